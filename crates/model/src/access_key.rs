@@ -1,0 +1,133 @@
+//! Access keys: id and secrets of a project, and what their holder may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest;
+
+use crate::Timestamp;
+use crate::id::{ParseIdError, ProjectId, text_id};
+
+/// `tak` · 22 base58 characters · 4 base58 characters of checksum, so that a typo is told from an unknown key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccessKeyId(String);
+text_id!(AccessKeyId);
+
+const PREFIX: &str = "tak";
+const BODY: usize = 22;
+const CHECKSUM: usize = 4;
+const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+
+impl AccessKeyId {
+    /// A new id from 22 random bytes.
+    #[must_use]
+    pub fn from_random(bytes: [u8; BODY]) -> Self {
+        let mut text = String::from(PREFIX);
+        text.extend(bytes.map(base58));
+        text.push_str(&checksum(&text));
+        Self(text)
+    }
+}
+
+impl FromStr for AccessKeyId {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let wrong = |problem| ParseIdError { what: "access key id", problem };
+        let base58 = text.strip_prefix(PREFIX).ok_or(wrong("must begin with tak"))?;
+        if base58.len() != BODY + CHECKSUM || !base58.bytes().all(|b| ALPHABET.contains(&b)) {
+            return Err(wrong("must be tak and 26 base58 characters"));
+        }
+        let (body, given) = text.split_at(PREFIX.len() + BODY);
+        if checksum(body) != given {
+            return Err(wrong("has a typo: its checksum does not fit"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn base58(byte: u8) -> char {
+    char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])
+}
+
+fn checksum(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(CHECKSUM).map(|byte| base58(*byte)).collect()
+}
+
+/// What the holder of an access key may do in its project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Role {
+    /// Sees.
+    Reader,
+    /// Opens consoles and manages addresses.
+    Member,
+    /// Manages its own project.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Reader, Self::Member, Self::Admin];
+
+    /// The role's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or(ParseIdError { what: "role", problem: "must be reader, member or admin" })
+    }
+}
+
+/// An access key without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// Its public id.
+    pub id: AccessKeyId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when it is worth nothing.
+    pub revoked_at: Option<Timestamp>,
+    /// How many secrets are valid: one, or two while it is being rotated.
+    pub active_secrets: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_in_a_key_id_is_told_from_an_unknown_key() {
+        let id = AccessKeyId::from_random([7; 22]);
+        assert_eq!(id.as_str().len(), 29);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        let typo = id.as_str().replacen('8', "9", 1);
+        let error = typo.parse::<AccessKeyId>().expect_err("a typo");
+        assert_eq!(error.to_string(), "access key id has a typo: its checksum does not fit");
+    }
+}

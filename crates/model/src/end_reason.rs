@@ -1,0 +1,272 @@
+//! Why a console did not open, or ended: one fixed list for API errors, WebSocket closes, pages, logs and metrics.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::ParseIdError;
+
+/// Whose side the cause lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Side {
+    /// The person or program that views.
+    Viewer,
+    /// The machine with the console, or the way to it.
+    Instance,
+    /// Who runs this service or owns the project, on purpose.
+    Operator,
+    /// Transom itself.
+    Transom,
+}
+
+/// What a page may do by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Retry {
+    /// It is over.
+    Never,
+    /// Come back with the ticket at once.
+    Resume,
+    /// The same link may work later.
+    Later,
+    /// Only a new link helps.
+    NewLink,
+}
+
+macro_rules! end_reasons {
+    ($($close:literal $variant:ident $code:literal $status:literal $side:ident $retry:ident
+       $sentence:literal, $next:literal;)+) => {
+        /// Why a console did not open, or ended.
+        ///
+        /// The numbers are WebSocket close codes (RFC 6455 §7.4.2, the private range) and are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum EndReason { $(#[doc = $sentence] $variant = $close,)+ }
+
+        impl EndReason {
+            /// The whole list, by close code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The word for APIs, logs and metrics.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// A sentence for people, at most 120 bytes so that it fits a WebSocket close frame.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn next_step(self) -> &'static str {
+                match self { $(Self::$variant => $next,)+ }
+            }
+
+            /// Whose side the cause lies on.
+            #[must_use]
+            pub fn side(self) -> Side {
+                match self { $(Self::$variant => Side::$side,)+ }
+            }
+
+            /// What a page may do by itself.
+            #[must_use]
+            pub fn retry(self) -> Retry {
+                match self { $(Self::$variant => Retry::$retry,)+ }
+            }
+
+            /// The HTTP status where the reason is an answer to a request.
+            #[must_use]
+            pub fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+        }
+    };
+}
+
+end_reasons! {
+    4400 TokenMissing "token-missing" 400 Viewer NewLink
+        "This console link has no token.", "Copy the whole link, up to its last character, or ask for a new one.";
+    4401 TokenUnknown "token-unknown" 401 Viewer NewLink
+        "This console link is not valid.", "Copy the whole link, or ask for a new one.";
+    4402 TokenExpired "token-expired" 401 Viewer NewLink
+        "This console link has expired.", "Ask for a new link and open it soon: links live for a short time only.";
+    4403 TokenSpent "token-spent" 401 Viewer NewLink
+        "This console link has already been used.", "Ask for a new link. If you did not use this one, tell who gave it to you.";
+    4404 GrantRevoked "grant-revoked" 403 Operator NewLink
+        "Access to this console was revoked.", "Ask who gave you the link whether you should still have access.";
+    4405 TicketInvalid "ticket-invalid" 401 Viewer NewLink
+        "This page can no longer come back to its session.", "Ask for a new link.";
+    4406 TicketReplayed "ticket-replayed" 403 Viewer NewLink
+        "The session's ticket was shown twice, so the session was ended.", "Somebody may have copied it. Ask for a new link, and tell who runs this service.";
+    4407 OriginRefused "origin-refused" 403 Operator Never
+        "The page that opened this console is not allowed to.", "Open the console's own link, or have the page's origin added to [console] allowed_origins.";
+    4408 TakenOver "taken-over" 409 Viewer Never
+        "This session was opened again elsewhere.", "Carry on there. If that was not you, tell who gave you the link.";
+    4409 SessionKilled "session-killed" 403 Operator Never
+        "This session was ended by an operator.", "Ask who runs this service before you open it again.";
+    4410 KeyRevoked "key-revoked" 403 Operator NewLink
+        "The access key behind this console was revoked.", "Ask for a link that was made with another key.";
+    4411 InstanceRemoved "instance-removed" 404 Operator Never
+        "The instance of this console was removed.", "Ask the instance's owner.";
+    4412 SessionExpired "session-expired" 403 Operator NewLink
+        "The session reached its longest duration.", "Ask for a new link to go on.";
+    4413 SessionIdle "session-idle" 403 Operator NewLink
+        "The session was idle for too long.", "Ask for a new link to go on.";
+    4414 TooManySessions "too-many-sessions" 429 Operator Later
+        "Too many sessions are open at once.", "Close a console that is not needed any more, then try again.";
+    4415 ShuttingDown "shutting-down" 503 Transom Resume
+        "Transom is being restarted.", "Wait: the page reconnects by itself.";
+    4416 RateLimited "rate-limited" 429 Viewer Later
+        "Too many failed attempts came from this address.", "Wait a moment, then try again.";
+    4420 InstanceNotRunning "instance-not-running" 409 Instance Later
+        "The instance is not running.", "Start the instance, then open the console again.";
+    4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never
+        "The instance's endpoint is not one that consoles may lead to.", "Have the operator set the endpoint, or allow it in [endpoints] allow.";
+    4422 EndpointUnresolved "endpoint-unresolved" 502 Instance Later
+        "The name of the instance's endpoint cannot be resolved.", "Check the endpoint's spelling and the DNS that Transom uses.";
+    4423 InstanceRefusedConnection "instance-refused-connection" 502 Instance Later
+        "The instance's endpoint refuses connections.", "Check that the VNC server runs and listens on the endpoint's port.";
+    4424 InstanceUnreachable "instance-unreachable" 504 Instance Later
+        "The instance's endpoint cannot be reached.", "Check address, routes and firewalls between Transom and the endpoint.";
+    4425 InstanceSilent "instance-silent" 504 Instance Later
+        "The instance's endpoint takes connections but says nothing.", "Check that the port is a VNC server's and that it is not hanging.";
+    4426 InstanceNotVnc "instance-not-vnc" 502 Instance Never
+        "What answers at the instance's endpoint is not a VNC server.", "Check the endpoint's port.";
+    4427 InstanceClosedEarly "instance-closed-early" 502 Instance Later
+        "The instance closed the connection while it was being opened.", "Look into the VNC server's log: it may limit or block connections.";
+    4428 InstanceSecurityUnsupported "instance-security-unsupported" 502 Instance Never
+        "The VNC server offers no security type that can be used.", "Configure it for VNC authentication or VeNCrypt X509, and set what that needs on the instance.";
+    4429 InstancePasswordMissing "instance-password-missing" 502 Operator Never
+        "The VNC server wants a password and none is set for the instance.", "Set it: transom instance set ID --project P --password-file F.";
+    4430 InstancePasswordWrong "instance-password-wrong" 502 Operator Never
+        "The VNC server did not accept the instance's password.", "Set the right one: transom instance set ID --project P --password-file F.";
+    4431 InstanceRefusedSession "instance-refused-session" 502 Instance Later
+        "The VNC server refused the session.", "Its own words follow; look into its log.";
+    4432 InstanceProtocolError "instance-protocol-error" 502 Instance Never
+        "The VNC server does not follow the RFB protocol.", "Check its version; the details name what it sent.";
+    4433 InstanceGone "instance-gone" 502 Instance Later
+        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. Try again.";
+    4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
+        "TLS with the VNC server failed.", "Check its certificate against the CA or fingerprint that is set for the instance.";
+    4440 ViewerClosed "viewer-closed" 400 Viewer Never
+        "The console was closed.", "Nothing: the viewer closed it.";
+    4441 ViewerLost "viewer-lost" 408 Viewer Resume
+        "The connection to the viewer was lost.", "Check the network; the page reconnects by itself.";
+    4442 ViewerWebsocketError "viewer-websocket-error" 400 Viewer Never
+        "The viewer broke the WebSocket protocol.", "Use a current browser or viewer; binary frames only.";
+    4443 ViewerProtocolError "viewer-protocol-error" 400 Viewer Never
+        "The viewer broke the RFB protocol.", "Use another viewer, or tell its makers; the details name the message.";
+    4444 ViewerUnknownMessage "viewer-unknown-message" 400 Viewer Never
+        "The viewer sent a message that Transom does not know.", "Turn off the viewer's extensions; the details name the message type.";
+    4445 ViewerTooSlow "viewer-too-slow" 408 Viewer Resume
+        "The viewer took too long.", "Check the network and try again.";
+    4450 InternalError "internal-error" 500 Transom Later
+        "Transom failed.", "Try again. If it stays, give the request id to who runs this service.";
+    4451 Overloaded "overloaded" 503 Transom Later
+        "Transom carries as much as it can.", "Wait a moment, then try again.";
+    4452 StoreUnavailable "store-unavailable" 503 Transom Later
+        "Transom cannot reach its database.", "Wait a moment, then try again; the operator sees more in the log.";
+}
+
+impl EndReason {
+    /// The WebSocket close code.
+    #[must_use]
+    pub fn close_code(self) -> u16 {
+        self as u16
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for EndReason {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.code() == text)
+            .ok_or(ParseIdError { what: "end reason", problem: "is not on the list" })
+    }
+}
+
+/// An end reason with what is known about this one case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}{}", .detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
+pub struct End {
+    /// The reason.
+    pub reason: EndReason,
+    /// More for people, never a secret: what the VNC server said, which security types it offers.
+    pub detail: Option<String>,
+}
+
+impl From<EndReason> for End {
+    fn from(reason: EndReason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
+/// A close frame's payload holds 125 bytes, 2 of which are the code (RFC 6455 §5.5).
+const MAX_CLOSE_TEXT: usize = 123;
+
+impl End {
+    /// A reason with its detail.
+    pub fn new(reason: EndReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: Some(detail.into()) }
+    }
+
+    /// The sentence, with the detail where there is one.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{} ({detail})", self.reason.sentence()),
+            None => self.reason.sentence().to_owned(),
+        }
+    }
+
+    /// The sentence, cut to what a WebSocket close frame holds.
+    #[must_use]
+    pub fn close_text(&self) -> String {
+        let mut text = self.sentence();
+        if text.len() > MAX_CLOSE_TEXT {
+            let mut end = MAX_CLOSE_TEXT - '…'.len_utf8();
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_order_unique_and_fits_a_close_frame() {
+        assert!(EndReason::ALL.windows(2).all(|pair| pair[0].close_code() < pair[1].close_code()));
+        for reason in EndReason::ALL {
+            assert!((4400..4500).contains(&reason.close_code()), "{reason}");
+            assert!(reason.sentence().len() <= 120, "{reason}");
+            assert!(!reason.next_step().is_empty(), "{reason}");
+            assert_eq!(reason.code().parse(), Ok(*reason));
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_at_a_character() {
+        let end = End::new(EndReason::InstanceRefusedSession, "ä".repeat(200));
+        assert!(end.close_text().len() <= MAX_CLOSE_TEXT);
+        assert!(end.close_text().ends_with('…'));
+    }
+}

@@ -1,0 +1,253 @@
+//! Endpoints: where an instance's VNC server is, and which of them a project's own key may set.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// Where an instance's VNC server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `vnc://host:port`
+    Tcp {
+        /// A DNS name or an address, without brackets.
+        host: String,
+        /// The TCP port.
+        port: u16,
+    },
+    /// `vnc+unix:/path`
+    Unix {
+        /// An absolute path.
+        path: String,
+    },
+}
+
+/// The port that VNC servers listen on for display `:0`.
+const DEFAULT_PORT: u16 = 5900;
+/// `sun_path` holds 108 bytes with its final NUL (`unix(7)`).
+const MAX_UNIX_PATH: usize = 107;
+
+/// Why a text is not an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseEndpointError {
+    /// Not one of the forms we know.
+    #[error("an endpoint is vnc://host:port or vnc+unix:/path")]
+    Scheme,
+    /// The host is empty, or holds characters that no name or address has.
+    #[error("the endpoint's host is not a DNS name or an address")]
+    Host,
+    /// The port is not a number from 1 to 65535.
+    #[error("the endpoint's port must be a number from 1 to 65535")]
+    Port,
+    /// The path is not absolute, too long, or climbs.
+    #[error("the endpoint's path must be absolute, without .., and at most {MAX_UNIX_PATH} bytes")]
+    Path,
+}
+
+impl FromStr for Endpoint {
+    type Err = ParseEndpointError;
+    fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
+        if let Some(path) = text.strip_prefix("vnc+unix:") {
+            // `vnc+unix:///path` is written often enough to be taken for what it means.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let climbs = path.split('/').any(|part| part == "..");
+            if !path.starts_with('/') || path.len() > MAX_UNIX_PATH || path.contains('\0') || climbs {
+                return Err(ParseEndpointError::Path);
+            }
+            return Ok(Self::Unix { path: path.to_owned() });
+        }
+        let authority = text.strip_prefix("vnc://").ok_or(ParseEndpointError::Scheme)?;
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let (host, port) = split_port(authority)?;
+        Ok(Self::Tcp { host: parse_host(host)?, port })
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, u16), ParseEndpointError> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    match port.map(str::parse) {
+        None => Ok((host, DEFAULT_PORT)),
+        Some(Ok(port)) if port != 0 => Ok((host, port)),
+        Some(_) => Err(ParseEndpointError::Port),
+    }
+}
+
+fn parse_host(host: &str) -> Result<String, ParseEndpointError> {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = address.parse().map_err(|_| ParseEndpointError::Host)?;
+        return Ok(address.to_string());
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if !(1..=253).contains(&host.len()) || !host.bytes().all(allowed) {
+        return Err(ParseEndpointError::Host);
+    }
+    Ok(host.to_ascii_lowercase())
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "vnc://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "vnc://{host}:{port}"),
+            Self::Unix { path } => write!(f, "vnc+unix:{path}"),
+        }
+    }
+}
+
+impl serde::Serialize for Endpoint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Endpoint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a project's own key may point an instance at; the operator may point anywhere but link-local.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EndpointPolicy {
+    /// Networks with ports, such as `10.0.0.0/8:5900-5999` or `192.168.1.7/32`.
+    pub allow: Vec<AllowedNetwork>,
+    /// Folders that unix sockets may lie in, such as `/run/vnc/`.
+    pub allow_unix: Vec<String>,
+}
+
+/// A network and the ports in it: `10.0.0.0/8:5900-5999`, `[fd00::]/8:5900`, `10.1.2.3` (any port).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedNetwork {
+    net: IpNet,
+    ports: std::ops::RangeInclusive<u16>,
+}
+
+impl FromStr for AllowedNetwork {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a network such as 10.0.0.0/8:5900-5999 or [fd00::]/8:5900");
+        let plain = text.replace(['[', ']'], "");
+        // An IPv6 network has colons of its own: its port is what follows the prefix length.
+        let (net, ports) = match (plain.split_once('/'), plain.matches(':').count()) {
+            (Some((address, rest)), _) => match rest.split_once(':') {
+                Some((prefix, ports)) => (format!("{address}/{prefix}"), Some(ports.to_owned())),
+                None => (plain.clone(), None),
+            },
+            (None, 1) => {
+                let (address, ports) = plain.split_once(':').ok_or_else(wrong)?;
+                (address.to_owned(), Some(ports.to_owned()))
+            }
+            (None, _) => (plain.clone(), None),
+        };
+        let net =
+            net.parse::<IpNet>().or_else(|_| net.parse::<IpAddr>().map(IpNet::from)).map_err(|_| wrong())?;
+        let ports = match ports {
+            None => 1..=u16::MAX,
+            Some(ports) => {
+                let (first, last) = ports.split_once('-').unwrap_or((&ports, &ports));
+                first.parse().map_err(|_| wrong())?..=last.parse().map_err(|_| wrong())?
+            }
+        };
+        Ok(Self { net, ports })
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for AllowedNetwork {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl EndpointPolicy {
+    /// Whether a project's own key may point an instance at this address.
+    #[must_use]
+    pub fn allows_address(&self, address: IpAddr, port: u16) -> bool {
+        let address = address.to_canonical();
+        !is_refused_always(address)
+            && self.allow.iter().any(|entry| entry.net.contains(&address) && entry.ports.contains(&port))
+    }
+
+    /// Whether a project's own key may point an instance at this unix socket.
+    #[must_use]
+    pub fn allows_unix(&self, path: &str) -> bool {
+        self.allow_unix.iter().any(|prefix| {
+            let folder = prefix.trim_end_matches('/');
+            path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+}
+
+/// Whether no console may ever lead here: link-local (cloud metadata services live there), unspecified, multicast.
+#[must_use]
+pub fn is_refused_always(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            address.is_link_local()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || address == Ipv4Addr::BROADCAST
+        }
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local() || address.is_unspecified() || address.is_multicast()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_read_and_print() {
+        for (text, printed) in [
+            ("vnc://h1.example:5901", "vnc://h1.example:5901"),
+            ("vnc://H1", "vnc://h1:5900"),
+            ("vnc://[::1]:5902/", "vnc://[::1]:5902"),
+            ("vnc+unix:/run/vnc.sock", "vnc+unix:/run/vnc.sock"),
+            ("vnc+unix:///run/vnc.sock", "vnc+unix:/run/vnc.sock"),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().map(|e| e.to_string()), Ok(printed.to_owned()));
+        }
+        for bad in
+            ["", "http://x", "vnc://", "vnc://a:0", "vnc://a:70000", "vnc://a b", "vnc://u@h:1", "vnc://h/x"]
+        {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
+        for bad in ["vnc+unix:run", "vnc+unix:/a/../b", &format!("vnc+unix:/{}", "x".repeat(107))] {
+            assert_eq!(bad.parse::<Endpoint>(), Err(ParseEndpointError::Path), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_allow_list_is_closed_by_default_and_link_local_never_opens() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("address");
+        assert!(!EndpointPolicy::default().allows_address(address("10.1.2.3"), 5900));
+        let policy = EndpointPolicy {
+            allow: ["10.0.0.0/8:5900-5999", "[fd00::]/8:5900", "0.0.0.0/0:6000", "192.168.1.7"]
+                .map(|text| text.parse().expect("network"))
+                .into(),
+            allow_unix: vec!["/run/vnc/".into()],
+        };
+        for (host, port, expected) in [
+            ("10.1.2.3", 5900, true),
+            ("::ffff:10.1.2.3", 5900, true),
+            ("10.1.2.3", 6001, false),
+            ("fd00::1", 5900, true),
+            ("fd00::1", 5901, false),
+            ("192.168.1.7", 1, true),
+            ("192.168.1.8", 1, false),
+            ("169.254.169.254", 6000, false),
+            ("::ffff:169.254.169.254", 6000, false),
+        ] {
+            assert_eq!(policy.allows_address(address(host), port), expected, "{host}:{port}");
+        }
+        assert!(policy.allows_unix("/run/vnc/a.sock"));
+        assert!(!policy.allows_unix("/run/vnc2/a.sock"));
+    }
+}
