@@ -1,0 +1,293 @@
+//! What of a viewer's messages reaches the instance.
+//!
+//! RFB has no framing: the only way to find the next message is to know the length of this one. The filter walks the stream
+//! message by message and lets each pass or not, by its kind. It stores nothing but a few header bytes, except for a
+//! SetEncodings that arrives in pieces: that one is rewritten, so it is gathered first (at most 4 KiB).
+//!
+//! The usual chunk passes as it is, without a copy or an allocation. Where something is dropped, the rest of the chunk moves
+//! up in place; the output is never longer than what came in.
+
+use crate::client_message::{ClientMessageError, HEADER_MAX, Kind, Measure, measure};
+use crate::encoding::Encoding;
+
+/// What a viewer may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientPolicy {
+    /// Drops keys, pointer, clipboard, power and size: the viewer only watches.
+    pub view_only: bool,
+    /// Whether the viewer's clipboard may reach the instance.
+    pub clipboard_to_instance: bool,
+}
+
+impl ClientPolicy {
+    /// Everything that can be followed passes.
+    pub const FULL: Self = Self { view_only: false, clipboard_to_instance: true };
+    /// Only watching.
+    pub const VIEW_ONLY: Self = Self { view_only: true, clipboard_to_instance: false };
+
+    fn lets_cut_text_pass(self) -> bool {
+        self.clipboard_to_instance && !self.view_only
+    }
+
+    fn keeps(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::Gii | Kind::Xvp | Kind::SetDesktopSize => {
+                !self.view_only
+            }
+            Kind::CutText => self.lets_cut_text_pass(),
+            Kind::SetPixelFormat
+            | Kind::SetEncodings
+            | Kind::UpdateRequest
+            | Kind::ContinuousUpdates
+            | Kind::Fence
+            | Kind::QemuAudio => true,
+        }
+    }
+
+    fn lets_ask_for(self, encoding: Encoding) -> bool {
+        match encoding {
+            // Whether the server took this up shows only in the other direction, and with it the length of a PointerEvent. A
+            // viewer could use the doubt to hide a message that is dropped here inside one that passes.
+            Encoding::EXTENDED_MOUSE_BUTTONS => self == Self::FULL,
+            // With it, the instance would wait for requests that are dropped; without it, it sends its clipboard plainly.
+            Encoding::EXTENDED_CLIPBOARD => self.lets_cut_text_pass(),
+            Encoding::GII | Encoding::XVP => !self.view_only,
+            other => other.is_followable(),
+        }
+    }
+}
+
+/// What one chunk became: write `head`, then `body`, to the instance.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Filtered<'a> {
+    /// What was held back from earlier chunks and may go now; almost always empty, and then without an allocation.
+    pub head: Vec<u8>,
+    /// What passes of this chunk: its first bytes, all of them in the usual case.
+    pub body: &'a [u8],
+    /// Whether somebody is there: a key, the pointer, a clipboard or a power command began here, passed or dropped.
+    pub input: bool,
+}
+
+/// Follows a viewer's messages and decides what passes. See the [module](self).
+#[derive(Debug)]
+pub struct ClientFilter {
+    policy: ClientPolicy,
+    /// The viewer's last SetEncodings, as it passed, announced ExtendedMouseButtons.
+    wide_pointer: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next byte is a message type.
+    Boundary,
+    /// The length is not known yet. `held` bytes have neither passed nor been dropped: their kind is not certain.
+    Header { bytes: [u8; HEADER_MAX], len: usize, held: bool },
+    /// This many bytes of the message are to come.
+    Body { left: usize, keep: bool },
+    /// A SetEncodings is being gathered.
+    Encodings(Vec<u8>),
+    /// The stream cannot be followed any further.
+    Lost(ClientMessageError),
+}
+
+impl ClientFilter {
+    /// Starts behind ClientInit.
+    pub fn new(policy: ClientPolicy) -> Self {
+        Self { policy, wide_pointer: false, state: State::Boundary }
+    }
+
+    /// Whether the last chunk ended with the end of a message.
+    pub fn is_at_boundary(&self) -> bool {
+        matches!(self.state, State::Boundary)
+    }
+
+    /// Filters the next bytes in place.
+    ///
+    /// After an error the stream cannot be followed: every further call returns it again. What passed in earlier calls was
+    /// whole messages, or the beginning of the one that is at fault.
+    pub fn filter<'a>(&mut self, chunk: &'a mut [u8]) -> Result<Filtered<'a>, ClientMessageError> {
+        let mut sieve = Sieve { chunk, read: 0, kept: 0, head: Vec::new(), input: false };
+        while !sieve.rest().is_empty() {
+            if let Err(error) = self.advance(&mut sieve) {
+                self.state = State::Lost(error);
+                return Err(error);
+            }
+        }
+        Ok(sieve.finish())
+    }
+
+    #[inline]
+    fn advance(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
+        match &mut self.state {
+            State::Boundary => match measure(sieve.rest(), self.wide_pointer)? {
+                Measure::Whole { kind: Kind::SetEncodings, .. }
+                | Measure::Partial(Some(Kind::SetEncodings)) => {
+                    self.begin_encodings(sieve);
+                }
+                Measure::Whole { kind, len } => {
+                    let keep = sieve.begin(kind, self.policy);
+                    let left = sieve.settle(len as usize, keep);
+                    if left > 0 {
+                        self.state = State::Body { left, keep };
+                    }
+                }
+                Measure::Partial(kind) => self.begin_header(sieve, kind),
+            },
+            State::Body { left, keep } => {
+                *left = sieve.settle(*left, *keep);
+                if *left == 0 {
+                    self.state = State::Boundary;
+                }
+            }
+            State::Header { .. } => self.continue_header(sieve)?,
+            State::Encodings(_) => self.continue_encodings(sieve)?,
+            State::Lost(error) => return Err(*error),
+        }
+        Ok(())
+    }
+
+    /// Puts aside a header that the end of the chunk cuts; where its kind is certain, its bytes go on at once.
+    fn begin_header(&mut self, sieve: &mut Sieve<'_>, kind: Option<Kind>) {
+        let mut bytes = [0; HEADER_MAX];
+        let len = sieve.rest().len();
+        for (slot, byte) in bytes.iter_mut().zip(sieve.rest()) {
+            *slot = *byte;
+        }
+        let keep = kind.is_some_and(|kind| sieve.begin(kind, self.policy));
+        sieve.settle(len, keep);
+        self.state = State::Header { bytes, len, held: kind.is_none() };
+    }
+
+    /// Takes one more byte of a header that was cut by the end of a chunk.
+    fn continue_header(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
+        let State::Header { bytes, len, held } = &mut self.state else { return Ok(()) };
+        let (Some(byte), Some(slot)) = (sieve.rest().first(), bytes.get_mut(*len)) else { return Ok(()) };
+        *slot = *byte;
+        *len += 1;
+        let measured = measure(bytes.get(..*len).unwrap_or_default(), self.wide_pointer)?;
+        let (Measure::Whole { kind, .. } | Measure::Partial(Some(kind))) = measured else {
+            sieve.settle(1, false);
+            return Ok(());
+        };
+        let keep = self.policy.keeps(kind);
+        if std::mem::take(held) {
+            sieve.begin(kind, self.policy);
+            if keep {
+                sieve.head.extend(bytes.get(..*len - 1).unwrap_or_default());
+            }
+        }
+        sieve.settle(1, keep);
+        if let Measure::Whole { len: whole, .. } = measured {
+            let left = (whole as usize).saturating_sub(*len);
+            self.state = if left == 0 { State::Boundary } else { State::Body { left, keep } };
+        }
+        Ok(())
+    }
+
+    /// A SetEncodings that is whole is rewritten where it lies.
+    fn begin_encodings(&mut self, sieve: &mut Sieve<'_>) {
+        if let Ok(Measure::Whole { len, .. }) = measure(sieve.rest(), false)
+            && let Some(message) = sieve.rest_mut().get_mut(..len as usize)
+        {
+            let kept = self.strike(message);
+            sieve.settle(kept, true);
+            sieve.settle(len as usize - kept, false);
+            return;
+        }
+        self.state = State::Encodings(Vec::new());
+    }
+
+    /// One that is not is gathered: the count in its header depends on its last entry.
+    fn continue_encodings(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
+        let State::Encodings(message) = &mut self.state else { return Ok(()) };
+        let whole = |message: &[u8]| match measure(message, false)? {
+            Measure::Whole { len, .. } => Ok(Some(len as usize)),
+            Measure::Partial(_) => Ok(None),
+        };
+        let missing = whole(message)?.unwrap_or(ENCODINGS_HEADER_LEN).saturating_sub(message.len());
+        let taken = missing.min(sieve.rest().len());
+        message.extend(sieve.rest().iter().take(taken));
+        sieve.settle(taken, false);
+        if whole(message)? == Some(message.len()) {
+            let mut message = std::mem::take(message);
+            let kept = self.strike(&mut message);
+            message.truncate(kept);
+            sieve.head = message;
+            self.state = State::Boundary;
+        }
+        Ok(())
+    }
+
+    /// Removes what may not be asked for from a whole SetEncodings; tells its new length.
+    fn strike(&mut self, message: &mut [u8]) -> usize {
+        let Some((header, entries)) = message.split_first_chunk_mut::<ENCODINGS_HEADER_LEN>() else {
+            return 0;
+        };
+        let entries = entries.as_chunks_mut::<4>().0;
+        self.wide_pointer = false;
+        let mut kept: u16 = 0;
+        for index in 0..entries.len() {
+            let Some(&entry) = entries.get(index) else { break };
+            let encoding = Encoding(i32::from_be_bytes(entry));
+            if self.policy.lets_ask_for(encoding) {
+                self.wide_pointer |= encoding == Encoding::EXTENDED_MOUSE_BUTTONS;
+                if let Some(slot) = entries.get_mut(usize::from(kept)) {
+                    *slot = entry;
+                }
+                kept += 1;
+            }
+        }
+        let [a, b] = kept.to_be_bytes();
+        *header = [2, 0, a, b];
+        ENCODINGS_HEADER_LEN + 4 * usize::from(kept)
+    }
+}
+
+/// Type, padding and count of a SetEncodings.
+const ENCODINGS_HEADER_LEN: usize = 4;
+
+/// A chunk on its way: `..kept` passes, `kept..read` is dropped, `read..` is to be judged.
+struct Sieve<'a> {
+    chunk: &'a mut [u8],
+    read: usize,
+    kept: usize,
+    head: Vec<u8>,
+    input: bool,
+}
+
+impl<'a> Sieve<'a> {
+    fn rest(&self) -> &[u8] {
+        self.chunk.get(self.read..).unwrap_or_default()
+    }
+
+    fn rest_mut(&mut self) -> &mut [u8] {
+        self.chunk.get_mut(self.read..).unwrap_or_default()
+    }
+
+    /// Notes the beginning of a message and tells whether it passes.
+    fn begin(&mut self, kind: Kind, policy: ClientPolicy) -> bool {
+        self.input |=
+            matches!(kind, Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::CutText | Kind::Gii | Kind::Xvp);
+        policy.keeps(kind)
+    }
+
+    /// Keeps or drops the next `len` bytes, or as many of them as are here; tells how many are not.
+    fn settle(&mut self, len: usize, keep: bool) -> usize {
+        let here = len.min(self.chunk.len() - self.read);
+        if keep {
+            if self.kept != self.read {
+                self.chunk.copy_within(self.read..self.read + here, self.kept);
+            }
+            self.kept += here;
+        }
+        self.read += here;
+        len - here
+    }
+
+    fn finish(self) -> Filtered<'a> {
+        let Self { chunk, kept, head, input, .. } = self;
+        let chunk: &'a [u8] = chunk;
+        Filtered { head, body: chunk.get(..kept).unwrap_or_default(), input }
+    }
+}

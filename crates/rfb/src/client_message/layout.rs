@@ -1,0 +1,95 @@
+//! How long a client message is, told from its first bytes.
+
+use crate::limits::{MAX_CUT_TEXT, MAX_ENCODINGS, MAX_EXTENDED_CUT_TEXT, MAX_FENCE};
+
+use super::ClientMessageError as Error;
+
+/// Most bytes that are needed to know a message's length (ClientFence).
+pub(crate) const HEADER_MAX: usize = 9;
+
+/// What a message is, as far as rights are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    SetPixelFormat,
+    SetEncodings,
+    UpdateRequest,
+    Key,
+    Pointer,
+    CutText,
+    ContinuousUpdates,
+    Fence,
+    Xvp,
+    SetDesktopSize,
+    Gii,
+    QemuKey,
+    QemuAudio,
+}
+
+/// What the bytes of a message's beginning tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// More bytes are needed to know the length. The kind is told once it is certain.
+    Partial(Option<Kind>),
+    /// The message is `len` bytes long, which need not be here yet.
+    Whole { kind: Kind, len: u32 },
+}
+
+/// Measures the message at the front of `bytes`.
+///
+/// `wide_pointer` tells that the viewer has announced ExtendedMouseButtons: bit 7 of a button mask then marks a PointerEvent
+/// with one more byte. Without it, that bit is the eighth button. A viewer that announced it leaves the bit clear until
+/// the server has confirmed, so the announcement alone decides.
+#[inline]
+pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error> {
+    let whole = |kind, len| Ok(Measure::Whole { kind, len });
+    let partial = |kind| Ok(Measure::Partial(Some(kind)));
+    match *bytes {
+        [] => Ok(Measure::Partial(None)),
+        [5, ..] if !wide_pointer => whole(Kind::Pointer, 6),
+        [5] => partial(Kind::Pointer),
+        [5, buttons, ..] => whole(Kind::Pointer, if buttons & 0x80 == 0 { 6 } else { 7 }),
+        [3, ..] => whole(Kind::UpdateRequest, 10),
+        [4, ..] => whole(Kind::Key, 8),
+        [0, ..] => whole(Kind::SetPixelFormat, 20),
+        [2, _, a, b, ..] => match u16::from_be_bytes([a, b]) {
+            count if count > MAX_ENCODINGS => Err(Error::TooManyEncodings(count)),
+            count => whole(Kind::SetEncodings, 4 + 4 * u32::from(count)),
+        },
+        [2, ..] => partial(Kind::SetEncodings),
+        [6, _, _, _, a, b, c, d, ..] => match i32::from_be_bytes([a, b, c, d]) {
+            // Extended Clipboard: the length is negated, and four bytes of flags are part of it.
+            len if len < 0 => match len.unsigned_abs() {
+                len @ 4..=MAX_EXTENDED_CUT_TEXT => whole(Kind::CutText, 8 + len),
+                len => Err(Error::ExtendedCutTextLength(len)),
+            },
+            len => match len.unsigned_abs() {
+                len @ 0..=MAX_CUT_TEXT => whole(Kind::CutText, 8 + len),
+                len => Err(Error::CutTextTooLong(len)),
+            },
+        },
+        [6, ..] => partial(Kind::CutText),
+        [150, ..] => whole(Kind::ContinuousUpdates, 10),
+        [248, _, _, _, _, _, _, _, len, ..] if len > MAX_FENCE => Err(Error::FenceTooLong(len)),
+        [248, _, _, _, _, _, _, _, len, ..] => whole(Kind::Fence, 9 + u32::from(len)),
+        [248, ..] => partial(Kind::Fence),
+        [250, ..] => whole(Kind::Xvp, 4),
+        [251, _, _, _, _, _, screens, ..] => whole(Kind::SetDesktopSize, 8 + 16 * u32::from(screens)),
+        [251, ..] => partial(Kind::SetDesktopSize),
+        [253, endian, a, b, ..] => {
+            let len =
+                if endian & 0x80 != 0 { u16::from_be_bytes([a, b]) } else { u16::from_le_bytes([a, b]) };
+            whole(Kind::Gii, 4 + u32::from(len))
+        }
+        [253, ..] => partial(Kind::Gii),
+        [255] => Ok(Measure::Partial(None)),
+        [255, 0, ..] => whole(Kind::QemuKey, 12),
+        [255, 1, a, b, ..] => match u16::from_be_bytes([a, b]) {
+            0 | 1 => whole(Kind::QemuAudio, 4),
+            2 => whole(Kind::QemuAudio, 10),
+            operation => Err(Error::UnknownAudioOperation(operation)),
+        },
+        [255, 1, ..] => partial(Kind::QemuAudio),
+        [255, other, ..] => Err(Error::UnknownQemuType(other)),
+        [other, ..] => Err(Error::UnknownType(other)),
+    }
+}

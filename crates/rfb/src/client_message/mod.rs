@@ -1,0 +1,130 @@
+//! Messages from a viewer to an instance (RFC 6143 §7.5 and extensions): numbers, lengths, meaning.
+//!
+//! ```text
+//!   0  SetPixelFormat            0 · 3 padding · 16 format
+//!   2  SetEncodings              2 · 1 padding · U16 n · n × S32
+//!   3  FramebufferUpdateRequest  3 · U8 incremental · U16 x · U16 y · U16 w · U16 h
+//!   4  KeyEvent                  4 · U8 down · 2 padding · U32 keysym
+//!   5  PointerEvent              5 · U8 buttons · U16 x · U16 y
+//!      extended                  5 · U8 buttons with bit 7 set · U16 x · U16 y · U8 further buttons
+//!   6  ClientCutText             6 · 3 padding · U32 length · text
+//!      Extended Clipboard        6 · 3 padding · S32 −length · U32 flags · …          length counts the flags
+//! 150  EnableContinuousUpdates 150 · U8 enable · U16 x · U16 y · U16 w · U16 h
+//! 248  ClientFence             248 · 3 padding · U32 flags · U8 length · payload
+//! 250  xvp                     250 · 1 padding · U8 version · U8 code
+//! 251  SetDesktopSize          251 · 1 padding · U16 w · U16 h · U8 n · 1 padding · n × 16
+//! 253  gii                     253 · U8 sub-type, bit 7 = big endian · EU16 length · …
+//! 255  QEMU key                255 · U8 0 · U16 down · U32 keysym · U32 keycode
+//!      QEMU audio              255 · U8 1 · U16 operation (0 on, 1 off, 2 format: U8 · U8 · U32)
+//! ```
+
+mod layout;
+
+use crate::limits::{MAX_CUT_TEXT, MAX_ENCODINGS, MAX_EXTENDED_CUT_TEXT, MAX_FENCE};
+use crate::pixel_format::PixelFormat;
+use crate::wire::{Reader, Truncated};
+
+pub(crate) use layout::{HEADER_MAX, Kind, Measure, measure};
+
+/// Why a viewer's messages cannot be followed any further. Each text completes a sentence that begins with "the viewer".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClientMessageError {
+    /// A message of unknown length; whatever follows cannot be told apart.
+    #[error("sent a message of the unknown type {0}")]
+    UnknownType(u8),
+    /// A QEMU message of unknown length.
+    #[error("sent a QEMU message (255) of the unknown sub-type {0}")]
+    UnknownQemuType(u8),
+    /// A QEMU audio message of unknown length.
+    #[error("sent a QEMU audio message (255) with the unknown operation {0}")]
+    UnknownAudioOperation(u16),
+    /// More than [`MAX_ENCODINGS`].
+    #[error("asked for {0} encodings (SetEncodings, 2; at most {MAX_ENCODINGS} are accepted)")]
+    TooManyEncodings(u16),
+    /// More than [`MAX_CUT_TEXT`].
+    #[error("sent a clipboard of {0} bytes (ClientCutText, 6; at most {MAX_CUT_TEXT} are accepted)")]
+    CutTextTooLong(u32),
+    /// More than [`MAX_EXTENDED_CUT_TEXT`], or without room for its flags.
+    #[error(
+        "sent an extended clipboard of {0} bytes (ClientCutText, 6; 4 to {MAX_EXTENDED_CUT_TEXT} are accepted)"
+    )]
+    ExtendedCutTextLength(u32),
+    /// More than [`MAX_FENCE`].
+    #[error("sent a fence of {0} bytes (ClientFence, 248; at most {MAX_FENCE} are allowed)")]
+    FenceTooLong(u8),
+}
+
+/// A core message with its meaning, for a small server that announces no extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientMessage<'a> {
+    /// Paint in this format from now on.
+    SetPixelFormat(PixelFormat),
+    /// What the viewer understands, in its order of preference, each a big-endian S32.
+    SetEncodings(&'a [[u8; 4]]),
+    /// The viewer is ready for an update.
+    UpdateRequest {
+        /// Whether only changes are wanted.
+        incremental: bool,
+        /// Left edge, top edge, width and height of what is wanted.
+        area: [u16; 4],
+    },
+    /// A key went down or up.
+    Key {
+        /// Whether it went down.
+        down: bool,
+        /// The X11 keysym.
+        keysym: u32,
+    },
+    /// The pointer moved, or its buttons changed.
+    Pointer {
+        /// One bit per button, bit 0 is the left one.
+        buttons: u8,
+        /// Column.
+        x: u16,
+        /// Row.
+        y: u16,
+    },
+    /// The viewer's clipboard, in Latin-1.
+    CutText(&'a [u8]),
+    /// A well-formed message of an extension.
+    Extension(u8),
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Reads one message from the front of `bytes`: it and its length, or `None` while it is not whole.
+    pub fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, ClientMessageError> {
+        let Measure::Whole { kind, len } = measure(bytes, false)? else { return Ok(None) };
+        let message = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
+        Ok(message.and_then(|message| Some((Self::read(kind, message).ok()?, message.len()))))
+    }
+
+    fn read(kind: Kind, message: &'a [u8]) -> Result<Self, Truncated> {
+        let mut reader = Reader::new(message);
+        let number = reader.u8()?;
+        Ok(match kind {
+            Kind::SetPixelFormat => {
+                reader.skip(3)?;
+                Self::SetPixelFormat(PixelFormat::read(&mut reader)?)
+            }
+            Kind::SetEncodings => {
+                reader.skip(3)?;
+                Self::SetEncodings(reader.rest().as_chunks().0)
+            }
+            Kind::UpdateRequest => Self::UpdateRequest {
+                incremental: reader.u8()? != 0,
+                area: [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?],
+            },
+            Kind::Key => {
+                let down = reader.u8()? != 0;
+                reader.skip(2)?;
+                Self::Key { down, keysym: reader.u32()? }
+            }
+            Kind::Pointer => Self::Pointer { buttons: reader.u8()?, x: reader.u16()?, y: reader.u16()? },
+            Kind::CutText => {
+                reader.skip(3)?;
+                if reader.i32()? < 0 { Self::Extension(number) } else { Self::CutText(reader.rest()) }
+            }
+            _ => Self::Extension(number),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Bodies for fuzzing, as plain functions: arbitrary bytes must neither panic nor be told apart by how they are cut.
+//!
+//! The first byte chooses rights or credentials, the rest is what the peer sends.
+
+use crate::client_filter::{ClientFilter, ClientPolicy};
+use crate::client_message::{ClientMessage, ClientMessageError};
+use crate::instance::{InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin};
+use crate::viewer::{ViewerHandshake, ViewerProgress};
+use crate::vnc_auth::VncPassword;
+
+/// What a filter lets pass of `input` when it arrives in chunks of the given sizes, over and over.
+pub fn filtered(
+    policy: ClientPolicy,
+    input: &[u8],
+    sizes: &[usize],
+) -> (Vec<u8>, bool, Result<bool, ClientMessageError>) {
+    let mut filter = ClientFilter::new(policy);
+    let (mut passed, mut seen) = (Vec::new(), false);
+    for mut chunk in cut(input, sizes) {
+        let arrived = chunk.len();
+        match filter.filter(&mut chunk) {
+            Ok(filtered) => {
+                assert!(filtered.body.len() <= arrived, "a chunk grew");
+                passed.extend(filtered.head);
+                passed.extend(filtered.body);
+                seen |= filtered.input;
+            }
+            Err(error) => return (passed, seen, Err(error)),
+        }
+    }
+    assert!(passed.len() <= input.len(), "the stream grew");
+    (passed, seen, Ok(filter.is_at_boundary()))
+}
+
+/// Client messages through the filter and the reader.
+pub fn client_messages(data: &[u8]) {
+    let Some((rights, input)) = data.split_first() else { return };
+    let policy = ClientPolicy { view_only: rights & 1 != 0, clipboard_to_instance: rights & 2 != 0 };
+    let (whole, seen, end) = filtered(policy, input, &[input.len().max(1)]);
+    for sizes in [&[1][..], &[2, 3], &[7, 1, 30], &[usize::from(*rights) + 1]] {
+        let (cut, seen_cut, end_cut) = filtered(policy, input, sizes);
+        assert_eq!(end, end_cut, "the end depends on how the stream is cut");
+        if end.is_ok() {
+            assert_eq!((&whole, seen), (&cut, seen_cut), "what passes depends on how the stream is cut");
+        }
+    }
+    if end == Ok(true) {
+        // What passed is itself a stream of whole messages that passes unchanged.
+        assert_eq!(filtered(policy, &whole, &[whole.len().max(1)]).0, whole, "filtering twice differs");
+    }
+    let mut rest = input;
+    while let Ok(Some((_, len))) = ClientMessage::parse(rest) {
+        rest = rest.get(len..).unwrap_or_default();
+    }
+}
+
+/// A whole handshake with an instance that says `data`.
+pub fn instance_handshake(data: &[u8]) {
+    let Some((have, input)) = data.split_first() else { return };
+    let credentials = InstanceCredentials {
+        password: (have & 1 != 0).then(|| VncPassword::new("secretpw")),
+        login: (have & 2 != 0)
+            .then(|| PlainLogin { user: "user".to_owned(), password: "secretpw".to_owned().into() }),
+        tls: have & 4 != 0,
+    };
+    let run = |sizes: &[usize]| {
+        let mut machine = InstanceHandshake::new(credentials.clone());
+        let mut written = Vec::new();
+        for chunk in cut(input, sizes) {
+            let mut rest = &chunk[..];
+            let progress = machine.receive(&mut rest);
+            written.extend(machine.take_output());
+            match progress {
+                Ok(InstanceProgress::NeedMore) => assert!(rest.is_empty(), "bytes were left"),
+                Ok(InstanceProgress::StartTls(_)) => machine.tls_established(),
+                Ok(InstanceProgress::Done(init)) => return (written, Some(init)),
+                Err(error) => {
+                    drop(error.to_string());
+                    return (written, None);
+                }
+            }
+            drop(machine.closed().to_string());
+        }
+        (written, None)
+    };
+    let bytewise = run(&[1]);
+    // With TLS, bytes behind its start are refused in one chunk and taken for decrypted ones in the next.
+    if !credentials.tls {
+        let whole = run(&[input.len().max(1)]);
+        assert_eq!(whole, bytewise, "the handshake depends on how the stream is cut");
+    }
+}
+
+/// A whole handshake with a viewer that says `data`.
+pub fn viewer_handshake(data: &[u8]) {
+    let Some((kind, input)) = data.split_first() else { return };
+    let run = |sizes: &[usize]| {
+        let mut machine = match kind % 3 {
+            0 => ViewerHandshake::new(),
+            1 => ViewerHandshake::with_password(VncPassword::new("secretpw"), [7; 16]),
+            _ => ViewerHandshake::refusing("the instance is stopped"),
+        };
+        let (mut written, mut taken) = (Vec::new(), 0);
+        for chunk in cut(input, sizes) {
+            let mut rest = &chunk[..];
+            let progress = machine.receive(&mut rest);
+            written.extend(machine.take_output());
+            taken += chunk.len() - rest.len();
+            match progress {
+                Ok(ViewerProgress::NeedMore) => assert!(rest.is_empty(), "bytes were left"),
+                Ok(end) => return (written, Ok((end, taken))),
+                Err(error) => {
+                    // Its text may quote more of a greeting that came at once.
+                    drop(error.to_string());
+                    return (written, Err(std::mem::discriminant(&error)));
+                }
+            }
+        }
+        (written, Ok((ViewerProgress::NeedMore, taken)))
+    };
+    assert_eq!(run(&[1]), run(&[input.len().max(1)]), "the handshake depends on how the stream is cut");
+}
+
+/// `input` in owned chunks of the given sizes, over and over.
+fn cut(input: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
+    let (mut chunks, mut rest) = (Vec::new(), input);
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (chunk, tail) = rest.split_at((*size).clamp(1, rest.len()));
+        chunks.push(chunk.to_vec());
+        rest = tail;
+    }
+    chunks
+}

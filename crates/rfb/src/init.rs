@@ -1,0 +1,131 @@
+//! ServerInit: the screen a session starts with (RFC 6143 §7.3.2).
+//!
+//! `U16 width · U16 height · 16 PIXEL_FORMAT · U32 name length · name`
+
+use crate::limits::{MAX_NAME, MAX_PIXELS, MAX_SIDE};
+use crate::pixel_format::PixelFormat;
+use crate::wire::{Reader, Truncated, Writer};
+
+/// Length of ServerInit in front of the name.
+pub const SERVER_INIT_HEADER_LEN: usize = 24;
+
+/// The screen that a server announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInit {
+    /// Width of the screen in pixels.
+    pub width: u16,
+    /// Height of the screen in pixels.
+    pub height: u16,
+    /// How the server lays out pixels until told otherwise.
+    pub pixel_format: PixelFormat,
+    /// The desktop's name as it was sent: usually UTF-8, never checked. See [`ServerInit::display_name`].
+    pub name: Vec<u8>,
+}
+
+/// Why a ServerInit was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ServerInitError {
+    /// The announced name is longer than [`MAX_NAME`].
+    #[error("announces a desktop name of {0} bytes (at most {MAX_NAME} are accepted)")]
+    NameTooLong(u32),
+    /// A side of zero or over [`MAX_SIDE`], or more than [`MAX_PIXELS`] in all.
+    #[error(
+        "announces a screen of {width}×{height} pixels (1×1 to {MAX_SIDE}×{MAX_SIDE} and 2²⁷ pixels are accepted)"
+    )]
+    ScreenSize {
+        /// Announced width.
+        width: u16,
+        /// Announced height.
+        height: u16,
+    },
+    /// Fewer bytes than the message needs.
+    #[error(transparent)]
+    Truncated(#[from] Truncated),
+}
+
+impl ServerInit {
+    /// Checks the fixed part and tells how long the name behind it is.
+    pub fn name_len(header: &[u8]) -> Result<usize, ServerInitError> {
+        let mut reader = Reader::new(header);
+        let (width, height) = (reader.u16()?, reader.u16()?);
+        PixelFormat::read(&mut reader)?;
+        let name_len = reader.u32()?;
+        let sides = 1..=MAX_SIDE;
+        let pixels = u32::from(width) * u32::from(height);
+        if !sides.contains(&width) || !sides.contains(&height) || pixels > MAX_PIXELS {
+            return Err(ServerInitError::ScreenSize { width, height });
+        }
+        if name_len > MAX_NAME {
+            return Err(ServerInitError::NameTooLong(name_len));
+        }
+        Ok(name_len as usize)
+    }
+
+    /// Reads a whole message.
+    pub fn parse(message: &[u8]) -> Result<Self, ServerInitError> {
+        let name_len = Self::name_len(message)?;
+        let mut reader = Reader::new(message);
+        Ok(Self {
+            width: reader.u16()?,
+            height: reader.u16()?,
+            pixel_format: PixelFormat::read(&mut reader)?,
+            name: {
+                reader.skip(4)?;
+                reader.bytes(name_len)?.to_vec()
+            },
+        })
+    }
+
+    /// The message that announces this screen.
+    pub fn message(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u16(self.width).u16(self.height);
+        self.pixel_format.write(&mut writer);
+        writer.string(&self.name, MAX_NAME).take()
+    }
+
+    /// The desktop's name, made safe to show: at most 120 characters, no control characters.
+    pub fn display_name(&self) -> String {
+        crate::printable::printable(&self.name, 120)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const GOLDEN: &[u8] =
+        b"\x03\x20\x02\x58\x20\x18\x00\x01\x00\xff\x00\xff\x00\xff\x10\x08\x00\0\0\0\x00\x00\x00\x04QEMU";
+
+    fn sized(width: u16, height: u16) -> Vec<u8> {
+        let mut bytes = GOLDEN.to_vec();
+        bytes.splice(..4, [width.to_be_bytes(), height.to_be_bytes()].concat());
+        bytes
+    }
+
+    #[test]
+    fn the_golden_bytes_read_and_write_the_same() {
+        let init = ServerInit::parse(GOLDEN).unwrap();
+        assert_eq!((init.width, init.height), (800, 600));
+        assert_eq!(init.pixel_format, PixelFormat::RGB888);
+        assert_eq!(init.display_name(), "QEMU");
+        assert_eq!(init.message(), GOLDEN);
+    }
+
+    #[test]
+    fn a_screen_nobody_can_show_is_refused() {
+        for (width, height) in [(65535, 65535), (0, 600), (800, 0), (16385, 1), (16384, 8193)] {
+            let error = ServerInit::parse(&sized(width, height)).unwrap_err();
+            assert_eq!(error, ServerInitError::ScreenSize { width, height });
+        }
+        assert!(ServerInit::parse(&sized(16384, 8192)).is_ok());
+    }
+
+    #[test]
+    fn a_four_gigabyte_name_is_refused_before_a_byte_of_it_is_kept() {
+        let mut bytes = GOLDEN.to_vec();
+        bytes.splice(20.., [0xff; 4]);
+        assert_eq!(ServerInit::name_len(&bytes), Err(ServerInitError::NameTooLong(u32::MAX)));
+    }
+}

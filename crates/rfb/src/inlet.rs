@@ -1,0 +1,43 @@
+//! Items of known length, gathered from chunks of any size.
+
+/// Holds the part of one item that has arrived; it never takes a byte that belongs to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Inlet {
+    pending: Vec<u8>,
+}
+
+impl Inlet {
+    /// Moves bytes from the front of `input` until `need` are here; the item once it is whole.
+    ///
+    /// `need` has been compared with its limit by the caller.
+    pub(crate) fn fill(&mut self, input: &mut &[u8], need: usize) -> Option<Vec<u8>> {
+        let missing = need.saturating_sub(self.pending.len()).min(input.len());
+        if let Some((taken, rest)) = input.split_at_checked(missing) {
+            self.pending.extend_from_slice(taken);
+            *input = rest;
+        }
+        (self.pending.len() >= need).then(|| std::mem::take(&mut self.pending))
+    }
+
+    /// The part of an unfinished item that has arrived.
+    pub(crate) fn partial(&self) -> &[u8] {
+        &self.pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Inlet;
+
+    #[test]
+    fn an_item_is_gathered_and_the_next_is_left() {
+        let mut inlet = Inlet::default();
+        let mut input: &[u8] = b"ab";
+        assert_eq!(inlet.fill(&mut input, 3), None);
+        assert!(input.is_empty());
+        let mut input: &[u8] = b"cde";
+        assert_eq!(inlet.fill(&mut input, 3).as_deref(), Some(&b"abc"[..]));
+        assert_eq!(input, b"de");
+        assert!(inlet.partial().is_empty());
+    }
+}

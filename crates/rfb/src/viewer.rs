@@ -1,0 +1,252 @@
+//! The handshake with a viewer, seen from its RFB server (RFC 6143 §7.1, §7.3).
+//!
+//! One security type is offered: `None`, because a token has already told who the viewer is, or VNC authentication for a
+//! server of its own. A viewer that must be turned away is told so in RFB's own failure form.
+//!
+//! ```text
+//!        server → viewer                    viewer → server
+//!  3.x   "RFB 003.008\n"                    "RFB 003.00x\n"
+//!  3.3   U32 type                                                    0 = failed: U32 length · reason
+//!  3.7+  U8 1 · U8 type                     U8 type                  U8 0 = failed: U32 length · reason
+//!        16 challenge                       16 response              VNC authentication only
+//!        U32 SecurityResult                                          3.8, or VNC authentication; 3.8 failed: reason
+//!                                           U8 shared
+//!        ServerInit, written by the caller
+//! ```
+
+use crate::inlet::Inlet;
+use crate::limits::{MAX_EXCERPT, MAX_REASON};
+use crate::printable::printable;
+use crate::security::SecurityType;
+use crate::version::{Announced, VERSION_LEN, Version, foreign_greeting};
+use crate::vnc_auth::{CHALLENGE_LEN, VncPassword};
+use crate::wire::{Reader, Truncated, Writer};
+
+/// How far the handshake came with the bytes it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewerProgress {
+    /// All bytes were taken; write the output, read more.
+    NeedMore,
+    /// Write the output and then ServerInit; bytes left in the slice are the session's.
+    Done {
+        /// The version the viewer speaks.
+        version: Version,
+        /// Whether the viewer tolerates others on the same screen.
+        shared: bool,
+    },
+    /// Write the output, which names the reason, and close.
+    Refused,
+}
+
+/// Why a handshake with a viewer ended. Each text completes a sentence that begins with "the viewer".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ViewerHandshakeError {
+    /// The first bytes were something else.
+    #[error("does not speak RFB; it began with {excerpt:?}")]
+    NotRfb {
+        /// What it said instead, at most [`MAX_EXCERPT`] characters, printable.
+        excerpt: String,
+    },
+    /// A version older than 3.3.
+    #[error("speaks RFB {0}; 3.3, 3.7 and 3.8 are supported")]
+    UnsupportedVersion(Announced),
+    /// It chose a security type that was not offered; output tells it so where its version can.
+    #[error("chose the security type {0}, which was not offered")]
+    NotOffered(SecurityType),
+    /// Its answer to the challenge was wrong; output tells it so.
+    #[error("gave a wrong password")]
+    PasswordWrong,
+    /// Bytes arrived after the handshake had ended.
+    #[error("goes on with a handshake that is over")]
+    Over,
+}
+
+impl From<Truncated> for ViewerHandshakeError {
+    // Items are gathered whole, so this cannot happen; it must not panic either.
+    fn from(_: Truncated) -> Self {
+        Self::Over
+    }
+}
+
+/// The machine. See the [module](self) for the flow.
+#[derive(Debug)]
+pub struct ViewerHandshake {
+    admission: Admission,
+    version: Version,
+    state: State,
+    inlet: Inlet,
+    output: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Admission {
+    Open,
+    Password { password: VncPassword, challenge: [u8; CHALLENGE_LEN] },
+    Refused(String),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Version,
+    Choice,
+    Response,
+    ClientInit,
+    Over,
+}
+
+impl ViewerHandshake {
+    /// Admits the viewer without authentication.
+    pub fn new() -> Self {
+        Self::with(Admission::Open)
+    }
+
+    /// Admits a viewer that knows `password`; `challenge` is 16 fresh random bytes.
+    pub fn with_password(password: VncPassword, challenge: [u8; CHALLENGE_LEN]) -> Self {
+        Self::with(Admission::Password { password, challenge })
+    }
+
+    /// Agrees on a version and then tells the viewer why it may not come in.
+    pub fn refusing(reason: &str) -> Self {
+        Self::with(Admission::Refused(reason.to_owned()))
+    }
+
+    fn with(admission: Admission) -> Self {
+        let version = Version::V3_8;
+        let output = version.message().to_vec();
+        Self { admission, version, state: State::Version, inlet: Inlet::default(), output }
+    }
+
+    /// What must be written to the viewer now; the greeting at first.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    /// Takes what it can from the front of `input`. There may be output to write after an error too.
+    pub fn receive(&mut self, input: &mut &[u8]) -> Result<ViewerProgress, ViewerHandshakeError> {
+        self.advance(input).inspect_err(|_| self.state = State::Over)
+    }
+
+    fn advance(&mut self, input: &mut &[u8]) -> Result<ViewerProgress, ViewerHandshakeError> {
+        if matches!(self.state, State::Version)
+            && let Some(excerpt) = foreign_greeting(self.inlet.partial(), input)
+        {
+            return Err(ViewerHandshakeError::NotRfb { excerpt });
+        }
+        while let Some(item) = self.inlet.fill(input, self.need()) {
+            let mut reader = Reader::new(&item);
+            self.state = match self.state {
+                State::Version => self.version(reader.array()?)?,
+                State::Choice => self.choice(SecurityType::from_number(reader.u8()?))?,
+                State::Response => self.response(reader.array()?)?,
+                State::ClientInit => {
+                    self.state = State::Over;
+                    return Ok(ViewerProgress::Done { version: self.version, shared: reader.u8()? != 0 });
+                }
+                State::Over => return Err(ViewerHandshakeError::Over),
+            };
+            if let Admission::Refused(_) = self.admission {
+                self.state = State::Over;
+                return Ok(ViewerProgress::Refused);
+            }
+        }
+        Ok(ViewerProgress::NeedMore)
+    }
+
+    fn need(&self) -> usize {
+        match self.state {
+            State::Version => VERSION_LEN,
+            State::Choice | State::ClientInit => 1,
+            State::Response => CHALLENGE_LEN,
+            State::Over => 0,
+        }
+    }
+
+    fn version(&mut self, message: [u8; VERSION_LEN]) -> Result<State, ViewerHandshakeError> {
+        let announced = Announced::parse(&message)
+            .ok_or_else(|| ViewerHandshakeError::NotRfb { excerpt: printable(&message, MAX_EXCERPT) })?;
+        self.version = announced.spoken().ok_or(ViewerHandshakeError::UnsupportedVersion(announced))?;
+        let dictated = self.version == Version::V3_3;
+        let mut writer = Writer::new();
+        let next = match &self.admission {
+            Admission::Refused(reason) => {
+                if dictated {
+                    writer.u32(0)
+                } else {
+                    writer.u8(0)
+                };
+                write_reason(&mut writer, reason);
+                State::Over
+            }
+            admission if dictated => {
+                writer.u32(admission.security_type().number().into());
+                State::Choice
+            }
+            admission => {
+                writer.u8(1).u8(admission.security_type().number());
+                State::Choice
+            }
+        };
+        self.output.append(&mut writer.take());
+        // In 3.3 the viewer has no say: its choice is taken as made.
+        if dictated && matches!(next, State::Choice) { Ok(self.begin_authentication()) } else { Ok(next) }
+    }
+
+    fn choice(&mut self, choice: SecurityType) -> Result<State, ViewerHandshakeError> {
+        if choice != self.admission.security_type() {
+            self.fail("this security type was not offered");
+            return Err(ViewerHandshakeError::NotOffered(choice));
+        }
+        Ok(self.begin_authentication())
+    }
+
+    fn begin_authentication(&mut self) -> State {
+        if let Admission::Password { challenge, .. } = &self.admission {
+            self.output.extend(challenge);
+            return State::Response;
+        }
+        if self.version >= Version::V3_8 {
+            self.output.extend(0_u32.to_be_bytes());
+        }
+        State::ClientInit
+    }
+
+    fn response(&mut self, response: [u8; CHALLENGE_LEN]) -> Result<State, ViewerHandshakeError> {
+        if let Admission::Password { password, challenge } = &self.admission
+            && password.accepts(challenge, &response)
+        {
+            self.output.extend(0_u32.to_be_bytes());
+            return Ok(State::ClientInit);
+        }
+        self.fail("Authentication failed");
+        Err(ViewerHandshakeError::PasswordWrong)
+    }
+
+    /// SecurityResult failed, with its reason from 3.8 on (RFC 6143 §7.1.3).
+    fn fail(&mut self, reason: &str) {
+        let mut writer = Writer::new();
+        writer.u32(1);
+        if self.version >= Version::V3_8 {
+            write_reason(&mut writer, reason);
+        }
+        self.output.append(&mut writer.take());
+    }
+}
+
+impl Default for ViewerHandshake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Admission {
+    fn security_type(&self) -> SecurityType {
+        match self {
+            Self::Password { .. } => SecurityType::VncAuth,
+            Self::Open | Self::Refused(_) => SecurityType::None,
+        }
+    }
+}
+
+fn write_reason(writer: &mut Writer, reason: &str) {
+    writer.string(reason.as_bytes(), MAX_REASON);
+}

@@ -1,0 +1,152 @@
+//! The one checked reader and the one writer of big-endian RFB fields (RFC 6143 §7).
+
+/// The bytes ended in the middle of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes end in the middle of a field")]
+pub struct Truncated;
+
+/// Reads fields from the front of a slice; no read can pass its end.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the first of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The next `N` bytes.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Truncated> {
+        let (head, tail) = self.bytes.split_first_chunk().ok_or(Truncated)?;
+        self.bytes = tail;
+        Ok(*head)
+    }
+
+    /// The next `len` bytes, borrowed; the caller has compared `len` with a limit.
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Truncated> {
+        let (head, tail) = self.bytes.split_at_checked(len).ok_or(Truncated)?;
+        self.bytes = tail;
+        Ok(head)
+    }
+
+    /// Passes over `len` bytes of padding.
+    pub fn skip(&mut self, len: usize) -> Result<(), Truncated> {
+        self.bytes(len).map(|_| ())
+    }
+
+    /// U8.
+    pub fn u8(&mut self) -> Result<u8, Truncated> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    /// U16.
+    pub fn u16(&mut self) -> Result<u16, Truncated> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// U32.
+    pub fn u32(&mut self) -> Result<u32, Truncated> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// S32.
+    pub fn i32(&mut self) -> Result<i32, Truncated> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    /// Everything that has not been read.
+    pub fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// Appends fields to a byte vector.
+#[derive(Debug, Clone, Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    /// An empty message.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// U8.
+    pub fn u8(&mut self, value: u8) -> &mut Self {
+        self.bytes(&[value])
+    }
+
+    /// U16.
+    pub fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// U32.
+    pub fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// S32.
+    pub fn i32(&mut self, value: i32) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// `len` bytes of zero padding.
+    pub fn pad(&mut self, len: usize) -> &mut Self {
+        self.bytes.resize(self.bytes.len() + len, 0);
+        self
+    }
+
+    /// Bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    /// U32 length and that many bytes: RFB's string. What does not fit `limit` is cut off.
+    pub fn string(&mut self, text: &[u8], limit: u32) -> &mut Self {
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX).min(limit);
+        let kept = text.get(..len as usize).unwrap_or(text);
+        self.u32(len).bytes(kept)
+    }
+
+    /// The message written so far, leaving the writer empty.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn fields_come_back_as_they_were_written() {
+        let mut writer = Writer::new();
+        writer.u8(1).u16(0x0203).u32(0x0405_0607).i32(-2).pad(2).string(b"name", 3);
+        let bytes = writer.take();
+        assert_eq!(bytes, b"\x01\x02\x03\x04\x05\x06\x07\xff\xff\xff\xfe\0\0\0\0\0\x03nam");
+
+        let mut reader = Reader::new(&bytes);
+        assert_eq!(reader.u8(), Ok(1));
+        assert_eq!(reader.u16(), Ok(0x0203));
+        assert_eq!(reader.u32(), Ok(0x0405_0607));
+        assert_eq!(reader.i32(), Ok(-2));
+        reader.skip(2).unwrap();
+        let len = reader.u32().unwrap() as usize;
+        assert_eq!(reader.bytes(len), Ok(&b"nam"[..]));
+        assert!(reader.rest().is_empty());
+    }
+
+    #[test]
+    fn a_read_past_the_end_takes_nothing() {
+        let mut reader = Reader::new(b"\x01\x02\x03");
+        assert_eq!(reader.u32(), Err(Truncated));
+        assert_eq!(reader.bytes(usize::MAX), Err(Truncated));
+        assert_eq!(reader.rest(), b"\x01\x02\x03");
+    }
+}

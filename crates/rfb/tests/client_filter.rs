@@ -1,0 +1,174 @@
+//! What passes of a viewer's messages, byte for byte.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use transom_rfb::fuzz::filtered;
+use transom_rfb::limits::{MAX_CUT_TEXT, MAX_EXTENDED_CUT_TEXT};
+use transom_rfb::{ClientFilter, ClientMessageError as Error, ClientPolicy, Encoding};
+
+const NO_CLIPBOARD: ClientPolicy = ClientPolicy { view_only: false, clipboard_to_instance: false };
+
+const SET_PIXEL_FORMAT: &[u8] = b"\0\0\0\0\x20\x18\0\x01\0\xff\0\xff\0\xff\0\x08\x10\0\0\0";
+const UPDATE_REQUEST: &[u8] = b"\x03\x01\0\0\0\0\x03\x20\x02\x58";
+const KEY: &[u8] = b"\x04\x01\0\0\0\0\xff\x0d";
+const POINTER: &[u8] = b"\x05\x01\0\x7b\0\x2d";
+const BUTTON_8: &[u8] = b"\x05\x80\0\x7b\0\x2d";
+const WIDE_POINTER: &[u8] = b"\x05\x80\0\x7b\0\x2d\x01";
+const CUT_TEXT: &[u8] = b"\x06\0\0\0\0\0\0\x05hello";
+const EXTENDED_CUT_TEXT: &[u8] = b"\x06\0\0\0\xff\xff\xff\xfc\x02\0\0\x01";
+const CONTINUOUS_UPDATES: &[u8] = b"\x96\x01\0\0\0\0\x03\x20\x02\x58";
+const FENCE: &[u8] = b"\xf8\0\0\0\x80\0\0\x01\x03abc";
+const XVP: &[u8] = b"\xfa\0\x01\x02";
+const SET_DESKTOP_SIZE: &[u8] = b"\xfb\0\x04\0\x03\0\x01\0\0\0\0\x01\0\0\0\0\x04\0\x03\0\0\0\0\0";
+const GII_BIG: &[u8] = b"\xfd\x80\0\x04\x03\x08\0\0";
+const GII_LITTLE: &[u8] = b"\xfd\x01\x02\0\x01\0";
+const QEMU_KEY: &[u8] = b"\xff\0\0\x01\0\0\0\x61\0\0\0\x1e";
+const QEMU_AUDIO_ON: &[u8] = b"\xff\x01\0\0";
+const QEMU_AUDIO_FORMAT: &[u8] = b"\xff\x01\0\x02\x03\x02\0\0\xac\x44";
+
+const ALWAYS: &[&[u8]] =
+    &[SET_PIXEL_FORMAT, UPDATE_REQUEST, CONTINUOUS_UPDATES, FENCE, QEMU_AUDIO_ON, QEMU_AUDIO_FORMAT];
+const INPUT: &[&[u8]] = &[KEY, POINTER, QEMU_KEY, XVP, GII_BIG, GII_LITTLE];
+const CLIPBOARD: &[&[u8]] = &[CUT_TEXT, EXTENDED_CUT_TEXT];
+
+fn set_encodings(encodings: &[i32]) -> Vec<u8> {
+    let mut message = vec![2, 0];
+    message.extend(u16::try_from(encodings.len()).unwrap().to_be_bytes());
+    message.extend(encodings.iter().flat_map(|encoding| encoding.to_be_bytes()));
+    message
+}
+
+/// What passes, in one chunk and cut in several ways, which must not make a difference.
+fn pass(policy: ClientPolicy, stream: &[u8]) -> (Vec<u8>, bool) {
+    let (whole, input, end) = filtered(policy, stream, &[stream.len().max(1)]);
+    assert_eq!(end, Ok(true), "the stream ends with a message");
+    for sizes in [&[1][..], &[2], &[3, 1], &[5, 2, 11]] {
+        assert_eq!(filtered(policy, stream, sizes), (whole.clone(), input, Ok(true)), "cut by {sizes:?}");
+    }
+    (whole, input)
+}
+
+fn error(stream: &[u8]) -> Error {
+    let end = filtered(ClientPolicy::FULL, stream, &[stream.len()]).2;
+    assert_eq!(filtered(ClientPolicy::FULL, stream, &[1]).2, end);
+    end.unwrap_err()
+}
+
+#[test]
+fn with_full_rights_every_message_passes_as_it_is() {
+    for message in [ALWAYS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat() {
+        let twice = [message, message].concat();
+        assert_eq!(pass(ClientPolicy::FULL, &twice).0, twice, "{message:02x?}");
+    }
+    let stream = [ALWAYS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat().concat();
+    assert_eq!(pass(ClientPolicy::FULL, &stream), (stream, true));
+}
+
+#[test]
+fn a_watching_viewer_neither_types_nor_points_nor_pastes_nor_reboots() {
+    for dropped in [INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat() {
+        let stream = [UPDATE_REQUEST, dropped, FENCE, dropped, dropped, UPDATE_REQUEST].concat();
+        let (passed, input) = pass(ClientPolicy::VIEW_ONLY, &stream);
+        assert_eq!(passed, [UPDATE_REQUEST, FENCE, UPDATE_REQUEST].concat(), "{dropped:02x?}");
+        assert_eq!(input, dropped != SET_DESKTOP_SIZE);
+    }
+    let always = ALWAYS.concat();
+    assert_eq!(pass(ClientPolicy::VIEW_ONLY, &always), (always, false));
+}
+
+#[test]
+fn without_the_clipboard_right_only_the_clipboard_is_dropped() {
+    let kept = [ALWAYS, INPUT, &[SET_DESKTOP_SIZE]].concat().concat();
+    let stream = [CUT_TEXT, &kept, EXTENDED_CUT_TEXT].concat();
+    assert_eq!(pass(NO_CLIPBOARD, &stream).0, kept);
+}
+
+#[test]
+fn encodings_with_unknown_client_messages_are_struck() {
+    let asked =
+        set_encodings(&[7, -311, 16, -32766, -223, 0x574d_5664, 0x574d_566a, Encoding::EXTENDED_CLIPBOARD.0]);
+    let passed = set_encodings(&[7, 16, -223, 0x574d_5664, Encoding::EXTENDED_CLIPBOARD.0]);
+    assert_eq!(pass(ClientPolicy::FULL, &[KEY, &asked, KEY].concat()).0, [KEY, &passed, KEY].concat());
+    assert_eq!(pass(ClientPolicy::FULL, &set_encodings(&[-311])).0, set_encodings(&[]));
+    assert_eq!(pass(ClientPolicy::FULL, &set_encodings(&[])).0, set_encodings(&[]));
+}
+
+#[test]
+fn encodings_that_serve_a_withheld_right_are_struck() {
+    let asked = set_encodings(&[0, -305, -309, -316, Encoding::EXTENDED_CLIPBOARD.0]);
+    assert_eq!(pass(ClientPolicy::FULL, &asked).0, asked);
+    assert_eq!(pass(NO_CLIPBOARD, &asked).0, set_encodings(&[0, -305, -309]));
+    assert_eq!(pass(ClientPolicy::VIEW_ONLY, &asked).0, set_encodings(&[0]));
+}
+
+#[test]
+fn the_eighth_bit_of_the_buttons_means_what_the_viewer_announced() {
+    let narrow = [BUTTON_8, KEY].concat();
+    assert_eq!(pass(ClientPolicy::FULL, &narrow).0, narrow);
+    let wide = [&set_encodings(&[7, -316]), WIDE_POINTER, POINTER, KEY].concat();
+    assert_eq!(pass(ClientPolicy::FULL, &wide).0, wide);
+    let taken_back = [&set_encodings(&[-316]), WIDE_POINTER, &set_encodings(&[7]), BUTTON_8, KEY].concat();
+    assert_eq!(pass(ClientPolicy::FULL, &taken_back).0, taken_back);
+}
+
+#[test]
+fn a_clipboard_cannot_hide_in_the_length_of_a_pointer_event() {
+    // To an instance that does not know ExtendedMouseButtons, the last byte of a wide pointer event begins a message.
+    let stream = [&set_encodings(&[-316]), BUTTON_8, CUT_TEXT, KEY].concat();
+    assert_eq!(pass(NO_CLIPBOARD, &stream).0, [&set_encodings(&[]), BUTTON_8, KEY].concat());
+}
+
+#[test]
+fn a_large_clipboard_streams_through_and_is_never_gathered() {
+    let len = 64 * 1024_u32;
+    let message = [&b"\x06\0\0\0"[..], &len.to_be_bytes(), &vec![b'x'; len as usize], KEY].concat();
+    assert_eq!(filtered(ClientPolicy::FULL, &message, &[1000]).0, message);
+    assert_eq!(filtered(NO_CLIPBOARD, &message, &[1000]).0, KEY);
+    let mut filter = ClientFilter::new(ClientPolicy::FULL);
+    for chunk in message.chunks(1000) {
+        let mut owned = chunk.to_vec();
+        let passed = filter.filter(&mut owned).unwrap();
+        assert_eq!((passed.head.capacity(), passed.body), (0, chunk), "every byte goes on at once");
+    }
+}
+
+#[test]
+fn an_announced_length_meets_its_limit_before_a_byte_of_it_is_read() {
+    let cut_text = |len: u32| [&b"\x06\0\0\0"[..], &len.to_be_bytes()].concat();
+    assert_eq!(error(&cut_text(MAX_CUT_TEXT + 1)), Error::CutTextTooLong(MAX_CUT_TEXT + 1));
+    assert_eq!(filtered(ClientPolicy::FULL, &cut_text(MAX_CUT_TEXT), &[8]).2, Ok(false));
+    let over = MAX_EXTENDED_CUT_TEXT + 1;
+    assert_eq!(error(&cut_text(over.wrapping_neg())), Error::ExtendedCutTextLength(over));
+    assert_eq!(error(&cut_text(3_u32.wrapping_neg())), Error::ExtendedCutTextLength(3));
+    assert_eq!(error(&cut_text(i32::MIN.cast_unsigned())), Error::ExtendedCutTextLength(1 << 31));
+    assert_eq!(error(b"\x02\0\x04\x01"), Error::TooManyEncodings(1025));
+    assert_eq!(error(b"\xf8\0\0\0\0\0\0\0\x41"), Error::FenceTooLong(65));
+}
+
+#[test]
+fn an_unknown_message_ends_the_stream_and_names_its_type() {
+    assert_eq!(error(&[KEY, b"\x7f"].concat()), Error::UnknownType(127));
+    assert_eq!(error(b"\x07"), Error::UnknownType(7));
+    assert_eq!(error(b"\xff\x02"), Error::UnknownQemuType(2));
+    assert_eq!(error(b"\xff\x01\0\x03"), Error::UnknownAudioOperation(3));
+    assert_eq!(Error::UnknownType(127).to_string(), "sent a message of the unknown type 127");
+
+    let mut filter = ClientFilter::new(ClientPolicy::FULL);
+    assert_eq!(filter.filter(&mut [127]), Err(Error::UnknownType(127)));
+    assert_eq!(filter.filter(&mut KEY.to_vec()), Err(Error::UnknownType(127)), "and stays ended");
+}
+
+#[test]
+fn a_message_cut_by_a_chunk_goes_on_at_once_where_its_type_decides() {
+    let mut filter = ClientFilter::new(ClientPolicy::FULL);
+    assert_eq!(filter.filter(&mut KEY[..3].to_vec()).unwrap().body, &KEY[..3]);
+    assert!(!filter.is_at_boundary());
+    assert_eq!(filter.filter(&mut KEY[3..].to_vec()).unwrap().body, &KEY[3..]);
+    assert!(filter.is_at_boundary());
+    assert_eq!(filter.filter(&mut []).unwrap().body, b"");
+    // A QEMU message is a key or audio, which only its second byte tells.
+    assert_eq!(filter.filter(&mut [255]).unwrap().body, b"");
+    let mut rest = QEMU_KEY[1..].to_vec();
+    let passed = filter.filter(&mut rest).unwrap();
+    assert_eq!((passed.head, passed.body, passed.input), (vec![255], &QEMU_KEY[1..], true));
+}
