@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+// Opens a console URL as a person would and prints one JSON line about it.
+//
+//   node e2e/console.mjs URL [options]
+//
+// What to do and expect, in this order:
+//   --expect STAGE   the stage to wait for (default: live, which includes a picture that is not blank)
+//   --then STAGE     a further stage to wait for; may be given again: `--then reconnecting --then live`
+//   --click X,Y      clicks at a point of the machine's screen
+//   --type TEXT      types like a person
+//   --key KEY        presses a key by Playwright's name for it; may be given again
+//   --changes        waits until the picture differs from the first one
+//   --reload         reloads the page and waits for --expect again
+//   --duplicate      opens the page in a second tab, as “Duplicate tab” does: that one is live (`second` in the report),
+//                    this one ends
+//   --shot FILE      takes a screenshot
+//   --reason CODE    the end reason that has to be shown now
+// How:
+//   --device desktop|phone|sideways   --theme light|dark   --insecure (any certificate)   --timeout MS (each wait)
+//
+// Each stage that is reached is told on stderr as `stage: live`, so that a test can pull the plug at the right moment.
+// Exit: 0 as expected, 1 not as expected, 2 the browser or the command line failed.
+import { parseArgs } from 'node:util';
+
+import { newPage, startBrowser } from './browser.mjs';
+import { clickPicture, readPicture, waitForPicture } from './picture.mjs';
+import { readState, waitForStage } from './state.mjs';
+import { typeLikeAPerson } from './typing.mjs';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    expect: { type: 'string', default: 'live' },
+    reason: { type: 'string' },
+    click: { type: 'string' },
+    type: { type: 'string' },
+    key: { type: 'string', multiple: true, default: [] },
+    changes: { type: 'boolean', default: false },
+    then: { type: 'string', multiple: true, default: [] },
+    reload: { type: 'boolean', default: false },
+    duplicate: { type: 'boolean', default: false },
+    shot: { type: 'string' },
+    device: { type: 'string', default: 'desktop' },
+    theme: { type: 'string', default: 'light' },
+    insecure: { type: 'boolean', default: false },
+    timeout: { type: 'string', default: '30000' },
+  },
+});
+const timeout = Number(options.timeout);
+const started = Date.now();
+/** @type {Record<string, unknown>} */
+const report = { ok: false };
+let exit = 2;
+
+/** @type {import('playwright-core').Browser | undefined} */
+let browser;
+try {
+  const [url] = positionals;
+  if (url === undefined) throw new Error('usage: node e2e/console.mjs URL [options]');
+  browser = await startBrowser({ timeout, insecure: options.insecure });
+  const { page, complaints } = await newPage(browser, /** @type {any} */ ({ ...options, timeout }));
+  report.complaints = complaints;
+  await page.goto(url);
+  exit = 1;
+  const first = await arrive(page, options.expect);
+  report.arrived_ms = Date.now() - started;
+  for (const stage of options.then) await arrive(page, stage);
+  if (options.click !== undefined) {
+    const [x, y] = options.click.split(',').map(Number);
+    await clickPicture(page, x ?? 0, y ?? 0);
+  }
+  if (options.type !== undefined) await typeLikeAPerson(page, options.type);
+  for (const key of options.key) await page.keyboard.press(key);
+  if (options.changes) await waitForPicture(page, (picture) => picture.hash !== first?.hash, timeout);
+  if (options.reload) {
+    await page.reload();
+    await arrive(page, options.expect);
+  }
+  if (options.duplicate) {
+    const [second] = await Promise.all([page.waitForEvent('popup'), page.evaluate(() => void window.open(location.href))]);
+    await arrive(second, 'live');
+    report.second = await readState(second);
+    await arrive(page, 'ended');
+  }
+  if (options.shot !== undefined) await page.screenshot({ path: options.shot });
+  Object.assign(report, await readState(page), { picture: await readPicture(page) });
+  if (options.reason !== undefined && report.reason !== options.reason) throw new Error(`the reason is ${report.reason}`);
+  if (/token/i.test(String(report.address))) throw new Error('the address bar still shows the token');
+  report.ok = true;
+  exit = 0;
+} catch (error) {
+  report.error = String(error).slice(0, 400);
+  const page = browser?.contexts()[0]?.pages()[0];
+  if (page !== undefined) Object.assign(report, await readState(page).catch(() => ({})));
+} finally {
+  await browser?.close();
+}
+report.ms = Date.now() - started;
+console.log(JSON.stringify(report));
+process.exit(exit);
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {string} stage
+ */
+async function arrive(page, stage) {
+  const expected = /** @type {import('./state.mjs').Stage} */ (stage);
+  // An ending nobody expected is an answer, too: no need to wait for the rest of the time.
+  const reached = await waitForStage(page, [expected, 'ended'], timeout);
+  console.error(`stage: ${reached.stage}`);
+  if (reached.stage !== expected) throw new Error(`ended for ${reached.reason}`);
+  return expected === 'live' ? waitForPicture(page, undefined, timeout) : readPicture(page);
+}

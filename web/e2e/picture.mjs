@@ -1,0 +1,74 @@
+// The machine's screen, as pixels of noVNC's canvas.
+
+const CANVAS = '#screen canvas';
+
+/**
+ * Size, number of colours (up to 4096) and a hash of the picture; `null` where there is none.
+ *
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<{ width: number, height: number, colours: number, hash: string } | null>}
+ */
+export function readPicture(page) {
+  return page.evaluate((selector) => {
+    const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector(selector));
+    const context = canvas?.getContext('2d');
+    if (!canvas || !context || canvas.width === 0 || canvas.height === 0) return null;
+    const pixels = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    const colours = new Set();
+    let hash = 0;
+    for (const pixel of pixels) {
+      const colour = pixel & 0xff_ff_ff;
+      if (colours.size < 4096) colours.add(colour);
+      hash = (Math.imul(hash, 31) + colour) | 0;
+    }
+    return { width: canvas.width, height: canvas.height, colours: colours.size, hash: (hash >>> 0).toString(16) };
+  }, CANVAS);
+}
+
+/**
+ * The colour of one pixel of the machine's screen, as `#rrggbb`.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {number} x
+ * @param {number} y
+ */
+export function readPixel(page, x, y) {
+  return page.evaluate(([selector, left, top]) => {
+    const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(selector));
+    const [red = 0, green = 0, blue = 0] = canvas.getContext('2d')?.getImageData(left, top, 1, 1).data ?? [];
+    return `#${((red << 16) | (green << 8) | blue).toString(16).padStart(6, '0')}`;
+  }, /** @type {const} */ ([CANVAS, x, y]));
+}
+
+/**
+ * Waits until a picture satisfies `wanted`; by default until there are two colours.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {(picture: NonNullable<Awaited<ReturnType<typeof readPicture>>>) => boolean} [wanted]
+ * @param {number} [timeout]
+ */
+export async function waitForPicture(page, wanted = (picture) => picture.colours >= 2, timeout = 30_000) {
+  const deadline = Date.now() + timeout;
+  for (;;) {
+    const picture = await readPicture(page);
+    if (picture !== null && wanted(picture)) return picture;
+    if (Date.now() > deadline) throw new Error(`no such picture within ${timeout} ms; the last one: ${JSON.stringify(picture)}`);
+    // The page decides when it draws.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  }
+}
+
+/**
+ * Clicks at a point of the machine's screen, whatever the scale.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {number} x
+ * @param {number} y
+ */
+export async function clickPicture(page, x, y) {
+  const canvas = page.locator(CANVAS);
+  const box = await canvas.boundingBox();
+  const size = await readPicture(page);
+  if (box === null || size === null) throw new Error('there is no picture to click on');
+  await page.mouse.click(box.x + (x / size.width) * box.width, box.y + (y / size.height) * box.height);
+}

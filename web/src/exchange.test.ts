@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readAdmission } from './exchange.ts';
+
+const body = {
+  session: 's-1',
+  ticket: 't-1',
+  ticket_expires_at: '2026-11-21T04:00:00Z',
+  websocket: '/console/session',
+  instance: { id: 'i-1', name: 'build machine' },
+  rights: { view_only: false, clipboard: true },
+};
+
+test('an admission is read', () => {
+  assert.deepEqual(readAdmission(body), {
+    session: 's-1',
+    ticket: 't-1',
+    websocket: '/console/session',
+    instance: { id: 'i-1', name: 'build machine' },
+    rights: { viewOnly: false, clipboard: true },
+  });
+});
+
+test('an instance without a name goes by its id', () => {
+  assert.equal(readAdmission({ ...body, instance: { id: 'i-1', name: '' } })?.instance.name, 'i-1');
+});
+
+test('rights that are not given are not there', () => {
+  assert.deepEqual(readAdmission({ ...body, rights: undefined })?.rights, { viewOnly: true, clipboard: false });
+});
+
+test('an admission with a part missing is none', () => {
+  for (const part of ['session', 'ticket', 'websocket', 'instance']) {
+    assert.equal(readAdmission({ ...body, [part]: undefined }), null, part);
+  }
+  assert.equal(readAdmission(null), null);
+});

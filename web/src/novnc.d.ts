@@ -1,0 +1,37 @@
+/** What the page uses of noVNC 1.7 (its `docs/API.md`); the package has no types of its own. */
+declare module '@novnc/novnc' {
+  export interface Options {
+    shared?: boolean;
+  }
+
+  export interface Events {
+    connect: CustomEvent<Record<string, never>>;
+    disconnect: CustomEvent<{ clean: boolean }>;
+    credentialsrequired: CustomEvent<{ types: string[] }>;
+    securityfailure: CustomEvent<{ status: number; reason?: string }>;
+    clipboard: CustomEvent<{ text: string }>;
+    clippingviewport: CustomEvent<boolean>;
+  }
+
+  export default class RFB {
+    constructor(target: HTMLElement, channel: WebSocket, options?: Options);
+
+    background: string;
+    clipViewport: boolean;
+    compressionLevel: number;
+    dragViewport: boolean;
+    focusOnClick: boolean;
+    qualityLevel: number;
+    resizeSession: boolean;
+    scaleViewport: boolean;
+    viewOnly: boolean;
+
+    addEventListener<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): void;
+    blur(): void;
+    clipboardPasteFrom(text: string): void;
+    disconnect(): void;
+    focus(options?: FocusOptions): void;
+    sendCtrlAltDel(): void;
+    sendKey(keysym: number, code: string | null, down?: boolean): void;
+  }
+}

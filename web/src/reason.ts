@@ -1,0 +1,87 @@
+import listed from './end-reasons.json' with { type: 'json' };
+import { local } from './local-reasons.ts';
+
+/** Whose side a cause lies on. */
+export type Side = 'viewer' | 'instance' | 'transom' | 'operator';
+
+/** What may help: nothing, coming back by itself, the same link later, or only a new link. */
+export type Retry = 'never' | 'resume' | 'later' | 'new-link';
+
+/** What is fixed about a reason: the same in the API, the log and here. */
+export interface Reason {
+  readonly code: string;
+  readonly sentence: string;
+  readonly side: Side;
+  readonly nextStep: string;
+  readonly retry: Retry;
+}
+
+/** A reason with what is known about this one case. */
+export interface End extends Reason {
+  readonly closeCode: number | null;
+  readonly detail: string | null;
+  readonly requestId: string | null;
+}
+
+interface Listed extends Reason {
+  readonly closeCode: number;
+}
+
+const LIST: readonly Listed[] = listed.map((row) => ({
+  code: row.code,
+  closeCode: row.close_code,
+  sentence: row.sentence,
+  side: row.side as Side,
+  nextStep: row.next_step,
+  retry: row.retry as Retry,
+}));
+
+/** The reason behind a WebSocket's close. `opened` tells whether the WebSocket ever opened. */
+export function closed(close: { code: number; reason: string }, opened: boolean): End {
+  const known = LIST.find((reason) => reason.closeCode === close.code);
+  if (known !== undefined) return worded(known, close.reason, close.code);
+  if (close.code >= 4400 && close.code < 4500) return worded(local['unknown-reason'], close.reason, close.code);
+  if (close.code === 1000 || close.code === 1001) return end(local['session-ended'], close.code);
+  return end(local[opened ? 'connection-lost' : 'websocket-blocked'], close.code);
+}
+
+/** The reason in an error answer of `POST /console/exchange`. */
+export function answered(status: number, body: unknown): End {
+  const error = field(body, 'error');
+  const code = field(error, 'code');
+  const message = field(error, 'message');
+  if (typeof code !== 'string' || typeof message !== 'string') {
+    return { ...end(local['answer-unreadable'], null), detail: `HTTP ${status}` };
+  }
+  const closeCode = field(error, 'close_code');
+  const nextStep = field(error, 'next_step');
+  const requestId = field(error, 'request_id');
+  const known = LIST.find((reason) => reason.code === code) ?? { ...local['unknown-reason'], code };
+  const told = typeof nextStep === 'string' && nextStep !== '' ? { ...known, nextStep } : known;
+  return {
+    ...worded(told, message, typeof closeCode === 'number' ? closeCode : null),
+    requestId: typeof requestId === 'string' ? requestId : null,
+  };
+}
+
+/** A reason that only the page itself can know. */
+export function noticed(name: keyof typeof local, detail: string | null = null): End {
+  return { ...end(local[name], null), detail };
+}
+
+function end(reason: Reason, closeCode: number | null): End {
+  const { code, sentence, side, nextStep, retry } = reason;
+  return { code, sentence, side, nextStep, retry, closeCode, detail: null, requestId: null };
+}
+
+/** Transom's words win. It writes `sentence (detail)`; where the sentence is the known one, the detail stands by itself. */
+function worded(reason: Reason, text: string, closeCode: number | null): End {
+  if (text === '') return end(reason, closeCode);
+  const opening = `${reason.sentence} (`;
+  if (!text.startsWith(opening)) return { ...end(reason, closeCode), sentence: text };
+  return { ...end(reason, closeCode), detail: text.slice(opening.length).replace(/\)$/, '') };
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}

@@ -1,0 +1,144 @@
+import { pauseBefore } from './backoff.ts';
+import { exchange, type Admission, type Credential } from './exchange.ts';
+import type { Line, Listener } from './line.ts';
+import { noticed, type End } from './reason.ts';
+import * as ticket from './ticket.ts';
+
+/** What the page shows of a session. */
+export interface View {
+  checking(): void;
+  /** A try to come back is under way, over the last picture. */
+  trying(attempt: number): void;
+  admitted(admission: Admission): void;
+  /** Makes the connection; `again` is false for the first one. */
+  line(admission: Admission, again: boolean, listener: Pick<Listener, 'connected' | 'pictured' | 'ended'>): Promise<Line>;
+  live(line: Line): void;
+  /** Waits before the next try; false when the person does not want one. */
+  wait(attempt: number, milliseconds: number, cause: End): Promise<boolean>;
+  ended(end: End, session: string | null): void;
+}
+
+/** How one connection went. */
+interface Visit {
+  readonly end: End;
+  /** For how long there was a picture, in milliseconds. */
+  readonly pictured: number;
+}
+
+/** A connection that lasted this long has worked: counting the tries starts over. */
+const STEADY_MS = 10_000;
+
+/** One viewing, from the link to its end, across lost connections. */
+export class Session {
+  readonly #view: View;
+  /** The link's token, until the instance has answered: a failed attempt gives the use back, so it can be shown again. */
+  #token: string | null = null;
+  #id: string | null = null;
+  #line: Line | null = null;
+  #run = 0;
+
+  constructor(view: View) {
+    this.#view = view;
+  }
+
+  /** Opens a link's token, or comes back with this tab's ticket. */
+  open(token: string | null): void {
+    if (token !== null) ticket.forget();
+    this.#token = token;
+    void this.#follow();
+  }
+
+  /** Tries what has a chance: the link while it is fresh, else the ticket. */
+  again(): void {
+    void this.#follow();
+  }
+
+  /** The person leaves; until they close or reload the page they may come back. */
+  leave(): void {
+    this.#line?.close();
+  }
+
+  /** The person waits for a sign of life. */
+  expectLife(): void {
+    this.#line?.expectLife();
+  }
+
+  async #follow(): Promise<void> {
+    const run = (this.#run += 1);
+    this.#line?.close();
+    let attempt = 0;
+    for (;;) {
+      const visit = await this.#visit(attempt, run);
+      if (run !== this.#run) return;
+      attempt = visit.pictured >= STEADY_MS ? 1 : attempt + 1;
+      const pause = comesBack(visit, attempt) ? pauseBefore(attempt) : null;
+      if (pause === null || !(await this.#view.wait(attempt, pause, visit.end))) {
+        if (run === this.#run) this.#over(visit.end);
+        return;
+      }
+      if (run !== this.#run) return;
+    }
+  }
+
+  async #visit(attempt: number, run: number): Promise<Visit> {
+    if (attempt === 0) this.#view.checking();
+    else this.#view.trying(attempt);
+    const credential = this.#credential(attempt);
+    if (credential === null) return lost(noticed('needs-link', `${location.origin}/console#token=…`));
+    const answer = await exchange(credential);
+    if ('end' in answer) return lost(answer.end);
+    if (run !== this.#run) return lost(noticed('left'));
+    ticket.keep(answer.admission.ticket);
+    this.#id = answer.admission.session;
+    this.#view.admitted(answer.admission);
+    return this.#connect(answer.admission, attempt, run);
+  }
+
+  async #connect(admission: Admission, attempt: number, run: number): Promise<Visit> {
+    let since: number | null = null;
+    const ended = new Promise<End>((resolve) => {
+      const made = this.#view.line(admission, attempt > 0, {
+        connected: () => (this.#token = null),
+        pictured: () => {
+          since = performance.now();
+          if (this.#line !== null) this.#view.live(this.#line);
+        },
+        ended: resolve,
+      });
+      made.then(
+        (line) => {
+          this.#line = line;
+          if (run !== this.#run) line.close();
+        },
+        () => resolve(noticed('page-incomplete')),
+      );
+    });
+    const end = await ended;
+    if (run === this.#run) this.#line = null;
+    return { end, pictured: since === null ? 0 : performance.now() - since };
+  }
+
+  /** A page on its way back shows its ticket: its use of the link may still count as spent. */
+  #credential(attempt: number): Credential | null {
+    const newest = ticket.newest();
+    if (this.#token !== null && (attempt === 0 || newest === null)) return { token: this.#token };
+    return newest === null ? null : { ticket: newest };
+  }
+
+  #over(end: End): void {
+    if (end.retry === 'resume' && ticket.newest() !== null) this.#token = null;
+    if (end.code === 'left') ticket.holdForPage();
+    if (end.retry === 'never' || end.retry === 'new-link') ticket.forget();
+    this.#view.ended(end, this.#id);
+  }
+}
+
+function lost(end: End): Visit {
+  return { end, pictured: 0 };
+}
+
+/** Whether to come back without being asked. Once on the way back, what may pass later is waited for as well. */
+function comesBack({ end, pictured }: Visit, attempt: number): boolean {
+  if (ticket.newest() === null) return false;
+  return end.retry === 'resume' || (end.retry === 'later' && pictured === 0 && attempt > 1);
+}

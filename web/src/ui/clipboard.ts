@@ -1,0 +1,89 @@
+import { button, element } from './element.ts';
+
+/** What a clipboard may be for this viewer. */
+export type Clipboarding = 'both ways' | 'not in this link' | 'view only';
+
+const HINTS: Record<Clipboarding, string> = {
+  'both ways': 'What the machine copies appears here. Write or paste a text and send it to put it on the machine’s clipboard.',
+  'not in this link': 'This console link does not include the clipboard.',
+  'view only': 'This console is view-only, so the clipboard is off.',
+};
+
+/** The panel with the machine's clipboard. */
+export class ClipboardPanel {
+  readonly #panel = element('clipboard', HTMLElement);
+  readonly #text = element('clipboard-text', HTMLTextAreaElement);
+  readonly #hint = element('clipboard-hint', HTMLElement);
+  readonly #editor = element('clipboard-editor', HTMLElement);
+  readonly #done = element('clipboard-done', HTMLElement);
+  readonly #toggle = button('clipboard-toggle', () => (this.#panel.hidden ? this.open() : this.close()));
+  readonly #closed: () => void;
+
+  constructor(send: (text: string) => void, closed: () => void) {
+    this.#closed = closed;
+    button('clipboard-close', () => this.close());
+    button('clipboard-send', () => {
+      send(this.#text.value);
+      this.#done.textContent = 'Sent. Paste it in the machine.';
+    });
+    const copy = button('clipboard-copy', () => void this.#copy());
+    const paste = button('clipboard-paste', () => void this.#paste());
+    // Browsers lend their clipboard to pages that came over TLS, and not all lend it for reading.
+    copy.hidden = navigator.clipboard === undefined;
+    paste.hidden = navigator.clipboard?.readText === undefined;
+    this.#text.addEventListener('input', () => (this.#done.textContent = ''));
+    this.#panel.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape') this.close();
+    });
+  }
+
+  /** Says what the clipboard may do here. */
+  allow(what: Clipboarding): void {
+    this.#hint.textContent = HINTS[what];
+    this.#editor.hidden = what !== 'both ways';
+  }
+
+  /** The machine copied a text. */
+  receive(text: string): void {
+    if (this.#editor.hidden) return;
+    this.#text.value = text;
+    this.#done.textContent = this.#panel.hidden ? '' : 'Copied by the machine just now.';
+    if (this.#panel.hidden) this.#toggle.classList.add('unread');
+  }
+
+  open(): void {
+    this.#panel.hidden = false;
+    this.#toggle.setAttribute('aria-expanded', 'true');
+    this.#toggle.classList.remove('unread');
+    this.#done.textContent = '';
+    if (this.#editor.hidden) element('clipboard-close', HTMLElement).focus();
+    else this.#text.select();
+  }
+
+  close(): void {
+    if (this.#panel.hidden) return;
+    this.#panel.hidden = true;
+    this.#toggle.setAttribute('aria-expanded', 'false');
+    this.#closed();
+  }
+
+  async #copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(this.#text.value);
+      this.#done.textContent = 'Copied to this device.';
+    } catch {
+      this.#text.select();
+      this.#done.textContent = 'This browser did not allow it. The text is selected: copy it by hand.';
+    }
+  }
+
+  async #paste(): Promise<void> {
+    try {
+      this.#text.value = await navigator.clipboard.readText();
+      this.#done.textContent = '';
+    } catch {
+      this.#text.focus();
+      this.#done.textContent = 'This browser did not allow it. Paste into the field by hand.';
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { End, Side } from '../reason.ts';
+import { button, element } from './element.ts';
+import { enter } from './stage.ts';
+
+const SIDES: Record<Side, string> = {
+  viewer: 'This is on your side: this browser, its network, or the link.',
+  transom: 'This is on Transom’s side.',
+  instance: 'This is on the instance’s side: the machine, or the way from Transom to it.',
+  operator: 'This was decided or set up by the people who run this service or own the instance.',
+};
+
+/** How long “Copied” stands on the button. */
+const THANKS_MS = 2_000;
+
+/** The page that names why a console did not open or ended, and what to do next. */
+export class Ending {
+  readonly #sentence = element('ending-sentence', HTMLElement);
+  readonly #detail = element('ending-detail', HTMLElement);
+  readonly #next = element('ending-next', HTMLElement);
+  readonly #side = element('ending-side', HTMLElement);
+  readonly #facts = element('ending-facts', HTMLElement);
+  readonly #logo = element('ending-logo', HTMLElement);
+  readonly #route = element('route', HTMLElement);
+  readonly #again: HTMLButtonElement;
+  readonly #copy = button('copy-details', () => void this.#copyDetails());
+  #details = '';
+
+  constructor(again: () => void) {
+    this.#again = button('try-again', again);
+  }
+
+  /** Shows a reason; `session` is the session's id where there was one. */
+  show(end: End, name: string | null, session: string | null): void {
+    const plain = end.code === 'left' || end.code === 'session-ended' || end.code === 'needs-link';
+    this.#sentence.textContent = end.code === 'left' && name !== null ? `You have disconnected from ${name}.` : end.sentence;
+    this.#detail.textContent = end.detail ?? '';
+    this.#next.textContent = end.nextStep;
+    this.#side.textContent = plain ? '' : SIDES[end.side];
+    this.#route.hidden = plain;
+    this.#route.dataset['side'] = end.side;
+    this.#logo.hidden = !plain;
+    const facts = plain ? [] : factsOf(end, session);
+    this.#facts.replaceChildren(...facts.flatMap((fact) => [span(fact), ' ']));
+    this.#details = [end.sentence, end.detail, ...facts].filter((part) => part !== null).join('\n');
+    this.#copy.hidden = plain;
+    this.#again.hidden = end.retry !== 'resume' && end.retry !== 'later';
+    this.#again.textContent = plain ? 'Connect again' : 'Try again';
+    enter('ended', end.code);
+    this.#sentence.focus({ preventScroll: true });
+  }
+
+  async #copyDetails(): Promise<void> {
+    if (await copied(this.#details, this.#facts)) {
+      this.#copy.textContent = 'Copied';
+      setTimeout(() => (this.#copy.textContent = 'Copy details'), THANKS_MS);
+    }
+  }
+}
+
+function factsOf(end: End, session: string | null): string[] {
+  return [
+    end.code,
+    end.closeCode === null ? null : `close ${end.closeCode}`,
+    end.requestId === null ? null : `request ${end.requestId}`,
+    session === null ? null : `session ${session}`,
+    new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+  ].filter((fact) => fact !== null);
+}
+
+function span(text: string): HTMLElement {
+  const part = document.createElement('span');
+  part.textContent = text;
+  return part;
+}
+
+/** Copies a text; where the browser has no clipboard for this page, selects what is shown so that it can be copied by hand. */
+async function copied(text: string, shown: HTMLElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection()?.selectAllChildren(shown);
+    return false;
+  }
+}

@@ -1,0 +1,153 @@
+import type RFB from '@novnc/novnc';
+
+import type { Admission } from '../exchange.ts';
+import { Line, type Listener } from '../line.ts';
+import type { End } from '../reason.ts';
+import { prefer, preferred, type Scaling } from '../scaling.ts';
+import type { View } from '../session.ts';
+import { ClipboardPanel } from './clipboard.ts';
+import { guardAgainstClosing } from './closing.ts';
+import { Ending } from './ending.ts';
+import { FullScreen } from './full-screen.ts';
+import { OnScreenKeyboard } from './keyboard.ts';
+import { Progress } from './progress.ts';
+import { Reconnecting } from './reconnecting.ts';
+import { Screen } from './screen.ts';
+import { enter } from './stage.ts';
+import { Toolbar } from './toolbar.ts';
+
+/** What the page asks of the session. */
+export interface Asks {
+  again(): void;
+  leave(): void;
+}
+
+const TITLE = 'Transom console';
+
+/** The parts of the page, played together. */
+export class Page implements View {
+  readonly #screen = new Screen();
+  readonly #progress = new Progress();
+  readonly #reconnecting = new Reconnecting();
+  readonly #ending: Ending;
+  readonly #toolbar: Toolbar;
+  readonly #clipboard: ClipboardPanel;
+  readonly #keyboard: OnScreenKeyboard;
+  readonly #touch = matchMedia('(pointer: coarse)');
+  // Fetched while the link is checked; a fetch that failed is tried anew.
+  #novnc = import('@novnc/novnc');
+  #scaling: Scaling = preferred();
+  #line: Line | null = null;
+  #name: string | null = null;
+
+  constructor(asks: Asks) {
+    const focus = (): void => this.#line?.focus();
+    this.#novnc.catch(() => {});
+    this.#ending = new Ending(asks.again);
+    this.#clipboard = new ClipboardPanel((text) => this.#line?.paste(text), focus);
+    this.#keyboard = new OnScreenKeyboard(
+      { press: (stroke) => this.#line?.press(stroke), hold: (keysym, down) => this.#line?.hold(keysym, down) },
+      (on) => this.#keyboardOpened(on),
+    );
+    this.#toolbar = new Toolbar(this.#scaling, {
+      scale: (scaling) => this.#scale(scaling),
+      pan: (on) => this.#line?.pan(on),
+      ctrlAltDel: () => this.#line?.ctrlAltDel(),
+      leave: () => asks.leave(),
+      done: focus,
+    });
+    new FullScreen(focus);
+    guardAgainstClosing(() => this.#line !== null);
+  }
+
+  checking(): void {
+    this.#name = null;
+    document.title = TITLE;
+    this.#screen.thaw();
+    this.#progress.checking();
+  }
+
+  trying(attempt: number): void {
+    this.#reconnecting.trying(attempt);
+  }
+
+  admitted(admission: Admission): void {
+    this.#name = admission.instance.name;
+    document.title = `${this.#name} – ${TITLE}`;
+    this.#toolbar.admit(admission);
+    this.#clipboard.allow(!admission.rights.clipboard ? 'not in this link' : admission.rights.viewOnly ? 'view only' : 'both ways');
+  }
+
+  async line(admission: Admission, again: boolean, listener: Pick<Listener, 'connected' | 'pictured' | 'ended'>): Promise<Line> {
+    const { name } = admission.instance;
+    if (!again) this.#progress.connecting(name);
+    const line = new Line(await this.#loaded(), this.#screen.target, admission, {
+      connected: () => {
+        if (!again) this.#progress.starting();
+        listener.connected();
+      },
+      pictured: listener.pictured,
+      copied: (text) => this.#clipboard.receive(text),
+      clipped: (on) => this.#toolbar.clipped(on),
+      ended: (end) => {
+        this.#lost();
+        listener.ended(end);
+      },
+    });
+    this.#screen.label(name);
+    line.scale(this.#scaling, this.#touch.matches);
+    return line;
+  }
+
+  live(line: Line): void {
+    this.#line = line;
+    this.#progress.over();
+    this.#screen.thaw();
+    enter('live');
+    this.#toolbar.ready();
+    // noVNC fits the picture to the place it had before the toolbar came.
+    line.scale(this.#scaling, this.#touch.matches);
+    line.focus();
+  }
+
+  async wait(attempt: number, milliseconds: number, cause: End): Promise<boolean> {
+    this.#progress.over();
+    this.#toolbar.lost();
+    return (await this.#reconnecting.wait(attempt, milliseconds, cause)) === 'try';
+  }
+
+  ended(end: End, session: string | null): void {
+    this.#progress.over();
+    this.#clipboard.close();
+    this.#keyboard.close();
+    this.#screen.thaw();
+    if (document.fullscreenElement !== null) void document.exitFullscreen();
+    document.title = `${end.sentence} – ${TITLE}`;
+    this.#ending.show(end, this.#name, session);
+  }
+
+  async #loaded(): Promise<typeof RFB> {
+    try {
+      return (await this.#novnc).default;
+    } catch {
+      this.#novnc = import('@novnc/novnc');
+      return (await this.#novnc).default;
+    }
+  }
+
+  #lost(): void {
+    if (this.#line !== null) this.#screen.freeze();
+    this.#line = null;
+  }
+
+  #scale(scaling: Scaling): void {
+    this.#scaling = scaling;
+    prefer(scaling);
+    this.#line?.scale(scaling, this.#touch.matches);
+  }
+
+  #keyboardOpened(on: boolean): void {
+    this.#line?.focusOnClick(!on);
+    if (!on) this.#line?.focus();
+  }
+}
