@@ -1,0 +1,252 @@
+//! Access keys and their secrets.
+
+use transom_model::Timestamp;
+use transom_model::access_key::{AccessKey, AccessKeyId, Role};
+use transom_model::audit::AuditEntry;
+use transom_model::id::ProjectId;
+use transom_model::instance::Sealed;
+use uuid::Uuid;
+
+use crate::audit::write_down;
+use crate::database::{Connection, Row, Sql, sql};
+use crate::revision::raise;
+use crate::{Page, Result, Store, StoreError};
+
+/// An access key to be made, with its first secret.
+#[derive(Clone, Debug)]
+pub struct NewAccessKey {
+    /// Its public id.
+    pub id: AccessKeyId,
+    /// The project it is for.
+    pub project: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Its first secret.
+    pub secret: NewKeySecret,
+}
+
+/// A secret to be added to an access key.
+#[derive(Clone, Debug)]
+pub struct NewKeySecret {
+    /// A fresh id, chosen before sealing so that it can be the seal's associated data.
+    pub id: Uuid,
+    /// The secret, sealed.
+    pub sealed: Sealed,
+}
+
+/// An active secret of an access key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySecret {
+    /// Its id.
+    pub id: Uuid,
+    /// The secret, sealed.
+    pub sealed: Sealed,
+    /// When it was added.
+    pub created_at: Timestamp,
+}
+
+macro_rules! columns {
+    () => {
+        "access_keys.id, access_keys.project_id, access_keys.name, access_keys.role, access_keys.active_secrets, \
+         access_keys.created_at, access_keys.revoked_at"
+    };
+}
+
+const SELECT: &str = concat!("SELECT ", columns!(), " FROM access_keys WHERE 1 = 1");
+
+/// `within`: only a key of this project is found; `None`: of any.
+impl Store {
+    /// Makes an access key. `Conflict` where its id is taken, `NotFound` where the project does not exist.
+    pub async fn create_key(&self, key: NewAccessKey, audit: &AuditEntry) -> Result<AccessKey> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { create(db, key, &audit).await })).await
+    }
+
+    /// One access key, revoked ones too.
+    pub async fn key(&self, within: Option<ProjectId>, id: &AccessKeyId) -> Result<Option<AccessKey>> {
+        let key = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
+        self.first(key).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// Access keys by id, revoked ones too.
+    pub async fn keys(&self, within: Option<ProjectId>, page: Page) -> Result<Vec<AccessKey>> {
+        let keys = sql(SELECT).push_some(" AND project_id = ", within).push_some(" AND id > ", page.after);
+        let rows = self.all(keys.push_value(" ORDER BY id LIMIT ", page.limit)).await?;
+        rows.into_iter().map(|mut row| read(&mut row)).collect()
+    }
+
+    /// A key's active secrets, the newest first; none of a revoked key.
+    pub async fn key_secrets(&self, id: &AccessKeyId) -> Result<Vec<KeySecret>> {
+        Ok(self.key_with_secrets(id).await?.map(|(_, secrets)| secrets).unwrap_or_default())
+    }
+
+    /// A key with its active secrets, the newest first, in one read: what authentication needs.
+    pub async fn key_with_secrets(&self, id: &AccessKeyId) -> Result<Option<(AccessKey, Vec<KeySecret>)>> {
+        const BOTH: &str = concat!(
+            "SELECT ",
+            columns!(),
+            ", access_key_secrets.id, access_key_secrets.sealed, access_key_secrets.created_at \
+             FROM access_keys LEFT JOIN access_key_secrets ON access_key_secrets.key_id = access_keys.id \
+             WHERE access_keys.id = $1 ORDER BY access_key_secrets.serial DESC"
+        );
+        let mut found = None;
+        for mut row in self.all(sql(BOTH).bind(id)).await? {
+            let key = read(&mut row)?;
+            let (_, secrets) = found.get_or_insert_with(|| (key, Vec::new()));
+            if let Some(id) = row.parsed_or_null()? {
+                secrets.push(KeySecret { id, sealed: Sealed(row.value()?), created_at: row.time()? });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds a second secret (rotation). `Conflict` where two are active or the key is revoked, `NotFound` without the key.
+    pub async fn add_key_secret(
+        &self,
+        within: Option<ProjectId>,
+        id: &AccessKeyId,
+        secret: NewKeySecret,
+        audit: &AuditEntry,
+    ) -> Result<AccessKey> {
+        let (id, audit) = (id.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { add_secret(db, within, &id, &secret, &audit).await }))
+            .await
+    }
+
+    /// Retires the older of two secrets for good. `Conflict` where only one is active, `NotFound` without the key.
+    pub async fn retire_key_secret(
+        &self,
+        within: Option<ProjectId>,
+        id: &AccessKeyId,
+        audit: &AuditEntry,
+    ) -> Result<AccessKey> {
+        let (id, audit) = (id.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { retire_secret(db, within, &id, &audit).await })).await
+    }
+
+    /// Makes a key worth nothing, deletes its secrets and raises the revision. False where there is no such key, or
+    /// it was revoked before.
+    pub async fn revoke_key(
+        &self,
+        within: Option<ProjectId>,
+        id: &AccessKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
+        let (id, audit) = (id.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { revoke(db, within, &id, &audit).await })).await
+    }
+}
+
+async fn create(db: &mut Connection<'_>, key: NewAccessKey, audit: &AuditEntry) -> Result<AccessKey> {
+    const INSERT: &str = concat!(
+        "INSERT INTO access_keys (id, project_id, name, role, active_secrets, created_at) \
+         VALUES ($1, $2, $3, $4, 1, (SELECT now FROM clock)) ON CONFLICT DO NOTHING RETURNING ",
+        columns!()
+    );
+    let insert = sql(INSERT).bind(&key.id).bind(key.project).bind(key.name.as_str()).bind(key.role);
+    let mut row = db.first(insert).await?.ok_or(StoreError::Conflict("an access key of this id exists"))?;
+    insert_secret(db, &key.id, &key.secret).await?;
+    write_down(db, audit).await?;
+    read(&mut row)
+}
+
+async fn insert_secret(db: &mut Connection<'_>, key: &AccessKeyId, secret: &NewKeySecret) -> Result<()> {
+    const INSERT: &str = "INSERT INTO access_key_secrets (id, key_id, serial, sealed, created_at) \
+        SELECT $1, $2, COALESCE(MAX(serial), 0) + 1, $3, (SELECT now FROM clock) \
+        FROM access_key_secrets WHERE key_id = $2";
+    db.run(sql(INSERT).bind(secret.id).bind(key).bind(&secret.sealed)).await.map(drop)
+}
+
+async fn add_secret(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: &AccessKeyId,
+    secret: &NewKeySecret,
+    audit: &AuditEntry,
+) -> Result<AccessKey> {
+    // The count is raised first: it locks the key, so that two rotations at once cannot make three secrets.
+    let raised = sql("UPDATE access_keys SET active_secrets = active_secrets + 1 \
+                      WHERE active_secrets = 1 AND revoked_at IS NULL");
+    let Some(key) = change(db, raised, within, id).await? else {
+        return refused(db, within, id, "the access key has two secrets: retire the older one first").await;
+    };
+    insert_secret(db, id, secret).await?;
+    write_down(db, audit).await?;
+    Ok(key)
+}
+
+async fn retire_secret(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: &AccessKeyId,
+    audit: &AuditEntry,
+) -> Result<AccessKey> {
+    const DELETE: &str = "DELETE FROM access_key_secrets WHERE key_id = $1 \
+        AND serial < (SELECT MAX(serial) FROM access_key_secrets WHERE key_id = $1)";
+    let lowered = sql("UPDATE access_keys SET active_secrets = 1 WHERE active_secrets = 2");
+    let Some(key) = change(db, lowered, within, id).await? else {
+        return refused(db, within, id, "the access key has no older secret").await;
+    };
+    db.run(sql(DELETE).bind(id)).await?;
+    write_down(db, audit).await?;
+    Ok(key)
+}
+
+async fn revoke(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: &AccessKeyId,
+    audit: &AuditEntry,
+) -> Result<bool> {
+    let revoked = sql("UPDATE access_keys SET active_secrets = 0, revoked_at = (SELECT now FROM clock) \
+                       WHERE revoked_at IS NULL");
+    if change(db, revoked, within, id).await?.is_none() {
+        return Ok(false);
+    }
+    db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
+    raise(db).await?;
+    write_down(db, audit).await?;
+    Ok(true)
+}
+
+/// Runs an update on one key.
+async fn change(
+    db: &mut Connection<'_>,
+    update: Sql,
+    within: Option<ProjectId>,
+    id: &AccessKeyId,
+) -> Result<Option<AccessKey>> {
+    let update = update.push_value(" AND id = ", id).push_some(" AND project_id = ", within);
+    let row = db.first(update.push(concat!(" RETURNING ", columns!()))).await?;
+    row.map(|mut row| read(&mut row)).transpose()
+}
+
+/// Why a change of a key's secrets was not possible.
+async fn refused(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: &AccessKeyId,
+    otherwise: &'static str,
+) -> Result<AccessKey> {
+    let key = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
+    let row = db.first(key).await?;
+    Err(match row.map(|mut row| read(&mut row)).transpose()? {
+        None => StoreError::NotFound("the access key does not exist"),
+        Some(key) if key.revoked_at.is_some() => StoreError::Conflict("the access key is revoked"),
+        Some(_) => StoreError::Conflict(otherwise),
+    })
+}
+
+fn read(row: &mut Row) -> Result<AccessKey> {
+    Ok(AccessKey {
+        id: row.parsed()?,
+        project: row.parsed()?,
+        name: row.value()?,
+        role: row.parsed()?,
+        active_secrets: row.count()?,
+        created_at: row.time()?,
+        revoked_at: row.time_or_null()?,
+    })
+}

@@ -1,0 +1,109 @@
+//! The audit: written with every change, read in the order of commits.
+
+use transom_model::audit::{Actor, AuditEntry, AuditRecord};
+use transom_model::id::{GrantId, ProjectId, RequestId, SessionId};
+
+use crate::database::{Connection, Row, sql};
+use crate::{Page, Result, Store};
+
+/// Which audit records are asked for: those that fit everything that is given.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Of this project.
+    pub project: Option<ProjectId>,
+    /// Of this grant.
+    pub grant: Option<GrantId>,
+    /// Of this session.
+    pub session: Option<SessionId>,
+    /// Of this call.
+    pub request: Option<RequestId>,
+    /// From where on.
+    pub start: AuditStart,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditStart {
+    /// With the newest records, as many as the limit.
+    #[default]
+    Newest,
+    /// With the oldest.
+    Oldest,
+    /// After the record of this `seq`: how to page and to follow. Numbers become visible in order, so nothing is missed.
+    After(i64),
+}
+
+impl Store {
+    /// Writes down something that changed nothing else.
+    pub async fn audit(&self, entry: &AuditEntry) -> Result<()> {
+        let entry = entry.clone();
+        self.write(move |db| Box::pin(async move { write_down(db, &entry).await })).await
+    }
+
+    /// At most `limit` audit records (and at most [`Page::MAX`]), always the oldest of them first.
+    pub async fn audit_records(&self, query: &AuditQuery, limit: u32) -> Result<Vec<AuditRecord>> {
+        let (after, order) = match query.start {
+            AuditStart::Newest => (None, " ORDER BY seq DESC LIMIT "),
+            AuditStart::Oldest => (None, " ORDER BY seq LIMIT "),
+            AuditStart::After(seq) => (Some(seq), " ORDER BY seq LIMIT "),
+        };
+        let records =
+            sql("SELECT seq, at, request_id, actor, dialect, action, target, outcome, project_id, \
+             grant_id, session_id, detail FROM audit WHERE 1 = 1")
+            .push_some(" AND project_id = ", query.project)
+            .push_some(" AND grant_id = ", query.grant)
+            .push_some(" AND session_id = ", query.session)
+            .push_some(" AND request_id = ", query.request.as_ref())
+            .push_some(" AND seq > ", after)
+            .push_value(order, limit.min(Page::MAX));
+        let mut records = self.all(records).await?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        records.sort_unstable_by_key(|record| record.seq);
+        Ok(records)
+    }
+}
+
+/// Writes the record of a change in the change's own transaction. Do it last: on PostgreSQL the next transaction that
+/// writes one waits from here until this one has committed.
+pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> Result<()> {
+    const INSERT: &str = "INSERT INTO audit (at, request_id, actor, dialect, action, target, outcome, project_id, \
+        grant_id, session_id, detail) \
+        VALUES ((SELECT now FROM clock), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let insert = sql(INSERT)
+        .bind(entry.request.as_ref())
+        .bind(&entry.actor)
+        .bind(entry.dialect)
+        .bind(entry.action)
+        .bind(entry.target.as_str())
+        .bind(entry.outcome)
+        .bind(entry.project)
+        .bind(entry.grant)
+        .bind(entry.session)
+        .bind(entry.detail.as_deref());
+    db.run(insert).await.map(drop)
+}
+
+/// Writes the record of an ended session that nobody's call ended.
+pub(crate) async fn write_down_end(db: &mut Connection<'_>, session: SessionId) -> Result<()> {
+    const INSERT: &str = "INSERT INTO audit (at, actor, dialect, action, target, outcome, project_id, grant_id, \
+        session_id) SELECT (SELECT now FROM clock), $1, grants.dialect, 'session.end', grants.instance_id, \
+        sessions.end_reason, sessions.project_id, grants.id, sessions.id \
+        FROM sessions JOIN grants ON grants.id = sessions.grant_id WHERE sessions.id = $2";
+    db.run(sql(INSERT).bind(&Actor::Transom).bind(session)).await.map(drop)
+}
+
+fn read(mut row: Row) -> Result<AuditRecord> {
+    Ok(AuditRecord {
+        seq: row.value()?,
+        at: row.time()?,
+        request: row.value()?,
+        actor: row.value()?,
+        dialect: row.value()?,
+        action: row.value()?,
+        target: row.value()?,
+        outcome: row.value()?,
+        project: row.parsed_or_null()?,
+        grant: row.parsed_or_null()?,
+        session: row.parsed_or_null()?,
+        detail: row.value()?,
+    })
+}

@@ -1,0 +1,103 @@
+//! PostgreSQL: a pool of connections, and transactions that run again where the database asks for it.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::time::timeout;
+
+use super::connection::{Connection, fault};
+use super::{Operation, Row, Sql, schema};
+use crate::{Cause, Result, StoreError};
+
+/// Per node. Transactions take about a millisecond, so this carries thousands a second and leaves PostgreSQL's default
+/// of 100 connections to several nodes.
+const CONNECTIONS: u32 = 16;
+
+/// Shorter than an operation's deadline, so that a full pool is named as the cause.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Shorter than an operation's deadline, so that PostgreSQL itself stops what nobody waits for any more.
+const STATEMENT_TIMEOUT: &str = "4s";
+
+/// A transaction that is left open by a broken node would hold its locks.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
+
+/// A connection that was used this recently still lives; an older one is tried before it is handed out.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// Migrations of a large table may take minutes, and another node may be at it.
+const MIGRATION_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Deadlocks and serialization failures resolve themselves when one of the two runs again; more often than this is
+/// overload, and running again would add to it.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// A PostgreSQL database.
+pub(crate) struct Postgres {
+    pool: PgPool,
+}
+
+impl Postgres {
+    pub(super) async fn open(options: PgConnectOptions) -> Result<Self> {
+        let options = options.application_name("transom").disable_statement_logging();
+        timeout(MIGRATION_DEADLINE, migrate(&options)).await.map_err(|_| late())??;
+        let options = options.options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+            // What waits for a row's lock must then see the row as it is, not fail: see `reserve`.
+            ("default_transaction_isolation", "read\\ committed"),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    pub(super) async fn read(&self, sql: Sql) -> Result<Vec<Row>> {
+        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        Connection::Postgres(&mut connection).all(sql).await
+    }
+
+    pub(super) async fn write<T>(&self, operation: impl Operation<T>) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(operation.clone()).await {
+                Err(error) if error.is_passing() && attempt < MAX_ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt<T>(&self, operation: impl Operation<T>) -> Result<T> {
+        let mut transaction = self.pool.begin().await.map_err(fault)?;
+        // Where this returns early, dropping the transaction rolls it back.
+        let outcome = operation(&mut Connection::Postgres(&mut transaction)).await?;
+        transaction.commit().await.map_err(fault)?;
+        Ok(outcome)
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn migrate(options: &PgConnectOptions) -> Result<()> {
+    let mut connection = PgConnection::connect_with(options).await.map_err(fault)?;
+    schema::migrate(&schema::POSTGRES, &mut connection).await?;
+    connection.close().await.map_err(fault)
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable(Cause::new("the schema was not brought up to date in time"))
+}

@@ -1,0 +1,103 @@
+//! A row, read column by column in the order in which they were selected.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
+use transom_model::Timestamp;
+use transom_model::instance::Sealed;
+
+use crate::{Result, StoreError};
+
+/// A row and which of its columns comes next.
+pub(crate) struct Row {
+    row: Either,
+    next: usize,
+}
+
+enum Either {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// What a column can be read as.
+pub(crate) trait Column:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<T> Column for T where
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl From<SqliteRow> for Row {
+    fn from(row: SqliteRow) -> Self {
+        Self { row: Either::Sqlite(row), next: 0 }
+    }
+}
+
+impl From<PgRow> for Row {
+    fn from(row: PgRow) -> Self {
+        Self { row: Either::Postgres(row), next: 0 }
+    }
+}
+
+impl Row {
+    /// The next column.
+    pub(crate) fn value<T: Column>(&mut self) -> Result<T> {
+        let index = self.next;
+        self.next += 1;
+        match &self.row {
+            Either::Sqlite(row) => row.try_get(index),
+            Either::Postgres(row) => row.try_get(index),
+        }
+        .map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+
+    /// The next column, a text of ours.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self) -> Result<T> {
+        self.value::<String>().and_then(|text| parse(&text))
+    }
+
+    /// The next column, a text of ours or NULL.
+    pub(crate) fn parsed_or_null<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>> {
+        self.value::<Option<String>>()?.map(|text| parse(&text)).transpose()
+    }
+
+    /// The next column, a point in time.
+    pub(crate) fn time(&mut self) -> Result<Timestamp> {
+        self.value().map(Timestamp)
+    }
+
+    /// The next column, a point in time or NULL.
+    pub(crate) fn time_or_null(&mut self) -> Result<Option<Timestamp>> {
+        Ok(self.value::<Option<i64>>()?.map(Timestamp))
+    }
+
+    /// The next column, a sealed secret or NULL.
+    pub(crate) fn sealed_or_null(&mut self) -> Result<Option<Sealed>> {
+        Ok(self.value::<Option<Vec<u8>>>()?.map(Sealed))
+    }
+
+    /// The next column, a number that was never negative.
+    pub(crate) fn count<T: TryFrom<i64>>(&mut self) -> Result<T> {
+        let number = self.value::<i64>()?;
+        T::try_from(number).map_err(|_| StoreError::Corrupt(format!("the count {number}")))
+    }
+
+    /// The next column, a number that was never negative, or NULL.
+    pub(crate) fn count_or_null<T: TryFrom<i64>>(&mut self) -> Result<Option<T>> {
+        let number = self.value::<Option<i64>>()?;
+        number
+            .map(|number| T::try_from(number).map_err(|_| StoreError::Corrupt(format!("the count {number}"))))
+            .transpose()
+    }
+}
+
+/// The error names the type and its grammar, not the text, which might be anything.
+fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T> {
+    text.parse().map_err(|error: T::Err| StoreError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,149 @@
+//! One statement and the values that are bound to it, for either database.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::Actor;
+use transom_model::endpoint::Endpoint;
+use transom_model::grant::{ConsoleKind, Dialect};
+use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
+use transom_model::instance::{InstanceStatus, Sealed};
+use transom_model::project::ProjectName;
+use transom_model::secret::TokenDigest;
+use transom_model::session::SessionState;
+use transom_model::time::micros;
+use transom_model::{EndReason, Timestamp};
+use uuid::Uuid;
+
+/// A statement. Its text is made of the program's own literals only; everything else is a bound value.
+#[derive(Clone)]
+pub(crate) struct Sql {
+    pub(super) text: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
+}
+
+/// Begins a statement.
+pub(crate) fn sql(text: &'static str) -> Sql {
+    Sql { text: Cow::Borrowed(text), values: Vec::new() }
+}
+
+impl Sql {
+    /// Binds the next `$n` of the text.
+    pub(crate) fn bind(mut self, value: impl Bind) -> Self {
+        self.values.push(value.into_value());
+        self
+    }
+
+    /// Goes on with this text.
+    pub(crate) fn push(mut self, text: &'static str) -> Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Goes on with this text and a value: `.push_value(" AND project_id = ", id)`.
+    pub(crate) fn push_value(mut self, text: &'static str, value: impl Bind) -> Self {
+        self.values.push(value.into_value());
+        let number = self.values.len();
+        let text_so_far = self.text.to_mut();
+        text_so_far.push_str(text);
+        // Writing to a String cannot fail.
+        let _ = write!(text_so_far, "${number}");
+        self
+    }
+
+    /// Goes on with this text and a value where there is one.
+    pub(crate) fn push_some(self, text: &'static str, value: Option<impl Bind>) -> Self {
+        match value {
+            Some(value) => self.push_value(text, value),
+            None => self,
+        }
+    }
+}
+
+/// A bound value: BIGINT, TEXT, bytes or BOOLEAN.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+    Bool(Option<bool>),
+}
+
+/// What can be bound.
+pub(crate) trait Bind {
+    fn into_value(self) -> Value;
+    /// The NULL of the same type: PostgreSQL wants to know.
+    fn null() -> Value;
+}
+
+macro_rules! binds {
+    ($variant:ident: $($type:ty, $value:ident => $into:expr;)+) => {$(
+        impl Bind for $type {
+            fn into_value(self) -> Value {
+                let $value = self;
+                Value::$variant(Some($into))
+            }
+            fn null() -> Value {
+                Value::$variant(None)
+            }
+        }
+    )+};
+}
+
+binds! { Int:
+    i64, value => value;
+    u32, value => i64::from(value);
+    // Sums of bytes: 8 EiB are not reached.
+    u64, value => i64::try_from(value).unwrap_or(i64::MAX);
+    Timestamp, value => value.0;
+    Duration, value => micros(value);
+}
+
+binds! { Text:
+    &str, value => storable(value);
+    String, value => storable(&value);
+    Uuid, value => value.to_string();
+    ProjectId, value => value.to_string();
+    InstanceUid, value => value.to_string();
+    GrantId, value => value.to_string();
+    SessionId, value => value.to_string();
+    NodeId, value => value.to_string();
+    &AccessKeyId, value => value.to_string();
+    &InstanceId, value => value.to_string();
+    &RequestId, value => value.to_string();
+    &ProjectName, value => value.to_string();
+    &Endpoint, value => value.to_string();
+    &Actor, value => value.to_string();
+    Role, value => value.as_str().to_owned();
+    Dialect, value => value.as_str().to_owned();
+    ConsoleKind, value => value.as_str().to_owned();
+    InstanceStatus, value => value.as_str().to_owned();
+    SessionState, value => value.as_str().to_owned();
+    EndReason, value => value.code().to_owned();
+}
+
+binds! { Bytes:
+    &[u8], value => value.to_owned();
+    TokenDigest, value => value.0.to_vec();
+    &Sealed, value => value.0.clone();
+}
+
+binds! { Bool:
+    bool, value => value;
+}
+
+impl<T: Bind> Bind for Option<T> {
+    fn into_value(self) -> Value {
+        self.map_or_else(T::null, T::into_value)
+    }
+    fn null() -> Value {
+        T::null()
+    }
+}
+
+/// PostgreSQL keeps every character but NUL, which a VNC server's own words may well hold.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,161 @@
+//! Grants.
+
+use std::time::Duration;
+
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::AuditEntry;
+use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
+use transom_model::secret::TokenDigest;
+
+use crate::audit::write_down;
+use crate::database::{Connection, Row, sql};
+use crate::revision::raise;
+use crate::{Page, Result, Store, StoreError};
+
+/// A grant to be made.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// Its public id, a UUIDv7.
+    pub id: GrantId,
+    /// The project whose instance it opens.
+    pub project: ProjectId,
+    /// The key that asks for it; none: the operator.
+    pub key: Option<AccessKeyId>,
+    /// The front door it comes through.
+    pub dialect: Dialect,
+    /// The URL's form.
+    pub kind: ConsoleKind,
+    /// The instance it opens.
+    pub instance: InstanceUid,
+    /// What the viewer may do.
+    pub rights: Rights,
+    /// The call that makes it.
+    pub request: RequestId,
+    /// How often it may be used; none: until it expires.
+    pub uses: Option<u32>,
+    /// What is kept of its token.
+    pub token: TokenDigest,
+    /// How long from now, by the database's clock, it opens a session.
+    pub ttl: Duration,
+}
+
+macro_rules! grant_columns {
+    () => {
+        "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
+         grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
+         grants.expires_at, grants.uses, grants.uses_left, grants.revoked_at"
+    };
+}
+pub(crate) use grant_columns;
+
+const SELECT: &str = concat!("SELECT ", grant_columns!(), " FROM grants WHERE 1 = 1");
+
+/// `within`: only a grant of this project is found; `None`: of any.
+impl Store {
+    /// Makes a grant. `NotFound` where the project has no such instance, `Conflict` where the id or token is taken.
+    pub async fn create_grant(&self, grant: NewGrant, audit: &AuditEntry) -> Result<Grant> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { create(db, grant, &audit).await })).await
+    }
+
+    /// One grant, whatever its state.
+    pub async fn grant(&self, within: Option<ProjectId>, id: GrantId) -> Result<Option<Grant>> {
+        let grant = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
+        self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// Grants, the newest first. `only_live`: those that would still open a session (not revoked, expired or spent).
+    pub async fn grants(&self, within: Option<ProjectId>, page: Page, only_live: bool) -> Result<Vec<Grant>> {
+        let live = if only_live {
+            " AND revoked_at IS NULL AND expires_at > (SELECT now FROM clock) \
+             AND (uses_left IS NULL OR uses_left > 0)"
+        } else {
+            ""
+        };
+        let grants = sql(SELECT)
+            .push(live)
+            .push_some(" AND project_id = ", within)
+            .push_some(" AND id < ", page.after)
+            .push_value(" ORDER BY id DESC LIMIT ", page.limit);
+        self.all(grants).await?.into_iter().map(|mut row| read(&mut row)).collect()
+    }
+
+    /// Revokes a grant and raises the revision. True also where it was revoked before; false where there is none.
+    pub async fn revoke_grant(
+        &self,
+        within: Option<ProjectId>,
+        id: GrantId,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { revoke(db, within, id, &audit).await })).await
+    }
+}
+
+async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) -> Result<Grant> {
+    // Selecting the instance by its project too holds projects apart, whatever the caller looked up.
+    const INSERT: &str = concat!(
+        "INSERT INTO grants (id, token_hash, project_id, key_id, dialect, kind, instance_uid, instance_id, \
+         view_only, clipboard, request_id, uses, uses_left, created_at, expires_at) \
+         SELECT $1, $2, instances.project_id, $4, $5, $6, instances.uid, instances.id, $7, $8, $9, $10, $10, \
+         clock.now, clock.now + $11 FROM instances, clock WHERE instances.uid = $12 AND instances.project_id = $3 \
+         RETURNING ",
+        grant_columns!()
+    );
+    let insert = sql(INSERT)
+        .bind(grant.id)
+        .bind(grant.token)
+        .bind(grant.project)
+        .bind(grant.key.as_ref())
+        .bind(grant.dialect)
+        .bind(grant.kind)
+        .bind(grant.rights.view_only)
+        .bind(grant.rights.clipboard)
+        .bind(&grant.request)
+        .bind(grant.uses)
+        .bind(grant.ttl)
+        .bind(grant.instance);
+    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("the instance does not exist"))?;
+    write_down(db, audit).await?;
+    read(&mut row)
+}
+
+async fn revoke(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: GrantId,
+    audit: &AuditEntry,
+) -> Result<bool> {
+    let revoked = sql("UPDATE grants SET revoked_at = (SELECT now FROM clock) WHERE revoked_at IS NULL")
+        .push_value(" AND id = ", id)
+        .push_some(" AND project_id = ", within);
+    if db.run(revoked).await? == 0 {
+        let known = sql("SELECT 1 FROM grants")
+            .push_value(" WHERE id = ", id)
+            .push_some(" AND project_id = ", within);
+        return Ok(db.first(known).await?.is_some());
+    }
+    raise(db).await?;
+    write_down(db, audit).await?;
+    Ok(true)
+}
+
+pub(crate) fn read(row: &mut Row) -> Result<Grant> {
+    Ok(Grant {
+        id: row.parsed()?,
+        project: row.parsed()?,
+        key: row.parsed_or_null()?,
+        dialect: row.parsed()?,
+        kind: row.parsed()?,
+        instance_uid: row.parsed()?,
+        instance: row.parsed()?,
+        rights: Rights { view_only: row.value()?, clipboard: row.value()? },
+        request: row.parsed()?,
+        created_at: row.time()?,
+        expires_at: row.time()?,
+        uses: row.count_or_null()?,
+        uses_left: row.count_or_null()?,
+        revoked_at: row.time_or_null()?,
+    })
+}

@@ -1,0 +1,243 @@
+//! Instances.
+
+use transom_model::audit::AuditEntry;
+use transom_model::endpoint::Endpoint;
+use transom_model::id::{InstanceId, InstanceUid, ProjectId};
+use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
+
+use crate::audit::write_down;
+use crate::database::{Bind, Connection, Row, Sql, sql};
+use crate::revision::raise;
+use crate::{Page, Result, Store, StoreError};
+
+/// An instance to be added.
+#[derive(Clone, Debug)]
+pub struct NewInstance {
+    /// A fresh uid, chosen before sealing so that it can be the seals' associated data.
+    pub uid: InstanceUid,
+    /// The owner's name of it.
+    pub id: InstanceId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// What state it is in.
+    pub status: InstanceStatus,
+    /// Where its VNC server is.
+    pub endpoint: Endpoint,
+    /// Who set the endpoint.
+    pub endpoint_set_by: SetBy,
+    /// How the gateway proves itself to the VNC server.
+    pub security: InstanceSecurity,
+}
+
+/// What to change about an instance: only what is named changes.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another status.
+    pub status: Option<InstanceStatus>,
+    /// Another endpoint, and who set it.
+    pub endpoint: Option<(Endpoint, SetBy)>,
+    /// The user for VeNCrypt Plain.
+    pub username: Change<String>,
+    /// The VNC or VeNCrypt Plain password.
+    pub password: Change<Sealed>,
+    /// The CA's certificates.
+    pub ca: Change<String>,
+    /// The gateway's certificate chain.
+    pub certificate: Change<String>,
+    /// The key to it.
+    pub key: Change<Sealed>,
+    /// The VNC server's certificate's SHA-256.
+    pub fingerprint: Change<String>,
+}
+
+/// What to do with a value that may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Leave it.
+    #[default]
+    Keep,
+    /// Take it away.
+    Clear,
+    /// Set it.
+    Set(T),
+}
+
+macro_rules! instance_columns {
+    () => {
+        "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, instances.endpoint_by_project, \
+         instances.username, instances.password, instances.ca, instances.certificate, instances.certificate_key, \
+         instances.fingerprint, instances.created_at, instances.updated_at"
+    };
+}
+pub(crate) use instance_columns;
+
+const SELECT: &str = concat!("SELECT ", instance_columns!(), " FROM instances");
+
+impl Store {
+    /// Adds an instance. `Conflict` where the project has one of this id, `NotFound` where the project does not exist.
+    pub async fn create_instance(&self, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { create(db, instance, &audit).await })).await
+    }
+
+    /// The project's instance of this id.
+    pub async fn instance(&self, project: ProjectId, id: &InstanceId) -> Result<Option<Instance>> {
+        let instance = sql(SELECT).push_value(" WHERE project_id = ", project).push_value(" AND id = ", id);
+        self.first(instance).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// The instance of this uid.
+    pub async fn instance_by_uid(&self, uid: InstanceUid) -> Result<Option<Instance>> {
+        let instance = sql(SELECT).push_value(" WHERE uid = ", uid);
+        self.first(instance).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// A project's instances by id.
+    pub async fn instances(&self, project: ProjectId, page: Page) -> Result<Vec<Instance>> {
+        let instances =
+            sql(SELECT).push_value(" WHERE project_id = ", project).push_some(" AND id > ", page.after);
+        let rows = self.all(instances.push_value(" ORDER BY id LIMIT ", page.limit)).await?;
+        rows.into_iter().map(|mut row| read(&mut row)).collect()
+    }
+
+    /// Changes what is named and answers the instance as it is now. No session ends by this.
+    pub async fn update_instance(
+        &self,
+        project: ProjectId,
+        id: &InstanceId,
+        change: InstanceChange,
+        audit: &AuditEntry,
+    ) -> Result<Option<Instance>> {
+        let (id, audit) = (id.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { update(db, project, &id, change, &audit).await })).await
+    }
+
+    /// Removes an instance and raises the revision; its grants stay on record and are worth nothing. False where there is none.
+    pub async fn remove_instance(
+        &self,
+        project: ProjectId,
+        id: &InstanceId,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
+        let (id, audit) = (id.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { remove(db, project, &id, &audit).await })).await
+    }
+}
+
+async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
+    const INSERT: &str = concat!(
+        "INSERT INTO instances (uid, id, project_id, name, status, endpoint, endpoint_by_project, username, password, ca, certificate, \
+         certificate_key, fingerprint, created_at, updated_at) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now, now FROM clock WHERE 1 = 1 \
+         ON CONFLICT DO NOTHING RETURNING ",
+        instance_columns!()
+    );
+    let security = &instance.security;
+    let insert = sql(INSERT)
+        .bind(instance.uid)
+        .bind(&instance.id)
+        .bind(instance.project)
+        .bind(instance.name.as_str())
+        .bind(instance.status)
+        .bind(&instance.endpoint)
+        .bind(instance.endpoint_set_by == SetBy::Project)
+        .bind(security.username.as_deref())
+        .bind(security.password.as_ref())
+        .bind(security.ca.as_deref())
+        .bind(security.certificate.as_deref())
+        .bind(security.key.as_ref())
+        .bind(security.fingerprint.as_deref());
+    let mut row =
+        db.first(insert).await?.ok_or(StoreError::Conflict("the project has an instance of this id"))?;
+    write_down(db, audit).await?;
+    read(&mut row)
+}
+
+async fn update(
+    db: &mut Connection<'_>,
+    project: ProjectId,
+    id: &InstanceId,
+    change: InstanceChange,
+    audit: &AuditEntry,
+) -> Result<Option<Instance>> {
+    let update = sql("UPDATE instances SET updated_at = (SELECT now FROM clock)")
+        .push_some(", name = ", change.name)
+        .push_some(", status = ", change.status)
+        .push_some(", endpoint = ", change.endpoint.as_ref().map(|(endpoint, _)| endpoint))
+        .push_some(", endpoint_by_project = ", change.endpoint.map(|(_, by)| by == SetBy::Project));
+    let update = change.username.push_to(update, ", username = ");
+    let update = change.password.as_ref().push_to(update, ", password = ");
+    let update = change.ca.push_to(update, ", ca = ");
+    let update = change.certificate.push_to(update, ", certificate = ");
+    let update = change.key.as_ref().push_to(update, ", certificate_key = ");
+    let update = change.fingerprint.push_to(update, ", fingerprint = ");
+    let update = update
+        .push_value(" WHERE project_id = ", project)
+        .push_value(" AND id = ", id)
+        .push(concat!(" RETURNING ", instance_columns!()));
+    let Some(mut row) = db.first(update).await? else { return Ok(None) };
+    write_down(db, audit).await?;
+    read(&mut row).map(Some)
+}
+
+impl<T> Change<T> {
+    fn as_ref(&self) -> Change<&T> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Clear => Change::Clear,
+            Self::Set(value) => Change::Set(value),
+        }
+    }
+
+    fn push_to(self, update: Sql, text: &'static str) -> Sql
+    where
+        T: Bind,
+    {
+        match self {
+            Self::Keep => update,
+            Self::Clear => update.push_value(text, None::<T>),
+            Self::Set(value) => update.push_value(text, Some(value)),
+        }
+    }
+}
+
+async fn remove(
+    db: &mut Connection<'_>,
+    project: ProjectId,
+    id: &InstanceId,
+    audit: &AuditEntry,
+) -> Result<bool> {
+    let delete = sql("DELETE FROM instances WHERE project_id = $1 AND id = $2").bind(project).bind(id);
+    if db.run(delete).await? == 0 {
+        return Ok(false);
+    }
+    raise(db).await?;
+    write_down(db, audit).await?;
+    Ok(true)
+}
+
+pub(crate) fn read(row: &mut Row) -> Result<Instance> {
+    Ok(Instance {
+        uid: row.parsed()?,
+        id: row.parsed()?,
+        project: row.parsed()?,
+        name: row.value()?,
+        status: row.parsed()?,
+        endpoint: row.parsed()?,
+        endpoint_set_by: if row.value()? { SetBy::Project } else { SetBy::Operator },
+        security: InstanceSecurity {
+            username: row.value()?,
+            password: row.sealed_or_null()?,
+            ca: row.value()?,
+            certificate: row.value()?,
+            key: row.sealed_or_null()?,
+            fingerprint: row.value()?,
+        },
+        created_at: row.time()?,
+        updated_at: row.time()?,
+    })
+}

@@ -1,0 +1,38 @@
+//! The durable state: one [`Store`] over SQLite and PostgreSQL.
+//!
+//! Every operation is one transaction, and what it says has happened survives `kill -9` and power loss. Every
+//! operation that changes something takes the [`AuditEntry`](transom_model::audit::AuditEntry) that tells of it and
+//! writes it in the same transaction. Expiry is judged by the database's clock, never by a node's.
+//!
+//! Every operation has a deadline ([`OPERATION_DEADLINE`]) and answers [`StoreError::Unavailable`] when it passes;
+//! a change whose answer is lost that way may have happened all the same.
+
+mod access_key;
+mod audit;
+mod database;
+mod error;
+mod grant;
+mod instance;
+mod page;
+mod project;
+mod retention;
+mod revision;
+mod session;
+mod setting;
+mod store;
+mod url;
+
+pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
+pub use audit::{AuditQuery, AuditStart};
+pub use error::{Cause, Result, StoreError};
+pub use grant::NewGrant;
+pub use instance::{Change, InstanceChange, NewInstance};
+pub use page::Page;
+pub use retention::{Deleted, Retention};
+pub use revision::ToEnd;
+pub use session::{
+    Commit, ConsoleTarget, Ending, Hold, NewSession, NewTicket, Orphans, Reservation, Swept, TicketOutcome,
+    Traffic,
+};
+pub use store::{OPERATION_DEADLINE, Store};
+pub use url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -1,0 +1,46 @@
+//! Retention: old rows are deleted, a few at a time.
+
+use transom_model::Timestamp;
+
+use crate::database::{Connection, sql};
+use crate::{Result, Store};
+
+/// What is old.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Grants that expired before this go, with their sessions, where none is open.
+    pub grants_before: Timestamp,
+    /// Audit records from before this go.
+    pub audit_before: Timestamp,
+    /// At most this many of either go in one call.
+    pub limit: u32,
+}
+
+/// How much was deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Grants.
+    pub grants: u64,
+    /// Audit records.
+    pub audit_records: u64,
+}
+
+impl Store {
+    /// Deletes what is old. Call again while it deletes as many as the limit.
+    pub async fn delete_old(&self, retention: Retention) -> Result<Deleted> {
+        self.write(move |db| Box::pin(async move { delete(db, retention).await })).await
+    }
+}
+
+async fn delete(db: &mut Connection<'_>, retention: Retention) -> Result<Deleted> {
+    const GRANTS: &str = "DELETE FROM grants WHERE id IN ( \
+        SELECT id FROM grants WHERE expires_at < $1 \
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.grant_id = grants.id AND sessions.state <> 'ended') \
+        ORDER BY expires_at LIMIT $2)";
+    // The oldest records have the smallest numbers, so only those need to be looked at.
+    const AUDIT: &str =
+        "DELETE FROM audit WHERE at < $1 AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
+    let grants = db.run(sql(GRANTS).bind(retention.grants_before).bind(retention.limit)).await?;
+    let audit_records = db.run(sql(AUDIT).bind(retention.audit_before).bind(retention.limit)).await?;
+    Ok(Deleted { grants, audit_records })
+}

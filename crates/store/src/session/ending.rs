@@ -1,0 +1,169 @@
+//! Endings: a viewer is lost, a session ends, or somebody asks for its end.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::audit::AuditEntry;
+use transom_model::id::{ProjectId, SessionId};
+
+use super::Hold;
+use crate::audit::{write_down, write_down_end};
+use crate::database::{Connection, Row, sql};
+use crate::revision::raise;
+use crate::{Result, Store};
+
+/// Bytes that one connection moved. The session's sums grow by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// From the instance to the viewer.
+    pub to_viewer: u64,
+    /// From the viewer to the instance.
+    pub to_instance: u64,
+}
+
+/// What a connection's end meant for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The session waits for its page to come back.
+    Detached,
+    /// The session ended with it, for this reason: a kill that came first wins over the reason given.
+    Ended(EndReason),
+    /// The session had ended before, for this reason.
+    Already(EndReason),
+    /// Another connection carries the session; only the bytes were counted.
+    TakenOver,
+    /// There is no such session.
+    Unknown,
+}
+
+/// The node that carries a killed session ends it within a second. If it does not, it is dead, and the sweep ends it.
+const KILL_GRACE: Duration = Duration::from_secs(30);
+
+impl Store {
+    /// The viewer was lost and may come back with its ticket, for the ticket's `ttl` from now.
+    ///
+    /// A session without a ticket, or one that was killed, ends instead; that is audited as Transom's doing.
+    pub async fn detach(&self, hold: Hold, traffic: Traffic) -> Result<Ending> {
+        self.write(move |db| Box::pin(async move { detach(db, hold, traffic).await })).await
+    }
+
+    /// Ends a session. Idempotent, the first reason wins; a stale hold only adds its bytes.
+    ///
+    /// The audit entry is written, with the code of the reason that stands, where this call ended the session.
+    pub async fn end(
+        &self,
+        hold: Hold,
+        reason: EndReason,
+        traffic: Traffic,
+        audit: &AuditEntry,
+    ) -> Result<Ending> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { end(db, hold, reason, traffic, audit).await })).await
+    }
+
+    /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it. False where it is not open.
+    pub async fn kill(&self, within: Option<ProjectId>, id: SessionId, audit: &AuditEntry) -> Result<bool> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { kill(db, within, id, &audit).await })).await
+    }
+}
+
+async fn detach(db: &mut Connection<'_>, hold: Hold, traffic: Traffic) -> Result<Ending> {
+    // A page that holds a ticket already, but whose instance is still being dialled, may come back as well: `reserved` stays.
+    const DETACH: &str = "UPDATE sessions SET bytes_to_viewer = bytes_to_viewer + $3, \
+        bytes_to_instance = bytes_to_instance + $4, \
+        state = CASE WHEN turn <> $2 THEN state WHEN ticket IS NULL OR kill_reason IS NOT NULL THEN 'ended' \
+                     WHEN state = 'live' THEN 'detached' ELSE state END, \
+        end_reason = CASE WHEN turn <> $2 THEN NULL WHEN kill_reason IS NOT NULL THEN kill_reason \
+                          WHEN ticket IS NULL THEN 'viewer-lost' END, \
+        ended_at = CASE WHEN turn = $2 AND (ticket IS NULL OR kill_reason IS NOT NULL) \
+                        THEN (SELECT now FROM clock) END, \
+        lapses_at = CASE WHEN turn <> $2 THEN lapses_at WHEN ticket IS NULL OR kill_reason IS NOT NULL THEN NULL \
+                         ELSE (SELECT now FROM clock) + ticket_ttl END \
+        WHERE id = $1 AND state <> 'ended' RETURNING end_reason, turn";
+    let detach =
+        sql(DETACH).bind(hold.session).bind(hold.turn).bind(traffic.to_viewer).bind(traffic.to_instance);
+    let row = db.first(detach).await?;
+    let ending = conclude(db, hold, row).await?;
+    if matches!(ending, Ending::Ended(_)) {
+        write_down_end(db, hold.session).await?;
+    }
+    Ok(ending)
+}
+
+async fn end(
+    db: &mut Connection<'_>,
+    hold: Hold,
+    reason: EndReason,
+    traffic: Traffic,
+    audit: AuditEntry,
+) -> Result<Ending> {
+    const END: &str = "UPDATE sessions SET bytes_to_viewer = bytes_to_viewer + $3, \
+        bytes_to_instance = bytes_to_instance + $4, \
+        state = CASE WHEN turn = $2 THEN 'ended' ELSE state END, \
+        end_reason = CASE WHEN turn = $2 THEN COALESCE(kill_reason, $5) END, \
+        ended_at = CASE WHEN turn = $2 THEN (SELECT now FROM clock) END, \
+        lapses_at = CASE WHEN turn = $2 THEN NULL ELSE lapses_at END \
+        WHERE id = $1 AND state <> 'ended' RETURNING end_reason, turn";
+    let end = sql(END)
+        .bind(hold.session)
+        .bind(hold.turn)
+        .bind(traffic.to_viewer)
+        .bind(traffic.to_instance)
+        .bind(reason);
+    let row = db.first(end).await?;
+    let ending = conclude(db, hold, row).await?;
+    if let Ending::Ended(reason) = ending {
+        write_down(db, &AuditEntry { outcome: reason.code(), ..audit }).await?;
+    }
+    Ok(ending)
+}
+
+/// What the update of an open session says, or what there is where it found none.
+async fn conclude(db: &mut Connection<'_>, hold: Hold, updated: Option<Row>) -> Result<Ending> {
+    let Some(mut row) = updated else {
+        let ended = db.first(sql("SELECT end_reason FROM sessions WHERE id = $1").bind(hold.session)).await?;
+        return Ok(match ended {
+            Some(mut row) => Ending::Already(row.parsed()?),
+            None => Ending::Unknown,
+        });
+    };
+    if let Some(reason) = row.parsed_or_null()? {
+        return Ok(Ending::Ended(reason));
+    }
+    Ok(if row.value::<i64>()? == hold.turn { Ending::Detached } else { Ending::TakenOver })
+}
+
+async fn kill(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: SessionId,
+    audit: &AuditEntry,
+) -> Result<bool> {
+    if ask_to_end(db, within, id, EndReason::SessionKilled).await? {
+        raise(db).await?;
+        write_down(db, audit).await?;
+        return Ok(true);
+    }
+    let dying = sql("SELECT 1 FROM sessions WHERE state <> 'ended'")
+        .push_value(" AND id = ", id)
+        .push_some(" AND project_id = ", within);
+    Ok(db.first(dying).await?.is_some())
+}
+
+/// Marks an open session to be ended by the node that carries it. The first to ask gives the reason. Raise the
+/// revision where this is true.
+pub(super) async fn ask_to_end(
+    db: &mut Connection<'_>,
+    within: Option<ProjectId>,
+    id: SessionId,
+    reason: EndReason,
+) -> Result<bool> {
+    let ask = sql("UPDATE sessions SET kill_reason = $1, lapses_at = (SELECT now FROM clock) + $2 \
+                   WHERE state <> 'ended' AND kill_reason IS NULL")
+    .bind(reason)
+    .bind(KILL_GRACE)
+    .push_value(" AND id = ", id)
+    .push_some(" AND project_id = ", within);
+    Ok(db.run(ask).await? == 1)
+}

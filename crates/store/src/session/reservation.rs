@@ -1,0 +1,170 @@
+//! Reservations: one use of a grant is set aside for a session, and given back where its dial fails.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::audit::AuditEntry;
+use transom_model::grant::Grant;
+use transom_model::id::{GrantId, NodeId, SessionId};
+use transom_model::secret::TokenDigest;
+use transom_model::session::SessionState;
+
+use super::{ConsoleTarget, Hold, NewTicket};
+use crate::audit::write_down;
+use crate::database::{Connection, raced, sql};
+use crate::grant::{self, grant_columns};
+use crate::instance::{self, instance_columns};
+use crate::{Result, Store};
+
+/// A session to be reserved.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id, a UUIDv7.
+    pub id: SessionId,
+    /// The node that asks.
+    pub node: NodeId,
+    /// Where the viewer comes from.
+    pub viewer: String,
+}
+
+/// What became of a token that was shown.
+#[derive(Clone, Debug)]
+pub enum Reservation {
+    /// One use is taken and a session reserved.
+    Reserved(Box<ConsoleTarget>),
+    /// Nothing was taken.
+    Refused {
+        /// `TokenUnknown`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        reason: EndReason,
+        /// The grant, where the token has one.
+        grant: Option<Box<Grant>>,
+    },
+}
+
+impl Store {
+    /// A session without a ticket is dialled at once; dial and handshake have shorter limits than this, so what is
+    /// still reserved then belongs to a node that died.
+    pub const RESERVATION_LIMIT: Duration = Duration::from_secs(120);
+
+    /// Takes one use of the token's grant and reserves a session: exactly one winner for the last use.
+    ///
+    /// The instance's status is the caller's business. Without a ticket the session cannot be resumed, and lapses
+    /// unless it is committed within [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT); with one, within its `ttl`.
+    pub async fn reserve(
+        &self,
+        token: TokenDigest,
+        session: NewSession,
+        ticket: Option<NewTicket>,
+    ) -> Result<Reservation> {
+        self.write(move |db| Box::pin(async move { reserve(db, token, session, ticket).await })).await
+    }
+
+    /// Undoes a reservation whose dial failed: the session ends and its use returns, for as long as the grant lives.
+    ///
+    /// A session that was being resumed stays detached, and the page may come back once more. True where the session
+    /// ended. The audit entry is written with the reason's code as its outcome unless the hold is stale.
+    pub async fn give_back(&self, hold: Hold, reason: EndReason, audit: &AuditEntry) -> Result<bool> {
+        let audit = AuditEntry { outcome: reason.code(), ..audit.clone() };
+        self.write(move |db| Box::pin(async move { give_back(db, hold, reason, &audit).await })).await
+    }
+}
+
+async fn reserve(
+    db: &mut Connection<'_>,
+    token: TokenDigest,
+    session: NewSession,
+    ticket: Option<NewTicket>,
+) -> Result<Reservation> {
+    // The one statement that decides: it locks the grant's row, and where another transaction was first, its conditions
+    // are judged again by what that one left.
+    const TAKE: &str = concat!(
+        "UPDATE grants SET uses_left = uses_left - 1 WHERE token_hash = $1 AND revoked_at IS NULL \
+         AND expires_at > (SELECT now FROM clock) AND (uses_left IS NULL OR uses_left > 0) \
+         AND EXISTS (SELECT 1 FROM instances WHERE instances.uid = grants.instance_uid) \
+         AND NOT EXISTS (SELECT 1 FROM access_keys \
+                         WHERE access_keys.id = grants.key_id AND access_keys.revoked_at IS NOT NULL) \
+         RETURNING ",
+        grant_columns!()
+    );
+    const INSTANCE: &str = concat!("SELECT ", instance_columns!(), " FROM instances WHERE uid = $1");
+    const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
+        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at) \
+        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8 FROM clock \
+        RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END";
+
+    let Some(mut row) = db.first(sql(TAKE).bind(token)).await? else { return refuse(db, token).await };
+    let grant = grant::read(&mut row)?;
+    // The instance was there a moment ago; if it is gone now, running again will say so.
+    let mut row = db.first(sql(INSTANCE).bind(grant.instance_uid)).await?.ok_or_else(raced)?;
+    let instance = instance::read(&mut row)?;
+    let insert = sql(INSERT)
+        .bind(session.id)
+        .bind(grant.id)
+        .bind(grant.project)
+        .bind(session.node)
+        .bind(session.viewer)
+        .bind(ticket.map(|ticket| ticket.digest))
+        .bind(ticket.map(|ticket| ticket.ttl))
+        .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl));
+    let mut row = db.first(insert).await?.ok_or_else(raced)?;
+    Ok(Reservation::Reserved(Box::new(ConsoleTarget {
+        hold: Hold { session: session.id, turn: 1 },
+        state: SessionState::Reserved,
+        age: Duration::ZERO,
+        ticket_expires_at: row.time_or_null()?,
+        grant,
+        instance,
+    })))
+}
+
+/// Why the token opens nothing.
+async fn refuse(db: &mut Connection<'_>, token: TokenDigest) -> Result<Reservation> {
+    const WHY: &str = concat!(
+        "SELECT CASE WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
+         WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
+         WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
+         WHEN instances.uid IS NULL THEN 'instance-removed' END, ",
+        grant_columns!(),
+        " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+         LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE grants.token_hash = $1"
+    );
+    let Some(mut row) = db.first(sql(WHY).bind(token)).await? else {
+        return Ok(Reservation::Refused { reason: EndReason::TokenUnknown, grant: None });
+    };
+    // No reason left: a use was given back between the two statements.
+    let reason = row.parsed_or_null()?.ok_or_else(raced)?;
+    Ok(Reservation::Refused { reason, grant: Some(Box::new(grant::read(&mut row)?)) })
+}
+
+async fn give_back(
+    db: &mut Connection<'_>,
+    hold: Hold,
+    reason: EndReason,
+    audit: &AuditEntry,
+) -> Result<bool> {
+    const END: &str = "UPDATE sessions SET state = 'ended', end_reason = COALESCE(kill_reason, $3), lapses_at = NULL, \
+        ended_at = (SELECT now FROM clock) WHERE id = $1 AND turn = $2 AND state = 'reserved' \
+        RETURNING grant_id, kill_reason IS NULL";
+    const STAY: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) + ticket_ttl \
+        WHERE id = $1 AND turn = $2 AND state = 'detached' AND kill_reason IS NULL";
+
+    let end = sql(END).bind(hold.session).bind(hold.turn).bind(reason);
+    if let Some(mut row) = db.first(end).await? {
+        let grant = row.parsed()?;
+        if row.value()? {
+            return_use(db, grant).await?;
+        }
+        write_down(db, audit).await?;
+        return Ok(true);
+    }
+    if db.run(sql(STAY).bind(hold.session).bind(hold.turn)).await? == 1 {
+        write_down(db, audit).await?;
+    }
+    Ok(false)
+}
+
+/// Gives one use back to a grant whose uses are counted.
+pub(super) async fn return_use(db: &mut Connection<'_>, grant: GrantId) -> Result<()> {
+    const RETURN: &str = "UPDATE grants SET uses_left = uses_left + 1 WHERE id = $1 AND uses_left < uses";
+    db.run(sql(RETURN).bind(grant)).await.map(drop)
+}

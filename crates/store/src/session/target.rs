@@ -1,0 +1,76 @@
+//! What a hold leads to, and whether it may.
+
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::grant::Grant;
+use transom_model::id::SessionId;
+use transom_model::instance::Instance;
+use transom_model::session::SessionState;
+
+use super::{Hold, read_state};
+use crate::Result;
+use crate::database::Row;
+
+/// What a hold leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleTarget {
+    /// What commit, give back, detach and end need.
+    pub hold: Hold,
+    /// What state the session was in: `Live` where another connection is being taken over.
+    pub state: SessionState,
+    /// How long ago the session was made, by the database's clock.
+    pub age: Duration,
+    /// The grant it lives under.
+    pub grant: Grant,
+    /// The instance to dial.
+    pub instance: Instance,
+    /// Until when the newest ticket brings the page back; none: while it is live, or without a ticket.
+    pub ticket_expires_at: Option<Timestamp>,
+}
+
+/// A session with what decides over it. Neither the key nor the instance need be there.
+macro_rules! standing {
+    () => {
+        "sessions JOIN grants ON grants.id = sessions.grant_id \
+         LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+         LEFT JOIN instances ON instances.uid = grants.instance_uid"
+    };
+}
+pub(crate) use standing;
+
+/// Why a session may not go on, or NULL. The words are `EndReason`s' codes.
+macro_rules! verdict {
+    () => {
+        "COALESCE(sessions.kill_reason, CASE WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
+         WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
+         WHEN instances.uid IS NULL THEN 'instance-removed' END)"
+    };
+}
+pub(crate) use verdict;
+
+/// The columns of a [`ConsoleTarget`], to be selected from `standing` where `verdict` is NULL.
+macro_rules! target_columns {
+    () => {
+        concat!(
+            "sessions.id, sessions.turn, sessions.state, (SELECT now FROM clock) - sessions.created_at, \
+             CASE WHEN sessions.ticket IS NOT NULL THEN sessions.lapses_at END, ",
+            $crate::grant::grant_columns!(),
+            ", ",
+            $crate::instance::instance_columns!()
+        )
+    };
+}
+pub(super) use target_columns;
+
+pub(super) fn read(row: &mut Row) -> Result<ConsoleTarget> {
+    Ok(ConsoleTarget {
+        hold: Hold { session: row.parsed::<SessionId>()?, turn: row.value()? },
+        state: read_state(row)?,
+        // A database's clock that was set back must not make a session that was never made.
+        age: Duration::from_micros(row.value::<i64>()?.try_into().unwrap_or(0)),
+        ticket_expires_at: row.time_or_null()?,
+        grant: crate::grant::read(row)?,
+        instance: crate::instance::read(row)?,
+    })
+}

@@ -1,0 +1,257 @@
+//! Tickets: how a page that holds a session comes back to it.
+//!
+//! A session has one newest ticket. It is *fresh* until a WebSocket presents it, once. An exchange rotates it, fresh or
+//! presented: it becomes *spent* and a new one takes its place. A spent ticket that is shown again was copied, so the
+//! session ends, with one exception: the ticket that the newest one was exchanged for may be exchanged again while
+//! the newest was never presented, because the answer may have been lost; that newest one is then spent.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::id::{GrantId, NodeId, ProjectId, RequestId, SessionId};
+use transom_model::secret::TokenDigest;
+
+use super::ending::ask_to_end;
+use super::target::{self, target_columns};
+use super::{ConsoleTarget, standing, verdict};
+use crate::audit::write_down;
+use crate::database::{Connection, Row, raced, sql};
+use crate::revision::raise;
+use crate::{Result, Store, StoreError};
+
+/// A ticket to be issued.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTicket {
+    /// What is kept of it.
+    pub digest: TokenDigest,
+    /// How long it may wait while no connection is live: from now, and from each loss of the viewer on. Longer than
+    /// dial and handshake may take.
+    pub ttl: Duration,
+}
+
+/// What became of a ticket that was shown.
+#[derive(Clone, Debug)]
+pub enum TicketOutcome {
+    /// It was good.
+    Accepted(Box<ConsoleTarget>),
+    /// There is no such ticket.
+    Invalid,
+    /// It came too late.
+    Expired,
+    /// Its session is over, or may not go on.
+    Ended(EndReason),
+    /// It was spent, so somebody copied it: the session must end, which this call has asked for and audited.
+    Replayed {
+        /// The session.
+        session: SessionId,
+        /// Its grant.
+        grant: GrantId,
+        /// Its project.
+        project: ProjectId,
+    },
+}
+
+impl Store {
+    /// Exchanges a ticket for a new one. Leaves the session's connection alone: the new ticket's presenter takes over.
+    ///
+    /// The target's hold is the one that stands; it is not a new one.
+    pub async fn rotate_ticket(
+        &self,
+        shown: TokenDigest,
+        new: NewTicket,
+        request: &RequestId,
+    ) -> Result<TicketOutcome> {
+        let request = request.clone();
+        self.write(move |db| {
+            Box::pin(async move {
+                match judge(db, shown).await? {
+                    Judgement::Refused(outcome) => Ok(outcome),
+                    Judgement::Fresh(found) | Judgement::Presented(found) | Judgement::AnswerLost(found) => {
+                        rotate(db, shown, *found, new).await
+                    }
+                    Judgement::Spent(found) => replayed(db, *found, request).await,
+                }
+            })
+        })
+        .await
+    }
+
+    /// Takes hold of a session with a fresh ticket, for a WebSocket. A connection that was live elsewhere is taken over:
+    /// its node finds it in [`to_end`](Self::to_end), and its hold is powerless. One on this node is the caller's to cut.
+    pub async fn present_ticket(
+        &self,
+        shown: TokenDigest,
+        node: NodeId,
+        viewer: &str,
+        request: &RequestId,
+    ) -> Result<TicketOutcome> {
+        let (viewer, request) = (viewer.to_owned(), request.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                match judge(db, shown).await? {
+                    Judgement::Refused(outcome) => Ok(outcome),
+                    Judgement::Fresh(found) => take_hold(db, *found, node, &viewer).await,
+                    Judgement::Presented(found) | Judgement::AnswerLost(found) | Judgement::Spent(found) => {
+                        replayed(db, *found, request).await
+                    }
+                }
+            })
+        })
+        .await
+    }
+}
+
+/// What a shown ticket is.
+enum Judgement {
+    /// Nothing that can be used; nothing follows from it.
+    Refused(TicketOutcome),
+    /// The newest, not presented yet.
+    Fresh(Box<Found>),
+    /// The newest, presented.
+    Presented(Box<Found>),
+    /// What the newest was exchanged for, and the newest was never presented.
+    AnswerLost(Box<Found>),
+    /// Another that was exchanged before.
+    Spent(Box<Found>),
+}
+
+/// A session found by a ticket of its own.
+struct Found {
+    node: NodeId,
+    newest: TokenDigest,
+    presented: bool,
+    target: ConsoleTarget,
+}
+
+async fn judge(db: &mut Connection<'_>, shown: TokenDigest) -> Result<Judgement> {
+    const FIND: &str = concat!(
+        "SELECT COALESCE(sessions.end_reason, ",
+        verdict!(),
+        "), sessions.node_id, sessions.ticket, sessions.previous_ticket, sessions.ticket_presented, \
+         COALESCE(sessions.lapses_at <= (SELECT now FROM clock), FALSE), ",
+        target_columns!(),
+        " FROM ",
+        standing!(),
+        " WHERE sessions.ticket = $1 \
+         OR sessions.id = (SELECT spent_tickets.session_id FROM spent_tickets WHERE spent_tickets.digest = $1)"
+    );
+    let Some(mut row) = db.first(sql(FIND).bind(shown)).await? else {
+        return Ok(Judgement::Refused(TicketOutcome::Invalid));
+    };
+    if let Some(reason) = row.parsed_or_null()? {
+        return Ok(Judgement::Refused(TicketOutcome::Ended(reason)));
+    }
+    let node = row.parsed()?;
+    let newest =
+        digest(&mut row)?.ok_or_else(|| StoreError::Corrupt("a session without ticket".to_owned()))?;
+    let previous = digest(&mut row)?;
+    let presented = row.value()?;
+    let lapsed: bool = row.value()?;
+    let found = Box::new(Found { node, newest, presented, target: target::read(&mut row)? });
+
+    let current = shown == newest;
+    let answer_lost = previous == Some(shown) && !presented;
+    Ok(match (current, answer_lost) {
+        (true, _) | (_, true) if lapsed => Judgement::Refused(TicketOutcome::Expired),
+        (true, _) if presented => Judgement::Presented(found),
+        (true, _) => Judgement::Fresh(found),
+        (_, true) => Judgement::AnswerLost(found),
+        (false, false) => Judgement::Spent(found),
+    })
+}
+
+fn digest(row: &mut Row) -> Result<Option<TokenDigest>> {
+    let Some(bytes) = row.value::<Option<Vec<u8>>>()? else { return Ok(None) };
+    let bytes = bytes.try_into().map_err(|_| StoreError::Corrupt("a ticket's digest".to_owned()))?;
+    Ok(Some(TokenDigest(bytes)))
+}
+
+async fn rotate(
+    db: &mut Connection<'_>,
+    shown: TokenDigest,
+    found: Found,
+    new: NewTicket,
+) -> Result<TicketOutcome> {
+    // While it is live it does not lapse; when its viewer is lost, the new ticket's time begins.
+    const ROTATE: &str = "UPDATE sessions SET ticket = $1, previous_ticket = $2, ticket_presented = FALSE, \
+        ticket_ttl = $3, lapses_at = CASE WHEN state = 'live' THEN NULL ELSE (SELECT now FROM clock) + $3 END \
+        WHERE id = $4 AND turn = $5 AND state = $6 AND ticket = $7 AND ticket_presented = $8 AND kill_reason IS NULL \
+        RETURNING lapses_at";
+    const SPEND: &str = "INSERT INTO spent_tickets (digest, session_id) VALUES ($1, $2)";
+
+    let mut target = found.target;
+    let rotate = sql(ROTATE)
+        .bind(new.digest)
+        .bind(shown)
+        .bind(new.ttl)
+        .bind(target.hold.session)
+        .bind(target.hold.turn)
+        .bind(target.state)
+        .bind(found.newest)
+        .bind(found.presented);
+    let mut row = db.first(rotate).await?.ok_or_else(raced)?;
+    target.ticket_expires_at = row.time_or_null()?;
+    db.run(sql(SPEND).bind(found.newest).bind(target.hold.session)).await?;
+    Ok(TicketOutcome::Accepted(Box::new(target)))
+}
+
+async fn take_hold(
+    db: &mut Connection<'_>,
+    found: Found,
+    node: NodeId,
+    viewer: &str,
+) -> Result<TicketOutcome> {
+    // A live session counts as detached until its new holder commits, so that a failed dial leaves it resumable.
+    const TAKE: &str = "UPDATE sessions SET ticket_presented = TRUE, turn = turn + 1, node_id = $1, viewer = $2, \
+        state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
+        lapses_at = (SELECT now FROM clock) + ticket_ttl \
+        WHERE id = $3 AND turn = $4 AND state = $5 AND ticket = $6 AND ticket_presented = FALSE \
+        AND kill_reason IS NULL RETURNING turn, lapses_at";
+
+    let mut target = found.target;
+    let stale = target.hold;
+    let take = sql(TAKE)
+        .bind(node)
+        .bind(viewer)
+        .bind(stale.session)
+        .bind(stale.turn)
+        .bind(target.state)
+        .bind(found.newest);
+    let mut row = db.first(take).await?.ok_or_else(raced)?;
+    target.hold.turn = row.value()?;
+    target.ticket_expires_at = row.time_or_null()?;
+
+    if found.node != node {
+        const TELL: &str = "INSERT INTO takeovers (node_id, session_id, turn, taken_at) \
+            VALUES ($1, $2, $3, (SELECT now FROM clock)) ON CONFLICT (node_id, session_id) \
+            DO UPDATE SET turn = excluded.turn, taken_at = excluded.taken_at";
+        const FORGET: &str = "DELETE FROM takeovers WHERE node_id = $1 AND session_id = $2";
+        db.run(sql(TELL).bind(found.node).bind(stale.session).bind(stale.turn)).await?;
+        db.run(sql(FORGET).bind(node).bind(stale.session)).await?;
+        raise(db).await?;
+    }
+    Ok(TicketOutcome::Accepted(Box::new(target)))
+}
+
+async fn replayed(db: &mut Connection<'_>, found: Found, request: RequestId) -> Result<TicketOutcome> {
+    let ConsoleTarget { hold, grant, .. } = found.target;
+    if !ask_to_end(db, None, hold.session, EndReason::TicketReplayed).await? {
+        return Err(raced());
+    }
+    raise(db).await?;
+    let audit = AuditEntry {
+        request: Some(request),
+        actor: Actor::Viewer,
+        dialect: grant.dialect,
+        action: "ticket.replay",
+        target: grant.instance.to_string(),
+        outcome: EndReason::TicketReplayed.code(),
+        project: Some(grant.project),
+        grant: Some(grant.id),
+        session: Some(hold.session),
+        detail: None,
+    };
+    write_down(db, &audit).await?;
+    Ok(TicketOutcome::Replayed { session: hold.session, grant: grant.id, project: grant.project })
+}

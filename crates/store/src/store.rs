@@ -1,0 +1,74 @@
+//! The store itself: opening, closing, and the deadline that every operation has.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use transom_model::Timestamp;
+
+use crate::database::{Database, Operation, Row, Sql, sql};
+use crate::{Cause, DatabaseUrl, Result, StoreError};
+
+/// An operation takes microseconds to milliseconds; one that takes this long stands before a database that is down or
+/// overloaded, and whoever waits is better served by an answer.
+pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The durable state. Cheap to clone; every clone is the same store.
+#[derive(Clone)]
+pub struct Store(Arc<Database>);
+
+impl Store {
+    /// Connects, and brings the schema up to this program's version; refuses a newer schema. Two nodes may start at once.
+    pub async fn open(url: &DatabaseUrl) -> Result<Self> {
+        Ok(Self(Arc::new(Database::open(url).await?)))
+    }
+
+    /// Finishes what is queued and closes every connection. Later operations answer `Unavailable`.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.0.check_writer()?;
+        self.now().await.map(drop)
+    }
+
+    /// `sqlite` or `postgresql`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    /// What the database's clock says.
+    pub async fn now(&self) -> Result<Timestamp> {
+        let row = self.first(sql("SELECT now FROM clock")).await?;
+        row.ok_or_else(|| StoreError::Corrupt("a clock without time".to_owned()))?.time()
+    }
+
+    /// Runs one statement that reads.
+    pub(crate) async fn all(&self, sql: Sql) -> Result<Vec<Row>> {
+        timeout(OPERATION_DEADLINE, self.0.read(sql)).await.map_err(|_| late())?
+    }
+
+    /// Runs one statement that reads at most one row.
+    pub(crate) async fn first(&self, sql: Sql) -> Result<Option<Row>> {
+        Ok(self.all(sql).await?.into_iter().next())
+    }
+
+    /// Runs an operation as one durable transaction.
+    pub(crate) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
+        timeout(OPERATION_DEADLINE, self.0.write(operation)).await.map_err(|_| late())?
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.kind())
+    }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable(Cause::new("it did not answer in time"))
+}
