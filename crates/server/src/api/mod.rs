@@ -1,0 +1,3 @@
+//! The dialects: each turns its own requests into use cases, and the use cases' errors into its own.
+
+pub mod native;

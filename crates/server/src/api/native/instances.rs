@@ -1,0 +1,106 @@
+//! `/api/v1/projects/{project}/instances`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use transom_model::api::{ErrorBody, InstanceBody, InstanceInputBody, List};
+
+use super::access::{Body, Caller, Query, id};
+use super::paging::Paging;
+use crate::app::instances::InstanceInput;
+use crate::app::{App, Error};
+use crate::http::error::Failure;
+
+/// Lists the instances of a project.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = String, Path, description = "Name or id"), Paging), responses(
+    (status = 200, body = List<InstanceBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<InstanceBody>>, Failure> {
+    let instances = app.instances(&caller.0, &project, paging.page()).await;
+    let instances = instances.map_err(|error| caller.failed(error))?;
+    Ok(Json(paging.list(instances, |instance| instance.id.to_string())))
+}
+
+/// Adds an instance (admin).
+#[utoipa::path(post, path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = String, Path, description = "Name or id")), request_body = InstanceInputBody, responses(
+    (status = 201, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Body(mut body): Body<InstanceInputBody>,
+) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
+    let id = body.id.take();
+    let made = app.create_instance(&caller.0, &project, id, input(body)).await;
+    made.map(|instance| (StatusCode::CREATED, Json(instance.into()))).map_err(|error| caller.failed(error))
+}
+
+/// Shows an instance.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)), responses(
+    (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<InstanceBody>, Failure> {
+    let found = async { app.instance(&caller.0, &project, &id(&instance, "instance")?).await };
+    found.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
+}
+
+/// Changes what is named (admin; a member may change the status). No session ends by this.
+#[utoipa::path(patch, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)),
+    request_body = InstanceInputBody, responses(
+    (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+    Body(body): Body<InstanceInputBody>,
+) -> Result<Json<InstanceBody>, Failure> {
+    let changed = async {
+        if body.id.is_some() {
+            return Err(Error::invalid("id", "cannot be changed"));
+        }
+        app.change_instance(&caller.0, &project, &id(&instance, "instance")?, input(body)).await
+    };
+    changed.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
+}
+
+/// Removes an instance and ends its consoles (admin).
+#[utoipa::path(delete, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<StatusCode, Failure> {
+    let removed = async { app.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
+    removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+fn input(body: InstanceInputBody) -> InstanceInput {
+    let InstanceInputBody {
+        id: _,
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+    } = body;
+    InstanceInput { name, status, endpoint, username, password, ca, certificate, key, fingerprint }
+}

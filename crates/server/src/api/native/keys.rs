@@ -1,0 +1,99 @@
+//! `/api/v1/keys`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use transom_model::access_key::{AccessKey, Role};
+use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody};
+use transom_model::secret::Secret;
+use utoipa::IntoParams;
+
+use super::access::{Body, Caller, Query, id};
+use super::paging::Paging;
+use crate::app::App;
+use crate::http::error::Failure;
+
+/// Which keys.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only those of this project, by name or id.
+    #[param(required = false)]
+    project: Option<String>,
+}
+
+/// Lists access keys (admin).
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Filter, Paging), responses(
+    (status = 200, body = List<KeyBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<KeyBody>>, Failure> {
+    let keys = app.keys(&caller.0, filter.project.as_deref(), paging.page()).await;
+    let keys = keys.map_err(|error| caller.failed(error))?;
+    Ok(Json(paging.list(keys, |key| key.id.to_string())))
+}
+
+/// Makes an access key (admin). The secret is shown this once.
+#[utoipa::path(post, path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody, responses(
+    (status = 201, body = KeySecretBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewKeyBody>,
+) -> Result<(StatusCode, Json<KeySecretBody>), Failure> {
+    let role = body.role.unwrap_or(Role::Member);
+    let made = app.create_key(&caller.0, &body.project, &body.name, role).await;
+    let made = made.map_err(|error| caller.failed(error))?;
+    Ok((StatusCode::CREATED, Json(shown(made))))
+}
+
+/// Adds a second secret (admin); the old one stays valid until it is retired.
+#[utoipa::path(post, path = "/api/v1/keys/{id}/rotate", tag = "keys", params(("id" = String, Path)), responses(
+    (status = 200, body = KeySecretBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+) -> Result<Json<KeySecretBody>, Failure> {
+    let rotated = async { app.rotate_key(&caller.0, &id(&key, "access key")?).await };
+    rotated.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
+}
+
+/// Ends the older of two secrets (admin).
+#[utoipa::path(post, path = "/api/v1/keys/{id}/retire", tag = "keys", params(("id" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn retire(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let retired = async { app.retire_key_secret(&caller.0, &id(&key, "access key")?).await };
+    retired.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+/// Makes a key worth nothing and ends the consoles that were opened under it (admin).
+#[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys", params(("id" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let revoked = async { app.revoke_key(&caller.0, &id(&key, "access key")?).await };
+    revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+fn shown((key, secret): (AccessKey, Secret)) -> KeySecretBody {
+    KeySecretBody {
+        id: key.id.to_string(),
+        secret: secret.expose().to_owned(),
+        project: key.project.to_string(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Our own API: `/api/v1`, described by `/openapi.json`.
+
+mod access;
+mod audit;
+mod consoles;
+mod instances;
+mod keys;
+mod paging;
+mod projects;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::{App, Error};
+use crate::http::Id;
+use crate::http::error::Failure;
+
+/// Requests are small; the largest holds certificates.
+const MAX_BODY: usize = 256 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Transom",
+        description = "Projects, access keys, instances, consoles, sessions and audit.",
+        license(name = "Apache-2.0 OR MIT"),
+    ),
+    modifiers(&Security),
+    security(("operator" = []), ("access-key" = [])),
+)]
+struct Description;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("operator", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        components.add_security_scheme("access-key", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    }
+}
+
+fn documented() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::retire))
+        .routes(routes!(instances::list, instances::create))
+        .routes(routes!(instances::show, instances::change, instances::remove))
+        .routes(routes!(consoles::open))
+        .routes(routes!(consoles::grants))
+        .routes(routes!(consoles::grant, consoles::revoke))
+        .routes(routes!(consoles::sessions))
+        .routes(routes!(consoles::kill))
+        .routes(routes!(audit::list))
+}
+
+/// The API and its description.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, _) = documented().split_for_parts();
+    let description = openapi();
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], description)))
+        .route("/api/v1/{*rest}", axum::routing::any(unknown))
+        .with_state(app)
+}
+
+/// The API's description (OpenAPI 3.1), as it is checked in.
+#[must_use]
+pub fn openapi() -> String {
+    let (_, description) = documented().split_for_parts();
+    description.to_pretty_json().map(|json| json + "\n").unwrap_or_default()
+}
+
+async fn unknown(id: Id) -> Response {
+    Failure::new(Error::NotFound("path"), &id.0).into_response()
+}

@@ -1,0 +1,160 @@
+//! Who calls: the operator, or the holder of an access key; and how often somebody may guess.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use governor::{DefaultKeyedRateLimiter, Quota};
+use transom_model::EndReason;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::Actor;
+use transom_model::id::ProjectId;
+use transom_model::secret::Secret;
+
+use super::App;
+use super::error::{Error, Needed, Result};
+use super::vault::Purpose;
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The holder of the operator's token: above projects.
+    Operator,
+    /// The holder of an access key.
+    Key {
+        /// The key.
+        id: AccessKeyId,
+        /// Its project.
+        project: ProjectId,
+        /// What it may do there.
+        role: Role,
+    },
+}
+
+impl Caller {
+    /// For the audit.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Operator => Actor::Operator,
+            Self::Key { id, .. } => Actor::Key(id.clone()),
+        }
+    }
+
+    /// The key, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::Operator => None,
+            Self::Key { id, .. } => Some(id),
+        }
+    }
+
+    /// The only project that this caller sees; none: all.
+    #[must_use]
+    pub fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::Operator => None,
+            Self::Key { project, .. } => Some(*project),
+        }
+    }
+
+    /// Demands a role.
+    pub fn need(&self, needed: Role) -> Result<()> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Key { role, .. } if *role >= needed => Ok(()),
+            Self::Key { .. } => Err(Error::Forbidden { needed: Needed::Role(needed) }),
+        }
+    }
+
+    /// Demands the operator's token.
+    pub fn need_operator(&self) -> Result<()> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Key { .. } => Err(Error::Forbidden { needed: Needed::Operator }),
+        }
+    }
+}
+
+/// How a caller proves who it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// The operator's token.
+    Token(Secret),
+    /// An access key's id and one of its secrets.
+    KeySecret(String, Secret),
+}
+
+impl App {
+    /// Tells who calls. A correct proof is never delayed by somebody else's wrong ones.
+    pub async fn authenticate(&self, proof: &Proof, source: IpAddr) -> Result<Caller> {
+        let outcome = match proof {
+            Proof::Token(token) if token.digest() == self.operator => Ok(Caller::Operator),
+            Proof::Token(_) => Err(Error::Unauthenticated("the token is not valid")),
+            Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
+        };
+        match outcome {
+            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+            other => other,
+        }
+    }
+
+    /// Counts a failed attempt: the error itself, or that there were too many.
+    pub(crate) fn failed_attempt(&self, source: IpAddr, error: Error) -> Error {
+        self.metrics.failed_authentications.inc();
+        if self.failures.allows(source) { error } else { Error::RateLimited }
+    }
+
+    /// Counts an error that tells of a guessed token or ticket; every other one passes as it is.
+    pub(crate) fn guarded(&self, source: IpAddr, error: Error) -> Error {
+        match &error {
+            Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
+                self.failed_attempt(source, error)
+            }
+            _ => error,
+        }
+    }
+
+    async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {
+        let id: AccessKeyId = id.parse().map_err(|_| {
+            Error::Unauthenticated("the access key id is mistyped: its checksum does not fit")
+        })?;
+        let unknown = Error::Unauthenticated("the access key or its secret is not valid");
+        let Some((key, secrets)) = self.store.key_with_secrets(&id).await? else {
+            return Err(unknown);
+        };
+        if key.revoked_at.is_some() {
+            return Err(unknown);
+        }
+        for candidate in secrets {
+            let opened = self
+                .vault
+                .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
+                .map_err(Error::internal)?;
+            if opened.matches(secret.expose()) {
+                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role });
+            }
+        }
+        Err(unknown)
+    }
+}
+
+/// Failed attempts per source address; loopback is exempt.
+pub(crate) struct FailureBudget(DefaultKeyedRateLimiter<IpAddr>);
+
+impl FailureBudget {
+    pub(crate) fn new(per_second: u32) -> Self {
+        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+        Self(DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)))
+    }
+
+    fn allows(&self, source: IpAddr) -> bool {
+        source.to_canonical().is_loopback() || self.0.check_key(&source.to_canonical()).is_ok()
+    }
+
+    /// Forgets sources that have not failed lately, so that the table does not grow for ever.
+    pub(crate) fn tidy(&self) {
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
+    }
+}

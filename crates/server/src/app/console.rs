@@ -1,0 +1,333 @@
+//! Consoles: a grant is made, its token is exchanged or claimed, its session lives and ends.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::access_key::Role;
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::end_reason::End;
+use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
+use transom_model::instance::{Instance, InstanceStatus, Sealed};
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::{
+    Commit, ConsoleTarget, Ending, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome,
+};
+
+use super::error::{Error, Result};
+use super::live::LiveSession;
+use super::vault::{CannotOpen, Purpose};
+use super::{App, Call, random};
+
+/// The longest that a grant may wait for its viewer.
+pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// No grant is used more often than this, unless it is reusable until it expires.
+pub const MAX_USES: u32 = 10_000;
+/// A page connects within a moment of its exchange; a reservation that stays unused this long gives its use back.
+const RESERVATION: Duration = Duration::from_secs(60);
+
+/// What a caller wants of a console.
+#[derive(Clone, Debug)]
+pub struct ConsoleRequest {
+    /// The front door.
+    pub dialect: Dialect,
+    /// The URL's form.
+    pub kind: ConsoleKind,
+    /// What the viewer may do.
+    pub rights: Rights,
+    /// Time to connect; none: as the dialect's policy says.
+    pub ttl: Option<Duration>,
+    /// How often the URL opens, 0 for as often as wanted; none: as the dialect's policy says.
+    pub uses: Option<u32>,
+}
+
+/// A grant with its token, which is known only now.
+#[derive(Debug)]
+pub struct OpenedConsole {
+    /// The grant.
+    pub grant: Grant,
+    /// Its token.
+    pub token: Secret,
+}
+
+/// A token that was exchanged: the page comes with this ticket.
+#[derive(Debug)]
+pub struct Exchanged {
+    /// The grant, the instance and the session.
+    pub target: ConsoleTarget,
+    /// The secret for the WebSocket, or for the next exchange.
+    pub ticket: Secret,
+}
+
+/// A session that may be opened now; the gateway dials and then commits.
+pub struct Claim {
+    /// The grant, the instance and the session.
+    pub target: ConsoleTarget,
+    /// The session's place in this node's table.
+    pub live: LiveSession,
+    /// The call that claimed it.
+    pub request: RequestId,
+    /// Whether the viewer can come back with a ticket.
+    pub resumable: bool,
+}
+
+impl Claim {
+    fn entry(&self, action: &'static str, outcome: &'static str) -> AuditEntry {
+        session_entry(&self.target.grant, self.target.hold.session, &self.request, action, outcome)
+    }
+}
+
+impl App {
+    /// Makes a grant for one console of an instance.
+    pub async fn open_console(
+        &self,
+        call: &Call,
+        project: &str,
+        id: &InstanceId,
+        request: ConsoleRequest,
+    ) -> Result<OpenedConsole> {
+        let project = self.project_for(call, project, Role::Member).await?;
+        let instance = self.found_instance(&project, id).await?;
+        if !opens(request.dialect, instance.status) {
+            self.metrics.grant(request.dialect, EndReason::InstanceNotRunning.code());
+            return Err(Error::InstanceStatus(instance.status));
+        }
+        let policy = self.config.grants.of(request.dialect);
+        let ttl = request.ttl.unwrap_or(policy.ttl.0);
+        if ttl.is_zero() || ttl > MAX_TTL {
+            return Err(Error::invalid("ttl", "must be more than 0 and at most 7 days"));
+        }
+        let uses = request.uses.unwrap_or(policy.uses);
+        if uses > MAX_USES {
+            return Err(Error::invalid("uses", format!("must be at most {MAX_USES}, or 0 for no limit")));
+        }
+        // OpenStack's clients know tokens as UUIDs.
+        let token = match request.dialect {
+            Dialect::Openstack => Secret::new(random::uuid().to_string()),
+            _ => random::token(),
+        };
+        let grant_id = GrantId(random::ordered_uuid());
+        let new = NewGrant {
+            id: grant_id,
+            project: project.id,
+            key: call.caller.key().cloned(),
+            dialect: request.dialect,
+            kind: request.kind,
+            instance: instance.uid,
+            rights: request.rights,
+            request: call.request.clone(),
+            uses: Some(uses).filter(|uses| *uses > 0),
+            token: token.digest(),
+            ttl,
+        };
+        let audit = AuditEntry {
+            dialect: request.dialect,
+            project: Some(project.id),
+            grant: Some(grant_id),
+            detail: Some(format!("kind {}", request.kind)),
+            ..call.entry("grant.create", &instance.id)
+        };
+        let grant = self.store.create_grant(new, &audit).await?;
+        self.metrics.grant(request.dialect, "created");
+        tracing::info!(request = %call.request, grant = %grant.id, instance = %instance.id, "console granted");
+        Ok(OpenedConsole { grant, token })
+    }
+
+    /// Exchanges a console URL's token for a ticket: reserves one use.
+    pub async fn exchange_token(&self, token: &str, viewer: &str, request: &RequestId) -> Result<Exchanged> {
+        let ticket = random::token();
+        let new = NewTicket { digest: ticket.digest(), ttl: RESERVATION };
+        let target = self.reserve(token, viewer, Some(new), request).await?;
+        Ok(Exchanged { target, ticket })
+    }
+
+    /// Exchanges a ticket for a fresh one: the page comes back to its session.
+    pub async fn exchange_ticket(&self, ticket: &str, request: &RequestId) -> Result<Exchanged> {
+        let fresh = random::token();
+        let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
+        let outcome = self.store.rotate_ticket(TokenDigest::of(ticket), new, request).await?;
+        let target = self.ticket_target(outcome, request)?;
+        Ok(Exchanged { target, ticket: fresh })
+    }
+
+    /// Claims a session by a console URL's token, without a page in between.
+    pub async fn claim_by_token(&self, token: &str, viewer: &str, request: &RequestId) -> Result<Claim> {
+        let target = self.reserve(token, viewer, None, request).await?;
+        self.claim(target, false, request).await
+    }
+
+    /// Claims a session by its ticket.
+    pub async fn claim_by_ticket(&self, ticket: &str, viewer: &str, request: &RequestId) -> Result<Claim> {
+        let outcome = self.store.present_ticket(TokenDigest::of(ticket), self.node, viewer, request).await?;
+        let target = self.ticket_target(outcome, request)?;
+        self.claim(target, true, request).await
+    }
+
+    /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
+    pub async fn commit(&self, claim: &Claim) -> Result<()> {
+        let audit = claim.entry("session.start", "ok");
+        match self.store.commit(claim.target.hold, &audit).await? {
+            Commit::Live => {
+                self.metrics.sessions_started.inc();
+                self.metrics.grant(claim.target.grant.dialect, "opened");
+                Ok(())
+            }
+            Commit::Ended(reason) => Err(End::from(reason).into()),
+        }
+    }
+
+    /// The instance could not be reached: the use is given back until the grant expires.
+    pub async fn give_back(&self, claim: &Claim, end: &End) -> Result<()> {
+        let audit =
+            AuditEntry { detail: end.detail.clone(), ..claim.entry("session.fail", end.reason.code()) };
+        self.metrics.handshake_failed(end.reason);
+        self.store.give_back(claim.target.hold, end.reason, &audit).await?;
+        Ok(())
+    }
+
+    /// The viewer is gone; it may come back with its ticket.
+    pub async fn detach(&self, claim: &Claim) -> Result<()> {
+        let ending = self.store.detach(claim.target.hold, claim.live.bytes()).await?;
+        self.count(ending);
+        Ok(())
+    }
+
+    /// The session is over.
+    pub async fn end(&self, claim: &Claim, end: &End) -> Result<()> {
+        let audit =
+            AuditEntry { detail: end.detail.clone(), ..claim.entry("session.end", end.reason.code()) };
+        let ending = self.store.end(claim.target.hold, end.reason, claim.live.bytes(), &audit).await?;
+        self.count(ending);
+        Ok(())
+    }
+
+    fn count(&self, ending: Ending) {
+        if let Ending::Ended(reason) = ending {
+            self.metrics.session_ended(reason);
+        }
+    }
+
+    async fn reserve(
+        &self,
+        token: &str,
+        viewer: &str,
+        ticket: Option<NewTicket>,
+        request: &RequestId,
+    ) -> Result<ConsoleTarget> {
+        let session = SessionId(random::ordered_uuid());
+        let new = NewSession { id: session, node: self.node, viewer: viewer.to_owned() };
+        let target = match self.store.reserve(TokenDigest::of(token), new, ticket).await? {
+            Reservation::Reserved(target) => *target,
+            Reservation::Refused { reason, grant } => {
+                self.refused(reason, grant.as_deref(), request).await;
+                return Err(End::from(reason).into());
+            }
+        };
+        if !opens(target.grant.dialect, target.instance.status) {
+            let reason = EndReason::InstanceNotRunning;
+            let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+            self.store.give_back(target.hold, reason, &audit).await?;
+            return Err(End::new(reason, format!("it is {}", target.instance.status)).into());
+        }
+        Ok(target)
+    }
+
+    /// A refused use of a known grant is part of its trail; an unknown token has none.
+    async fn refused(&self, reason: EndReason, grant: Option<&Grant>, request: &RequestId) {
+        let Some(grant) = grant else {
+            self.metrics.grant(Dialect::Native, reason.code());
+            return;
+        };
+        self.metrics.grant(grant.dialect, reason.code());
+        let entry = AuditEntry {
+            request: Some(request.clone()),
+            actor: Actor::Viewer,
+            dialect: grant.dialect,
+            action: "grant.use",
+            target: grant.instance.to_string(),
+            outcome: reason.code(),
+            project: Some(grant.project),
+            grant: Some(grant.id),
+            session: None,
+            detail: None,
+        };
+        if let Err(error) = self.store.audit(&entry).await {
+            tracing::error!(%error, grant = %grant.id, "a refused use could not be written to the audit");
+        }
+    }
+
+    fn ticket_target(&self, outcome: TicketOutcome, request: &RequestId) -> Result<ConsoleTarget> {
+        let reason = match outcome {
+            TicketOutcome::Accepted(target) => return Ok(*target),
+            TicketOutcome::Invalid | TicketOutcome::Expired => EndReason::TicketInvalid,
+            TicketOutcome::Ended(reason) => reason,
+            TicketOutcome::Replayed { session, grant, .. } => {
+                tracing::warn!(%request, %session, %grant, "a ticket was shown twice; its session was ended");
+                self.changed.notify_one();
+                EndReason::TicketReplayed
+            }
+        };
+        Err(End::from(reason).into())
+    }
+
+    async fn claim(&self, target: ConsoleTarget, resumable: bool, request: &RequestId) -> Result<Claim> {
+        let grant = &target.grant;
+        match self.live.register(target.hold, grant.id, grant.key.clone()) {
+            Ok(live) => Ok(Claim { target, live, request: request.clone(), resumable }),
+            Err(reason) => {
+                let session = target.hold.session;
+                let audit = session_entry(grant, session, request, "session.fail", reason.code());
+                self.store.give_back(target.hold, reason, &audit).await?;
+                Err(End::from(reason).into())
+            }
+        }
+    }
+
+    /// The instance's VNC password, opened.
+    pub(crate) fn instance_password(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
+        self.open_sealed(Purpose::InstancePassword, instance, instance.security.password.as_ref())
+    }
+
+    /// The key to the certificate that the gateway shows to the instance, opened.
+    pub(crate) fn instance_key(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
+        self.open_sealed(Purpose::InstanceKey, instance, instance.security.key.as_ref())
+    }
+
+    fn open_sealed(
+        &self,
+        purpose: Purpose,
+        instance: &Instance,
+        sealed: Option<&Sealed>,
+    ) -> Result<Option<Secret>, CannotOpen> {
+        sealed.map(|sealed| self.vault.open(purpose, &instance.uid.to_string(), sealed)).transpose()
+    }
+}
+
+/// Native consoles also open while a machine starts or is built, when they are wanted most; the dialects need it to run.
+fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
+    match dialect {
+        Dialect::Native | Dialect::VncCloud => status.opens_native_console(),
+        Dialect::Zenlayer | Dialect::Openstack => status == InstanceStatus::Running,
+    }
+}
+
+fn session_entry(
+    grant: &Grant,
+    session: SessionId,
+    request: &RequestId,
+    action: &'static str,
+    outcome: &'static str,
+) -> AuditEntry {
+    AuditEntry {
+        request: Some(request.clone()),
+        actor: Actor::Viewer,
+        dialect: grant.dialect,
+        action,
+        target: grant.instance.to_string(),
+        outcome,
+        project: Some(grant.project),
+        grant: Some(grant.id),
+        session: Some(session),
+        detail: None,
+    }
+}

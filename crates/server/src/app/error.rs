@@ -1,0 +1,93 @@
+//! What can go wrong in a use case. Each dialect turns this into its own errors in one place.
+
+use transom_model::access_key::Role;
+use transom_model::end_reason::End;
+use transom_model::instance::InstanceStatus;
+use transom_store::StoreError;
+
+/// The result of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use case did not do what was asked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody we know asks.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// Too many failed attempts from this source.
+    #[error("too many failed authentications from this address")]
+    RateLimited,
+    /// The caller's role does not reach.
+    #[error("this needs the role {needed}")]
+    Forbidden {
+        /// The weakest role that may; none: the operator's token.
+        needed: Needed,
+    },
+    /// There is none, or it is another project's.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// It is there already, or in a state that forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// A value is not what it must be.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// Which member or parameter.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The instance's status does not allow it.
+    #[error("the instance is {0}")]
+    InstanceStatus(InstanceStatus),
+    /// A console does not open, for a reason on the list.
+    #[error(transparent)]
+    End(#[from] End),
+    /// The database does not answer.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] StoreError),
+    /// Our own fault; the cause goes to the log, not to the caller.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a caller would have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// A key of at least this role.
+    Role(Role),
+    /// The operator's token.
+    Operator,
+}
+
+impl std::fmt::Display for Needed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Role(role) => role.fmt(f),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
+impl Error {
+    /// A value is not what it must be.
+    pub fn invalid(field: &'static str, problem: impl ToString) -> Self {
+        Self::Invalid { field, problem: problem.to_string() }
+    }
+
+    /// Our own fault.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
+            StoreError::NotFound(what) => Self::NotFound(what),
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            _ => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Instances: the inventory.
+
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::endpoint::Endpoint;
+use transom_model::id::{InstanceId, InstanceUid};
+use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
+use transom_model::project::Project;
+use transom_model::secret::Secret;
+use transom_store::{Change, InstanceChange, NewInstance, Page};
+
+use super::error::{Error, Needed, Result};
+use super::vault::Purpose;
+use super::{App, Call, Caller, random};
+
+/// What a caller says of an instance. When it is added, an endpoint is needed; when it is changed, only what is named changes.
+#[derive(Debug, Default)]
+pub struct InstanceInput {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What state it is in.
+    pub status: Option<InstanceStatus>,
+    /// Where its VNC server is.
+    pub endpoint: Option<Endpoint>,
+    /// The user for VeNCrypt Plain.
+    pub username: Option<String>,
+    /// The VNC password; empty: none any more.
+    pub password: Option<Secret>,
+    /// PEM certificates to trust.
+    pub ca: Option<String>,
+    /// PEM certificate chain to show.
+    pub certificate: Option<String>,
+    /// The PEM key to it.
+    pub key: Option<Secret>,
+    /// SHA-256 of the VNC server's certificate.
+    pub fingerprint: Option<String>,
+}
+
+impl App {
+    /// Adds an instance; without an id it gets a UUID.
+    pub async fn create_instance(
+        &self,
+        call: &Call,
+        project: &str,
+        id: Option<InstanceId>,
+        input: InstanceInput,
+    ) -> Result<Instance> {
+        let project = self.project_for(call, project, Role::Admin).await?;
+        let endpoint = input.endpoint.clone().ok_or(Error::invalid("endpoint", "is missing"))?;
+        self.check_input(call, &input)?;
+        let uid = InstanceUid(random::ordered_uuid());
+        let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
+        let new = NewInstance {
+            uid,
+            project: project.id,
+            name: input.name.clone().unwrap_or_else(|| id.to_string()),
+            status: input.status.unwrap_or(InstanceStatus::Running),
+            endpoint,
+            endpoint_set_by: set_by(&call.caller),
+            security: InstanceSecurity {
+                username: filled(input.username.clone()),
+                password: self.sealed(Purpose::InstancePassword, uid, input.password.as_ref()),
+                ca: filled(input.ca.clone()),
+                certificate: filled(input.certificate.clone()),
+                key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
+                fingerprint: filled(input.fingerprint.clone()),
+            },
+            id,
+        };
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.create", &new.id) };
+        Ok(self.store.create_instance(new, &audit).await?)
+    }
+
+    /// Changes what is named. A status change never ends a session.
+    pub async fn change_instance(
+        &self,
+        call: &Call,
+        project: &str,
+        id: &InstanceId,
+        input: InstanceInput,
+    ) -> Result<Instance> {
+        let project = self.project_for(call, project, Role::Member).await?;
+        // A member tells what state a machine is in; where it is and how to get in is the administrator's.
+        let only_status = input.endpoint.is_none() && input.name.is_none() && !input.names_security();
+        if !only_status {
+            call.caller.need(Role::Admin)?;
+        }
+        self.check_input(call, &input)?;
+        let instance = self.found_instance(&project, id).await?;
+        let changes = InstanceChange {
+            name: input.name,
+            status: input.status,
+            endpoint: input.endpoint.map(|endpoint| (endpoint, set_by(&call.caller))),
+            username: text(input.username),
+            password: change(input.password, |secret| {
+                self.sealed(Purpose::InstancePassword, instance.uid, Some(&secret))
+            }),
+            ca: text(input.ca),
+            certificate: text(input.certificate),
+            key: change(input.key, |secret| self.sealed(Purpose::InstanceKey, instance.uid, Some(&secret))),
+            fingerprint: text(input.fingerprint),
+        };
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.change", id) };
+        self.store.update_instance(project.id, id, changes, &audit).await?.ok_or(Error::NotFound("instance"))
+    }
+
+    /// One instance.
+    pub async fn instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Instance> {
+        let project = self.project(call, project).await?;
+        self.found_instance(&project, id).await
+    }
+
+    /// The instances of a project, by the time they were added.
+    pub async fn instances(&self, call: &Call, project: &str, page: Page) -> Result<Vec<Instance>> {
+        let project = self.project(call, project).await?;
+        Ok(self.store.instances(project.id, page).await?)
+    }
+
+    /// Removes an instance and ends its consoles.
+    pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<()> {
+        let project = self.project_for(call, project, Role::Admin).await?;
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
+        if !self.store.remove_instance(project.id, id, &audit).await? {
+            return Err(Error::NotFound("instance"));
+        }
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(crate) async fn found_instance(&self, project: &Project, id: &InstanceId) -> Result<Instance> {
+        self.store.instance(project.id, id).await?.ok_or(Error::NotFound("instance"))
+    }
+
+    fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
+        if let Some(name) = &input.name
+            && (name.is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control))
+        {
+            return Err(Error::invalid(
+                "name",
+                "must be 1 to 128 characters, none of them control characters",
+            ));
+        }
+        match &input.endpoint {
+            Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
+            None => Ok(()),
+        }
+    }
+
+    /// What can be told before a name is resolved; the address itself is checked at every dial.
+    fn check_endpoint(&self, caller: &Caller, endpoint: &Endpoint) -> Result<()> {
+        if *caller == Caller::Operator {
+            return Ok(());
+        }
+        let policy = &self.config.endpoints;
+        let allowed = match endpoint {
+            Endpoint::Unix { path } => policy.allows_unix(path),
+            Endpoint::Tcp { host, port } => match host.parse() {
+                Ok(address) => policy.allows_address(address, *port),
+                Err(_) => !policy.allow.is_empty(),
+            },
+        };
+        if allowed { Ok(()) } else { Err(Error::Forbidden { needed: Needed::Operator }) }
+    }
+
+    fn sealed(&self, purpose: Purpose, uid: InstanceUid, secret: Option<&Secret>) -> Option<Sealed> {
+        let secret = secret.filter(|secret| !secret.expose().is_empty())?;
+        Some(self.vault.seal(purpose, &uid.to_string(), secret))
+    }
+}
+
+impl InstanceInput {
+    fn names_security(&self) -> bool {
+        self.username.is_some()
+            || self.password.is_some()
+            || self.ca.is_some()
+            || self.certificate.is_some()
+            || self.key.is_some()
+            || self.fingerprint.is_some()
+    }
+}
+
+fn set_by(caller: &Caller) -> SetBy {
+    match caller {
+        Caller::Operator => SetBy::Operator,
+        Caller::Key { .. } => SetBy::Project,
+    }
+}
+
+/// An empty text clears what was set.
+fn some_or_cleared(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// What was not named stays; what was named empty is cleared.
+fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U> {
+    match input.map(keep) {
+        None => Change::Keep,
+        Some(None) => Change::Clear,
+        Some(Some(value)) => Change::Set(value),
+    }
+}
+
+fn text(input: Option<String>) -> Change<String> {
+    change(input, some_or_cleared)
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.and_then(some_or_cleared)
+}

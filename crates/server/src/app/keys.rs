@@ -1,0 +1,83 @@
+//! Access keys: making, rotating, revoking.
+
+use transom_model::access_key::{AccessKey, AccessKeyId, Role};
+use transom_model::audit::AuditEntry;
+use transom_model::secret::Secret;
+use transom_store::{NewAccessKey, NewKeySecret, Page};
+use uuid::Uuid;
+
+use super::error::{Error, Result};
+use super::vault::Purpose;
+use super::{App, Call, random};
+
+impl App {
+    /// Makes an access key; its secret is shown this once.
+    pub async fn create_key(
+        &self,
+        call: &Call,
+        project: &str,
+        name: &str,
+        role: Role,
+    ) -> Result<(AccessKey, Secret)> {
+        let project = self.project_for(call, project, Role::Admin).await?;
+        if name.chars().count() > 64 || name.chars().any(char::is_control) {
+            return Err(Error::invalid(
+                "name",
+                "must be at most 64 characters, none of them control characters",
+            ));
+        }
+        let id = AccessKeyId::from_random(random::bytes());
+        let (secret, sealed) = self.new_secret();
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("key.create", &id) };
+        let new = NewAccessKey { id, project: project.id, name: name.to_owned(), role, secret: sealed };
+        Ok((self.store.create_key(new, &audit).await?, secret))
+    }
+
+    /// The keys of the projects that the caller manages.
+    pub async fn keys(&self, call: &Call, project: Option<&str>, page: Page) -> Result<Vec<AccessKey>> {
+        call.caller.need(Role::Admin)?;
+        let project = match project {
+            Some(project) => Some(self.project(call, project).await?.id),
+            None => call.caller.project(),
+        };
+        Ok(self.store.keys(project, page).await?)
+    }
+
+    /// Adds a second secret; the old one stays valid until it is retired.
+    pub async fn rotate_key(&self, call: &Call, id: &AccessKeyId) -> Result<(AccessKey, Secret)> {
+        let key = self.managed_key(call, id).await?;
+        let (secret, sealed) = self.new_secret();
+        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.rotate", id) };
+        let key = self.store.add_key_secret(call.caller.project(), id, sealed, &audit).await?;
+        Ok((key, secret))
+    }
+
+    /// Ends the older of two secrets.
+    pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
+        let key = self.managed_key(call, id).await?;
+        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.retire", id) };
+        self.store.retire_key_secret(call.caller.project(), id, &audit).await?;
+        Ok(())
+    }
+
+    /// Makes a key worth nothing, and with it every console that was opened under it.
+    pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
+        let key = self.managed_key(call, id).await?;
+        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.revoke", id) };
+        self.store.revoke_key(call.caller.project(), id, &audit).await?;
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    async fn managed_key(&self, call: &Call, id: &AccessKeyId) -> Result<AccessKey> {
+        let key = self.store.key(call.caller.project(), id).await?.ok_or(Error::NotFound("access key"))?;
+        call.caller.need(Role::Admin)?;
+        Ok(key)
+    }
+
+    fn new_secret(&self) -> (Secret, NewKeySecret) {
+        let (id, secret) = (Uuid::now_v7(), random::token());
+        let sealed = self.vault.seal(Purpose::AccessKeySecret, &id.to_string(), &secret);
+        (secret, NewKeySecret { id, sealed })
+    }
+}

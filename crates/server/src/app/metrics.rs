@@ -1,0 +1,145 @@
+//! Counters and gauges for `/metrics`, in Prometheus' text form.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use transom_model::EndReason;
+use transom_model::grant::Dialect;
+
+/// A word that stands as a label's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+/// Labels of a grant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GrantLabels {
+    dialect: Word,
+    outcome: Word,
+}
+
+/// The one label of an end reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    reason: Word,
+}
+
+/// The one label of a direction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DirectionLabel {
+    direction: Word,
+}
+
+/// What is counted.
+pub struct Metrics {
+    grants: Family<GrantLabels, Counter>,
+    ended: Family<ReasonLabel, Counter>,
+    handshakes: Family<ReasonLabel, Counter>,
+    /// Sessions that reached the instance's screen.
+    pub sessions_started: Counter,
+    /// Failed authentications, whatever the front door.
+    pub failed_authentications: Counter,
+    /// Connections taken in.
+    pub connections: Counter,
+    /// Connections refused because too many had sent nothing yet.
+    pub connections_shed: Counter,
+    /// Bytes from instances to viewers.
+    pub bytes_to_viewer: Counter,
+    /// Bytes from viewers to instances.
+    pub bytes_to_instance: Counter,
+    /// Seconds from a viewer's claim to the instance's first pixels being on the way.
+    pub first_byte: Histogram,
+    bytes: Family<DirectionLabel, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let bytes = Family::<DirectionLabel, Counter>::default();
+        let direction = |word| bytes.get_or_create(&DirectionLabel { direction: Word(word) }).clone();
+        Self {
+            grants: Family::default(),
+            ended: Family::default(),
+            handshakes: Family::default(),
+            sessions_started: Counter::default(),
+            failed_authentications: Counter::default(),
+            connections: Counter::default(),
+            connections_shed: Counter::default(),
+            bytes_to_viewer: direction("to-viewer"),
+            bytes_to_instance: direction("to-instance"),
+            // 1 ms to 16 s.
+            first_byte: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
+            bytes,
+        }
+    }
+}
+
+impl Metrics {
+    /// A grant was made, or a use of it refused.
+    pub fn grant(&self, dialect: Dialect, outcome: &'static str) {
+        let labels = GrantLabels { dialect: Word(dialect.as_str()), outcome: Word(outcome) };
+        self.grants.get_or_create(&labels).inc();
+    }
+
+    /// A session ended.
+    pub fn session_ended(&self, reason: EndReason) {
+        self.ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
+    }
+
+    /// A session did not get as far as the instance's screen.
+    pub fn handshake_failed(&self, reason: EndReason) {
+        self.handshakes.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
+    }
+
+    /// Everything, as Prometheus reads it.
+    #[must_use]
+    pub fn text(&self, live_sessions: usize) -> String {
+        use prometheus_client::metrics::gauge::ConstGauge;
+        let mut registry = Registry::with_prefix("transom");
+        registry.register("grants", "Grants by dialect and outcome", self.grants.clone());
+        registry.register(
+            "sessions_live",
+            "Sessions that this node carries now",
+            ConstGauge::new(i64::try_from(live_sessions).unwrap_or(i64::MAX)),
+        );
+        registry.register(
+            "sessions_started",
+            "Sessions that reached the screen",
+            self.sessions_started.clone(),
+        );
+        registry.register("sessions_ended", "Sessions by end reason", self.ended.clone());
+        registry.register(
+            "handshake_failures",
+            "Consoles that did not reach the screen, by cause",
+            self.handshakes.clone(),
+        );
+        registry.register_with_unit("session", "Bytes carried for sessions", Unit::Bytes, self.bytes.clone());
+        registry.register_with_unit(
+            "first_byte",
+            "From a viewer's claim to the first bytes of the screen",
+            Unit::Seconds,
+            self.first_byte.clone(),
+        );
+        registry.register(
+            "failed_authentications",
+            "Failed authentications at any front door",
+            self.failed_authentications.clone(),
+        );
+        registry.register("connections", "Connections taken in", self.connections.clone());
+        registry.register(
+            "connections_shed",
+            "Connections refused while half-open",
+            self.connections_shed.clone(),
+        );
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        text
+    }
+}

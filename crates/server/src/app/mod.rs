@@ -1,0 +1,109 @@
+//! Use cases: what Transom does, whichever front door asks. Knows no HTTP and no dialect.
+
+pub mod audit;
+pub mod caller;
+pub mod console;
+pub mod console_url;
+pub mod error;
+pub mod instances;
+pub mod keys;
+pub mod live;
+pub mod metrics;
+pub mod projects;
+pub mod random;
+pub mod sessions;
+pub mod target;
+pub mod vault;
+pub mod watch;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use transom_model::id::{NodeId, RequestId};
+use transom_model::secret::TokenDigest;
+use transom_store::Store;
+pub use transom_store::{AuditQuery, AuditStart, Page};
+
+use crate::config::Config;
+pub use caller::Caller;
+pub use error::{Error, Result};
+use live::LiveSessions;
+use metrics::Metrics;
+use vault::Vault;
+
+/// Everything that the use cases stand on; shared by all front doors.
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) vault: Vault,
+    pub(crate) config: Config,
+    pub(crate) node: NodeId,
+    pub(crate) operator: TokenDigest,
+    pub(crate) public_url: url::Url,
+    /// The sessions that this node carries.
+    pub live: Arc<LiveSessions>,
+    /// Counters for `/metrics`.
+    pub metrics: Metrics,
+    pub(crate) failures: caller::FailureBudget,
+    /// Rung by whatever may end a session here, so that the watch looks at once.
+    pub(crate) changed: Notify,
+}
+
+/// What [`App::new`] needs.
+pub struct Parts {
+    /// The durable state.
+    pub store: Store,
+    /// The keys that seal secrets.
+    pub vault: Vault,
+    /// The configuration.
+    pub config: Config,
+    /// This node.
+    pub node: NodeId,
+    /// What is kept of the operator's token.
+    pub operator: TokenDigest,
+    /// What console URLs begin with.
+    pub public_url: url::Url,
+}
+
+impl App {
+    /// Puts the use cases on their feet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, vault, config, node, operator, public_url } = parts;
+        Arc::new(Self {
+            live: Arc::new(LiveSessions::new(&config.limits)),
+            failures: caller::FailureBudget::new(config.limits.failed_authentications),
+            metrics: Metrics::default(),
+            changed: Notify::new(),
+            store,
+            vault,
+            config,
+            node,
+            operator,
+            public_url,
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What console URLs begin with.
+    pub fn public_url(&self) -> &url::Url {
+        &self.public_url
+    }
+
+    /// Whether the store answers.
+    pub async fn ready(&self) -> Result<()> {
+        Ok(self.store.ping().await?)
+    }
+}
+
+/// One call: who asks, and under which request id.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    /// The id that answer, log and audit carry.
+    pub request: RequestId,
+}

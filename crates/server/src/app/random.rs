@@ -1,0 +1,34 @@
+//! Fresh ids and tokens from the operating system's random source.
+
+use aws_lc_rs::rand;
+use transom_model::secret::Secret;
+use uuid::Uuid;
+
+/// Random bytes.
+///
+/// # Panics
+/// Where the operating system has no randomness: nothing safe could be done then.
+#[must_use]
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// A random UUID.
+#[must_use]
+pub fn uuid() -> Uuid {
+    uuid::Builder::from_random_bytes(bytes()).into_uuid()
+}
+
+/// A UUID that sorts by the time it was made.
+#[must_use]
+pub fn ordered_uuid() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// A token of 256 random bits, URL-safe.
+#[must_use]
+pub fn token() -> Secret {
+    Secret::from_random(&bytes::<32>())
+}

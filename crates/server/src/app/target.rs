@@ -1,0 +1,67 @@
+//! Targets: where a console may lead. A name is resolved once, checked, and that address is dialled.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::endpoint::{Endpoint, is_refused_always};
+use transom_model::instance::{Instance, SetBy};
+
+use super::App;
+
+/// Resolvers that take longer answer nobody in time.
+const RESOLVE: Duration = Duration::from_secs(5);
+
+/// Where to dial; already allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialTarget {
+    /// These addresses, in the resolver's order.
+    Tcp(Vec<SocketAddr>),
+    /// This unix socket.
+    Unix(PathBuf),
+}
+
+impl App {
+    /// Finds out where an instance's endpoint leads, and whether it may.
+    pub(crate) async fn dial_target(&self, instance: &Instance) -> Result<DialTarget, End> {
+        let policy = &self.config.endpoints;
+        match &instance.endpoint {
+            Endpoint::Unix { path } => {
+                if instance.endpoint_set_by == SetBy::Project && !policy.allows_unix(path) {
+                    return Err(EndReason::EndpointNotAllowed.into());
+                }
+                Ok(DialTarget::Unix(PathBuf::from(path)))
+            }
+            Endpoint::Tcp { host, port } => {
+                let allowed = |address: IpAddr| match instance.endpoint_set_by {
+                    SetBy::Operator => !is_refused_always(address),
+                    SetBy::Project => policy.allows_address(address, *port),
+                };
+                let mut addresses = resolve(host, *port).await?;
+                // A second look-up could answer differently and walk past the allow-list: only these are dialled.
+                addresses.retain(|address| allowed(address.ip()));
+                if addresses.is_empty() {
+                    return Err(EndReason::EndpointNotAllowed.into());
+                }
+                Ok(DialTarget::Tcp(addresses))
+            }
+        }
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, End> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let unresolved = |why: String| End::new(EndReason::EndpointUnresolved, format!("{host}: {why}"));
+    match tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, port))).await {
+        Err(_) => Err(unresolved("the resolver did not answer in time".to_owned())),
+        Ok(Err(error)) => Err(unresolved(error.to_string())),
+        Ok(Ok(addresses)) => {
+            let addresses: Vec<_> = addresses.collect();
+            if addresses.is_empty() { Err(unresolved("it has no address".to_owned())) } else { Ok(addresses) }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The watch: ends sessions that are no longer allowed, gives unused reservations back, and forgets what is old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use transom_model::end_reason::End;
+use transom_store::{Retention, ToEnd};
+
+use super::App;
+
+/// What is revoked on another node ends here within a second: half of it for the poll, half for the rest.
+const POLL: Duration = Duration::from_millis(500);
+/// Reservations and detached sessions lapse by the minute; a few seconds late hurts nobody.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Old rows are deleted in small pieces, so that no writer waits long.
+const FORGET: Duration = Duration::from_secs(60);
+const FORGET_ROWS: u32 = 1000;
+
+/// Runs until told to stop.
+pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
+    let mut poll = interval(POLL);
+    let mut sweep = interval(SWEEP);
+    let mut forget = interval(FORGET);
+    let mut seen = None;
+    loop {
+        let done = tokio::select! {
+            () = stop.cancelled() => return,
+            () = app.changed.notified() => app.enforce().await,
+            _ = poll.tick() => app.enforce_if_changed(&mut seen).await,
+            _ = sweep.tick() => app.sweep().await,
+            _ = forget.tick() => app.forget().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the watch could not do its round; it tries again");
+        }
+    }
+}
+
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}
+
+impl App {
+    /// Ends this node's sessions that the store no longer allows.
+    async fn enforce(&self) -> super::Result<()> {
+        for ToEnd { hold, reason } in self.store.to_end(self.node).await? {
+            // A session that no connection carries has nobody to tell; the sweep ends it.
+            self.live.cut(hold, End::from(reason));
+        }
+        Ok(())
+    }
+
+    async fn enforce_if_changed(&self, seen: &mut Option<i64>) -> super::Result<()> {
+        let revision = self.store.revision().await?;
+        if *seen != Some(revision) {
+            self.enforce().await?;
+            *seen = Some(revision);
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self) -> super::Result<()> {
+        for swept in self.store.sweep(self.node).await? {
+            self.metrics.session_ended(swept.reason);
+            tracing::info!(session = %swept.session, grant = %swept.grant, reason = %swept.reason, "session lapsed");
+        }
+        Ok(())
+    }
+
+    async fn forget(&self) -> super::Result<()> {
+        self.failures.tidy();
+        let retention = &self.config.retention;
+        let now = self.store.now().await?;
+        let old = Retention {
+            grants_before: now.minus(retention.grants.0),
+            audit_before: now.minus(retention.audit.0),
+            limit: FORGET_ROWS,
+        };
+        self.store.delete_old(old).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! Configuration: one struct per subsystem, all with defaults. A typo is an error with the path to the key.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use transom_model::endpoint::EndpointPolicy;
+use transom_model::grant::Dialect;
+
+/// What the configuration file may say. Flags of `transom serve` win over it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The listener.
+    pub http: Http,
+    /// Consoles in the browser.
+    pub console: Console,
+    /// Lifetime and uses of grants, by dialect.
+    pub grants: Grants,
+    /// Where instances may be.
+    pub endpoints: EndpointPolicy,
+    /// Budgets.
+    pub limits: Limits,
+    /// How long finished things are kept.
+    pub retention: Retention,
+}
+
+/// The listener.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// What console URLs begin with, such as `https://console.example.com`.
+    pub public_url: Option<url::Url>,
+    /// Networks of TLS-ending proxies in front: plain HTTP is served there, and their `X-Forwarded-*` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The certificate chain and key, PEM files; read again when they change.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Http {
+    /// Whether this peer is a proxy that the operator declared.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()))
+    }
+}
+
+/// The certificate chain and key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// PEM certificate chain, the leaf first.
+    pub cert: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+}
+
+/// Consoles in the browser.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// Origins besides our own whose pages may open consoles, such as `https://portal.example.com`.
+    pub allowed_origins: BTreeSet<String>,
+    /// Origins whose pages may show the console page in a frame; none by default.
+    pub frame_ancestors: Vec<String>,
+    /// How long a page may stay away and come back with its ticket.
+    pub resume: HumanDuration,
+    /// How long a session may last.
+    pub max_session: Limit,
+    /// How long a session may see neither input nor pixels.
+    pub idle: Limit,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            allowed_origins: BTreeSet::new(),
+            frame_ancestors: Vec::new(),
+            resume: HumanDuration(Duration::from_secs(5 * 60)),
+            max_session: Limit(Some(Duration::from_secs(12 * 3600))),
+            idle: Limit(None),
+        }
+    }
+}
+
+/// Lifetime and uses of grants, by dialect.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// Our own API.
+    pub native: GrantPolicy,
+    /// Zenlayer: its callers reload.
+    pub zenlayer: GrantPolicy,
+    /// OpenStack and Rackspace: their callers reload.
+    pub openstack: GrantPolicy,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        let vendor = GrantPolicy { ttl: HumanDuration(Duration::from_secs(600)), uses: 0 };
+        Self { native: GrantPolicy::default(), zenlayer: vendor, openstack: vendor }
+    }
+}
+
+impl Grants {
+    /// The policy of a dialect.
+    #[must_use]
+    pub fn of(&self, dialect: Dialect) -> GrantPolicy {
+        match dialect {
+            Dialect::Native | Dialect::VncCloud => self.native,
+            Dialect::Zenlayer => self.zenlayer,
+            Dialect::Openstack => self.openstack,
+        }
+    }
+}
+
+/// How long a console URL opens, and how often.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrantPolicy {
+    /// Time to connect.
+    pub ttl: HumanDuration,
+    /// How often the URL opens; 0: as often as wanted until it expires.
+    pub uses: u32,
+}
+
+impl Default for GrantPolicy {
+    fn default() -> Self {
+        Self { ttl: HumanDuration(Duration::from_secs(60)), uses: 1 }
+    }
+}
+
+/// Budgets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Failed authentications per second and source address; loopback is exempt.
+    pub failed_authentications: u32,
+    /// Connections from one source address that have not yet sent a request.
+    pub half_open_per_source: usize,
+    /// The same over all sources.
+    pub half_open: usize,
+    /// Sessions at once under one grant.
+    pub sessions_per_grant: usize,
+    /// Sessions at once under the grants of one access key.
+    pub sessions_per_key: usize,
+    /// Sessions at once on this node.
+    pub sessions: usize,
+    /// How long sessions may take to end by themselves after SIGTERM.
+    pub drain: HumanDuration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            failed_authentications: 200,
+            half_open_per_source: 256,
+            half_open: 4096,
+            sessions_per_grant: 16,
+            sessions_per_key: 4096,
+            sessions: 20_000,
+            drain: HumanDuration(Duration::from_secs(10)),
+        }
+    }
+}
+
+/// How long finished things are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Expired and revoked grants with their sessions.
+    pub grants: HumanDuration,
+    /// Audit records.
+    pub audit: HumanDuration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        const DAY: u64 = 24 * 3600;
+        Self {
+            grants: HumanDuration(Duration::from_secs(30 * DAY)),
+            audit: HumanDuration(Duration::from_secs(365 * DAY)),
+        }
+    }
+}
+
+/// A duration as people write it: `60s`, `10m`, `1h 30m`, `30d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HumanDuration(pub Duration);
+
+impl FromStr for HumanDuration {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a duration such as 60s, 10m, 12h or 30d");
+        let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+        // A day is 24 hours here; months and years have no fixed length and are refused.
+        let marker = jiff::SpanRelativeTo::days_are_24_hours();
+        let seconds = span.total((jiff::Unit::Second, marker)).map_err(|_| wrong())?;
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| wrong())
+    }
+}
+
+impl<'de> Deserialize<'de> for HumanDuration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A duration, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit(pub Option<Duration>);
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse::<HumanDuration>().map(|duration| Self(Some(duration.0))).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}", path = .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what a configuration says.
+    #[error("{path}: {message}", path = .path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a TOML file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|message| ConfigError::Parse { path: path.to_owned(), message })
+    }
+
+    /// Reads TOML text; an error names the key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let document = toml::Deserializer::parse(text).map_err(|error| error.to_string())?;
+        serde_path_to_error::deserialize(document).map_err(|error| {
+            let key = error.path().to_string();
+            let cause = error.into_inner().message().to_owned();
+            if key == "." { cause } else { format!("{key}: {cause}") }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_say_only_what_it_wants_to_change() {
+        let config = Config::parse(
+            "[console]\nidle = \"30m\"\nmax_session = \"off\"\n[grants.zenlayer]\nuses = 1\n\
+             [endpoints]\nallow = [\"10.0.0.0/8:5900-5999\"]\n[http]\npublic_url = \"https://c.example\"",
+        )
+        .expect("configuration");
+        assert_eq!(config.console.idle, Limit(Some(Duration::from_secs(1800))));
+        assert_eq!(config.console.max_session, Limit(None));
+        assert_eq!(config.grants.zenlayer.uses, 1);
+        assert_eq!(config.grants.of(Dialect::Openstack).ttl.0, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_typo_is_an_error_that_names_the_key() {
+        let error = Config::parse("[console]\nidel = \"30m\"").expect_err("a typo");
+        assert!(error.starts_with("console: unknown field `idel`"), "{error}");
+        let error = Config::parse("[console]\nresume = \"soon\"").expect_err("no duration");
+        assert_eq!(error, "console.resume: \"soon\" is not a duration such as 60s, 10m, 12h or 30d");
+    }
+}

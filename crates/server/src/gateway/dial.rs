@@ -1,0 +1,164 @@
+//! Reaches an instance and authenticates to it: what comes back is a stream that is ready for ClientInit's answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::instance::Instance;
+use transom_rfb::instance::{InstanceHandshakeError, Stage};
+use transom_rfb::{
+    InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
+};
+
+use super::limits::{DIAL, INSTANCE_HANDSHAKE};
+use super::verify;
+use crate::app::App;
+use crate::app::target::DialTarget;
+use crate::stream::Stream;
+
+/// A handshake's messages are short; what comes behind them is put back in front of the stream.
+const READ: usize = 4096;
+
+/// An instance whose screen was announced.
+pub struct Dialled {
+    /// What follows ServerInit is still in it.
+    pub stream: Stream,
+    /// Size, pixel format and name.
+    pub init: ServerInit,
+}
+
+/// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
+pub async fn dial(app: &App, instance: &Instance) -> Result<Dialled, End> {
+    let target = app.dial_target(instance).await?;
+    let credentials = credentials(app, instance)?;
+    let stream = connect(&target).await?;
+    let mut machine = InstanceHandshake::new(credentials);
+    match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
+        Ok(done) => done,
+        Err(_) if machine.stage() == Stage::Version => Err(EndReason::InstanceSilent.into()),
+        Err(_) => {
+            Err(End::new(EndReason::InstanceSilent, format!("it fell silent during the {}", machine.stage())))
+        }
+    }
+}
+
+fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, End> {
+    let password = app.instance_password(instance).map_err(|error| {
+        tracing::error!(%error, instance = %instance.id, "the instance's password cannot be opened");
+        End::new(EndReason::InternalError, "the instance's password cannot be opened")
+    })?;
+    let login = match (&instance.security.username, &password) {
+        (Some(user), Some(password)) => {
+            Some(PlainLogin { user: user.clone(), password: password.expose().to_owned().into() })
+        }
+        _ => None,
+    };
+    Ok(InstanceCredentials {
+        password: password.map(|password| VncPassword::new(password.expose())),
+        login,
+        tls: verify::is_configured(&instance.security),
+    })
+}
+
+async fn connect(target: &DialTarget) -> Result<Stream, End> {
+    let attempt = async {
+        match target {
+            DialTarget::Unix(path) => connect_unix(path).await,
+            DialTarget::Tcp(addresses) => connect_tcp(addresses).await,
+        }
+    };
+    match timeout(DIAL, attempt).await {
+        Ok(connected) => connected,
+        Err(_) => Err(End::new(EndReason::InstanceUnreachable, "no answer in time")),
+    }
+}
+
+async fn connect_tcp(addresses: &[SocketAddr]) -> Result<Stream, End> {
+    let mut last = End::from(EndReason::InstanceUnreachable);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(tcp) => return Ok(tcp.into()),
+            Err(error) => last = unreachable(&error),
+        }
+    }
+    Err(last)
+}
+
+async fn connect_unix(path: &Path) -> Result<Stream, End> {
+    UnixStream::connect(path).await.map(Stream::from).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => End::new(EndReason::InstanceUnreachable, "there is no such socket"),
+        io::ErrorKind::PermissionDenied => {
+            End::new(EndReason::InstanceUnreachable, "Transom may not open the socket")
+        }
+        _ => unreachable(&error),
+    })
+}
+
+fn unreachable(error: &io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection.into(),
+        kind => End::new(EndReason::InstanceUnreachable, kind.to_string()),
+    }
+}
+
+async fn handshake(
+    app: &App,
+    instance: &Instance,
+    mut stream: Stream,
+    machine: &mut InstanceHandshake,
+) -> Result<Dialled, End> {
+    let mut buffer = [0; READ];
+    loop {
+        let count = stream.read(&mut buffer).await.map_err(|error| gone(&error))?;
+        if count == 0 {
+            return Err(named(machine.closed()));
+        }
+        let mut bytes = &buffer[..count];
+        let progress = machine.receive(&mut bytes);
+        // There may be something to say after an error, too.
+        stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
+        stream.flush().await.map_err(|error| gone(&error))?;
+        match progress.map_err(named)? {
+            InstanceProgress::NeedMore => {}
+            InstanceProgress::StartTls(_) => {
+                stream = verify::start_tls(app, instance, stream).await?;
+                machine.tls_established();
+                stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
+                stream.flush().await.map_err(|error| gone(&error))?;
+            }
+            InstanceProgress::Done(init) => {
+                stream.unread(bytes);
+                return Ok(Dialled { stream, init });
+            }
+        }
+    }
+}
+
+fn gone(error: &io::Error) -> End {
+    End::new(EndReason::InstanceClosedEarly, error.kind().to_string())
+}
+
+/// The end reason for each way in which a VNC server fails.
+fn named(error: InstanceHandshakeError) -> End {
+    use InstanceHandshakeError as Error;
+    let reason = match &error {
+        Error::NotRfb { .. } => EndReason::InstanceNotVnc,
+        Error::UnsupportedSecurity { .. }
+        | Error::TlsNotOffered { .. }
+        | Error::UnsupportedVeNCrypt { .. } => EndReason::InstanceSecurityUnsupported,
+        Error::PasswordMissing { .. } => EndReason::InstancePasswordMissing,
+        Error::PasswordWrong { .. } => EndReason::InstancePasswordWrong,
+        Error::Refused { .. } => EndReason::InstanceRefusedSession,
+        Error::Closed(_) => EndReason::InstanceClosedEarly,
+        Error::UnsupportedVersion(_)
+        | Error::NameTooLong(_)
+        | Error::ScreenSize { .. }
+        | Error::Protocol(_) => EndReason::InstanceProtocolError,
+    };
+    End::new(reason, format!("it {error}"))
+}

@@ -1,0 +1,186 @@
+//! The ways in: a WebSocket upgrade, or a raw CONNECT. Both show a token or ticket and get a session or a reason.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{COOKIE, ORIGIN, SEC_WEBSOCKET_VERSION};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio_util::task::TaskTracker;
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::id::RequestId;
+
+use super::link::Link;
+use super::session;
+use super::websocket::upgrade::{Upgrade, UpgradeError};
+use crate::app::console::Claim;
+use crate::app::{App, Error, random};
+use crate::http::error::Failure;
+use crate::http::source::Source;
+use crate::stream::Stream;
+
+/// The gateway's front: takes viewers in and owns their sessions' tasks.
+#[derive(Clone)]
+pub struct Gateway {
+    app: Arc<App>,
+    tasks: TaskTracker,
+}
+
+/// What a viewer shows.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Token(&'a str),
+    Ticket(&'a str),
+}
+
+impl Gateway {
+    /// A gateway whose sessions run in these tasks.
+    #[must_use]
+    pub fn new(app: Arc<App>, tasks: TaskTracker) -> Self {
+        Self { app, tasks }
+    }
+
+    /// Answers a request for a WebSocket.
+    ///
+    /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded and then closed with the
+    /// reason's code; one without gets the HTTP status.
+    pub async fn websocket(&self, source: Source, request: RequestId, mut http: Request<Body>) -> Response {
+        let upgraded = hyper::upgrade::on(&mut http);
+        let headers = http.headers();
+        let upgrade = match Upgrade::read(headers) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return refused_upgrade(error),
+        };
+        let origin = headers.get(ORIGIN);
+        let token = token_of(http.uri(), headers);
+        let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
+        let admitted = match origin {
+            Some(origin) if !self.allows_origin(origin, headers, source) => {
+                let origin = origin.to_str().unwrap_or("an unreadable one").to_owned();
+                Err(End::new(EndReason::OriginRefused, origin).into())
+            }
+            _ => self.admit(shown, source, &request).await,
+        };
+        let answer = (StatusCode::SWITCHING_PROTOCOLS, upgrade.answer());
+        match admitted {
+            Ok(claim) => {
+                let app = Arc::clone(&self.app);
+                self.tasks.spawn(async move {
+                    if let Some(stream) = stream_of(upgraded.await) {
+                        session::run(app, claim, Link::websocket(stream)).await;
+                    } else {
+                        give_up(&app, &claim).await;
+                    }
+                });
+                answer.into_response()
+            }
+            Err(error) if origin.is_some() => {
+                let end = end_of(error, &request);
+                self.tasks.spawn(async move {
+                    if let Some(stream) = stream_of(upgraded.await) {
+                        session::refuse(Link::websocket(stream), &end).await;
+                    }
+                });
+                answer.into_response()
+            }
+            Err(error) => Failure::new(error, &request).into_response(),
+        }
+    }
+
+    /// Admits the viewer behind a raw CONNECT.
+    pub async fn connect(&self, source: Source, token: &str) -> Result<Claim, (Error, RequestId)> {
+        let request = RequestId::from_uuid(random::uuid());
+        self.admit(Some(Shown::Token(token)), source, &request).await.map_err(|error| (error, request))
+    }
+
+    /// Carries a raw viewer's session.
+    pub async fn run_raw(&self, claim: Claim, stream: Stream) {
+        session::run(Arc::clone(&self.app), claim, Link::raw(stream)).await;
+    }
+
+    async fn admit(
+        &self,
+        shown: Option<Shown<'_>>,
+        source: Source,
+        request: &RequestId,
+    ) -> Result<Claim, Error> {
+        let viewer = source.address.to_string();
+        let claimed = match shown {
+            None => Err(End::from(EndReason::TokenMissing).into()),
+            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, &viewer, request).await,
+            Some(Shown::Token(token)) => self.app.claim_by_token(token, &viewer, request).await,
+        };
+        claimed.map_err(|error| self.app.guarded(source.address, error))
+    }
+
+    /// Whether a page of this origin may open consoles: our own, and those of the configuration.
+    fn allows_origin(&self, origin: &HeaderValue, headers: &HeaderMap, source: Source) -> bool {
+        origin.to_str().is_ok_and(|origin| is_allowed(&self.app, origin, headers, source))
+    }
+}
+
+/// Whether a page of this origin may use consoles.
+#[must_use]
+pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) -> bool {
+    if app.public_url().origin().ascii_serialization() == origin
+        || app.config().console.allowed_origins.contains(origin)
+    {
+        return true;
+    }
+    // Also our own under another name, as by address: a page of the very place that this request was sent to.
+    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
+    let scheme = if source.https { "https" } else { "http" };
+    place.is_some_and(|place| origin == format!("{scheme}://{place}"))
+}
+
+/// The token of the query, else the cookie `token` as older noVNC pages send it.
+fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let query = uri.query().unwrap_or_default();
+    let in_query = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
+    if let Some((_, token)) = in_query {
+        return Some(token.into_owned());
+    }
+    let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == "token").map(|(_, token)| token.trim_matches('"').to_owned())
+}
+
+fn refused_upgrade(error: UpgradeError) -> Response {
+    match error {
+        UpgradeError::Version => {
+            (StatusCode::UPGRADE_REQUIRED, [(SEC_WEBSOCKET_VERSION, "13")], error.to_string()).into_response()
+        }
+        _ => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}
+
+/// The bare stream below hyper, with what it had read ahead.
+fn stream_of(upgraded: Result<Upgraded, hyper::Error>) -> Option<Stream> {
+    let parts = upgraded.ok()?.downcast::<TokioIo<Stream>>().ok()?;
+    let mut stream = parts.io.into_inner();
+    stream.unread(&parts.read_buf);
+    Some(stream)
+}
+
+/// The viewer went before the upgrade was done.
+async fn give_up(app: &App, claim: &Claim) {
+    if let Err(error) = app.give_back(claim, &EndReason::ViewerLost.into()).await {
+        tracing::error!(%error, "a use could not be given back");
+    }
+}
+
+/// What a viewer is told that was upgraded already.
+fn end_of(error: Error, request: &RequestId) -> End {
+    match error {
+        Error::End(end) => end,
+        Error::RateLimited => EndReason::RateLimited.into(),
+        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
+        error => {
+            tracing::error!(%request, %error, "a viewer could not be admitted");
+            EndReason::InternalError.into()
+        }
+    }
+}

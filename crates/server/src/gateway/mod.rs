@@ -1,0 +1,21 @@
+//! The gateway: carries a console between a viewer and an instance.
+//!
+//! ```text
+//! entrance   WebSocket upgrade or CONNECT: who may come in, with which session
+//!    │
+//! session    dial → commit the use → viewer's handshake → pump → close with a reason
+//!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
+//!    ├── link       the viewer's side: raw bytes or WebSocket frames
+//!    └── pump       both directions, with nothing held while nothing moves
+//! websocket  RFC 6455: the handshake and the frames
+//! ```
+
+pub mod dial;
+pub mod entrance;
+pub mod limits;
+pub mod link;
+mod pump;
+mod scratch;
+pub mod session;
+mod verify;
+pub mod websocket;

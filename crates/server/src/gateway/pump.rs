@@ -1,0 +1,285 @@
+//! The pump: moves bytes between viewer and instance until something ends the session.
+//!
+//! It is one future, polled when a socket is ready. It borrows the thread's scratch buffer for the time of a poll and owns
+//! memory only while a peer does not take what was read for it; reading from the other side stops then.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite as _;
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_rfb::{ClientFilter, ClientMessageError};
+
+use super::limits::{LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
+use super::link::{self, Link, Outbox, Received};
+use super::scratch;
+use crate::app::live::Traffic;
+use crate::app::metrics::Metrics;
+use crate::stream::{Stream, poll_read_some};
+
+/// After so many reads in one direction the other sessions of this thread get their turn.
+const TURN: usize = 8;
+
+/// What limits a session besides its peers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// When it must end at the latest.
+    pub(super) until: Option<Instant>,
+    /// How long there may be neither input nor pixels.
+    pub(super) idle: Option<Duration>,
+}
+
+/// What the pump counts into.
+pub(super) struct Meters<'a> {
+    pub(super) session: &'a Traffic,
+    pub(super) node: &'a Metrics,
+}
+
+/// A session that is being carried.
+pub(super) struct Pump<'a> {
+    viewer: &'a mut Link,
+    instance: Stream,
+    to_instance: Outbox,
+    filter: ClientFilter,
+    meters: Meters<'a>,
+    told: oneshot::Receiver<End>,
+    bounds: Bounds,
+    timer: Pin<Box<Sleep>>,
+    next_ping: Instant,
+    last_activity: Instant,
+    viewer_alive: Instant,
+    /// The viewer closed its half.
+    viewer_done: bool,
+    /// The instance was told so.
+    instance_told: bool,
+    /// The instance closed.
+    instance_done: bool,
+}
+
+/// Whether a direction stopped because nothing can be done now, or because its turn is over.
+enum Turn {
+    Waiting,
+    Over,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(
+        viewer: &'a mut Link,
+        instance: Stream,
+        filter: ClientFilter,
+        meters: Meters<'a>,
+        told: oneshot::Receiver<End>,
+        bounds: Bounds,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            viewer,
+            instance,
+            to_instance: Outbox::default(),
+            filter,
+            meters,
+            told,
+            bounds,
+            timer: Box::pin(sleep_until(now)),
+            next_ping: now + PING_EVERY,
+            last_activity: now,
+            viewer_alive: now,
+            viewer_done: false,
+            instance_told: false,
+            instance_done: false,
+        }
+    }
+
+    /// Passes on what the viewer sent before the pump began.
+    pub(super) fn begin_with(&mut self, mut early: Vec<u8>) -> Result<(), End> {
+        let filtered = self.filter.filter(&mut early).map_err(refused)?;
+        self.to_instance.keep(&filtered.head, &self.instance);
+        self.to_instance.keep(filtered.body, &self.instance);
+        Ok(())
+    }
+
+    /// Moves what can be moved; ready when the session is over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(told) = Pin::new(&mut self.told).poll(cx) {
+            return Poll::Ready(told.unwrap_or_else(|_| EndReason::InternalError.into()));
+        }
+        match self.poll_both(cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let to_viewer = self.poll_to_viewer(cx)?;
+        let to_instance = self.poll_to_instance(cx)?;
+        if matches!(to_viewer, Turn::Over) || matches!(to_instance, Turn::Over) {
+            cx.waker().wake_by_ref();
+        }
+        self.poll_clock(cx)
+    }
+
+    fn poll_to_viewer(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+        // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
+        let most =
+            if self.viewer.stream.buffers_writes() { scratch::TO_INSTANCE } else { scratch::TO_VIEWER };
+        for _ in 0..TURN {
+            let waiting = self.viewer.waiting();
+            let drained = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+            if self.viewer.waiting() < waiting {
+                self.viewer_alive = Instant::now();
+            }
+            if drained.is_pending() {
+                return Ok(Turn::Waiting);
+            }
+            if self.instance_done {
+                return Err(EndReason::InstanceGone.into());
+            }
+            let moved = scratch::with(|scratch| {
+                let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
+                    Poll::Pending => return Ok(None),
+                    Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
+                };
+                if count > 0 {
+                    let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
+                    sent.map_err(|error| link::lost(&error))?;
+                }
+                Ok::<_, End>(Some(count))
+            })?;
+            match moved {
+                None => return Ok(Turn::Waiting),
+                Some(0) => self.instance_done = true,
+                Some(count) => {
+                    self.last_activity = Instant::now();
+                    self.meters.session.to_viewer.fetch_add(count as u64, Ordering::Relaxed);
+                    self.meters.node.bytes_to_viewer.inc_by(count as u64);
+                }
+            }
+        }
+        Ok(Turn::Over)
+    }
+
+    fn poll_to_instance(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+        for _ in 0..TURN {
+            if self
+                .to_instance
+                .poll_drain(&mut self.instance, cx)
+                .map_err(|error| instance_lost(&error))?
+                .is_pending()
+            {
+                return Ok(Turn::Waiting);
+            }
+            if self.viewer_done {
+                // The viewer will send no more, but may still look.
+                if !self.instance_told && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
+                    self.instance_told = true;
+                }
+                return Ok(Turn::Waiting);
+            }
+            let received = scratch::with(|scratch| {
+                let body = scratch.body(scratch::TO_INSTANCE);
+                let received = match self.viewer.poll_receive(cx, body) {
+                    Poll::Pending => return Ok(None),
+                    Poll::Ready(received) => received?,
+                };
+                if let Received::Data(range) = &received {
+                    self.last_sign(range.len());
+                    self.pass_on(cx, &mut body[range.clone()])?;
+                }
+                Ok::<_, End>(Some(received))
+            })?;
+            match received {
+                None => return Ok(Turn::Waiting),
+                Some(Received::Data(_)) => {}
+                Some(Received::Close(code)) => return Err(link::closed(code)),
+                Some(Received::Eof) if self.viewer.is_raw() => {
+                    self.viewer_done = true;
+                    self.timer.as_mut().reset(Instant::now() + LINGER);
+                }
+                Some(Received::Eof) => return Err(EndReason::ViewerLost.into()),
+            }
+        }
+        Ok(Turn::Over)
+    }
+
+    fn last_sign(&mut self, count: usize) {
+        self.viewer_alive = Instant::now();
+        self.meters.session.to_instance.fetch_add(count as u64, Ordering::Relaxed);
+        self.meters.node.bytes_to_instance.inc_by(count as u64);
+    }
+
+    fn pass_on(&mut self, cx: &mut Context<'_>, data: &mut [u8]) -> Result<(), End> {
+        let filtered = self.filter.filter(data).map_err(refused)?;
+        if filtered.input {
+            self.last_activity = self.viewer_alive;
+        }
+        let lost = |error| instance_lost(&error);
+        let mut sent = link::write_some(&mut self.instance, cx, &filtered.head).map_err(lost)?;
+        self.to_instance.keep(&filtered.head[sent..], &self.instance);
+        sent = 0;
+        if self.to_instance.is_empty() {
+            sent = link::write_some(&mut self.instance, cx, filtered.body).map_err(lost)?;
+        }
+        self.to_instance.keep(&filtered.body[sent..], &self.instance);
+        Ok(())
+    }
+
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            self.judge(now)?;
+            if now >= self.next_ping {
+                self.viewer.ping();
+                let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+                self.next_ping = now + PING_EVERY;
+            }
+            let idle_out = self.bounds.idle.map(|idle| self.last_activity + idle);
+            let linger_out = self.viewer_done.then(|| now + LINGER);
+            let next = [self.bounds.until, idle_out, linger_out]
+                .into_iter()
+                .flatten()
+                .fold(self.next_ping, Instant::min);
+            self.timer.as_mut().reset(next);
+        }
+        Ok(())
+    }
+
+    fn judge(&self, now: Instant) -> Result<(), End> {
+        if self.bounds.until.is_some_and(|until| now >= until) {
+            return Err(EndReason::SessionExpired.into());
+        }
+        if self.bounds.idle.is_some_and(|idle| now >= self.last_activity + idle) {
+            return Err(EndReason::SessionIdle.into());
+        }
+        let silence = now - self.viewer_alive;
+        if self.viewer.waiting() > 0 && silence >= VIEWER_STALL {
+            return Err(EndReason::ViewerTooSlow.into());
+        }
+        if !self.viewer.is_raw() && silence >= VIEWER_SILENCE {
+            return Err(End::new(EndReason::ViewerLost, "no answer to pings"));
+        }
+        if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {
+            return Err(EndReason::ViewerClosed.into());
+        }
+        Ok(())
+    }
+}
+
+/// The instance went without a word.
+fn instance_lost(error: &io::Error) -> End {
+    End::new(EndReason::InstanceGone, error.kind().to_string())
+}
+
+/// The viewer sent what cannot be followed any further.
+fn refused(error: ClientMessageError) -> End {
+    let reason = match error {
+        ClientMessageError::UnknownType(_) => EndReason::ViewerUnknownMessage,
+        _ => EndReason::ViewerProtocolError,
+    };
+    End::new(reason, error.to_string())
+}

@@ -1,0 +1,194 @@
+//! One session from its claim to its end.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use transom_model::end_reason::{End, Retry};
+use transom_model::{EndReason, grant::Rights};
+use transom_rfb::{ClientFilter, ClientPolicy, ViewerHandshake, ViewerProgress};
+
+use super::dial::{Dialled, dial};
+use super::limits::VIEWER_HANDSHAKE;
+use super::link::Link;
+use super::pump::{Bounds, Meters, Pump};
+use crate::app::console::Claim;
+use crate::app::{App, Error};
+
+/// Carries a session until it ends, and tells viewer, store, log and metrics why.
+pub async fn run(app: Arc<App>, mut claim: Claim, mut link: Link) {
+    let Some(mut told) = claim.live.cut_signal() else { return };
+    let claimed = Instant::now();
+    // The way to the first pixels needs much more memory than the session after it: it has a box of its own.
+    let opening = Box::pin(open(&app, &claim, &mut link));
+    let opened = tokio::select! {
+        opened = opening => opened,
+        cut = &mut told => Err(Failure::Dial(cut.unwrap_or_else(|_| EndReason::InternalError.into()))),
+    };
+    let end = match opened {
+        Ok(ready) => {
+            app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
+            let end = carry(&app, &claim, &mut link, ready, told).await;
+            Box::pin(settle(&app, &claim, &end)).await;
+            end
+        }
+        Err(failure) => Box::pin(fail(&app, &claim, &mut link, failure)).await,
+    };
+    log(&claim, &end);
+    // The place in the table is free before the viewer has heard the reason: a slow one must not keep it.
+    drop(claim);
+    Box::pin(link.close(&end)).await;
+}
+
+/// Tells a viewer that came in without a session why there is none.
+pub async fn refuse(mut link: Link, end: &End) {
+    tell_by_rfb(&mut link, end).await;
+    link.close(end).await;
+}
+
+/// How far a session came that did not reach its screen.
+enum Failure {
+    /// The use was not spent.
+    Dial(End),
+    /// The use was spent.
+    Viewer(End),
+}
+
+struct Ready {
+    instance: Dialled,
+    early: Vec<u8>,
+}
+
+async fn open(app: &App, claim: &Claim, link: &mut Link) -> Result<Ready, Failure> {
+    let instance = dial(app, &claim.target.instance).await.map_err(Failure::Dial)?;
+    // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
+    app.commit(claim).await.map_err(|error| Failure::Viewer(end_of(error)))?;
+    let greeted = timeout(VIEWER_HANDSHAKE, greet(link)).await;
+    let early = match greeted {
+        Ok(greeted) => greeted.map_err(Failure::Viewer)?,
+        Err(_) => return Err(Failure::Viewer(EndReason::ViewerTooSlow.into())),
+    };
+    link.send(&instance.init.message()).await.map_err(Failure::Viewer)?;
+    Ok(Ready { instance, early })
+}
+
+/// The viewer's handshake up to ClientInit; what it sent beyond is given back.
+async fn greet(link: &mut Link) -> Result<Vec<u8>, End> {
+    let mut machine = ViewerHandshake::new();
+    let mut received = Vec::new();
+    loop {
+        link.send(&machine.take_output()).await?;
+        received.clear();
+        link.receive(&mut received).await?;
+        let mut bytes = received.as_slice();
+        let progress = machine.receive(&mut bytes);
+        link.send(&machine.take_output()).await?;
+        match progress {
+            Ok(ViewerProgress::NeedMore) => {}
+            Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
+            Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
+            Err(error) => return Err(End::new(EndReason::ViewerProtocolError, format!("it {error}"))),
+        }
+    }
+}
+
+async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: oneshot::Receiver<End>) -> End {
+    let Ready { instance, early } = ready;
+    let console = &app.config().console;
+    let left = |most: Duration| Instant::now() + most.saturating_sub(claim.target.age);
+    let bounds = Bounds { until: console.max_session.0.map(left), idle: console.idle.0 };
+    let meters = Meters { session: claim.live.traffic(), node: &app.metrics };
+    let filter = ClientFilter::new(policy(claim.target.grant.rights));
+    let mut pump = Pump::new(link, instance.stream, filter, meters, told, bounds);
+    if let Err(end) = pump.begin_with(early) {
+        return end;
+    }
+    poll_fn(|cx| pump.poll(cx)).await
+}
+
+fn policy(rights: Rights) -> ClientPolicy {
+    ClientPolicy { view_only: rights.view_only, clipboard_to_instance: rights.clipboard && !rights.view_only }
+}
+
+/// Writes down how a session went that had reached its screen.
+async fn settle(app: &App, claim: &Claim, end: &End) {
+    let settled = match end.reason {
+        // Another connection carries the session now; it will settle it.
+        EndReason::TakenOver => app.detach(claim).await,
+        reason if reason.retry() == Retry::Resume && claim.resumable => app.detach(claim).await,
+        _ => app.end(claim, end).await,
+    };
+    if let Err(error) = settled {
+        tracing::error!(%error, session = %claim.live.id(), "the end of a session could not be written down");
+    }
+}
+
+/// Writes down, and tells the viewer, that a session did not reach its screen.
+async fn fail(app: &App, claim: &Claim, link: &mut Link, failure: Failure) -> End {
+    let (end, settled) = match failure {
+        Failure::Dial(end) => {
+            let settled = app.give_back(claim, &end).await;
+            tell_by_rfb(link, &end).await;
+            (end, settled)
+        }
+        Failure::Viewer(end) => {
+            app.metrics.handshake_failed(end.reason);
+            settle(app, claim, &end).await;
+            (end, Ok(()))
+        }
+    };
+    if let Err(error) = settled {
+        tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
+    }
+    end
+}
+
+/// A raw viewer has no close frame: RFB's own failure form tells it why (RFC 6143 §7.1.2).
+async fn tell_by_rfb(link: &mut Link, end: &End) {
+    if !link.is_raw() {
+        return;
+    }
+    let mut machine = ViewerHandshake::refusing(&end.sentence());
+    let _ = timeout(VIEWER_HANDSHAKE, async {
+        let mut received = Vec::new();
+        loop {
+            link.send(&machine.take_output()).await?;
+            received.clear();
+            link.receive(&mut received).await?;
+            let refused = machine.receive(&mut received.as_slice());
+            link.send(&machine.take_output()).await?;
+            if !matches!(refused, Ok(ViewerProgress::NeedMore)) {
+                return Ok::<_, End>(());
+            }
+        }
+    })
+    .await;
+}
+
+fn end_of(error: Error) -> End {
+    match error {
+        Error::End(end) => end,
+        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
+        error => {
+            tracing::error!(%error, "a session could not be committed");
+            EndReason::InternalError.into()
+        }
+    }
+}
+
+fn log(claim: &Claim, end: &End) {
+    let traffic = claim.live.bytes();
+    tracing::info!(
+        request = %claim.request,
+        grant = %claim.target.grant.id,
+        session = %claim.live.id(),
+        instance = %claim.target.instance.id,
+        reason = %end.reason,
+        detail = end.detail.as_deref(),
+        to_viewer = traffic.to_viewer,
+        to_instance = traffic.to_instance,
+        "session over"
+    );
+}

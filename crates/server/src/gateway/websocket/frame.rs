@@ -1,0 +1,374 @@
+//! Frames (RFC 6455 §5). Outgoing ones get their header written into head-room before the payload; incoming ones are
+//! unmasked where they lie.
+//!
+//! ```text
+//! u8 fin · rsv3 · opcode4 | u8 mask · len7 | (u16 | u64 longer length) | 4 masking key | payload
+//! ```
+
+/// The longest header of a frame that we send: 2 bytes and a 64-bit length; ours are not masked.
+pub const HEAD_ROOM: usize = 10;
+/// Control frames carry at most this (RFC 6455 §5.5).
+pub const MAX_CONTROL: usize = 125;
+/// Frames pass in pieces and are never held, so this only tells a sane length from a mad one: the longest clipboard
+/// message fits twice.
+pub const MAX_FRAME: u64 = 64 * 1024 * 1024;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASKED: u8 = 0x80;
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+/// Writes the header of a binary frame right before the payload that begins at [`HEAD_ROOM`]; the frame begins at the
+/// returned index.
+pub fn write_header(buffer: &mut [u8], payload: usize) -> usize {
+    let (start, longer): (usize, &[u8]) = match payload {
+        0..=125 => (8, &[]),
+        126..=0xFFFF => (6, &(payload as u16).to_be_bytes()),
+        _ => (0, &(payload as u64).to_be_bytes()),
+    };
+    let length = match longer.len() {
+        0 => payload as u8,
+        2 => 126,
+        _ => 127,
+    };
+    buffer[start] = FIN | BINARY;
+    buffer[start + 1] = length;
+    buffer[start + 2..HEAD_ROOM].copy_from_slice(longer);
+    start
+}
+
+/// Appends a binary frame.
+pub fn push_binary(out: &mut Vec<u8>, payload: &[u8]) {
+    let at = out.len();
+    out.resize(at + HEAD_ROOM, 0);
+    let start = write_header(&mut out[at..], payload.len());
+    out.drain(at..at + start);
+    out.extend_from_slice(payload);
+}
+
+/// Appends a ping without payload.
+pub fn push_ping(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[FIN | PING, 0]);
+}
+
+/// Appends the answer to a ping.
+pub fn push_pong(out: &mut Vec<u8>, payload: &[u8]) {
+    push_control(out, PONG, payload);
+}
+
+/// Appends a close frame; the text is at most 123 bytes.
+pub fn push_close(out: &mut Vec<u8>, code: u16, text: &str) {
+    let payload = [&code.to_be_bytes(), text.as_bytes()].concat();
+    push_control(out, CLOSE, &payload);
+}
+
+fn push_control(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    let payload = &payload[..payload.len().min(MAX_CONTROL)];
+    out.extend_from_slice(&[FIN | opcode, payload.len() as u8]);
+    out.extend_from_slice(payload);
+}
+
+/// How a viewer broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Clients must mask (RFC 6455 §5.1).
+    #[error("a frame is not masked")]
+    Unmasked,
+    /// No extension was agreed on.
+    #[error("a frame has reserved bits set")]
+    Reserved,
+    /// Not one of the six opcodes.
+    #[error("a frame has the unknown opcode {0}")]
+    Opcode(u8),
+    /// RFB is binary.
+    #[error("a frame holds text")]
+    Text,
+    /// Longer than any message may be.
+    #[error("a frame announces {0} bytes")]
+    TooLong(u64),
+    /// Control frames are short and whole (RFC 6455 §5.5).
+    #[error("a control frame is fragmented or too long")]
+    Control,
+    /// Continuation without a beginning, or a beginning inside a message (RFC 6455 §5.4).
+    #[error("fragments do not follow each other")]
+    Fragments,
+}
+
+/// What a chunk held besides data.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// The newest ping that wants an answer.
+    pub ping: Option<Vec<u8>>,
+    /// The viewer closes, with this code (1005 where it gave none).
+    pub close: Option<u16>,
+}
+
+/// Takes frames apart as their bytes come.
+#[derive(Debug, Default)]
+pub struct Deframer {
+    header: [u8; 14],
+    have: u8,
+    opcode: u8,
+    key: [u8; 4],
+    /// How far into the masking key the next payload byte lies.
+    phase: u8,
+    left: u64,
+    in_message: bool,
+    closed: bool,
+    control: Vec<u8>,
+}
+
+impl Deframer {
+    /// Unmasks what `chunk` holds and moves the payload together; it then lies in the returned range.
+    pub fn unmask(
+        &mut self,
+        chunk: &mut [u8],
+        signals: &mut Signals,
+    ) -> Result<std::ops::Range<usize>, FrameError> {
+        let (mut read, mut data) = (0, 0..0);
+        while read < chunk.len() && !self.closed {
+            if self.left == 0 {
+                read += self.take_header(&chunk[read..], signals)?;
+                continue;
+            }
+            let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(chunk.len() - read);
+            let payload = read..read + count;
+            xor(&mut chunk[payload.clone()], self.key, self.phase);
+            self.phase = ((usize::from(self.phase) + count) % 4) as u8;
+            self.left -= count as u64;
+            read += count;
+            if self.opcode >= CLOSE {
+                self.control.extend_from_slice(&chunk[payload]);
+                if self.left == 0 {
+                    self.end_control(signals);
+                }
+            } else if data.is_empty() {
+                // The first payload stays where it is: the common chunk holds one frame and nothing is moved.
+                data = payload;
+            } else {
+                chunk.copy_within(payload, data.end);
+                data.end += count;
+            }
+        }
+        Ok(data)
+    }
+
+    /// Takes header bytes; returns how many.
+    fn take_header(&mut self, bytes: &[u8], signals: &mut Signals) -> Result<usize, FrameError> {
+        let mut taken = 0;
+        for byte in bytes {
+            self.header[usize::from(self.have)] = *byte;
+            self.have += 1;
+            taken += 1;
+            if self.have == 2 {
+                self.check_start()?;
+            }
+            if self.have >= 2 && usize::from(self.have) == self.header_len() {
+                self.begin_payload(signals)?;
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn header_len(&self) -> usize {
+        match self.header[1] & !MASKED {
+            126 => 8,
+            127 => 14,
+            _ => 6,
+        }
+    }
+
+    fn check_start(&mut self) -> Result<(), FrameError> {
+        let [first, second, ..] = self.header;
+        let (opcode, length, fin) = (first & 0x0F, second & !MASKED, first & FIN != 0);
+        if first & RESERVED != 0 {
+            return Err(FrameError::Reserved);
+        }
+        if second & MASKED == 0 {
+            return Err(FrameError::Unmasked);
+        }
+        match opcode {
+            TEXT => return Err(FrameError::Text),
+            BINARY | CONTINUATION if self.in_message != (opcode == CONTINUATION) => {
+                return Err(FrameError::Fragments);
+            }
+            BINARY | CONTINUATION => self.in_message = !fin,
+            CLOSE | PING | PONG if !fin || usize::from(length) > MAX_CONTROL => {
+                return Err(FrameError::Control);
+            }
+            CLOSE | PING | PONG => {}
+            other => return Err(FrameError::Opcode(other)),
+        }
+        self.opcode = opcode;
+        Ok(())
+    }
+
+    fn begin_payload(&mut self, signals: &mut Signals) -> Result<(), FrameError> {
+        let length_len = self.header_len() - 6;
+        let mut length = 0_u64;
+        for byte in &self.header[2..2 + length_len] {
+            length = length << 8 | u64::from(*byte);
+        }
+        if length_len == 0 {
+            length = u64::from(self.header[1] & !MASKED);
+        }
+        if length > MAX_FRAME {
+            return Err(FrameError::TooLong(length));
+        }
+        self.key.copy_from_slice(&self.header[2 + length_len..6 + length_len]);
+        self.phase = 0;
+        self.have = 0;
+        self.left = length;
+        if length == 0 && self.opcode >= CLOSE {
+            self.end_control(signals);
+        }
+        Ok(())
+    }
+
+    fn end_control(&mut self, signals: &mut Signals) {
+        let payload = std::mem::take(&mut self.control);
+        match self.opcode {
+            // Only the newest of several pings needs an answer (RFC 6455 §5.5.3).
+            PING => signals.ping = Some(payload),
+            CLOSE => {
+                self.closed = true;
+                signals.close = Some(match payload.as_slice() {
+                    [high, low, ..] => u16::from_be_bytes([*high, *low]),
+                    _ => 1005,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Undoes the masking: eight bytes at a time, so that the compiler can use wide registers.
+fn xor(payload: &mut [u8], key: [u8; 4], phase: u8) {
+    let mut key = key;
+    key.rotate_left(usize::from(phase));
+    let [a, b, c, d] = key;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    let (chunks, rest) = payload.as_chunks_mut::<8>();
+    for chunk in chunks {
+        *chunk = (u64::from_ne_bytes(*chunk) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A masked frame, as a browser sends it.
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let key = [0xA1, 0x02, 0x33, 0x74];
+        let mut frame = vec![first];
+        match payload.len() {
+            len @ 0..=125 => frame.push(MASKED | len as u8),
+            len @ 126..=0xFFFF => {
+                frame.push(MASKED | 126);
+                frame.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                frame.push(MASKED | 127);
+                frame.extend((len as u64).to_be_bytes());
+            }
+        }
+        frame.extend(key);
+        frame.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
+
+    fn unmask_in_pieces(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Signals), FrameError> {
+        let (mut deframer, mut signals, mut data) = (Deframer::default(), Signals::default(), Vec::new());
+        for chunk in bytes.chunks(piece.max(1)) {
+            let mut chunk = chunk.to_vec();
+            let range = deframer.unmask(&mut chunk, &mut signals)?;
+            data.extend_from_slice(&chunk[range]);
+        }
+        Ok((data, signals))
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_unmasks() {
+        // RFC 6455 §5.7, a masked "Hello", as binary.
+        let bytes = [0x82, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        assert_eq!(unmask_in_pieces(&bytes, 99).expect("frame").0, b"Hello");
+    }
+
+    #[test]
+    fn headers_have_the_shortest_length() {
+        for (payload, header) in [
+            (5_usize, vec![0x82, 5]),
+            (126, vec![0x82, 126, 0, 126]),
+            (0xFFFF, vec![0x82, 126, 0xFF, 0xFF]),
+            (0x1_0000, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut buffer = [0; HEAD_ROOM];
+            let start = write_header(&mut buffer, payload);
+            assert_eq!(buffer[start..], header);
+        }
+    }
+
+    #[test]
+    fn control_frames_between_fragments_are_told_and_taken_out() {
+        let bytes = [
+            masked(BINARY, b"ab"),
+            masked(FIN | PING, b"now"),
+            masked(FIN, b"cd"),
+            masked(FIN | PONG, b""),
+            masked(FIN | CLOSE, &[0x03, 0xE8, b'b', b'y', b'e']),
+            masked(FIN | BINARY, b"after the close"),
+        ]
+        .concat();
+        for piece in [1, 2, 7, 1000] {
+            let (data, signals) = unmask_in_pieces(&bytes, piece).expect("frames");
+            assert_eq!(data, b"abcd");
+            assert_eq!(signals, Signals { ping: Some(b"now".to_vec()), close: Some(1000) });
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_is_named() {
+        let long = [&[0x82, 0xFF][..], &u64::MAX.to_be_bytes(), &[0; 4]].concat();
+        for (bytes, error) in [
+            (vec![0x82, 0x05, b'H'], FrameError::Unmasked),
+            (masked(FIN | 0x40 | BINARY, b"x"), FrameError::Reserved),
+            (masked(FIN | TEXT, b"x"), FrameError::Text),
+            (masked(FIN | 3, b"x"), FrameError::Opcode(3)),
+            (masked(FIN | CONTINUATION, b"x"), FrameError::Fragments),
+            ([masked(BINARY, b"x"), masked(BINARY, b"y")].concat(), FrameError::Fragments),
+            (masked(PING, b"x"), FrameError::Control),
+            (masked(FIN | PING, &[0; 126]), FrameError::Control),
+            (long, FrameError::TooLong(u64::MAX)),
+        ] {
+            assert_eq!(unmask_in_pieces(&bytes, 1).err(), Some(error));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_cut_of_any_frames_gives_the_same_data(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+            piece in 1_usize..400,
+        ) {
+            let bytes: Vec<u8> = payloads.iter().flat_map(|payload| masked(FIN | BINARY, payload)).collect();
+            let (data, _) = unmask_in_pieces(&bytes, piece).expect("frames");
+            prop_assert_eq!(data, payloads.concat());
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..2000), piece in 1_usize..50) {
+            let _ = unmask_in_pieces(&bytes, piece);
+        }
+    }
+}

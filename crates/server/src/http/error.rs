@@ -1,0 +1,78 @@
+//! Our own way to tell a failure over HTTP: a status, a code, a sentence, and what to do.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use transom_model::api::{ErrorBody, ErrorDetail};
+use transom_model::end_reason::{End, EndReason};
+use transom_model::id::RequestId;
+
+use crate::app::Error;
+
+/// What overloaded or limited callers are told to wait.
+const WAIT: HeaderValue = HeaderValue::from_static("1");
+
+/// A failure on its way out.
+#[derive(Debug)]
+pub struct Failure {
+    error: Error,
+    request: RequestId,
+}
+
+impl Failure {
+    /// A use case's error, for the call of this id.
+    pub fn new(error: impl Into<Error>, request: &RequestId) -> Self {
+        Self { error: error.into(), request: request.clone() }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self { error, request } = self;
+        // A 5xx tells the log, not the caller.
+        if let Error::Internal(cause) = &error {
+            tracing::error!(%request, error = %cause, "request failed");
+        }
+        if let Error::Unavailable(cause) = &error {
+            tracing::warn!(%request, error = %cause, "the store is unavailable");
+        }
+        let (status, detail) = describe(&error, &request);
+        let mut response = (status, Json(ErrorBody { error: detail })).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(RETRY_AFTER, WAIT);
+        }
+        if matches!(error, Error::Unauthenticated(_)) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"transom\""));
+        }
+        response
+    }
+}
+
+fn describe(error: &Error, request: &RequestId) -> (StatusCode, ErrorDetail) {
+    let end = match error {
+        Error::End(end) => Some(end.clone()),
+        Error::InstanceStatus(status) => {
+            Some(End::new(EndReason::InstanceNotRunning, format!("it is {status}")))
+        }
+        Error::RateLimited => Some(EndReason::RateLimited.into()),
+        Error::Unavailable(_) => Some(EndReason::StoreUnavailable.into()),
+        Error::Internal(_) => Some(EndReason::InternalError.into()),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let status =
+            StatusCode::from_u16(end.reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return (status, ErrorDetail::of_end(&end, request));
+    }
+    let (status, code) = match error {
+        Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        _ => (StatusCode::BAD_REQUEST, "invalid"),
+    };
+    (status, ErrorDetail::plain(code, error.to_string(), request))
+}

@@ -1,0 +1,40 @@
+//! What every front door shares of HTTP: where a request comes from, its id, and how a failure reads.
+
+pub mod error;
+pub mod source;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::HeaderValue;
+use http::request::Parts;
+use transom_model::id::RequestId;
+
+use crate::app::random;
+
+/// The header that carries a call's id.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// Gives every request an id and puts it on the answer.
+pub async fn with_request_id(mut request: Request, next: Next) -> Response {
+    let id = RequestId::from_uuid(random::uuid());
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// The request's id, as an argument of a handler.
+#[derive(Clone, Debug)]
+pub struct Id(pub RequestId);
+
+impl<S: Sync> FromRequestParts<S> for Id {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let id = parts.extensions.get::<RequestId>().cloned();
+        Ok(Self(id.unwrap_or_else(|| RequestId::from_uuid(random::uuid()))))
+    }
+}

@@ -1,0 +1,21 @@
+//! The server as a library: `transom serve` is this with a command line in front.
+//!
+//! ```text
+//! listener ─► router ─► api (dialects) ─► app (use cases) ─► store
+//!     │          └────► web (pages, exchange) ─┐
+//!     └─ CONNECT ────────────────────► gateway ┴► app, rfb
+//! ```
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod data;
+pub mod gateway;
+pub mod http;
+pub mod listener;
+mod router;
+mod server;
+mod stream;
+pub mod web;
+
+pub use server::{Options, Server, StartError, Tls};

@@ -1,0 +1,74 @@
+//! The raw CONNECT of the Java viewer: `CONNECT /console?token=… HTTP/1.0`, answered by hand, then RFB.
+//!
+//! The answer must be `HTTP/1.1 200 OK` to the letter, whatever version was asked with.
+
+use std::io;
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::half_open::Permit;
+use super::head::{self, ConnectHead};
+use super::{Front, HEAD, deadline};
+use crate::http::source::{Connection, Source};
+use crate::stream::Stream;
+use crate::web::CONSOLE_PATHS;
+
+const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
+const INVALID: &str = "400 Invalid Request";
+const NOT_AUTHORIZED: &str = "401 Not Authorized";
+const UNAVAILABLE: &str = "503 Service Unavailable";
+
+pub(super) async fn serve(
+    front: &Front,
+    mut stream: Stream,
+    connection: Connection,
+    permit: Permit,
+) -> io::Result<()> {
+    let head = deadline(HEAD, head::connect_head(&mut stream)).await?;
+    drop(permit);
+    let Some(token) = head.ok().and_then(|head| token_of(&head)) else {
+        return refuse(&mut stream, INVALID).await;
+    };
+    let source = Source { address: connection.peer.ip().to_canonical(), https: connection.tls };
+    match front.gateway.connect(source, &token).await {
+        Ok(claim) => {
+            stream.write_all(OK.as_bytes()).await?;
+            front.gateway.run_raw(claim, stream).await;
+            Ok(())
+        }
+        Err((error, request)) => {
+            tracing::info!(%request, %error, "a CONNECT was refused");
+            let status = match error {
+                crate::app::Error::Unavailable(_) | crate::app::Error::Internal(_) => UNAVAILABLE,
+                _ => NOT_AUTHORIZED,
+            };
+            refuse(&mut stream, status).await
+        }
+    }
+}
+
+/// The token of a CONNECT to one of the console's paths.
+fn token_of(head: &ConnectHead) -> Option<String> {
+    let (path, query) = head.target.split_once('?')?;
+    if !CONSOLE_PATHS.contains(&path) {
+        return None;
+    }
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned())
+        .filter(|token| !token.is_empty())
+}
+
+async fn refuse(stream: &mut Stream, status: &str) -> io::Result<()> {
+    let body = status.split_once(' ').map_or(status, |(_, words)| words);
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let sent = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await
+    };
+    deadline(HEAD, sent).await
+}

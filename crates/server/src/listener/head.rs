@@ -1,0 +1,170 @@
+//! The first bytes of a connection: what kind it is, and the head of a raw CONNECT.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::stream::Stream;
+
+/// What a head needs in the common case.
+const FIRST_READ: usize = 1024;
+/// The longest request head that is read.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// A TLS record that holds a handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+const CONNECT: &[u8] = b"CONNECT ";
+/// The beginning of HTTP/2's preface (RFC 9113 §3.4); HTTP/1 has no such method.
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
+
+/// What a connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// A TLS handshake.
+    Tls,
+    /// A raw CONNECT.
+    Connect,
+    /// HTTP/1, or something that HTTP/1 will refuse.
+    Http1,
+    /// HTTP/2 without negotiation.
+    Http2,
+}
+
+/// What the first bytes tell; nothing while they could still become more than one kind.
+#[must_use]
+pub fn recognise(bytes: &[u8]) -> Option<Opening> {
+    if bytes.first() == Some(&TLS_HANDSHAKE) {
+        return Some(Opening::Tls);
+    }
+    for (beginning, opening) in [(CONNECT, Opening::Connect), (HTTP_2, Opening::Http2)] {
+        if bytes.starts_with(beginning) {
+            return Some(opening);
+        }
+        if beginning.starts_with(bytes) {
+            return None;
+        }
+    }
+    Some(Opening::Http1)
+}
+
+/// Reads until it is clear what comes; what was read is put back.
+pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
+    let mut bytes = Vec::with_capacity(FIRST_READ);
+    loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(opening) = recognise(&bytes) {
+            stream.unread(&bytes);
+            return Ok(opening);
+        }
+    }
+}
+
+/// The head of a CONNECT, read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectHead {
+    /// Path and query, as they were written.
+    pub target: String,
+    /// How many bytes the head has.
+    pub len: usize,
+}
+
+/// Why a CONNECT's head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request head is malformed")]
+pub struct BadHead;
+
+/// Takes a CONNECT's head apart; nothing while it is incomplete.
+///
+/// Viewers send one line and an empty one, without `Host` and as HTTP/1.0. Lines may end in LF alone.
+pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(bytes).map_err(|_| BadHead)? {
+        httparse::Status::Partial if bytes.len() >= MAX_HEAD => Err(BadHead),
+        httparse::Status::Partial => Ok(None),
+        httparse::Status::Complete(len) => {
+            let target = request.path.filter(|_| request.method == Some("CONNECT")).ok_or(BadHead)?;
+            Ok(Some(ConnectHead { target: target.to_owned(), len }))
+        }
+    }
+}
+
+/// Reads a CONNECT's head; what follows it is put back.
+pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<ConnectHead, BadHead>> {
+    let mut bytes = Vec::with_capacity(FIRST_READ);
+    loop {
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match parse_connect(&bytes) {
+            Ok(None) if bytes.len() < MAX_HEAD => {}
+            Ok(None) => return Ok(Err(BadHead)),
+            Ok(Some(head)) => {
+                stream.unread(&bytes[head.len..]);
+                return Ok(Ok(head));
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// Tells a peer off this machine that only TLS is spoken with it.
+pub(super) async fn refuse_plain(stream: &mut Stream) -> io::Result<()> {
+    const SENTENCE: &str = "Plain HTTP is served to this machine itself only. Use https://, or declare the proxy \
+                            in front in [http] trusted_proxies.\n";
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{SENTENCE}",
+        SENTENCE.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_bytes_tell_what_comes() {
+        for (bytes, opening) in [
+            (&b"\x16\x03\x01"[..], Some(Opening::Tls)),
+            (b"CONNECT /console", Some(Opening::Connect)),
+            (b"CONN", None),
+            (b"COPY ", Some(Opening::Http1)),
+            (b"PRI * HTTP/2.0\r\n", Some(Opening::Http2)),
+            (b"PRI", None),
+            (b"PRIVATE", Some(Opening::Http1)),
+            (b"GET / HTTP/1.1", Some(Opening::Http1)),
+            (b"P", None),
+            (b"", None),
+        ] {
+            assert_eq!(recognise(bytes), opening, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_viewers_connect_is_read_as_it_is_sent() {
+        let head = b"CONNECT /console?token=abc HTTP/1.0\r\n\r\nRFB 003.008\n";
+        let expected = ConnectHead { target: "/console?token=abc".into(), len: head.len() - 12 };
+        assert_eq!(parse_connect(head), Ok(Some(expected)));
+        assert_eq!(parse_connect(&head[..30]), Ok(None));
+        assert!(parse_connect(b"CONNECT /console HTTP/1.0\n\n").is_ok_and(|head| head.is_some()));
+        assert_eq!(parse_connect(b"CONNECT /a b c HTTP/1.0\r\n\r\n"), Err(BadHead));
+        assert_eq!(
+            parse_connect(&b"CONNECT /".iter().copied().chain([b'x'; MAX_HEAD]).collect::<Vec<_>>()),
+            Err(BadHead)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = recognise(&bytes);
+            let _ = parse_connect(&bytes);
+            let _ = parse_connect(&[CONNECT, &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One port for everything: TLS or plain, the raw CONNECT, and HTTP with its upgrades.
+//!
+//! ```text
+//! accept ─► first byte 0x16? ─► TLS ─┐
+//!              │ no                  ▼
+//!              └──────────────► "CONNECT "? ─► raw viewer
+//!                                    │ no
+//!                                    └─► "PRI * HTTP/2"? ─► HTTP/2, else HTTP/1.1
+//! ```
+
+pub mod connect;
+pub mod half_open;
+pub mod head;
+pub mod self_signed;
+pub mod tls;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use crate::app::App;
+use crate::gateway::entrance::Gateway;
+use crate::http::source::{Connection, Source};
+use crate::stream::Stream;
+use half_open::{HalfOpen, Permit};
+use head::Opening;
+
+/// A request head comes in one piece, or over a bad network in a few seconds; this is no time for a slow loris.
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
+/// A TLS handshake is two round trips and some arithmetic.
+const TLS: Duration = Duration::from_secs(10);
+/// Too many descriptors: the next accept will fail too, until something closes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What serves a connection.
+pub struct Front {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Everything that is HTTP.
+    pub router: Router,
+    /// The certificate; none: plain HTTP only.
+    pub tls: Option<tls::Certificate>,
+    /// Connections that have not sent a request yet.
+    pub half_open: Arc<HalfOpen>,
+    /// The tasks of connections and sessions.
+    pub tasks: TaskTracker,
+}
+
+/// Takes connections until told to stop. A failed accept is not fatal.
+pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, peer)) => admit(&front, tcp, peer, &stop),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken in");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(front: &Arc<Front>, tcp: TcpStream, peer: SocketAddr, stop: &CancellationToken) {
+    front.app.metrics.connections.inc();
+    let Some(permit) = front.half_open.admit(peer.ip()) else {
+        front.app.metrics.connections_shed.inc();
+        return;
+    };
+    let (handled, stop) = (Arc::clone(front), stop.clone());
+    front.tasks.spawn(async move {
+        if let Err(error) = connection(handled, tcp, peer, permit, stop).await {
+            tracing::debug!(%peer, %error, "connection over");
+        }
+    });
+}
+
+async fn connection(
+    front: Arc<Front>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let mut stream = Stream::from(tcp);
+    let mut opening = deadline(HEAD, head::opening(&mut stream)).await?;
+    let mut connection = Connection { peer, tls: false };
+    if let Opening::Tls = opening {
+        let Some(certificate) = &front.tls else {
+            tracing::debug!(%peer, "TLS was asked for and none is configured");
+            return Ok(());
+        };
+        let accepted = deadline(TLS, certificate.acceptor().accept(stream)).await?;
+        connection.tls = true;
+        stream = accepted.into();
+        opening = deadline(HEAD, head::opening(&mut stream)).await?;
+    } else if !allows_plain(&front, peer) {
+        return deadline(HEAD, head::refuse_plain(&mut stream)).await;
+    }
+    match opening {
+        // TLS within TLS is nobody's browser.
+        Opening::Tls => Ok(()),
+        Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit)).await,
+        Opening::Http1 => Box::pin(http_1(front, stream, connection, permit, stop)).await,
+        Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, stop)).await,
+    }
+}
+
+/// Plain HTTP is for this machine itself, and for declared proxies that end TLS in front.
+fn allows_plain(front: &Front, peer: SocketAddr) -> bool {
+    let address = peer.ip().to_canonical();
+    address.is_loopback() || front.app.config().http.trusts(address)
+}
+
+async fn http_1(
+    front: Arc<Front>,
+    stream: Stream,
+    connection: Connection,
+    permit: Permit,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let service = service(front, connection, permit);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
+    let serving = builder.serve_connection(TokioIo::new(stream), service_fn(move |request| service(request)));
+    let mut serving = std::pin::pin!(serving.with_upgrades());
+    tokio::select! {
+        served = serving.as_mut() => return served.map_err(io::Error::other),
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await.map_err(io::Error::other)
+}
+
+async fn http_2(
+    front: Arc<Front>,
+    stream: Stream,
+    connection: Connection,
+    permit: Permit,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let service = service(front, connection, permit);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(head::MAX_HEAD as u32)
+        .max_concurrent_streams(100)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let serving = builder.serve_connection(TokioIo::new(stream), service_fn(move |request| service(request)));
+    let graceful = GracefulShutdown::new();
+    let serving = graceful.watch(serving);
+    tokio::select! {
+        served = serving => served.map_err(io::Error::other),
+        () = stop.cancelled() => {
+            graceful.shutdown().await;
+            Ok(())
+        }
+    }
+}
+
+/// Hands requests to the router, each with where it came from. The first one makes the connection a whole one.
+fn service(
+    front: Arc<Front>,
+    connection: Connection,
+    permit: Permit,
+) -> impl Fn(
+    http::Request<Incoming>,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>
++ Clone {
+    let permit = Arc::new(Mutex::new(Some(permit)));
+    move |request| {
+        permit.lock().take();
+        let source = Source::read(connection, request.headers(), &front.app.config().http);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(source);
+        let router = front.router.clone();
+        Box::pin(async move { router.oneshot(request).await })
+    }
+}
+
+/// Waits for something that a peer does, but not for ever.
+pub(crate) async fn deadline<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

@@ -1,0 +1,76 @@
+//! All of HTTP on one page: which part of the house answers which path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Router, middleware};
+use http::{HeaderMap, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use transom_model::secret::Secret;
+
+use crate::api;
+use crate::app::App;
+use crate::app::caller::Proof;
+use crate::gateway::entrance::Gateway;
+use crate::http::source::Source;
+use crate::http::with_request_id;
+use crate::web;
+
+/// No answer of ours takes longer; a body that trickles in is cut off.
+const ANSWER: Duration = Duration::from_secs(30);
+/// The largest request body anywhere.
+const MAX_BODY: usize = 256 * 1024;
+
+/// Every path.
+pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
+    let own = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(app));
+    Router::new()
+        .merge(own)
+        .merge(api::native::router(Arc::clone(app)))
+        .merge(web::router(Arc::clone(app), gateway))
+        .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
+        .layer(CatchPanicLayer::new())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(with_request_id))
+}
+
+/// Whether this node can serve: a load balancer asks this.
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    if app.live.is_closing() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    match app.ready().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
+    }
+}
+
+/// For Prometheus on this machine, or with the operator's token.
+async fn metrics(State(app): State<Arc<App>>, source: Source, headers: HeaderMap) -> Response {
+    if !source.address.is_loopback() && !shows_operator_token(&app, source, &headers).await {
+        return (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+            "the operator's token is needed\n",
+        )
+            .into_response();
+    }
+    let text = app.metrics.text(app.live.count());
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
+}
+
+async fn shows_operator_token(app: &App, source: Source, headers: &HeaderMap) -> bool {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
+    app.authenticate(&Proof::Token(Secret::new(token)), source.address).await.is_ok()
+}

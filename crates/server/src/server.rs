@@ -1,0 +1,258 @@
+//! A running server: put together, started on a listener, drained at the end.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transom_model::EndReason;
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::{DatabaseUrl, ParseDatabaseUrlError, Store, StoreError};
+use url::Url;
+
+use crate::app::vault::{MasterKey, Purpose, Vault};
+use crate::app::{App, Parts, watch};
+use crate::config::{Config, TlsFiles};
+use crate::data::{Admin, DataError, DataFolder};
+use crate::gateway::entrance::Gateway;
+use crate::listener::half_open::HalfOpen;
+use crate::listener::self_signed;
+use crate::listener::tls::{Certificate, TlsError};
+use crate::listener::{self, Front};
+use crate::router;
+
+/// Where the certificate comes from.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// There is none: plain HTTP.
+    Off,
+    /// These files.
+    Files(TlsFiles),
+    /// One of our own making, in the data folder.
+    SelfSigned,
+}
+
+/// How to start.
+pub struct Options {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The configuration.
+    pub config: Config,
+    /// The database; none: SQLite in the data folder.
+    pub database: Option<String>,
+    /// The certificate.
+    pub tls: Tls,
+    /// The master key; none: the data folder's own.
+    pub master_key: Option<MasterKey>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database's URL.
+    #[error(transparent)]
+    Database(#[from] ParseDatabaseUrlError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The listener has no address.
+    #[error("the listener has no address: {0}")]
+    Listener(#[from] std::io::Error),
+    /// The master key does not fit the database.
+    #[error("the master key is not the one that this database's secrets are sealed with")]
+    MasterKey,
+    /// The address cannot stand in a URL.
+    #[error("the listener's address does not make a URL: {0}")]
+    Url(#[from] url::ParseError),
+}
+
+/// A running server.
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    admin: Admin,
+    ca: Option<PathBuf>,
+    accepting: CancellationToken,
+    background: CancellationToken,
+    tasks: TaskTracker,
+    watching: TaskTracker,
+    store: Store,
+    _lock: File,
+}
+
+impl Server {
+    /// Starts on a bound listener.
+    pub async fn start(options: Options, listener: TcpListener) -> Result<Self, StartError> {
+        let Options { data, config, database, tls, master_key } = options;
+        let data = DataFolder::open(&data)?;
+        let lock = data.lock()?;
+        let address = listener.local_addr()?;
+        let (certificate, ca, files) = prepare_tls(&data, tls, &config, address)?;
+        let url = own_url(address, certificate.is_some())?;
+        let public_url = config.http.public_url.clone().unwrap_or_else(|| url.clone());
+        let admin = data.admin(url.as_str().trim_end_matches('/'), ca.as_deref())?;
+        let vault = Vault::new(master_key.map_or_else(|| data.master_key(), Ok)?);
+        let database = match database {
+            Some(url) => DatabaseUrl::parse(&url)?,
+            None => DatabaseUrl::sqlite(data.database()),
+        };
+        let store = Store::open(&database).await?;
+        check_master_key(&store, &vault).await?;
+        let node = data.node()?;
+        store.adopt_orphans(node).await?;
+        let app = App::new(Parts {
+            store: store.clone(),
+            vault,
+            node,
+            operator: TokenDigest::of(&admin.token),
+            public_url,
+            config,
+        });
+        let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
+        let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
+        let gateway = Gateway::new(Arc::clone(&app), tasks.clone());
+        let limits = &app.config().limits;
+        let front = Arc::new(Front {
+            router: router::router(&app, gateway.clone()),
+            gateway,
+            half_open: HalfOpen::new(limits.half_open_per_source, limits.half_open),
+            tls: certificate.clone(),
+            tasks: tasks.clone(),
+            app: Arc::clone(&app),
+        });
+        if let (Some(certificate), Some(files)) = (certificate, files) {
+            watching.spawn(certificate.follow(files, background.clone()));
+        }
+        watching.spawn(watch::run(Arc::clone(&app), background.clone()));
+        tasks.spawn(listener::serve(front, listener, accepting.clone()));
+        Ok(Self { app, address, admin, ca, accepting, background, tasks, watching, store, _lock: lock })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What operator commands need.
+    #[must_use]
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// The authority of a self-signed certificate.
+    #[must_use]
+    pub fn ca(&self) -> Option<&std::path::Path> {
+        self.ca.as_deref()
+    }
+
+    /// What console URLs begin with.
+    #[must_use]
+    pub fn public_url(&self) -> &Url {
+        self.app.public_url()
+    }
+
+    /// How many tasks serve connections and sessions now; the listener's own is one of them.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// The use cases.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Drains: takes no more connections, tells sessions why, waits for them up to the limit, and ends.
+    pub async fn stop(self) {
+        self.accepting.cancel();
+        self.app.live.close(&EndReason::ShuttingDown.into());
+        let limit = self.app.config().limits.drain.0;
+        self.tasks.close();
+        let drained = tokio::time::timeout(limit, async {
+            self.app.live.drained().await;
+            self.tasks.wait().await;
+        });
+        if drained.await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "not everything ended in time");
+        }
+        self.background.cancel();
+        self.watching.close();
+        self.watching.wait().await;
+        self.store.close().await;
+    }
+}
+
+type PreparedTls = (Option<Certificate>, Option<PathBuf>, Option<TlsFiles>);
+
+fn prepare_tls(
+    data: &DataFolder,
+    tls: Tls,
+    config: &Config,
+    address: SocketAddr,
+) -> Result<PreparedTls, StartError> {
+    match (tls, &config.http.tls) {
+        (Tls::Files(files), _) => Ok((Some(Certificate::from_files(&files)?), None, Some(files))),
+        (Tls::SelfSigned, _) => {
+            let made = self_signed::prepare(data.path(), &names(config, address))?;
+            Ok((Some(Certificate::from_files(&made.files)?), Some(made.ca), None))
+        }
+        (Tls::Off, Some(files)) => Ok((Some(Certificate::from_files(files)?), None, Some(files.clone()))),
+        (Tls::Off, None) => Ok((None, None, None)),
+    }
+}
+
+/// What a certificate of our own is good for: this machine's addresses, and the public name.
+fn names(config: &Config, address: SocketAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.extend(
+        config
+            .http
+            .public_url
+            .as_ref()
+            .and_then(|url| url.host_str())
+            .map(|name| name.trim_matches(['[', ']']).to_owned()),
+    );
+    if address.ip().is_unspecified() {
+        names.extend(
+            if_addrs::get_if_addrs().unwrap_or_default().iter().map(|interface| interface.ip().to_string()),
+        );
+    } else {
+        names.push(address.ip().to_string());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The URL of this listener: on all addresses, the first that is not loopback.
+fn own_url(address: SocketAddr, tls: bool) -> Result<Url, url::ParseError> {
+    let ip = if address.ip().is_unspecified() { first_address() } else { address.ip() };
+    let scheme = if tls { "https" } else { "http" };
+    Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, address.port())))
+}
+
+fn first_address() -> IpAddr {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let found = interfaces.iter().find(|interface| !interface.is_loopback() && interface.ip().is_ipv4());
+    found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), if_addrs::Interface::ip)
+}
+
+/// A wrong master key shows at start, not at the first console.
+async fn check_master_key(store: &Store, vault: &Vault) -> Result<(), StartError> {
+    const NAME: &str = "master-key-check";
+    let fresh = vault.seal(Purpose::Check, NAME, &Secret::new("transom"));
+    let stands = store.set_setting_if_absent(NAME, &fresh.0).await?;
+    let sealed = transom_model::instance::Sealed(stands);
+    vault.open(Purpose::Check, NAME, &sealed).map(|_| ()).map_err(|_| StartError::MasterKey)
+}

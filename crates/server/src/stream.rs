@@ -1,0 +1,173 @@
+//! A byte stream to a viewer or an instance, whatever carries it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A peer that vanished without a word is noticed after a minute and a half of silence.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_TRIES: u32 = 3;
+
+/// A byte stream, with bytes that were read ahead standing in front of it.
+#[derive(Debug)]
+pub struct Stream {
+    ahead: Option<Box<Ahead>>,
+    io: Io,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+#[derive(Debug)]
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    TlsAccepted(Box<tokio_rustls::server::TlsStream<Stream>>),
+    TlsDialled(Box<tokio_rustls::client::TlsStream<Stream>>),
+}
+
+impl Stream {
+    /// Whether writes stay in a buffer of ours until they are flushed.
+    #[must_use]
+    pub fn buffers_writes(&self) -> bool {
+        matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
+    }
+
+    /// Puts bytes that were read ahead back in front.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut all = bytes.to_vec();
+        if let Some(ahead) = self.ahead.take() {
+            all.extend_from_slice(&ahead.bytes[ahead.taken..]);
+        }
+        self.ahead = Some(Box::new(Ahead { bytes: all, taken: 0 }));
+    }
+}
+
+impl From<TcpStream> for Stream {
+    /// Takes a TCP connection in, with small packets sent at once and vanished peers noticed.
+    fn from(tcp: TcpStream) -> Self {
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_AFTER)
+            .with_interval(KEEPALIVE_EVERY)
+            .with_retries(KEEPALIVE_TRIES);
+        // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
+        let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
+        let _ = tcp.set_nodelay(true);
+        Self { ahead: None, io: Io::Tcp(tcp) }
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(unix: UnixStream) -> Self {
+        Self { ahead: None, io: Io::Unix(unix) }
+    }
+}
+
+impl From<tokio_rustls::server::TlsStream<Stream>> for Stream {
+    fn from(tls: tokio_rustls::server::TlsStream<Stream>) -> Self {
+        Self { ahead: None, io: Io::TlsAccepted(Box::new(tls)) }
+    }
+}
+
+impl From<tokio_rustls::client::TlsStream<Stream>> for Stream {
+    fn from(tls: tokio_rustls::client::TlsStream<Stream>) -> Self {
+        Self { ahead: None, io: Io::TlsDialled(Box::new(tls)) }
+    }
+}
+
+macro_rules! on_io {
+    ($stream:expr, $io:ident => $body:expr) => {
+        match &mut $stream.io {
+            Io::Tcp(tcp) => {
+                let $io = Pin::new(tcp);
+                $body
+            }
+            Io::Unix(unix) => {
+                let $io = Pin::new(unix);
+                $body
+            }
+            Io::TlsAccepted(tls) => {
+                let $io = Pin::new(&mut **tls);
+                $body
+            }
+            Io::TlsDialled(tls) => {
+                let $io = Pin::new(&mut **tls);
+                $body
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(ahead) = &mut self.ahead {
+            let rest = &ahead.bytes[ahead.taken..];
+            let count = rest.len().min(buffer.remaining());
+            buffer.put_slice(&rest[..count]);
+            ahead.taken += count;
+            if ahead.taken == ahead.bytes.len() {
+                self.ahead = None;
+            }
+            return Poll::Ready(Ok(()));
+        }
+        on_io!(self, io => io.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_io!(self, io => io.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_io!(self, io => io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_io!(self, io => io.poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_io!(self, io => io.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.is_write_vectored(),
+            Io::Unix(unix) => unix.is_write_vectored(),
+            Io::TlsAccepted(tls) => tls.is_write_vectored(),
+            Io::TlsDialled(tls) => tls.is_write_vectored(),
+        }
+    }
+}
+
+/// Reads once into `buffer`: how many bytes, 0 at the end.
+pub(crate) fn poll_read_some(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}

@@ -1,0 +1,98 @@
+//! `POST /console/exchange`: our page shows a token, or a ticket that it kept, and gets a ticket for its WebSocket.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, ORIGIN};
+use http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::grant::Rights;
+use transom_model::secret::Secret;
+
+use super::{SESSION_PATH, Web};
+use crate::app::Error;
+use crate::app::console::Exchanged;
+use crate::gateway::entrance::is_allowed;
+use crate::http::Id;
+use crate::http::error::Failure;
+use crate::http::source::Source;
+
+/// What the page shows: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    token: Option<Secret>,
+    ticket: Option<Secret>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    session: String,
+    ticket: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket_expires_at: Option<String>,
+    websocket: &'static str,
+    instance: InstanceName<'a>,
+    rights: Rights,
+}
+
+#[derive(Serialize)]
+struct InstanceName<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+pub(super) async fn exchange(
+    State(web): State<Web>,
+    id: Id,
+    source: Source,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match answer(&web, &id, source, &headers, &body).await {
+        Ok(exchanged) => show(&exchanged),
+        Err(error) => Failure::new(web.app.guarded(source.address, error), &id.0).into_response(),
+    }
+}
+
+async fn answer(
+    web: &Web,
+    id: &Id,
+    source: Source,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Exchanged, Error> {
+    // Browsers send the origin with every POST; what sends none is no page.
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().unwrap_or("an unreadable one");
+        if !is_allowed(&web.app, origin, headers, source) {
+            return Err(End::new(EndReason::OriginRefused, origin).into());
+        }
+    }
+    let question: Question = serde_json::from_slice(body)
+        .map_err(|_| Error::invalid("body", "must be {\"token\"} or {\"ticket\"}"))?;
+    let viewer = source.address.to_string();
+    match (question.token, question.ticket) {
+        (Some(token), None) => web.app.exchange_token(token.expose(), &viewer, &id.0).await,
+        (None, Some(ticket)) => web.app.exchange_ticket(ticket.expose(), &id.0).await,
+        _ => Err(End::from(EndReason::TokenMissing).into()),
+    }
+}
+
+fn show(exchanged: &Exchanged) -> Response {
+    let target = &exchanged.target;
+    let answer = Answer {
+        session: target.hold.session.to_string(),
+        ticket: exchanged.ticket.expose(),
+        ticket_expires_at: target.ticket_expires_at.map(|at| at.to_string()),
+        websocket: SESSION_PATH,
+        instance: InstanceName { id: target.instance.id.as_str(), name: &target.instance.name },
+        rights: target.grant.rights,
+    };
+    let mut response = Json(answer).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,93 @@
+//! What a browser sees: the console page, its assets, and the exchange of a token for a ticket.
+
+mod assets;
+mod exchange;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::app::App;
+use crate::gateway::entrance::Gateway;
+use crate::gateway::websocket::upgrade::is_upgrade;
+use crate::http::Id;
+use crate::http::source::Source;
+
+/// Where the console page is; the names that noVNC's pages had in their time lead here too.
+pub const CONSOLE_PATHS: [&str; 4] = ["/console", "/vnc_auto.html", "/vnc_lite.html", "/vnc.html"];
+/// Where our own page opens its WebSocket.
+const SESSION_PATH: &str = "/console/session";
+/// Where other noVNC pages, vncdotool and websocat open theirs.
+const WEBSOCKIFY_PATH: &str = "/websockify";
+
+/// What the pages stand on.
+#[derive(Clone)]
+pub struct Web {
+    app: Arc<App>,
+    gateway: Gateway,
+    console_policy: HeaderValue,
+}
+
+/// The pages and the WebSockets.
+pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
+    let console_policy = content_policy(&app.config().console.frame_ancestors);
+    let web = Web { app, gateway, console_policy };
+    let mut router = Router::new()
+        .route("/", get(root))
+        .route("/console/exchange", post(exchange::exchange))
+        .route(SESSION_PATH, get(websocket))
+        .route(WEBSOCKIFY_PATH, get(websocket))
+        .route("/assets/{*path}", get(assets::asset));
+    for path in CONSOLE_PATHS {
+        router = router.route(path, get(console));
+    }
+    router.with_state(web)
+}
+
+/// `GET` on a console path is always the page, whatever its token: the URL is to be opened in a browser.
+async fn console(State(web): State<Web>) -> Response {
+    let mut response = assets::page("console.html");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, web.console_policy);
+    if web.app.config().console.frame_ancestors.is_empty() {
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    }
+    response
+}
+
+/// A WebSocket at the root is a console, as old noVNC pages open it; a page there is for people who got lost.
+async fn root(State(web): State<Web>, id: Id, source: Source, request: Request) -> Response {
+    if is_upgrade(request.headers()) {
+        return web.gateway.websocket(source, id.0, request).await;
+    }
+    const TEXT: &str =
+        "This is Transom. Consoles open by links of their own; the API is at /api/v1 (see /openapi.json).\n";
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], TEXT).into_response()
+}
+
+async fn websocket(State(web): State<Web>, id: Id, source: Source, request: Request) -> Response {
+    if is_upgrade(request.headers()) {
+        return web.gateway.websocket(source, id.0, request).await;
+    }
+    let sentence = "This address is for WebSockets: open the console's own link instead.\n";
+    (
+        StatusCode::UPGRADE_REQUIRED,
+        [(header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")],
+        sentence,
+    )
+        .into_response()
+}
+
+/// Only what we ship runs, and only those may frame it that the configuration names.
+fn content_policy(frame_ancestors: &[String]) -> HeaderValue {
+    let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+         font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
+    );
+    HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
+}
