@@ -1,0 +1,192 @@
+//! Talks to a server's native API, as the operator or as an access key.
+
+use std::io;
+use std::time::Duration;
+
+use reqwest::{Certificate, Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use transom_model::api::{ErrorBody, List};
+use transom_model::secret::Secret;
+use transom_server::data::{Admin, DataError, read_admin};
+
+use crate::args::Common;
+use crate::failure::Failure;
+
+/// A server that does not take a connection in this time is not there.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The server answers within 30 seconds or not at all.
+const ANSWER: Duration = Duration::from_secs(35);
+/// Lists are fetched in pages of this size.
+const PAGE: usize = 1000;
+
+/// A server, and how we prove who we are.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    server: String,
+    proof: Proof,
+}
+
+enum Proof {
+    Token(Secret),
+    Key(String, Secret),
+}
+
+impl Client {
+    /// Finds server and token: `--server` and `TRANSOM_TOKEN`, or what `transom serve` wrote to the data folder.
+    pub(crate) fn new(common: &Common) -> Result<Self, Failure> {
+        let path = common.data.join("admin.json");
+        let admin = match read_admin(&path) {
+            Ok(admin) => Some(admin),
+            Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Failure::theirs(error)),
+        };
+        let token = std::env::var("TRANSOM_TOKEN").ok().filter(|token| !token.is_empty());
+        let server = common.server.clone().map(|server| server.trim_end_matches('/').to_owned());
+        let Some(server) = server.or_else(|| admin.as_ref().map(|admin| admin.server.clone())) else {
+            return Err(Failure::theirs(format_args!("no server is known: there is no {}", path.display()))
+                .with_next_step("Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN."));
+        };
+        // The operator's token goes to the server that it belongs to, and nowhere else.
+        let admin = admin.filter(|admin| admin.server == server);
+        let proof = match (token, &admin) {
+            (Some(token), _) => Proof::read(token),
+            (None, Some(admin)) => Proof::Token(Secret::new(admin.token.clone())),
+            (None, None) => {
+                return Err(Failure::theirs(format_args!("no token is known for {server}")).with_next_step(
+                    "Set TRANSOM_TOKEN to the operator's token, or to KEY-ID:SECRET of an access key.",
+                ));
+            }
+        };
+        Self::with(server, proof, admin.as_ref())
+    }
+
+    /// As the operator of this server.
+    pub(crate) fn operator(admin: &Admin) -> Result<Self, Failure> {
+        Self::with(admin.server.clone(), Proof::Token(Secret::new(admin.token.clone())), Some(admin))
+    }
+
+    fn with(server: String, proof: Proof, admin: Option<&Admin>) -> Result<Self, Failure> {
+        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER);
+        if let Some(ca) = admin.and_then(|admin| admin.ca.as_ref()) {
+            let pem = std::fs::read(ca)
+                .map_err(|error| Failure::theirs(format_args!("cannot read {}: {error}", ca.display())))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(Failure::theirs)?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        let http = builder.build().map_err(Failure::ours)?;
+        Ok(Self { http, server, proof })
+    }
+
+    /// Asks for something.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::GET, path, None::<&()>).await
+    }
+
+    /// Asks for all pages of a list.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let mut page = format!("{path}{joint}limit={PAGE}");
+            if let Some(after) = &after {
+                page.push_str(&format!("&after={}", escape(after)));
+            }
+            let mut list: List<T> = self.read(&page).await?;
+            items.append(&mut list.items);
+            match list.next {
+                Some(next) => after = Some(next),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    /// Sends a body.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.call(method, path, Some(body)).await
+    }
+
+    /// Asks for something to be done that has no answer.
+    pub(crate) async fn act(&self, method: Method, path: &str) -> Result<(), Failure> {
+        self.answer(method, path, None::<&()>).await.map(drop)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let bytes = self.answer(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::theirs(format_args!("{} does not answer as Transom does: {error}", self.server))
+        })
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut request = self.http.request(method, format!("{}{path}", self.server));
+        request = match &self.proof {
+            Proof::Token(token) => request.bearer_auth(token.expose()),
+            Proof::Key(id, secret) => request.basic_auth(id, Some(secret.expose())),
+        };
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if status.is_success() { Ok(bytes.to_vec()) } else { Err(self.refused(status, &bytes)) }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let failure = Failure::theirs(format_args!("cannot reach the server at {}: {cause}", self.server));
+        failure.with_next_step("Is `transom serve` running there?")
+    }
+
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+        let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) else {
+            return Failure::theirs(format_args!("{} answered {status}", self.server));
+        };
+        let sentence = format!("{} (request {})", error.message, error.request_id);
+        let failure = if status.is_server_error() && error.code == "internal-error" {
+            Failure::ours(sentence)
+        } else {
+            Failure::theirs(sentence)
+        };
+        let failure = match &error.next_step {
+            Some(next_step) => failure.with_next_step(next_step),
+            None => failure,
+        };
+        failure.with_detail(serde_json::to_value(&error).unwrap_or_default())
+    }
+}
+
+impl Proof {
+    /// An access key's id and secret stand with a colon between them; the operator's token has none.
+    fn read(token: String) -> Self {
+        match token.split_once(':') {
+            Some((id, secret)) => Self::Key(id.to_owned(), Secret::new(secret)),
+            None => Self::Token(Secret::new(token)),
+        }
+    }
+}
+
+/// A text as one segment of a path, or one value of a query.
+pub(crate) fn escape(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

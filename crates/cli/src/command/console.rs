@@ -1,0 +1,37 @@
+//! `transom console`
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+use transom_model::api::ConsoleBody;
+
+use crate::args::{Common, Console};
+use crate::client::{Client, escape};
+use crate::failure::Failure;
+use crate::{browser, output};
+
+pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure> {
+    let client = Client::new(common)?;
+    let Console { id, project, kind, view_only, ttl, uses, open } = command;
+    let mut body = Map::new();
+    body.insert("kind".into(), kind.as_str().into());
+    body.insert("view_only".into(), view_only.into());
+    if let Some(ttl) = ttl {
+        // A part of a second is granted whole.
+        body.insert("ttl_seconds".into(), (ttl.0.as_millis().div_ceil(1000) as u64).into());
+    }
+    if let Some(uses) = uses {
+        body.insert("uses".into(), uses.into());
+    }
+    let path = format!("/api/v1/projects/{}/instances/{}/console", escape(&project), escape(id.as_str()));
+    let console: ConsoleBody = client.send(Method::POST, &path, &Value::Object(body)).await?;
+    if common.json {
+        output::json(&console)?;
+    } else {
+        output::line(&console.url)?;
+        output::say(format_args!("opens until {} (grant {})", console.expires_at, console.grant));
+    }
+    if open && !browser::open(&console.url) {
+        output::say("There is no browser to open it in: copy the URL.");
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `transom demo`: a server in a temporary folder, a test desktop behind it, and a console URL that works.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use transom_desktop::{Desktop, VncPassword};
+use transom_model::api::{ConsoleBody, InstanceBody, KeySecretBody, ProjectBody};
+use transom_server::config::Config;
+use transom_server::{Options, Server, Tls};
+
+use super::serve::{raise_descriptor_limit, start_log, wait_for_signal};
+use crate::args::Demo;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::{browser, output};
+
+/// Where people look for noVNC.
+const PORT: u16 = 6080;
+const NAME: &str = "demo";
+/// The gateway knows it; whoever opens the console does not need it.
+const PASSWORD: &str = "curtain";
+/// A day, in seconds.
+const TTL: u64 = 24 * 3600;
+
+pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
+    start_log("warn");
+    raise_descriptor_limit();
+    let desktop = Desktop::with_password(VncPassword::new(PASSWORD))
+        .bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|error| Failure::ours(format_args!("the test desktop does not start: {error}")))?;
+    let folder = tempfile::Builder::new().prefix("transom-demo-").tempdir().map_err(Failure::ours)?;
+    let listener = listen(demo.listen).await?;
+    let options = Options {
+        data: folder.path().to_owned(),
+        config: Config::default(),
+        database: None,
+        tls: Tls::Off,
+        master_key: None,
+    };
+    let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
+    let (console, key) = furnish(&server, desktop.local_addr()).await?;
+    introduce(&server, folder.path(), &console, &key)?;
+    if !demo.no_open {
+        browser::open(&console.url);
+    }
+    wait_for_signal().await?;
+    server.stop().await;
+    desktop.shutdown().await;
+    Ok(())
+}
+
+async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let bound = match (wanted, TcpListener::bind(wanted.unwrap_or(usual)).await) {
+        (None, Err(_)) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+        (_, bound) => bound,
+    };
+    bound.map_err(|error| {
+        Failure::theirs(format_args!("cannot listen on {}: {error}", wanted.unwrap_or(usual)))
+    })
+}
+
+/// Project, key, instance and console, through the same API that everybody uses.
+async fn furnish(server: &Server, desktop: SocketAddr) -> Result<(ConsoleBody, KeySecretBody), Failure> {
+    let client = Client::operator(server.admin())?;
+    let _: ProjectBody = client.send(Method::POST, "/api/v1/projects", &json!({ "name": NAME })).await?;
+    let instance = json!({
+        "id": NAME, "name": "Test desktop", "endpoint": format!("vnc://{desktop}"), "password": PASSWORD,
+    });
+    let instances = format!("/api/v1/projects/{NAME}/instances");
+    let _: InstanceBody = client.send(Method::POST, &instances, &instance).await?;
+    let key = json!({ "project": NAME, "name": NAME });
+    let key = client.send(Method::POST, "/api/v1/keys", &key).await?;
+    let reusable: Value = json!({ "ttl_seconds": TTL, "uses": 0 });
+    let console = client.send(Method::POST, &format!("{instances}/{NAME}/console"), &reusable).await?;
+    Ok((console, key))
+}
+
+fn introduce(
+    server: &Server,
+    data: &std::path::Path,
+    console: &ConsoleBody,
+    key: &KeySecretBody,
+) -> Result<(), Failure> {
+    let program =
+        std::env::current_exe().map_or_else(|_| "transom".to_owned(), |path| path.display().to_string());
+    let (data, url) = (data.display(), &server.admin().server);
+    output::say("Open this in a browser; it is good for 24 hours:\n");
+    output::line(&console.url)?;
+    output::say(format_args!(
+        "\nWhat to try next, in another terminal:
+
+  # another console, for watching only
+  {program} console demo --project demo --view-only --data {data}
+
+  # who is looking, and how to stop it
+  {program} session list --data {data}
+
+  # the same by the native API, as a program would
+  curl -s -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
+    {url}/api/v1/projects/demo/instances/demo/console
+
+Ctrl-C ends the demo and removes everything.",
+        id = key.id,
+        secret = key.secret,
+    ));
+    Ok(())
+}

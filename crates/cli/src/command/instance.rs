@@ -1,0 +1,199 @@
+//! `transom instance`
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Map, Value};
+use transom_model::api::InstanceBody;
+
+use crate::args::{Common, Instance, InstanceSettings};
+use crate::client::{Client, escape};
+use crate::failure::Failure;
+use crate::output;
+
+/// VNC authentication looks at no more characters of a password.
+const VNC_PASSWORD: usize = 8;
+
+pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failure> {
+    let client = Client::new(common)?;
+    match command {
+        Instance::Add { id, project, endpoint, settings } => {
+            let mut body = members(settings)?;
+            body.insert("id".into(), id.to_string().into());
+            body.insert("endpoint".into(), endpoint.to_string().into());
+            let instance: InstanceBody = client.send(Method::POST, &all(&project), &body).await?;
+            if common.json { output::json(&instance) } else { output::line(instance.id) }
+        }
+        Instance::Set { id, project, endpoint, settings } => {
+            let mut body = members(settings)?;
+            if let Some(endpoint) = endpoint {
+                body.insert("endpoint".into(), endpoint.to_string().into());
+            }
+            if body.is_empty() {
+                return Err(Failure::theirs("nothing to change was named")
+                    .with_next_step("transom instance set --help lists what can be changed."));
+            }
+            let instance: InstanceBody =
+                client.send(Method::PATCH, &one(&project, id.as_str()), &body).await?;
+            if common.json { output::json(&instance) } else { Ok(()) }
+        }
+        Instance::Show { id, project } => {
+            let instance: InstanceBody = client.read(&one(&project, id.as_str())).await?;
+            if common.json { output::json(&instance) } else { show(instance) }
+        }
+        Instance::Remove { id, project } => client.act(Method::DELETE, &one(&project, id.as_str())).await,
+        Instance::List { project } => {
+            let instances: Vec<InstanceBody> = client.list(&all(&project)).await?;
+            if common.json {
+                return output::json(&instances);
+            }
+            let rows: Vec<_> = instances
+                .into_iter()
+                .map(|instance| {
+                    vec![instance.id, instance.name, instance.status.to_string(), instance.endpoint]
+                })
+                .collect();
+            let empty = format!(
+                "There are no instances: transom instance add ID --project {project} --endpoint vnc://HOST:PORT"
+            );
+            output::table(&["ID", "NAME", "STATUS", "ENDPOINT"], &rows, &empty)
+        }
+        Instance::Import { file, project } => import(common, &client, &file, &project).await,
+    }
+}
+
+fn all(project: &str) -> String {
+    format!("/api/v1/projects/{}/instances", escape(project))
+}
+
+fn one(project: &str, id: &str) -> String {
+    format!("{}/{}", all(project), escape(id))
+}
+
+fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), Value::String(value));
+        }
+    };
+    let file = |path: Option<&Path>| path.map(read).transpose();
+    put("name", settings.name);
+    put("status", settings.status.map(|status| status.to_string()));
+    let password = settings.password_file.as_deref().map(read_password).transpose()?;
+    if password.as_ref().is_some_and(|password| password.len() > VNC_PASSWORD) {
+        output::say("The password is longer than 8 characters: VNC authentication uses the first 8 only.");
+    }
+    put("password", password);
+    put("username", settings.username);
+    put("ca", file(settings.ca.as_deref())?);
+    put("certificate", file(settings.cert.as_deref())?);
+    put("key", file(settings.key.as_deref())?);
+    put("fingerprint", settings.fingerprint);
+    Ok(body)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|error| Failure::theirs(format_args!("cannot read {}: {error}", path.display())))
+}
+
+/// One trailing newline is an editor's, not the password's.
+fn read_password(path: &Path) -> Result<String, Failure> {
+    let mut text = read(path)?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+fn show(instance: InstanceBody) -> Result<(), Failure> {
+    let security = instance.security;
+    let mut ways = Vec::new();
+    if security.ca {
+        ways.push("TLS, by CA".to_owned());
+    }
+    ways.extend(security.fingerprint.map(|fingerprint| format!("TLS, by fingerprint {fingerprint}")));
+    if security.certificate {
+        ways.push("client certificate".to_owned());
+    }
+    ways.extend(security.username.map(|user| format!("user {user}")));
+    if security.password {
+        ways.push("password".to_owned());
+    }
+    let security = if ways.is_empty() { "none".to_owned() } else { ways.join(", ") };
+    for (name, value) in [
+        ("id", instance.id),
+        ("name", instance.name),
+        ("project", instance.project),
+        ("status", instance.status.to_string()),
+        ("endpoint", instance.endpoint),
+        ("security", security),
+        ("created", instance.created_at),
+        ("updated", instance.updated_at),
+    ] {
+        output::line(format_args!("{name:<9} {value}"))?;
+    }
+    Ok(())
+}
+
+/// Adds what can be added; what cannot is named with its row, and the command fails in the end.
+async fn import(common: &Common, client: &Client, file: &Path, project: &str) -> Result<(), Failure> {
+    let rows = rows(file)?;
+    let (total, mut added, mut failed) = (rows.len(), Vec::new(), 0_usize);
+    for (number, row) in rows.into_iter().enumerate() {
+        output::progress(format_args!("{} of {total}", number + 1));
+        match client.send::<InstanceBody>(Method::POST, &all(project), &row).await {
+            Ok(instance) => added.push(instance),
+            Err(failure) => {
+                output::progress_done();
+                output::say(format_args!("row {}:", number + 1));
+                failure.report(false);
+                failed += 1;
+            }
+        }
+    }
+    output::progress_done();
+    output::say(format_args!("{} of {total} instances added", added.len()));
+    if common.json {
+        output::json(&added)?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::theirs(format_args!("{failed} of {total} instances could not be added"))),
+    }
+}
+
+fn rows(file: &Path) -> Result<Vec<Map<String, Value>>, Failure> {
+    let text = read(file)?;
+    let wrong = |error: &dyn std::fmt::Display| Failure::theirs(format_args!("{}: {error}", file.display()));
+    if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|error| wrong(&error))?.clone();
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| wrong(&error))?;
+            // A column stands in every row; an empty cell says nothing.
+            let cells = header.iter().zip(&record).filter(|(_, cell)| !cell.is_empty());
+            rows.push(cells.map(|(name, cell)| (name.to_owned(), Value::String(cell.to_owned()))).collect());
+        }
+        return Ok(rows);
+    }
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(&text).map_err(|error| wrong(&error));
+    }
+    serde_json::Deserializer::from_str(&text)
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(&error))
+}

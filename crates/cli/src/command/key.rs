@@ -1,0 +1,64 @@
+//! `transom key`
+
+use reqwest::Method;
+use serde_json::json;
+use transom_model::api::{KeyBody, KeySecretBody};
+
+use crate::args::{Common, Key};
+use crate::client::{Client, escape};
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
+    let client = Client::new(common)?;
+    let at = |id: &str, action: &str| format!("/api/v1/keys/{}{action}", escape(id));
+    match command {
+        Key::Add { project, name, role } => {
+            let body = json!({ "project": project, "name": name, "role": role });
+            show(common, &client.send(Method::POST, "/api/v1/keys", &body).await?)
+        }
+        Key::Rotate { id } => {
+            show(common, &client.send(Method::POST, &at(&id, "/rotate"), &json!({})).await?)?;
+            output::say(format_args!("The old secret stays valid until: transom key retire {id}"));
+            Ok(())
+        }
+        Key::Retire { id } => client.act(Method::POST, &at(&id, "/retire")).await,
+        Key::Revoke { id } => client.act(Method::DELETE, &at(&id, "")).await,
+        Key::List { project } => {
+            let filter = project.map(|project| format!("?project={}", escape(&project))).unwrap_or_default();
+            let keys: Vec<KeyBody> = client.list(&format!("/api/v1/keys{filter}")).await?;
+            if common.json {
+                return output::json(&keys);
+            }
+            let rows: Vec<_> = keys
+                .into_iter()
+                .map(|key| {
+                    let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+                    let secrets = key.active_secrets.to_string();
+                    vec![
+                        key.id,
+                        key.name,
+                        key.role.to_string(),
+                        state.to_owned(),
+                        secrets,
+                        key.project,
+                        key.created_at,
+                    ]
+                })
+                .collect();
+            let header = ["ID", "NAME", "ROLE", "STATE", "SECRETS", "PROJECT", "CREATED"];
+            output::table(&header, &rows, "There are no access keys: transom key add --project P")
+        }
+    }
+}
+
+fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
+    if common.json {
+        return output::json(key);
+    }
+    output::line(format_args!("id      {}", key.id))?;
+    output::line(format_args!("secret  {}", key.secret))?;
+    output::line(format_args!("project {}", key.project))?;
+    output::say("The secret is shown this once: keep it now.");
+    Ok(())
+}

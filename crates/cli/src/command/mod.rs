@@ -1,0 +1,11 @@
+//! One file for each command.
+
+pub(crate) mod audit;
+pub(crate) mod console;
+pub(crate) mod demo;
+pub(crate) mod grant;
+pub(crate) mod instance;
+pub(crate) mod key;
+pub(crate) mod project;
+pub(crate) mod serve;
+pub(crate) mod session;

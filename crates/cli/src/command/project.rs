@@ -1,0 +1,36 @@
+//! `transom project`
+
+use reqwest::Method;
+use serde_json::json;
+use transom_model::api::ProjectBody;
+
+use crate::args::{Common, Project};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) async fn run(common: &Common, command: Project) -> Result<(), Failure> {
+    let client = Client::new(common)?;
+    match command {
+        Project::Add { name } => {
+            let project: ProjectBody =
+                client.send(Method::POST, "/api/v1/projects", &json!({ "name": name })).await?;
+            if common.json { output::json(&project) } else { output::line(project.id) }
+        }
+        Project::List => {
+            let projects: Vec<ProjectBody> = client.list("/api/v1/projects").await?;
+            if common.json {
+                return output::json(&projects);
+            }
+            let rows: Vec<_> = projects
+                .into_iter()
+                .map(|project| vec![project.name, project.id, project.created_at])
+                .collect();
+            output::table(
+                &["NAME", "ID", "CREATED"],
+                &rows,
+                "There are no projects: transom project add NAME",
+            )
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `transom serve`
+
+use std::io::IsTerminal as _;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use transom_server::config::{Config, TlsFiles};
+use transom_server::data::read_master_key;
+use transom_server::{Options, Server, Tls};
+
+use crate::args::{Common, Serve};
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
+    start_log("info");
+    raise_descriptor_limit();
+    let mut config = match &serve.config {
+        Some(path) => Config::read(path).map_err(Failure::theirs)?,
+        None => Config::default(),
+    };
+    if let Some(url) = serve.public_url {
+        config.http.public_url = Some(url);
+    }
+    let tls = match (serve.self_signed, serve.tls_cert, serve.tls_key) {
+        (true, ..) => Tls::SelfSigned,
+        (_, Some(cert), Some(key)) => Tls::Files(TlsFiles { cert, key }),
+        _ => Tls::Off,
+    };
+    let plain = matches!(tls, Tls::Off) && config.http.tls.is_none();
+    if plain && !serve.listen.ip().is_loopback() && config.http.trusted_proxies.is_empty() {
+        output::say(
+            "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
+                     or declare the proxy in front in [http] trusted_proxies.",
+        );
+    }
+    if serve.listen.ip().is_unspecified() && config.http.public_url.is_none() {
+        output::say(
+            "Console URLs will begin with this machine's first address: --public-url sets what they should begin with.",
+        );
+    }
+    let master_key =
+        serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
+    let listener = TcpListener::bind(serve.listen)
+        .await
+        .map_err(|error| Failure::theirs(format_args!("cannot listen on {}: {error}", serve.listen)))?;
+    let options = Options { data: common.data.clone(), config, database: serve.database, tls, master_key };
+    let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
+    introduce(common, &server);
+    // Where no service manager listens, there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    wait_for_signal().await?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!(sessions = server.app().live.count(), "draining");
+    server.stop().await;
+    Ok(())
+}
+
+fn introduce(common: &Common, server: &Server) {
+    tracing::info!(address = %server.address(), public_url = %server.public_url(), "serving");
+    output::say(format_args!("Transom serves {}", server.admin().server));
+    output::say(format_args!("Operator commands find it by {}", common.data.join("admin.json").display()));
+    if let Some(ca) = server.ca() {
+        output::say(format_args!("Its certificate's CA is {}", ca.display()));
+        output::say(format_args!("  curl --cacert {} {}/healthz", ca.display(), server.admin().server));
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+pub(crate) async fn wait_for_signal() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::ours)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::ours)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one JSON object per line.
+pub(crate) fn start_log(default: &str) {
+    let filter = std::env::var("TRANSOM_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if std::env::var("TRANSOM_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().flatten_event(true).init();
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+}
+
+/// Each session holds two descriptors; the soft limit is commonly 1024 for no reason of ours.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of descriptors stays at {:?}", limit.current);
+    }
+}

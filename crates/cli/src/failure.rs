@@ -1,0 +1,58 @@
+//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::output;
+
+/// A command that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    sentence: String,
+    next_step: Option<String>,
+    detail: Option<serde_json::Value>,
+    ours: bool,
+}
+
+impl Failure {
+    /// The user's or the far side's fault.
+    pub(crate) fn theirs(sentence: impl Display) -> Self {
+        Self { sentence: sentence.to_string(), next_step: None, detail: None, ours: false }
+    }
+
+    /// Our own fault.
+    pub(crate) fn ours(sentence: impl Display) -> Self {
+        Self { ours: true, ..Self::theirs(sentence) }
+    }
+
+    /// What to do about it.
+    pub(crate) fn with_next_step(self, next_step: impl Display) -> Self {
+        Self { next_step: Some(next_step.to_string()), ..self }
+    }
+
+    /// What the server answered, for `--json`.
+    pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// Says it.
+    pub(crate) fn report(self, json: bool) -> ExitCode {
+        output::say(format_args!("transom: {}", self.sentence));
+        if let Some(next_step) = &self.next_step {
+            output::say(format_args!("         {next_step}"));
+        }
+        if json {
+            let detail = self.detail.unwrap_or_else(|| serde_json::json!({ "message": self.sentence }));
+            // Whoever asked for JSON may have gone.
+            let _ = output::json(&serde_json::json!({ "error": detail }));
+        }
+        ExitCode::from(if self.ours { 2 } else { 1 })
+    }
+}
+
+/// A command line that cannot be understood: the user's fault, while help and version are no fault at all.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Where help cannot be printed, nothing can.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,78 @@
+//! What commands print: results on stdout, everything else for people on stderr.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// One line on stderr.
+pub(crate) fn say(line: impl fmt::Display) {
+    // Nobody listening is no reason to fail.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// One line on stdout.
+pub(crate) fn line(line: impl fmt::Display) -> Result<(), Failure> {
+    write(format_args!("{line}\n"))
+}
+
+/// One JSON document on stdout.
+pub(crate) fn json(document: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(Failure::ours)?;
+    line(text)
+}
+
+/// One JSON object on a line of its own.
+pub(crate) fn json_line(object: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string(object).map_err(Failure::ours)?)
+}
+
+fn write(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+        // `transom … | head` is fine.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::theirs(format_args!("cannot write: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// A table on stdout, or a sentence on stderr where it would be empty.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>], empty: &str) -> Result<(), Failure> {
+    if rows.is_empty() {
+        say(empty);
+        return Ok(());
+    }
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+        })
+        .collect();
+    let print = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        line(padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    print(header.to_vec())?;
+    for row in rows {
+        print(row.iter().map(String::as_str).collect())?;
+    }
+    Ok(())
+}
+
+/// Progress of long work, on a terminal only.
+pub(crate) fn progress(text: fmt::Arguments<'_>) {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
+    }
+}
+
+/// Ends a line of progress.
+pub(crate) fn progress_done() {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+}
