@@ -1,0 +1,3 @@
+//! Test servers, fake VNC servers, WebSocket viewers and a fault proxy, for tests only.
+
+pub mod postgres;

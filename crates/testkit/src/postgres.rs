@@ -1,0 +1,192 @@
+//! A real PostgreSQL for tests: one throw-away cluster per test run, stopped and removed when the run is over.
+//!
+//! `cargo nextest` runs every test in a process of its own; they find each other's cluster by the run's id, and it
+//! lives as long as the runner. Under `cargo test` it lives as long as the test binary. A guard process waits for that
+//! end, so nothing is left running however the tests end.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::process::parent_id;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A free port may be taken by somebody else before PostgreSQL binds it; this often in a row it is not.
+const ATTEMPTS: u32 = 5;
+
+/// Waits for a process (`$1`) to end, then stops the cluster (in `$2`, programs in `$3`) and removes it. The rest of
+/// the arguments says how to become the cluster's user.
+const GUARD: &str = r#"
+    keeper=$1 folder=$2 programs=$3; shift 3
+    tail --sleep-interval=0.2 --pid="$keeper" --follow /dev/null
+    "$@" "$programs/pg_ctl" stop --pgdata "$folder/data" --mode immediate --wait
+    rm -rf "$folder"
+"#;
+
+/// The URL of a new, empty database. Blocks: the first call of a run starts PostgreSQL, which takes a second or two.
+///
+/// # Panics
+/// Where PostgreSQL is not installed or does not start, with the reason.
+#[must_use]
+pub fn database() -> String {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let cluster = CLUSTER.get_or_init(Cluster::find_or_start);
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut createdb = Command::new(cluster.programs.join("createdb"));
+    createdb.args(["--host=127.0.0.1", "--username=transom", &format!("--port={}", cluster.port), &name]);
+    succeed(createdb.env("PGPASSWORD", &cluster.password));
+    format!("postgres://transom:{}@127.0.0.1:{}/{name}", cluster.password, cluster.port)
+}
+
+struct Cluster {
+    programs: PathBuf,
+    port: u16,
+    password: String,
+}
+
+impl Cluster {
+    fn find_or_start() -> Self {
+        let programs = programs();
+        let (name, keeper) = match std::env::var("NEXTEST_RUN_ID") {
+            Ok(run) => (run, parent_id()),
+            Err(_) => (random(), std::process::id()),
+        };
+        // Not the target folder: the unprivileged user that PostgreSQL runs as may not be able to reach it.
+        let folder = std::env::temp_dir().join(format!("transom-postgres-{name}"));
+        fs::create_dir_all(&folder).expect("the temporary folder can be written");
+        let lock = File::create(folder.join("lock")).expect("the cluster's folder can be written");
+        lock.lock().expect("the cluster's folder can be locked");
+
+        let address = folder.join("address");
+        if let Ok(text) = fs::read_to_string(&address) {
+            let (port, password) = text.split_once(' ').expect("a port and a password");
+            return Self { programs, port: port.parse().expect("a port"), password: password.to_owned() };
+        }
+        let password = random();
+        guard(&folder, &programs, keeper);
+        init(&folder, &programs, &password);
+        let port = start(&folder, &programs);
+        fs::write(address, format!("{port} {password}")).expect("the cluster's folder can be written");
+        Self { programs, port, password }
+    }
+}
+
+/// Where `initdb` and its kind are: Debian keeps them out of the PATH.
+fn programs() -> PathBuf {
+    let debian = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<_> =
+        debian.chain(std::env::split_paths(&path)).filter(|folder| folder.join("initdb").exists()).collect();
+    found.sort();
+    found
+        .pop()
+        .expect("PostgreSQL is not installed: `make test` installs it, by hand: apt-get install postgresql")
+}
+
+fn guard(folder: &Path, programs: &Path, keeper: u32) {
+    // A session of its own: a Ctrl-C that ends the tests must not end the guard.
+    Command::new("setsid")
+        .args(["--fork", "sh", "-c", GUARD, "guard", &keeper.to_string()])
+        .args([folder, programs])
+        .args(as_owner())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("setsid (util-linux) starts");
+}
+
+fn init(folder: &Path, programs: &Path, password: &str) {
+    if am_root() {
+        succeed(Command::new("chown").arg("postgres:").arg(folder));
+    }
+    let password_file = folder.join("password");
+    fs::write(&password_file, password).expect("the cluster's folder can be written");
+    succeed(
+        command(&programs.join("initdb"))
+            .arg("--pgdata")
+            .arg(folder.join("data"))
+            .arg("--pwfile")
+            .arg(password_file)
+            .args([
+                "--username=transom",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ]),
+    );
+}
+
+/// Starts the cluster and answers its port.
+fn start(folder: &Path, programs: &Path) -> u16 {
+    let mut attempt = 1;
+    loop {
+        let port = free_port();
+        // The machine does not lose power during a test, and the cluster is thrown away.
+        let options = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c max_connections=300 \
+             -c fsync=off -c full_page_writes=off"
+        );
+        let mut pg_ctl = command(&programs.join("pg_ctl"));
+        pg_ctl.args(["start", "--wait", "--timeout=60", "--options", &options]);
+        pg_ctl.arg("--pgdata").arg(folder.join("data")).arg("--log").arg(folder.join("data/log"));
+        // Not piped: PostgreSQL inherits the pipe and would keep it open.
+        let status = pg_ctl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if status.expect("pg_ctl starts").success() {
+            return port;
+        }
+        assert!(
+            attempt < ATTEMPTS,
+            "PostgreSQL does not start: {:?}",
+            fs::read_to_string(folder.join("data/log"))
+        );
+        attempt += 1;
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// PostgreSQL refuses to run as root.
+fn as_owner() -> &'static [&'static str] {
+    if am_root() {
+        &["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env"]
+    } else {
+        &["env"]
+    }
+}
+
+fn command(program: &Path) -> Command {
+    let [first, rest @ ..] = as_owner() else { unreachable!("it is never empty") };
+    let mut command = Command::new(first);
+    // A folder that the cluster's user may be in, wherever the tests run.
+    command.args(rest).arg(program).current_dir("/");
+    command
+}
+
+fn am_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+fn random() -> String {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).expect("random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?} failed: {errors}", command.get_program());
+}

@@ -1,0 +1,105 @@
+//! Holds the layers of `docs/ARCHITECTURE.md`: which crate may stand on which, and what each part must never import.
+//!
+//! The rules are in `rules.rs`. Manifests are read as TOML and sources as Rust tokens, so a comment or a string may name anything and an
+//! import cannot hide in a nested `use`. Tests (`#[cfg(test)]`, `tests/`) are free.
+
+mod paths;
+mod rules;
+mod workspace;
+
+use rules::{DIALECTS, LAYERS, MAY_STAND_ON, Never};
+use workspace::Crate;
+
+#[test]
+fn every_crate_stands_only_on_the_layers_below_it() {
+    let crates = workspace::crates();
+    assert!(crates.len() >= 7, "the workspace was not found: {crates:?}");
+    let broken: Vec<String> = crates.iter().flat_map(misplaced).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_part_imports_what_its_layer_must_never_import() {
+    let broken: Vec<String> = LAYERS
+        .iter()
+        .flat_map(|layer| broken_rules(layer.place, layer.never, layer.why))
+        .chain(DIALECTS.iter().flat_map(|dialect| {
+            let others: Vec<Never> = DIALECTS
+                .iter()
+                .filter(|other| *other != dialect)
+                .map(|other| Never::Path(other.path))
+                .collect();
+            broken_rules(dialect.place, &others, "a dialect never leans on another dialect")
+        }))
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_pure_crates_are_really_read() {
+    for place in ["rfb/src", "model/src"] {
+        let mentions: usize = workspace::sources(place)
+            .iter()
+            .map(|source| paths::mentions(&source.text, &source.module).len())
+            .sum();
+        assert!(
+            mentions > 100,
+            "{place}: {mentions} paths found, so the rules would hold whatever it imported"
+        );
+    }
+}
+
+#[test]
+fn a_dependency_that_points_the_wrong_way_is_named() {
+    let krate =
+        |name: &str, dependency: &str| Crate { name: name.into(), dependencies: vec![dependency.into()] };
+    assert_eq!(misplaced(&krate("server", "transom-store")), [""; 0]);
+    assert_eq!(misplaced(&krate("server", "transom-testkit")).len(), 1);
+    assert_eq!(
+        misplaced(&krate("store", "transom-server")),
+        [r#"crate store depends on server; it may stand on ["model"] only"#]
+    );
+    assert_eq!(misplaced(&krate("novelty", "serde")).len(), 1);
+}
+
+/// The dependencies of a crate that point the wrong way, one sentence each.
+fn misplaced(krate: &Crate) -> Vec<String> {
+    let Some((_, below)) = MAY_STAND_ON.iter().find(|(name, _)| *name == krate.name) else {
+        return vec![format!(
+            "crate {} has no place: give it one in rules.rs and in docs/ARCHITECTURE.md",
+            krate.name
+        )];
+    };
+    krate
+        .dependencies
+        .iter()
+        .filter_map(|dependency| dependency.strip_prefix("transom-"))
+        .filter(|ours| !below.contains(ours))
+        .map(|ours| format!("crate {} depends on {ours}; it may stand on {below:?} only", krate.name))
+        .collect()
+}
+
+/// What the sources and the manifest of `place` import against the rules, one sentence each; nothing where `place` does not exist yet.
+fn broken_rules(place: &str, never: &[Never], why: &str) -> Vec<String> {
+    let in_sources = workspace::sources(place).into_iter().flat_map(|source| {
+        let mentions = paths::mentions(&source.text, &source.module);
+        mentions
+            .into_iter()
+            .filter(|mention| never.iter().any(|never| never.forbids(mention)))
+            .map(move |mention| {
+                format!("{}:{} names {} ({why})", source.file, mention.line, mention.path.join("::"))
+            })
+            .collect::<Vec<_>>()
+    });
+    let in_manifest = workspace::crates()
+        .into_iter()
+        .filter(|krate| format!("{}/src", krate.name) == place)
+        .flat_map(|krate| {
+            krate
+                .dependencies
+                .into_iter()
+                .filter(|dependency| never.iter().any(|never| never.forbids_crate(dependency)))
+                .map(move |dependency| format!("crate {} depends on {dependency} ({why})", krate.name))
+        });
+    in_sources.chain(in_manifest).collect()
+}

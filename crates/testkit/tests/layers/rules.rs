@@ -1,0 +1,205 @@
+//! The rules themselves.
+
+use crate::paths::Mention;
+
+/// Which of our own crates each crate may depend on. The test kit is a development dependency and stands on whatever it tests.
+pub(crate) const MAY_STAND_ON: &[(&str, &[&str])] = &[
+    ("rfb", &[]),
+    ("tunnel", &[]),
+    ("model", &[]),
+    ("store", &["model"]),
+    ("desktop", &["rfb"]),
+    ("agent", &["tunnel", "model"]),
+    ("server", &["rfb", "tunnel", "model", "store"]),
+    ("cli", &["server", "agent", "desktop", "model"]),
+    ("testkit", &["rfb", "tunnel", "model", "store", "desktop", "agent", "server", "cli"]),
+];
+
+/// One part of the workspace and what must not appear in it.
+pub(crate) struct Layer {
+    /// A folder or a module below `crates/`.
+    pub(crate) place: &'static str,
+    pub(crate) never: &'static [Never],
+    pub(crate) why: &'static str,
+}
+
+/// Something that a layer must not import.
+pub(crate) enum Never {
+    /// A crate, in the manifest or at the start of a path.
+    Crate(&'static str),
+    /// Consecutive segments anywhere in a path; `super` and `self` are resolved first.
+    Path(&'static str),
+}
+
+use Never::{Crate, Path};
+
+/// No runtime, no sockets, no files, no clock: bytes and time are passed in.
+const PURE: &[Never] = &[
+    Crate("tokio"),
+    Crate("tokio_util"),
+    Crate("axum"),
+    Crate("hyper"),
+    Crate("reqwest"),
+    Crate("sqlx"),
+    Crate("socket2"),
+    Crate("rustix"),
+    Path("TcpStream"),
+    Path("TcpListener"),
+    Path("UdpSocket"),
+    Path("UnixStream"),
+    Path("UnixListener"),
+    Path("ToSocketAddrs"),
+    Path("std::fs"),
+    Path("std::env"),
+    Path("std::process"),
+    Path("std::thread"),
+    Path("Instant::now"),
+    Path("SystemTime::now"),
+    Path("Timestamp::now"),
+    Path("Zoned::now"),
+    Path("Uuid::now_v7"),
+];
+
+const PURE_WHY: &str = "a pure crate: bytes and time in, bytes and events out";
+
+pub(crate) const LAYERS: &[Layer] = &[
+    Layer { place: "rfb/src", never: PURE, why: PURE_WHY },
+    Layer { place: "tunnel/src", never: PURE, why: PURE_WHY },
+    Layer { place: "model/src", never: PURE, why: PURE_WHY },
+    Layer {
+        place: "agent/src",
+        never: &[Crate("axum"), Crate("transom_server"), Crate("transom_store")],
+        why: "the agent stays small: it runs on routers and panels",
+    },
+    Layer {
+        place: "server/src/app",
+        never: &[
+            Crate("axum"),
+            Crate("http"),
+            Crate("hyper"),
+            Path("StatusCode"),
+            Path("crate::http"),
+            Path("crate::api"),
+            Path("crate::gateway"),
+            Path("crate::relay"),
+        ],
+        why: "use cases know neither HTTP nor a dialect nor who carries the bytes",
+    },
+    Layer {
+        place: "server/src/api",
+        never: &[Crate("transom_store"), Path("crate::gateway"), Path("crate::relay")],
+        why: "the front doors reach everything through the use cases",
+    },
+    Layer {
+        place: "server/src/gateway",
+        never: &[Path("crate::api")],
+        why: "the gateway serves every dialect alike",
+    },
+    Layer {
+        place: "server/src/relay",
+        never: &[Path("crate::api"), Crate("transom_rfb")],
+        why: "the relay moves opaque bytes",
+    },
+];
+
+/// One front door's own folder.
+#[derive(PartialEq)]
+pub(crate) struct Dialect {
+    pub(crate) place: &'static str,
+    pub(crate) path: &'static str,
+}
+
+pub(crate) const DIALECTS: &[Dialect] = &[
+    Dialect { place: "server/src/api/native", path: "crate::api::native" },
+    Dialect { place: "server/src/api/zenlayer", path: "crate::api::zenlayer" },
+    Dialect { place: "server/src/api/openstack", path: "crate::api::openstack" },
+    Dialect { place: "server/src/api/vnc_cloud", path: "crate::api::vnc_cloud" },
+];
+
+impl Never {
+    pub(crate) fn forbids(&self, mention: &Mention) -> bool {
+        let path = &mention.path;
+        match self {
+            // A lone word is a crate only where it is imported: `http` may also be a variable.
+            Crate(name) => path[0] == *name && (path.len() > 1 || mention.imported),
+            Path(wanted) => {
+                let wanted: Vec<&str> = wanted.split("::").collect();
+                path.windows(wanted.len()).any(|window| window == wanted.as_slice())
+            }
+        }
+    }
+
+    /// Whether a dependency of this name, as a manifest writes it, is forbidden.
+    pub(crate) fn forbids_crate(&self, dependency: &str) -> bool {
+        matches!(self, Crate(name) if *name == dependency.replace('-', "_"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::mentions;
+
+    fn forbidden(never: &Never, code: &str) -> bool {
+        let module = ["crate", "app", "grants"].map(str::to_owned);
+        mentions(code, &module).iter().any(|mention| never.forbids(mention))
+    }
+
+    #[test]
+    fn a_crate_is_found_however_it_is_named() {
+        for code in [
+            "use axum::Router;",
+            "use axum;",
+            "use axum as web;",
+            "use ::axum::Router;",
+            "use {std::fmt, axum::{Router, http}};",
+            "fn f() -> axum::Router { todo!() }",
+            "fn f() { let _ = ::axum::Router::new(); }",
+            "#[axum::debug_handler] fn f() {}",
+            "impl<T: axum::extract::FromRef<T>> X for T {}",
+        ] {
+            assert!(forbidden(&Crate("axum"), code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_found_through_groups_and_relative_segments() {
+        for code in [
+            "use crate::api::native;",
+            "use crate::{app, api};",
+            "use super::super::api::native::Body;",
+            "fn f() { super::super::api::serve(); }",
+            "pub(in crate::api) fn f() {}",
+        ] {
+            assert!(forbidden(&Path("crate::api"), code), "{code}");
+        }
+        assert!(forbidden(&Path("Instant::now"), "fn f() { let t = std::time::Instant::now(); }"));
+        assert!(forbidden(&Path("TcpStream"), "use std::net::{IpAddr, TcpStream};"));
+    }
+
+    #[test]
+    fn what_is_not_an_import_is_left_alone() {
+        for code in [
+            "// use axum::Router;",
+            "/* /* axum::Router */ axum::Router */",
+            "/// [`axum::Router`]\nfn f() {}",
+            r##"fn f() { let _ = ("axum::Router", r#"axum::"Router"#, b"axum::x", '"', "axum::"); }"##,
+            "fn f<'axum>(axum: &'axum str) {}",
+            "use crate::axum::Router;",
+            "#[cfg(test)] mod tests { use axum::Router; fn f() { if true { } } }",
+            "#[cfg(test)]\nuse axum::Router;",
+        ] {
+            assert!(!forbidden(&Crate("axum"), code), "{code}");
+        }
+        assert!(forbidden(&Crate("axum"), "#[cfg(not(test))] use axum::Router;"));
+        assert!(forbidden(&Crate("axum"), "#[cfg(test)] mod tests { fn f() {} } use axum::Router;"));
+        assert!(!forbidden(&Path("crate::api"), "use super::api; use self::api::x;"));
+    }
+
+    #[test]
+    fn a_dependency_is_known_by_its_name_in_the_manifest() {
+        assert!(Crate("transom_store").forbids_crate("transom-store"));
+        assert!(!Crate("http").forbids_crate("httparse"));
+        assert!(!Path("tokio").forbids_crate("tokio"));
+    }
+}
