@@ -1,0 +1,41 @@
+# What people and machines do with this repository; `make` alone lists it.
+
+TARGET    := $(or $(CARGO_TARGET_DIR),target)
+WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/.tests/*' -not -path 'web/e2e/*')
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo test check setup-build
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: web/dist ## build the console page and the program (target/release/transom)
+	cargo build --release -p transom-cli
+
+demo: build ## build, then open a console on the built-in test desktop
+	@$(TARGET)/release/transom demo $(ARGS)
+
+test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run every test
+	@scripts/setup.sh test
+	npm --prefix web test
+	cargo test --workspace --doc
+	cargo nextest run --workspace
+
+check: web/dist ## hold formatting, lints, documentation, types and dependency rules
+	@scripts/setup.sh check
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	npm --prefix web run check
+	cargo deny --locked check --allow unused-wrapper --allow license-not-encountered bans licenses sources
+	@if GIT_TERMINAL_PROMPT=0 timeout 60 cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
+	else echo 'advisories: not checked, their database is out of reach'; fi
+
+setup-build:
+	@scripts/setup.sh build
+
+# The folder itself is the target: the build empties and refills it, and `touch` dates it after its sources.
+web/dist: $(WEB_FILES) | setup-build
+	npm --prefix web run build || { rm -rf $@; exit 1; }
+	@touch $@
