@@ -86,7 +86,7 @@ pub(crate) fn text_width(characters: usize, scale: usize) -> usize {
     characters * (GLYPH_WIDTH + 1) * scale
 }
 
-/// How high a line of text is.
+/// How high a line of text is, without the tails that hang below it.
 pub(crate) fn text_height(scale: usize) -> usize {
     GLYPH_HEIGHT * scale
 }

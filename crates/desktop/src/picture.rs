@@ -24,7 +24,8 @@ const ALERT: Colour = 0xff_8a4c;
 
 const BARS: [Colour; 8] =
     [0xe9_edf5, 0xf4_c542, 0x3c_c8dc, 0x4c_c46a, 0xc2_5ad0, 0xe0_524f, 0x4a_6cf0, 0x2b_3954];
-const BARS_HEIGHT: usize = 56;
+/// Three rows of tiles, of which the edges of the bars are sent in every step.
+const BARS_HEIGHT: usize = 48;
 /// Pixels that the bars move in one step: small, so that only their edges are sent.
 const BARS_STRIDE: usize = 8;
 const RAMP_HEIGHT: usize = 8;
@@ -84,7 +85,7 @@ fn title(canvas: &mut Canvas, unix_seconds: u64) {
     canvas.text(zone - text_width(clock.len(), LARGE) - INSET / 2, y, LARGE, ACCENT, &clock);
     canvas.text(zone, lower, SMALL, DIM, "UTC");
     let says = "What you type, point at and paste comes back in this picture.";
-    canvas.text(MARGIN, y + text_height(LARGE) + 12, SMALL, DIM, says);
+    canvas.text(MARGIN, y + text_height(LARGE) + 18, SMALL, DIM, says);
 }
 
 /// The last lines of what was typed, with a cursor behind them.

@@ -140,7 +140,7 @@ async fn a_viewer_gets_a_picture() {
     );
     viewer.request(false).await;
     assert_eq!(viewer.update().await, [[0, 0, WIDTH, HEIGHT]]);
-    viewer.change([0, 0, WIDTH, 56]).await;
+    viewer.change([0, 0, WIDTH, 48]).await;
     let mut bars = viewer.cut([0, 20, WIDTH, 1]);
     bars.dedup();
     assert!(bars.len() >= 8, "colour bars: {bars:x?}");
