@@ -17,6 +17,7 @@ pub mod tls;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use parking_lot::Mutex;
@@ -138,10 +139,10 @@ async fn http_1(
     permit: Permit,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let service = service(front, connection, permit);
+    let service = Requests::new(front, connection, permit);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
-    let serving = builder.serve_connection(TokioIo::new(stream), service_fn(move |request| service(request)));
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving.with_upgrades());
     tokio::select! {
         served = serving.as_mut() => return served.map_err(io::Error::other),
@@ -157,7 +158,7 @@ async fn http_2(
     permit: Permit,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let service = service(front, connection, permit);
+    let service = Requests::new(front, connection, permit);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -165,7 +166,7 @@ async fn http_2(
         .max_concurrent_streams(100)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
-    let serving = builder.serve_connection(TokioIo::new(stream), service_fn(move |request| service(request)));
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
     let graceful = GracefulShutdown::new();
     let serving = graceful.watch(serving);
     tokio::select! {
@@ -177,23 +178,32 @@ async fn http_2(
     }
 }
 
-/// Hands requests to the router, each with where it came from. The first one makes the connection a whole one.
-fn service(
+/// Hands a connection's requests to the router, each with where it came from. The first one makes the connection a whole
+/// one.
+#[derive(Clone)]
+struct Requests {
     front: Arc<Front>,
     connection: Connection,
-    permit: Permit,
-) -> impl Fn(
-    http::Request<Incoming>,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>
-+ Clone {
-    let permit = Arc::new(Mutex::new(Some(permit)));
-    move |request| {
-        permit.lock().take();
-        let source = Source::read(connection, request.headers(), &front.app.config().http);
+    permit: Arc<Mutex<Option<Permit>>>,
+}
+
+impl Requests {
+    fn new(front: Arc<Front>, connection: Connection, permit: Permit) -> Self {
+        Self { front, connection, permit: Arc::new(Mutex::new(Some(permit))) }
+    }
+}
+
+impl Service<http::Request<Incoming>> for Requests {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
+        self.permit.lock().take();
+        let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(source);
-        let router = front.router.clone();
-        Box::pin(async move { router.oneshot(request).await })
+        Box::pin(self.front.router.clone().oneshot(request))
     }
 }
 
