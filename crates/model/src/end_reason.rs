@@ -263,6 +263,33 @@ mod tests {
         }
     }
 
+    /// `TRANSOM_UPDATE=1 cargo test -p transom-model` writes the file anew.
+    #[test]
+    fn the_page_knows_the_same_list() {
+        let rows: Vec<_> = EndReason::ALL
+            .iter()
+            .map(|reason| {
+                serde_json::json!({
+                    "code": reason.code(),
+                    "close_code": reason.close_code(),
+                    "sentence": reason.sentence(),
+                    "side": reason.side(),
+                    "next_step": reason.next_step(),
+                    "retry": reason.retry(),
+                })
+            })
+            .collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/src/end-reasons.json");
+        if std::env::var_os("TRANSOM_UPDATE").is_some() {
+            let lines: Vec<_> = rows.iter().map(|row| format!("  {row}")).collect();
+            let text = format!("[\n{}\n]\n", lines.join(",\n"));
+            std::fs::write(path, text).expect("the file can be written");
+        }
+        let text = std::fs::read_to_string(path).expect("web/src/end-reasons.json");
+        let page: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(page, rows, "the list changed: TRANSOM_UPDATE=1 cargo test -p transom-model");
+    }
+
     #[test]
     fn a_long_detail_is_cut_at_a_character() {
         let end = End::new(EndReason::InstanceRefusedSession, "ä".repeat(200));

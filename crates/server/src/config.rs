@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_typo_is_an_error_that_names_the_key() {
         let error = Config::parse("[console]\nidel = \"30m\"").expect_err("a typo");
-        assert!(error.starts_with("console: unknown field `idel`"), "{error}");
+        assert!(error.starts_with("console.idel: unknown field `idel`"), "{error}");
         let error = Config::parse("[console]\nresume = \"soon\"").expect_err("no duration");
         assert_eq!(error, "console.resume: \"soon\" is not a duration such as 60s, 10m, 12h or 30d");
     }

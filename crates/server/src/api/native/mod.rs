@@ -87,3 +87,20 @@ pub fn openapi() -> String {
 async fn unknown(id: Id) -> Response {
     Failure::new(Error::NotFound("path"), &id.0).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `TRANSOM_UPDATE=1 cargo test -p transom-server` writes the file anew.
+    #[test]
+    fn the_checked_in_description_is_the_one_that_is_served() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        if std::env::var_os("TRANSOM_UPDATE").is_some() {
+            std::fs::write(path, openapi()).expect("the file can be written");
+        }
+        let checked_in = std::fs::read_to_string(path).expect("docs/openapi.json");
+        assert!(checked_in == openapi(), "the API changed: TRANSOM_UPDATE=1 cargo test -p transom-server");
+        assert!(checked_in.contains("\"openapi\": \"3.1."));
+    }
+}
