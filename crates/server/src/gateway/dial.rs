@@ -36,9 +36,18 @@ pub struct Dialled {
 pub async fn dial(app: &App, instance: &Instance) -> Result<Dialled, End> {
     let target = app.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
+    let truncated =
+        credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(&target).await?;
     let mut machine = InstanceHandshake::new(credentials);
     match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
+        Ok(Err(End { reason: EndReason::InstancePasswordWrong, detail })) if truncated => {
+            let detail = detail.unwrap_or_default();
+            Err(End::new(
+                EndReason::InstancePasswordWrong,
+                format!("{detail}; only its first 8 characters count"),
+            ))
+        }
         Ok(done) => done,
         Err(_) if machine.stage() == Stage::Version => Err(EndReason::InstanceSilent.into()),
         Err(_) => {

@@ -21,12 +21,7 @@ use crate::app::{App, Error};
 pub async fn run(app: Arc<App>, mut claim: Claim, mut link: Link) {
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
-    // The way to the first pixels needs much more memory than the session after it: it has a box of its own.
-    let opening = Box::pin(open(&app, &claim, &mut link));
-    let opened = tokio::select! {
-        opened = opening => opened,
-        cut = &mut told => Err(Failure::Dial(cut.unwrap_or_else(|_| EndReason::InternalError.into()))),
-    };
+    let opened = open(&app, &claim, &mut link, &mut told).await;
     let end = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
@@ -61,17 +56,41 @@ struct Ready {
     early: Vec<u8>,
 }
 
-async fn open(app: &App, claim: &Claim, link: &mut Link) -> Result<Ready, Failure> {
-    let instance = dial(app, &claim.target.instance).await.map_err(Failure::Dial)?;
+/// The way to the first pixels. It needs much more memory than the session after it, so its parts have boxes of their own.
+async fn open(
+    app: &App,
+    claim: &Claim,
+    link: &mut Link,
+    told: &mut oneshot::Receiver<End>,
+) -> Result<Ready, Failure> {
+    let dialled = Box::pin(dial(app, &claim.target.instance));
+    let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
     app.commit(claim).await.map_err(|error| Failure::Viewer(end_of(error)))?;
-    let greeted = timeout(VIEWER_HANDSHAKE, greet(link)).await;
-    let early = match greeted {
-        Ok(greeted) => greeted.map_err(Failure::Viewer)?,
-        Err(_) => return Err(Failure::Viewer(EndReason::ViewerTooSlow.into())),
-    };
-    link.send(&instance.init.message()).await.map_err(Failure::Viewer)?;
+    let greeted = Box::pin(introduce(link, &instance));
+    let early = unless_told(told, greeted).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
+}
+
+/// Does the work, unless the session is told to end meanwhile.
+async fn unless_told<T>(
+    told: &mut oneshot::Receiver<End>,
+    work: impl Future<Output = Result<T, End>>,
+) -> Result<T, End> {
+    tokio::select! {
+        done = work => done,
+        cut = told => Err(cut.unwrap_or_else(|_| EndReason::InternalError.into())),
+    }
+}
+
+/// Brings the viewer to where the instance is: behind ServerInit.
+async fn introduce(link: &mut Link, instance: &Dialled) -> Result<Vec<u8>, End> {
+    let introduced = timeout(VIEWER_HANDSHAKE, async {
+        let early = greet(link).await?;
+        link.send(&instance.init.message()).await?;
+        Ok(early)
+    });
+    introduced.await.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
 }
 
 /// The viewer's handshake up to ClientInit; what it sent beyond is given back.
