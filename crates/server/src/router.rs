@@ -15,6 +15,7 @@ use transom_model::secret::Secret;
 use crate::api;
 use crate::app::App;
 use crate::app::caller::Proof;
+use crate::app::metrics::Now;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
 use crate::http::with_request_id;
@@ -66,7 +67,8 @@ async fn metrics(State(app): State<Arc<App>>, source: Source, headers: HeaderMap
         )
             .into_response();
     }
-    let text = app.metrics.text(app.live.count());
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let text = app.metrics.text(Now { live_sessions: app.live.count(), tasks });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
 }

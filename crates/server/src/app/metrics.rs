@@ -3,6 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use transom_model::EndReason;
@@ -35,6 +36,15 @@ pub struct ReasonLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabel {
     direction: Word,
+}
+
+/// What is not counted but is so at the moment of asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Sessions that this node carries.
+    pub live_sessions: usize,
+    /// Tasks that have not ended.
+    pub tasks: usize,
 }
 
 /// What is counted.
@@ -99,15 +109,16 @@ impl Metrics {
 
     /// Everything, as Prometheus reads it.
     #[must_use]
-    pub fn text(&self, live_sessions: usize) -> String {
-        use prometheus_client::metrics::gauge::ConstGauge;
+    pub fn text(&self, now: Now) -> String {
+        let gauge = |count| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
         let mut registry = Registry::with_prefix("transom");
         registry.register("grants", "Grants by dialect and outcome", self.grants.clone());
         registry.register(
             "sessions_live",
             "Sessions that this node carries now",
-            ConstGauge::new(i64::try_from(live_sessions).unwrap_or(i64::MAX)),
+            gauge(now.live_sessions),
         );
+        registry.register("tasks", "Tasks of the program: for each connection one, and a few", gauge(now.tasks));
         registry.register(
             "sessions_started",
             "Sessions that reached the screen",
