@@ -5,7 +5,7 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test check setup-build
+.PHONY: help build demo test bench check setup-build
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,12 @@ test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run e
 	npm --prefix web test
 	cargo test --workspace --doc
 	cargo nextest run --workspace
+
+bench: build ## measure the gateway beside websockify and nginx (about ten minutes; bench/README.md)
+	@bench/setup.sh
+	cargo build --release -p transom-bench
+	$(TARGET)/release/transom-bench compare $(ARGS)
+	$(TARGET)/release/transom-bench soak
 
 check: web/dist ## hold formatting, lints, documentation, types and dependency rules
 	@scripts/setup.sh check

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Puts in place what the gateway is compared with: nginx with its stream module (Debian) and websockify (a Python environment below target/).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+WEBSOCKIFY_VERSION=0.13.0
+VENV=${CARGO_TARGET_DIR:-target}/bench/venv
+
+missing=()
+[[ -x /usr/sbin/nginx ]] || missing+=(nginx-light)
+[[ -e /usr/lib/nginx/modules/ngx_stream_module.so ]] || missing+=(libnginx-mod-stream)
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if ((${#missing[@]})); then
+  echo "setup: installing Debian packages: ${missing[*]}" >&2
+  root=()
+  ((EUID == 0)) || root=(sudo)
+  "${root[@]}" scripts/apt-install.sh "${missing[@]}"
+fi
+
+if [[ ! -x $VENV/bin/websockify ]]; then
+  echo "setup: installing websockify $WEBSOCKIFY_VERSION" >&2
+  python3 -m venv "$VENV"
+  # With NumPy, as Debian packages it: without, it unmasks byte by byte.
+  "$VENV/bin/pip" install --quiet "websockify==$WEBSOCKIFY_VERSION" numpy
+fi

@@ -1,0 +1,123 @@
+//! Measures what a console costs: the gateway beside websockify and nginx stream, with real RFB, in one interleaved run.
+//!
+//! ```text
+//! this process: viewers ──► gateway (processes of its own) ──► guest: a VNC server (a process of its own)
+//! ```
+//!
+//! `README.md` beside this crate says how to run it and what the figures mean.
+
+mod guest;
+mod peer;
+mod report;
+mod rfb;
+mod scenario;
+mod soak;
+mod usage;
+mod viewer;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use guest::Guest;
+use peer::{Kind, Peer, Programs};
+use report::Report;
+
+const USAGE: &str = "usage: transom-bench compare [--rounds N] [--only SCENARIO]… | soak
+       with --transom FILE and --websockify FILE where they do not lie in target/";
+
+struct Arguments {
+    command: String,
+    rounds: usize,
+    only: Vec<String>,
+    programs: Programs,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = arguments()?;
+    raise_descriptor_limit()?;
+    let holds = match arguments.command.as_str() {
+        "guest" => guest::run().map(|()| true),
+        "compare" => compare(&arguments),
+        "soak" => soak::run(&arguments.programs),
+        _ => bail!(USAGE),
+    }?;
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Goes round by round, and in each through the scenarios, so that whatever else the machine does meets all gateways alike.
+fn compare(arguments: &Arguments) -> Result<bool> {
+    let guest = Guest::start()?;
+    let mut report = Report::default();
+    let chosen = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    for round in 0..arguments.rounds {
+        for scenario in scenario::ALL.iter().filter(|scenario| chosen(scenario.name)) {
+            for kind in Kind::ALL {
+                let measured = Peer::start(kind, &arguments.programs, guest.address)
+                    .and_then(|peer| (scenario.run)(&peer))
+                    .with_context(|| format!("{} with {}", scenario.name, kind.name()))?;
+                for (name, value) in measured {
+                    note(&format!(
+                        "round {} {name:16} {:12} {}",
+                        round + 1,
+                        kind.name(),
+                        report::short(value)
+                    ));
+                    report.add(round, kind, name, value);
+                }
+            }
+        }
+    }
+    let (table, holds) = report.table();
+    say(&table)?;
+    Ok(holds)
+}
+
+fn arguments() -> Result<Arguments> {
+    let beside = std::env::current_exe()?.with_file_name("transom");
+    let target = beside.ancestors().nth(2).context("no target folder")?.to_owned();
+    let mut parsed = Arguments {
+        command: std::env::args().nth(1).context(USAGE)?,
+        rounds: 5,
+        only: Vec::new(),
+        programs: Programs { transom: beside, websockify: target.join("bench/venv/bin/websockify") },
+    };
+    let mut rest = std::env::args().skip(2);
+    while let Some(name) = rest.next() {
+        let value = rest.next().context(USAGE)?;
+        match name.as_str() {
+            "--rounds" => parsed.rounds = value.parse()?,
+            "--only" => parsed.only.push(value),
+            "--transom" => parsed.programs.transom = PathBuf::from(value),
+            "--websockify" => parsed.programs.websockify = PathBuf::from(value),
+            _ => bail!(USAGE),
+        }
+    }
+    Ok(parsed)
+}
+
+/// A thousand viewers need as many descriptors, and so do gateway and guest, which inherit the limit.
+fn raise_descriptor_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
+}
+
+/// A line of the result.
+fn say(line: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
+/// A line of progress.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Waits where there is no event to wait for.
+#[expect(clippy::disallowed_methods, reason = "these threads have no runtime")]
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}

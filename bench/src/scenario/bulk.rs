@@ -1,0 +1,54 @@
+//! Bulk: how many CPU seconds a gigabyte costs.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+
+use super::Measured;
+use crate::peer::Peer;
+use crate::rfb::{self, Update};
+use crate::viewer::Viewer;
+
+const GB: f64 = 1e9;
+/// 512 MiB of pixels: about half a second of CPU, so that the clock's grain does not show.
+const UPDATES: u64 = 8192;
+/// 96 MiB of clipboard: websockify needs five seconds for a gigabyte of it.
+const TEXTS: u64 = 1536;
+/// The first bytes find cold caches and small windows.
+const WARM_UP: u64 = 64;
+const TEXT: usize = 64 * 1024;
+
+/// The guest sends updates of 64 KiB.
+pub(super) fn to_viewer(peer: &Peer) -> Result<Measured> {
+    let mut viewer = Viewer::open(&peer.door, 0)?;
+    let mut stream = |count: u64| {
+        viewer.send(&rfb::cut_text(format!("stream {count}").as_bytes()))?;
+        viewer.skip(count * Update::BULK.len() as u64)
+    };
+    stream(WARM_UP)?;
+    let before = peer.tree.cpu()?;
+    stream(UPDATES)?;
+    let spent = peer.tree.cpu()? - before;
+    Ok(vec![("to-viewer", spent * GB / (UPDATES * Update::BULK.len() as u64) as f64)])
+}
+
+/// The viewer sends clipboard text of 64 KiB, each in one frame.
+pub(super) fn to_instance(peer: &Peer) -> Result<Measured> {
+    let mut viewer = Viewer::open(&peer.door, 0)?;
+    let message = rfb::cut_text(&vec![b'x'; TEXT]);
+    // Masked beforehand: the viewer should cost little beside what is measured.
+    let wire = viewer.wire(&message);
+    let mut paste = |count: u64| {
+        for _ in 0..count {
+            viewer.socket.write_all(&wire)?;
+        }
+        // The answer tells that all of it has arrived.
+        viewer.send(&rfb::update_request())?;
+        viewer.skip(Update::PIXEL.len() as u64)
+    };
+    paste(WARM_UP)?;
+    let before = peer.tree.cpu()?;
+    paste(TEXTS)?;
+    let spent = peer.tree.cpu()? - before;
+    Ok(vec![("to-instance", spent * GB / (TEXTS * message.len() as u64) as f64)])
+}

@@ -1,0 +1,36 @@
+//! Idle sessions: what memory each takes, untouched and after a burst.
+//!
+//! Buffers that were never touched look free, so the second figure is the true one.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Measured, open};
+use crate::peer::Peer;
+use crate::rfb::{self, Update};
+
+/// Four updates of 64 KiB: a screen that is drawn.
+const BURST: u64 = 4;
+/// Memory that was given back is counted once the allocator has seen to it.
+const REST: Duration = Duration::from_millis(1500);
+
+/// KiB for each session.
+pub(super) fn run(peer: &Peer) -> Result<Measured> {
+    // What the first sessions make the gateway set up is not theirs.
+    drop(open(peer, 20)?);
+    crate::pause(REST);
+    let count = peer.kind.idle_sessions();
+    let base = peer.tree.pss()?;
+    let mut viewers = open(peer, count)?;
+    crate::pause(REST);
+    let idle = peer.tree.pss()?;
+    for viewer in &mut viewers {
+        viewer.send(&rfb::cut_text(format!("stream {BURST}").as_bytes()))?;
+        viewer.skip(BURST * Update::BULK.len() as u64)?;
+    }
+    crate::pause(REST);
+    let burst = peer.tree.pss()?;
+    let each = |pss: f64| (pss - base) / count as f64;
+    Ok(vec![("idle", each(idle)), ("idle-after-burst", each(burst))])
+}
