@@ -10,7 +10,7 @@ use crate::{Result, Store};
 pub struct Retention {
     /// Grants that expired before this go, with their sessions, where none is open.
     pub grants_before: Timestamp,
-    /// Audit records from before this go.
+    /// Audit records from before this go, all but the newest record of all.
     pub audit_before: Timestamp,
     /// At most this many of either go in one call.
     pub limit: u32,
@@ -37,9 +37,10 @@ async fn delete(db: &mut Connection<'_>, retention: Retention) -> Result<Deleted
         SELECT id FROM grants WHERE expires_at < $1 \
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.grant_id = grants.id AND sessions.state <> 'ended') \
         ORDER BY expires_at LIMIT $2)";
-    // The oldest records have the smallest numbers, so only those need to be looked at.
-    const AUDIT: &str =
-        "DELETE FROM audit WHERE at < $1 AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
+    // The oldest records have the smallest numbers, so only those need to be looked at. The newest stays: the next one's
+    // number is one more than its.
+    const AUDIT: &str = "DELETE FROM audit WHERE at < $1 AND seq < (SELECT MAX(seq) FROM audit) \
+        AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
     let grants = db.run(sql(GRANTS).bind(retention.grants_before).bind(retention.limit)).await?;
     let audit_records = db.run(sql(AUDIT).bind(retention.audit_before).bind(retention.limit)).await?;
     Ok(Deleted { grants, audit_records })

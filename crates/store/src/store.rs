@@ -19,7 +19,8 @@ pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Store(Arc<Database>);
 
 impl Store {
-    /// Connects, and brings the schema up to this program's version; refuses a newer schema. Two nodes may start at once.
+    /// Connects, and brings the schema up to this program's version; refuses a newer schema. Two nodes may start at once
+    /// on PostgreSQL; a SQLite file has one node, which locks its data folder before it comes here.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         Ok(Self(Arc::new(Database::open(url).await?)))
     }

@@ -106,7 +106,7 @@ CREATE TABLE sessions (
     state             TEXT    NOT NULL CHECK (state IN ('reserved', 'live', 'detached', 'ended')),
     viewer            TEXT    NOT NULL,
     turn              BIGINT  NOT NULL,
-    ticket            BYTEA   UNIQUE,
+    ticket            BYTEA,
     ticket_presented  BOOLEAN NOT NULL,
     ticket_ttl        BIGINT,
     previous_ticket   BYTEA,
@@ -118,6 +118,7 @@ CREATE TABLE sessions (
     bytes_to_viewer   BIGINT  NOT NULL,
     bytes_to_instance BIGINT  NOT NULL
 );
+CREATE UNIQUE INDEX sessions_by_ticket ON sessions (ticket) WHERE ticket IS NOT NULL;
 CREATE INDEX sessions_by_grant ON sessions (grant_id);
 CREATE INDEX sessions_by_project ON sessions (project_id, id);
 CREATE INDEX sessions_open_by_node ON sessions (node_id) WHERE state <> 'ended';

@@ -28,10 +28,18 @@ impl Connection<'_> {
         }
     }
 
-    /// The first row of the answer.
+    /// The first row of the answer. A statement that changes rows has changed all of them before it gives one.
     pub(crate) async fn first(&mut self, sql: Sql) -> Result<Option<Row>> {
-        // Not `fetch_optional`: it would leave a statement that changes rows half run.
-        Ok(self.all(sql).await?.into_iter().next())
+        match self {
+            Self::Sqlite(connection) => {
+                let row = sqlite_query(sql).fetch_optional(&mut **connection).await.map_err(fault)?;
+                Ok(row.map(Row::from))
+            }
+            Self::Postgres(connection) => {
+                let row = postgres_query(sql).fetch_optional(&mut **connection).await.map_err(fault)?;
+                Ok(row.map(Row::from))
+            }
+        }
     }
 
     /// How many rows were changed.

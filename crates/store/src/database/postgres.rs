@@ -26,6 +26,9 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "10s";
 /// A connection that was used this recently still lives; an older one is tried before it is handed out.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
+/// A PostgreSQL that takes longer to answer at start is not there, and the operator should read so.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Migrations of a large table may take minutes, and another node may be at it.
 const MIGRATION_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -41,12 +44,12 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub(super) async fn open(options: PgConnectOptions) -> Result<Self> {
         let options = options.application_name("transom").disable_statement_logging();
-        timeout(MIGRATION_DEADLINE, migrate(&options)).await.map_err(|_| late())??;
+        migrate(&options).await?;
         let options = options.options([
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
             // What waits for a row's lock must then see the row as it is, not fail: see `reserve`.
-            ("default_transaction_isolation", "read\\ committed"),
+            ("default_transaction_isolation", "read committed"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -93,11 +96,13 @@ impl Postgres {
 }
 
 async fn migrate(options: &PgConnectOptions) -> Result<()> {
-    let mut connection = PgConnection::connect_with(options).await.map_err(fault)?;
-    schema::migrate(&schema::POSTGRES, &mut connection).await?;
+    let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await;
+    let mut connection = connecting.map_err(|_| late("it does not answer"))?.map_err(fault)?;
+    let migrating = timeout(MIGRATION_DEADLINE, schema::migrate(&schema::POSTGRES, &mut connection)).await;
+    migrating.map_err(|_| late("its schema was not brought up to date in time"))??;
     connection.close().await.map_err(fault)
 }
 
-fn late() -> StoreError {
-    StoreError::Unavailable(Cause::new("the schema was not brought up to date in time"))
+fn late(what: &str) -> StoreError {
+    StoreError::Unavailable(Cause::new(what))
 }

@@ -39,6 +39,8 @@ impl Sqlite {
             // FULL: a commit is on the disk when it returns; with WAL, NORMAL could lose the last ones to a power loss.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What a savepoint may have to undo is small: no temporary files for it.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
 
@@ -81,4 +83,34 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConn
 /// Makes the file where it is missing, for its owner only; SQLite gives its other files the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::sql;
+
+    #[tokio::test]
+    async fn a_commit_is_on_the_disk_when_it_returns() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let sqlite = Sqlite::open(&folder.path().join("t.db")).await.expect("a database");
+        for (pragma, expected) in [
+            ("SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1),
+            // FULL
+            ("SELECT synchronous FROM pragma_synchronous", 2),
+            ("SELECT foreign_keys FROM pragma_foreign_keys", 1),
+        ] {
+            let write = sqlite.write(move |db| Box::pin(async move { db.all(sql(pragma)).await }));
+            let value: i64 = write.await.expect(pragma).remove(0).value().expect(pragma);
+            assert_eq!(value, expected, "{pragma}");
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let sqlite = Sqlite::open(&folder.path().join("t.db")).await.expect("a database");
+        let refused = sqlite.read(sql("DELETE FROM settings")).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    }
 }

@@ -1,4 +1,4 @@
-//! SQLite's writer: one task, one connection, and many operations to one commit.
+//! SQLite's writer: one thread, one connection, and many operations to one commit.
 //!
 //! A commit costs a flush of the disk, whatever it holds. So the writer takes all operations that wait, runs each
 //! under a savepoint of one transaction, commits once, and only then answers: who gets an answer knows that it is on
@@ -7,6 +7,7 @@
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -21,10 +22,10 @@ const QUEUE: usize = 1024;
 /// One transaction's worth, so that the first of them is answered soon.
 const MAX_BATCH: usize = 256;
 
-/// The way to the writer's task. The task ends when this is dropped or closed.
+/// The way to the writer's thread, which ends when this is dropped or closed.
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
-    task: TaskTracker,
+    thread: TaskTracker,
 }
 
 enum Message {
@@ -35,10 +36,16 @@ enum Message {
 impl Writer {
     pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let task = TaskTracker::new();
-        task.spawn(work(options, connection, messages));
-        task.close();
-        Self { queue, task }
+        let (thread, runtime) = (TaskTracker::new(), Handle::current());
+        let alive = thread.token();
+        thread.close();
+        // Not a task: it waits for SQLite's own thread several times per operation, and a thread that does nothing else
+        // wakes up sooner than a task that queues behind the sessions' (measured: half the time under load).
+        std::thread::spawn(move || {
+            runtime.block_on(work(options, connection, messages));
+            drop(alive);
+        });
+        Self { queue, thread }
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
@@ -55,7 +62,7 @@ impl Writer {
     /// Finishes what is queued.
     pub(super) async fn close(&self) {
         let _ = self.queue.send(Message::Close).await;
-        self.task.wait().await;
+        self.thread.wait().await;
     }
 }
 
@@ -106,21 +113,23 @@ async fn commit(
         None => connect(options).await?,
     };
     let transaction = async {
-        run(&mut open, "BEGIN IMMEDIATE").await?;
         if let [only] = batch {
-            if !only.run(&mut Connection::Sqlite(&mut open)).await {
-                return run(&mut open, "ROLLBACK").await;
-            }
-        } else {
-            for job in batch {
-                run(&mut open, "SAVEPOINT operation").await?;
-                if !job.run(&mut Connection::Sqlite(&mut open)).await {
-                    run(&mut open, "ROLLBACK TO operation").await?;
-                }
-                run(&mut open, "RELEASE operation").await?;
-            }
+            run(&mut open, "BEGIN IMMEDIATE").await?;
+            let succeeded = only.run(&mut Connection::Sqlite(&mut open)).await;
+            return run(&mut open, if succeeded { "COMMIT" } else { "ROLLBACK" }).await;
         }
-        run(&mut open, "COMMIT").await
+        run(&mut open, "BEGIN IMMEDIATE; SAVEPOINT operation").await?;
+        let mut succeeded = true;
+        for (number, job) in batch.iter_mut().enumerate() {
+            match (number, succeeded) {
+                (0, _) => {}
+                (_, true) => run(&mut open, "RELEASE operation; SAVEPOINT operation").await?,
+                // The savepoint stays, for the next one.
+                (_, false) => run(&mut open, "ROLLBACK TO operation").await?,
+            }
+            succeeded = job.run(&mut Connection::Sqlite(&mut open)).await;
+        }
+        run(&mut open, if succeeded { "COMMIT" } else { "ROLLBACK TO operation; COMMIT" }).await
     };
     let committed = transaction.await;
     match &committed {

@@ -61,9 +61,10 @@ impl Store {
 }
 
 async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
+    // `state <> 'ended'` says it again for SQLite, which would not see that the index of open sessions fits.
     const SILENT: &str = "UPDATE sessions SET state = 'detached', \
         lapses_at = (SELECT now FROM clock) + COALESCE(ticket_ttl, 0) \
-        WHERE state = 'live' AND node_id IN ( \
+        WHERE state <> 'ended' AND state = 'live' AND node_id IN ( \
             SELECT nodes.id FROM nodes WHERE nodes.seen_at < (SELECT now FROM clock) - $1)";
     const OLD_NEWS: &str = "DELETE FROM takeovers WHERE taken_at < (SELECT now FROM clock) - $1";
     const LAPSED: &str = concat!(
@@ -127,7 +128,7 @@ async fn end(db: &mut Connection<'_>, lapsed: &Lapsed) -> Result<Option<Swept>> 
 async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<Orphans> {
     const DETACH: &str = "UPDATE sessions SET state = 'detached', \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
-        WHERE node_id = $1 AND state = 'live' AND ticket IS NOT NULL AND kill_reason IS NULL";
+        WHERE node_id = $1 AND state <> 'ended' AND state = 'live' AND ticket IS NOT NULL AND kill_reason IS NULL";
     const LAPSE: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) \
         WHERE node_id = $1 AND state <> 'ended' AND (ticket IS NULL OR kill_reason IS NOT NULL)";
     seen(db, node).await?;
