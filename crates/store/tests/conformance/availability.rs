@@ -1,0 +1,71 @@
+//! A database that is held up: every operation is answered in time, and works again afterwards.
+
+use std::time::Instant;
+
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+use transom_model::id::GrantId;
+use transom_store::{OPERATION_DEADLINE, Store, StoreError};
+
+use crate::lab::{Lab, entry};
+
+/// A write that has to wait for a lock, which somebody else holds longer than its deadline.
+async fn assert_given_up(lab: &Lab, grant: GrantId) {
+    let began = Instant::now();
+    let revoked = lab.store.revoke_grant(None, grant, &entry("grant.revoke")).await;
+    assert!(matches!(revoked, Err(StoreError::Unavailable(_))), "{revoked:?}");
+    assert!(began.elapsed() < OPERATION_DEADLINE * 2, "{:?}", began.elapsed());
+    assert!(lab.store.grant(None, grant).await.unwrap().unwrap().revoked_at.is_none());
+}
+
+#[tokio::test]
+async fn sqlite_held_by_another_process_is_unavailable_for_writes_only() {
+    let lab = Lab::on_sqlite().await;
+    let (grant, _) = lab.grant(None).await;
+    let path = lab.folder().unwrap().path().join("transom.db");
+    let mut other = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    assert_given_up(&lab, grant.id).await;
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+}
+
+#[tokio::test]
+async fn postgresql_with_a_locked_table_is_unavailable_until_it_is_released() {
+    let url = transom_testkit::postgres::database();
+    let lab = Lab::on_postgresql_at(url.clone()).await;
+    let (grant, _) = lab.grant(None).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN; LOCK TABLE audit").await.unwrap();
+    assert_given_up(&lab, grant.id).await;
+    other.execute("ROLLBACK").await.unwrap();
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_postgresql_that_drops_its_connections_is_used_again() {
+    let url = transom_testkit::postgres::database();
+    let lab = Lab::on_postgresql_at(url.clone()).await;
+    lab.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+             AND pid <> pg_backend_pid()",
+    )
+    .await;
+    // The connections that were open may fail once each; nothing stays broken.
+    let mut answered = false;
+    for _ in 0..20 {
+        answered |= lab.store.ping().await.is_ok();
+    }
+    assert!(answered);
+    lab.store.ping().await.unwrap();
+    lab.grant(None).await;
+}
+
+#[tokio::test]
+async fn a_postgresql_that_says_nothing_is_given_up() {
+    // Connections are taken by the kernel and never answered.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = transom_store::DatabaseUrl::parse(&format!("postgres://transom:x@127.0.0.1:{port}/x")).unwrap();
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+}

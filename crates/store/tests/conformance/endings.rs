@@ -1,0 +1,118 @@
+//! Endings: the first reason wins, bytes add up, and a kill reaches the node that carries the session.
+
+use transom_model::EndReason;
+use transom_model::id::SessionId;
+use transom_model::session::SessionState;
+use transom_store::{AuditQuery, Commit, Ending, Hold, Page, ToEnd, Traffic};
+use uuid::Uuid;
+
+use crate::lab::{Lab, entry};
+
+on_both_databases! {
+    the_first_reason_wins,
+    the_bytes_of_every_connection_add_up,
+    a_kill_is_told_to_the_node_and_wins_over_a_later_reason,
+    a_session_without_a_ticket_ends_when_its_viewer_is_lost,
+    a_killed_session_cannot_be_detached,
+    an_unknown_session_is_named_as_such,
+    the_audit_of_an_end_names_the_reason_that_stands,
+    only_open_sessions_are_listed_where_asked,
+}
+
+const SOME: Traffic = Traffic { to_viewer: 1000, to_instance: 10 };
+
+async fn live(lab: &Lab) -> Hold {
+    let (_, token) = lab.grant(Some(1)).await;
+    let hold = lab.reserve(token).await.hold;
+    assert_eq!(lab.commit(hold).await, Commit::Live);
+    hold
+}
+
+async fn end(lab: &Lab, hold: Hold, reason: EndReason) -> Ending {
+    lab.store.end(hold, reason, SOME, &entry("session.end")).await.unwrap()
+}
+
+async fn the_first_reason_wins(lab: Lab) {
+    let hold = live(&lab).await;
+    assert_eq!(end(&lab, hold, EndReason::ViewerClosed).await, Ending::Ended(EndReason::ViewerClosed));
+    assert_eq!(end(&lab, hold, EndReason::InstanceGone).await, Ending::Already(EndReason::ViewerClosed));
+    assert!(
+        !lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap(),
+        "it is not open any more"
+    );
+    assert_eq!(lab.commit(hold).await, Commit::Ended(EndReason::ViewerClosed));
+    let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
+    assert_eq!(session.end_reason, Some(EndReason::ViewerClosed));
+}
+
+async fn the_bytes_of_every_connection_add_up(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Detached);
+    assert_eq!(end(&lab, hold, EndReason::SessionExpired).await, Ending::Ended(EndReason::SessionExpired));
+    let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
+    assert_eq!((session.bytes_to_viewer, session.bytes_to_instance), (2000, 20));
+}
+
+async fn a_kill_is_told_to_the_node_and_wins_over_a_later_reason(lab: Lab) {
+    let hold = live(&lab).await;
+    let before = lab.store.revision().await.unwrap();
+    assert!(lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap());
+    assert!(
+        lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap(),
+        "asking twice is no error"
+    );
+    assert_eq!(lab.store.revision().await.unwrap(), before + 1);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [ToEnd { hold, reason: EndReason::SessionKilled }]);
+    assert_eq!(end(&lab, hold, EndReason::InstanceGone).await, Ending::Ended(EndReason::SessionKilled));
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+}
+
+async fn a_session_without_a_ticket_ends_when_its_viewer_is_lost(lab: Lab) {
+    let hold = live(&lab).await;
+    assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Ended(EndReason::ViewerLost));
+    let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
+    assert_eq!((session.state, session.bytes_to_viewer), (SessionState::Ended, 1000));
+    assert!(session.ended_at.is_some());
+    let query = AuditQuery { session: Some(hold.session), ..AuditQuery::default() };
+    let records = lab.store.audit_records(&query, 10).await.unwrap();
+    let told =
+        records.iter().map(|record| (record.actor.as_str(), record.action.as_str(), record.outcome.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), [("transom", "session.end", "viewer-lost")]);
+}
+
+async fn a_killed_session_cannot_be_detached(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Ended(EndReason::SessionKilled));
+}
+
+async fn an_unknown_session_is_named_as_such(lab: Lab) {
+    let hold = Hold { session: SessionId(Uuid::now_v7()), turn: 1 };
+    assert_eq!(end(&lab, hold, EndReason::ViewerClosed).await, Ending::Unknown);
+    assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Unknown);
+    assert!(!lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap());
+    assert!(!lab.store.give_back(hold, EndReason::InstanceGone, &entry("session.fail")).await.unwrap());
+    assert!(lab.store.commit(hold, &entry("session.start")).await.is_err());
+}
+
+async fn the_audit_of_an_end_names_the_reason_that_stands(lab: Lab) {
+    let hold = live(&lab).await;
+    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    end(&lab, hold, EndReason::InstanceGone).await;
+    end(&lab, hold, EndReason::InstanceGone).await;
+    let records = lab.store.audit_records(&AuditQuery::default(), 100).await.unwrap();
+    let ends: Vec<_> = records.iter().filter(|record| record.action == "session.end").collect();
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0].outcome, "session-killed");
+}
+
+async fn only_open_sessions_are_listed_where_asked(lab: Lab) {
+    let (ended, open) = (live(&lab).await, live(&lab).await);
+    end(&lab, ended, EndReason::ViewerClosed).await;
+    let listed = async |only_open| {
+        let sessions = lab.store.sessions(None, Page::first(10), only_open).await.unwrap();
+        sessions.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(true).await, [open.session]);
+    assert_eq!(listed(false).await, [open.session, ended.session], "the newest first");
+}

@@ -1,0 +1,300 @@
+//! What every case stands on: a store on a database of its own, a project with an instance, and the database's clock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use tempfile::TempDir;
+use transom_model::EndReason;
+use transom_model::access_key::{AccessKey, AccessKeyId, Role};
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
+use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
+use transom_model::project::Project;
+use transom_model::secret::TokenDigest;
+use transom_store::{
+    Commit, ConsoleTarget, DatabaseUrl, Ending, Hold, NewAccessKey, NewGrant, NewInstance, NewKeySecret,
+    NewSession, NewTicket, Reservation, Store, TicketOutcome, Traffic,
+};
+use uuid::Uuid;
+
+/// Long enough that nothing lapses unless a case moves the clock.
+pub(crate) const TTL: Duration = Duration::from_secs(600);
+
+pub(crate) struct Lab {
+    pub(crate) store: Store,
+    pub(crate) url: DatabaseUrl,
+    pub(crate) node: NodeId,
+    pub(crate) project: Project,
+    pub(crate) instance: Instance,
+    raw: Raw,
+    clock_offset: AtomicU64,
+}
+
+/// Where the database is, for what no store would do.
+pub(crate) enum Raw {
+    Sqlite(TempDir),
+    Postgres(String),
+}
+
+impl Lab {
+    pub(crate) async fn on_sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self::new(DatabaseUrl::sqlite(folder.path().join("transom.db")), Raw::Sqlite(folder)).await
+    }
+
+    pub(crate) async fn on_postgresql() -> Self {
+        Self::on_postgresql_at(transom_testkit::postgres::database()).await
+    }
+
+    pub(crate) async fn on_postgresql_at(url: String) -> Self {
+        Self::new(DatabaseUrl::parse(&url).unwrap(), Raw::Postgres(url)).await
+    }
+
+    async fn new(url: DatabaseUrl, raw: Raw) -> Self {
+        let store = Store::open(&url).await.unwrap();
+        let project = project(&store, "lab").await;
+        let instance = instance(&store, project.id, "vm1").await;
+        let clock_offset = AtomicU64::new(0);
+        Self { store, url, node: NodeId(Uuid::now_v7()), project, instance, raw, clock_offset }
+    }
+
+    /// Runs statements behind the store's back.
+    pub(crate) async fn sql(&self, text: &str) {
+        match &self.raw {
+            Raw::Sqlite(folder) => {
+                let mut connection = sqlite(folder).await;
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Raw::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+    }
+
+    /// The texts that a query behind the store's back answers.
+    pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
+        match &self.raw {
+            Raw::Sqlite(folder) => {
+                let mut connection = sqlite(folder).await;
+                let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection).await.unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+            Raw::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection).await.unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        }
+    }
+
+    /// Moves the database's clock, and no other.
+    pub(crate) async fn advance_clock(&self, by: Duration) {
+        let by = u64::try_from(by.as_micros()).unwrap();
+        let offset = self.clock_offset.fetch_add(by, Ordering::Relaxed) + by;
+        let now = match &self.raw {
+            Raw::Sqlite(_) => "CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000",
+            Raw::Postgres(_) => "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+        };
+        self.sql(&format!(
+            "BEGIN; DROP VIEW clock; CREATE VIEW clock (now) AS SELECT {now} + {offset}; COMMIT"
+        ))
+        .await;
+    }
+
+    pub(crate) fn folder(&self) -> Option<&TempDir> {
+        match &self.raw {
+            Raw::Sqlite(folder) => Some(folder),
+            Raw::Postgres(_) => None,
+        }
+    }
+
+    pub(crate) async fn key(&self) -> AccessKey {
+        key(&self.store, self.project.id).await
+    }
+
+    /// A grant of the operator's.
+    pub(crate) async fn grant(&self, uses: Option<u32>) -> (Grant, TokenDigest) {
+        self.grant_by(uses, None).await
+    }
+
+    pub(crate) async fn grant_by(&self, uses: Option<u32>, key: Option<AccessKeyId>) -> (Grant, TokenDigest) {
+        let new = new_grant(&self.instance, uses, key);
+        let token = new.token;
+        (self.store.create_grant(new, &entry("grant.create")).await.unwrap(), token)
+    }
+
+    pub(crate) fn new_session(&self) -> NewSession {
+        NewSession { id: SessionId(Uuid::now_v7()), node: self.node, viewer: "192.0.2.7".to_owned() }
+    }
+
+    pub(crate) async fn try_reserve(&self, token: TokenDigest) -> Reservation {
+        self.store.reserve(token, self.new_session(), None).await.unwrap()
+    }
+
+    /// A reserved session without a ticket.
+    pub(crate) async fn reserve(&self, token: TokenDigest) -> ConsoleTarget {
+        reserved(self.try_reserve(token).await)
+    }
+
+    /// A reserved session, and its fresh ticket.
+    pub(crate) async fn reserve_with_ticket(&self, token: TokenDigest) -> (ConsoleTarget, TokenDigest) {
+        let ticket = ticket();
+        let reservation = self.store.reserve(token, self.new_session(), Some(ticket)).await.unwrap();
+        (reserved(reservation), ticket.digest)
+    }
+
+    /// A live session that was opened by a page, and its presented ticket.
+    pub(crate) async fn live_page(&self) -> (Hold, TokenDigest) {
+        let (_, token) = self.grant(Some(1)).await;
+        let (_, ticket) = self.reserve_with_ticket(token).await;
+        let hold = accepted(self.present(ticket).await).hold;
+        self.commit(hold).await;
+        (hold, ticket)
+    }
+
+    pub(crate) async fn commit(&self, hold: Hold) -> Commit {
+        self.store.commit(hold, &entry("session.start")).await.unwrap()
+    }
+
+    pub(crate) async fn give_back(&self, hold: Hold) -> bool {
+        let audit = entry("session.fail");
+        self.store.give_back(hold, EndReason::InstanceUnreachable, &audit).await.unwrap()
+    }
+
+    pub(crate) async fn end(&self, hold: Hold, reason: EndReason) -> Ending {
+        self.store.end(hold, reason, Traffic::default(), &entry("session.end")).await.unwrap()
+    }
+
+    pub(crate) async fn remove_instance(&self) -> bool {
+        let audit = entry("instance.remove");
+        self.store.remove_instance(self.project.id, &self.instance.id, &audit).await.unwrap()
+    }
+
+    pub(crate) async fn present(&self, shown: TokenDigest) -> TicketOutcome {
+        self.present_at(self.node, shown).await
+    }
+
+    pub(crate) async fn present_at(&self, node: NodeId, shown: TokenDigest) -> TicketOutcome {
+        self.store.present_ticket(shown, node, "192.0.2.8", &request()).await.unwrap()
+    }
+
+    /// Exchanges a ticket, and answers what came of it with the new ticket.
+    pub(crate) async fn rotate(&self, shown: TokenDigest) -> (TicketOutcome, TokenDigest) {
+        let new = ticket();
+        (self.store.rotate_ticket(shown, new, &request()).await.unwrap(), new.digest)
+    }
+}
+
+async fn sqlite(folder: &TempDir) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite:{}", folder.path().join("transom.db").display()))
+        .await
+        .unwrap()
+}
+
+pub(crate) fn reserved(reservation: Reservation) -> ConsoleTarget {
+    match reservation {
+        Reservation::Reserved(target) => *target,
+        Reservation::Refused { reason, .. } => panic!("refused: {reason}"),
+    }
+}
+
+pub(crate) fn accepted(outcome: TicketOutcome) -> ConsoleTarget {
+    match outcome {
+        TicketOutcome::Accepted(target) => *target,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+pub(crate) async fn project(store: &Store, name: &str) -> Project {
+    store
+        .create_project(ProjectId(Uuid::now_v7()), &name.parse().unwrap(), &entry("project.create"))
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn key(store: &Store, project: ProjectId) -> AccessKey {
+    store.create_key(new_key(project), &entry("key.create")).await.unwrap()
+}
+
+pub(crate) fn new_key(project: ProjectId) -> NewAccessKey {
+    let mut random = [0; 22];
+    random[..16].copy_from_slice(Uuid::new_v4().as_bytes());
+    let id = AccessKeyId::from_random(random);
+    NewAccessKey { id, project, name: "ci".to_owned(), role: Role::Member, secret: new_secret(b"first") }
+}
+
+pub(crate) fn new_secret(sealed: &[u8]) -> NewKeySecret {
+    NewKeySecret { id: Uuid::now_v7(), sealed: Sealed(sealed.to_owned()) }
+}
+
+pub(crate) async fn instance(store: &Store, project: ProjectId, id: &str) -> Instance {
+    store.create_instance(new_instance(project, id), &entry("instance.create")).await.unwrap()
+}
+
+pub(crate) fn new_instance(project: ProjectId, id: &str) -> NewInstance {
+    NewInstance {
+        uid: InstanceUid(Uuid::now_v7()),
+        id: id.parse::<InstanceId>().unwrap(),
+        project,
+        name: format!("the machine {id}"),
+        status: InstanceStatus::Running,
+        endpoint: "vnc://192.0.2.1:5901".parse().unwrap(),
+        endpoint_set_by: SetBy::Operator,
+        security: InstanceSecurity {
+            username: None,
+            password: Some(Sealed(b"sealed password".to_vec())),
+            ca: None,
+            certificate: None,
+            key: None,
+            fingerprint: Some("ab".repeat(32)),
+        },
+    }
+}
+
+pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<AccessKeyId>) -> NewGrant {
+    NewGrant {
+        id: GrantId(Uuid::now_v7()),
+        project: instance.project,
+        key,
+        dialect: Dialect::Native,
+        kind: ConsoleKind::Page,
+        instance: instance.uid,
+        rights: Rights::default(),
+        request: request(),
+        uses,
+        token: digest(),
+        ttl: TTL,
+    }
+}
+
+pub(crate) fn ticket() -> NewTicket {
+    NewTicket { digest: digest(), ttl: TTL }
+}
+
+pub(crate) fn digest() -> TokenDigest {
+    TokenDigest::of(&Uuid::new_v4().to_string())
+}
+
+pub(crate) fn request() -> RequestId {
+    RequestId::from_uuid(Uuid::new_v4())
+}
+
+pub(crate) fn entry(action: &'static str) -> AuditEntry {
+    AuditEntry {
+        request: Some(request()),
+        actor: Actor::Operator,
+        dialect: Dialect::Native,
+        action,
+        target: "vm1".to_owned(),
+        outcome: "ok",
+        project: None,
+        grant: None,
+        session: None,
+        detail: None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Opening: the schema, two nodes at once, files for the owner only, and no password in any error.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use transom_store::{DatabaseUrl, Store, StoreError};
+
+use crate::lab::Lab;
+
+on_both_databases! {
+    what_was_written_is_there_after_opening_again,
+    two_nodes_open_one_database,
+    a_newer_schema_is_refused,
+    a_foreign_schema_is_refused,
+    a_closed_store_answers_that_it_is_unavailable,
+}
+
+async fn what_was_written_is_there_after_opening_again(lab: Lab) {
+    lab.store.close().await;
+    let store = Store::open(&lab.url).await.unwrap();
+    assert_eq!(store.project(lab.project.id).await.unwrap(), Some(lab.project.clone()));
+    store.ping().await.unwrap();
+}
+
+async fn two_nodes_open_one_database(lab: Lab) {
+    let (first, second) = tokio::join!(Store::open(&lab.url), Store::open(&lab.url));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    first.set_setting("x", b"1").await.unwrap();
+    second.set_setting("y", b"2").await.unwrap();
+    assert_eq!(second.setting("x").await.unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(lab.store.setting("y").await.unwrap().as_deref(), Some(&b"2"[..]));
+}
+
+async fn a_newer_schema_is_refused(lab: Lab) {
+    lab.sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', TRUE, '', 0)",
+    )
+    .await;
+    let refused = Store::open(&lab.url).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Unusable(text) if text.contains("newer Transom")), "{refused}");
+}
+
+async fn a_foreign_schema_is_refused(lab: Lab) {
+    lab.sql("UPDATE _sqlx_migrations SET checksum = ''").await;
+    let refused = Store::open(&lab.url).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Unusable(_)), "{refused}");
+}
+
+async fn a_closed_store_answers_that_it_is_unavailable(lab: Lab) {
+    let (last, ()) = tokio::join!(lab.store.set_setting("last", b"word"), lab.store.close());
+    last.unwrap();
+    lab.store.close().await;
+    assert!(matches!(lab.store.ping().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(lab.store.set_setting("x", b"").await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(lab.store.setting("last").await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_make_the_schema_of_a_new_postgresql() {
+    let url = DatabaseUrl::parse(&transom_testkit::postgres::database()).unwrap();
+    let (first, second, third) = tokio::join!(Store::open(&url), Store::open(&url), Store::open(&url));
+    for store in [first, second, third] {
+        store.unwrap().ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn both_schemas_have_the_same_tables_columns_and_indices() {
+    let (sqlite, postgres) = tokio::join!(Lab::on_sqlite(), Lab::on_postgresql());
+    let tables = |lab: Lab, query: &'static str| async move {
+        let mut texts = lab.texts(query).await;
+        texts.retain(|text| !text.contains("sqlx") && !text.contains("autoindex"));
+        texts.sort();
+        texts
+    };
+    // Primary keys are nullable for SQLite unless it is said, so nullability is worth comparing.
+    let of_sqlite = "SELECT m.name || '.' || c.name || ' ' || c.\"notnull\" FROM sqlite_schema m, pragma_table_info(m.name) c \
+                     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' \
+                     UNION ALL SELECT tbl_name || ' ' || name FROM sqlite_schema WHERE type = 'index'";
+    let of_postgres = "SELECT table_name || '.' || column_name || ' ' || CASE is_nullable WHEN 'NO' THEN 1 ELSE 0 END \
+                       FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) \
+                       WHERE table_schema = 'public' AND table_type = 'BASE TABLE' \
+                       UNION ALL SELECT tablename || ' ' || indexname FROM pg_indexes WHERE schemaname = 'public' \
+                       AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'";
+    let (sqlite, postgres) = (tables(sqlite, of_sqlite).await, tables(postgres, of_postgres).await);
+    assert!(sqlite.len() > 80, "{sqlite:#?}");
+    assert_eq!(sqlite, postgres);
+}
+
+#[tokio::test]
+async fn the_files_of_sqlite_are_for_their_owner_only() {
+    let lab = Lab::on_sqlite().await;
+    let files: Vec<_> = lab.folder().unwrap().path().read_dir().unwrap().map(|file| file.unwrap()).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[tokio::test]
+async fn no_error_shows_the_password() {
+    let good = transom_testkit::postgres::database();
+    let (scheme, rest) = good.split_once("//").unwrap();
+    let (_, address) = rest.split_once('@').unwrap();
+    for url in [
+        format!("{scheme}//transom:hunter2@{address}"),
+        format!("{scheme}//nobody:hunter2@{address}"),
+        format!("{scheme}//transom:hunter2@{address}?sslmode=verify-full"),
+        "postgres://transom:hunter2@127.0.0.1:1/x".to_owned(),
+        "postgres://transom:hunter2@nowhere.invalid/x".to_owned(),
+    ] {
+        let url = DatabaseUrl::parse(&url).unwrap();
+        let error = Store::open(&url).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+        assert!(!format!("{error} {error:?} {url} {url:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_a_missing_folder_is_named() {
+    let url = DatabaseUrl::sqlite("/nonexistent/transom.db");
+    let error = Store::open(&url).await.unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/transom.db"), "{error}");
+}

@@ -1,0 +1,224 @@
+//! Grants and their uses: reserve, commit, give back, and what a revocation in between does.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use transom_model::EndReason;
+use transom_model::grant::Grant;
+use transom_model::instance::InstanceStatus;
+use transom_model::secret::TokenDigest;
+use transom_model::session::SessionState;
+use transom_store::{Commit, InstanceChange, Page, Reservation, Store, StoreError, ToEnd};
+
+use crate::lab::{Lab, TTL, digest, entry, new_grant};
+
+on_both_databases! {
+    a_grant_is_kept_as_it_was_made,
+    the_last_use_has_exactly_one_winner,
+    every_use_has_one_winner,
+    a_grant_without_a_count_is_used_until_it_expires,
+    expiry_is_judged_by_the_clock_of_the_database,
+    a_refusal_names_the_first_reason_that_applies,
+    a_failed_dial_gives_its_use_back_once,
+    a_grant_needs_an_instance_of_its_own_project,
+    a_revocation_before_the_commit_is_seen_by_it,
+    a_revocation_beside_the_commit_is_seen_by_one_of_the_two,
+    a_change_of_status_or_endpoint_ends_nothing,
+    only_live_grants_are_listed_where_asked,
+}
+
+fn reason(reservation: Reservation) -> (EndReason, Option<Grant>) {
+    match reservation {
+        Reservation::Reserved(target) => panic!("reserved: {target:?}"),
+        Reservation::Refused { reason, grant } => (reason, grant.map(|grant| *grant)),
+    }
+}
+
+async fn uses_left(store: &Store, grant: &Grant) -> Option<u32> {
+    store.grant(None, grant.id).await.unwrap().unwrap().uses_left
+}
+
+async fn a_grant_is_kept_as_it_was_made(lab: Lab) {
+    let key = lab.key().await;
+    let mut new = new_grant(&lab.instance, Some(3), Some(key.id.clone()));
+    new.rights.view_only = true;
+    let grant = lab.store.create_grant(new.clone(), &entry("grant.create")).await.unwrap();
+    assert_eq!((grant.id, grant.project, &grant.key), (new.id, lab.project.id, &Some(key.id)));
+    assert_eq!((grant.instance_uid, &grant.instance), (lab.instance.uid, &lab.instance.id));
+    assert_eq!((grant.rights, grant.request.clone()), (new.rights, new.request));
+    assert_eq!((grant.uses, grant.uses_left, grant.revoked_at), (Some(3), Some(3), None));
+    assert_eq!(grant.expires_at, grant.created_at.plus(TTL));
+    assert_eq!(lab.store.grant(None, grant.id).await.unwrap(), Some(grant));
+}
+
+/// Shows one token many times at once and answers how often it won.
+async fn storm(lab: &Lab, token: TokenDigest) -> usize {
+    let mut reservations = JoinSet::new();
+    for _ in 0..64 {
+        let (store, session) = (lab.store.clone(), lab.new_session());
+        reservations.spawn(async move { store.reserve(token, session, None).await });
+    }
+    let mut winners = 0;
+    for reservation in reservations.join_all().await {
+        match reservation.unwrap() {
+            Reservation::Reserved(_) => winners += 1,
+            Reservation::Refused { reason, .. } => assert_eq!(reason, EndReason::TokenSpent),
+        }
+    }
+    winners
+}
+
+async fn the_last_use_has_exactly_one_winner(lab: Lab) {
+    let (grant, token) = lab.grant(Some(1)).await;
+    assert_eq!(storm(&lab, token).await, 1);
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
+    assert_eq!(lab.store.sessions(None, Page::first(100), false).await.unwrap().len(), 1);
+}
+
+async fn every_use_has_one_winner(lab: Lab) {
+    let (_, token) = lab.grant(Some(7)).await;
+    assert_eq!(storm(&lab, token).await, 7);
+}
+
+async fn a_grant_without_a_count_is_used_until_it_expires(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    assert_eq!(storm(&lab, token).await, 64);
+    assert_eq!(uses_left(&lab.store, &grant).await, None);
+}
+
+async fn expiry_is_judged_by_the_clock_of_the_database(lab: Lab) {
+    let (_, token) = lab.grant(None).await;
+    lab.advance_clock(TTL - Duration::from_secs(30)).await;
+    lab.reserve(token).await;
+    lab.advance_clock(Duration::from_secs(30)).await;
+    assert_eq!(reason(lab.try_reserve(token).await).0, EndReason::TokenExpired);
+}
+
+async fn a_refusal_names_the_first_reason_that_applies(lab: Lab) {
+    assert_eq!(reason(lab.try_reserve(digest()).await), (EndReason::TokenUnknown, None));
+
+    let key = lab.key().await;
+    let (grant, token) = lab.grant_by(Some(1), Some(key.id.clone())).await;
+    let expect = async |expected: EndReason| {
+        let (reason, named) = reason(lab.try_reserve(token).await);
+        assert_eq!(reason, expected);
+        assert_eq!(named.unwrap().id, grant.id);
+    };
+    let store = &lab.store;
+    assert!(lab.remove_instance().await);
+    expect(EndReason::InstanceRemoved).await;
+    store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap();
+    expect(EndReason::KeyRevoked).await;
+    store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap();
+    expect(EndReason::GrantRevoked).await;
+    lab.sql("UPDATE grants SET uses_left = 0").await;
+    expect(EndReason::TokenSpent).await;
+    lab.advance_clock(TTL).await;
+    expect(EndReason::TokenExpired).await;
+}
+
+async fn a_failed_dial_gives_its_use_back_once(lab: Lab) {
+    let (grant, token) = lab.grant(Some(1)).await;
+    let target = lab.reserve(token).await;
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
+    assert!(lab.give_back(target.hold).await);
+    assert!(!lab.give_back(target.hold).await, "the second time there is nothing to give back");
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(1));
+
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!(
+        (session.state, session.end_reason),
+        (SessionState::Ended, Some(EndReason::InstanceUnreachable))
+    );
+    assert!(session.ended_at.is_some());
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::InstanceUnreachable));
+    lab.reserve(token).await;
+}
+
+async fn a_grant_needs_an_instance_of_its_own_project(lab: Lab) {
+    let stranger = crate::lab::project(&lab.store, "stranger").await;
+    let mut new = new_grant(&lab.instance, Some(1), None);
+    new.project = stranger.id;
+    let refused = lab.store.create_grant(new, &entry("grant.create")).await.unwrap_err();
+    assert!(matches!(refused, StoreError::NotFound("the instance does not exist")), "{refused:?}");
+}
+
+async fn a_revocation_before_the_commit_is_seen_by_it(lab: Lab) {
+    let (grant, token) = lab.grant(Some(1)).await;
+    let target = lab.reserve(token).await;
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::GrantRevoked));
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(0), "the use is not given back");
+
+    let (_, token) = lab.grant(Some(1)).await;
+    let target = lab.reserve(token).await;
+    assert!(lab.store.kill(None, target.hold.session, &entry("session.kill")).await.unwrap());
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::SessionKilled));
+
+    let key = lab.key().await;
+    let (_, token) = lab.grant_by(Some(1), Some(key.id.clone())).await;
+    let target = lab.reserve(token).await;
+    assert!(lab.store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap());
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::KeyRevoked));
+
+    let (_, token) = lab.grant(Some(1)).await;
+    let target = lab.reserve(token).await;
+    assert!(lab.remove_instance().await);
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::InstanceRemoved));
+
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!((session.state, session.end_reason), (SessionState::Ended, Some(EndReason::InstanceRemoved)));
+}
+
+async fn a_revocation_beside_the_commit_is_seen_by_one_of_the_two(lab: Lab) {
+    for _ in 0..20 {
+        let (grant, token) = lab.grant(Some(1)).await;
+        let hold = lab.reserve(token).await.hold;
+        let before = lab.store.revision().await.unwrap();
+        let (start, revoke) = (entry("session.start"), entry("grant.revoke"));
+        let (committed, revoked) =
+            tokio::join!(lab.store.commit(hold, &start), lab.store.revoke_grant(None, grant.id, &revoke));
+        assert!(revoked.unwrap());
+        assert!(lab.store.revision().await.unwrap() > before);
+        let told = lab.store.to_end(lab.node).await.unwrap();
+        match committed.unwrap() {
+            Commit::Ended(reason) => assert_eq!(reason, EndReason::GrantRevoked),
+            Commit::Live => assert!(told.contains(&ToEnd { hold, reason: EndReason::GrantRevoked })),
+        }
+    }
+}
+
+async fn a_change_of_status_or_endpoint_ends_nothing(lab: Lab) {
+    let (_, token) = lab.grant(Some(1)).await;
+    let hold = lab.reserve(token).await.hold;
+    let revision = lab.store.revision().await.unwrap();
+    let change = InstanceChange {
+        status: Some(InstanceStatus::Stopped),
+        endpoint: Some(("vnc://192.0.2.9".parse().unwrap(), lab.instance.endpoint_set_by)),
+        ..InstanceChange::default()
+    };
+    lab.store
+        .update_instance(lab.project.id, &lab.instance.id, change, &entry("instance.change"))
+        .await
+        .unwrap();
+    assert_eq!(lab.store.revision().await.unwrap(), revision);
+    assert_eq!(lab.commit(hold).await, Commit::Live);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+}
+
+async fn only_live_grants_are_listed_where_asked(lab: Lab) {
+    let (spent, token) = lab.grant(Some(1)).await;
+    lab.reserve(token).await;
+    let (revoked, _) = lab.grant(Some(1)).await;
+    lab.store.revoke_grant(None, revoked.id, &entry("grant.revoke")).await.unwrap();
+    let (reusable, _) = lab.grant(None).await;
+    let (fresh, _) = lab.grant(Some(1)).await;
+    let listed = async |only_live| {
+        let grants = lab.store.grants(None, Page::first(10), only_live).await.unwrap();
+        grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(true).await, [fresh.id, reusable.id]);
+    assert_eq!(listed(false).await, [fresh.id, reusable.id, revoked.id, spent.id]);
+    lab.advance_clock(TTL).await;
+    assert_eq!(listed(true).await, []);
+}

@@ -1,0 +1,158 @@
+//! The sweep, orphans of a node that died, and retention.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::id::NodeId;
+use transom_model::session::SessionState;
+use transom_store::{AuditQuery, Commit, Deleted, Ending, Orphans, Retention, Store, Traffic};
+use uuid::Uuid;
+
+use crate::lab::{Lab, TTL, accepted, entry};
+
+on_both_databases! {
+    a_reserved_session_that_lapses_gives_its_use_back,
+    a_detached_session_that_lapses_has_lost_its_viewer,
+    a_live_session_does_not_lapse,
+    what_a_dead_node_left_behind_is_swept_by_another,
+    a_killed_session_of_a_dead_node_is_ended,
+    the_sessions_of_an_earlier_process_can_be_resumed,
+    a_revoked_session_that_lapses_ends_for_that_reason,
+    what_is_old_is_deleted_a_few_at_a_time,
+}
+
+async fn state(lab: &Lab, session: transom_model::id::SessionId) -> (SessionState, Option<EndReason>) {
+    let session = lab.store.session(None, session).await.unwrap().unwrap();
+    (session.state, session.end_reason)
+}
+
+async fn swept(lab: &Lab) -> Vec<(transom_model::id::SessionId, EndReason)> {
+    lab.store.sweep(lab.node).await.unwrap().into_iter().map(|swept| (swept.session, swept.reason)).collect()
+}
+
+async fn a_reserved_session_that_lapses_gives_its_use_back(lab: Lab) {
+    let mut long = crate::lab::new_grant(&lab.instance, Some(2), None);
+    long.ttl = TTL * 10;
+    let grant = lab.store.create_grant(long.clone(), &entry("grant.create")).await.unwrap();
+    let (with_ticket, _) = lab.reserve_with_ticket(long.token).await;
+    let without = lab.reserve(long.token).await;
+    assert_eq!(swept(&lab).await, []);
+    lab.advance_clock(Store::RESERVATION_LIMIT).await;
+    assert_eq!(swept(&lab).await, [(without.hold.session, EndReason::ViewerLost)]);
+    lab.advance_clock(TTL).await;
+    assert_eq!(swept(&lab).await, [(with_ticket.hold.session, EndReason::ViewerLost)]);
+    assert_eq!(lab.store.grant(None, grant.id).await.unwrap().unwrap().uses_left, Some(2));
+    assert_eq!(lab.commit(without.hold).await, Commit::Ended(EndReason::ViewerLost));
+
+    let query = AuditQuery { session: Some(without.hold.session), ..AuditQuery::default() };
+    let record = lab.store.audit_records(&query, 10).await.unwrap().remove(0);
+    assert_eq!((record.actor.as_str(), record.action.as_str()), ("transom", "session.end"));
+    assert_eq!((record.grant, record.project), (Some(grant.id), Some(lab.project.id)));
+}
+
+async fn a_detached_session_that_lapses_has_lost_its_viewer(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    lab.store.detach(hold, Traffic::default()).await.unwrap();
+    assert_eq!(swept(&lab).await, []);
+    lab.advance_clock(TTL).await;
+    assert_eq!(swept(&lab).await, [(hold.session, EndReason::ViewerLost)]);
+    assert_eq!(swept(&lab).await, []);
+}
+
+async fn a_live_session_does_not_lapse(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    lab.advance_clock(TTL * 100).await;
+    assert_eq!(swept(&lab).await, []);
+    assert_eq!(state(&lab, hold.session).await.0, SessionState::Live);
+}
+
+async fn what_a_dead_node_left_behind_is_swept_by_another(lab: Lab) {
+    let (with_ticket, ticket) = lab.live_page().await;
+    let (_, token) = lab.grant(Some(1)).await;
+    let without = lab.reserve(token).await.hold;
+    lab.commit(without).await;
+    assert_eq!(swept(&lab).await, []);
+
+    let survivor = NodeId(Uuid::now_v7());
+    lab.advance_clock(Duration::from_secs(61)).await;
+    let ended = lab.store.sweep(survivor).await.unwrap();
+    assert_eq!(ended.iter().map(|swept| swept.session).collect::<Vec<_>>(), [without.session]);
+    assert_eq!(state(&lab, with_ticket.session).await.0, SessionState::Detached);
+    let (_, fresh) = lab.rotate(ticket).await;
+    let target = accepted(lab.present_at(survivor, fresh).await);
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+}
+
+async fn a_killed_session_of_a_dead_node_is_ended(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    let survivor = NodeId(Uuid::now_v7());
+    assert_eq!(lab.store.sweep(survivor).await.unwrap(), []);
+    lab.advance_clock(Duration::from_secs(31)).await;
+    let ended = lab.store.sweep(survivor).await.unwrap();
+    assert_eq!(ended[0].reason, EndReason::SessionKilled);
+}
+
+async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
+    let (paged, ticket) = lab.live_page().await;
+    let (grant, token) = lab.grant(Some(2)).await;
+    let direct = lab.reserve(token).await.hold;
+    lab.commit(direct).await;
+    let dialling = lab.reserve(token).await.hold;
+    let (_, token) = lab.grant(Some(1)).await;
+    let (exchanged, waiting) = lab.reserve_with_ticket(token).await;
+
+    assert_eq!(lab.store.adopt_orphans(NodeId(Uuid::now_v7())).await.unwrap(), Orphans::default());
+    assert_eq!(lab.store.adopt_orphans(lab.node).await.unwrap(), Orphans { detached: 1, lapsed: 2 });
+    let mut ended = swept(&lab).await;
+    ended.sort_unstable();
+    assert_eq!(ended, [(direct.session, EndReason::ViewerLost), (dialling.session, EndReason::ViewerLost)]);
+    assert_eq!(
+        lab.store.grant(None, grant.id).await.unwrap().unwrap().uses_left,
+        Some(1),
+        "of the one in reserve"
+    );
+
+    let (_, fresh) = lab.rotate(ticket).await;
+    let target = accepted(lab.present(fresh).await);
+    assert_eq!((target.state, target.hold.session), (SessionState::Detached, paged.session));
+    let target = accepted(lab.present(waiting).await);
+    assert_eq!((target.state, target.hold.session), (SessionState::Reserved, exchanged.hold.session));
+}
+
+async fn a_revoked_session_that_lapses_ends_for_that_reason(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    lab.store.detach(hold, Traffic::default()).await.unwrap();
+    assert!(lab.remove_instance().await);
+    lab.advance_clock(TTL).await;
+    assert_eq!(swept(&lab).await, [(hold.session, EndReason::InstanceRemoved)]);
+}
+
+async fn what_is_old_is_deleted_a_few_at_a_time(lab: Lab) {
+    let (open, _) = lab.live_page().await;
+    for _ in 0..5 {
+        let (_, token) = lab.grant(Some(1)).await;
+        let hold = lab.reserve(token).await.hold;
+        lab.end(hold, EndReason::ViewerClosed).await;
+    }
+    let delete = async || {
+        let now = lab.store.now().await.unwrap();
+        lab.store.delete_old(Retention { grants_before: now, audit_before: now, limit: 3 }).await.unwrap()
+    };
+    let before = lab.store.now().await.unwrap().minus(TTL);
+    let nothing = Retention { grants_before: before, audit_before: before, limit: 3 };
+    assert_eq!(lab.store.delete_old(nothing).await.unwrap(), Deleted::default());
+    lab.advance_clock(TTL + Duration::from_secs(1)).await;
+    assert_eq!(delete().await, Deleted { grants: 3, audit_records: 3 });
+    assert_eq!(delete().await.grants, 2);
+    assert_eq!(delete().await.grants, 0, "the grant of an open session stays");
+    assert_eq!(state(&lab, open.session).await.0, SessionState::Live);
+    assert_eq!(lab.end(open, EndReason::ViewerClosed).await, Ending::Ended(EndReason::ViewerClosed));
+    assert_eq!(delete().await.grants, 1);
+    while delete().await.audit_records > 0 {}
+    let newest = lab.store.audit_records(&AuditQuery::default(), 10).await.unwrap();
+    assert_eq!(newest.len(), 1, "the newest record stays, so that its number is not used again");
+    lab.store.audit(&entry("x.y")).await.unwrap();
+    let next = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap();
+    assert_eq!(next[0].seq, newest[0].seq + 1);
+}

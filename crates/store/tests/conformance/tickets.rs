@@ -1,0 +1,241 @@
+//! Tickets: resume, take over, and what happens when a ticket is shown twice.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use transom_model::EndReason;
+use transom_model::id::NodeId;
+use transom_model::session::SessionState;
+use transom_store::{AuditQuery, Commit, Ending, Hold, TicketOutcome, ToEnd, Traffic};
+use uuid::Uuid;
+
+use crate::lab::{Lab, TTL, accepted, digest, entry};
+
+on_both_databases! {
+    a_fresh_ticket_is_presented_once,
+    a_page_comes_back_with_its_presented_ticket,
+    a_ticket_that_nobody_issued_is_invalid,
+    a_lost_answer_is_asked_for_again,
+    a_successor_that_was_replaced_counts_as_spent,
+    a_spent_ticket_ends_its_session,
+    a_ticket_that_is_presented_twice_ends_its_session,
+    of_many_presenters_at_once_one_wins,
+    the_newest_presenter_takes_over,
+    a_session_that_moves_is_told_to_the_node_it_left,
+    a_ticket_expires_while_it_waits_and_not_while_it_is_live,
+    a_resume_whose_dial_fails_stays_detached,
+    a_ticket_of_an_ended_session_tells_why_it_ended,
+    a_ticket_of_a_revoked_grant_opens_nothing,
+}
+
+async fn detach(lab: &Lab, hold: Hold) {
+    assert_eq!(lab.store.detach(hold, Traffic::default()).await.unwrap(), Ending::Detached);
+}
+
+/// The session was told to end, its ticket is worth nothing, and its node learns of it.
+async fn assert_replayed(
+    lab: &Lab,
+    outcome: TicketOutcome,
+    hold: Hold,
+    newest: transom_model::secret::TokenDigest,
+) {
+    match outcome {
+        TicketOutcome::Replayed { session, project, .. } => {
+            assert_eq!((session, project), (hold.session, lab.project.id));
+        }
+        other => panic!("{other:?}"),
+    }
+    let reason = EndReason::TicketReplayed;
+    assert!(matches!(lab.rotate(newest).await.0, TicketOutcome::Ended(EndReason::TicketReplayed)));
+    assert!(matches!(lab.present(newest).await, TicketOutcome::Ended(EndReason::TicketReplayed)));
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [ToEnd { hold, reason }]);
+    assert_eq!(lab.commit(hold).await, Commit::Ended(reason));
+
+    let query = AuditQuery { session: Some(hold.session), ..AuditQuery::default() };
+    let records = lab.store.audit_records(&query, 10).await.unwrap();
+    assert_eq!(records.iter().filter(|record| record.action == "ticket.replay").count(), 1);
+}
+
+async fn a_fresh_ticket_is_presented_once(lab: Lab) {
+    let (_, token) = lab.grant(Some(1)).await;
+    let (reserved, ticket) = lab.reserve_with_ticket(token).await;
+    assert!(reserved.ticket_expires_at.is_some());
+    let target = accepted(lab.present(ticket).await);
+    assert_eq!(target.state, SessionState::Reserved);
+    assert_eq!(target.hold, Hold { turn: 2, ..reserved.hold });
+    assert_eq!((target.grant.id, target.instance.uid), (reserved.grant.id, lab.instance.uid));
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!((session.state, session.viewer.as_str()), (SessionState::Live, "192.0.2.8"));
+}
+
+async fn a_page_comes_back_with_its_presented_ticket(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    detach(&lab, hold).await;
+    let (outcome, fresh) = lab.rotate(ticket).await;
+    let target = accepted(outcome);
+    assert_eq!((target.state, target.hold), (SessionState::Detached, hold));
+    let target = accepted(lab.present(fresh).await);
+    assert_eq!(target.hold, Hold { turn: hold.turn + 1, ..hold });
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+}
+
+async fn a_ticket_that_nobody_issued_is_invalid(lab: Lab) {
+    lab.live_page().await;
+    assert!(matches!(lab.present(digest()).await, TicketOutcome::Invalid));
+    assert!(matches!(lab.rotate(digest()).await.0, TicketOutcome::Invalid));
+}
+
+async fn a_lost_answer_is_asked_for_again(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    detach(&lab, hold).await;
+    for _ in 0..3 {
+        let (outcome, _lost) = lab.rotate(ticket).await;
+        accepted(outcome);
+    }
+    let (_, fresh) = lab.rotate(ticket).await;
+    let target = accepted(lab.present(fresh).await);
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+    // Now that the successor was presented, the old one can only be a copy.
+    let (outcome, _) = lab.rotate(ticket).await;
+    assert_replayed(&lab, outcome, target.hold, fresh).await;
+}
+
+async fn a_successor_that_was_replaced_counts_as_spent(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    let (_, thought_lost) = lab.rotate(ticket).await;
+    let (_, newest) = lab.rotate(ticket).await;
+    assert_replayed(&lab, lab.present(thought_lost).await, hold, newest).await;
+}
+
+async fn a_spent_ticket_ends_its_session(lab: Lab) {
+    let (hold, first) = lab.live_page().await;
+    let (_, second) = lab.rotate(first).await;
+    let (_, third) = lab.rotate(second).await;
+    let (outcome, _) = lab.rotate(first).await;
+    assert_replayed(&lab, outcome, hold, third).await;
+
+    let (hold, first) = lab.live_page().await;
+    let (_, second) = lab.rotate(first).await;
+    let outcome = lab.present(first).await;
+    let told = lab.store.to_end(lab.node).await.unwrap();
+    assert!(matches!(outcome, TicketOutcome::Replayed { .. }), "{outcome:?}");
+    assert!(told.contains(&ToEnd { hold, reason: EndReason::TicketReplayed }));
+    assert!(matches!(lab.present(second).await, TicketOutcome::Ended(EndReason::TicketReplayed)));
+}
+
+async fn a_ticket_that_is_presented_twice_ends_its_session(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    let before = lab.store.revision().await.unwrap();
+    let outcome = lab.present(ticket).await;
+    assert!(lab.store.revision().await.unwrap() > before);
+    assert_replayed(&lab, outcome, hold, ticket).await;
+}
+
+async fn of_many_presenters_at_once_one_wins(lab: Lab) {
+    let (_, token) = lab.grant(Some(1)).await;
+    let (_, ticket) = lab.reserve_with_ticket(token).await;
+    let outcomes = join_all((0..16).map(|_| lab.present(ticket))).await;
+    let count =
+        |wanted: fn(&TicketOutcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
+    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Accepted(_))), 1);
+    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Replayed { .. })), 1);
+    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Ended(EndReason::TicketReplayed))), 14);
+}
+
+async fn the_newest_presenter_takes_over(lab: Lab) {
+    let (old, ticket) = lab.live_page().await;
+    let (_, fresh) = lab.rotate(ticket).await;
+    let target = accepted(lab.present(fresh).await);
+    assert_eq!(target.state, SessionState::Live, "the caller learns that it takes over");
+    let new = target.hold;
+
+    assert_eq!(lab.commit(old).await, Commit::Ended(EndReason::TakenOver));
+    assert_eq!(lab.commit(new).await, Commit::Live);
+    let traffic = Traffic { to_viewer: 5, to_instance: 3 };
+    assert_eq!(lab.store.detach(old, traffic).await.unwrap(), Ending::TakenOver);
+    assert_eq!(lab.end(old, EndReason::TakenOver).await, Ending::TakenOver);
+    assert!(!lab.give_back(old).await);
+
+    let session = lab.store.session(None, new.session).await.unwrap().unwrap();
+    assert_eq!(session.state, SessionState::Live);
+    assert_eq!(
+        (session.bytes_to_viewer, session.bytes_to_instance),
+        (5, 3),
+        "bytes count whoever moved them"
+    );
+}
+
+async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
+    let elsewhere = NodeId(Uuid::now_v7());
+    let (old, ticket) = lab.live_page().await;
+    let (_, fresh) = lab.rotate(ticket).await;
+    let before = lab.store.revision().await.unwrap();
+    let new = accepted(lab.present_at(elsewhere, fresh).await).hold;
+    assert!(lab.store.revision().await.unwrap() > before);
+    lab.commit(new).await;
+    let told = [ToEnd { hold: old, reason: EndReason::TakenOver }];
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), told);
+    assert_eq!(lab.store.to_end(elsewhere).await.unwrap(), []);
+    assert_eq!(lab.store.session(None, new.session).await.unwrap().unwrap().node, elsewhere);
+
+    // Back again: now the other node is told, and this one no longer.
+    let (_, fresh) = lab.rotate(fresh).await;
+    lab.commit(accepted(lab.present(fresh).await).hold).await;
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+    assert_eq!(
+        lab.store.to_end(elsewhere).await.unwrap(),
+        [ToEnd { hold: new, reason: EndReason::TakenOver }]
+    );
+}
+
+async fn a_ticket_expires_while_it_waits_and_not_while_it_is_live(lab: Lab) {
+    let (_, token) = lab.grant(None).await;
+    let (_, never_presented) = lab.reserve_with_ticket(token).await;
+    let (hold, ticket) = lab.live_page().await;
+    lab.advance_clock(TTL * 100).await;
+    assert!(matches!(lab.present(never_presented).await, TicketOutcome::Expired));
+    assert!(matches!(lab.rotate(never_presented).await.0, TicketOutcome::Expired));
+
+    // However long it was live, the time begins when the viewer is lost, and each exchange begins it anew.
+    detach(&lab, hold).await;
+    let almost = TTL - Duration::from_secs(60);
+    lab.advance_clock(almost).await;
+    let (outcome, fresh) = lab.rotate(ticket).await;
+    assert_eq!(accepted(outcome).age.as_secs() / 60, (TTL * 100 + almost).as_secs() / 60);
+    lab.advance_clock(almost).await;
+    let (outcome, fresh) = lab.rotate(fresh).await;
+    accepted(outcome);
+    lab.advance_clock(TTL).await;
+    assert!(matches!(lab.present(fresh).await, TicketOutcome::Expired));
+}
+
+async fn a_resume_whose_dial_fails_stays_detached(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    detach(&lab, hold).await;
+    let (_, fresh) = lab.rotate(ticket).await;
+    let target = accepted(lab.present(fresh).await);
+    assert!(!lab.give_back(target.hold).await);
+    let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
+    assert_eq!(session.state, SessionState::Detached);
+    assert_eq!(lab.store.grant(None, target.grant.id).await.unwrap().unwrap().uses_left, Some(0));
+    let (_, again) = lab.rotate(fresh).await;
+    assert_eq!(lab.commit(accepted(lab.present(again).await).hold).await, Commit::Live);
+}
+
+async fn a_ticket_of_an_ended_session_tells_why_it_ended(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    lab.end(hold, EndReason::SessionIdle).await;
+    assert!(matches!(lab.present(ticket).await, TicketOutcome::Ended(EndReason::SessionIdle)));
+    assert!(matches!(lab.rotate(ticket).await.0, TicketOutcome::Ended(EndReason::SessionIdle)));
+}
+
+async fn a_ticket_of_a_revoked_grant_opens_nothing(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    let grant = lab.store.session(None, hold.session).await.unwrap().unwrap().grant;
+    lab.store.revoke_grant(None, grant, &entry("grant.revoke")).await.unwrap();
+    assert!(matches!(lab.rotate(ticket).await.0, TicketOutcome::Ended(EndReason::GrantRevoked)));
+    let told = [ToEnd { hold, reason: EndReason::GrantRevoked }];
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), told, "its node still has to cut it");
+}
