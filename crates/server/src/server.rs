@@ -84,6 +84,7 @@ pub struct Server {
     accepting: CancellationToken,
     background: CancellationToken,
     tasks: TaskTracker,
+    half_open: Arc<HalfOpen>,
     watching: TaskTracker,
     store: Store,
     _lock: File,
@@ -121,10 +122,11 @@ impl Server {
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let gateway = Gateway::new(Arc::clone(&app), tasks.clone());
         let limits = &app.config().limits;
+        let half_open = HalfOpen::new(limits.half_open_per_source, limits.half_open);
         let front = Arc::new(Front {
             router: router::router(&app, gateway.clone()),
             gateway,
-            half_open: HalfOpen::new(limits.half_open_per_source, limits.half_open),
+            half_open: Arc::clone(&half_open),
             tls: certificate.clone(),
             tasks: tasks.clone(),
             app: Arc::clone(&app),
@@ -134,7 +136,7 @@ impl Server {
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
-        Ok(Self { app, address, admin, ca, accepting, background, tasks, watching, store, _lock: lock })
+        Ok(Self { app, address, admin, ca, accepting, background, tasks, half_open, watching, store, _lock: lock })
     }
 
     /// The address that it listens on.
@@ -165,6 +167,12 @@ impl Server {
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// How many connections have not sent a request yet.
+    #[must_use]
+    pub fn half_open(&self) -> usize {
+        self.half_open.count()
     }
 
     /// The use cases.
