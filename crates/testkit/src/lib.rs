@@ -1,3 +1,40 @@
 //! Test servers, fake VNC servers, WebSocket viewers and a fault proxy, for tests only.
+//!
+//! ```text
+//!  Viewer ──(FaultProxy)──► TestServer ──► Instance
+//!  sends, reads, is closed     a real one       follows a Script, tells what reached it
+//! ```
+//!
+//! Everything is a real socket on loopback. Waiting is for events, with one deadline that only a fault reaches ([`wait`]);
+//! where minutes must pass, [`clock::pass`] lets them pass at once.
 
+#![cfg_attr(feature = "front-door", expect(clippy::missing_panics_doc, reason = "a test kit fails by panicking"))]
+
+#[cfg(feature = "front-door")]
+pub mod api;
+#[cfg(feature = "front-door")]
+pub mod clock;
+#[cfg(feature = "front-door")]
+pub mod duplex;
+#[cfg(feature = "front-door")]
+pub mod fault;
+#[cfg(feature = "front-door")]
+pub mod instance;
+#[cfg(feature = "front-door")]
+pub mod log;
 pub mod postgres;
+#[cfg(feature = "front-door")]
+pub mod server;
+#[cfg(feature = "front-door")]
+pub mod viewer;
+#[cfg(feature = "front-door")]
+pub mod wait;
+
+#[cfg(feature = "front-door")]
+pub use {
+    api::{Answer, Api, Console, Key},
+    fault::FaultProxy,
+    instance::{Guest, Instance, Script, Step},
+    server::TestServer,
+    viewer::{Closed, Opening, Refused, Viewer},
+};

@@ -1,0 +1,204 @@
+//! A real server on loopback, its data in a temporary folder.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use transom_server::app::App;
+use transom_server::config::Config;
+use transom_server::{Options, Server, Tls};
+
+use crate::api::{Api, Console, Login};
+use crate::duplex::Route;
+use crate::instance::Instance;
+use crate::viewer::Opening;
+
+/// The project that every test server has.
+pub const PROJECT: &str = "alpha";
+
+/// A server for one test.
+pub struct TestServer {
+    server: Server,
+    setup: Setup,
+    api: Api,
+}
+
+/// How a test server is to start.
+#[derive(Clone)]
+pub struct Setup {
+    folder: Arc<TempDir>,
+    listen: Ipv4Addr,
+    config: Config,
+    database: Option<String>,
+    tls: Tls,
+}
+
+impl Setup {
+    /// Changes the configuration.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Keeps the durable state in this database instead of SQLite.
+    #[must_use]
+    pub fn database(self, url: String) -> Self {
+        Self { database: Some(url), ..self }
+    }
+
+    /// Speaks TLS too.
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Listens on this address instead of 127.0.0.1.
+    #[must_use]
+    pub fn listen(self, listen: Ipv4Addr) -> Self {
+        Self { listen, ..self }
+    }
+
+    /// The folder for the server's data, and whatever else a test wants to put down.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts on what an earlier server left in the folder.
+    pub async fn resume(self) -> TestServer {
+        TestServer::launch(self).await
+    }
+
+    /// Starts, with a project.
+    pub async fn start(self) -> TestServer {
+        let server = TestServer::launch(self).await;
+        server.api.add_project(PROJECT).await;
+        server
+    }
+}
+
+impl TestServer {
+    /// A server to be set up further.
+    #[must_use]
+    pub fn setup() -> Setup {
+        Setup {
+            folder: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            listen: Ipv4Addr::LOCALHOST,
+            config: Config::default(),
+            database: None,
+            tls: Tls::Off,
+        }
+    }
+
+    /// A server as it comes.
+    pub async fn start() -> Self {
+        Self::setup().start().await
+    }
+
+    async fn launch(setup: Setup) -> Self {
+        let listener = TcpListener::bind((setup.listen, 0)).await.expect("a loopback port is free");
+        let options = Options {
+            data: setup.folder.path().join("data"),
+            config: setup.config.clone(),
+            database: setup.database.clone(),
+            tls: setup.tls.clone(),
+            master_key: None,
+        };
+        let server = Server::start(options, listener).await.expect("the server starts");
+        // A connection for each call: none is left that a test would have to tell from a leak.
+        let mut http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        if let Some(ca) = server.ca() {
+            let pem = std::fs::read(ca).expect("the CA was written");
+            http = http.tls_certs_only([reqwest::Certificate::from_pem(&pem).expect("a certificate")]);
+        }
+        let http = http.build().expect("an HTTP client");
+        let base = server.admin().server.clone();
+        let login = Login::Bearer(server.admin().token.clone());
+        Self { server, setup, api: Api { http, base, login } }
+    }
+
+    /// Stops and starts again on the same data, on another port.
+    pub async fn restart(self) -> Self {
+        let Self { server, setup, .. } = self;
+        server.stop().await;
+        Self::launch(setup).await
+    }
+
+    /// Drains and stops.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+
+    /// The server itself.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Its use cases.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        self.server.app()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The folder of the set-up.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.setup.folder.path()
+    }
+
+    /// The native API, called by the operator.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// A page's origin that is our own.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.api.base.clone()
+    }
+
+    /// A viewer to be opened, on a plain connection.
+    #[must_use]
+    pub fn viewer(&self) -> Opening {
+        Opening::new(Route::plain(self.address()))
+    }
+
+    /// Adds an instance to the project; answers its id.
+    pub async fn add(&self, instance: &Instance) -> String {
+        self.add_with(instance, json!({})).await
+    }
+
+    /// Adds an instance with more said about it.
+    pub async fn add_with(&self, instance: &Instance, mut body: Value) -> String {
+        body["endpoint"] = instance.endpoint().into();
+        self.api.add_instance(PROJECT, body).await
+    }
+
+    /// Makes a console URL.
+    pub async fn console(&self, instance: &str) -> Console {
+        self.console_with(instance, json!({})).await
+    }
+
+    /// Makes a console URL, as `body` wants it.
+    pub async fn console_with(&self, instance: &str, body: Value) -> Console {
+        self.api.console(PROJECT, instance, body).await
+    }
+
+    /// The path of an instance in the API.
+    #[must_use]
+    pub fn instance_path(&self, instance: &str) -> String {
+        format!("/api/v1/projects/{PROJECT}/instances/{instance}")
+    }
+}

@@ -1,0 +1,172 @@
+//! Viewers: over WebSocket as pages do it, or raw behind a CONNECT. Both speak RFB when asked to.
+
+mod opening;
+mod rfb;
+
+use std::fmt;
+use std::io;
+
+use bytes::{Buf as _, BytesMut};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::duplex::Duplex;
+use crate::wait::within;
+pub use opening::{Opening, Refused};
+pub use rfb::Screen;
+
+/// A viewer that came in.
+pub struct Viewer {
+    channel: Channel,
+    received: BytesMut,
+    pings: usize,
+}
+
+enum Channel {
+    WebSocket(Box<WebSocketStream<Box<dyn Duplex>>>),
+    Raw(Box<dyn Duplex>),
+}
+
+/// How it ended for a viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The WebSocket's close code; none where the stream just ended.
+    pub code: Option<u16>,
+    /// The close frame's text.
+    pub reason: String,
+}
+
+impl fmt::Display for Closed {
+    /// `4403 This console link has already been used.`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "{code} {}", self.reason),
+            None => f.write_str("the stream ended without a word"),
+        }
+    }
+}
+
+impl Closed {
+    fn wordless() -> Self {
+        Self { code: None, reason: String::new() }
+    }
+}
+
+impl Viewer {
+    fn websocket(stream: WebSocketStream<Box<dyn Duplex>>) -> Self {
+        Self::over(Channel::WebSocket(Box::new(stream)))
+    }
+
+    fn raw(stream: Box<dyn Duplex>) -> Self {
+        Self::over(Channel::Raw(stream))
+    }
+
+    fn over(channel: Channel) -> Self {
+        Self { channel, received: BytesMut::new(), pings: 0 }
+    }
+
+    /// Sends bytes, over WebSocket as one binary frame.
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Closed> {
+        match &mut self.channel {
+            Channel::WebSocket(stream) => {
+                stream.send(Message::binary(bytes.to_vec())).await.map_err(|_| Closed::wordless())
+            }
+            Channel::Raw(stream) => stream.write_all(bytes).await.map_err(|_| Closed::wordless()),
+        }
+    }
+
+    /// Sends a message of any kind over its WebSocket.
+    pub async fn send_message(&mut self, message: Message) -> Result<(), Closed> {
+        let Channel::WebSocket(stream) = &mut self.channel else { panic!("there are no messages without framing") };
+        stream.send(message).await.map_err(|_| Closed::wordless())
+    }
+
+    /// Writes bytes below the framing: frames that no library would send.
+    pub async fn send_below(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = match &mut self.channel {
+            Channel::WebSocket(stream) => stream.get_mut(),
+            Channel::Raw(stream) => stream,
+        };
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    }
+
+    /// Closes its half of the connection.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        match &mut self.channel {
+            Channel::WebSocket(stream) => stream.get_mut().shutdown().await,
+            Channel::Raw(stream) => stream.shutdown().await,
+        }
+    }
+
+    /// The next so many bytes.
+    pub async fn take(&mut self, count: usize) -> Result<Vec<u8>, Closed> {
+        while self.received.len() < count {
+            self.receive().await?;
+        }
+        Ok(self.received.split_to(count).to_vec())
+    }
+
+    /// Waits for the end, whatever comes before it; how it ended.
+    pub async fn closed(&mut self) -> Closed {
+        loop {
+            if let Err(closed) = self.receive().await {
+                return closed;
+            }
+            self.received.clear();
+        }
+    }
+
+    /// Waits for a ping.
+    pub async fn pinged(&mut self) -> Result<(), Closed> {
+        let before = self.pings;
+        while self.pings == before {
+            self.receive().await?;
+        }
+        Ok(())
+    }
+
+    /// What was received and not taken.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        self.received.chunk()
+    }
+
+    /// Reads once.
+    async fn receive(&mut self) -> Result<(), Closed> {
+        within("something for the viewer", async {
+            match &mut self.channel {
+                Channel::Raw(stream) => match stream.read_buf(&mut self.received).await {
+                    Ok(0) | Err(_) => Err(Closed::wordless()),
+                    Ok(_) => Ok(()),
+                },
+                Channel::WebSocket(stream) => match stream.next().await {
+                    Some(Ok(Message::Binary(data))) => {
+                        self.received.extend_from_slice(&data);
+                        Ok(())
+                    }
+                    Some(Ok(Message::Ping(_))) => {
+                        self.pings += 1;
+                        // The library has queued its answer; this sends it.
+                        stream.flush().await.map_err(|_| Closed::wordless())
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        // The library answers the close frame as it is driven on, and then sees the end.
+                        while let Some(Ok(_)) = stream.next().await {}
+                        Err(match frame {
+                            Some(frame) => {
+                                Closed { code: Some(frame.code.into()), reason: frame.reason.to_string() }
+                            }
+                            None => Closed { code: Some(1005), reason: String::new() },
+                        })
+                    }
+                    Some(Ok(_)) => Ok(()),
+                    Some(Err(_)) | None => Err(Closed::wordless()),
+                },
+            }
+        })
+        .await
+    }
+}
