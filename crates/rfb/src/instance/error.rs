@@ -23,7 +23,7 @@ pub enum InstanceHandshakeError {
     #[error("speaks RFB {0}; 3.3, 3.7 and 3.8 are supported")]
     UnsupportedVersion(Announced),
     /// Nothing that was offered can be used.
-    #[error("offers only security types that are not supported: {}", list(.offered))]
+    #[error("offers only {}", list(.offered))]
     UnsupportedSecurity {
         /// Everything that was offered.
         offered: Vec<SecurityType>,
