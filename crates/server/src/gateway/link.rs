@@ -22,6 +22,8 @@ const HANDSHAKE_READ: usize = 512;
 pub struct Link {
     pub(super) stream: Stream,
     framing: Framing,
+    /// A close frame came behind data that had to go first.
+    closing: Option<u16>,
     outbox: Outbox,
 }
 
@@ -46,13 +48,14 @@ impl Link {
     /// A viewer that speaks RFB without framing: after CONNECT, or on a listener of its own.
     #[must_use]
     pub fn raw(stream: Stream) -> Self {
-        Self { stream, framing: Framing::Raw, outbox: Outbox::default() }
+        Self { stream, framing: Framing::Raw, closing: None, outbox: Outbox::default() }
     }
 
     /// A viewer behind a WebSocket whose opening handshake is done.
     #[must_use]
     pub fn websocket(stream: Stream) -> Self {
-        Self { stream, framing: Framing::WebSocket(Deframer::default()), outbox: Outbox::default() }
+        let framing = Framing::WebSocket(Deframer::default());
+        Self { stream, framing, closing: None, outbox: Outbox::default() }
     }
 
     /// Whether RFB travels without framing.
@@ -72,6 +75,9 @@ impl Link {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<Received, End>> {
+        if let Some(code) = self.closing {
+            return Poll::Ready(Ok(Received::Close(code)));
+        }
         let count = match ready!(poll_read_some(&mut self.stream, cx, buffer)) {
             Ok(0) => return Poll::Ready(Ok(Received::Eof)),
             Ok(count) => count,
@@ -87,6 +93,7 @@ impl Link {
         if let Some(payload) = signals.ping {
             self.outbox.answer_ping(&payload);
         }
+        self.closing = signals.close;
         Poll::Ready(Ok(match signals.close {
             Some(code) if data.is_empty() => Received::Close(code),
             _ => Received::Data(data),
