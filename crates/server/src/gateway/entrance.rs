@@ -55,7 +55,7 @@ impl Gateway {
             Err(error) => return refused_upgrade(error),
         };
         let origin = headers.get(ORIGIN);
-        let token = token_of(http.uri(), headers);
+        let token = token_of(http.uri()).or_else(|| origin.and_then(|_| cookie_of(headers)));
         let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
         let admitted = match origin {
             Some(origin) if !self.allows_origin(origin, headers, source) => {
@@ -136,16 +136,20 @@ pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) 
     place.is_some_and(|place| origin == format!("{scheme}://{place}"))
 }
 
-/// The token of the query, else the cookie `token` as older noVNC pages send it.
-fn token_of(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+/// The token of the query.
+fn token_of(uri: &Uri) -> Option<String> {
     let query = uri.query().unwrap_or_default();
-    let in_query = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
-    if let Some((_, token)) = in_query {
-        return Some(token.into_owned());
-    }
+    let found = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
+    found.map(|(_, token)| token.into_owned()).filter(|token| !token.is_empty())
+}
+
+/// The cookie `token`, as older noVNC pages send it. A browser sends it whoever made the page, so it counts only with an
+/// origin that is allowed.
+fn cookie_of(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == "token").map(|(_, token)| token.trim_matches('"').to_owned())
+    let found = pairs.find(|(name, _)| *name == "token");
+    found.map(|(_, token)| token.trim_matches('"').to_owned()).filter(|token| !token.is_empty())
 }
 
 fn refused_upgrade(error: UpgradeError) -> Response {
