@@ -27,7 +27,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -166,15 +165,21 @@ async fn http_2(
         .max_concurrent_streams(100)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    let graceful = GracefulShutdown::new();
-    let serving = graceful.watch(serving);
+    let permit = Arc::clone(&service.permit);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        served = serving => served.map_err(io::Error::other),
-        () = stop.cancelled() => {
-            graceful.shutdown().await;
-            Ok(())
-        }
+        served = serving.as_mut() => return served.map_err(io::Error::other),
+        () = overdue(&permit) => return Err(io::ErrorKind::TimedOut.into()),
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+    }
+    serving.await.map_err(io::Error::other)
+}
+
+/// Waits until the first request should have come and did not: HTTP/2 has no such limit of its own.
+async fn overdue(permit: &Mutex<Option<Permit>>) {
+    tokio::time::sleep(HEAD).await;
+    if permit.lock().is_none() {
+        std::future::pending::<()>().await;
     }
 }
 
