@@ -12,6 +12,10 @@
 
 #[cfg(feature = "front-door")]
 pub mod api;
+#[cfg(feature = "components")]
+pub mod certificate;
+#[cfg(feature = "components")]
+pub mod chromium;
 #[cfg(feature = "front-door")]
 pub mod clock;
 #[cfg(feature = "front-door")]
@@ -23,12 +27,22 @@ pub mod instance;
 #[cfg(feature = "front-door")]
 pub mod log;
 pub mod postgres;
+#[cfg(feature = "components")]
+pub mod process;
+#[cfg(feature = "components")]
+pub mod program;
+#[cfg(feature = "components")]
+pub mod qemu;
 #[cfg(feature = "front-door")]
 pub mod server;
+#[cfg(feature = "components")]
+pub mod transcript;
 #[cfg(feature = "front-door")]
 pub mod viewer;
 #[cfg(feature = "front-door")]
 pub mod wait;
+#[cfg(feature = "components")]
+pub mod xvnc;
 
 #[cfg(feature = "front-door")]
 pub use {

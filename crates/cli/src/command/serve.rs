@@ -60,11 +60,11 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
 
 fn introduce(common: &Common, server: &Server) {
     tracing::info!(address = %server.address(), public_url = %server.public_url(), "serving");
-    output::say(format_args!("Transom serves {}", server.admin().server));
+    output::say(format_args!("Transom serves {}", server.url()));
     output::say(format_args!("Operator commands find it by {}", common.data.join("admin.json").display()));
     if let Some(ca) = server.ca() {
         output::say(format_args!("Its certificate's CA is {}", ca.display()));
-        output::say(format_args!("  curl --cacert {} {}/healthz", ca.display(), server.admin().server));
+        output::say(format_args!("  curl --cacert {} {}/healthz", ca.display(), server.url()));
     }
 }
 

@@ -1,0 +1,93 @@
+//! The main job: a console URL opens a real machine, and what is typed arrives there.
+
+use transom_testkit::certificate::Authority;
+use transom_testkit::chromium::Visit;
+use transom_testkit::postgres;
+use transom_testkit::process::PATIENCE;
+use transom_testkit::program::Program;
+use transom_testkit::qemu::{Qemu, Vnc};
+use transom_testkit::xvnc::{Security, Xvnc};
+
+use crate::{add, console, lab, transom};
+
+const PASSWORD: &str = "s3cret!?";
+/// Every kind of key: with and without Shift, and the signs that layouts disagree about.
+const TEXT: &str = "Hello, World! #42 {a|b} ~/x_y\\z \"q\" 'q' <1+2=3?>";
+
+#[test]
+fn chromium_types_into_an_xvnc_with_a_password() {
+    xvnc_with_a_password(lab(transom()));
+}
+
+#[test]
+fn chromium_types_into_an_xvnc_with_a_password_on_postgresql() {
+    xvnc_with_a_password(lab(transom().with(["--database", &postgres::database()])));
+}
+
+#[test]
+fn chromium_types_into_a_qemu_guest_with_a_password() {
+    qemu(Vnc::Password(PASSWORD), lab(transom()), "guest");
+}
+
+#[test]
+fn chromium_types_into_a_qemu_guest_behind_a_unix_socket_on_postgresql() {
+    qemu(Vnc::Unix, lab(transom().with(["--database", &postgres::database()])), "guest-unix");
+}
+
+#[test]
+fn chromium_opens_an_xvnc_by_vencrypt_and_its_ca() {
+    let authority = Authority::new();
+    let xvnc = Xvnc::start(Security::Tls(&authority.issue("xvnc"), PASSWORD));
+    let program = lab(transom());
+    let password = program.file("password", PASSWORD);
+    let ca = authority.ca().display();
+    add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --ca {ca}"));
+    Visit::to(&console(&program, "desk")).typing("by CA\n").run();
+    xvnc.typed().expect("by CA\n", PATIENCE);
+}
+
+#[test]
+fn chromium_opens_an_xvnc_by_vencrypt_and_its_fingerprint() {
+    let authority = Authority::new();
+    let certificate = authority.issue("xvnc");
+    let xvnc = Xvnc::start(Security::Tls(&certificate, PASSWORD));
+    let program = lab(transom());
+    let password = program.file("password", PASSWORD);
+    let fingerprint = &certificate.fingerprint;
+    add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --fingerprint {fingerprint}"));
+    Visit::to(&console(&program, "desk")).typing("by fingerprint\n").run();
+    xvnc.typed().expect("by fingerprint\n", PATIENCE);
+}
+
+#[test]
+fn chromium_shows_that_an_xvnc_has_a_certificate_of_another_ca() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let xvnc = Xvnc::start(Security::Tls(&authority.issue("xvnc"), PASSWORD));
+    let program = lab(transom());
+    let password = program.file("password", PASSWORD);
+    let ca = other.ca().display();
+    add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --ca {ca}"));
+    let report = Visit::refused(&console(&program, "desk"), "instance-tls-failed").run();
+    assert!(report.next_step().contains("certificate"), "{report:?}");
+}
+
+fn xvnc_with_a_password(program: Program) {
+    let xvnc = Xvnc::start(Security::Password(PASSWORD));
+    // Editors end files with a newline.
+    let password = program.file("password", &format!("{PASSWORD}\n"));
+    add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password}"));
+    let report = Visit::to(&console(&program, "desk")).typing(&format!("{TEXT}\n")).with(["--changes"]).run();
+    xvnc.typed().expect(&format!("{TEXT}\n"), PATIENCE);
+    assert_eq!(report.size(), (640, 480));
+}
+
+fn qemu(vnc: Vnc<'_>, program: Program, shot: &str) {
+    let guest = Qemu::start(vnc);
+    add(&program, "guest", guest.endpoint(), "");
+    if let Vnc::Password(password) = vnc {
+        let answer = program.run_with("instance set guest --project lab --password-file -", password);
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    Visit::to(&console(&program, "guest")).typing(&format!("{TEXT}\n")).with(["--changes"]).shot(shot).run();
+    guest.serial().expect(&format!("type here:\r\n{TEXT}\r\n"), PATIENCE);
+}

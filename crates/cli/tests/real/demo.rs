@@ -1,0 +1,34 @@
+//! `transom demo`, as a newcomer meets it.
+
+use transom_testkit::chromium::Visit;
+use transom_testkit::process::{PATIENCE, Process};
+
+use crate::transom;
+
+#[test]
+fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
+    let program = transom();
+    let mut command = program.command();
+    let mut demo = Process::start("transom demo", command.args(["demo", "--no-open", "--listen", "127.0.0.1:0"]));
+    let url = demo.stdout().find(PATIENCE, |text| text.strip_suffix('\n').map(str::to_owned));
+    let url = url.expect("the demo prints a URL");
+
+    Visit::to(&url).typing("Hello!").with(["--changes"]).shot("demo").run();
+
+    demo.stderr().expect("Ctrl-C ends the demo", PATIENCE);
+    let said = demo.stderr().text().replace("\\\n", " ");
+    let lines = said.lines().map(str::trim);
+    let commands: Vec<_> = lines.filter(|line| line.starts_with('/') || line.starts_with("curl ")).collect();
+    let [console, sessions, api] = commands[..] else { panic!("three commands to paste: {said}") };
+    let second = program.paste(console);
+    assert!(second.stdout.contains("/console#token="), "{second:?}");
+    let sessions = program.paste(sessions);
+    assert_eq!(sessions.code, 0, "{sessions:?}");
+    let api = program.paste(api);
+    assert!(api.stdout.contains("/console#token="), "{api:?}");
+    // Watching is what it is for: the picture is there.
+    Visit::to(second.stdout.trim()).with(["--device", "phone", "--theme", "dark"]).shot("demo-phone").run();
+
+    demo.terminate();
+    assert_eq!(demo.wait(PATIENCE).code(), Some(0));
+}

@@ -1,0 +1,132 @@
+//! A real program beside the test: it ends with the test, and its words are shown when the test fails.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::transcript::Transcript;
+
+/// A program under test that has not done its next thing by then hangs; a loaded machine of 2 cores needs this long for a browser.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+/// A peer that was asked to end does so at once; one that does not is killed.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A running program.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stdout: Transcript,
+    stderr: Transcript,
+}
+
+impl Process {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// Where it is not installed.
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("{:?} does not start ({error}): run `make test`, which installs it", command.get_program())
+        });
+        let stdout = Transcript::of(child.stdout.take().expect("it is piped"));
+        let stderr = Transcript::of(child.stderr.take().expect("it is piped"));
+        Self { name: name.to_owned(), child, stdout, stderr }
+    }
+
+    /// What it reads; dropped, it reads no more.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("its standard input was taken once already")
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn stdout(&self) -> &Transcript {
+        &self.stdout
+    }
+
+    /// What it says for people.
+    #[must_use]
+    pub fn stderr(&self) -> &Transcript {
+        &self.stderr
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it in the middle of what it does (SIGKILL).
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        // Its exit is read here, so that nobody else gets its number and what it held is free.
+        let _ = self.child.wait();
+    }
+
+    /// Freezes it (SIGSTOP): its sockets take connections and answer nothing.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// Where it does not end in this time.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        assert!(self.ended(limit), "{} does not end within {limit:?}", self.name);
+        self.child.wait().expect("it is our child")
+    }
+
+    fn ended(&self, limit: Duration) -> bool {
+        self.stderr.ends(limit) && self.stdout.ends(limit)
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if self.runs() {
+            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+            // It may end between the two lines.
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.terminate();
+        if self.runs() && !self.ended(FAREWELL) {
+            self.kill();
+        }
+        let status = self.child.wait().expect("it is our child");
+        if std::thread::panicking() {
+            let signal = status.signal().map(|signal| format!(" (signal {signal})")).unwrap_or_default();
+            show(&format!(
+                "── {} ended: {status}{signal}\n── stdout\n{}\n── stderr\n{}",
+                self.name,
+                self.stdout.text(),
+                self.stderr.text()
+            ));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test that failed shows what its programs said")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,105 @@
+//! A real virtual machine (QEMU, emulated) that types back what is typed: on its screen, and on a serial line.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{PATIENCE, Process};
+use crate::transcript::Transcript;
+
+/// How viewers get in, and where.
+#[derive(Clone, Copy, Debug)]
+pub enum Vnc<'a> {
+    /// Anybody, by TCP.
+    Open,
+    /// VNC authentication with this password, by TCP.
+    Password(&'a str),
+    /// Anybody who may open the socket.
+    Unix,
+}
+
+/// A running machine.
+#[derive(Debug)]
+pub struct Qemu {
+    endpoint: String,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Qemu {
+    /// Starts it and waits until it can be typed into.
+    ///
+    /// # Panics
+    /// Where QEMU or the guest is missing, or does not start, with the reason.
+    #[must_use]
+    pub fn start(vnc: Vnc<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let control = folder.path().join("control.sock");
+        let socket = folder.path().join("vnc.sock");
+        let listener = UnixListener::bind(&control).expect("the temporary folder can be written");
+        // QEMU itself looks for the first free port from 5900 on.
+        let (display, secret) = match vnc {
+            Vnc::Open => ("127.0.0.1:0,to=9000".to_owned(), None),
+            Vnc::Password(password) => ("127.0.0.1:0,to=9000,password-secret=vnc".to_owned(), Some(password)),
+            Vnc::Unix => (format!("unix:{}", socket.display()), None),
+        };
+        let mut qemu = Command::new("qemu-system-x86_64");
+        qemu.args(["-accel", "tcg", "-m", "16", "-net", "none", "-monitor", "none", "-serial", "stdio"]);
+        qemu.arg("-drive").arg(format!("file={},format=raw,if=floppy,readonly=on", guest().display()));
+        qemu.args(["-boot", "a", "-vga", "std", "-vnc", &display]);
+        qemu.arg("-qmp").arg(format!("unix:{}", control.display()));
+        if let Some(password) = secret {
+            qemu.arg("-object").arg(format!("secret,id=vnc,data={password}"));
+        }
+        let process = Process::start("QEMU", &mut qemu);
+        // The guest speaks before we ask: a QEMU that ended has no control connection to wait for.
+        process.stdout().expect("type here:", PATIENCE);
+        let endpoint = match vnc {
+            Vnc::Unix => format!("vnc+unix:{}", socket.display()),
+            Vnc::Open | Vnc::Password(_) => format!("vnc://127.0.0.1:{}", port(&listener)),
+        };
+        Self { endpoint, process, _folder: folder }
+    }
+
+    /// Its endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// What the guest wrote to its serial line: a greeting, and what is typed.
+    #[must_use]
+    pub fn serial(&self) -> &Transcript {
+        self.process.stdout()
+    }
+
+    /// Pulls its plug.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+}
+
+/// The image that `scripts/setup.sh test` assembles.
+fn guest() -> PathBuf {
+    let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/echo.img");
+    assert!(image.exists(), "{} is missing: run `make test`, which builds it", image.display());
+    image
+}
+
+/// Asks QEMU (QMP, `query-vnc`) for the port that it found.
+fn port(control: &UnixListener) -> u16 {
+    let (mut stream, _) = control.accept().expect("QEMU connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");
+    stream
+        .write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"query-vnc\"}\n")
+        .expect("QEMU listens");
+    let answers = BufReader::new(stream).lines().map(|line| line.expect("QEMU answers in time"));
+    answers
+        .map(|line| serde_json::from_str::<Value>(&line).expect("QMP is JSON"))
+        .find_map(|answer| answer["return"]["service"].as_str().and_then(|port| port.parse().ok()))
+        .expect("QEMU names its port")
+}

@@ -1,0 +1,140 @@
+//! A real Xvnc (TigerVNC) with an xterm in it that passes on what is typed, line by line.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::certificate::Certificate;
+use crate::process::{PATIENCE, Process};
+use crate::transcript::Transcript;
+
+/// A free port may be taken by somebody else before Xvnc binds it; this often in a row it is not.
+const ATTEMPTS: usize = 5;
+/// The whole screen is the terminal's, so that keys reach it wherever the pointer is.
+const SCREEN: &str = "640x480";
+const TERMINAL: &str = "110x40+0+0";
+
+/// How Xvnc lets viewers in.
+#[derive(Clone, Copy, Debug)]
+pub enum Security<'a> {
+    /// Anybody.
+    None,
+    /// VNC authentication with this password.
+    Password(&'a str),
+    /// VeNCrypt X509Vnc: TLS, and this password within.
+    Tls(&'a Certificate, &'a str),
+}
+
+/// A running Xvnc.
+#[derive(Debug)]
+pub struct Xvnc {
+    port: u16,
+    typed: Transcript,
+    // Dropped in this order: the terminal goes before its screen.
+    _terminal: Process,
+    screen: Process,
+    _folder: TempDir,
+}
+
+impl Xvnc {
+    /// Starts it and waits until it can be typed into.
+    ///
+    /// # Panics
+    /// Where it is not installed or does not start, with its reason.
+    #[must_use]
+    pub fn start(security: Security<'_>) -> Self {
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let arguments = arguments(security, folder.path());
+        let (screen, display, port) = (0..ATTEMPTS)
+            .find_map(|_| screen(&arguments))
+            .expect("Xvnc starts on one of five free ports");
+        let pipe = pipe(folder.path());
+        // Read and write: opening does not wait for the terminal, and there is no end before it begins.
+        let source = File::options().read(true).write(true).open(&pipe).expect("the pipe opens");
+        let typed = Transcript::of(source);
+        let passing_on = format!("exec >{}; echo ready; exec cat", pipe.display());
+        let mut xterm = Command::new("xterm");
+        xterm.args(["-display", &display, "-geometry", TERMINAL, "-bg", "#10243e", "-fg", "#ffd479"]);
+        xterm.args(["-e", "sh", "-c", &passing_on]);
+        let terminal = Process::start("xterm", &mut xterm);
+        typed.expect("ready\n", PATIENCE);
+        Self { port, typed, _terminal: terminal, screen, _folder: folder }
+    }
+
+    /// Its endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("vnc://127.0.0.1:{}", self.port)
+    }
+
+    /// The lines that were typed, each when it was ended by Enter.
+    #[must_use]
+    pub fn typed(&self) -> &Transcript {
+        &self.typed
+    }
+
+    /// Switches it off.
+    pub fn stop(&mut self) {
+        self.screen.terminate();
+        self.screen.wait(PATIENCE);
+    }
+}
+
+fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
+    let (kind, password) = match security {
+        Security::None => ("None", None),
+        Security::Password(password) => ("VncAuth", Some(password)),
+        Security::Tls(_, password) => ("X509Vnc", Some(password)),
+    };
+    let mut arguments = vec!["-SecurityTypes".to_owned(), kind.to_owned()];
+    if let Some(password) = password {
+        let file = folder.join("password");
+        obscure(password, &file);
+        arguments.extend(["-PasswordFile".to_owned(), file.display().to_string()]);
+    }
+    if let Security::Tls(certificate, _) = security {
+        arguments.extend(["-X509Cert".to_owned(), certificate.cert.display().to_string()]);
+        arguments.extend(["-X509Key".to_owned(), certificate.key.display().to_string()]);
+    }
+    arguments
+}
+
+/// A screen on a display that the X server finds itself, and on a port that was free a moment ago.
+fn screen(security: &[String]) -> Option<(Process, String, u16)> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    drop(listener);
+    let mut xvnc = Command::new("Xtigervnc");
+    xvnc.args(["-displayfd", "1", "-rfbport", &port.to_string(), "-localhost", "-nolisten", "tcp", "-ac"]);
+    xvnc.args(["-geometry", SCREEN, "-depth", "24", "-AlwaysShared"]);
+    // Tests fail to get in on purpose.
+    xvnc.args(["-BlacklistThreshold", "1000"]).args(security);
+    let process = Process::start("Xvnc", &mut xvnc);
+    let display = process.stdout().find(PATIENCE, |text| text.strip_suffix('\n').map(str::to_owned))?;
+    Some((process, format!(":{display}"), port))
+}
+
+fn obscure(password: &str, file: &Path) {
+    let file = File::create(file).expect("the temporary folder can be written");
+    let mut command = Command::new("tigervncpasswd");
+    let mut program = command
+        .arg("-f")
+        .stdin(Stdio::piped())
+        .stdout(file)
+        .spawn()
+        .expect("tigervncpasswd starts: run `make test`, which installs it");
+    let written = program.stdin.take().expect("it is piped").write_all(password.as_bytes());
+    written.expect("it reads");
+    assert!(program.wait().expect("it is our child").success(), "tigervncpasswd failed");
+}
+
+fn pipe(folder: &Path) -> PathBuf {
+    let pipe = folder.join("typed");
+    let status = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo (coreutils) starts");
+    assert!(status.success(), "mkfifo failed");
+    pipe
+}
