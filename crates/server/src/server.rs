@@ -1,7 +1,7 @@
 //! A running server: put together, started on a listener, drained at the end.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,6 +79,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     address: SocketAddr,
+    url: Url,
     admin: Admin,
     ca: Option<PathBuf>,
     accepting: CancellationToken,
@@ -100,7 +101,8 @@ impl Server {
         let (certificate, ca, files) = prepare_tls(&data, tls, &config, address)?;
         let url = own_url(address, certificate.is_some())?;
         let public_url = config.http.public_url.clone().unwrap_or_else(|| url.clone());
-        let admin = data.admin(url.as_str().trim_end_matches('/'), ca.as_deref())?;
+        let operators = operators_url(&url, address, certificate.is_some() && ca.is_none(), &public_url);
+        let admin = data.admin(operators.as_str().trim_end_matches('/'), ca.as_deref())?;
         let vault = Vault::new(master_key.map_or_else(|| data.master_key(), Ok)?);
         let database = match database {
             Some(url) => DatabaseUrl::parse(&url)?,
@@ -136,13 +138,19 @@ impl Server {
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
-        Ok(Self { app, address, admin, ca, accepting, background, tasks, half_open, watching, store, _lock: lock })
+        Ok(Self { app, address, url, admin, ca, accepting, background, tasks, half_open, watching, store, _lock: lock })
     }
 
     /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its URL on this machine, whatever it is called elsewhere.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
     }
 
     /// What operator commands need.
@@ -250,6 +258,23 @@ fn own_url(address: SocketAddr, tls: bool) -> Result<Url, url::ParseError> {
     Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, address.port())))
 }
 
+/// The URL for operator commands. A certificate from files is for a public name: on this machine itself plain HTTP
+/// needs none.
+fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> Url {
+    let loopback = match address.ip() {
+        ip if ip.is_loopback() => Some(ip),
+        IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => Some(Ipv6Addr::LOCALHOST.into()),
+        _ => None,
+    };
+    let url = match (named, loopback) {
+        (true, Some(ip)) => Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).ok(),
+        (true, None) => Some(public.clone()),
+        (false, _) => None,
+    };
+    url.unwrap_or_else(|| own.clone())
+}
+
 fn first_address() -> IpAddr {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let found = interfaces.iter().find(|interface| !interface.is_loopback() && interface.ip().is_ipv4());
@@ -263,4 +288,23 @@ async fn check_master_key(store: &Store, vault: &Vault) -> Result<(), StartError
     let stands = store.set_setting_if_absent(NAME, &fresh.0).await?;
     let sealed = transom_model::instance::Sealed(stands);
     vault.open(Purpose::Check, NAME, &sealed).map(|_| ()).map_err(|_| StartError::MasterKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operator_commands_reach_a_server_whose_certificate_bears_a_public_name() {
+        let public: Url = "https://console.example.com/".parse().expect("URL");
+        let url = |address: &str, named| {
+            let address = address.parse().expect("an address");
+            operators_url(&own_url(address, true).expect("URL"), address, named, &public).to_string()
+        };
+        assert_eq!(url("127.0.0.1:443", true), "http://127.0.0.1:443/");
+        assert_eq!(url("0.0.0.0:443", true), "http://127.0.0.1:443/");
+        assert_eq!(url("[::]:443", true), "http://[::1]:443/");
+        assert_eq!(url("192.0.2.1:443", true), "https://console.example.com/");
+        assert_eq!(url("127.0.0.1:444", false), "https://127.0.0.1:444/");
+    }
 }
