@@ -59,7 +59,8 @@ impl Authority {
     /// Where the temporary folder cannot be written.
     #[must_use]
     pub fn issue(&self, name: &str) -> Certificate {
-        let mut leaf = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
+        let mut leaf =
+            CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
         leaf.distinguished_name.push(DnType::CommonName, name);
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;

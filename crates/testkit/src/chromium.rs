@@ -102,7 +102,8 @@ impl Page {
     /// Where it does not get there.
     pub fn reaches(&self, stage: &str, count: usize) {
         let line = format!("stage: {stage}\n");
-        let found = self.process.stderr().find(PATIENCE, |text| (text.matches(&line).count() >= count).then_some(()));
+        let found =
+            self.process.stderr().find(PATIENCE, |text| (text.matches(&line).count() >= count).then_some(()));
         assert!(found.is_some(), "the page is not {stage}: {}", self.process.stdout().text());
     }
 

@@ -84,7 +84,8 @@ impl Program {
             let (_, rest) = log.split_once("Transom serves ")?;
             let (url, _) = rest.split_once('\n')?;
             // The lines that follow belong to it.
-            rest.contains("admin.json\n").then(|| url.split_once("://").map(|(_, address)| address.to_owned()))?
+            rest.contains("admin.json\n")
+                .then(|| url.split_once("://").map(|(_, address)| address.to_owned()))?
         });
         self.server = Some(server);
         self.listen = address.expect("transom serve says where it listens");
@@ -134,7 +135,9 @@ impl Program {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRANSOM_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TRANSOM_"))
+        {
             command.env_remove(name);
         }
         command.env("TRANSOM_DATA", self.data()).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");

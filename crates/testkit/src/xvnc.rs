@@ -49,9 +49,8 @@ impl Xvnc {
     pub fn start(security: Security<'_>) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
         let arguments = arguments(security, folder.path());
-        let (screen, display, port) = (0..ATTEMPTS)
-            .find_map(|_| screen(&arguments))
-            .expect("Xvnc starts on one of five free ports");
+        let (screen, display, port) =
+            (0..ATTEMPTS).find_map(|_| screen(&arguments)).expect("Xvnc starts on one of five free ports");
         let pipe = pipe(folder.path());
         // Read and write: opening does not wait for the terminal, and there is no end before it begins.
         let source = File::options().read(true).write(true).open(&pipe).expect("the pipe opens");

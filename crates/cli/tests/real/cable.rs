@@ -21,7 +21,8 @@ impl Cable {
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let ends = Arc::new(Mutex::new(Ends::default()));
-        let cable = Self { listener: listener.try_clone().expect("a second handle"), ends: Arc::clone(&ends) };
+        let cable =
+            Self { listener: listener.try_clone().expect("a second handle"), ends: Arc::clone(&ends) };
         std::thread::spawn(move || {
             for viewer in listener.incoming().flatten() {
                 // Without a server the connection is dropped.
@@ -56,7 +57,9 @@ fn carry(viewer: TcpStream, ends: &Mutex<Ends>) -> io::Result<()> {
     let mut ends = ends.lock().expect("no panic");
     let Some(server) = ends.server else { return Ok(()) };
     let server = TcpStream::connect(server)?;
-    for (mut from, mut to) in [(viewer.try_clone()?, server.try_clone()?), (server.try_clone()?, viewer.try_clone()?)] {
+    for (mut from, mut to) in
+        [(viewer.try_clone()?, server.try_clone()?), (server.try_clone()?, viewer.try_clone()?)]
+    {
         std::thread::spawn(move || {
             // Either end may go first; the other learns of it.
             let _ = io::copy(&mut from, &mut to);

@@ -54,7 +54,12 @@ fn chromium_opens_an_xvnc_by_vencrypt_and_its_fingerprint() {
     let program = lab(transom());
     let password = program.file("password", PASSWORD);
     let fingerprint = &certificate.fingerprint;
-    add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --fingerprint {fingerprint}"));
+    add(
+        &program,
+        "desk",
+        &xvnc.endpoint(),
+        &format!("--password-file {password} --fingerprint {fingerprint}"),
+    );
     Visit::to(&console(&program, "desk")).typing("by fingerprint\n").run();
     xvnc.typed().expect("by fingerprint\n", PATIENCE);
 }

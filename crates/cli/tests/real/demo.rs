@@ -9,7 +9,8 @@ use crate::transom;
 fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     let program = transom();
     let mut command = program.command();
-    let mut demo = Process::start("transom demo", command.args(["demo", "--no-open", "--listen", "127.0.0.1:0"]));
+    let mut demo =
+        Process::start("transom demo", command.args(["demo", "--no-open", "--listen", "127.0.0.1:0"]));
     let url = demo.stdout().find(PATIENCE, |text| text.strip_suffix('\n').map(str::to_owned));
     let url = url.expect("the demo prints a URL");
 

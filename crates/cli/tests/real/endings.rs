@@ -94,7 +94,8 @@ fn chromium_is_told_about_passwords_that_are_wrong_or_missing() {
     let password = program.file("password", "wrong");
     add(&program, "wrong", &xvnc.endpoint(), &format!("--password-file {password}"));
     add(&program, "none", &xvnc.endpoint(), "");
-    let report = Visit::refused(&console(&program, "wrong"), "instance-password-wrong").shot("password").run();
+    let report =
+        Visit::refused(&console(&program, "wrong"), "instance-password-wrong").shot("password").run();
     assert!(report.next_step().contains("--password-file"), "{report:?}");
     Visit::refused(&console(&program, "none"), "instance-password-missing").run();
 }
@@ -107,7 +108,10 @@ fn chromium_resumes_after_a_reload_and_in_a_second_tab() {
     let sessions = program.ask_json("session list --all");
     assert_eq!(sessions.as_array().map(Vec::len), Some(1), "one use, one session: {sessions}");
 
-    Visit::to(&console(&program, "desk")).typing("once\n").with(["--duplicate", "--reason", "taken-over"]).run();
+    Visit::to(&console(&program, "desk"))
+        .typing("once\n")
+        .with(["--duplicate", "--reason", "taken-over"])
+        .run();
     xvnc.typed().expect("once\n", PATIENCE);
 }
 

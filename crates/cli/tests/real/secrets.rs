@@ -26,7 +26,11 @@ fn no_secret_is_in_the_log_of_a_whole_chromium_session() {
     let id = key["id"].as_str().expect("an id");
     let secret = key["secret"].as_str().expect("a secret");
     let base = format!("https://{}", program.address());
-    for path in ["api/v1/projects", &format!("websockify?token={}", token(url)), &format!("console?token={}", token(url))] {
+    for path in [
+        "api/v1/projects",
+        &format!("websockify?token={}", token(url)),
+        &format!("console?token={}", token(url)),
+    ] {
         program.paste(&format!("curl -sk -u {id}:{secret} {base}/{path}"));
     }
 
