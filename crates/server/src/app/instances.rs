@@ -11,7 +11,7 @@ use transom_store::{Change, InstanceChange, NewInstance, Page};
 
 use super::error::{Error, Needed, Result};
 use super::vault::Purpose;
-use super::{App, Call, Caller, random};
+use super::{App, Call, Caller, random, trust};
 
 /// What a caller says of an instance. When it is added, an endpoint is needed; when it is changed, only what is named changes.
 #[derive(Debug, Default)]
@@ -110,7 +110,7 @@ impl App {
         self.found_instance(&project, id).await
     }
 
-    /// The instances of a project, by the time they were added.
+    /// The instances of a project, by id.
     pub async fn instances(&self, call: &Call, project: &str, page: Page) -> Result<Vec<Instance>> {
         let project = self.project(call, project).await?;
         Ok(self.store.instances(project.id, page).await?)
@@ -140,6 +140,7 @@ impl App {
                 "must be 1 to 128 characters, none of them control characters",
             ));
         }
+        input.check_security()?;
         match &input.endpoint {
             Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
             None => Ok(()),
@@ -176,6 +177,21 @@ impl InstanceInput {
             || self.certificate.is_some()
             || self.key.is_some()
             || self.fingerprint.is_some()
+    }
+
+    /// A certificate that cannot be read is told now, not when somebody wants a console. Empty texts clear.
+    fn check_security(&self) -> Result<()> {
+        let named = |text: &Option<String>| text.clone().and_then(some_or_cleared);
+        for (field, pem) in [("ca", named(&self.ca)), ("certificate", named(&self.certificate))] {
+            pem.map(|pem| trust::certificates(&pem))
+                .transpose()
+                .map_err(|problem| Error::invalid(field, problem))?;
+        }
+        let key = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty());
+        key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
+        let fingerprint = named(&self.fingerprint);
+        let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
+        checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))
     }
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::{constant_time, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
@@ -14,7 +13,7 @@ use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::instance::{Instance, InstanceSecurity};
 
-use crate::app::App;
+use crate::app::{App, trust};
 use crate::stream::Stream;
 
 /// Whether the instance is to be reached by TLS only.
@@ -43,7 +42,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
         .map_err(|error| error.to_string())?;
     let builder = match (&security.fingerprint, &security.ca) {
         (Some(fingerprint), _) => {
-            let pinned = Pinned { fingerprint: parse_fingerprint(fingerprint)?, provider };
+            let pinned = Pinned { fingerprint: trust::fingerprint(fingerprint)?, provider };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         }
         (None, Some(ca)) => builder.with_root_certificates(roots(ca)?),
@@ -54,30 +53,17 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
     else {
         return Ok(builder.with_no_client_auth());
     };
-    let chain = certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())
-        .map_err(|_| "the client key is not a PEM private key".to_owned())?;
+    let chain = trust::certificates(certificate)?;
+    let key = trust::key(key.expose())?;
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
-}
-
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    certificates.map_err(|error| format!("a certificate is not PEM: {error}"))
 }
 
 fn roots(pem: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
+    for certificate in trust::certificates(pem)? {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     Ok(roots)
-}
-
-/// SHA-256 as `AB:CD:…` or plain hexadecimal.
-pub(crate) fn parse_fingerprint(text: &str) -> Result<[u8; 32], String> {
-    let plain: String = text.trim().trim_start_matches("sha256:").replace([':', ' '], "");
-    let bytes = hex::decode(plain).ok().and_then(|bytes| bytes.try_into().ok());
-    bytes.ok_or_else(|| "a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits".to_owned())
 }
 
 /// Trusts one certificate, whoever signed it and whatever name it bears.

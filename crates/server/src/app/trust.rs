@@ -1,0 +1,28 @@
+//! What TLS with an instance stands on, as people hand it in: PEM certificates, a PEM key, a fingerprint.
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// PEM certificates, at least one.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err("must hold PEM certificates (-----BEGIN CERTIFICATE-----)"),
+    }
+}
+
+/// A PEM private key.
+pub(crate) fn key(pem: &str) -> Result<PrivateKeyDer<'static>, &'static str> {
+    PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| "must hold a PEM private key without a passphrase")
+}
+
+/// SHA-256 of a certificate, as `AB:CD:…` or plain hexadecimal.
+pub(crate) fn fingerprint(text: &str) -> Result<[u8; 32], &'static str> {
+    let plain: String = text.trim().trim_start_matches("sha256:").replace([':', ' '], "");
+    let bytes = hex::decode(plain).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or(
+        "must be the SHA-256 of a certificate: 64 hexadecimal digits (openssl x509 -fingerprint -sha256)",
+    )
+}
