@@ -81,10 +81,24 @@ fn rejected(rejection: JsonRejection, id: Option<RequestId>) -> Response {
     let problem = match &rejection {
         // Too large: the status says it.
         JsonRejection::BytesRejection(_) => return rejection.into_response(),
-        JsonRejection::JsonDataError(error) => error.body_text(),
+        // The cause names the member and what is wrong with it; who wrote the body has no use for the words around it.
+        JsonRejection::JsonDataError(error) => {
+            let cause = cause(error);
+            cause.rsplit_once(" at line ").map_or(cause.clone(), |(problem, _)| problem.to_owned())
+        }
+        JsonRejection::JsonSyntaxError(error) => format!("is not JSON: {}", cause(error)),
         _ => rejection.body_text(),
     };
     Failure::new(Error::invalid("body", problem), &id).into_response()
+}
+
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    // The path to the member stands in the second to last.
+    while let Some(deeper) = deepest.source().filter(|deeper| deeper.source().is_some()) {
+        deepest = deeper;
+    }
+    deepest.to_string()
 }
 
 /// Query parameters that say what is wrong with them in our own form.
