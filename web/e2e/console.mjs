@@ -10,6 +10,7 @@
 //   --type TEXT      types like a person
 //   --key KEY        presses a key by Playwright's name for it; may be given again
 //   --changes        waits until the picture differs from the first one
+//   --part X,Y,W,H   for --changes, only this part of the machine's screen counts
 //   --reload         reloads the page and waits for --expect again
 //   --duplicate      opens the page in a second tab, as “Duplicate tab” does: that one is live (`second` in the report),
 //                    this one ends
@@ -36,6 +37,7 @@ const { values: options, positionals } = parseArgs({
     type: { type: 'string' },
     key: { type: 'string', multiple: true, default: [] },
     changes: { type: 'boolean', default: false },
+    part: { type: 'string' },
     then: { type: 'string', multiple: true, default: [] },
     reload: { type: 'boolean', default: false },
     duplicate: { type: 'boolean', default: false },
@@ -62,7 +64,8 @@ try {
   report.complaints = complaints;
   await page.goto(url);
   exit = 1;
-  const first = await arrive(page, options.expect);
+  const part = options.part?.split(',').map(Number);
+  const first = await arrive(page, options.expect).then((picture) => (part === undefined ? picture : readPicture(page, part)));
   report.arrived_ms = Date.now() - started;
   for (const stage of options.then) await arrive(page, stage);
   if (options.click !== undefined) {
@@ -71,7 +74,7 @@ try {
   }
   if (options.type !== undefined) await typeLikeAPerson(page, options.type);
   for (const key of options.key) await page.keyboard.press(key);
-  if (options.changes) await waitForPicture(page, (picture) => picture.hash !== first?.hash, timeout);
+  if (options.changes) await waitForPicture(page, (picture) => picture.hash !== first?.hash, timeout, part);
   if (options.reload) {
     await page.reload();
     await arrive(page, options.expect);

@@ -3,17 +3,19 @@
 const CANVAS = '#screen canvas';
 
 /**
- * Size, number of colours (up to 4096) and a hash of the picture; `null` where there is none.
+ * Size, number of colours (up to 4096) and a hash of the picture, or of a part of it; `null` where there is none.
  *
  * @param {import('playwright-core').Page} page
+ * @param {number[]} [part] left, top, width and height
  * @returns {Promise<{ width: number, height: number, colours: number, hash: string } | null>}
  */
-export function readPicture(page) {
-  return page.evaluate((selector) => {
+export function readPicture(page, part) {
+  return page.evaluate(([selector, area]) => {
     const canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector(selector));
     const context = canvas?.getContext('2d');
     if (!canvas || !context || canvas.width === 0 || canvas.height === 0) return null;
-    const pixels = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    const [left = 0, top = 0, width = canvas.width, height = canvas.height] = area ?? [];
+    const pixels = new Uint32Array(context.getImageData(left, top, width, height).data.buffer);
     const colours = new Set();
     let hash = 0;
     for (const pixel of pixels) {
@@ -22,7 +24,7 @@ export function readPicture(page) {
       hash = (Math.imul(hash, 31) + colour) | 0;
     }
     return { width: canvas.width, height: canvas.height, colours: colours.size, hash: (hash >>> 0).toString(16) };
-  }, CANVAS);
+  }, /** @type {const} */ ([CANVAS, part]));
 }
 
 /**
@@ -46,11 +48,12 @@ export function readPixel(page, x, y) {
  * @param {import('playwright-core').Page} page
  * @param {(picture: NonNullable<Awaited<ReturnType<typeof readPicture>>>) => boolean} [wanted]
  * @param {number} [timeout]
+ * @param {number[]} [part] left, top, width and height of what counts
  */
-export async function waitForPicture(page, wanted = (picture) => picture.colours >= 2, timeout = 30_000) {
+export async function waitForPicture(page, wanted = (picture) => picture.colours >= 2, timeout = 30_000, part = undefined) {
   const deadline = Date.now() + timeout;
   for (;;) {
-    const picture = await readPicture(page);
+    const picture = await readPicture(page, part);
     if (picture !== null && wanted(picture)) return picture;
     if (Date.now() > deadline) throw new Error(`no such picture within ${timeout} ms; the last one: ${JSON.stringify(picture)}`);
     // The page decides when it draws.
