@@ -5,6 +5,9 @@ use transom_testkit::process::{PATIENCE, Process};
 
 use crate::transom;
 
+/// Where the test desktop writes the second to sixth character that is typed: nothing else moves there.
+const TYPED: &str = "52,198,60,18";
+
 #[test]
 fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     let program = transom();
@@ -14,7 +17,7 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     let url = demo.stdout().find(PATIENCE, |text| text.strip_suffix('\n').map(str::to_owned));
     let url = url.expect("the demo prints a URL");
 
-    Visit::to(&url).typing("Hello!").with(["--changes"]).shot("demo").run();
+    Visit::to(&url).typing("Hello!\n").with(["--changes", "--part", TYPED]).shot("demo").run();
 
     demo.stderr().expect("Ctrl-C ends the demo", PATIENCE);
     let said = demo.stderr().text().replace("\\\n", " ");
