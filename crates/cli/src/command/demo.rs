@@ -10,7 +10,7 @@ use transom_model::api::{ConsoleBody, InstanceBody, KeySecretBody, ProjectBody};
 use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 
-use super::serve::{raise_descriptor_limit, start_log, wait_for_signal};
+use super::serve::{Signals, raise_descriptor_limit, start_log};
 use crate::args::Demo;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -42,11 +42,12 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
     };
     let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
     let (console, key) = furnish(&server, desktop.local_addr()).await?;
+    let signals = Signals::listen()?;
     introduce(&server, folder.path(), &console, &key)?;
     if !demo.no_open {
         browser::open(&console.url);
     }
-    wait_for_signal().await?;
+    signals.wait().await;
     server.stop().await;
     desktop.shutdown().await;
     Ok(())

@@ -1,10 +1,10 @@
 //! `transom serve`
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use transom_server::config::{Config, TlsFiles};
 use transom_server::data::read_master_key;
@@ -43,15 +43,24 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     }
     let master_key =
         serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
-    let listener = TcpListener::bind(serve.listen)
-        .await
-        .map_err(|error| Failure::theirs(format_args!("cannot listen on {}: {error}", serve.listen)))?;
+    let listener = TcpListener::bind(serve.listen).await.map_err(|error| {
+        let failure = Failure::theirs(format_args!("cannot listen on {}: {error}", serve.listen));
+        match error.kind() {
+            ErrorKind::AddrInUse => failure.with_next_step(
+                "Another program listens there: end it, or name another address with --listen.",
+            ),
+            ErrorKind::AddrNotAvailable => failure
+                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
+            _ => failure,
+        }
+    })?;
     let options = Options { data: common.data.clone(), config, database: serve.database, tls, master_key };
     let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
+    let signals = Signals::listen()?;
     introduce(common, &server);
     // Where no service manager listens, there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    wait_for_signal().await?;
+    signals.wait().await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!(sessions = server.app().live.count(), "draining");
     server.stop().await;
@@ -68,15 +77,26 @@ fn introduce(common: &Common, server: &Server) {
     }
 }
 
-/// SIGTERM or Ctrl-C.
-pub(crate) async fn wait_for_signal() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::ours)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::ours)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and Ctrl-C. Listened to before anybody is told that we are here: who is told may end us at once.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they do not end the program by themselves.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(Failure::ours);
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for one of them.
+    pub(crate) async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one JSON object per line.
