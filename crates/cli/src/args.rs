@@ -25,8 +25,8 @@ pub(crate) struct Args {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Common {
     /// The server to talk to; without it, the one that DATA/admin.json names.
-    #[arg(long, global = true, value_name = "URL", env = "TRANSOM_SERVER")]
-    pub(crate) server: Option<String>,
+    #[arg(long, global = true, value_name = "URL", env = "TRANSOM_SERVER", value_parser = web_url)]
+    pub(crate) server: Option<url::Url>,
     /// The data folder.
     #[arg(long, global = true, value_name = "DIR", env = "TRANSOM_DATA", default_value = "./transom-data")]
     pub(crate) data: PathBuf,
@@ -68,10 +68,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "TRANSOM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Where to listen. Off loopback, TLS is needed, or a declared proxy in front.
-    #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// What console URLs begin with, such as https://console.example.com.
-    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL")]
+    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = web_url)]
     pub(crate) public_url: Option<url::Url>,
     /// Certificate chain, PEM; read again when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "self_signed")]
@@ -93,7 +93,7 @@ pub(crate) struct Serve {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
     /// Where to listen; without it, 127.0.0.1:6080 or any free port.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Do not open a browser.
     #[arg(long)]
@@ -309,7 +309,19 @@ pub(crate) struct Audit {
     /// Only of this call.
     #[arg(long, value_name = "ID")]
     pub(crate) request: Option<String>,
-    /// How many, the newest.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    /// How many, the newest; at most 1000.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an address is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:443 or [::]:443")
+}
+
+fn web_url(text: &str) -> Result<url::Url, &'static str> {
+    let url = text
+        .parse::<url::Url>()
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or("a URL begins with https:// or http://, such as https://console.example.com")
 }

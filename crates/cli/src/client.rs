@@ -25,6 +25,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     server: String,
     proof: Proof,
+    /// What to think of when the proof is refused.
+    doubt: Option<&'static str>,
 }
 
 enum Proof {
@@ -42,13 +44,15 @@ impl Client {
             Err(error) => return Err(Failure::theirs(error)),
         };
         let token = std::env::var("TRANSOM_TOKEN").ok().filter(|token| !token.is_empty());
-        let server = common.server.clone().map(|server| server.trim_end_matches('/').to_owned());
+        let server = common.server.as_ref().map(|server| server.as_str().trim_end_matches('/').to_owned());
         let Some(server) = server.or_else(|| admin.as_ref().map(|admin| admin.server.clone())) else {
             return Err(Failure::theirs(format_args!("no server is known: there is no {}", path.display()))
                 .with_next_step("Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN."));
         };
         // The operator's token goes to the server that it belongs to, and nowhere else.
         let admin = admin.filter(|admin| admin.server == server);
+        let doubt = (token.is_some() && admin.is_some())
+            .then_some("TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.");
         let proof = match (token, &admin) {
             (Some(token), _) => Proof::read(token),
             (None, Some(admin)) => Proof::Token(Secret::new(admin.token.clone())),
@@ -58,7 +62,7 @@ impl Client {
                 ));
             }
         };
-        Self::with(server, proof, admin.as_ref())
+        Ok(Self { doubt, ..Self::with(server, proof, admin.as_ref())? })
     }
 
     /// As the operator of this server.
@@ -75,7 +79,7 @@ impl Client {
             builder = builder.tls_certs_only(certificates);
         }
         let http = builder.build().map_err(Failure::ours)?;
-        Ok(Self { http, server, proof })
+        Ok(Self { http, server, proof, doubt: None })
     }
 
     /// Asks for something.
@@ -168,7 +172,8 @@ impl Client {
         } else {
             Failure::theirs(sentence)
         };
-        let failure = match &error.next_step {
+        let doubt = self.doubt.filter(|_| status == StatusCode::UNAUTHORIZED);
+        let failure = match error.next_step.as_deref().or(doubt) {
             Some(next_step) => failure.with_next_step(next_step),
             None => failure,
         };

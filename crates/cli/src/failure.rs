@@ -30,6 +30,11 @@ impl Failure {
         Self { next_step: Some(next_step.to_string()), ..self }
     }
 
+    /// Which of many things it was that failed.
+    pub(crate) fn of(self, what: impl Display) -> Self {
+        Self { sentence: format!("{what}: {}", self.sentence), ..self }
+    }
+
     /// What the server answered, for `--json`.
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
         Self { detail: Some(detail), ..self }

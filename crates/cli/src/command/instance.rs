@@ -153,12 +153,12 @@ async fn import(common: &Common, client: &Client, file: &Path, project: &str) ->
     let (total, mut added, mut failed) = (rows.len(), Vec::new(), 0_usize);
     for (number, row) in rows.into_iter().enumerate() {
         output::progress(format_args!("{} of {total}", number + 1));
+        let id = row.get("id").and_then(Value::as_str).map(|id| format!(" ({id})")).unwrap_or_default();
         match client.send::<InstanceBody>(Method::POST, &all(project), &row).await {
             Ok(instance) => added.push(instance),
             Err(failure) => {
                 output::progress_done();
-                output::say(format_args!("row {}:", number + 1));
-                failure.report(false);
+                failure.of(format_args!("row {}{id}", number + 1)).report(false);
                 failed += 1;
             }
         }

@@ -1,0 +1,239 @@
+//! Help, and what is said to those who mistype.
+
+use insta::assert_snapshot;
+use transom_testkit::program::Program;
+
+use crate::{failing, transom};
+
+fn help(program: &Program, words: &str) -> String {
+    // The environment's values are shown, and the test's data folder is one.
+    let text = program.ask(words).replace(&program.data().display().to_string(), "");
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_help_of_the_program_is_its_table_of_contents() {
+    assert_snapshot!(help(&transom(), "--help"), @r"
+    A self-hosted VNC console service: register machines, get console URLs, open them in a browser
+
+    Usage: transom [OPTIONS] <COMMAND>
+
+    Commands:
+      serve     Run the server
+      demo      Show it all: a server in a temporary folder and a test desktop, with a console URL that works
+      project   Projects: tenants, who own access keys and instances
+      key       Access keys: id and secrets of a project, for programs
+      instance  Instances: machines with a console
+      console   Make a console URL: the URL alone on stdout, its expiry on stderr
+      grant     Grants: the permissions behind console URLs
+      session   Sessions: who is looking
+      audit     What happened, who did it, and under which grant
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --server <URL>  The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --data <DIR>    The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
+          --json          Print one JSON document on stdout
+      -h, --help          Print help
+      -V, --version       Print version
+
+    First steps: `transom demo` shows a console; `transom serve` starts a server.
+    ");
+}
+
+#[test]
+fn the_help_of_serve_names_every_setting_of_the_contract() {
+    assert_snapshot!(help(&transom(), "serve --help"), @r"
+    Run the server
+
+    Usage: transom serve [OPTIONS]
+
+    Options:
+          --config <FILE>           Configuration file (TOML). Flags win over it [env: TRANSOM_CONFIG=]
+          --server <URL>            The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --data <DIR>              The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
+          --listen <ADDR>           Where to listen. Off loopback, TLS is needed, or a declared proxy in front [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
+          --json                    Print one JSON document on stdout
+          --public-url <URL>        What console URLs begin with, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
+          --tls-cert <FILE>         Certificate chain, PEM; read again when it changes
+          --tls-key <FILE>          Private key, PEM
+          --self-signed             Serve TLS with a certificate of our own making; its CA is kept in the data folder
+          --database <URL>          The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder [env: TRANSOM_DATABASE]
+          --master-key-file <FILE>  The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
+      -h, --help                    Print help
+      -V, --version                 Print version
+    ");
+}
+
+#[test]
+fn the_help_of_instance_add_tells_what_an_endpoint_is() {
+    assert_snapshot!(help(&transom(), "instance add --help"), @r"
+    Add an instance
+
+    Usage: transom instance add [OPTIONS] --project <P> --endpoint <E> <ID>
+
+    Arguments:
+      <ID>  Its id, unique in the project: 1 to 64 of A-Z a-z 0-9 . _ -
+
+    Options:
+          --project <P>        The project, by name or id
+          --server <URL>       The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --data <DIR>         The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
+          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT or vnc+unix:/PATH
+          --json               Print one JSON document on stdout
+          --name <N>           What people call it
+          --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
+          --password-file <F>  A file, pipe or - with the VNC password; an empty one clears it. VNC authentication uses its first 8 characters
+          --username <U>       The user for VeNCrypt Plain
+          --ca <F>             VeNCrypt: PEM certificates that the VNC server's must chain to
+          --cert <F>           VeNCrypt: PEM certificate chain that the gateway shows
+          --key <F>            VeNCrypt: the PEM key to --cert
+          --fingerprint <H>    VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca
+      -h, --help               Print help
+      -V, --version            Print version
+    ");
+}
+
+#[test]
+fn the_help_of_console_tells_what_a_console_url_may_be() {
+    assert_snapshot!(help(&transom(), "console --help"), @r"
+    Make a console URL: the URL alone on stdout, its expiry on stderr
+
+    Usage: transom console [OPTIONS] --project <P> <ID>
+
+    Arguments:
+      <ID>  The instance
+
+    Options:
+          --project <P>   The project, by name or id
+          --server <URL>  The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --data <DIR>    The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
+          --kind <KIND>   page, websocket, xvpvnc or native [default: page]
+          --json          Print one JSON document on stdout
+          --view-only     Drop keys, pointer and clipboard from the viewer
+          --ttl <T>       Time to connect, such as 60s, 10m, 24h
+          --uses <N>      How often the URL opens; 0: as often as wanted until it expires
+          --open          Open it in the browser
+      -h, --help          Print help
+      -V, --version       Print version
+    ");
+}
+
+#[test]
+fn every_command_of_the_contract_explains_itself() {
+    let program = transom();
+    for words in [
+        "serve",
+        "demo",
+        "project add",
+        "project list",
+        "key add",
+        "key list",
+        "key rotate",
+        "key retire",
+        "key revoke",
+        "instance add",
+        "instance set",
+        "instance list",
+        "instance show",
+        "instance remove",
+        "instance import",
+        "console",
+        "session list",
+        "session kill",
+        "grant list",
+        "grant revoke",
+        "audit",
+    ] {
+        let help = program.ask(&format!("{words} --help"));
+        assert!(help.contains(&format!("Usage: transom {words}")), "{help}");
+    }
+    assert_eq!(program.ask("--version"), format!("transom {}", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn what_is_mistyped_is_named_with_what_was_meant() {
+    let program = transom();
+    assert_snapshot!(failing(&program, "projct list"), @r"
+    error: unrecognized subcommand 'projct'
+
+      tip: a similar subcommand exists: 'project'
+
+    Usage: transom [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm"), @r"
+    error: the following required arguments were not provided:
+      --project <P>
+
+    Usage: transom console --project <P> <ID>
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --kind pag"), @r"
+    error: invalid value 'pag' for '--kind <KIND>': kind must be page, websocket, xvpvnc or native
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --ttl soon"), @r#"
+    error: invalid value 'soon' for '--ttl <T>': "soon" is not a duration such as 60s, 10m, 12h or 30d
+
+    For more information, try '--help'.
+    exit 1
+    "#);
+    assert_snapshot!(failing(&program, "key add --project lab --role boss"), @r"
+    error: invalid value 'boss' for '--role <ROLE>': role must be reader, member or admin
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "instance add vm! --project lab --endpoint vnc://127.0.0.1"), @r"
+    error: invalid value 'vm!' for '<ID>': instance id must be 1 to 64 characters of A-Z a-z 0-9 . _ -
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "instance add vm --project lab --endpoint http://127.0.0.1"), @r"
+    error: invalid value 'http://127.0.0.1' for '--endpoint <E>': an endpoint is vnc://host:port or vnc+unix:/path
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "grant revoke it"), @r"
+    error: invalid value 'it' for '<ID>': grant id is not a UUID
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "serve --listen 8080"), @r"
+    error: invalid value '8080' for '--listen <ADDR>': an address is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:443 or [::]:443
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "serve --public-url console.example.com"), @r"
+    error: invalid value 'console.example.com' for '--public-url <URL>': a URL begins with https:// or http://, such as https://console.example.com
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "serve --tls-cert cert.pem"), @r"
+    error: the following required arguments were not provided:
+      --tls-key <FILE>
+
+    Usage: transom serve --tls-cert <FILE> --tls-key <FILE>
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "audit --limit 5000"), @r"
+    error: invalid value '5000' for '--limit <N>': 5000 is not in 1..=1000
+
+    For more information, try '--help'.
+    exit 1
+    ");
+}

@@ -1,0 +1,176 @@
+//! Instances: added, changed, listed, imported, removed.
+
+use insta::{assert_json_snapshot, assert_snapshot};
+use transom_testkit::program::Program;
+
+use crate::{failing, lab, without_request};
+
+const CSV: &str = "\
+id,endpoint,name,status,password
+desk-1,vnc://192.0.2.1:5901,Front desk,running,secret
+desk-2,vnc://192.0.2.2,,stopped,
+desk-3,telnet://192.0.2.3,,,
+";
+const JSON: &str = r#"[
+  { "id": "vm-1", "endpoint": "vnc+unix:/run/vm-1.sock" },
+  { "id": "vm-2", "endpoint": "vnc://192.0.2.2", "colour": "red" }
+]"#;
+const JSON_LINES: &str = r#"{ "id": "kiosk-1", "endpoint": "vnc://192.0.2.1" }
+{ "id": "kiosk-2", "endpoint": "vnc://192.0.2.2:5902" }
+"#;
+
+fn ids(program: &Program) -> Vec<String> {
+    let instances = program.ask_json("instance list --project lab");
+    let ids =
+        instances.as_array().expect("a list").iter().map(|instance| instance["id"].as_str().expect("an id"));
+    ids.map(str::to_owned).collect()
+}
+
+#[test]
+fn an_instance_is_added_changed_shown_and_removed() {
+    let program = lab();
+    let add = "instance add vm --project lab --endpoint vnc://127.0.0.1:5901";
+    assert_eq!(program.ask(add), "vm");
+    assert_snapshot!(failing(&program, add), @r"
+    transom: the project has an instance of this id
+    exit 1
+    ");
+    let long = program
+        .run_with("instance set vm --project lab --password-file - --name Kiosk", "longer than eight\n");
+    assert_snapshot!(long.stderr, @"The password is longer than 8 characters: VNC authentication uses the first 8 only.");
+    program.ask("instance set vm --project lab --status stopped --username kiosk");
+    assert_json_snapshot!(
+        program.ask_json("instance show vm --project lab"),
+        { ".project" => "ID", ".created_at" => "TIME", ".updated_at" => "TIME" },
+        @r#"
+    {
+      "created_at": "TIME",
+      "endpoint": "vnc://127.0.0.1:5901",
+      "id": "vm",
+      "name": "Kiosk",
+      "project": "ID",
+      "security": {
+        "ca": false,
+        "certificate": false,
+        "fingerprint": null,
+        "password": true,
+        "username": "kiosk"
+      },
+      "status": "stopped",
+      "updated_at": "TIME"
+    }
+    "#
+    );
+    assert_snapshot!(failing(&program, "console vm --project lab"), @r"
+    transom: The instance is not running. (it is stopped)
+             Start the instance, then open the console again.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "instance set vm --project lab"), @r"
+    transom: nothing to change was named
+             transom instance set --help lists what can be changed.
+    exit 1
+    ");
+    program.ask("instance remove vm --project lab");
+    assert_snapshot!(failing(&program, "instance show vm --project lab"), @r"
+    transom: instance not found
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "instance show vm --project nowhere"), @r"
+    transom: project not found
+    exit 1
+    ");
+}
+
+#[test]
+fn one_trailing_newline_of_a_password_file_is_not_the_passwords() {
+    let program = lab();
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:5901");
+    for (file, warned) in
+        [("12345678\n", false), ("12345678\r\n", false), ("12345678\n\n", true), ("12345678 ", true)]
+    {
+        let answer = program.run_with("instance set vm --project lab --password-file -", file);
+        assert_eq!((answer.code, !answer.stderr.is_empty()), (0, warned), "{file:?}: {answer:?}");
+    }
+    let show = |program: &Program| {
+        program.ask_json("instance show vm --project lab")["security"]["password"].clone()
+    };
+    assert_eq!(show(&program), true);
+    assert_eq!(program.run_with("instance set vm --project lab --password-file -", "").code, 0);
+    assert_eq!(show(&program), false);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_told_at_once() {
+    let program = lab();
+    let file = program.file("ca.pem", "not a certificate");
+    let add = "instance add vm --project lab --endpoint vnc://127.0.0.1";
+    assert_snapshot!(failing(&program, &format!("{add} --ca {file}")), @r"
+    transom: ca: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("{add} --fingerprint 12:34")), @r"
+    transom: fingerprint: must be the SHA-256 of a certificate: 64 hexadecimal digits (openssl x509 -fingerprint -sha256)
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("{add} --cert {file} --key {file}")), @r"
+    transom: certificate: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("{add} --ca /nowhere/ca.pem")), @r"
+    transom: cannot read /nowhere/ca.pem: No such file or directory (os error 2)
+    exit 1
+    ");
+    assert!(ids(&program).is_empty());
+}
+
+#[test]
+fn a_csv_file_is_imported_but_for_the_row_that_is_wrong() {
+    let program = lab();
+    let file = program.file("instances.csv", CSV);
+    let answer = program.run(&format!("instance import {file} --project lab"));
+    assert_eq!(answer.code, 1, "{answer:?}");
+    assert_snapshot!(without_request(&answer.stderr), @r"
+    transom: row 3 (desk-3): body: endpoint: an endpoint is vnc://host:port or vnc+unix:/path
+    2 of 3 instances added
+    transom: 1 of 3 instances could not be added
+    ");
+    assert_eq!(ids(&program), ["desk-1", "desk-2"]);
+    assert_eq!(program.ask_json("instance show desk-1 --project lab")["security"]["password"], true);
+}
+
+#[test]
+fn json_is_imported_as_an_array_or_line_by_line() {
+    let program = lab();
+    let file = program.file("instances.json", JSON);
+    let answer = program.run(&format!("instance import {file} --project lab"));
+    assert_snapshot!(without_request(&answer.stderr), @r"
+    transom: row 2 (vm-2): body: colour: unknown field `colour`, expected one of `id`, `name`, `status`, `endpoint`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`
+    1 of 2 instances added
+    transom: 1 of 2 instances could not be added
+    ");
+    let lines = program.run_with("instance import - --project lab --json", JSON_LINES);
+    assert_eq!(lines.code, 0, "{lines:?}");
+    let added: serde_json::Value = serde_json::from_str(&lines.stdout).expect("one JSON document");
+    assert_eq!(added.as_array().map(Vec::len), Some(2));
+    assert_eq!(ids(&program), ["kiosk-1", "kiosk-2", "vm-1"]);
+}
+
+#[test]
+fn a_file_that_is_not_what_it_says_is_named() {
+    let program = lab();
+    let file = program.file("instances.json", "{ \"id\": ");
+    assert_snapshot!(failing(&program, &format!("instance import {file} --project lab")).replace(&file, "FILE"), @r"
+    transom: FILE: EOF while parsing a value at line 1 column 8
+    exit 1
+    ");
+    let file = program.file("instances.csv", "id,endpoint\na,vnc://192.0.2.1,too,many\n");
+    assert_snapshot!(failing(&program, &format!("instance import {file} --project lab")).replace(&file, "FILE"), @r"
+    transom: FILE: CSV error: record 1 (line: 2, byte: 12): found record with 4 fields, but the previous record has 2 fields
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "instance import /nowhere.csv --project lab"), @r"
+    transom: cannot read /nowhere.csv: No such file or directory (os error 2)
+    exit 1
+    ");
+}

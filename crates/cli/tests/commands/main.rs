@@ -1,0 +1,50 @@
+//! The command line as a contract: what it prints, where, and how it ends.
+
+mod help;
+mod instances;
+mod keys;
+mod serve;
+mod trail;
+
+use std::path::PathBuf;
+
+use transom_testkit::program::{Answer, Program};
+
+/// The program under test.
+fn transom() -> Program {
+    Program::at(env!("CARGO_BIN_EXE_transom"))
+}
+
+/// A server with the project `lab`.
+fn lab() -> Program {
+    let program = transom().serving();
+    program.ask("project add lab");
+    program
+}
+
+/// What a command that fails says, without what differs from run to run: ids, times, places.
+fn complaint(program: &Program, answer: &Answer) -> String {
+    assert_eq!(answer.stdout, "", "a failure says nothing on stdout: {answer:?}");
+    let text = answer.stderr.replace(&program.data().display().to_string(), "DATA");
+    // Usage lines name what the environment sets.
+    let text = text.replace(program.address(), "ADDRESS").replace(" --data <DIR>", "");
+    format!("{}exit {}", without_request(&text), answer.code)
+}
+
+fn without_request(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once(" (request req-") {
+        Some((sentence, _)) => sentence.to_owned() + "\n",
+        None => line.to_owned() + "\n",
+    });
+    lines.collect()
+}
+
+/// What a command says that fails.
+fn failing(program: &Program, words: &str) -> String {
+    complaint(program, &program.run(words))
+}
+
+/// A path that does not exist.
+fn nowhere() -> PathBuf {
+    PathBuf::from("/nowhere/at/all")
+}

@@ -1,0 +1,136 @@
+//! Starting the server, finding it, and not finding it.
+
+use insta::assert_snapshot;
+use transom_testkit::process::PATIENCE;
+use transom_testkit::program::{Answer, is_private};
+
+use crate::{complaint, failing, lab, nowhere, transom};
+
+#[test]
+fn the_first_start_makes_a_folder_that_only_its_owner_reads() {
+    let mut program = transom().serving();
+    let admin = std::fs::read_to_string(program.data().join("admin.json")).expect("admin.json");
+    let admin: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
+    assert_eq!(admin["server"], format!("http://{}", program.address()));
+    assert_eq!(admin["ca"], serde_json::Value::Null);
+    for file in ["", "admin.json", "master.key", "transom.db"] {
+        assert!(is_private(&program.data().join(file)), "{file}");
+    }
+    assert_eq!(program.terminate(PATIENCE), Some(0));
+}
+
+#[test]
+fn commands_find_the_server_wherever_it_was_started_last() {
+    let mut program = lab();
+    program.terminate(PATIENCE);
+    assert_snapshot!(failing(&program, "project list"), @r"
+    transom: cannot reach the server at http://ADDRESS: Connection refused (os error 111)
+             Is `transom serve` running there?
+    exit 1
+    ");
+    let other = transom().serving();
+    program.serve();
+    assert_eq!(program.ask_json("project list")[0]["name"], "lab");
+    // The operator's token belongs to one server, and is sent to that one only.
+    assert_snapshot!(
+        failing(&program, &format!("project list --server http://{}", other.address())).replace(other.address(), "OTHER"),
+        @r"
+    transom: no token is known for http://OTHER
+             Set TRANSOM_TOKEN to the operator's token, or to KEY-ID:SECRET of an access key.
+    exit 1
+    "
+    );
+}
+
+#[test]
+fn without_a_server_the_next_step_is_named() {
+    assert_snapshot!(failing(&transom(), "project list"), @r"
+    transom: no server is known: there is no DATA/admin.json
+             Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN.
+    exit 1
+    ");
+    let program = transom();
+    assert_snapshot!(failing(&program, "project list --server 127.0.0.1:8080"), @r"
+    error: invalid value '127.0.0.1:8080' for '--server <URL>': a URL begins with https:// or http://, such as https://console.example.com
+
+    For more information, try '--help'.
+    exit 1
+    ");
+}
+
+#[test]
+fn a_wrong_token_is_refused_with_its_reason() {
+    let program = lab();
+    let with = |token: &str| {
+        complaint(
+            &program,
+            &Answer::of(program.command().args(["project", "list"]).env("TRANSOM_TOKEN", token), ""),
+        )
+    };
+    assert_snapshot!(with("wrong"), @r"
+    transom: the token is not valid
+             TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.
+    exit 1
+    ");
+    assert_snapshot!(with("takDf5wdnmu3Bi1ArcYg7qEhhNiYd:secret"), @r"
+    transom: the access key id is mistyped: its checksum does not fit
+             TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.
+    exit 1
+    ");
+}
+
+#[test]
+fn a_second_server_is_kept_out_of_the_data_folder() {
+    let program = lab();
+    assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
+    transom: DATA: another server uses this data folder
+    exit 1
+    ");
+    assert_eq!(program.ask_json("project list")[0]["name"], "lab");
+}
+
+#[test]
+fn what_keeps_the_server_from_starting_is_named() {
+    let running = lab();
+    let program = transom();
+    let config = program.file("transom.toml", "[http]\npublic_ur = \"https://console.example.com\"\n");
+    let taken = failing(&program, &format!("serve --listen {}", running.address()));
+    assert_snapshot!(taken.replace(running.address(), "TAKEN"), @r"
+    transom: cannot listen on TAKEN: Address already in use (os error 98)
+             Another program listens there: end it, or name another address with --listen.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("serve --config {config}")).replace(&config, "CONFIG"), @r"
+    transom: CONFIG: http.public_ur: unknown field `public_ur`, expected one of `public_url`, `trusted_proxies`, `tls`
+    exit 1
+    ");
+    let nowhere = nowhere().display().to_string();
+    assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --config {nowhere}")), @r"
+    transom: cannot read the configuration /nowhere/at/all: No such file or directory (os error 2)
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --tls-cert {nowhere} --tls-key {nowhere}")), @r"
+    transom: cannot read /nowhere/at/all: No such file or directory (os error 2)
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database mysql://127.0.0.1/transom"), @r"
+    transom: a database URL is postgres://user:password@host:port/name or sqlite:/path/to/file
+    exit 1
+    ");
+    let key = program.file("key", "not a key\n");
+    assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")).replace(&key, "KEY"), @r"
+    transom: KEY: a master key is 64 hexadecimal digits (openssl rand -hex 32)
+    exit 1
+    ");
+}
+
+#[test]
+fn another_master_key_than_the_database_was_sealed_with_is_noticed_at_the_start() {
+    let mut program = lab();
+    program.terminate(PATIENCE);
+    let key = program.file("key", &"5a".repeat(32));
+    assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")), @r"
+    transom: the master key is not the one that this database's secrets are sealed with
+    exit 1
+    ");
+}

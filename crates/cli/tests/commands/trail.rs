@@ -1,0 +1,172 @@
+//! Console URLs, and what there is to see of them afterwards: grants, sessions, audit.
+
+use insta::{assert_json_snapshot, assert_snapshot};
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::Program;
+
+use crate::{failing, lab};
+
+/// A project with an instance that nobody answers for.
+fn vm() -> Program {
+    let program = lab();
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    program
+}
+
+#[test]
+fn a_console_url_stands_alone_on_stdout() {
+    let program = vm();
+    let answer = program.run("console vm --project lab --ttl 10m --view-only");
+    let url = answer.stdout.strip_suffix('\n').expect("one line");
+    assert!(url.starts_with(&format!("http://{}/console#token=", program.address())), "{answer:?}");
+    assert!(answer.stderr.starts_with("opens until 20"), "{answer:?}");
+    let base = program.address().to_owned();
+    for (kind, form) in [
+        ("page", format!("http://{base}/console#token=")),
+        ("websocket", format!("ws://{base}/websockify?token=")),
+        ("xvpvnc", format!("http://{base}/console?token=")),
+    ] {
+        let issued = program.ask_json(&format!("console vm --project lab --kind {kind}"));
+        assert!(issued["url"].as_str().is_some_and(|url| url.starts_with(&form)), "{issued}");
+    }
+    let answer = program.run("console vm --project lab --open");
+    assert_eq!(answer.code, 0);
+    assert!(answer.stderr.ends_with("There is no browser to open it in: copy the URL.\n"), "{answer:?}");
+}
+
+#[test]
+fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
+    let program = vm();
+    assert_snapshot!(failing(&program, "console other --project lab"), @r"
+    transom: instance not found
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --ttl 0s"), @r"
+    transom: ttl: must be more than 0 and at most 7 days
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --ttl 30d"), @r"
+    transom: ttl: must be more than 0 and at most 7 days
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --kind native"), @r"
+    transom: kind: native needs a listener for native viewers, which is not configured
+    exit 1
+    ");
+    program.ask("instance set vm --project lab --status stopped");
+    let answer = program.run("console vm --project lab --json");
+    assert_eq!(answer.code, 1);
+    let failure: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
+    assert_json_snapshot!(failure, { ".error.request_id" => "REQUEST" }, @r#"
+    {
+      "error": {
+        "close_code": 4420,
+        "code": "instance-not-running",
+        "message": "The instance is not running. (it is stopped)",
+        "next_step": "Start the instance, then open the console again.",
+        "request_id": "REQUEST",
+        "side": "instance"
+      }
+    }
+    "#);
+}
+
+#[test]
+fn a_grant_is_listed_until_it_is_revoked() {
+    let program = vm();
+    assert_snapshot!(program.run("grant list").stderr, @"No grant would open a session now.");
+    let issued = program.ask_json("console vm --project lab --uses 3");
+    let redactions = insta::dynamic_redaction(|value, _| if value.is_nil() { value } else { "TIME".into() });
+    assert_json_snapshot!(
+        program.ask_json("grant list"),
+        { "[].id" => "ID", "[].project" => "ID", "[].request_id" => "REQUEST", "[].created_at" => "TIME", "[].expires_at" => "TIME", "[].revoked_at" => redactions },
+        @r#"
+    [
+      {
+        "created_at": "TIME",
+        "dialect": "native",
+        "expires_at": "TIME",
+        "id": "ID",
+        "instance": "vm",
+        "key": null,
+        "kind": "page",
+        "project": "ID",
+        "request_id": "REQUEST",
+        "revoked_at": null,
+        "rights": {
+          "clipboard": true,
+          "view_only": false
+        },
+        "uses": 3,
+        "uses_left": 3
+      }
+    ]
+    "#
+    );
+    let id = issued["grant"].as_str().expect("an id");
+    program.ask(&format!("grant revoke {id}"));
+    assert_eq!(program.ask_json("grant list"), serde_json::json!([]));
+    assert_eq!(program.ask_json("grant list --all").as_array().map(Vec::len), Some(1));
+    assert_snapshot!(failing(&program, "grant revoke 00000000-0000-7000-8000-000000000000"), @r"
+    transom: grant not found
+    exit 1
+    ");
+}
+
+#[test]
+fn nobody_looking_is_said_to_people_and_an_empty_list_to_programs() {
+    let program = vm();
+    let answer = program.run("session list");
+    assert_eq!(
+        (answer.code, answer.stdout.as_str(), answer.stderr.as_str()),
+        (0, "", "Nobody is looking.\n")
+    );
+    assert_eq!(program.ask("session list --json"), "[]");
+    assert_snapshot!(failing(&program, "session kill 00000000-0000-7000-8000-000000000000"), @r"
+    transom: session not found
+    exit 1
+    ");
+}
+
+#[test]
+fn the_audit_finds_everything_by_a_grant_and_follows_what_happens() {
+    let program = vm();
+    let issued = program.ask_json("console vm --project lab");
+    let id = issued["grant"].as_str().expect("an id");
+    assert_json_snapshot!(
+        program.ask_json(&format!("audit --grant {id}")),
+        { "[].seq" => 0, "[].at" => "TIME", "[].request_id" => "REQUEST", "[].project" => "ID", "[].grant" => "ID" },
+        @r#"
+    [
+      {
+        "action": "grant.create",
+        "actor": "operator",
+        "at": "TIME",
+        "detail": "kind page",
+        "dialect": "native",
+        "grant": "ID",
+        "outcome": "ok",
+        "project": "ID",
+        "request_id": "REQUEST",
+        "seq": 0,
+        "session": null,
+        "target": "vm"
+      }
+    ]
+    "#
+    );
+    let mut command = program.command();
+    let follow =
+        Process::start("transom audit", command.args(["audit", "--follow", "--json", "--limit", "1"]));
+    follow.stdout().expect("grant.create", PATIENCE);
+    program.ask(&format!("grant revoke {id}"));
+    follow.stdout().expect("grant.revoke", PATIENCE);
+    for line in follow.stdout().text().lines() {
+        let record: serde_json::Value = serde_json::from_str(line).expect("one JSON object per line");
+        assert_eq!(record["outcome"], "ok", "{record}");
+    }
+    assert_snapshot!(failing(&program, "audit --project nowhere"), @r"
+    transom: project not found
+    exit 1
+    ");
+}
