@@ -78,7 +78,6 @@ impl Api {
     }
 
     /// A request to be built further.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.login {
