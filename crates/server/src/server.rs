@@ -138,7 +138,20 @@ impl Server {
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
-        Ok(Self { app, address, url, admin, ca, accepting, background, tasks, half_open, watching, store, _lock: lock })
+        Ok(Self {
+            app,
+            address,
+            url,
+            admin,
+            ca,
+            accepting,
+            background,
+            tasks,
+            half_open,
+            watching,
+            store,
+            _lock: lock,
+        })
     }
 
     /// The address that it listens on.

@@ -8,7 +8,10 @@
 //! Everything is a real socket on loopback. Waiting is for events, with one deadline that only a fault reaches ([`wait`]);
 //! where minutes must pass, [`clock::pass`] lets them pass at once.
 
-#![cfg_attr(feature = "front-door", expect(clippy::missing_panics_doc, reason = "a test kit fails by panicking"))]
+#![cfg_attr(
+    feature = "front-door",
+    expect(clippy::missing_panics_doc, reason = "a test kit fails by panicking")
+)]
 
 #[cfg(feature = "front-door")]
 pub mod api;

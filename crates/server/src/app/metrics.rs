@@ -113,12 +113,12 @@ impl Metrics {
         let gauge = |count| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
         let mut registry = Registry::with_prefix("transom");
         registry.register("grants", "Grants by dialect and outcome", self.grants.clone());
+        registry.register("sessions_live", "Sessions that this node carries now", gauge(now.live_sessions));
         registry.register(
-            "sessions_live",
-            "Sessions that this node carries now",
-            gauge(now.live_sessions),
+            "tasks",
+            "Tasks of the program: for each connection one, and a few",
+            gauge(now.tasks),
         );
-        registry.register("tasks", "Tasks of the program: for each connection one, and a few", gauge(now.tasks));
         registry.register(
             "sessions_started",
             "Sessions that reached the screen",

@@ -142,11 +142,7 @@ async fn obey(
     }
 }
 
-async fn pour(
-    writer: &mut WriteHalf<Box<dyn Duplex>>,
-    bytes: u64,
-    flood: &Flood,
-) -> std::io::Result<()> {
+async fn pour(writer: &mut WriteHalf<Box<dyn Duplex>>, bytes: u64, flood: &Flood) -> std::io::Result<()> {
     let mut sent = 0;
     while sent < bytes {
         let wave: Vec<u8> = (sent..bytes.min(sent + WAVE as u64)).map(|n| (n % 251) as u8).collect();

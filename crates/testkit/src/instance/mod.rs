@@ -20,8 +20,8 @@ use transom_rfb::{Version, VncPassword};
 use crate::duplex::Duplex;
 use crate::wait::within;
 pub use guest::Guest;
-pub use script::{Script, Step};
 use script::{Fault, Security};
+pub use script::{Script, Step};
 
 /// The random bytes that a guest sends are always these.
 const CHALLENGE: [u8; 16] = *b"sixteen  letters";
@@ -141,7 +141,11 @@ impl State {
         peer.write_all(script.version.message()).await?;
         let mut said = [0; 12];
         peer.read_exact(&mut said).await?;
-        assert_eq!(&said, script.version.message(), "the gateway answers with the version that was announced");
+        assert_eq!(
+            &said,
+            script.version.message(),
+            "the gateway answers with the version that was announced"
+        );
         if !self.comes_to(Step::Security).await || !self.choose(&mut peer).await? {
             return Ok(None);
         }

@@ -79,7 +79,9 @@ impl Viewer {
 
     /// Sends a message of any kind over its WebSocket.
     pub async fn send_message(&mut self, message: Message) -> Result<(), Closed> {
-        let Channel::WebSocket(stream) = &mut self.channel else { panic!("there are no messages without framing") };
+        let Channel::WebSocket(stream) = &mut self.channel else {
+            panic!("there are no messages without framing")
+        };
         stream.send(message).await.map_err(|_| Closed::wordless())
     }
 

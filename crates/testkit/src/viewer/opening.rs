@@ -81,7 +81,8 @@ impl Opening {
     /// Shows a ticket, as our page does.
     #[must_use]
     pub fn ticket(self, ticket: &str) -> Self {
-        self.path("/console/session").header(SEC_WEBSOCKET_PROTOCOL, &format!("binary, transom.ticket.{ticket}"))
+        self.path("/console/session")
+            .header(SEC_WEBSOCKET_PROTOCOL, &format!("binary, transom.ticket.{ticket}"))
     }
 
     /// Is a page of this origin.
