@@ -9,18 +9,18 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// What is wrong with the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    None,
-    Stalled,
-    HalfClosed,
-    Cut,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Weather {
+    stalled: bool,
+    half_closed: bool,
+    /// How often it was cut: a connection from before the last time is gone.
+    cuts: usize,
 }
 
 /// A TCP relay that breaks when it is told to.
 pub struct FaultProxy {
     address: SocketAddr,
-    fault: watch::Sender<Fault>,
+    weather: watch::Sender<Weather>,
     _tasks: JoinSet<()>,
 }
 
@@ -29,7 +29,7 @@ impl FaultProxy {
     pub async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (fault, seen) = watch::channel(Fault::None);
+        let (weather, seen) = watch::channel(Weather::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
@@ -41,7 +41,7 @@ impl FaultProxy {
                 connections.spawn(carry(from_server, to_viewer, seen.clone(), false));
             }
         });
-        Self { address, fault, _tasks: tasks }
+        Self { address, weather, _tasks: tasks }
     }
 
     /// Where viewers go.
@@ -50,24 +50,24 @@ impl FaultProxy {
         self.address
     }
 
-    /// Cuts every connection, and refuses to carry new ones until [`heal`](Self::heal).
+    /// Cuts every connection; new ones are carried.
     pub fn cut(&self) {
-        self.fault.send_replace(Fault::Cut);
+        self.weather.send_modify(|weather| weather.cuts += 1);
     }
 
     /// Carries nothing, in either direction, and closes nothing.
     pub fn stall(&self) {
-        self.fault.send_replace(Fault::Stalled);
-    }
-
-    /// Closes the half from the viewers to the server.
-    pub fn half_close(&self) {
-        self.fault.send_replace(Fault::HalfClosed);
+        self.weather.send_modify(|weather| weather.stalled = true);
     }
 
     /// Goes on.
     pub fn heal(&self) {
-        self.fault.send_replace(Fault::None);
+        self.weather.send_modify(|weather| weather.stalled = false);
+    }
+
+    /// Closes the half from the viewers to the server.
+    pub fn half_close(&self) {
+        self.weather.send_modify(|weather| weather.half_closed = true);
     }
 }
 
@@ -75,31 +75,24 @@ impl FaultProxy {
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut fault: watch::Receiver<Fault>,
+    mut weather: watch::Receiver<Weather>,
     to_server: bool,
 ) {
+    let since = weather.borrow().cuts;
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let now = *fault.borrow_and_update();
-        match now {
-            Fault::Cut => return reset(from, to),
-            Fault::HalfClosed if to_server => {
-                let _ = to.shutdown().await;
-                // The connection itself stays for the other direction.
-                let _ = fault.wait_for(|fault| *fault == Fault::Cut).await;
-                return reset(from, to);
-            }
-            Fault::Stalled => {
-                if fault.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            Fault::None | Fault::HalfClosed => {}
+        let now = *weather.borrow_and_update();
+        if now.cuts > since {
+            return reset(from, to);
         }
+        if now.half_closed && to_server {
+            // The connection itself stays for the other direction; a second time changes nothing.
+            let _ = to.shutdown().await;
+        }
+        let blocked = now.stalled || now.half_closed && to_server;
         tokio::select! {
-            changed = fault.changed() => if changed.is_err() { return },
-            read = from.read(&mut buffer) => match read {
+            changed = weather.changed() => if changed.is_err() { return },
+            read = from.read(&mut buffer), if !blocked => match read {
                 Ok(0) => {
                     let _ = to.shutdown().await;
                     return;

@@ -3,8 +3,11 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+/// Everything, but of the libraries that only the test's own side stands on.
+const LEVELS: &str = "trace,tungstenite=off,tokio_tungstenite=off,reqwest=off,hyper_util::client=off";
 
 /// The log of this process, from the first call of [`capture`] on.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +22,7 @@ pub fn capture() -> Log {
     LOG.get_or_init(|| {
         let log = Log::default();
         tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
+            .with_env_filter(EnvFilter::new(LEVELS))
             .with_ansi(false)
             .with_writer(log.clone())
             .init();

@@ -68,6 +68,11 @@ impl Setup {
         self.folder.path()
     }
 
+    /// Starts without calling it: for a test in which the operator's own way in is not the usual one.
+    pub async fn start_bare(self) -> TestServer {
+        TestServer::launch(self).await
+    }
+
     /// Starts on what an earlier server left in the folder.
     pub async fn resume(self) -> TestServer {
         TestServer::launch(self).await
@@ -161,6 +166,12 @@ impl TestServer {
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// The same, without TLS: this machine itself is served so too.
+    #[must_use]
+    pub fn plain_api(&self) -> Api {
+        Api { base: format!("http://{}", self.address()), ..self.api.clone() }
     }
 
     /// A page's origin that is our own.

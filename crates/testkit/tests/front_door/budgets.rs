@@ -1,0 +1,117 @@
+//! Budgets: sessions at once, and failed attempts from one address.
+
+use http::Method;
+use serde_json::json;
+use transom_testkit::{Answer, Script, TestServer, api};
+
+use crate::stage::{Stage, refused, turned_away};
+
+#[tokio::test]
+async fn a_grant_has_so_many_sessions_at_once_and_no_more() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 2);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let token = stage.reusable().await;
+    let first = stage.server.viewer().token(&token).view().await;
+    let _second = stage.server.viewer().token(&token).view().await;
+    let refusal = "429 too-many-sessions: Too many sessions are open at once.";
+    assert_eq!(refused(stage.server.viewer().token(&token)).await, refusal);
+    let page = stage.server.viewer().token(&token).origin(&stage.server.origin());
+    assert_eq!(turned_away(page).await, "4414 Too many sessions are open at once.");
+    drop(first);
+    transom_testkit::wait::until("the first place is free", || stage.server.app().live.count() == 1).await;
+    stage.server.viewer().token(&token).view().await;
+}
+
+#[tokio::test]
+async fn a_key_has_so_many_sessions_at_once_over_all_its_grants() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_key = 1);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let key = stage.server.api().add_key("alpha", "member").await;
+    let keyed = stage.server.api().with_key(&key);
+    let token = async || keyed.console("alpha", &stage.id, json!({})).await.token;
+    let _first = stage.server.viewer().token(&token().await).view().await;
+    assert_eq!(
+        refused(stage.server.viewer().token(&token().await)).await,
+        "429 too-many-sessions: Too many sessions are open at once."
+    );
+    // The operator's own are not the key's.
+    stage.session().await;
+}
+
+#[tokio::test]
+async fn a_full_node_says_so_and_the_use_is_given_back() {
+    let server = TestServer::setup().config(|config| config.limits.sessions = 1);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let (first, _guest) = stage.session().await;
+    let token = stage.token().await;
+    assert_eq!(
+        refused(stage.server.viewer().token(&token)).await,
+        "503 overloaded: Transom carries as much as it can."
+    );
+    drop(first);
+    transom_testkit::wait::until("the place is free", || stage.server.app().live.count() == 0).await;
+    stage.server.viewer().token(&token).view().await;
+}
+
+/// A server behind a TLS proxy, so that a test can come from anywhere.
+async fn behind_proxy(failures: u32) -> TestServer {
+    let server = TestServer::setup().config(|config| {
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.limits.failed_authentications = failures;
+    });
+    server.start().await
+}
+
+async fn guess(server: &TestServer, from: &str) -> Answer {
+    let wrong = server.api().with_bearer("a guess");
+    api::send(wrong.request(Method::GET, "/api/v1/projects").header("x-forwarded-for", from)).await
+}
+
+#[tokio::test]
+async fn who_guesses_too_often_is_told_to_wait_and_nobody_else_is() {
+    let server = behind_proxy(3).await;
+    for _ in 0..3 {
+        assert_eq!(
+            guess(&server, "192.0.2.1").await.to_string(),
+            "401 unauthenticated: the token is not valid"
+        );
+    }
+    let limited = guess(&server, "192.0.2.1").await;
+    assert_eq!(limited.to_string(), "429 rate-limited: Too many failed attempts came from this address.");
+    assert_eq!(limited.headers["retry-after"], "1");
+    assert_eq!(guess(&server, "192.0.2.2").await.status, 401);
+    // A correct proof is never delayed by somebody's wrong ones.
+    let right = server.api().request(Method::GET, "/api/v1/projects").header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(api::send(right).await.status, 200);
+}
+
+#[tokio::test]
+async fn guessed_tokens_count_as_failed_attempts_on_every_way_in() {
+    let stage = Stage::on(behind_proxy(2).await, Script::default()).await;
+    let token = stage.token().await;
+    let from = |opening: transom_testkit::Opening| {
+        opening.header(http::HeaderName::from_static("x-forwarded-for"), "192.0.2.9")
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            refused(from(stage.server.viewer().token("a-guess"))).await,
+            "401 token-unknown: This console link is not valid."
+        );
+    }
+    let limited = "429 rate-limited: Too many failed attempts came from this address.";
+    assert_eq!(refused(from(stage.server.viewer().token("a-guess"))).await, limited);
+    assert_eq!(refused(from(stage.server.viewer().ticket("a-guess"))).await, limited);
+    let exchange = stage.server.api().anonymous().request(Method::POST, "/console/exchange");
+    let exchange = exchange.header("x-forwarded-for", "192.0.2.9").json(&json!({ "token": "a-guess" }));
+    assert_eq!(api::send(exchange).await.to_string(), limited);
+    from(stage.server.viewer().token(&token)).view().await;
+}
+
+#[tokio::test]
+async fn this_machine_itself_may_guess_as_it_likes() {
+    let server = TestServer::setup().config(|config| config.limits.failed_authentications = 1).start().await;
+    for _ in 0..10 {
+        let answer = server.api().with_bearer("a guess").get("/api/v1/projects").await;
+        assert_eq!(answer.to_string(), "401 unauthenticated: the token is not valid");
+    }
+}

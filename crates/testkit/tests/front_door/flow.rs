@@ -1,0 +1,123 @@
+//! Flow: pings, half-closed connections, back-pressure.
+
+use std::time::Duration;
+
+use transom_testkit::{FaultProxy, clock};
+
+use crate::stage::{Stage, assert_live, key};
+
+/// More than all socket buffers between the machine and a viewer can hold.
+const FLOOD: u64 = 256 * 1024 * 1024;
+/// What those buffers may hold: 6 MiB to receive and 4 MiB to send for each of two connections, as Linux grows them.
+const BUFFERS: u64 = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn an_idle_viewer_is_pinged_and_stays() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest) = stage.session().await;
+    for _ in 0..9 {
+        clock::pass(Duration::from_secs(21)).await;
+        viewer.pinged().await.unwrap();
+    }
+    assert_live(&mut viewer, &mut guest).await;
+}
+
+#[tokio::test]
+async fn a_viewer_whose_network_swallows_everything_is_given_up_and_may_come_back() {
+    let stage = Stage::set().await;
+    let network = FaultProxy::start(stage.server.address()).await;
+    let ticket = stage.ticket().await;
+    let viewer = stage.server.viewer().via(network.address()).ticket(&ticket).view().await;
+    let mut guest = stage.machine.guest().await;
+    network.stall();
+    for _ in 0..4 {
+        clock::pass(Duration::from_secs(21)).await;
+    }
+    guest.ended().await;
+    drop(viewer);
+    let fresh = crate::stage::exchanged(&stage.server, serde_json::json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn a_raw_viewer_that_closes_its_half_still_sees_what_the_machine_has_to_show() {
+    let stage = Stage::set().await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let mut guest = stage.machine.guest().await;
+    viewer.send(&key(b'a')).await.unwrap();
+    viewer.finish().await.unwrap();
+    assert_eq!(guest.ended().await, key(b'a'), "the instance is told that no more comes");
+    guest.send(&[1; 50_000]);
+    assert_eq!(viewer.take(50_000).await.unwrap(), [1; 50_000]);
+    guest.finish();
+    assert_eq!(viewer.closed().await.code, None);
+}
+
+#[tokio::test]
+async fn a_raw_viewer_that_closed_its_half_and_sees_nothing_any_more_is_let_go() {
+    let stage = Stage::set().await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let mut guest = stage.machine.guest().await;
+    viewer.finish().await.unwrap();
+    guest.ended().await;
+    clock::pass(Duration::from_secs(6)).await;
+    assert_eq!(viewer.closed().await.code, None);
+    assert_eq!(stage.end_reason().await, "viewer-closed");
+}
+
+#[tokio::test]
+async fn a_half_closed_websocket_is_a_lost_viewer() {
+    let stage = Stage::set().await;
+    let network = FaultProxy::start(stage.server.address()).await;
+    let token = stage.token().await;
+    let mut viewer = stage.server.viewer().via(network.address()).token(&token).view().await;
+    let mut guest = stage.machine.guest().await;
+    network.half_close();
+    assert_eq!(viewer.closed().await.to_string(), "4441 The connection to the viewer was lost.");
+    guest.ended().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_stops_reading_stops_the_machine_and_loses_nothing() {
+    let stage = Stage::set().await;
+    let (mut viewer, guest) = stage.session().await;
+    guest.flood(FLOOD);
+    let held = guest.stalled().await;
+    assert!(held < BUFFERS, "{held} bytes went somewhere");
+    let mut next = 0_u64;
+    while next < 2 * BUFFERS {
+        let bytes = viewer.take(1024 * 1024).await.unwrap();
+        let expected = (next..).map(|n| (n % 251) as u8);
+        assert!(bytes.iter().copied().eq(expected.take(bytes.len())), "after {next} bytes");
+        next += bytes.len() as u64;
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
+    let stage = Stage::set().await;
+    let (viewer, mut guest) = stage.session().await;
+    guest.flood(FLOOD);
+    guest.stalled().await;
+    for _ in 0..4 {
+        clock::pass(Duration::from_secs(21)).await;
+    }
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "viewer-too-slow");
+    drop(viewer);
+}
+
+#[tokio::test]
+async fn input_passes_while_pixels_are_held_up() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest) = stage.session().await;
+    guest.flood(FLOOD);
+    guest.stalled().await;
+    viewer.send(&key(b'c')).await.unwrap();
+    assert_eq!(guest.take(8).await, key(b'c'));
+}

@@ -1,0 +1,256 @@
+//! Instances that are not as they should be: each has its reason.
+
+use serde_json::json;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+use transom_model::EndReason;
+use transom_rfb::Version;
+use transom_testkit::wait::until;
+use transom_testkit::{Closed, Instance, Script, Step, TestServer, clock};
+
+use crate::stage::{Stage, assert_live, closing};
+
+/// How a console on such an instance ends.
+async fn end_with(script: Script) -> String {
+    let stage = Stage::with(script).await;
+    end_of(&stage).await.to_string()
+}
+
+async fn end_of(stage: &Stage) -> Closed {
+    let token = stage.token().await;
+    stage.server.viewer().token(&token).open().await.expect("upgraded before it is dialled").closed().await
+}
+
+#[tokio::test]
+async fn every_version_and_both_ways_to_authenticate_work() {
+    let server = TestServer::start().await;
+    for version in [Version::V3_3, Version::V3_7, Version::V3_8] {
+        for password in [None, Some("curtains")] {
+            let script = Script::default().version(version);
+            let script = password.map_or(script.clone(), |password| script.password(password));
+            let machine = Instance::start(script).await;
+            let id = server.add_with(&machine, json!({ "password": password })).await;
+            let token = server.console(&id).await.token;
+            let mut viewer = server.viewer().token(&token).view().await;
+            assert_live(&mut viewer, &mut machine.guest().await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_works_as_a_tcp_port_does() {
+    let server = TestServer::start().await;
+    let machine = Instance::start_unix(Script::default(), &server.folder().join("vnc.sock")).await;
+    let id = server.add(&machine).await;
+    let token = server.console(&id).await.token;
+    let mut viewer = server.viewer().token(&token).view().await;
+    assert_live(&mut viewer, &mut machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn a_stopped_instance_opens_no_console_and_spends_no_use() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let change = json!({ "status": "stopped" });
+    stage.server.api().patch(&stage.server.instance_path(&stage.id), change).await.done();
+    assert_eq!(
+        crate::stage::refused(stage.server.viewer().token(&token)).await,
+        "409 instance-not-running: The instance is not running. (it is stopped)"
+    );
+    let asked = stage.server.api().try_console("alpha", &stage.id, json!({})).await;
+    assert_eq!(asked.to_string(), "409 instance-not-running: The instance is not running. (it is stopped)");
+    let change = json!({ "status": "starting" });
+    stage.server.api().patch(&stage.server.instance_path(&stage.id), change).await.done();
+    stage.server.viewer().token(&token).view().await;
+}
+
+#[tokio::test]
+async fn a_console_opens_while_a_machine_starts_or_is_built() {
+    let stage = Stage::set().await;
+    for status in ["starting", "rebooting", "building", "imaging"] {
+        let change = json!({ "status": status });
+        stage.server.api().patch(&stage.server.instance_path(&stage.id), change).await.done();
+        stage.session().await;
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_refuses_connections_is_named() {
+    let server = TestServer::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("vnc://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let id = server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let token = server.console(&id).await.token;
+    let end = server.viewer().token(&token).open().await.unwrap().closed().await;
+    assert_eq!(end.to_string(), "4423 The instance's endpoint refuses connections.");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_reached_is_named() {
+    let server = TestServer::start().await;
+    let id = server.api().add_instance("alpha", json!({ "endpoint": "vnc+unix:/nowhere/vnc.sock" })).await;
+    let token = server.console(&id).await.token;
+    let end = server.viewer().token(&token).open().await.unwrap().closed().await;
+    assert_eq!(end.to_string(), closing(EndReason::InstanceUnreachable, "there is no such socket"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_never_answers_is_given_up() {
+    let server = TestServer::start().await;
+    // A listener whose queue is full leaves whoever comes next without an answer.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(0).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        queued.push(connected.unwrap());
+    }
+    let id = server.api().add_instance("alpha", json!({ "endpoint": format!("vnc://{address}") })).await;
+    let token = server.console(&id).await.token;
+    let mut viewer = server.viewer().token(&token).open().await.unwrap();
+    until("it is dialled", || server.app().live.count() == 1).await;
+    server.api().get("/healthz").await;
+    clock::pass(Duration::from_secs(11)).await;
+    assert_eq!(
+        viewer.closed().await.to_string(),
+        closing(EndReason::InstanceUnreachable, "no answer in time")
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_named() {
+    let server = TestServer::start().await;
+    let id =
+        server.api().add_instance("alpha", json!({ "endpoint": "vnc://no-such-machine.invalid:5900" })).await;
+    let token = server.console(&id).await.token;
+    let closed = server.viewer().token(&token).open().await.unwrap().closed().await.to_string();
+    let expected = "4422 The name of the instance's endpoint cannot be resolved. (no-such-machine.invalid: ";
+    assert!(closed.starts_with(expected), "{closed}");
+}
+
+#[tokio::test]
+async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
+    for (step, during) in [
+        (Step::Greeting, None),
+        (Step::Security, Some("security negotiation")),
+        (Step::Authentication, Some("authentication")),
+        (Step::Init, Some("screen announcement")),
+    ] {
+        let stage = Stage::with(Script::default().holds(step)).await;
+        let token = stage.token().await;
+        let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
+        stage.machine.held().await;
+        clock::pass(Duration::from_secs(11)).await;
+        let end = match during {
+            None => "4425 The instance's endpoint takes connections but says nothing.".to_owned(),
+            Some(during) => {
+                closing(EndReason::InstanceSilent, &format!("it fell silent during the {during}"))
+            }
+        };
+        assert_eq!(viewer.closed().await.to_string(), end);
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_closes_in_the_middle_of_the_handshake_is_told_from_a_silent_one() {
+    for (step, during) in [
+        (Step::Greeting, "version exchange"),
+        (Step::Security, "security negotiation"),
+        (Step::Authentication, "authentication"),
+        (Step::Init, "screen announcement"),
+    ] {
+        let end = end_with(Script::default().closes_before(step)).await;
+        let detail = format!("it closed the connection during the {during}");
+        assert_eq!(end, closing(EndReason::InstanceClosedEarly, &detail));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_vnc_server_is_quoted() {
+    for (greeting, quoted) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP/1.1 400 Bad Request"),
+        (b"SSH-2.0-x\r\n", "SSH-2.0-x"),
+    ] {
+        let end = end_with(Script::default().greets(greeting)).await;
+        let detail = format!("it does not speak RFB; it began with {quoted:?}");
+        assert_eq!(end, closing(EndReason::InstanceNotVnc, &detail));
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_missing_or_wrong_is_told_apart() {
+    let server = TestServer::start().await;
+    let machine = Instance::start(Script::default().password("curtains")).await;
+    for (password, end) in [
+        (
+            None,
+            Some(closing(
+                EndReason::InstancePasswordMissing,
+                "it demands a VNC password, and none is configured",
+            )),
+        ),
+        (
+            Some("wrong"),
+            Some(closing(
+                EndReason::InstancePasswordWrong,
+                "it rejected the password: \"Authentication failed\"",
+            )),
+        ),
+        // VNC authentication knows eight characters (RFC 6143 §7.2.2).
+        (Some("curtains-and-more"), None),
+    ] {
+        let id = server.add_with(&machine, json!({ "password": password })).await;
+        let token = server.console(&id).await.token;
+        let mut viewer = server.viewer().token(&token).open().await.unwrap();
+        match end {
+            Some(end) => assert_eq!(viewer.closed().await.to_string(), end),
+            None => assert_eq!(viewer.greet().await.unwrap().name, "fake"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn security_types_that_are_not_supported_are_named() {
+    // 6 is RA2, 30 Apple's.
+    let end = end_with(Script::default().offers(&[6, 30])).await;
+    let detail = "it offers only RA2ne (6), Apple Remote Desktop (30)";
+    assert_eq!(end, closing(EndReason::InstanceSecurityUnsupported, detail));
+}
+
+#[tokio::test]
+async fn a_refusal_is_passed_on_in_the_instances_own_words() {
+    for version in [Version::V3_3, Version::V3_8] {
+        let end = end_with(Script::default().version(version).refuses("Too many security failures")).await;
+        let detail = "it refused the connection: \"Too many security failures\"";
+        assert_eq!(end, closing(EndReason::InstanceRefusedSession, detail));
+    }
+}
+
+#[tokio::test]
+async fn an_announcement_that_nobody_can_show_is_refused_before_it_is_allocated() {
+    for (script, detail) in [
+        (Script::default().name_length(u32::MAX), "4294967295 bytes"),
+        (Script::default().screen(65535, 65535), "65535×65535"),
+        (Script::default().screen(0, 480), "0×480"),
+    ] {
+        let end = end_with(script).await;
+        assert!(
+            end.starts_with("4432 The VNC server does not follow the RFB protocol. (it announces"),
+            "{end}"
+        );
+        assert!(end.contains(detail), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_that_goes_away_ends_its_session_with_everything_it_had_sent() {
+    let stage = Stage::set().await;
+    let (mut viewer, guest) = stage.session().await;
+    guest.send(&[7; 100_000]);
+    guest.finish();
+    assert_eq!(viewer.take(100_000).await.unwrap(), [7; 100_000]);
+    assert_eq!(viewer.closed().await.to_string(), "4433 The instance closed the connection.");
+}

@@ -1,0 +1,22 @@
+//! Grants, gateway and the one port, through the front door: a real server, real sockets, exact answers.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod budgets;
+mod crowd;
+mod endings;
+mod flow;
+mod handshakes;
+mod instances;
+mod metrics;
+mod native_api;
+mod one_port;
+mod origins;
+mod restarts;
+mod rights;
+mod secrets;
+mod slow;
+mod stage;
+mod targets;
+mod tickets;
+mod tokens;
+mod viewers;

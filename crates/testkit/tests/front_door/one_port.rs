@@ -1,0 +1,199 @@
+//! One port: TLS and plain, HTTP of both versions, raw CONNECT, all on the same listener.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_server::Tls;
+use transom_server::config::TlsFiles;
+use transom_testkit::duplex::{Duplex, Route};
+use transom_testkit::wait::within;
+use transom_testkit::{Instance, Opening, Script, TestServer, clock};
+
+use crate::stage::{Stage, assert_live};
+
+/// A viewer's trust in the certificates of a PEM file.
+fn trust(pem: &Path) -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(pem).unwrap()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(transom_server::listener::tls::provider());
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A fresh certificate for `localhost` and its key, written where the server looks for them.
+fn issue(files: &TlsFiles) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(&files.cert, certificate.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+}
+
+async fn status_of(stream: &mut Box<dyn Duplex>, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = [0; 12];
+    within("an answer", stream.read_exact(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn tls_and_plain_are_served_on_the_same_port() {
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    let trust = trust(server.server().ca().unwrap());
+    let machine = Instance::start(Script::default()).await;
+    let id = server.add(&machine).await;
+    let console = server.console(&id).await;
+    assert!(console.url.starts_with("https://127.0.0.1:"), "{}", console.url);
+    let viewer = |token: &str| server.viewer().token(token);
+    let mut encrypted = viewer(&console.token).tls(Arc::clone(&trust)).view().await;
+    assert_live(&mut encrypted, &mut machine.guest().await).await;
+    let mut plain = viewer(&server.console(&id).await.token).view().await;
+    assert_live(&mut plain, &mut machine.guest().await).await;
+    let path = format!("/console?token={}", server.console(&id).await.token);
+    let mut raw = server.viewer().tls(trust).path(&path).connect().await.unwrap();
+    raw.greet().await.unwrap();
+    let mut guest = machine.guest().await;
+    guest.send(&[9; 300_000]);
+    assert_eq!(raw.take(300_000).await.unwrap(), [9; 300_000]);
+    assert_live(&mut raw, &mut guest).await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
+    let setup = TestServer::setup();
+    let files = TlsFiles { cert: setup.folder().join("cert.pem"), key: setup.folder().join("key.pem") };
+    issue(&files);
+    let old = trust(&files.cert);
+    // The operator's own calls go over plain HTTP: nobody signed this certificate.
+    let server = setup.tls(Tls::Files(files.clone())).start_bare().await;
+    let api = server.plain_api();
+    api.add_project("alpha").await;
+    let machine = Instance::start(Script::default()).await;
+    let id = api.add_instance("alpha", serde_json::json!({ "endpoint": machine.endpoint() })).await;
+    let token = api.console("alpha", &id, serde_json::json!({})).await.token;
+    let mut viewer = server.viewer().token(&token).tls(Arc::clone(&old)).view().await;
+    let mut guest = machine.guest().await;
+
+    // First a pair that does not fit: the old one stays.
+    std::fs::write(&files.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    look_again(&server).await;
+    assert_eq!(
+        status_of(&mut server.viewer().tls(Arc::clone(&old)).bare().await, HEALTH).await,
+        "HTTP/1.1 200"
+    );
+
+    issue(&files);
+    look_again(&server).await;
+    let renewed = server.viewer().tls(trust(&files.cert)).bare();
+    assert_eq!(status_of(&mut renewed.await, HEALTH).await, "HTTP/1.1 200");
+    assert_live(&mut viewer, &mut guest).await;
+}
+
+/// Lets the server look at its certificate's files.
+async fn look_again(server: &TestServer) {
+    clock::pass(Duration::from_secs(6)).await;
+    server.plain_api().get("/healthz").await;
+}
+
+#[tokio::test]
+async fn tls_where_none_is_configured_is_let_go() {
+    let server = TestServer::start().await;
+    let mut stream = server.viewer().bare().await;
+    stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
+    let mut rest = Vec::new();
+    let _ = within("the end", stream.read_to_end(&mut rest)).await;
+    assert_eq!(rest, b"");
+}
+
+#[tokio::test]
+async fn plain_http_off_this_machine_is_refused_unless_a_proxy_is_trusted() {
+    let Some(address) = own_address() else {
+        eprintln!("this machine has loopback addresses only: nothing to show");
+        return;
+    };
+    let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).start_bare().await;
+    let route = Route::plain((address, server.address().port()).into());
+    // Coming from that address itself, which is not loopback.
+    let mut stream = Opening::new(route).bare().await;
+    assert_eq!(status_of(&mut stream, HEALTH).await, "HTTP/1.1 400");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("Plain HTTP is served to this machine itself only."), "{rest}");
+
+    let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).config(|config| {
+        config.http.trusted_proxies = vec![address.into()];
+    });
+    let server = server.start_bare().await;
+    let route = Route::plain((address, server.address().port()).into());
+    assert_eq!(status_of(&mut Opening::new(route).bare().await, HEALTH).await, "HTTP/1.1 200");
+}
+
+/// An address of this machine that is not loopback: what it would reach others from. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().unwrap().ip()).filter(|address| !address.is_loopback())
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_without_negotiation_too() {
+    let server = TestServer::start().await;
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let answer = http.get(format!("{}/healthz", server.origin())).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
+}
+
+#[tokio::test]
+async fn what_is_no_websocket_request_is_told_how_to_ask() {
+    let server = TestServer::start().await;
+    let api = server.api().anonymous();
+    assert_eq!(api.get("/websockify").await.status, 426);
+    assert_eq!(api.get("/console/session").await.status, 426);
+    let upgrade = |version: &str, key: &str, protocol: &str| {
+        let request = api.request(http::Method::GET, "/websockify").header("connection", "Upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", version);
+        let request = request.header("sec-websocket-key", key).header("sec-websocket-protocol", protocol);
+        transom_testkit::api::send(request)
+    };
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+    let old = upgrade("8", KEY, "binary").await;
+    assert_eq!((old.status, &old.headers["sec-websocket-version"]), (426, &"13".parse().unwrap()));
+    assert_eq!(upgrade("13", "short", "binary").await.status, 400);
+    let base64 = upgrade("13", KEY, "base64").await;
+    assert_eq!(base64.status, 400);
+    assert_eq!(base64.text, "of the offered subprotocols none is spoken here: offer binary, or none");
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_id_of_its_request() {
+    let server = TestServer::start().await;
+    for path in ["/healthz", "/api/v1/nothing", "/nothing", "/console"] {
+        let answer = server.api().get(path).await;
+        let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert!(id.starts_with("req-"), "{path}: {id}");
+    }
+}
+
+#[tokio::test]
+async fn only_get_and_head_show_the_page() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let api = stage.server.api().anonymous();
+    let call = |method: http::Method| {
+        transom_testkit::api::send(api.request(method, &format!("/console?token={token}")))
+    };
+    for (method, status) in
+        [("GET", 200), ("HEAD", 200), ("POST", 405), ("PUT", 405), ("DELETE", 405), ("OPTIONS", 405)]
+    {
+        assert_eq!(call(method.parse().unwrap()).await.status, status, "{method}");
+    }
+    stage.server.viewer().token(&token).view().await;
+}

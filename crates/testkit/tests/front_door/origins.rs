@@ -1,0 +1,82 @@
+//! Origins: which pages may open consoles.
+
+use transom_testkit::TestServer;
+
+use crate::stage::{Stage, exchanged, refused, turned_away};
+use serde_json::json;
+
+async fn with_portal() -> Stage {
+    let server = TestServer::setup().config(|config| {
+        config.console.allowed_origins.insert("https://portal.example.com".to_owned());
+    });
+    Stage::on(server.start().await, transom_testkit::Script::default()).await
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused_and_no_use_is_spent() {
+    let stage = with_portal().await;
+    let token = stage.token().await;
+    for origin in [
+        "https://evil.example.com",
+        "null",
+        "https://portal.example.com.evil.com",
+        "http://portal.example.com",
+    ] {
+        assert_eq!(
+            turned_away(stage.server.viewer().token(&token).origin(origin)).await,
+            format!("4407 The page that opened this console is not allowed to. ({origin})"),
+        );
+    }
+    stage.server.viewer().token(&token).view().await;
+}
+
+#[tokio::test]
+async fn our_own_origin_and_those_of_the_configuration_may_open_consoles() {
+    let stage = with_portal().await;
+    for origin in [stage.server.origin(), "https://portal.example.com".to_owned()] {
+        let token = stage.token().await;
+        stage.server.viewer().token(&token).origin(&origin).view().await;
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_counts_only_with_an_allowed_origin() {
+    let stage = with_portal().await;
+    let token = stage.token().await;
+    let cookie = format!("theme=dark; token=\"{token}\"");
+    let viewer = || stage.server.viewer().cookie(&cookie);
+    assert_eq!(refused(viewer()).await, "400 token-missing: This console link has no token.");
+    assert_eq!(
+        turned_away(viewer().origin("https://evil.example.com")).await,
+        "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
+    );
+    viewer().origin("https://portal.example.com").view().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_exchange_a_token() {
+    let stage = with_portal().await;
+    let token = stage.token().await;
+    let exchange = |origin: &str| {
+        let request = stage.server.api().anonymous().request(http::Method::POST, "/console/exchange");
+        transom_testkit::api::send(request.header("origin", origin).json(&json!({ "token": token })))
+    };
+    let refused = exchange("https://evil.example.com").await;
+    assert_eq!(
+        refused.to_string(),
+        "403 origin-refused: The page that opened this console is not allowed to. (https://evil.example.com)"
+    );
+    assert_eq!(exchange("https://portal.example.com").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_ticket_is_refused_to_another_origin_and_stays_good() {
+    let stage = with_portal().await;
+    let token = stage.token().await;
+    let ticket = exchanged(&stage.server, json!({ "token": token })).await;
+    assert_eq!(
+        turned_away(stage.server.viewer().ticket(&ticket).origin("https://evil.example.com")).await,
+        "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
+    );
+    stage.server.viewer().ticket(&ticket).origin(&stage.server.origin()).view().await;
+}

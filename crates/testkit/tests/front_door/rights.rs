@@ -1,0 +1,72 @@
+//! Rights: what of a viewer's messages reaches the instance.
+
+use serde_json::json;
+use transom_testkit::{Guest, Viewer};
+
+use crate::stage::{Stage, key};
+
+const POINTER: &[u8] = b"\x05\x01\0\x10\0\x20";
+const CLIPBOARD: &[u8] = b"\x06\0\0\0\0\0\0\x05hello";
+const QEMU_KEY: &[u8] = b"\xff\0\0\x01\0\0\0\x61\0\0\0\x1e";
+const REBOOT: &[u8] = b"\xfa\0\x01\x02";
+const RESIZE: &[u8] = b"\xfb\0\x04\0\x03\0\x01\0\0\0\0\x01\0\0\0\0\x04\0\x03\0\0\0\0\0";
+const REQUEST: &[u8] = b"\x03\x01\0\0\0\0\0\x10\0\x10";
+const FENCE: &[u8] = b"\xf8\0\0\0\x80\0\0\x01\x03abc";
+const FORMAT: &[u8] = b"\0\0\0\0\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0";
+
+async fn session(rights: serde_json::Value) -> (Stage, Viewer, Guest) {
+    let stage = Stage::set().await;
+    let token = stage.server.console_with(&stage.id, rights).await.token;
+    let viewer = stage.server.viewer().token(&token).view().await;
+    let guest = stage.machine.guest().await;
+    (stage, viewer, guest)
+}
+
+#[tokio::test]
+async fn everything_that_is_known_passes_unchanged() {
+    let (_stage, mut viewer, mut guest) = session(json!({})).await;
+    let messages =
+        [FORMAT, &key(b'a'), POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE, REQUEST, FENCE].concat();
+    viewer.send(&messages).await.unwrap();
+    assert_eq!(guest.take(messages.len()).await, messages);
+    for byte in &messages {
+        viewer.send(&[*byte]).await.unwrap();
+    }
+    assert_eq!(guest.take(messages.len()).await, messages);
+}
+
+#[tokio::test]
+async fn view_only_lets_nothing_through_that_changes_the_machine() {
+    let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
+    let dropped = [&key(b'a')[..], POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE];
+    for message in dropped {
+        viewer.send(message).await.unwrap();
+    }
+    let passing = [FORMAT, REQUEST, FENCE].concat();
+    viewer.send(&[dropped.concat(), passing.clone(), dropped.concat()].concat()).await.unwrap();
+    viewer.send(REQUEST).await.unwrap();
+    assert_eq!(guest.take(passing.len() + REQUEST.len()).await, [&passing[..], REQUEST].concat());
+}
+
+#[tokio::test]
+async fn a_message_that_is_hidden_in_anothers_tail_is_found() {
+    let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
+    // A key press split over frames, and one right behind a long clipboard.
+    viewer.send(&key(b'a')[..5]).await.unwrap();
+    viewer.send(&[&key(b'a')[5..], REQUEST].concat()).await.unwrap();
+    let clipboard = [&b"\x06\0\0\0\0\x01\0\0"[..], &[b'x'; 65536]].concat();
+    viewer.send(&[&clipboard[..], &key(b'b'), REQUEST].concat()).await.unwrap();
+    assert_eq!(guest.take(20).await, [REQUEST, REQUEST].concat());
+}
+
+#[tokio::test]
+async fn encodings_that_lead_to_messages_nobody_can_follow_are_struck_out() {
+    let (_stage, mut viewer, mut guest) = session(json!({})).await;
+    // Raw and Tight stay; -311 would lead the viewer around the gateway.
+    let asked = b"\x02\0\0\x03\0\0\0\0\xff\xff\xfe\xc9\0\0\0\x07";
+    viewer.send(asked).await.unwrap();
+    let passed = guest.take(4).await;
+    let count = usize::from(passed[3]);
+    let encodings = guest.take(4 * count).await;
+    assert_eq!((count, &encodings[..]), (2, &b"\0\0\0\0\0\0\0\x07"[..]));
+}

@@ -1,0 +1,108 @@
+//! What most tests begin with, and how a refusal reads.
+
+use serde_json::json;
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_testkit::wait::within;
+use transom_testkit::{Guest, Instance, Opening, Script, TestServer, Viewer};
+
+/// A server with one instance that is as it should be.
+pub(crate) struct Stage {
+    pub(crate) server: TestServer,
+    pub(crate) machine: Instance,
+    pub(crate) id: String,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        Self::on(TestServer::start().await, Script::default()).await
+    }
+
+    pub(crate) async fn with(script: Script) -> Self {
+        Self::on(TestServer::start().await, script).await
+    }
+
+    pub(crate) async fn on(server: TestServer, script: Script) -> Self {
+        let machine = Instance::start(script).await;
+        let id = server.add(&machine).await;
+        Self { server, machine, id }
+    }
+
+    /// The token of a console URL that opens once.
+    pub(crate) async fn token(&self) -> String {
+        self.server.console(&self.id).await.token
+    }
+
+    /// The token of a console URL that opens as often as wanted.
+    pub(crate) async fn reusable(&self) -> String {
+        self.server.console_with(&self.id, json!({ "uses": 0 })).await.token
+    }
+
+    /// A ticket for a new session.
+    pub(crate) async fn ticket(&self) -> String {
+        let token = self.token().await;
+        exchanged(&self.server, json!({ "token": token })).await
+    }
+
+    /// A viewer whose console is open, and the instance's side of it.
+    pub(crate) async fn session(&self) -> (Viewer, Guest) {
+        let viewer = self.server.viewer().token(&self.token().await).view().await;
+        (viewer, self.machine.guest().await)
+    }
+
+    /// The same of a page that can come back: its ticket is answered too.
+    pub(crate) async fn page(&self) -> (Viewer, Guest, String) {
+        let ticket = self.ticket().await;
+        let viewer = self.server.viewer().ticket(&ticket).view().await;
+        (viewer, self.machine.guest().await, ticket)
+    }
+
+    /// Why the newest session ended, once it has.
+    pub(crate) async fn end_reason(&self) -> String {
+        within("the session's end", async {
+            loop {
+                if let Some(reason) = self.server.api().newest_session().await["end_reason"].as_str() {
+                    return reason.to_owned();
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Exchanges a token or a ticket for a ticket.
+pub(crate) async fn exchanged(server: &TestServer, question: serde_json::Value) -> String {
+    let answer = server.api().exchange(question).await.done();
+    transom_testkit::api::text(&answer, "ticket")
+}
+
+/// The HTTP answer to a program that may not come in.
+pub(crate) async fn refused(opening: Opening) -> String {
+    match opening.open().await {
+        Err(refused) => refused.to_string(),
+        Ok(_) => panic!("it was let in"),
+    }
+}
+
+/// How the WebSocket of a page that may not come in is closed.
+pub(crate) async fn turned_away(opening: Opening) -> String {
+    opening.open().await.expect("a page is upgraded first").closed().await.to_string()
+}
+
+/// A close code and text with a detail, cut to what a close frame holds.
+pub(crate) fn closing(reason: EndReason, detail: &str) -> String {
+    format!("{} {}", reason.close_code(), End::new(reason, detail).close_text())
+}
+
+/// A key press as it stands on the wire (RFC 6143 §7.5.4).
+pub(crate) fn key(letter: u8) -> [u8; 8] {
+    [4, 1, 0, 0, 0, 0, 0, letter]
+}
+
+/// Something typed arrives: the session lives.
+pub(crate) async fn assert_live(viewer: &mut Viewer, guest: &mut Guest) {
+    viewer.send(&key(b'a')).await.expect("the viewer is connected");
+    assert_eq!(guest.take(8).await, key(b'a'));
+    guest.send(b"pixels");
+    assert_eq!(viewer.take(6).await.expect("pixels"), b"pixels");
+}

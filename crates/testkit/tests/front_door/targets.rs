@@ -1,0 +1,136 @@
+//! Targets: where consoles may lead, by who set the endpoint.
+
+use serde_json::json;
+use transom_testkit::{Api, Instance, Script, TestServer};
+
+use crate::stage::assert_live;
+
+async fn allowing(allow: &[&str], allow_unix: &[&str]) -> TestServer {
+    let networks = allow.iter().map(|network| network.parse().unwrap()).collect();
+    let folders = allow_unix.iter().map(|folder| (*folder).to_owned()).collect();
+    let server = TestServer::setup().config(|config| {
+        config.endpoints.allow = networks;
+        config.endpoints.allow_unix = folders;
+    });
+    server.start().await
+}
+
+async fn admin(server: &TestServer) -> Api {
+    server.api().with_key(&server.api().add_key("alpha", "admin").await)
+}
+
+async fn try_add(api: &Api, endpoint: &str) -> String {
+    api.post("/api/v1/projects/alpha/instances", json!({ "endpoint": endpoint })).await.to_string()
+}
+
+async fn end_of(server: &TestServer, id: &str) -> String {
+    let token = server.console(id).await.token;
+    server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
+}
+
+const NOT_ALLOWED: &str = "4421 The instance's endpoint is not one that consoles may lead to.";
+
+#[tokio::test]
+async fn a_projects_own_key_sets_no_endpoint_by_default() {
+    let server = TestServer::start().await;
+    let admin = admin(&server).await;
+    for endpoint in [
+        "vnc://127.0.0.1:5900",
+        "vnc://10.0.0.1",
+        "vnc://localhost",
+        "vnc://metadata",
+        "vnc+unix:/run/vnc.sock",
+    ] {
+        assert_eq!(
+            try_add(&admin, endpoint).await,
+            "403 forbidden: this needs the role operator",
+            "{endpoint}"
+        );
+    }
+    let machine = Instance::start(Script::default()).await;
+    let id = server.add(&machine).await;
+    let moved = admin.patch(&server.instance_path(&id), json!({ "endpoint": "vnc://127.0.0.1:1" })).await;
+    assert_eq!(moved.to_string(), "403 forbidden: this needs the role operator");
+}
+
+#[tokio::test]
+async fn a_projects_own_key_sets_what_the_configuration_allows() {
+    let server = allowing(&["127.0.0.1:1024-65535"], &[]).await;
+    let machine = Instance::start(Script::default()).await;
+    let admin = admin(&server).await;
+    let id = admin.add_instance("alpha", json!({ "endpoint": machine.endpoint() })).await;
+    let mut viewer = server.viewer().token(&server.console(&id).await.token).view().await;
+    assert_live(&mut viewer, &mut machine.guest().await).await;
+    for endpoint in
+        ["vnc://127.0.0.1:22", "vnc://127.0.0.2:5900", "vnc+unix:/run/vnc.sock", "vnc://[::1]:5900"]
+    {
+        assert_eq!(
+            try_add(&admin, endpoint).await,
+            "403 forbidden: this needs the role operator",
+            "{endpoint}"
+        );
+    }
+    assert_eq!(try_add(&admin, "vnc://[::ffff:127.0.0.1]:5900").await, "201");
+}
+
+#[tokio::test]
+async fn a_projects_own_key_sets_unix_sockets_in_allowed_folders_only() {
+    let folder = tempfile_folder();
+    let server = allowing(&[], &[folder.path().to_str().unwrap()]).await;
+    let machine = Instance::start_unix(Script::default(), &folder.path().join("vnc.sock")).await;
+    let admin = admin(&server).await;
+    let id = admin.add_instance("alpha", json!({ "endpoint": machine.endpoint() })).await;
+    server.viewer().token(&server.console(&id).await.token).view().await;
+    let beside = format!("vnc+unix:{}-beside/vnc.sock", folder.path().display());
+    assert_eq!(try_add(&admin, &beside).await, "403 forbidden: this needs the role operator");
+    let climbing = format!("vnc+unix:{}/../vnc.sock", folder.path().display());
+    assert!(try_add(&admin, &climbing).await.starts_with("400 invalid: body: "));
+}
+
+fn tempfile_folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn link_local_is_refused_even_to_the_operator() {
+    let server = allowing(&["0.0.0.0/0", "::/0"], &[]).await;
+    for endpoint in [
+        "vnc://169.254.169.254:80",
+        "vnc://[fe80::1]:5900",
+        "vnc://[::ffff:169.254.169.254]:80",
+        "vnc://0.0.0.0:5900",
+        "vnc://224.0.0.1:5900",
+    ] {
+        let id = server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+        assert_eq!(end_of(&server, &id).await, NOT_ALLOWED, "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_judged_by_what_it_resolves_to_when_it_is_dialled() {
+    // Nothing but a network that localhost is not in: the name may be set, the dial is refused.
+    let server = allowing(&["10.0.0.0/8"], &[]).await;
+    let admin = admin(&server).await;
+    let machine = Instance::start(Script::default()).await;
+    let port = machine.endpoint().rsplit_once(':').unwrap().1;
+    let endpoint = format!("vnc://localhost:{port}");
+    let id = admin.add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    assert_eq!(end_of(&server, &id).await, NOT_ALLOWED);
+    assert_eq!(machine.arrived(), 0);
+    // The same name, set by the operator, opens.
+    server.api().patch(&server.instance_path(&id), json!({ "endpoint": endpoint })).await.done();
+    server.viewer().token(&server.console(&id).await.token).view().await;
+}
+
+#[tokio::test]
+async fn what_the_configuration_allows_no_longer_is_refused_at_the_next_dial() {
+    let setup =
+        TestServer::setup().config(|config| config.endpoints.allow = vec!["127.0.0.1".parse().unwrap()]);
+    let server = setup.clone().start().await;
+    let machine = Instance::start(Script::default()).await;
+    let id = admin(&server).await.add_instance("alpha", json!({ "endpoint": machine.endpoint() })).await;
+    server.viewer().token(&server.console(&id).await.token).view().await;
+    server.stop().await;
+    let server = setup.config(|config| config.endpoints.allow.clear()).resume().await;
+    assert_eq!(end_of(&server, &id).await, NOT_ALLOWED);
+}

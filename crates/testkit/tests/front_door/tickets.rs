@@ -1,0 +1,186 @@
+//! Tickets: a page comes back with one, rotates it, and nobody else can use it.
+
+use serde_json::json;
+use transom_testkit::{FaultProxy, Instance, Script, Step};
+
+use crate::stage::{Stage, assert_live, exchanged, refused};
+
+#[tokio::test]
+async fn a_token_is_exchanged_for_a_ticket_that_opens_the_console() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    let answer = stage.server.api().exchange(json!({ "token": token })).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let body = answer.done();
+    assert_eq!(body["websocket"], "/console/session");
+    assert_eq!(body["instance"]["id"], stage.id);
+    assert_eq!(body["rights"], json!({ "view_only": false, "clipboard": true }));
+    let ticket = body["ticket"].as_str().unwrap();
+    let mut viewer = stage.server.viewer().ticket(ticket).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn an_exchange_reserves_the_use() {
+    let stage = Stage::set().await;
+    let token = stage.token().await;
+    exchanged(&stage.server, json!({ "token": token })).await;
+    let again = stage.server.api().exchange(json!({ "token": token })).await;
+    assert_eq!(again.to_string(), "401 token-spent: This console link has already been used.");
+}
+
+#[tokio::test]
+async fn an_exchange_of_nothing_known_is_refused_with_its_reason() {
+    let stage = Stage::set().await;
+    let exchange = |question| stage.server.api().exchange(question);
+    for (question, refusal) in [
+        (json!({ "token": "nobody-knows-it" }), "401 token-unknown: This console link is not valid."),
+        (
+            json!({ "ticket": "nobody-knows-it" }),
+            "401 ticket-invalid: This page can no longer come back to its session.",
+        ),
+        (json!({}), "400 token-missing: This console link has no token."),
+        (json!({ "token": "a", "ticket": "b" }), "400 token-missing: This console link has no token."),
+        (json!({ "tokn": "a" }), "400 invalid: body: must be {\"token\"} or {\"ticket\"}"),
+        (json!([]), "400 invalid: body: must be {\"token\"} or {\"ticket\"}"),
+    ] {
+        assert_eq!(exchange(question).await.to_string(), refusal);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_lost_its_network_comes_back_to_its_session() {
+    let stage = Stage::set().await;
+    let network = FaultProxy::start(stage.server.address()).await;
+    let ticket = stage.ticket().await;
+    let mut viewer = stage.server.viewer().via(network.address()).ticket(&ticket).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    let session = stage.server.api().newest_session().await["id"].clone();
+
+    network.cut();
+    guest.ended().await;
+
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().via(network.address()).ticket(&fresh).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    let resumed = stage.server.api().newest_session().await;
+    assert_eq!((&resumed["id"], &resumed["state"]), (&session, &json!("live")));
+}
+
+#[tokio::test]
+async fn a_page_that_is_reloaded_comes_back_to_its_session() {
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
+    // A browser says 1001, "going away", when its page is left.
+    let leaving = CloseFrame { code: 1001.into(), reason: "".into() };
+    viewer.send_message(Message::Close(Some(leaving))).await.unwrap();
+    guest.ended().await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn a_console_that_was_closed_does_not_come_back() {
+    use tokio_tungstenite::tungstenite::Message;
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
+    viewer.send_message(Message::Close(None)).await.unwrap();
+    viewer.closed().await;
+    guest.ended().await;
+    let answer = stage.server.api().exchange(json!({ "ticket": ticket })).await;
+    assert_eq!(answer.to_string(), "400 viewer-closed: The console was closed.");
+}
+
+#[tokio::test]
+async fn an_exchange_whose_answer_was_lost_may_be_repeated() {
+    let stage = Stage::set().await;
+    let (viewer, mut guest, ticket) = stage.page().await;
+    drop(viewer);
+    guest.ended().await;
+    let lost = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    // What was lost on the way is worth nothing to who finds it: the session ends.
+    assert_eq!(
+        refused(stage.server.viewer().ticket(&lost)).await,
+        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+    );
+}
+
+#[tokio::test]
+async fn a_ticket_that_was_presented_ends_its_session_when_it_is_shown_again() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
+    assert_eq!(
+        refused(stage.server.viewer().ticket(&ticket)).await,
+        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+    );
+    assert_eq!(
+        viewer.closed().await.to_string(),
+        "4406 The session's ticket was shown twice, so the session was ended."
+    );
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "ticket-replayed");
+}
+
+#[tokio::test]
+async fn a_rotated_ticket_ends_its_session_when_it_is_shown_again() {
+    let stage = Stage::set().await;
+    let (old, mut guest, ticket) = stage.page().await;
+    drop(old);
+    guest.ended().await;
+    let second = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&second).view().await;
+    let _guest = stage.machine.guest().await;
+    let shown = stage.server.api().exchange(json!({ "ticket": ticket })).await;
+    assert_eq!(
+        shown.to_string(),
+        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+    );
+    assert_eq!(
+        viewer.closed().await.to_string(),
+        "4406 The session's ticket was shown twice, so the session was ended."
+    );
+}
+
+#[tokio::test]
+async fn the_newest_presenter_takes_over_and_the_old_one_is_told() {
+    let stage = Stage::set().await;
+    let (mut old, mut guest, ticket) = stage.page().await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut new = stage.server.viewer().ticket(&fresh).view().await;
+    assert_eq!(old.closed().await.to_string(), "4408 This session was opened again elsewhere.");
+    guest.ended().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut new, &mut guest).await;
+    let sessions = stage.server.api().get("/api/v1/sessions").await.done();
+    assert_eq!(sessions["items"].as_array().unwrap().len(), 1, "it is one session all along");
+    assert_eq!(sessions["items"][0]["state"], "live");
+}
+
+#[tokio::test]
+async fn a_resume_whose_dial_fails_may_be_tried_again() {
+    let stage = Stage::set().await;
+    let (old, mut guest, ticket) = stage.page().await;
+    drop(old);
+    guest.ended().await;
+
+    let path = stage.server.instance_path(&stage.id);
+    let broken = Instance::start(Script::default().closes_before(Step::Security)).await;
+    stage.server.api().patch(&path, json!({ "endpoint": broken.endpoint() })).await.done();
+    let second = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut failing = stage.server.viewer().ticket(&second).open().await.unwrap();
+    assert_eq!(failing.closed().await.code, Some(4427));
+
+    stage.server.api().patch(&path, json!({ "endpoint": stage.machine.endpoint() })).await.done();
+    let third = exchanged(&stage.server, json!({ "ticket": second })).await;
+    let mut viewer = stage.server.viewer().ticket(&third).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
