@@ -23,8 +23,6 @@ use super::{App, Call, random};
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 /// No grant is used more often than this, unless it is reusable until it expires.
 pub const MAX_USES: u32 = 10_000;
-/// A page connects within a moment of its exchange; a reservation that stays unused this long gives its use back.
-const RESERVATION: Duration = Duration::from_secs(60);
 
 /// What a caller wants of a console.
 #[derive(Clone, Debug)]
@@ -136,7 +134,7 @@ impl App {
     /// Exchanges a console URL's token for a ticket: reserves one use.
     pub async fn exchange_token(&self, token: &str, viewer: &str, request: &RequestId) -> Result<Exchanged> {
         let ticket = random::token();
-        let new = NewTicket { digest: ticket.digest(), ttl: RESERVATION };
+        let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
         let target = self.reserve(token, viewer, Some(new), request).await?;
         Ok(Exchanged { target, ticket })
     }
