@@ -10,6 +10,8 @@ pub mod api;
 pub mod app;
 pub mod config;
 pub mod data;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gateway;
 pub mod http;
 pub mod listener;

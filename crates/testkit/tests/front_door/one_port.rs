@@ -116,7 +116,7 @@ async fn tls_where_none_is_configured_is_let_go() {
 #[tokio::test]
 async fn plain_http_off_this_machine_is_refused_unless_a_proxy_is_trusted() {
     let Some(address) = own_address() else {
-        eprintln!("this machine has loopback addresses only: nothing to show");
+        // A machine with loopback addresses only has nobody to refuse.
         return;
     };
     let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).start_bare().await;
