@@ -130,3 +130,35 @@ impl Drop for Process {
 fn show(text: &str) {
     eprintln!("{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(
+        expected = "\"/nowhere/qemu\" does not start (No such file or directory (os error 2)): run `make test`"
+    )]
+    fn a_program_that_is_missing_is_named_with_what_installs_it() {
+        let _ = Process::start("QEMU", &mut Command::new("/nowhere/qemu"));
+    }
+
+    #[test]
+    fn a_program_ends_with_whoever_started_it() {
+        let mut process = Process::start("cat", &mut Command::new("cat"));
+        assert!(process.runs());
+        let transcript = process.stdout().clone();
+        drop(process);
+        assert!(transcript.ends(FAREWELL));
+    }
+
+    #[test]
+    fn what_a_program_says_is_found_when_it_is_said() {
+        let mut echo = Command::new("sh");
+        let mut process = Process::start("sh", echo.args(["-c", "read line; echo heard $line >&2; exit 3"]));
+        std::io::Write::write_all(&mut process.stdin(), b"this\n").expect("it reads");
+        process.stderr().expect("heard this\n", PATIENCE);
+        assert_eq!(process.wait(PATIENCE).code(), Some(3));
+        assert_eq!(process.stderr().find(PATIENCE, |text| text.contains("more").then_some(())), None);
+    }
+}

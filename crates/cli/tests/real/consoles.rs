@@ -35,6 +35,21 @@ fn chromium_types_into_a_qemu_guest_behind_a_unix_socket_on_postgresql() {
 }
 
 #[test]
+fn chromium_only_watches_a_qemu_guest_by_a_view_only_url() {
+    let guest = Qemu::start(Vnc::Open);
+    let program = lab(transom());
+    add(&program, "guest", guest.endpoint(), "");
+    let watching = program.ask("console guest --project lab --view-only");
+    Visit::to(&watching).typing("not for you").with(["--key", "Enter"]).shot("view-only").run();
+    Visit::to(&console(&program, "guest")).typing("for me\n").run();
+    guest.serial().expect("for me\r\n", PATIENCE);
+    assert_eq!(
+        guest.serial().text().split_once("type here:\r\n").map(|(_, typed)| typed),
+        Some("for me\r\n")
+    );
+}
+
+#[test]
 fn chromium_opens_an_xvnc_by_vencrypt_and_its_ca() {
     let authority = Authority::new();
     let xvnc = Xvnc::start(Security::Tls(&authority.issue("xvnc"), PASSWORD));
