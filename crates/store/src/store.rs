@@ -49,8 +49,11 @@ impl Store {
     }
 
     /// Runs one statement that reads.
+    ///
+    /// The databases' own futures take many KiB. They have boxes, here and in `write`, because a future keeps room for
+    /// everything that it may ever wait for, and a session waits for the store but a few times in its life.
     pub(crate) async fn all(&self, sql: Sql) -> Result<Vec<Row>> {
-        timeout(OPERATION_DEADLINE, self.0.read(sql)).await.map_err(|_| late())?
+        timeout(OPERATION_DEADLINE, Box::pin(self.0.read(sql))).await.map_err(|_| late())?
     }
 
     /// Runs one statement that reads at most one row.
@@ -60,7 +63,7 @@ impl Store {
 
     /// Runs an operation as one durable transaction.
     pub(crate) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
-        timeout(OPERATION_DEADLINE, self.0.write(operation)).await.map_err(|_| late())?
+        timeout(OPERATION_DEADLINE, Box::pin(self.0.write(operation))).await.map_err(|_| late())?
     }
 }
 
