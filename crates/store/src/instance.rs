@@ -75,7 +75,7 @@ macro_rules! instance_columns {
 }
 pub(crate) use instance_columns;
 
-const SELECT: &str = concat!("SELECT ", instance_columns!(), " FROM instances");
+pub(crate) const SELECT: &str = concat!("SELECT ", instance_columns!(), " FROM instances");
 
 impl Store {
     /// Adds an instance. `Conflict` where the project has one of this id, `NotFound` where the project does not exist.
