@@ -97,6 +97,12 @@ impl RequestId {
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(format!("req-{uuid}"))
     }
+
+    /// `T` and a UUID in capitals: Zenlayer's form.
+    #[must_use]
+    pub fn in_capitals(uuid: Uuid) -> Self {
+        Self(format!("T{:X}", uuid.hyphenated()))
+    }
 }
 
 impl FromStr for RequestId {

@@ -91,12 +91,27 @@ impl App {
         let outcome = match proof {
             Proof::Token(token) if token.digest() == self.operator => Ok(Caller::Operator),
             Proof::Token(_) => Err(Error::Unauthenticated("the token is not valid")),
-            Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
+            Proof::KeySecret(id, secret) => {
+                self.key_caller(id, |active| active.matches(secret.expose())).await
+            }
         };
-        match outcome {
-            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
-            other => other,
-        }
+        outcome.map_err(|error| self.counted(source, error))
+    }
+
+    /// Tells whose access key it is by something other than its secret, such as a signature: `proves` is asked about each
+    /// active secret of the key.
+    pub async fn authenticate_key(
+        &self,
+        id: &str,
+        proves: impl Fn(&Secret) -> bool + Send,
+        source: IpAddr,
+    ) -> Result<Caller> {
+        self.key_caller(id, proves).await.map_err(|error| self.counted(source, error))
+    }
+
+    /// Counts an error that tells of a wrong proof; every other one passes as it is.
+    fn counted(&self, source: IpAddr, error: Error) -> Error {
+        if matches!(error, Error::Unauthenticated(_)) { self.failed_attempt(source, error) } else { error }
     }
 
     /// Counts a failed attempt: the error itself, or that there were too many.
@@ -115,7 +130,7 @@ impl App {
         }
     }
 
-    async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {
+    async fn key_caller(&self, id: &str, proves: impl Fn(&Secret) -> bool + Send) -> Result<Caller> {
         let id: AccessKeyId = id.parse().map_err(|_| {
             Error::Unauthenticated("the access key id is mistyped: its checksum does not fit")
         })?;
@@ -131,7 +146,7 @@ impl App {
                 .vault
                 .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
                 .map_err(Error::internal)?;
-            if opened.matches(secret.expose()) {
+            if proves(&opened) {
                 return Ok(Caller::Key { id: key.id, project: key.project, role: key.role });
             }
         }

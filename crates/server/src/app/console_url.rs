@@ -11,6 +11,8 @@ use super::error::{Error, Result};
 pub enum Shape {
     /// `https://…/console#token=…`: a fragment never reaches a log.
     Fragment,
+    /// `https://…/console?token=…`: the token is the only parameter.
+    Query,
     /// `wss://…/websockify?token=…`
     WebSocket,
     /// `https://…:443/console?token=…`: the Java viewer wants the port written out.
@@ -38,6 +40,7 @@ impl Shape {
         let token = token.expose();
         match self {
             Self::Fragment => format!("{base}/console#token={token}"),
+            Self::Query => format!("{base}/console?token={token}"),
             // http becomes ws, and https wss.
             Self::WebSocket => format!("{}/websockify?token={token}", base.replacen("http", "ws", 1)),
             Self::Connect => {
@@ -59,6 +62,7 @@ mod tests {
         let token = Secret::new("T");
         let url = |shape: Shape, public: &str| shape.url(&public.parse().expect("URL"), &token);
         assert_eq!(url(Shape::Fragment, "https://c.example/"), "https://c.example/console#token=T");
+        assert_eq!(url(Shape::Query, "https://c.example/"), "https://c.example/console?token=T");
         assert_eq!(url(Shape::WebSocket, "https://c.example"), "wss://c.example/websockify?token=T");
         assert_eq!(url(Shape::WebSocket, "http://[::1]:7900"), "ws://[::1]:7900/websockify?token=T");
         assert_eq!(url(Shape::Connect, "https://c.example"), "https://c.example:443/console?token=T");

@@ -7,7 +7,7 @@ use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 use transom_model::project::Project;
 use transom_model::secret::Secret;
-use transom_store::{Change, InstanceChange, NewInstance, Page};
+use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
 
 use super::error::{Error, Needed, Result};
 use super::vault::Purpose;
@@ -114,6 +114,17 @@ impl App {
     pub async fn instances(&self, call: &Call, project: &str, page: Page) -> Result<Vec<Instance>> {
         let project = self.project(call, project).await?;
         Ok(self.store.instances(project.id, page).await?)
+    }
+
+    /// The instances of a project that fit, from `offset` on, and how many there are in all.
+    pub async fn find_instances(
+        &self,
+        project: &Project,
+        query: &InstanceQuery,
+        offset: u64,
+        limit: u32,
+    ) -> Result<FoundInstances> {
+        Ok(self.store.find_instances(project.id, query, offset, limit).await?)
     }
 
     /// Removes an instance and ends its consoles.

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use transom_model::id::{NodeId, RequestId};
 use transom_model::secret::TokenDigest;
 use transom_store::Store;
-pub use transom_store::{AuditQuery, AuditStart, Page};
+pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, Page};
 
 use crate::config::Config;
 pub use caller::Caller;
