@@ -42,6 +42,9 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(with_request_id))
+        // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings
+        // its own id, time limit and bounds.
+        .merge(api::zenlayer::router(Arc::clone(app)))
 }
 
 /// Whether this node can serve: a load balancer asks this.

@@ -1,5 +1,6 @@
 //! What every front door shares of HTTP: where a request comes from, its id, and how a failure reads.
 
+pub mod body;
 pub mod error;
 pub mod source;
 

@@ -1,0 +1,84 @@
+//! Who calls: the `Authorization` header, a signature or a token.
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use transom_model::secret::Secret;
+
+use super::fault::{Code, Fault};
+use super::operation::only;
+use super::signature::Signed;
+use crate::app::caller::Proof;
+use crate::app::{App, Caller, Error};
+use crate::http::source::Source;
+
+/// How far a caller's clock may be off, in seconds; 300 itself passes.
+const SKEW: u64 = 300;
+
+/// What a caller shows.
+pub(super) enum Authorization {
+    /// `ZC2-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
+    Signed(Signed),
+    /// `Bearer …`: nothing is signed and there is no timestamp.
+    Bearer(Secret),
+}
+
+impl Authorization {
+    /// Reads the headers; whatever about them is not in the standard form is the same failure.
+    pub(super) fn read(parts: &Parts) -> Result<Self, Fault> {
+        let malformed = || {
+            Fault::new(
+                Code::InvalidAuthorization,
+                "The Authorization header must be `ZC2-HMAC-SHA256 Credential=…, SignedHeaders=content-type;host, \
+                 Signature=…` with an X-ZC-Timestamp in seconds, or `Bearer …`; it and each signed header once.",
+            )
+        };
+        let (scheme, rest) = only(parts, AUTHORIZATION.as_str())
+            .and_then(|value| value.split_once(' '))
+            .ok_or_else(malformed)?;
+        let rest = rest.trim();
+        if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+            return Ok(Self::Bearer(Secret::new(rest)));
+        }
+        if scheme == super::signature::METHOD {
+            return Signed::read(rest, parts).map(Self::Signed).ok_or_else(malformed);
+        }
+        Err(malformed())
+    }
+
+    /// A signature is good for a few minutes around its time.
+    pub(super) fn check_time(&self, now: i64) -> Result<(), Fault> {
+        match self {
+            Self::Signed(signed) if signed.at.abs_diff(now) > SKEW => Err(Fault::new(
+                Code::SignatureExpired,
+                format!("X-ZC-Timestamp is more than {SKEW} seconds away from this service's clock."),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who it is. An unknown key fails like a wrong signature.
+    pub(super) async fn caller(
+        &self,
+        app: &App,
+        source: Source,
+        method: &str,
+        body: &[u8],
+    ) -> Result<Caller, Fault> {
+        match self {
+            Self::Signed(signed) => {
+                let texts = signed.texts(method, body);
+                let proves = |secret: &Secret| signed.is_by(secret, &texts);
+                Ok(app.authenticate_key(&signed.key, proves, source.address).await?)
+            }
+            Self::Bearer(token) => {
+                let proof = Proof::Token(token.clone());
+                app.authenticate(&proof, source.address).await.map_err(|error| match error {
+                    Error::Unauthenticated(_) => {
+                        Fault::new(Code::InvalidAuthorization, "The bearer token is not valid, or no longer.")
+                    }
+                    error => error.into(),
+                })
+            }
+        }
+    }
+}

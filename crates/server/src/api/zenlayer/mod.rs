@@ -1,0 +1,116 @@
+//! Zenlayer's door: `POST /api/v2/SERVICE`, a JSON body, and headers that name version and action.
+//!
+//! ```text
+//! envelope (request id, time limit, panic) ─► authorization ─► operation ─► parameters ─► use case ─► reply or fault
+//! ```
+//!
+//! Everything under `/api/v2` answers in Zenlayer's form, whatever happens. A call is judged in this order: the form of
+//! its authorization, its time, its signature; service, version and action; parameters; the instance; its state.
+
+mod authorization;
+mod console;
+mod envelope;
+mod fault;
+mod instances;
+mod operation;
+mod parameters;
+mod reply;
+mod signature;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Router, middleware};
+use http::request::Parts;
+use tokio::sync::Semaphore;
+use transom_model::project::Project;
+
+use crate::app::{App, Call};
+use crate::http::source::Source;
+use crate::http::{Id, body};
+use authorization::Authorization;
+use fault::Fault;
+use operation::{Action, Operation};
+use parameters::Parameters;
+
+/// The largest request body: a hundred instance ids need a few KiB.
+const MAX_BODY: usize = 256 * 1024;
+/// No answer takes longer; the vendor's SDK waits a minute.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Authenticated calls that are worked on at once. Each is a few reads of the database; more would only wait for one
+/// another, and their callers can come back.
+const AT_ONCE: usize = 256;
+/// Below this path everything is Zenlayer's.
+const ROOT: &str = "/api/v2";
+
+/// What the door stands on.
+struct Door {
+    app: Arc<App>,
+    budget: Semaphore,
+}
+
+/// An authenticated call to an operation that there is, by somebody who may.
+struct Asked {
+    call: Call,
+    project: Project,
+    operation: Operation,
+    parameters: Parameters,
+}
+
+/// Everything under `/api/v2`.
+pub fn router(app: Arc<App>) -> Router {
+    routes(Door { app, budget: Semaphore::new(AT_ONCE) }, ANSWER)
+}
+
+fn routes(door: Door, limit: Duration) -> Router {
+    Router::new()
+        .route(ROOT, any(call))
+        .route(&format!("{ROOT}/"), any(call))
+        .route(&format!("{ROOT}/{{*rest}}"), any(call))
+        .with_state(Arc::new(door))
+        .layer(middleware::from_fn(move |request, next| envelope::wrap(limit, request, next)))
+}
+
+async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // Read in any case: a caller that is refused while it still sends would not see why.
+    let body = body::read(body, MAX_BODY).await;
+    match door.answer(&id, source, &parts, body).await {
+        Ok(response) => response,
+        Err(fault) => fault.response(&id.0),
+    }
+}
+
+impl Door {
+    async fn answer(
+        &self,
+        id: &Id,
+        source: Source,
+        parts: &Parts,
+        body: Result<bytes::Bytes, body::BodyError>,
+    ) -> Result<Response, Fault> {
+        let authorization = Authorization::read(parts)?;
+        authorization.check_time(jiff::Timestamp::now().as_second())?;
+        let body = body?;
+        let caller = authorization.caller(&self.app, source, parts.method.as_str(), &body).await?;
+        let call = Call { caller, request: id.0.clone() };
+        let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
+        call.caller.need(operation.action.role())?;
+        // Every object here is a project's; the operator's token belongs to none.
+        let project = call.caller.project().ok_or_else(Fault::no_operation)?;
+        let _place = self.budget.try_acquire().map_err(|_| Fault::busy())?;
+        let project = self.app.project(&call, &project.to_string()).await?;
+        let asked = Asked { parameters: Parameters::parse(&body)?, call, project, operation };
+        match operation.action {
+            Action::DescribeVncUrl => console::describe_vnc_url(&self.app, &asked).await,
+            Action::DescribeInstances => instances::describe_instances(&self.app, &asked).await,
+            Action::DescribeInstancesStatus => instances::describe_instances_status(&self.app, &asked).await,
+        }
+    }
+}

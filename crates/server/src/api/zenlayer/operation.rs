@@ -1,0 +1,70 @@
+//! Which operations there are: service, version, action.
+
+use http::request::Parts;
+use transom_model::access_key::Role;
+
+use super::ROOT;
+
+/// A product; each has its own words for the same things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Elastic compute.
+    Zec,
+    /// Virtual machines.
+    Vm,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    DescribeVncUrl,
+    DescribeInstances,
+    DescribeInstancesStatus,
+}
+
+/// An action of a service. All versions of a service that there are have the same ones, in the same form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Operation {
+    pub(super) service: Service,
+    pub(super) action: Action,
+}
+
+impl Operation {
+    /// The operation that the path and the `X-ZC-Version` and `X-ZC-Action` headers name; none where one of the three is
+    /// missing, doubled or unknown.
+    pub(super) fn of(parts: &Parts) -> Option<Self> {
+        if parts.method != http::Method::POST {
+            return None;
+        }
+        let path = parts.uri.path().strip_prefix(ROOT)?.strip_prefix('/')?;
+        let service = match (path, only(parts, "x-zc-version")?) {
+            ("zec", "2025-09-01" | "2024-04-01") => Service::Zec,
+            ("vm", "2026-04-01") => Service::Vm,
+            _ => return None,
+        };
+        let action = match only(parts, "x-zc-action")? {
+            "DescribeVncUrl" => Action::DescribeVncUrl,
+            "DescribeInstances" => Action::DescribeInstances,
+            "DescribeInstancesStatus" => Action::DescribeInstancesStatus,
+            _ => return None,
+        };
+        Some(Self { service, action })
+    }
+}
+
+impl Action {
+    /// The weakest role that may.
+    pub(super) fn role(self) -> Role {
+        match self {
+            Self::DescribeVncUrl => Role::Member,
+            Self::DescribeInstances | Self::DescribeInstancesStatus => Role::Reader,
+        }
+    }
+}
+
+/// The value of a header that comes exactly once.
+pub(super) fn only<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    let mut values = parts.headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}

@@ -1,0 +1,133 @@
+//! The members of a request's body, each read as the type that it must have.
+//!
+//! A member that is null or an empty text or list counts as not given; members that are not asked for are passed over,
+//! as the vendor's newer SDKs send more than its older services read.
+
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
+use super::fault::{Code, Fault};
+
+#[derive(Debug)]
+pub(super) struct Parameters(Map<String, Value>);
+
+impl Parameters {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
+        // Also refuses what is not UTF-8 and what is nested more than 128 deep.
+        let wrong = |_| Fault::new(Code::ParameterType, "The body must be a JSON object.");
+        serde_json::from_slice(body).map(Self).map_err(wrong)
+    }
+
+    /// A text that must be given.
+    pub(super) fn required(&self, name: &'static str) -> Result<&str, Fault> {
+        let missing = || Fault::new(Code::MissingParameter, format!("{name} is missing."));
+        self.text(name)?.ok_or_else(missing)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, Fault> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(wrong_type(name, "a string")),
+        }
+    }
+
+    /// A whole number between two bounds.
+    pub(super) fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, Fault> {
+        let number = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(number)) => number,
+            Some(_) => return Err(wrong_type(name, "an integer")),
+        };
+        match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) if number > most => {
+                Err(Fault::new(Code::ParameterExceedMaximum, format!("{name} must be at most {most}.")))
+            }
+            (Some(number), _) if number >= least => Ok(Some(number)),
+            (None, None) => Err(wrong_type(name, "an integer")),
+            _ => Err(Fault::new(Code::ParameterLessMinimum, format!("{name} must be at least {least}."))),
+        }
+    }
+
+    /// A list of texts, at most so many.
+    pub(super) fn texts(&self, name: &str, most: usize) -> Result<Option<Vec<&str>>, Fault> {
+        let Some(list) = self.list(name, most)? else { return Ok(None) };
+        let texts: Option<_> = list.iter().map(Value::as_str).collect();
+        texts.map(Some).ok_or_else(|| wrong_type(name, "an array of strings"))
+    }
+
+    /// Whether a list of objects is given, at most so many.
+    pub(super) fn objects(&self, name: &str, most: usize) -> Result<bool, Fault> {
+        match self.list(name, most)? {
+            None => Ok(false),
+            Some(list) if list.iter().all(Value::is_object) => Ok(true),
+            Some(_) => Err(wrong_type(name, "an array of objects")),
+        }
+    }
+
+    fn list(&self, name: &str, most: usize) -> Result<Option<&[Value]>, Fault> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(list)) if list.len() > most => Err(Fault::new(
+                Code::ParameterExceedLength,
+                format!("{name} must have at most {most} members."),
+            )),
+            Some(Value::Array(list)) => Ok(Some(list.as_slice()).filter(|list| !list.is_empty())),
+            Some(_) => Err(wrong_type(name, "an array")),
+        }
+    }
+}
+
+fn wrong_type(name: &str, wanted: impl Display) -> Fault {
+    Fault::new(Code::ParameterType, format!("{name} must be {wanted}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &str) -> Parameters {
+        Parameters::parse(body.as_bytes()).expect("an object")
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_the_wrong_type() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        for body in [&b""[..], b"[]", b"null", b"{", b"{\"a\":\"\xff\"}", b"{} {}", deep.as_bytes()] {
+            let fault = Parameters::parse(body).expect_err("no object");
+            assert_eq!(fault.code, Code::ParameterType);
+        }
+    }
+
+    #[test]
+    fn a_number_is_whole_and_within_its_bounds() {
+        let number = |text: &str| {
+            parsed(&format!("{{\"n\":{text}}}")).number("n", 1, 1000).map_err(|fault| fault.code)
+        };
+        assert_eq!(number("1"), Ok(Some(1)));
+        assert_eq!(number("1000"), Ok(Some(1000)));
+        assert_eq!(number("null"), Ok(None));
+        assert_eq!(number("0"), Err(Code::ParameterLessMinimum));
+        assert_eq!(number("-1"), Err(Code::ParameterLessMinimum));
+        assert_eq!(number("1001"), Err(Code::ParameterExceedMaximum));
+        for wrong in ["2.0", "\"2\"", "[2]", "true", "1e2"] {
+            assert_eq!(number(wrong), Err(Code::ParameterType), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn null_and_empty_count_as_not_given() {
+        let parameters = parsed("{\"a\":null,\"b\":\"\",\"c\":[],\"d\":[\"x\"],\"e\":[1],\"f\":{}}");
+        for name in ["a", "b", "z"] {
+            assert_eq!(parameters.text(name).map_err(|fault| fault.code), Ok(None));
+            assert_eq!(parameters.required("a").map_err(|fault| fault.code), Err(Code::MissingParameter));
+        }
+        assert_eq!(parameters.texts("c", 1).map_err(|fault| fault.code), Ok(None));
+        assert_eq!(parameters.texts("d", 1).map_err(|fault| fault.code), Ok(Some(vec!["x"])));
+        assert_eq!(parameters.texts("d", 0).map_err(|fault| fault.code), Err(Code::ParameterExceedLength));
+        for name in ["b", "e", "f"] {
+            assert_eq!(parameters.texts(name, 9).map_err(|fault| fault.code), Err(Code::ParameterType));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a call that succeeded is answered.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde::Serialize;
+use transom_model::id::RequestId;
+
+/// As the vendor writes it.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Every SDK reads the members inside `response`; the vendor's pages also show them beside it. The status must be 200
+/// exactly: the SDKs take any other for a failure.
+#[derive(Serialize)]
+struct Wrapped<'a, T> {
+    #[serde(flatten)]
+    flat: &'a Flat<'a, T>,
+    response: &'a Flat<'a, T>,
+}
+
+#[derive(Serialize)]
+struct Flat<'a, T> {
+    #[serde(rename = "requestId")]
+    request: &'a RequestId,
+    #[serde(flatten)]
+    members: &'a T,
+}
+
+/// The answer, for the call of this id.
+pub(super) fn reply<T: Serialize>(request: &RequestId, members: &T) -> Response {
+    let flat = Flat { request, members };
+    let mut response = Json(Wrapped { flat: &flat, response: &flat }).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,53 @@
+//! Reading a request's body: never more than a bound, and so that the answer to a body that is too large still arrives.
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+
+/// How much of a body that is too large is read and thrown away. Where nothing is read, the connection is reset while the
+/// other side still sends, and it never sees why.
+const DISCARDED: usize = 16 * 1024 * 1024;
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is larger than the bound.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It stopped, or was not well-formed.
+    #[error("the body broke off")]
+    Broken,
+}
+
+/// Reads the whole body, which may have `max` bytes.
+pub async fn read(mut body: Body, max: usize) -> Result<Bytes, BodyError> {
+    let mut kept = BytesMut::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+        seen += data.len();
+        if seen > DISCARDED {
+            return Err(BodyError::TooLarge);
+        }
+        if seen <= max {
+            kept.extend_from_slice(&data);
+        } else {
+            kept = BytesMut::new();
+        }
+    }
+    if seen > max { Err(BodyError::TooLarge) } else { Ok(kept.freeze()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_bound() {
+        let of = |bytes: usize| Body::from(vec![b'x'; bytes]);
+        assert_eq!(read(of(0), 4).await, Ok(Bytes::new()));
+        assert_eq!(read(of(4), 4).await, Ok(Bytes::from_static(b"xxxx")));
+        assert_eq!(read(of(5), 4).await, Err(BodyError::TooLarge));
+        assert_eq!(read(of(DISCARDED + 1), 4).await, Err(BodyError::TooLarge));
+    }
+}
