@@ -14,8 +14,17 @@ pub struct InstanceQuery {
     pub ids: Option<Vec<InstanceId>>,
     /// In one of these states; an empty list fits none.
     pub statuses: Option<Vec<InstanceStatus>>,
-    /// Its name holds this text. The case of ASCII letters does not matter.
-    pub name: Option<String>,
+    /// Its name.
+    pub name: Option<NameMatch>,
+}
+
+/// What is asked of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NameMatch {
+    /// It is this text.
+    Is(String),
+    /// It holds this text. The case of ASCII letters does not matter.
+    Holds(String),
 }
 
 /// What fits.
@@ -65,7 +74,7 @@ impl InstanceQuery {
     fn fits_none(&self) -> bool {
         self.ids.as_ref().is_some_and(Vec::is_empty)
             || self.statuses.as_ref().is_some_and(Vec::is_empty)
-            || self.name.as_ref().is_some_and(|name| name.chars().count() > MAX_NAME)
+            || self.name.as_ref().is_some_and(|name| name.text().chars().count() > MAX_NAME)
     }
 
     fn narrow(&self, select: Sql, project: ProjectId) -> Sql {
@@ -78,9 +87,18 @@ impl InstanceQuery {
         }
         match &self.name {
             None => select,
-            Some(name) => {
-                select.push_value(" AND LOWER(name) LIKE LOWER(", pattern(name)).push(") ESCAPE '!'")
+            Some(NameMatch::Is(name)) => select.push_value(" AND name = ", name.as_str()),
+            Some(NameMatch::Holds(text)) => {
+                select.push_value(" AND LOWER(name) LIKE LOWER(", pattern(text)).push(") ESCAPE '!'")
             }
+        }
+    }
+}
+
+impl NameMatch {
+    fn text(&self) -> &str {
+        match self {
+            Self::Is(text) | Self::Holds(text) => text,
         }
     }
 }

@@ -28,7 +28,7 @@ pub use audit::{AuditQuery, AuditStart};
 pub use error::{Cause, Result, StoreError};
 pub use grant::NewGrant;
 pub use instance::{Change, InstanceChange, NewInstance};
-pub use instance_query::{FoundInstances, InstanceQuery};
+pub use instance_query::{FoundInstances, InstanceQuery, NameMatch};
 pub use page::Page;
 pub use retention::{Deleted, Retention};
 pub use revision::ToEnd;
