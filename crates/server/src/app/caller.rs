@@ -91,27 +91,26 @@ impl App {
         let outcome = match proof {
             Proof::Token(token) if token.digest() == self.operator => Ok(Caller::Operator),
             Proof::Token(_) => Err(Error::Unauthenticated("the token is not valid")),
-            Proof::KeySecret(id, secret) => {
-                self.key_caller(id, |active| active.matches(secret.expose())).await
-            }
+            Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
         };
-        outcome.map_err(|error| self.counted(source, error))
+        match outcome {
+            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+            other => other,
+        }
     }
 
     /// Tells whose access key it is by something other than its secret, such as a signature: `proves` is asked about each
     /// active secret of the key.
-    pub async fn authenticate_key(
+    pub async fn authenticate_by(
         &self,
         id: &str,
         proves: impl Fn(&Secret) -> bool + Send,
         source: IpAddr,
     ) -> Result<Caller> {
-        self.key_caller(id, proves).await.map_err(|error| self.counted(source, error))
-    }
-
-    /// Counts an error that tells of a wrong proof; every other one passes as it is.
-    fn counted(&self, source: IpAddr, error: Error) -> Error {
-        if matches!(error, Error::Unauthenticated(_)) { self.failed_attempt(source, error) } else { error }
+        match self.key_caller(id, proves).await {
+            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+            other => other,
+        }
     }
 
     /// Counts a failed attempt: the error itself, or that there were too many.
@@ -128,6 +127,10 @@ impl App {
             }
             _ => error,
         }
+    }
+
+    async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {
+        self.key_caller(id, |active| active.matches(secret.expose())).await
     }
 
     async fn key_caller(&self, id: &str, proves: impl Fn(&Secret) -> bool + Send) -> Result<Caller> {

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use transom_model::id::{NodeId, RequestId};
 use transom_model::secret::TokenDigest;
 use transom_store::Store;
-pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, Page};
+pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page};
 
 use crate::config::Config;
 pub use caller::Caller;

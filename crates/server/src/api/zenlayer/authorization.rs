@@ -68,7 +68,7 @@ impl Authorization {
             Self::Signed(signed) => {
                 let texts = signed.texts(method, body);
                 let proves = |secret: &Secret| signed.is_by(secret, &texts);
-                Ok(app.authenticate_key(&signed.key, proves, source.address).await?)
+                Ok(app.authenticate_by(&signed.key, proves, source.address).await?)
             }
             Self::Bearer(token) => {
                 let proof = Proof::Token(token.clone());

@@ -13,7 +13,7 @@ use super::operation::Service;
 use super::parameters::Parameters;
 use super::reply::reply;
 use super::status;
-use crate::app::{App, FoundInstances, InstanceQuery};
+use crate::app::{App, FoundInstances, InstanceQuery, NameMatch};
 
 /// The vendor's bounds.
 const PAGE_SIZE: u64 = 20;
@@ -98,9 +98,21 @@ fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQu
             Fault::new(Code::ParameterValue, format!("{status} is not one of the states that there are."))
         })?),
     };
-    let query =
-        InstanceQuery { ids: ids(parameters)?, statuses, name: parameters.text(name)?.map(str::to_owned) };
+    let query = InstanceQuery {
+        ids: ids(parameters)?,
+        statuses,
+        name: parameters.text(name)?.map(|text| name_match(service, text)),
+    };
     Ok(Some(query).filter(|_| !foreign))
+}
+
+/// In zec a name is searched for; in vm it is the whole name, unless it ends with an asterisk.
+fn name_match(service: Service, text: &str) -> NameMatch {
+    match (service, text.strip_suffix('*')) {
+        (Service::Zec, _) => NameMatch::Holds(text.to_owned()),
+        (Service::Vm, Some(beginning)) => NameMatch::Holds(beginning.to_owned()),
+        (Service::Vm, None) => NameMatch::Is(text.to_owned()),
+    }
 }
 
 /// What is no id of ours names nothing, which is no error in a list.
