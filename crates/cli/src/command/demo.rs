@@ -104,9 +104,29 @@ fn introduce(
   curl -s -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
     {url}/api/v1/projects/demo/instances/demo/console
 
+{zenlayer}
 Ctrl-C ends the demo and removes everything.",
         id = key.id,
         secret = key.secret,
+        zenlayer = zenlayer(server, key),
     ));
     Ok(())
+}
+
+/// A signed call in the shell's own words; the vendor's SDKs do the same.
+fn zenlayer(server: &Server, key: &KeySecretBody) -> String {
+    format!(
+        r#"  # the same as Zenlayer's DescribeVncUrl, signed as its SDKs do
+  sha() {{ openssl dgst -sha256 -r "$@" | cut -c 1-64; }}; now=$(date +%s) body='{{"instanceId":"{NAME}"}}'
+  sum=$(printf 'POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n'$(printf "$body" | sha) | sha)
+  mac=$(printf "ZC2-HMAC-SHA256\n$now\n$sum" | sha -hmac {secret})
+  curl -s {url}/api/v2/zec -d "$body" -H 'content-type: application/json' -H "x-zc-timestamp: $now" \
+    -H 'x-zc-version: 2025-09-01' -H 'x-zc-action: DescribeVncUrl' \
+    -H "authorization: ZC2-HMAC-SHA256 Credential={id}, SignedHeaders=content-type;host, Signature=$mac"
+"#,
+        host = server.address(),
+        url = server.admin().server,
+        id = key.id,
+        secret = key.secret,
+    )
 }
