@@ -25,6 +25,7 @@ qemu-system-x86_64                                  qemu-system-x86
 /usr/share/seabios/vgabios-stdvga.bin               seabios
 x86_64-linux-gnu-as                                 binutils-x86-64-linux-gnu
 /usr/lib/postgresql/*/bin/initdb                    postgresql
+/usr/lib/python3*/ensurepip/__init__.py             python3-venv
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -101,6 +102,20 @@ need_cargo_tool() {
     cargo install --locked "cargo-$name@$version" "$@" || fail "cargo-$name $version is missing and could not be compiled."
 }
 
+# need_python_clients NAME   installs what tests/clients/NAME.txt names into target/clients/NAME, when the list has changed.
+need_python_clients() {
+  local lock=tests/clients/$1.txt folder=target/clients/$1 wanted
+  wanted=$(sha256sum <"$lock")
+  [[ $(cat "$folder/.installed-from" 2>/dev/null) != "$wanted" ]] || return 0
+  say "installing Python clients ($lock)"
+  run rm -rf "$folder"
+  run python3 -m venv "$folder" || fail "No virtual environment could be made in $folder."
+  # Every dependency is in the list, so that nothing is resolved anew.
+  run "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$lock" ||
+    fail "The Python packages of $lock could not be installed."
+  [[ $dry_run ]] || printf '%s\n' "$wanted" >"$folder/.installed-from"
+}
+
 # The machine that QEMU boots in the tests.
 need_guest() {
   local image=target/guests/echo.img
@@ -126,6 +141,7 @@ case $purpose in
     need_packages <<<"$TEST_PACKAGES"
     need_cargo_tool nextest "$NEXTEST_VERSION" --no-default-features --features default-no-update
     need_guest
+    need_python_clients zenlayer
     ;;
   check)
     need_linters

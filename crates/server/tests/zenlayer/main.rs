@@ -1,0 +1,11 @@
+//! Zenlayer's door through its front: the vendor's own SDK, and requests that no SDK would send.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bad_input;
+mod house;
+mod lists;
+mod replies;
+mod sdk;
+mod viewer;
+mod wire;
