@@ -23,6 +23,7 @@ mod audit;
 mod availability;
 mod crash;
 mod endings;
+mod instance_query;
 mod inventory;
 mod isolation;
 mod lab;
