@@ -117,9 +117,9 @@ Ctrl-C ends the demo and removes everything.",
 fn zenlayer(server: &Server, key: &KeySecretBody) -> String {
     format!(
         r#"  # the same as Zenlayer's DescribeVncUrl, signed as its SDKs do
-  sha() {{ openssl dgst -sha256 -r "$@" | cut -c 1-64; }}; now=$(date +%s) body='{{"instanceId":"{NAME}"}}'
-  sum=$(printf 'POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n'$(printf "$body" | sha) | sha)
-  mac=$(printf "ZC2-HMAC-SHA256\n$now\n$sum" | sha -hmac {secret})
+  sha() {{ openssl dgst -sha256 -r "$@" | cut -c 1-64; }}; now=$(date +%s) body='{{"instanceId":"{NAME}"}}'; \
+  sum=$(printf 'POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n'$(printf "$body" | sha) | sha); \
+  mac=$(printf "ZC2-HMAC-SHA256\n$now\n$sum" | sha -hmac {secret}); \
   curl -s {url}/api/v2/zec -d "$body" -H 'content-type: application/json' -H "x-zc-timestamp: $now" \
     -H 'x-zc-version: 2025-09-01' -H 'x-zc-action: DescribeVncUrl' \
     -H "authorization: ZC2-HMAC-SHA256 Credential={id}, SignedHeaders=content-type;host, Signature=$mac"

@@ -22,6 +22,7 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     demo.stderr().expect("Ctrl-C ends the demo", PATIENCE);
     let said = demo.stderr().text().replace("\\\n", " ");
     let lines = said.lines().map(str::trim);
+    let signed = lines.clone().find(|line| line.starts_with("sha() "));
     let commands: Vec<_> = lines.filter(|line| line.starts_with('/') || line.starts_with("curl ")).collect();
     let [console, sessions, api] = commands[..] else { panic!("three commands to paste: {said}") };
     let second = program.paste(console);
@@ -30,6 +31,8 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     assert_eq!(sessions.code, 0, "{sessions:?}");
     let api = program.paste(api);
     assert!(api.stdout.contains("/console#token="), "{api:?}");
+    let signed = program.paste(signed.expect("a call to Zenlayer's door"));
+    assert!(signed.stdout.contains("/console?token="), "{signed:?}");
     // Watching is what it is for: the picture is there.
     Visit::to(second.stdout.trim()).with(["--device", "phone", "--theme", "dark"]).shot("demo-phone").run();
 
