@@ -1,8 +1,8 @@
 """Makes calls with the vendor's SDK and prints what became of each.
 
 stdin:  {"config": {SDK's Config}, "calls": [{"service", "version", "action", "parameters", "key": {"id", "secret"}
-        or "token", "clock": seconds that this machine's clock is off}, ...]}
-stdout: [{"status", "headers", "body": as it came, "result": as the SDK understood it or "error": {"code", "message",
+        or "token", "clock": seconds that this machine's clock is off, "headers": more headers}, ...]}
+stdout: [{"tries", "status", "headers", "body": as it came, "result": as the SDK understood it or "error": {"code", "message",
         "requestId"}}, ...]
 """
 
@@ -35,10 +35,13 @@ def make(call, config):
 
     def watched(request):
         response = send(request)
+        came["tries"] = came.get("tries", 0) + 1
         came.update(status=response.status, headers=response.header, body=json.loads(response.data))
         return response
 
     client._send_request = watched
+    api_call = client._api_call
+    client._api_call = lambda action, request: api_call(action, request, headers=dict(call.get("headers", {})))
     clock = types.SimpleNamespace(time=lambda: time.time() + call.get("clock", 0), sleep=lambda seconds: None)
     abstract_client.time = clock
     request = getattr(models, call["action"] + "Request")()

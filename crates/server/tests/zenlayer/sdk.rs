@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use transom_desktop::{HEIGHT, WIDTH};
 use transom_server::Tls;
+use transom_server::config::Config;
 
 use crate::house::{FOREIGN, House, Key, Plan, RUNNING};
 use crate::viewer;
@@ -156,6 +157,7 @@ async fn every_documented_failure_reaches_the_sdk_with_its_status_and_code() {
         (list(json!({ "pageSize": 1001 })), 400, "INVALID_PARAMETER_EXCEED_MAXIMUM"),
         (list(json!({ "pageNum": 0 })), 400, "INVALID_PARAMETER_LESS_MINIMUM"),
         (list(json!({ "pageSize": 2.0 })), 400, "INVALID_PARAMETER_TYPE"),
+        (list(json!({ "name": "x".repeat(300_000) })), 400, "INVALID_PARAMETER_EXCEED_LENGTH"),
         (list(json!({ "status": "WELL" })), 400, "INVALID_PARAMETER_VALUE"),
         (list(json!({ "instanceIds": vec!["x"; 101] })), 400, "INVALID_PARAMETER_EXCEED_LENGTH"),
     ];
@@ -173,6 +175,26 @@ async fn every_documented_failure_reaches_the_sdk_with_its_status_and_code() {
     for answer in sdk(plain(&house), &[late(240), late(-240)]).await {
         assert_eq!(answer["status"], 200, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn the_sdk_comes_back_later_when_its_address_has_failed_too_often() {
+    let config = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nfailed_authentications = 1";
+    let config = Config::parse(config).unwrap();
+    let house = House::start_with(Plan { config, ..Plan::default() }).await;
+    let wrong = Key { secret: "wrong".to_owned(), ..house.member.clone() };
+    let from = |key: &Key| {
+        let mut call = vnc_url(key, RUNNING);
+        call["headers"] = json!({ "X-Forwarded-For": "203.0.113.5" });
+        call
+    };
+    let mut calls = vec![from(&wrong); 4];
+    calls.push(from(&house.member));
+    let answers = sdk(plain(&house), &calls).await;
+    let limited = answers.iter().find(|answer| answer["status"] == 429).unwrap();
+    assert_eq!(limited["error"]["code"], "REQUEST_LIMIT_EXCEEDED");
+    assert_eq!(limited["tries"], 4, "the SDK tried again, as it does for this code alone");
+    assert_eq!(answers[4]["status"], 200, "a correct signature passes all the same");
 }
 
 #[tokio::test]

@@ -101,6 +101,7 @@ impl Door {
         let caller = authorization.caller(&self.app, source, parts.method.as_str(), &body).await?;
         let call = Call { caller, request: id.0.clone() };
         let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
+        tracing::debug!(request = %call.request, ?operation, "a call to /api/v2");
         call.caller.need(operation.action.role())?;
         // Every object here is a project's; the operator's token belongs to none.
         let project = call.caller.project().ok_or_else(Fault::no_operation)?;

@@ -15,6 +15,7 @@ pub(super) enum Service {
 }
 
 /// What is asked for.
+#[expect(clippy::enum_variant_names, reason = "the vendor's names; the others do not describe")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     DescribeVncUrl,

@@ -131,6 +131,7 @@ mod tests {
     use super::*;
     use crate::api::zenlayer::authorization::Authorization;
     use http::Request;
+    use proptest::prelude::*;
     use serde::Deserialize;
     use std::collections::BTreeMap;
 
@@ -295,6 +296,21 @@ mod tests {
             assert!(Authorization::read(&parts).is_err(), "two of {header}");
             parts.headers.remove(header);
             assert!(Authorization::read(&parts).is_err(), "no {header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_is_refused_without_a_panic(
+            claims in "(ZC2-HMAC-SHA256 |Bearer )?([a-zA-Z]{0,13}=[ -~]{0,20}[,;]? ?){0,4}",
+            time in "[ -~]{0,24}",
+        ) {
+            let mut vector = vectors()[1].clone();
+            vector.set("authorization", claims);
+            vector.set("x-zc-timestamp", time);
+            if let Some(signed) = read(&vector.parts()) {
+                prop_assert!(!signed.is_by(&Secret::new("s"), &signed.texts("POST", b"")));
+            }
         }
     }
 
