@@ -141,6 +141,14 @@ pub(crate) enum Key {
         /// The key.
         id: String,
     },
+    /// Make a token that stands for the key until it expires: the token alone on stdout.
+    Token {
+        /// The key.
+        id: String,
+        /// How long it is valid, such as 10m, 1h, 30d.
+        #[arg(long, value_name = "T", default_value = "1h")]
+        ttl: HumanDuration,
+    },
     /// Make a key worth nothing and end the consoles that were opened under it.
     Revoke {
         /// The key.

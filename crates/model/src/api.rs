@@ -106,6 +106,22 @@ bodies! {
         /// The project's id.
         project: String,
     }
+    /// A token to be made for an access key.
+    question NewTokenBody {
+        /// How long it is valid, in seconds; an hour where it is missing.
+        ttl_seconds: Option<u64>,
+    }
+    /// A token, which is shown this once. Every front door takes it instead of the access key.
+    answer TokenBody {
+        /// The token.
+        token: String,
+        /// The access key that it stands for.
+        key: String,
+        /// The project's id.
+        project: String,
+        /// Until when it is valid.
+        expires_at: String,
+    }
     /// An instance.
     answer InstanceBody {
         /// Its id, unique in the project.

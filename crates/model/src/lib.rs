@@ -5,6 +5,7 @@
 
 pub mod access_key;
 pub mod api;
+pub mod api_token;
 pub mod audit;
 pub mod end_reason;
 pub mod endpoint;

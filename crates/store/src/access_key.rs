@@ -7,6 +7,7 @@ use transom_model::id::ProjectId;
 use transom_model::instance::Sealed;
 use uuid::Uuid;
 
+use crate::api_token::delete_of_key;
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise;
@@ -47,14 +48,15 @@ pub struct KeySecret {
     pub created_at: Timestamp,
 }
 
-macro_rules! columns {
+macro_rules! key_columns {
     () => {
         "access_keys.id, access_keys.project_id, access_keys.name, access_keys.role, access_keys.active_secrets, \
          access_keys.created_at, access_keys.revoked_at"
     };
 }
+pub(crate) use key_columns;
 
-const SELECT: &str = concat!("SELECT ", columns!(), " FROM access_keys WHERE 1 = 1");
+const SELECT: &str = concat!("SELECT ", key_columns!(), " FROM access_keys WHERE 1 = 1");
 
 /// `within`: only a key of this project is found; `None`: of any.
 impl Store {
@@ -86,7 +88,7 @@ impl Store {
     pub async fn key_with_secrets(&self, id: &AccessKeyId) -> Result<Option<(AccessKey, Vec<KeySecret>)>> {
         const BOTH: &str = concat!(
             "SELECT ",
-            columns!(),
+            key_columns!(),
             ", access_key_secrets.id, access_key_secrets.sealed, access_key_secrets.created_at \
              FROM access_keys LEFT JOIN access_key_secrets ON access_key_secrets.key_id = access_keys.id \
              WHERE access_keys.id = $1 ORDER BY access_key_secrets.serial DESC"
@@ -115,7 +117,7 @@ impl Store {
             .await
     }
 
-    /// Retires the older of two secrets for good. `Conflict` where only one is active, `NotFound` without the key.
+    /// Retires the older of two secrets for good, and with it every API token of the key. `Conflict` where only one is active, `NotFound` without the key.
     pub async fn retire_key_secret(
         &self,
         within: Option<ProjectId>,
@@ -143,7 +145,7 @@ async fn create(db: &mut Connection<'_>, key: NewAccessKey, audit: &AuditEntry) 
     const INSERT: &str = concat!(
         "INSERT INTO access_keys (id, project_id, name, role, active_secrets, created_at) \
          VALUES ($1, $2, $3, $4, 1, (SELECT now FROM clock)) ON CONFLICT DO NOTHING RETURNING ",
-        columns!()
+        key_columns!()
     );
     let insert = sql(INSERT).bind(&key.id).bind(key.project).bind(key.name.as_str()).bind(key.role);
     let mut row = db.first(insert).await?.ok_or(StoreError::Conflict("an access key of this id exists"))?;
@@ -190,6 +192,7 @@ async fn retire_secret(
         return refused(db, within, id, "the access key has no older secret").await;
     };
     db.run(sql(DELETE).bind(id)).await?;
+    delete_of_key(db, id).await?;
     write_down(db, audit).await?;
     Ok(key)
 }
@@ -206,6 +209,7 @@ async fn revoke(
         return Ok(false);
     }
     db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
+    delete_of_key(db, id).await?;
     raise(db).await?;
     write_down(db, audit).await?;
     Ok(true)
@@ -219,7 +223,7 @@ async fn change(
     id: &AccessKeyId,
 ) -> Result<Option<AccessKey>> {
     let update = update.push_value(" AND id = ", id).push_some(" AND project_id = ", within);
-    let row = db.first(update.push(concat!(" RETURNING ", columns!()))).await?;
+    let row = db.first(update.push(concat!(" RETURNING ", key_columns!()))).await?;
     row.map(|mut row| read(&mut row)).transpose()
 }
 
@@ -239,7 +243,7 @@ async fn refused(
     })
 }
 
-fn read(row: &mut Row) -> Result<AccessKey> {
+pub(crate) fn read(row: &mut Row) -> Result<AccessKey> {
     Ok(AccessKey {
         id: row.parsed()?,
         project: row.parsed()?,

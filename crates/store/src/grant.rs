@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
+use transom_model::instance::Instance;
 use transom_model::secret::TokenDigest;
 
 use crate::audit::write_down;
@@ -49,7 +51,32 @@ macro_rules! grant_columns {
 }
 pub(crate) use grant_columns;
 
+/// Why a grant opens no session, or NULL. The words are `EndReason`s' codes.
+macro_rules! refusal {
+    () => {
+        "CASE WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
+         WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
+         WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
+         WHEN instances.uid IS NULL THEN 'instance-removed' END"
+    };
+}
+pub(crate) use refusal;
+
 const SELECT: &str = concat!("SELECT ", grant_columns!(), " FROM grants WHERE 1 = 1");
+
+/// What a console URL's token is worth now.
+#[derive(Clone, Debug)]
+pub enum TokenStanding {
+    /// It would open this instance.
+    Stands(Box<(Grant, Instance)>),
+    /// It opens nothing.
+    Refused {
+        /// `TokenUnknown`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        reason: EndReason,
+        /// The grant, where the token has one.
+        grant: Option<Box<Grant>>,
+    },
+}
 
 /// `within`: only a grant of this project is found; `None`: of any.
 impl Store {
@@ -63,6 +90,35 @@ impl Store {
     pub async fn grant(&self, within: Option<ProjectId>, id: GrantId) -> Result<Option<Grant>> {
         let grant = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
         self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// Looks a console URL's token up without taking a use.
+    pub async fn token_standing(&self, token: TokenDigest) -> Result<TokenStanding> {
+        const GRANT: &str = concat!(
+            "SELECT ",
+            refusal!(),
+            ", ",
+            grant_columns!(),
+            " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+             LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE grants.token_hash = $1"
+        );
+        let Some(mut row) = self.first(sql(GRANT).bind(token)).await? else {
+            return Ok(TokenStanding::Refused { reason: EndReason::TokenUnknown, grant: None });
+        };
+        let refusal = row.parsed_or_null()?;
+        let grant = read(&mut row)?;
+        let instance = match refusal {
+            None => self.instance_by_uid(grant.instance_uid).await?,
+            Some(_) => None,
+        };
+        Ok(match instance {
+            Some(instance) => TokenStanding::Stands(Box::new((grant, instance))),
+            // It was there a moment ago.
+            None => TokenStanding::Refused {
+                reason: refusal.unwrap_or(EndReason::InstanceRemoved),
+                grant: Some(Box::new(grant)),
+            },
+        })
     }
 
     /// Grants, the newest first. `only_live`: those that would still open a session (not revoked, expired or spent).

@@ -8,6 +8,7 @@
 //! a change whose answer is lost that way may have happened all the same.
 
 mod access_key;
+mod api_token;
 mod audit;
 mod database;
 mod error;
@@ -24,9 +25,10 @@ mod store;
 mod url;
 
 pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
+pub use api_token::NewApiToken;
 pub use audit::{AuditQuery, AuditStart};
 pub use error::{Cause, Result, StoreError};
-pub use grant::NewGrant;
+pub use grant::{NewGrant, TokenStanding};
 pub use instance::{Change, InstanceChange, NewInstance};
 pub use instance_query::{FoundInstances, InstanceQuery, NameMatch};
 pub use page::Page;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use transom_model::api::{KeyBody, KeySecretBody};
+use transom_model::api::{KeyBody, KeySecretBody, TokenBody};
 
 use crate::args::{Common, Key};
 use crate::client::{Client, escape};
@@ -23,6 +23,16 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
             Ok(())
         }
         Key::Retire { id } => client.act(Method::POST, &at(&id, "/retire")).await,
+        Key::Token { id, ttl } => {
+            let body = json!({ "ttl_seconds": ttl.0.as_secs() });
+            let made: TokenBody = client.send(Method::POST, &at(&id, "/token"), &body).await?;
+            if common.json {
+                return output::json(&made);
+            }
+            output::line(&made.token)?;
+            output::say(format_args!("valid until {}", made.expires_at));
+            Ok(())
+        }
         Key::Revoke { id } => client.act(Method::DELETE, &at(&id, "")).await,
         Key::List { project } => {
             let filter = project.map(|project| format!("?project={}", escape(&project))).unwrap_or_default();

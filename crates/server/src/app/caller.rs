@@ -79,7 +79,7 @@ impl Caller {
 /// How a caller proves who it is.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    /// The operator's token.
+    /// The operator's token, or an API token.
     Token(Secret),
     /// An access key's id and one of its secrets.
     KeySecret(String, Secret),
@@ -89,8 +89,7 @@ impl App {
     /// Tells who calls. A correct proof is never delayed by somebody else's wrong ones.
     pub async fn authenticate(&self, proof: &Proof, source: IpAddr) -> Result<Caller> {
         let outcome = match proof {
-            Proof::Token(token) if token.digest() == self.operator => Ok(Caller::Operator),
-            Proof::Token(_) => Err(Error::Unauthenticated("the token is not valid")),
+            Proof::Token(token) => self.authenticate_token(token).await,
             Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
         };
         match outcome {

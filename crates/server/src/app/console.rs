@@ -11,7 +11,7 @@ use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceStatus, Sealed};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{
-    Commit, ConsoleTarget, Ending, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome,
+    Commit, ConsoleTarget, Ending, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
 };
 
 use super::error::{Error, Result};
@@ -129,6 +129,34 @@ impl App {
         self.metrics.grant(request.dialect, "created");
         tracing::info!(request = %call.request, grant = %grant.id, instance = %instance.id, "console granted");
         Ok(OpenedConsole { grant, token })
+    }
+
+    /// What a console URL's token would open now; nothing is used up.
+    pub async fn console_behind(&self, token: &str) -> Result<(Grant, Instance)> {
+        match self.store.token_standing(TokenDigest::of(token)).await? {
+            TokenStanding::Stands(found) => Ok(*found),
+            TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
+        }
+    }
+
+    /// The console behind a token that this dialect gave out, for the administrator of its project.
+    pub async fn console_of_dialect(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        token: &str,
+    ) -> Result<(Grant, Instance)> {
+        call.caller.need(Role::Admin)?;
+        let (grant, instance) = self.console_behind(token).await.map_err(|error| match error {
+            Error::End(_) => Error::NotFound("token"),
+            other => other,
+        })?;
+        let visible = call.caller.project().is_none_or(|own| own == grant.project);
+        if visible && grant.dialect == dialect {
+            Ok((grant, instance))
+        } else {
+            Err(Error::NotFound("token"))
+        }
     }
 
     /// Exchanges a console URL's token for a ticket: reserves one use.

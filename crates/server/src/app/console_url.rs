@@ -5,6 +5,7 @@ use transom_model::secret::Secret;
 use url::Url;
 
 use super::error::{Error, Result};
+use crate::config::NovncForm;
 
 /// How a token becomes a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Shape {
     WebSocket,
     /// `https://…:443/console?token=…`: the Java viewer wants the port written out.
     Connect,
+    /// `https://…/vnc_auto.html?path=%3Ftoken%3D…` or `…?token=…`: noVNC's page, as OpenStack names it.
+    Novnc(NovncForm),
 }
 
 impl Shape {
@@ -43,6 +46,8 @@ impl Shape {
             Self::Query => format!("{base}/console?token={token}"),
             // http becomes ws, and https wss.
             Self::WebSocket => format!("{}/websockify?token={token}", base.replacen("http", "ws", 1)),
+            Self::Novnc(NovncForm::Path) => format!("{base}/vnc_auto.html?path=%3Ftoken%3D{token}"),
+            Self::Novnc(NovncForm::Token) => format!("{base}/vnc_auto.html?token={token}"),
             Self::Connect => {
                 let host = public.host_str().unwrap_or_default();
                 let port = public.port_or_known_default().unwrap_or(443);
@@ -66,6 +71,10 @@ mod tests {
         assert_eq!(url(Shape::WebSocket, "https://c.example"), "wss://c.example/websockify?token=T");
         assert_eq!(url(Shape::WebSocket, "http://[::1]:7900"), "ws://[::1]:7900/websockify?token=T");
         assert_eq!(url(Shape::Connect, "https://c.example"), "https://c.example:443/console?token=T");
+        let path = "https://c.example/vnc_auto.html?path=%3Ftoken%3DT";
+        assert_eq!(url(Shape::Novnc(NovncForm::Path), "https://c.example/"), path);
+        let token = "https://c.example/vnc_auto.html?token=T";
+        assert_eq!(url(Shape::Novnc(NovncForm::Token), "https://c.example/"), token);
         assert_eq!(url(Shape::Connect, "http://[::1]:7900/"), "http://[::1]:7900/console?token=T");
     }
 }

@@ -13,6 +13,7 @@ pub mod projects;
 pub mod random;
 pub mod sessions;
 pub mod target;
+pub mod tokens;
 pub(crate) mod trust;
 pub mod vault;
 pub mod watch;

@@ -80,6 +80,7 @@ impl App {
             limit: FORGET_ROWS,
         };
         self.store.delete_old(old).await?;
+        self.store.delete_expired_tokens(FORGET_ROWS).await?;
         Ok(())
     }
 }

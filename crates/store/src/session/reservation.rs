@@ -12,7 +12,7 @@ use transom_model::session::SessionState;
 use super::{ConsoleTarget, Hold, NewTicket};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
-use crate::grant::{self, grant_columns};
+use crate::grant::{self, grant_columns, refusal};
 use crate::instance::{self, instance_columns};
 use crate::{Result, Store};
 
@@ -120,10 +120,9 @@ async fn reserve(
 /// Why the token opens nothing.
 async fn refuse(db: &mut Connection<'_>, token: TokenDigest) -> Result<Reservation> {
     const WHY: &str = concat!(
-        "SELECT CASE WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
-         WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
-         WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
-         WHEN instances.uid IS NULL THEN 'instance-removed' END, ",
+        "SELECT ",
+        refusal!(),
+        ", ",
         grant_columns!(),
         " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
          LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE grants.token_hash = $1"

@@ -1,4 +1,4 @@
-//! Who calls: `Authorization: Bearer` with the operator's token, or `Basic` with an access key's id and secret.
+//! Who calls: `Authorization: Bearer` with the operator's token or an API token, or `Basic` with an access key's id and secret.
 
 use std::sync::Arc;
 
@@ -45,8 +45,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 fn proof(parts: &Parts) -> Result<Proof, Error> {
-    const HOW: &str =
-        "send Authorization: Bearer with the operator's token, or Basic with access key id and secret";
+    const HOW: &str = "send Authorization: Bearer with the operator's token or an API token, or Basic with access key id and secret";
     let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, rest) = value.and_then(|value| value.split_once(' ')).ok_or(Error::Unauthenticated(HOW))?;
     if scheme.eq_ignore_ascii_case("bearer") {

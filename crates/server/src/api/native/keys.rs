@@ -1,13 +1,14 @@
 //! `/api/v1/keys`
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use transom_model::access_key::{AccessKey, Role};
-use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody};
+use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, NewTokenBody, TokenBody};
 use transom_model::secret::Secret;
 use utoipa::IntoParams;
 
@@ -76,6 +77,31 @@ pub(super) async fn retire(
 ) -> Result<StatusCode, Failure> {
     let retired = async { app.retire_key_secret(&caller.0, &id(&key, "access key")?).await };
     retired.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+/// How long a token is valid where the call does not say.
+const TOKEN_TTL: Duration = Duration::from_secs(3600);
+
+/// Makes a token that stands for the key until it expires (admin, or the key itself).
+#[utoipa::path(post, path = "/api/v1/keys/{id}/token", tag = "keys", params(("id" = String, Path)),
+    request_body = NewTokenBody, responses(
+    (status = 201, body = TokenBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Body(body): Body<NewTokenBody>,
+) -> Result<(StatusCode, Json<TokenBody>), Failure> {
+    let ttl = body.ttl_seconds.map_or(TOKEN_TTL, Duration::from_secs);
+    let issued = async { app.issue_token_for(&caller.0, &id(&key, "access key")?, ttl).await };
+    let (issued, token) = issued.await.map_err(|error| caller.failed(error))?;
+    let body = TokenBody {
+        token: token.expose().to_owned(),
+        key: issued.key.id.to_string(),
+        project: issued.key.project.to_string(),
+        expires_at: issued.expires_at.to_string(),
+    };
+    Ok((StatusCode::CREATED, Json(body)))
 }
 
 /// Makes a key worth nothing and ends the consoles that were opened under it (admin).

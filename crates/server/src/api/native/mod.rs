@@ -56,6 +56,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::retire))
+        .routes(routes!(keys::token))
         .routes(routes!(instances::list, instances::create))
         .routes(routes!(instances::show, instances::change, instances::remove))
         .routes(routes!(consoles::open))

@@ -1,0 +1,98 @@
+//! API tokens: an access key is shown once, and a token instead of it from then on.
+
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::api_token::ApiToken;
+use transom_model::audit::AuditEntry;
+use transom_model::grant::Dialect;
+use transom_model::id::ProjectId;
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::NewApiToken;
+
+use super::error::{Error, Result};
+use super::{App, Call, Caller, random};
+
+/// The longest that an API token may be valid.
+pub const MAX_TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl App {
+    /// Makes a token for the key that asks. One that asks with a token gets none that outlives it.
+    pub async fn issue_token(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        ttl: Duration,
+        shown: Option<&ApiToken>,
+    ) -> Result<(ApiToken, Secret)> {
+        let Caller::Key { id, project, .. } = &call.caller else {
+            return Err(Error::Conflict("the operator's token needs no other".to_owned()));
+        };
+        self.new_token(call, dialect, (id, *project), ttl, shown.map(|token| token.expires_at)).await
+    }
+
+    /// Makes a token for a key that the caller manages, or that it is.
+    pub async fn issue_token_for(
+        &self,
+        call: &Call,
+        id: &AccessKeyId,
+        ttl: Duration,
+    ) -> Result<(ApiToken, Secret)> {
+        let key = self.store.key(call.caller.project(), id).await?.ok_or(Error::NotFound("access key"))?;
+        if call.caller.key() != Some(&key.id) {
+            call.caller.need(Role::Admin)?;
+        }
+        self.new_token(call, Dialect::Native, (&key.id, key.project), ttl, None).await
+    }
+
+    async fn new_token(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        (key, project): (&AccessKeyId, ProjectId),
+        ttl: Duration,
+        no_later_than: Option<Timestamp>,
+    ) -> Result<(ApiToken, Secret)> {
+        if ttl.is_zero() || ttl > MAX_TOKEN_TTL {
+            return Err(Error::invalid("ttl", "must be more than 0 and at most 30 days"));
+        }
+        let token = random::token();
+        let new = NewApiToken { token: token.digest(), key: key.clone(), ttl, no_later_than };
+        let audit = AuditEntry { dialect, project: Some(project), ..call.entry("token.create", key) };
+        Ok((self.store.create_token(new, &audit).await?, token))
+    }
+
+    /// The valid token behind this text, for its own key, its project's administrator or the operator.
+    pub async fn token(&self, call: &Call, token: &str) -> Result<ApiToken> {
+        let found = self.store.token(TokenDigest::of(token)).await?;
+        let found = found.filter(|found| call.caller.project().is_none_or(|own| own == found.key.project));
+        let found = found.ok_or(Error::NotFound("token"))?;
+        if call.caller.key() != Some(&found.key.id) {
+            call.caller.need(Role::Admin)?;
+        }
+        Ok(found)
+    }
+
+    /// Makes a token worth nothing.
+    pub async fn revoke_token(&self, call: &Call, dialect: Dialect, token: &str) -> Result<()> {
+        let found = self.token(call, token).await?;
+        let audit = AuditEntry {
+            dialect,
+            project: Some(found.key.project),
+            ..call.entry("token.revoke", &found.key.id)
+        };
+        self.store.revoke_token(TokenDigest::of(token), &audit).await?;
+        Ok(())
+    }
+
+    /// Who shows this token: its key, with the role that the key has now.
+    pub(super) async fn authenticate_token(&self, token: &Secret) -> Result<Caller> {
+        if token.digest() == self.operator {
+            return Ok(Caller::Operator);
+        }
+        let found = self.store.token(token.digest()).await?;
+        let key = found.ok_or(Error::Unauthenticated("the token is not valid"))?.key;
+        Ok(Caller::Key { id: key.id, project: key.project, role: key.role })
+    }
+}

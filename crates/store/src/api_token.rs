@@ -1,0 +1,101 @@
+//! API tokens.
+
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::access_key::AccessKeyId;
+use transom_model::api_token::ApiToken;
+use transom_model::audit::AuditEntry;
+use transom_model::secret::TokenDigest;
+
+use crate::access_key::{key_columns, read as read_key};
+use crate::audit::write_down;
+use crate::database::{Connection, Row, sql};
+use crate::{Result, Store, StoreError};
+
+/// A token to be made.
+#[derive(Clone, Debug)]
+pub struct NewApiToken {
+    /// What is kept of it.
+    pub token: TokenDigest,
+    /// The key it stands for.
+    pub key: AccessKeyId,
+    /// How long from now, by the database's clock, it is valid.
+    pub ttl: Duration,
+    /// A token that was got for another must not outlive that one.
+    pub no_later_than: Option<Timestamp>,
+}
+
+/// The columns of a valid token, to be selected from `api_tokens` and `access_keys`.
+macro_rules! token_columns {
+    () => {
+        concat!(key_columns!(), ", api_tokens.created_at, api_tokens.expires_at")
+    };
+}
+
+const VALID: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM api_tokens JOIN access_keys ON access_keys.id = api_tokens.key_id \
+     WHERE api_tokens.token_hash = $1 AND access_keys.revoked_at IS NULL \
+     AND api_tokens.expires_at > (SELECT now FROM clock)"
+);
+
+impl Store {
+    /// Makes a token. `NotFound` where the key does not exist or is revoked, `Conflict` where the token is taken.
+    pub async fn create_token(&self, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { create(db, token, &audit).await })).await
+    }
+
+    /// The token, where it is valid: neither expired nor revoked, and its key not revoked either.
+    pub async fn token(&self, token: TokenDigest) -> Result<Option<ApiToken>> {
+        self.first(sql(VALID).bind(token)).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// Makes a token worth nothing, for good. False where there is none.
+    pub async fn revoke_token(&self, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { revoke(db, token, &audit).await })).await
+    }
+
+    /// Deletes tokens that have expired, at most this many. Call again while it deletes as many as the limit.
+    pub async fn delete_expired_tokens(&self, limit: u32) -> Result<u64> {
+        const EXPIRED: &str = "DELETE FROM api_tokens WHERE token_hash IN ( \
+            SELECT token_hash FROM api_tokens WHERE expires_at <= (SELECT now FROM clock) \
+            ORDER BY expires_at LIMIT $1)";
+        self.write(move |db| Box::pin(async move { db.run(sql(EXPIRED).bind(limit)).await })).await
+    }
+}
+
+async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
+    // The key is selected, so that a revoked one makes no token whatever the caller looked up before.
+    const INSERT: &str = "INSERT INTO api_tokens (token_hash, key_id, created_at, expires_at) \
+        SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END \
+        FROM access_keys, clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL";
+    let insert = sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(token.no_later_than);
+    let missing = StoreError::NotFound("the access key does not exist");
+    if db.run(insert).await? == 0 {
+        return Err(missing);
+    }
+    write_down(db, audit).await?;
+    let mut row = db.first(sql(VALID).bind(token.token)).await?.ok_or(missing)?;
+    read(&mut row)
+}
+
+async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
+    if db.run(sql("DELETE FROM api_tokens WHERE token_hash = $1").bind(token)).await? == 0 {
+        return Ok(false);
+    }
+    write_down(db, audit).await?;
+    Ok(true)
+}
+
+/// Deletes every token of a key: one of its secrets is no longer trusted, and any of them may have been got with it.
+pub(crate) async fn delete_of_key(db: &mut Connection<'_>, key: &AccessKeyId) -> Result<()> {
+    db.run(sql("DELETE FROM api_tokens WHERE key_id = $1").bind(key)).await.map(drop)
+}
+
+fn read(row: &mut Row) -> Result<ApiToken> {
+    Ok(ApiToken { key: read_key(row)?, created_at: row.time()?, expires_at: row.time()? })
+}
