@@ -21,6 +21,8 @@ pub struct Config {
     pub console: Console,
     /// Lifetime and uses of grants, by dialect.
     pub grants: Grants,
+    /// The OpenStack and Rackspace front door.
+    pub openstack: Openstack,
     /// Where instances may be.
     pub endpoints: EndpointPolicy,
     /// Budgets.
@@ -132,6 +134,38 @@ impl Default for GrantPolicy {
     fn default() -> Self {
         Self { ttl: HumanDuration(Duration::from_secs(60)), uses: 1 }
     }
+}
+
+/// The OpenStack and Rackspace front door.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Openstack {
+    /// The region that the catalogue names.
+    pub region: String,
+    /// How long a token of the identity service is valid.
+    pub token_ttl: HumanDuration,
+    /// The form of `novnc` URLs.
+    pub novnc: NovncForm,
+}
+
+impl Default for Openstack {
+    fn default() -> Self {
+        Self {
+            region: "RegionOne".to_owned(),
+            token_ttl: HumanDuration(Duration::from_secs(3600)),
+            novnc: NovncForm::Path,
+        }
+    }
+}
+
+/// The two forms that `novnc` URLs have had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NovncForm {
+    /// `vnc_auto.html?path=%3Ftoken%3D…`, for noVNC 1.1 and newer.
+    Path,
+    /// `vnc_auto.html?token=…`, as before.
+    Token,
 }
 
 /// Budgets.

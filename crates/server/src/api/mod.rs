@@ -1,4 +1,5 @@
 //! The dialects: each turns its own requests into use cases, and the use cases' errors into its own.
 
 pub mod native;
+pub mod openstack;
 pub mod zenlayer;

@@ -1,0 +1,34 @@
+//! `GET /os-console-auth-tokens/{token}`: where a console URL's token leads, for an administrator's own gateway.
+
+use axum::response::Response;
+use serde_json::json;
+use transom_model::endpoint::Endpoint;
+use transom_model::grant::Dialect;
+
+use super::microversion::Microversion;
+use super::{Visit, ok};
+use crate::api::openstack::fault::{About, Fault};
+
+/// From here on every type of console is told.
+const EVERY_TYPE: Microversion = Microversion(31);
+
+pub(super) async fn show(visit: &Visit<'_>, token: &str) -> Result<Response, Fault> {
+    if visit.microversion < EVERY_TYPE {
+        return Err(Fault::generic());
+    }
+    let about = About { policy: "os_compute_api:os-console-auth-tokens", server: "", operation: "show" };
+    let found = visit.asked.app.console_of_dialect(&visit.call, Dialect::Openstack, token).await;
+    let (_, instance) = found.map_err(|error| Fault::of(error, about))?;
+    // A unix socket is nothing that another machine could dial.
+    let Endpoint::Tcp { host, port } = &instance.endpoint else {
+        return Err(Fault::missing("Token not found"));
+    };
+    Ok(ok(&json!({
+        "console": {
+            "instance_uuid": instance.id,
+            "host": host,
+            "port": port,
+            "internal_access_path": null,
+        }
+    })))
+}

@@ -1,0 +1,116 @@
+//! `POST /servers/{id}/action` and `/servers/{id}/remote-consoles`: console URLs.
+
+use axum::body::Body;
+use axum::response::Response;
+use serde_json::{Value, json};
+use transom_model::grant::{ConsoleKind, Dialect, Rights};
+
+use super::microversion::Microversion;
+use super::{Visit, ok, schema};
+use crate::api::openstack::body;
+use crate::api::openstack::fault::{About, Fault};
+use crate::app::Error;
+use crate::app::console::ConsoleRequest;
+use crate::app::console_url::Shape;
+use crate::config::NovncForm;
+
+/// From here on there is `remote-consoles`.
+pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
+/// From here on there is `mks`.
+const MKS: Microversion = Microversion(8);
+
+const VNC_TYPES: [&str; 2] = ["novnc", "xvpvnc"];
+
+/// The console actions of Nova beside VNC, and the type that each has.
+const SIBLINGS: [(&str, &str); 2] =
+    [("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")];
+
+pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
+    let body = body::read(&visit.asked.headers, body).await?;
+    let malformed = || Fault::bad_request("Malformed request body");
+    let object = body.as_object().filter(|object| object.len() == 1).ok_or_else(malformed)?;
+    let (name, value) = object.iter().next().ok_or_else(malformed)?;
+    match name.as_str() {
+        // At every microversion, so that clients work that ask this way whatever they negotiated.
+        "os-getVNCConsole" => {
+            let [kind] = schema::texts(name, value, [("type", &VNC_TYPES)])?;
+            let url = open(visit, id, kind).await?;
+            Ok(ok(&json!({ "console": { "type": kind, "url": url } })))
+        }
+        _ if visit.microversion >= REMOTE_CONSOLES && is_console(name) => Err(Fault::not_found()),
+        "os-getRDPConsole" => Err(Fault::generic()),
+        _ => {
+            let Some((_, kind)) = SIBLINGS.into_iter().find(|(action, _)| action == name) else {
+                return Err(Fault::bad_request(format!(
+                    "There is no such action: {}",
+                    crate::api::openstack::python::shown(&name.as_str().into())
+                )));
+            };
+            schema::texts(name, value, [("type", &[kind])])?;
+            exists(visit, id).await?;
+            Err(Fault::bad_request(format!("Unavailable console type {kind}.")))
+        }
+    }
+}
+
+fn is_console(action: &str) -> bool {
+    action == "os-getRDPConsole" || SIBLINGS.iter().any(|(name, _)| *name == action)
+}
+
+pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
+    const PROTOCOLS: [&str; 5] = ["vnc", "spice", "serial", "rdp", "mks"];
+    const TYPES: [&str; 6] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks"];
+    let body: Value = body::read(&visit.asked.headers, body).await?;
+    let value = schema::only_member(&body, "remote_console")?;
+    let fewer = usize::from(visit.microversion < MKS);
+    let members = [("protocol", &PROTOCOLS[..5 - fewer]), ("type", &TYPES[..6 - fewer])];
+    let [protocol, kind] = schema::texts("remote_console", value, members)?;
+    if protocol == "vnc" && VNC_TYPES.contains(&kind) {
+        let url = open(visit, id, kind).await?;
+        return Ok(ok(&json!({ "remote_console": { "protocol": protocol, "type": kind, "url": url } })));
+    }
+    exists(visit, id).await?;
+    Err(match protocol {
+        "rdp" => Fault::generic(),
+        "vnc" => Fault::bad_request(format!("Invalid console type {kind}")),
+        _ => Fault::bad_request(format!("Unavailable console type {kind}.")),
+    })
+}
+
+fn about(server: &str) -> About<'_> {
+    About { policy: "os_compute_api:os-remote-consoles", server, operation: "get_vnc_console" }
+}
+
+/// Makes a console and answers its URL.
+async fn open(visit: &Visit<'_>, id: &str, kind: &str) -> Result<String, Fault> {
+    let app = visit.asked.app;
+    let form: NovncForm = app.config().openstack.novnc;
+    let (kind, shape) = match kind {
+        "xvpvnc" => (ConsoleKind::Xvpvnc, Shape::Connect),
+        _ => (ConsoleKind::Page, Shape::Novnc(form)),
+    };
+    let request = ConsoleRequest {
+        dialect: Dialect::Openstack,
+        kind,
+        rights: Rights::default(),
+        ttl: None,
+        uses: None,
+    };
+    let opened = async {
+        // A reader hears that it may not, whether or not there is such a server.
+        visit.call.caller.need(transom_model::access_key::Role::Member)?;
+        let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
+        app.open_console(&visit.call, &visit.project, &instance, request).await
+    };
+    let opened = opened.await.map_err(|error| Fault::of(error, about(id)))?;
+    Ok(shape.url(app.public_url(), &opened.token))
+}
+
+async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
+    let found = async {
+        visit.call.caller.need(transom_model::access_key::Role::Member)?;
+        let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
+        visit.asked.app.instance(&visit.call, &visit.project, &instance).await
+    };
+    found.await.map(drop).map_err(|error| Fault::of(error, about(id)))
+}

@@ -1,0 +1,159 @@
+//! The compute service: servers, and their consoles.
+
+mod console_tokens;
+mod consoles;
+mod flavors;
+mod microversion;
+mod query;
+mod schema;
+mod servers;
+mod status;
+mod versions;
+
+use axum::response::Response;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::Asked;
+use super::access;
+use super::fault::{About, Fault};
+use super::place::Version;
+use crate::app::{Call, Error};
+use microversion::Microversion;
+
+pub(super) use status::states;
+
+/// An authenticated call to one version of the service.
+struct Visit<'a> {
+    asked: &'a Asked<'a>,
+    call: Call,
+    /// The project's id.
+    project: String,
+    microversion: Microversion,
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resource<'a> {
+    Servers { detail: bool },
+    Server(&'a str),
+    Action(&'a str),
+    RemoteConsoles(&'a str),
+    Flavors { detail: bool },
+    Flavor(&'a str),
+    ConsoleToken(&'a str),
+}
+
+const NO_POLICY: About<'static> =
+    About { policy: "os_compute_api:servers:index", server: "", operation: "show" };
+
+/// Answers a call.
+pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<Response, Fault> {
+    let segments = asked.place.segments();
+    match (asked.place.version, segments.as_slice()) {
+        (Version::None, rest) => return versions::list(asked, rest.is_empty()),
+        (_, []) => return versions::one(asked),
+        _ => {}
+    }
+    let call = access::caller(asked).await?;
+    let microversion = match asked.place.version {
+        Version::V21 => Microversion::read(&asked.headers)?,
+        // Rackspace has none: what a client says of them is not looked at.
+        _ => Microversion::FIRST,
+    };
+    let answered = route(asked, call, microversion, body).await;
+    if asked.place.version != Version::V21 {
+        return answered;
+    }
+    // A fault tells the microversion too, as upstream's do.
+    let style = super::fault::Style::of(&asked.place);
+    let mut response = answered.unwrap_or_else(|fault| fault.render(style, asked.app, &asked.request));
+    microversion.show(response.headers_mut());
+    Ok(response)
+}
+
+async fn route(
+    asked: &Asked<'_>,
+    call: Call,
+    microversion: Microversion,
+    body: axum::body::Body,
+) -> Result<Response, Fault> {
+    let segments = asked.place.segments();
+    let (project, resource) = match (find(&segments), segments.as_slice()) {
+        (Some(resource), _) => (None, resource),
+        (None, [project, rest @ ..]) => (Some(*project), find(rest).ok_or_else(Fault::not_found)?),
+        (None, []) => return Err(Fault::not_found()),
+    };
+    let project = project_of(asked, &call, project).await?;
+    let visit = Visit { asked, call, project, microversion };
+    let (get, post) = (asked.method == Method::GET, asked.method == Method::POST);
+    match resource {
+        Resource::Servers { detail } if get => servers::list(&visit, detail).await,
+        Resource::Server(id) if get => servers::one(&visit, id).await,
+        Resource::Action(id) if post => consoles::action(&visit, id, body).await,
+        Resource::RemoteConsoles(_) if microversion < consoles::REMOTE_CONSOLES => Err(Fault::not_found()),
+        Resource::RemoteConsoles(id) if post => consoles::remote_console(&visit, id, body).await,
+        Resource::Flavors { detail } if get => Ok(flavors::list(&visit, detail)),
+        Resource::Flavor(id) if get => flavors::one(&visit, id),
+        Resource::ConsoleToken(token) if get => console_tokens::show(&visit, token).await,
+        Resource::Action(_) | Resource::RemoteConsoles(_) => Err(Fault::bad_method("POST")),
+        _ => Err(Fault::bad_method("GET, HEAD")),
+    }
+}
+
+fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
+    Some(match segments {
+        ["servers"] => Resource::Servers { detail: false },
+        ["servers", "detail"] => Resource::Servers { detail: true },
+        ["servers", id] => Resource::Server(id),
+        ["servers", id, "action"] => Resource::Action(id),
+        ["servers", id, "remote-consoles"] => Resource::RemoteConsoles(id),
+        ["flavors"] => Resource::Flavors { detail: false },
+        ["flavors", "detail"] => Resource::Flavors { detail: true },
+        ["flavors", id] => Resource::Flavor(id),
+        ["os-console-auth-tokens", token] => Resource::ConsoleToken(token),
+        _ => return None,
+    })
+}
+
+/// The project that a call is for: the path's, which must be the key's own, or that of the key.
+async fn project_of(asked: &Asked<'_>, call: &Call, named: Option<&str>) -> Result<String, Fault> {
+    let own = call.caller.project();
+    match (named, own) {
+        (None, Some(own)) => Ok(own.to_string()),
+        (None, None) => Err(Fault::bad_request(
+            "The operator's token belongs to no project: name one in the URL, as in /v2.1/PROJECT/servers.",
+        )),
+        (Some(named), own) => match (asked.app.project(call, named).await, own) {
+            (Ok(project), _) => Ok(project.id.to_string()),
+            (Err(Error::NotFound(_)), Some(own)) => Err(Fault::bad_request(format!(
+                "Malformed request URL: URL's project_id '{named}' doesn't match Context's project_id '{own}'"
+            ))),
+            (Err(error), _) => Err(Fault::of(error, NO_POLICY)),
+        },
+    }
+}
+
+impl Visit<'_> {
+    /// Where links lead: our address, the version and, where the caller wrote it, the project.
+    fn link(&self, path: &str) -> String {
+        format!("{}{}/{path}", base(self.asked), self.asked.place.root)
+    }
+
+    /// Both links that upstream gives each thing.
+    fn links(&self, path: &str) -> Value {
+        json!([
+            { "rel": "self", "href": self.link(path) },
+            { "rel": "bookmark", "href": format!("{}/{path}", base(self.asked)) },
+        ])
+    }
+}
+
+/// What our URLs begin with.
+fn base<'a>(asked: &'a Asked<'_>) -> &'a str {
+    asked.app.public_url().as_str().trim_end_matches('/')
+}
+
+fn ok(body: &Value) -> Response {
+    super::json(StatusCode::OK, body)
+}

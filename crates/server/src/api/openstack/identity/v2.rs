@@ -1,0 +1,98 @@
+//! Keystone v2.0: `POST /v2.0/tokens`, with a password or with Rackspace's API key.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use transom_model::access_key::Role;
+use transom_model::grant::Dialect;
+use transom_model::secret::Secret;
+
+use super::catalog;
+use super::v3::project_of;
+use crate::api::openstack::fault::{About, Fault};
+use crate::api::openstack::{Asked, access, body, json as answer};
+use crate::app::caller::Proof;
+
+#[derive(Deserialize)]
+struct Question {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Auth {
+    password_credentials: Option<Password>,
+    #[serde(rename = "RAX-KSKEY:apiKeyCredentials")]
+    api_key_credentials: Option<ApiKey>,
+    token: Option<Token>,
+    tenant_name: Option<String>,
+    tenant_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Password {
+    username: String,
+    password: Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiKey {
+    username: String,
+    api_key: Secret,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    id: Secret,
+}
+
+/// `POST /v2.0/tokens`
+pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
+    let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
+    let body: Value = body::read(&asked.headers, body).await?;
+    let Question { auth } = serde_json::from_value(body).map_err(|_| malformed())?;
+    if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
+        return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
+    }
+    let proof = match (auth.password_credentials, auth.api_key_credentials, auth.token) {
+        (Some(Password { username, password }), None, None) => Proof::KeySecret(username, password),
+        (None, Some(ApiKey { username, api_key }), None) => Proof::KeySecret(username, api_key),
+        (None, None, Some(token)) => Proof::Token(token.id),
+        _ => return Err(malformed()),
+    };
+    let fault = |error| {
+        Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
+    };
+    let call = access::identify(asked, &proof).await.map_err(fault)?;
+    let before = match &proof {
+        Proof::Token(token) => {
+            Some(asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?)
+        }
+        Proof::KeySecret(..) => None,
+    };
+    let project = project_of(asked, &call, auth.tenant_name.or(auth.tenant_id)).await?;
+    let ttl = asked.app.config().openstack.token_ttl.0;
+    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl, before.as_ref()).await;
+    let (issued, token) = issued.map_err(fault)?;
+    let (key, region) = (&issued.key, &asked.app.config().openstack.region);
+    let tenant = json!({ "id": project.id.to_string(), "name": project.name });
+    let roles: Vec<Value> = Role::ALL
+        .into_iter()
+        .filter(|role| *role <= key.role)
+        .map(|role| json!({ "id": role.as_str(), "name": role.as_str() }))
+        .collect();
+    let body = json!({
+        "access": {
+            "token": { "id": token.expose(), "expires": issued.expires_at, "tenant": tenant },
+            "serviceCatalog": catalog::v2(asked.app, &project),
+            "user": {
+                "id": key.id, "name": key.id, "username": key.id, "roles": roles,
+                "RAX-AUTH:defaultRegion": region,
+            },
+        }
+    });
+    Ok(answer(StatusCode::OK, &body))
+}

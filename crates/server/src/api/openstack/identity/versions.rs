@@ -1,0 +1,43 @@
+//! What versions there are. Clients read this before they log in.
+
+use axum::response::Response;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::api::openstack::{Asked, json as answer};
+
+/// The list; only v3, since clients that find v2.0 in it refuse domains.
+pub(super) fn list(asked: &Asked<'_>) -> Response {
+    let body =
+        json!({ "versions": { "values": [describe_v3(asked, &format!("{}/v3/", asked.place.root))] } });
+    answer(StatusCode::MULTIPLE_CHOICES, &body)
+}
+
+pub(super) fn v3(asked: &Asked<'_>) -> Response {
+    answer(StatusCode::OK, &json!({ "version": describe_v3(asked, &format!("{}/", asked.place.root)) }))
+}
+
+pub(super) fn v2(asked: &Asked<'_>) -> Response {
+    let version = describe(
+        asked,
+        ("v2.0", "deprecated", "2016-08-04T00:00:00Z"),
+        &format!("{}/", asked.place.root),
+        "application/vnd.openstack.identity-v2.0+json",
+    );
+    answer(StatusCode::OK, &json!({ "version": version }))
+}
+
+fn describe_v3(asked: &Asked<'_>, path: &str) -> Value {
+    let version = ("v3.14", "stable", "2020-04-07T00:00:00Z");
+    describe(asked, version, path, "application/vnd.openstack.identity-v3+json")
+}
+
+/// The dates are those of Keystone's own versions.
+fn describe(asked: &Asked<'_>, (id, status, updated): (&str, &str, &str), path: &str, media: &str) -> Value {
+    let base = asked.app.public_url().as_str().trim_end_matches('/');
+    json!({
+        "id": id, "status": status, "updated": updated,
+        "links": [{ "rel": "self", "href": format!("{base}{path}") }],
+        "media-types": [{ "base": "application/json", "type": media }],
+    })
+}

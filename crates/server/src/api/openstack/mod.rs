@@ -1,0 +1,111 @@
+//! OpenStack and Rackspace: a Keystone in front of a Nova that knows servers and their consoles.
+//!
+//! ```text
+//! /identity, /v3, /v2.0      who asks: tokens, projects, the catalogue
+//! /compute, /v2.1, /v2       servers, flavors, consoles
+//! ```
+//! Each answer, whatever went wrong, is JSON in the shape of the service that was asked.
+
+mod access;
+mod body;
+mod compute;
+mod fault;
+mod identity;
+mod place;
+mod python;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use futures_util::FutureExt as _;
+use http::{HeaderName, HeaderValue, Method};
+use transom_model::id::RequestId;
+
+use crate::app::App;
+use crate::http::source::Source;
+use fault::{Fault, Style};
+use place::{Place, Service};
+
+/// A little less than the house's own limit, so that the answer is still one of this dialect.
+const ANSWER: Duration = Duration::from_secs(25);
+/// Every path that is answered here; each also with something behind it.
+const ROOTS: [&str; 6] = ["/identity", "/v3", "/v2.0", "/compute", "/v2.1", "/v2"];
+
+const COMPUTE_REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
+const OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+
+/// The front door.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for root in ROOTS {
+        router = router
+            .route(root, any(answer))
+            .route(&format!("{root}/"), any(answer))
+            .route(&format!("{root}/{{*rest}}"), any(answer));
+    }
+    router.with_state(app)
+}
+
+/// One call, taken apart as far as every service needs it.
+struct Asked<'a> {
+    app: &'a Arc<App>,
+    place: Place,
+    method: Method,
+    query: String,
+    headers: http::HeaderMap,
+    source: Source,
+    request: RequestId,
+}
+
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let place = Place::of(parts.uri.path());
+    let (style, service) = (Style::of(&place), place.service);
+    let request = parts.extensions.get::<RequestId>().cloned();
+    let request = request.unwrap_or_else(|| RequestId::from_uuid(crate::app::random::uuid()));
+    let source = parts.extensions.get::<Source>().copied();
+    let asked = Asked {
+        app: &app,
+        place,
+        // HEAD is GET whose body is left out below us.
+        method: if parts.method == Method::HEAD { Method::GET } else { parts.method },
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        source: source.unwrap_or(Source { address: std::net::Ipv4Addr::UNSPECIFIED.into(), https: false }),
+        request: request.clone(),
+    };
+    let answering = async {
+        match service {
+            Service::Identity => identity::answer(&asked, body).await,
+            Service::Compute => compute::answer(&asked, body).await,
+        }
+    };
+    // A panic is our own fault, and is told in this dialect too.
+    let answering = AssertUnwindSafe(answering).catch_unwind();
+    let answered = match tokio::time::timeout(ANSWER, answering).await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(_)) => Err(Fault::internal()),
+        Err(_) => Err(Fault::unavailable()),
+    };
+    let mut response = answered.unwrap_or_else(|fault| fault.render(style, &app, &request));
+    if let Ok(id) = HeaderValue::from_str(request.as_str()) {
+        let headers = response.headers_mut();
+        if service == Service::Compute {
+            headers.insert(COMPUTE_REQUEST_ID, id.clone());
+        }
+        headers.insert(OPENSTACK_REQUEST_ID, id);
+    }
+    response
+}
+
+/// An answer of these services: JSON, never kept by a cache since tokens and console URLs are in it.
+fn json(status: http::StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = (status, axum::Json(body)).into_response();
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

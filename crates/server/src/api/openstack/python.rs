@@ -1,0 +1,95 @@
+//! How Python writes a value: Nova's sentences about bad input show it that way.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// A sentence shows no more of what was sent than this many characters.
+const SHOWN: usize = 200;
+
+/// Writes a value as Python's `repr` does, or `str` where it is a text of its own; cut where it is long.
+pub(super) fn shown(value: &Value) -> String {
+    let mut text = match value {
+        Value::String(text) => text.clone(),
+        other => repr(other),
+    };
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Python's `repr`.
+pub(super) fn repr(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value);
+    out
+}
+
+/// Python's `repr` of a text.
+pub(super) fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            c if c.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn write(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("None"),
+        Value::Bool(true) => out.push_str("True"),
+        Value::Bool(false) => out.push_str("False"),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::String(text) => out.push_str(&quoted(text)),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (index, (name, member)) in members.iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                out.push_str(&quoted(name));
+                out.push_str(": ");
+                write(out, member);
+            }
+            out.push('}');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_written_as_python_writes_them() {
+        assert_eq!(repr(&json!({"type": "novnc"})), "{'type': 'novnc'}");
+        assert_eq!(
+            repr(&json!([null, true, 1.5, "it's", "\n\u{1}"])),
+            r#"[None, True, 1.5, "it's", '\n\x01']"#
+        );
+        assert_eq!(shown(&json!("bogus")), "bogus");
+        assert_eq!(shown(&json!("x".repeat(500))).chars().count(), SHOWN + 1);
+    }
+}
