@@ -26,6 +26,7 @@ qemu-system-x86_64                                  qemu-system-x86
 x86_64-linux-gnu-as                                 binutils-x86-64-linux-gnu
 /usr/lib/postgresql/*/bin/initdb                    postgresql
 /usr/lib/python3*/ensurepip/__init__.py             python3-venv
+javac                                               default-jdk-headless
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -142,6 +143,7 @@ case $purpose in
     need_cargo_tool nextest "$NEXTEST_VERSION" --no-default-features --features default-no-update
     need_guest
     need_python_clients zenlayer
+    need_python_clients openstack
     ;;
   check)
     need_linters

@@ -105,6 +105,11 @@ fn introduce(
     {url}/api/v1/projects/demo/instances/demo/console
 
 {zenlayer}
+
+  # the same with OpenStack's own client (pip install python-openstackclient)
+  OS_AUTH_URL={url}/v3 OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID={id} \\
+    OS_APPLICATION_CREDENTIAL_SECRET={secret} openstack console url show demo
+
 Ctrl-C ends the demo and removes everything.",
         id = key.id,
         secret = key.secret,

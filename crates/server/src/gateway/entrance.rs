@@ -118,7 +118,10 @@ impl Gateway {
 
     /// Whether a page of this origin may open consoles: our own, and those of the configuration.
     fn allows_origin(&self, origin: &HeaderValue, headers: &HeaderMap, source: Source) -> bool {
-        origin.to_str().is_ok_and(|origin| is_allowed(&self.app, origin, headers, source))
+        let of_same_host = |origin| is_of_same_host(origin, headers, source);
+        origin
+            .to_str()
+            .is_ok_and(|origin| is_allowed(&self.app, origin, headers, source) || of_same_host(origin))
     }
 }
 
@@ -134,6 +137,17 @@ pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) 
     let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
     let scheme = if source.https { "https" } else { "http" };
     place.is_some_and(|place| origin == format!("{scheme}://{place}"))
+}
+
+/// Whether a page lies on the very host that it opens a console of, by the same scheme. The port may be another: noVNC
+/// is often served beside the gateway, and OpenStack's own gateway looks at no port either.
+fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else { return false };
+    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
+    let place = place.and_then(|place| place.parse::<http::uri::Authority>().ok());
+    let scheme = if source.https { "https" } else { "http" };
+    let host = origin.host().filter(|_| origin.scheme_str() == Some(scheme));
+    host.zip(place).is_some_and(|(host, place)| host.eq_ignore_ascii_case(place.host()))
 }
 
 /// The token of the query.
@@ -185,6 +199,30 @@ fn end_of(error: Error, request: &RequestId) -> End {
         error => {
             tracing::error!(%request, %error, "a viewer could not be admitted");
             EndReason::InternalError.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_the_same_host_may_come_from_another_port() {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::HOST, HeaderValue::from_static("console.example:8443"));
+        let source = Source { address: std::net::Ipv4Addr::LOCALHOST.into(), https: true };
+        for (origin, expected) in [
+            ("https://console.example:8443", true),
+            ("https://console.example", true),
+            ("https://CONSOLE.example:6080", true),
+            ("http://console.example:8443", false),
+            ("https://console.example.evil.example", false),
+            ("https://evil.example", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_same_host(origin, &headers, source), expected, "{origin:?}");
         }
     }
 }

@@ -3,8 +3,9 @@
 //! The answer must be `HTTP/1.1 200 OK` to the letter, whatever version was asked with.
 
 use std::io;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::half_open::Permit;
 use super::head::{self, ConnectHead};
@@ -17,6 +18,10 @@ const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const INVALID: &str = "400 Invalid Request";
 const NOT_AUTHORIZED: &str = "401 Not Authorized";
 const UNAVAILABLE: &str = "503 Service Unavailable";
+
+/// Who was refused and still sends is not listened to for longer than this, nor further.
+const LINGER: Duration = Duration::from_secs(2);
+const MAX_UNREAD: u64 = 2 * 1024 * 1024;
 
 pub(super) async fn serve(
     front: &Front,
@@ -70,5 +75,7 @@ async fn refuse(stream: &mut Stream, status: &str) -> io::Result<()> {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };
-    deadline(HEAD, sent).await
+    deadline(HEAD, sent).await?;
+    // Closing with bytes unread would reset the connection, and the answer might be lost with it.
+    deadline(LINGER, tokio::io::copy(&mut stream.take(MAX_UNREAD), &mut tokio::io::sink())).await.map(drop)
 }

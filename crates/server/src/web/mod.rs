@@ -9,12 +9,13 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 
-use crate::app::App;
+use crate::app::{App, Error};
 use crate::gateway::entrance::Gateway;
 use crate::gateway::websocket::upgrade::is_upgrade;
 use crate::http::Id;
+use crate::http::error::Failure;
 use crate::http::source::Source;
 
 /// Where the console page is; the names that noVNC's pages had in their time lead here too.
@@ -43,7 +44,7 @@ pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
         .route(WEBSOCKIFY_PATH, get(websocket))
         .route("/assets/{*path}", get(assets::asset));
     for path in CONSOLE_PATHS {
-        router = router.route(path, get(console));
+        router = router.route(path, get(console).head(probe));
     }
     router.with_state(web)
 }
@@ -57,6 +58,31 @@ async fn console(State(web): State<Web>) -> Response {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
     response
+}
+
+/// `HEAD` tells whether the URL's token would open a console; nothing is used up. A fragment is never sent, so that our
+/// own links are just a page here.
+async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Response {
+    let Some(token) = token_in(uri.query().unwrap_or_default()) else {
+        return StatusCode::OK.into_response();
+    };
+    match web.app.console_behind(&token).await.map_err(|error| web.app.guarded(source.address, error)) {
+        Ok(_) => StatusCode::OK.into_response(),
+        Err(Error::End(_)) => StatusCode::UNAUTHORIZED.into_response(),
+        Err(error) => Failure::new(error, &id.0).into_response(),
+    }
+}
+
+/// The token of a console URL's query: by itself, or within the path that noVNC would open.
+fn token_in(query: &str) -> Option<String> {
+    let named = |query: &str, name: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+    };
+    named(query, "token").or_else(|| {
+        let path = named(query, "path")?;
+        path.split_once('?').and_then(|(_, query)| named(query, "token"))
+    })
 }
 
 /// A WebSocket at the root is a console, as old noVNC pages open it; a page there is for people who got lost.

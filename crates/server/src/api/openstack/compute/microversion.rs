@@ -20,12 +20,12 @@ impl Microversion {
     /// Reads it off the headers: the last entry for `compute` counts, one for another service does not.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, Fault> {
         let entries = headers.get_all(STANDARD).into_iter().filter_map(|value| value.to_str().ok());
-        let ours = entries.flat_map(|value| value.split(',')).filter_map(|entry| {
+        let mut ours = entries.flat_map(|value| value.split(',')).filter_map(|entry| {
             let (service, version) = entry.trim().split_once(char::is_whitespace)?;
             service.eq_ignore_ascii_case("compute").then(|| version.trim())
         });
-        let legacy = || headers.get_all(LEGACY).into_iter().filter_map(|value| value.to_str().ok()).last();
-        match ours.last().or_else(legacy).map(str::trim) {
+        let legacy = || headers.get_all(LEGACY).into_iter().filter_map(|value| value.to_str().ok()).next_back();
+        match ours.next_back().or_else(legacy).map(str::trim) {
             None => Ok(Self::FIRST),
             Some("latest") => Ok(Self::LAST),
             Some(text) => Self::parse(text),

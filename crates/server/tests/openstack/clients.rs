@@ -1,0 +1,186 @@
+//! The clients that people use, unchanged: the `openstack` and `nova` commands, the SDK, and Rackspace's plugin.
+
+use std::process::Output;
+
+use reqwest::Method;
+use transom_server::Tls;
+use transom_server::config::Config;
+
+use crate::house::{FOREIGN, House, PROJECT, RUNNING, STOPPED};
+
+/// How the member logs in, by each way there is.
+fn ways(house: &House) -> Vec<Vec<(&'static str, String)>> {
+    let (id, secret) = (house.member.id.clone(), house.member.secret.clone());
+    let at = |path: &str| format!("{}{path}", house.url);
+    let text = str::to_owned;
+    vec![
+        vec![
+            ("OS_AUTH_TYPE", text("v3applicationcredential")),
+            ("OS_AUTH_URL", at("/v3")),
+            ("OS_APPLICATION_CREDENTIAL_ID", id.clone()),
+            ("OS_APPLICATION_CREDENTIAL_SECRET", secret.clone()),
+        ],
+        vec![
+            ("OS_AUTH_TYPE", text("password")),
+            ("OS_AUTH_URL", at("/identity")),
+            ("OS_USERNAME", id.clone()),
+            ("OS_PASSWORD", secret.clone()),
+            ("OS_PROJECT_NAME", text(PROJECT)),
+            ("OS_USER_DOMAIN_NAME", text("Default")),
+            ("OS_PROJECT_DOMAIN_ID", text("default")),
+        ],
+        vec![
+            ("OS_AUTH_TYPE", text("v2password")),
+            ("OS_AUTH_URL", at("/v2.0")),
+            ("OS_USERNAME", id.clone()),
+            ("OS_PASSWORD", secret.clone()),
+            ("OS_TENANT_NAME", text(PROJECT)),
+        ],
+        vec![
+            ("OS_AUTH_TYPE", text("rackspace_apikey")),
+            ("OS_AUTH_URL", at("/v2.0")),
+            ("OS_USERNAME", id.clone()),
+            ("OS_API_KEY", secret.clone()),
+        ],
+        vec![
+            ("OS_AUTH_TYPE", text("http_basic")),
+            ("OS_ENDPOINT", at("/v2.1")),
+            ("OS_USERNAME", id),
+            ("OS_PASSWORD", secret),
+        ],
+    ]
+}
+
+async fn run(house: &House, program: &str, args: &[&str], way: &[(&'static str, String)]) -> Output {
+    let way: Vec<_> = way.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    house.run(program, args, &way).await
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The URL that a command printed is one that opens.
+async fn opens(house: &House, output: &Output) {
+    let text = told(output);
+    assert!(output.status.success(), "{text}");
+    let url =
+        text.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{text}"));
+    let path = url.strip_prefix(&house.url).unwrap();
+    assert_eq!(house.request(Method::HEAD, path).send().await.unwrap().status(), 200, "{url}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openstack_command_logs_in_by_every_way_and_gets_both_types() {
+    for tls in [Tls::Off, Tls::SelfSigned] {
+        let house = House::start_with(Config::default(), tls).await;
+        for way in ways(&house) {
+            for kind in ["--novnc", "--xvpvnc"] {
+                opens(
+                    &house,
+                    &run(&house, "openstack", &["console", "url", "show", kind, RUNNING], &way).await,
+                )
+                .await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openstack_command_asks_as_of_old_and_lists_servers() {
+    let house = House::start().await;
+    let way = &ways(&house)[0];
+    let old = ["--os-compute-api-version", "2.1", "console", "url", "show", "--xvpvnc", RUNNING];
+    opens(&house, &run(&house, "openstack", &old, way).await).await;
+    let list = run(&house, "openstack", &["server", "list", "-f", "csv"], way).await;
+    let text = told(&list);
+    assert!(
+        text.contains("\"web-1\",\"web-1\",\"ACTIVE\"") && text.contains("\"web-2\",\"web-2\",\"SHUTOFF\""),
+        "{text}"
+    );
+    assert!(!text.contains(FOREIGN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openstack_command_tells_each_failure() {
+    let house = House::start().await;
+    let mut way = ways(&house).swap_remove(0);
+    for (server, sentence) in [
+        (STOPPED, "Cannot 'get_vnc_console' instance web-2 while it is in vm_state stopped (HTTP 409)"),
+        ("nothing", "No Server found for nothing"),
+        (FOREIGN, "No Server found for theirs"),
+    ] {
+        let failed = run(&house, "openstack", &["console", "url", "show", server], &way).await;
+        let text = told(&failed);
+        let said = text.contains(sentence.trim_end_matches(" (HTTP 409)"))
+            || text.contains("No server with a name or ID");
+        assert!(!failed.status.success() && said, "{text}");
+    }
+    way.retain(|(name, _)| *name != "OS_APPLICATION_CREDENTIAL_SECRET");
+    way.push(("OS_APPLICATION_CREDENTIAL_SECRET", "guess".to_owned()));
+    let failed = run(&house, "openstack", &["console", "url", "show", RUNNING], &way).await;
+    assert!(
+        told(&failed).contains("The request you have made requires authentication. (HTTP 401)"),
+        "{}",
+        told(&failed)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nova_command_gets_both_types_at_every_microversion() {
+    let house = House::start().await;
+    for way in &ways(&house)[1..3] {
+        for version in ["2.1", "2.5", "2.6", "2.latest"] {
+            for kind in ["novnc", "xvpvnc"] {
+                let args = ["--os-compute-api-version", version, "get-vnc-console", RUNNING, kind];
+                opens(&house, &run(&house, "nova", &args, way).await).await;
+            }
+        }
+    }
+}
+
+/// Both SDK calls and novaclient's exceptions: type, status and sentence of each outcome.
+const OUTCOMES: &str = r#"
+import os
+import openstack
+from novaclient import client, exceptions
+
+cloud = openstack.connect(load_envvars=True)
+print("create", cloud.compute.create_console("web-1", console_type="novnc")["url"])
+print("action", cloud.compute.get_server_console_url("web-1", "xvpvnc")["url"])
+for server, kind in [("web-2", "novnc"), ("nothing", "novnc"), ("web-1", "bogus"), ("web-1", "spice-html5")]:
+    try:
+        cloud.compute.get_server_console_url(server, kind)
+    except openstack.exceptions.HttpException as error:
+        print("sdk", server, kind, error.status_code, error.details)
+nova = client.Client("2.1", session=cloud.session)
+print("nova", nova.servers.get_vnc_console("web-1", "xvpvnc")["console"]["url"])
+for server, kind in [("web-2", "xvpvnc"), ("theirs", "xvpvnc"), ("web-1", "bogus")]:
+    try:
+        nova.servers.get_vnc_console(server, kind)
+    except exceptions.ClientException as error:
+        print("nova", server, kind, type(error).__name__, error.code, error.message)
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_and_novaclient_get_urls_and_the_documented_exceptions() {
+    let house = House::start().await;
+    let output = run(&house, "python", &["-c", OUTCOMES], &ways(&house)[0]).await;
+    let text = told(&output);
+    assert!(output.status.success(), "{text}");
+    for line in [
+        "create http".to_owned(),
+        "action http".to_owned(),
+        "nova http".to_owned(),
+        format!(
+            "sdk {STOPPED} novnc 409 Cannot 'get_vnc_console' instance web-2 while it is in vm_state stopped"
+        ),
+        "sdk nothing novnc 404 Instance nothing could not be found.".to_owned(),
+        "sdk web-1 bogus 400".to_owned(),
+        format!("nova {STOPPED} xvpvnc Conflict 409 Cannot 'get_vnc_console' instance web-2"),
+        format!("nova {FOREIGN} xvpvnc NotFound 404 Instance theirs could not be found."),
+        "nova web-1 bogus BadRequest 400 Invalid input for field/attribute type. Value: bogus.".to_owned(),
+    ] {
+        assert!(text.lines().any(|told| told.starts_with(&line)), "{line} is missing in:\n{text}");
+    }
+}

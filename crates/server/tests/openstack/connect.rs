@@ -1,0 +1,132 @@
+//! The raw CONNECT of the Java viewer to the byte, and what `HEAD` and WebSockets say of the same URLs.
+
+use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use transom_server::Tls;
+use transom_server::config::Config;
+
+use crate::house::House;
+
+const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
+const GREETING: &str = "RFB 003.008\n";
+
+async fn dial(house: &House) -> TcpStream {
+    TcpStream::connect(house.server.address()).await.unwrap()
+}
+
+/// Sends these pieces one by one and reads as many bytes as are expected.
+async fn exchange(house: &House, pieces: impl IntoIterator<Item = &[u8]>, expected: usize) -> String {
+    let mut stream = dial(house).await;
+    stream.set_nodelay(true).unwrap();
+    for piece in pieces {
+        stream.write_all(piece).await.unwrap();
+    }
+    let mut answer = vec![0; expected];
+    stream.read_exact(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Sends this and reads all that comes back.
+async fn refusal(house: &House, request: &[u8]) -> String {
+    let mut stream = dial(house).await;
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_connect_is_answered_to_the_byte_however_it_is_cut() {
+    let house = House::start().await;
+    let url = house.console("xvpvnc").await;
+    let target = url.strip_prefix(&house.url).unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && target.starts_with("/console?token="), "{url}");
+    let request = format!("CONNECT {target} HTTP/1.0\r\n\r\n");
+    let expected = format!("{OK}{GREETING}");
+    assert_eq!(exchange(&house, [request.as_bytes()], expected.len()).await, expected);
+    assert_eq!(exchange(&house, request.as_bytes().chunks(1), expected.len()).await, expected);
+    let bare = format!("CONNECT {target} HTTP/1.1\n\n");
+    assert_eq!(exchange(&house, [bare.as_bytes()], expected.len()).await, expected);
+    // What a viewer sends at once behind its head is RFB already.
+    let ahead = format!("{request}{GREETING}\u{1}");
+    let expected = format!("{expected}\u{1}\u{1}\0\0\0\0");
+    assert_eq!(exchange(&house, [ahead.as_bytes()], expected.len()).await, expected);
+}
+
+#[tokio::test]
+async fn a_connect_without_a_good_token_is_refused_as_the_old_gateway_did() {
+    let house = House::start().await;
+    let refused = |status: &str, words: &str| {
+        let length = words.len();
+        format!(
+            "HTTP/1.1 {status} {words}\r\nContent-Type: text/html\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{words}"
+        )
+    };
+    let invalid = refused("400", "Invalid Request");
+    let unauthorised = refused("401", "Not Authorized");
+    let long = format!("CONNECT /console?token={} HTTP/1.0\r\n\r\n", "x".repeat(1024 * 1024));
+    for (request, expected) in [
+        ("CONNECT /console HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?token= HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /elsewhere?token=T HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT example.com:25 HTTP/1.1\r\nHost: example.com:25\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/1.0\r\nCONNECT /console?token=B HTTP/1.0\r\n\r\n", &invalid),
+        (&long, &invalid),
+        ("CONNECT /console?token=00000000-0000-0000-0000-000000000000 HTTP/1.0\r\n\r\n", &unauthorised),
+    ] {
+        assert_eq!(&refusal(&house, request.as_bytes()).await, expected, "{request:.60}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_tells_whether_a_url_is_good_and_uses_nothing_up() {
+    let mut config = Config::default();
+    config.grants.openstack.uses = 1;
+    let house = House::start_with(config, Tls::Off).await;
+    for kind in ["novnc", "xvpvnc"] {
+        let url = house.console(kind).await;
+        let path = url.strip_prefix(&house.url).unwrap();
+        assert!(path.contains('?'), "Horizon appends &title= to {path}");
+        let head = |path: String| house.request(Method::HEAD, &path).send();
+        for _ in 0..3 {
+            assert_eq!(head(format!("{path}&title=web-1")).await.unwrap().status(), 200);
+        }
+        let wrong = path.replace(path.rsplit('-').next().unwrap(), "000000000000");
+        assert_eq!(head(wrong).await.unwrap().status(), 401);
+        assert_eq!(house.request(Method::GET, path).send().await.unwrap().status(), 200);
+        assert_eq!(house.request(Method::DELETE, path).send().await.unwrap().status(), 405);
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_speaks_binary_or_no_subprotocol() {
+    let house = House::start().await;
+    let url = house.console("novnc").await;
+    let (_, token) = url.rsplit_once("%3D").unwrap();
+    let open = |path: String, protocol: Option<&'static str>, origin: Option<String>| {
+        let request = house.request(Method::GET, &path).header("connection", "Upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        let mut request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        if let Some(protocol) = protocol {
+            request = request.header("sec-websocket-protocol", protocol);
+        }
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        request.send()
+    };
+    for path in ["/", "/websockify"] {
+        let path = format!("{path}?token={token}");
+        assert_eq!(open(path.clone(), None, None).await.unwrap().status(), 101);
+        let binary = open(path.clone(), Some("base64, binary"), None).await.unwrap();
+        assert_eq!(
+            (binary.status().as_u16(), &binary.headers()["sec-websocket-protocol"]),
+            (101, &"binary".parse().unwrap())
+        );
+        assert_eq!(open(path.clone(), Some("base64"), None).await.unwrap().status(), 400);
+        let near = open(path.clone(), None, Some("http://127.0.0.1:6080".to_owned())).await.unwrap();
+        assert_eq!(near.status(), 101);
+    }
+}

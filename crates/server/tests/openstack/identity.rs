@@ -1,0 +1,141 @@
+//! Tokens: got by every method, shown, and worth nothing once they are revoked.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, House, PROJECT, answer};
+
+async fn log_in(house: &House, auth: Value) -> Answer {
+    answer(house.request(Method::POST, "/v3/auth/tokens").json(&json!({ "auth": auth }))).await
+}
+
+#[tokio::test]
+async fn an_access_key_is_a_user_and_an_application_credential() {
+    let house = House::start().await;
+    let (id, secret) = (&house.member.id, &house.member.secret);
+    let domain = json!({"name": "Default"});
+    let user = json!({"name": id, "domain": domain, "password": secret});
+    let password = |user: &Value| json!({"methods": ["password"], "password": {"user": user}});
+    let credential = json!({"methods": ["application_credential"], "application_credential": {"id": id, "secret": secret}});
+    let scope = json!({"project": {"name": PROJECT, "domain": {"id": "default"}}});
+    for auth in [
+        json!({"identity": password(&user), "scope": scope}),
+        json!({"identity": password(&json!({"id": id, "password": secret}))}),
+        json!({"identity": credential}),
+        json!({"identity": {"methods": ["application_credential"], "application_credential":
+            {"name": "test", "user": {"id": id}, "secret": secret}}}),
+    ] {
+        let got = log_in(&house, auth).await;
+        assert_eq!(got.status, 201, "{:?}", got.body);
+        let token = &got.body["token"];
+        assert_eq!((&token["user"]["id"], &token["project"]["name"]), (&json!(id), &json!(PROJECT)));
+        let kinds: Vec<_> = token["catalog"].as_array().unwrap().iter().map(|entry| &entry["type"]).collect();
+        assert_eq!(kinds, ["compute", "identity"]);
+        assert!(!got.header("x-subject-token").is_empty());
+    }
+    let elsewhere = json!({"name": id, "domain": {"name": "Elsewhere"}, "password": secret});
+    let wrong = json!({"id": id, "password": "guess"});
+    for auth in [
+        json!({"identity": password(&elsewhere)}),
+        json!({"identity": password(&wrong)}),
+        json!({"identity": password(&user), "scope": {"project": {"name": "other", "domain": domain}}}),
+        json!({"identity": password(&user), "scope": {"system": {"all": true}}}),
+        json!({"identity": {"methods": ["totp"]}}),
+    ] {
+        let refused = log_in(&house, auth).await;
+        let message = "The request you have made requires authentication.";
+        let expected = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
+        assert_eq!((refused.status, refused.body), (401, expected));
+    }
+    assert_eq!(log_in(&house, json!({"identity": {}})).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_token_is_shown_passed_on_and_revoked() {
+    let house = House::start().await;
+    let (id, secret) = (&house.member.id, &house.member.secret);
+    let got = log_in(
+        &house,
+        json!({"identity": {"methods": ["application_credential"],
+        "application_credential": {"id": id, "secret": secret}}}),
+    )
+    .await;
+    let token = got.header("x-subject-token").to_owned();
+    let with = |method: Method, path: &str| {
+        house.request(method, path).header("x-auth-token", &token).header("x-subject-token", &token)
+    };
+    let shown = answer(with(Method::GET, "/v3/auth/tokens")).await;
+    assert_eq!((shown.status, &shown.body["token"]["user"]["id"]), (200, &json!(id)));
+    assert_eq!(with(Method::HEAD, "/identity/v3/auth/tokens").send().await.unwrap().status(), 200);
+    let projects = answer(with(Method::GET, "/v3/auth/projects")).await;
+    assert_eq!(projects.body["projects"][0]["name"], PROJECT);
+    assert_eq!(answer(with(Method::GET, "/v3/auth/catalog")).await.body["catalog"][0]["type"], "compute");
+
+    let passed_on = log_in(&house, json!({"identity": {"methods": ["token"], "token": {"id": token}}})).await;
+    assert_eq!(passed_on.status, 201);
+    assert_eq!(
+        passed_on.body["token"]["expires_at"], got.body["token"]["expires_at"],
+        "it must not outlive the first"
+    );
+
+    assert_eq!(with(Method::DELETE, "/v3/auth/tokens").send().await.unwrap().status(), 204);
+    assert_eq!(with(Method::GET, "/v3/auth/tokens").send().await.unwrap().status(), 401);
+    assert_eq!(with(Method::GET, "/v2.1/servers").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_revoked_keys_tokens_are_worth_nothing() {
+    let house = House::start().await;
+    let token = house.token(&house.member).await;
+    let ask = || house.request(Method::GET, "/v2.1/servers").header("x-auth-token", &token).send();
+    assert_eq!(ask().await.unwrap().status(), 200);
+    let id = house.member.id.parse().unwrap();
+    house.server.app().revoke_key(&crate::house::operator(), &id).await.unwrap();
+    assert_eq!(ask().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn rackspaces_identity_takes_password_and_api_key() {
+    let house = House::start().await;
+    let (id, secret) = (&house.member.id, &house.member.secret);
+    let ask =
+        |auth: Value| answer(house.request(Method::POST, "/v2.0/tokens").json(&json!({ "auth": auth })));
+    for auth in [
+        json!({"passwordCredentials": {"username": id, "password": secret}, "tenantName": PROJECT}),
+        json!({"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": secret}}),
+    ] {
+        let got = ask(auth).await;
+        assert_eq!(got.status, 200, "{:?}", got.body);
+        let access = &got.body["access"];
+        let compute = &access["serviceCatalog"][0];
+        assert_eq!(compute["name"], "cloudServersOpenStack");
+        let tenant = access["token"]["tenant"]["id"].as_str().unwrap();
+        assert_eq!(compute["endpoints"][0]["publicURL"], format!("{}/v2/{tenant}", house.url));
+    }
+    let wrong = ask(json!({"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": "guess"}})).await;
+    assert_eq!((wrong.status, &wrong.body["unauthorized"]["code"]), (401, &json!(401)));
+    let both = json!({"passwordCredentials": {"username": id, "password": secret}, "tenantName": "a", "tenantId": "b"});
+    assert_eq!(ask(both).await.body["badRequest"]["code"], 400);
+}
+
+#[tokio::test]
+async fn version_documents_need_no_token_and_stand_with_and_without_a_slash() {
+    let house = House::start().await;
+    let get = |path: &'static str| answer(house.request(Method::GET, path));
+    for (path, status, pointer, expected) in [
+        ("/identity", 300, "/versions/values/0/id", "v3.14"),
+        ("/identity/", 300, "/versions/values/0/id", "v3.14"),
+        ("/v3", 200, "/version/id", "v3.14"),
+        ("/identity/v3/", 200, "/version/id", "v3.14"),
+        ("/v2.0", 200, "/version/id", "v2.0"),
+        ("/compute", 200, "/versions/1/version", "2.96"),
+        ("/v2.1", 200, "/version/min_version", "2.1"),
+        ("/compute/v2.1/", 200, "/version/version", "2.96"),
+        ("/v2/", 200, "/version/id", "v2.0"),
+        ("/compute/elsewhere", 300, "/choices/1/id", "v2.1"),
+    ] {
+        let answer = get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.body.pointer(pointer), Some(&json!(expected)), "{path}");
+    }
+}

@@ -1,0 +1,46 @@
+//! A viewer in Java, as xvpvnc URLs were made for.
+
+use std::process::{Command, Output};
+
+use transom_server::Tls;
+use transom_server::config::Config;
+
+use crate::house::{House, output, repository};
+
+/// Opens a URL with the viewer; the JDK compiles it on the way.
+async fn view(house: &House, url: &str) -> Output {
+    let mut command = Command::new("java");
+    if let Some(ca) = house.server.ca() {
+        let store = house.data.path().join("trust.p12");
+        let mut keytool = Command::new("keytool");
+        keytool.args(["-importcert", "-noprompt", "-storepass", "changeit", "-alias", "ca", "-file"]);
+        keytool.arg(ca).arg("-keystore").arg(&store);
+        if !store.exists() {
+            assert!(output(keytool).await.status.success());
+        }
+        command.arg(format!("-Djavax.net.ssl.trustStore={}", store.display()));
+    }
+    command.arg(repository().join("tests/clients/java/Viewer.java")).arg(url);
+    output(command).await
+}
+
+async fn a_desktop_is_seen(house: &House) {
+    let seen = view(house, &house.console("xvpvnc").await).await;
+    let text = String::from_utf8_lossy(&seen.stdout).into_owned();
+    let error = String::from_utf8_lossy(&seen.stderr);
+    assert!(seen.status.success() && text.contains('x'), "{text}{error}");
+    let wrong = format!("{}/console?token=00000000-0000-0000-0000-000000000000", house.url);
+    let refused = view(house, &wrong).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&refused.stderr).trim(), r#"Proxy reports "401 Not Authorized""#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_sees_the_desktop_over_plain_tcp() {
+    a_desktop_is_seen(&House::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_sees_the_desktop_over_tls() {
+    a_desktop_is_seen(&House::start_with(Config::default(), Tls::SelfSigned).await).await;
+}

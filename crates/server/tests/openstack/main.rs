@@ -1,0 +1,9 @@
+//! The OpenStack and Rackspace front door, through plain HTTP, the raw CONNECT, and the clients that people use.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod clients;
+mod connect;
+mod faults;
+mod house;
+mod identity;
+mod java;
