@@ -129,8 +129,10 @@ async fn the_openstack_command_tells_each_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_nova_command_gets_both_types_at_every_microversion() {
     let house = House::start().await;
-    for way in &ways(&house)[1..3] {
-        for version in ["2.1", "2.5", "2.6", "2.latest"] {
+    let ways = ways(&house);
+    // Rackspace's /v2 has no microversions, and novaclient knows that.
+    for (way, versions) in [(&ways[1], &["2.1", "2.5", "2.6", "2.latest"][..]), (&ways[2], &["2.1"])] {
+        for version in versions {
             for kind in ["novnc", "xvpvnc"] {
                 let args = ["--os-compute-api-version", version, "get-vnc-console", RUNNING, kind];
                 opens(&house, &run(&house, "nova", &args, way).await).await;
@@ -148,7 +150,7 @@ from novaclient import client, exceptions
 cloud = openstack.connect(load_envvars=True)
 print("create", cloud.compute.create_console("web-1", console_type="novnc")["url"])
 print("action", cloud.compute.get_server_console_url("web-1", "xvpvnc")["url"])
-for server, kind in [("web-2", "novnc"), ("nothing", "novnc"), ("web-1", "bogus"), ("web-1", "spice-html5")]:
+for server, kind in [("web-2", "novnc"), ("nothing", "novnc"), ("web-1", "spice-html5")]:
     try:
         cloud.compute.get_server_console_url(server, kind)
     except openstack.exceptions.HttpException as error:
@@ -176,7 +178,7 @@ async fn the_sdk_and_novaclient_get_urls_and_the_documented_exceptions() {
             "sdk {STOPPED} novnc 409 Cannot 'get_vnc_console' instance web-2 while it is in vm_state stopped"
         ),
         "sdk nothing novnc 404 Instance nothing could not be found.".to_owned(),
-        "sdk web-1 bogus 400".to_owned(),
+        "sdk web-1 spice-html5 404 The resource could not be found.".to_owned(),
         format!("nova {STOPPED} xvpvnc Conflict 409 Cannot 'get_vnc_console' instance web-2"),
         format!("nova {FOREIGN} xvpvnc NotFound 404 Instance theirs could not be found."),
         "nova web-1 bogus BadRequest 400 Invalid input for field/attribute type. Value: bogus.".to_owned(),

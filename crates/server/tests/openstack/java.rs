@@ -19,6 +19,7 @@ async fn view(house: &House, url: &str) -> Output {
             assert!(output(keytool).await.status.success());
         }
         command.arg(format!("-Djavax.net.ssl.trustStore={}", store.display()));
+        command.arg("-Djavax.net.ssl.trustStorePassword=changeit");
     }
     command.arg(repository().join("tests/clients/java/Viewer.java")).arg(url);
     output(command).await
