@@ -32,3 +32,4 @@ mod paging;
 mod reservation;
 mod sweep;
 mod tickets;
+mod tokens;

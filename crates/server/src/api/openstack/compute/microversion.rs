@@ -24,7 +24,8 @@ impl Microversion {
             let (service, version) = entry.trim().split_once(char::is_whitespace)?;
             service.eq_ignore_ascii_case("compute").then(|| version.trim())
         });
-        let legacy = || headers.get_all(LEGACY).into_iter().filter_map(|value| value.to_str().ok()).next_back();
+        let legacy =
+            || headers.get_all(LEGACY).into_iter().filter_map(|value| value.to_str().ok()).next_back();
         match ours.next_back().or_else(legacy).map(str::trim) {
             None => Ok(Self::FIRST),
             Some("latest") => Ok(Self::LAST),
