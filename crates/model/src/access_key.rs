@@ -45,7 +45,7 @@ impl FromStr for AccessKeyId {
     }
 }
 
-fn base58(byte: u8) -> char {
+pub(crate) fn base58(byte: u8) -> char {
     char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])
 }
 

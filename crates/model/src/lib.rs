@@ -7,6 +7,7 @@ pub mod access_key;
 pub mod api;
 pub mod api_token;
 pub mod audit;
+pub mod cloud;
 pub mod end_reason;
 pub mod endpoint;
 pub mod grant;

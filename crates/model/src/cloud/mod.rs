@@ -1,0 +1,50 @@
+//! Cloud addresses: the identities by which devices join and viewers reach them, and who may reach whom.
+//!
+//! An address is issued under one access key. It either listens (a device) or connects (a viewer); which addresses
+//! may connect is the listener's own choice, see [`access::judge`]. Its password is kept as a SCRAM verifier only.
+
+pub mod access;
+mod address;
+pub mod draft;
+mod password;
+
+use crate::Timestamp;
+use crate::access_key::AccessKeyId;
+use crate::id::{NodeId, ProjectId};
+
+pub use access::{AccessControl, Action, GroupName, Reach};
+pub use address::CloudAddress;
+pub use draft::{Draft, DraftAccessControl, DraftFault};
+pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
+
+/// What is known of a cloud address, without its password's verifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressRecord {
+    /// The address.
+    pub address: CloudAddress,
+    /// The access key that it belongs to.
+    pub key: AccessKeyId,
+    /// That key's project.
+    pub project: ProjectId,
+    /// What it does, and whom it reaches or lets in.
+    pub reach: Reach,
+    /// Its entity version: rises with every change and every reset, never by being read or used.
+    pub version: u64,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was last changed or reset.
+    pub changed_at: Timestamp,
+    /// Whether a device is joined under it.
+    pub presence: Presence,
+}
+
+/// Whether a device is joined under an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Rises with every join: of two who say they are this address, the higher one is.
+    pub epoch: u64,
+    /// The node that it is joined at; none: offline.
+    pub node: Option<NodeId>,
+    /// When it was last joined; none: never.
+    pub last_seen: Option<Timestamp>,
+}
