@@ -10,6 +10,7 @@
 mod access_key;
 mod api_token;
 mod audit;
+mod cloud;
 mod database;
 mod error;
 mod grant;
@@ -27,6 +28,7 @@ mod url;
 pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
 pub use api_token::NewApiToken;
 pub use audit::{AuditQuery, AuditStart};
+pub use cloud::{AddressQuery, Guarded, NewAddress, Precondition, Scope};
 pub use error::{Cause, Result, StoreError};
 pub use grant::{NewGrant, TokenStanding};
 pub use instance::{Change, InstanceChange, NewInstance};

@@ -49,7 +49,12 @@ impl Store {
     }
 }
 
-/// Raises the revision, in the transaction of what may end sessions: after its changes, before its audit record.
-pub(crate) async fn raise(db: &mut Connection<'_>) -> Result<()> {
-    db.run(sql("UPDATE counters SET value = value + 1 WHERE name = 'revision'")).await.map(drop)
+/// Raises the revision and answers it, in the transaction of what may end sessions: after its changes, before its audit
+/// record.
+pub(crate) async fn raise(db: &mut Connection<'_>) -> Result<i64> {
+    const RAISE: &str = "UPDATE counters SET value = value + 1 WHERE name = 'revision' RETURNING value";
+    match db.first(sql(RAISE)).await? {
+        Some(mut row) => row.value(),
+        None => Err(StoreError::Corrupt("no revision".to_owned())),
+    }
 }

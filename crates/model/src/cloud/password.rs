@@ -94,7 +94,7 @@ impl Verifier {
             salt: salt.to_owned(),
             iterations,
             stored_key: hash(&client_key(&salted)),
-            server_key: mac(&*salted, b"Server Key"),
+            server_key: mac(&salted, b"Server Key"),
         }
     }
 

@@ -1,0 +1,227 @@
+//! Changing, resetting, moving and removing addresses, under a condition that is judged in the same transaction.
+
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{AddressRecord, CloudAddress, Reach, Verifier};
+
+use super::{Columns, Scope, address_columns, next_seq, read};
+use crate::audit::write_down;
+use crate::database::{Connection, Row, Sql, sql};
+use crate::revision::raise;
+use crate::{Result, Store, StoreError};
+
+/// Which entity versions an operation is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Whichever there is.
+    Any,
+    /// One of these; of two operations that name the same one, one wins.
+    OneOf(Vec<u64>),
+}
+
+impl Precondition {
+    /// Whether an operation under this condition may touch that version.
+    #[must_use]
+    pub fn holds(&self, version: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(versions) => versions.contains(&version),
+        }
+    }
+}
+
+/// What became of an operation under a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guarded<T> {
+    /// It happened.
+    Done(T),
+    /// There is no such address.
+    Missing,
+    /// The address has another version; nothing was changed.
+    Stale,
+}
+
+/// An address that this transaction holds: nobody else changes it until the end.
+struct Held {
+    version: u64,
+    /// The revision that makes the other nodes look.
+    revision: i64,
+}
+
+/// Each of these raises the address's version and the revision: what the address no longer allows is to end.
+impl Store {
+    /// Replaces what an address does, and whom it reaches or lets in.
+    pub async fn change_address(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        reach: Reach,
+        condition: Precondition,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<AddressRecord>> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                let reach = Columns::of(&reach)?;
+                let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+                    .push_value(", action = ", reach.action)
+                    .push_value(", groups = ", reach.groups)
+                    .push_value(", access_control = ", reach.access_control);
+                update(db, &scope, &address, &condition, set, &audit).await
+            })
+        })
+        .await
+    }
+
+    /// Gives an address another password.
+    pub async fn reset_address(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        verifier: Verifier,
+        condition: Precondition,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<AddressRecord>> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+                    .push_value(", salt = ", verifier.salt.as_slice())
+                    .push_value(", iterations = ", verifier.iterations.get())
+                    .push_value(", stored_key = ", verifier.stored_key.as_slice())
+                    .push_value(", server_key = ", verifier.server_key.as_slice());
+                update(db, &scope, &address, &condition, set, &audit).await
+            })
+        })
+        .await
+    }
+
+    /// Moves an address to another access key, as the last of its addresses. `NotFound` where that does not exist or is
+    /// revoked.
+    pub async fn move_address(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        to: &AccessKeyId,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<AddressRecord>> {
+        let (scope, address, to, audit) = (scope.clone(), address.clone(), to.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { relocate(db, &scope, &address, &to, &audit).await })).await
+    }
+
+    /// Removes an address; it is never issued again.
+    pub async fn remove_address(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        condition: Precondition,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<()>> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        self.write(move |db| Box::pin(async move { remove(db, &scope, &address, &condition, &audit).await }))
+            .await
+    }
+}
+
+/// Takes hold of an address. On PostgreSQL the update locks the row and then sees it as it is.
+async fn hold(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    condition: &Precondition,
+) -> Result<Guarded<Held>> {
+    let lock = sql("UPDATE cloud_addresses SET version = version WHERE 1 = 1")
+        .push_value(" AND address = ", address);
+    let Some(mut row) = db.first(scope.push_to(lock).push(" RETURNING version")).await? else {
+        return Ok(Guarded::Missing);
+    };
+    let version = row.count()?;
+    if !condition.holds(version) {
+        return Ok(Guarded::Stale);
+    }
+    let revision = raise(db).await?;
+    Ok(Guarded::Done(Held { version, revision }))
+}
+
+async fn update(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    condition: &Precondition,
+    set: Sql,
+    audit: &AuditEntry,
+) -> Result<Guarded<AddressRecord>> {
+    let held = match hold(db, scope, address, condition).await? {
+        Guarded::Done(held) => held,
+        Guarded::Missing => return Ok(Guarded::Missing),
+        Guarded::Stale => return Ok(Guarded::Stale),
+    };
+    let changed = changed(db, address, &held, set).await?;
+    tell(db, audit, &held, Some(changed.version)).await?;
+    Ok(Guarded::Done(changed))
+}
+
+/// Runs an update on a held address and raises its version.
+async fn changed(
+    db: &mut Connection<'_>,
+    address: &CloudAddress,
+    held: &Held,
+    set: Sql,
+) -> Result<AddressRecord> {
+    let update = set
+        .push_value(", version = ", held.version + 1)
+        .push_value(", revision = ", held.revision)
+        .push_value(" WHERE address = ", address)
+        .push(concat!(" RETURNING ", address_columns!()));
+    let row: Option<Row> = db.first(update).await?;
+    read(&mut row.ok_or_else(|| super::corrupt("a held address that is gone"))?)
+}
+
+async fn relocate(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    to: &AccessKeyId,
+    audit: &AuditEntry,
+) -> Result<Guarded<AddressRecord>> {
+    const PROJECT: &str = "SELECT project_id FROM access_keys WHERE id = $1 AND revoked_at IS NULL";
+    // The counter before the address, as whoever creates one: two that wait for each other would be a deadlock.
+    let Some(mut row) = db.first(sql(PROJECT).bind(to)).await? else {
+        return Err(StoreError::NotFound("the access key does not exist"));
+    };
+    let project: String = row.value()?;
+    let seq = next_seq(db, to).await?;
+    let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+        .push_value(", key_id = ", to)
+        .push_value(", project_id = ", project)
+        .push_value(", seq = ", seq);
+    update(db, scope, address, &Precondition::Any, set, audit).await
+}
+
+async fn remove(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    condition: &Precondition,
+    audit: &AuditEntry,
+) -> Result<Guarded<()>> {
+    let held = match hold(db, scope, address, condition).await? {
+        Guarded::Done(held) => held,
+        Guarded::Missing => return Ok(Guarded::Missing),
+        Guarded::Stale => return Ok(Guarded::Stale),
+    };
+    db.run(sql("DELETE FROM cloud_addresses WHERE address = $1").bind(address)).await?;
+    tell(db, audit, &held, None).await?;
+    Ok(Guarded::Done(()))
+}
+
+/// Writes the audit record, with the versions before and after.
+async fn tell(db: &mut Connection<'_>, audit: &AuditEntry, held: &Held, after: Option<u64>) -> Result<()> {
+    let after = after.map_or_else(|| "removed".to_owned(), |version| format!("version {version}"));
+    let versions = format!("version {} → {after}", held.version);
+    let detail = match &audit.detail {
+        Some(detail) => format!("{detail}; {versions}"),
+        None => versions,
+    };
+    write_down(db, &AuditEntry { detail: Some(detail), ..audit.clone() }).await
+}

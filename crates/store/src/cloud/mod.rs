@@ -1,0 +1,236 @@
+//! Cloud addresses: issuing, finding, listing.
+
+mod change;
+mod enforced;
+mod presence;
+
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{AccessControl, Action, AddressRecord, CloudAddress, Presence, Reach, Verifier};
+use transom_model::id::ProjectId;
+
+use crate::audit::write_down;
+use crate::database::{Connection, Row, Sql, sql};
+use crate::{Page, Result, Store, StoreError};
+
+pub use change::{Guarded, Precondition};
+
+/// A cloud address to be issued.
+#[derive(Clone, Debug)]
+pub struct NewAddress {
+    /// The address; it must never have been issued before.
+    pub address: CloudAddress,
+    /// The access key that it is for.
+    pub key: AccessKeyId,
+    /// What it does, and whom it reaches or lets in.
+    pub reach: Reach,
+    /// What is kept of its password.
+    pub verifier: Verifier,
+}
+
+/// Whose addresses are looked at; all others do not exist for the operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// A project's.
+    Project(ProjectId),
+    /// An access key's.
+    Key(AccessKeyId),
+}
+
+/// Which addresses are asked for: those that fit everything that is given.
+#[derive(Clone, Debug, Default)]
+pub struct AddressQuery {
+    /// Of this project.
+    pub project: Option<ProjectId>,
+    /// Of this access key.
+    pub key: Option<AccessKeyId>,
+    /// Only those that a device is joined under.
+    pub online: bool,
+}
+
+macro_rules! address_columns {
+    () => {
+        "cloud_addresses.address, cloud_addresses.key_id, cloud_addresses.project_id, cloud_addresses.action, \
+         cloud_addresses.groups, cloud_addresses.access_control, cloud_addresses.version, \
+         cloud_addresses.created_at, cloud_addresses.changed_at, cloud_addresses.epoch, cloud_addresses.node_id, \
+         cloud_addresses.last_seen"
+    };
+}
+use address_columns;
+
+const SELECT: &str = concat!("SELECT ", address_columns!(), " FROM cloud_addresses WHERE 1 = 1");
+
+impl Store {
+    /// Issues an address. `Conflict` where it was issued before, also if it was removed since; `NotFound` where the key
+    /// does not exist or is revoked.
+    pub async fn create_address(&self, new: NewAddress, audit: &AuditEntry) -> Result<AddressRecord> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { create(db, new, &audit).await })).await
+    }
+
+    /// One address.
+    pub async fn address(&self, scope: &Scope, address: &CloudAddress) -> Result<Option<AddressRecord>> {
+        let found = scope.push_to(sql(SELECT).push_value(" AND address = ", address));
+        self.first(found).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// One address of anybody, with what its password is verified by.
+    pub async fn address_with_verifier(
+        &self,
+        address: &CloudAddress,
+    ) -> Result<Option<(AddressRecord, Verifier)>> {
+        const BOTH: &str = concat!(
+            "SELECT ",
+            address_columns!(),
+            ", salt, iterations, stored_key, server_key FROM cloud_addresses WHERE address = $1"
+        );
+        let Some(mut row) = self.first(sql(BOTH).bind(address)).await? else { return Ok(None) };
+        let record = read(&mut row)?;
+        let salt = row.value()?;
+        let iterations = row.count::<u32>()?.try_into().map_err(|_| corrupt("an iteration count"))?;
+        let stored_key = digest(&mut row)?;
+        let server_key = digest(&mut row)?;
+        Ok(Some((record, Verifier { salt, iterations, stored_key, server_key })))
+    }
+
+    /// A key's addresses in the order in which they came to it, at most `limit` (and at most [`Page::MAX`]): those whose
+    /// number is greater than `after`, each with its number. Numbers start with 1 and become visible in order.
+    pub async fn key_addresses(
+        &self,
+        key: &AccessKeyId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CloudAddress)>> {
+        const PAGE: &str = "SELECT seq, address FROM cloud_addresses WHERE key_id = $1 AND seq > $2 \
+            ORDER BY seq LIMIT $3";
+        let rows = self.all(sql(PAGE).bind(key).bind(after).bind(limit.min(Page::MAX))).await?;
+        rows.into_iter().map(|mut row| Ok((row.value()?, row.parsed()?))).collect()
+    }
+
+    /// Addresses by their text.
+    pub async fn addresses(&self, query: &AddressQuery, page: Page) -> Result<Vec<AddressRecord>> {
+        let addresses = sql(SELECT)
+            .push_some(" AND project_id = ", query.project)
+            .push_some(" AND key_id = ", query.key.as_ref())
+            .push_some(" AND address > ", page.after);
+        let addresses = if query.online { addresses.push(" AND node_id IS NOT NULL") } else { addresses };
+        let rows = self.all(addresses.push_value(" ORDER BY address LIMIT ", page.limit)).await?;
+        rows.into_iter().map(|mut row| read(&mut row)).collect()
+    }
+}
+
+impl Scope {
+    fn push_to(&self, statement: Sql) -> Sql {
+        match self {
+            Self::All => statement,
+            Self::Project(project) => statement.push_value(" AND project_id = ", *project),
+            Self::Key(key) => statement.push_value(" AND key_id = ", key),
+        }
+    }
+}
+
+async fn create(db: &mut Connection<'_>, new: NewAddress, audit: &AuditEntry) -> Result<AddressRecord> {
+    const ISSUE: &str = "INSERT INTO issued_cloud_addresses (address) VALUES ($1) ON CONFLICT DO NOTHING";
+    const INSERT: &str = concat!(
+        "INSERT INTO cloud_addresses (address, key_id, project_id, seq, action, groups, access_control, version, \
+         revision, salt, iterations, stored_key, server_key, created_at, changed_at) \
+         SELECT $1, access_keys.id, access_keys.project_id, $3, $4, $5, $6, 1, 0, $7, $8, $9, $10, clock.now, clock.now \
+         FROM access_keys CROSS JOIN clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL RETURNING ",
+        address_columns!()
+    );
+    if db.run(sql(ISSUE).bind(&new.address)).await? == 0 {
+        return Err(StoreError::Conflict("the cloud address was issued before"));
+    }
+    let seq = next_seq(db, &new.key).await?;
+    let reach = Columns::of(&new.reach)?;
+    let insert = sql(INSERT)
+        .bind(&new.address)
+        .bind(&new.key)
+        .bind(seq)
+        .bind(reach.action)
+        .bind(reach.groups)
+        .bind(reach.access_control)
+        .bind(new.verifier.salt.as_slice())
+        .bind(new.verifier.iterations.get())
+        .bind(new.verifier.stored_key.as_slice())
+        .bind(new.verifier.server_key.as_slice());
+    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("the access key does not exist"))?;
+    write_down(db, audit).await?;
+    read(&mut row)
+}
+
+/// The next number under this key.
+async fn next_seq(db: &mut Connection<'_>, key: &AccessKeyId) -> Result<i64> {
+    const RAISE: &str = "INSERT INTO cloud_address_counters (key_id, value) VALUES ($1, 1) \
+        ON CONFLICT (key_id) DO UPDATE SET value = cloud_address_counters.value + 1 RETURNING value";
+    let row = db.first(sql(RAISE).bind(key)).await?;
+    row.ok_or_else(|| corrupt("a counter without value"))?.value()
+}
+
+/// A reach as columns.
+struct Columns {
+    action: Action,
+    groups: Option<String>,
+    access_control: Option<String>,
+}
+
+impl Columns {
+    fn of(reach: &Reach) -> Result<Self> {
+        let action = reach.action();
+        let (groups, access_control) = match reach {
+            Reach::Connect { groups } if groups.is_empty() => (None, None),
+            Reach::Connect { groups } => (Some(json(groups)?), None),
+            Reach::Listen { access } => (None, access.as_ref().map(json).transpose()?),
+        };
+        Ok(Self { action, groups, access_control })
+    }
+
+    fn read(row: &mut Row) -> Result<Reach> {
+        let action = row.parsed()?;
+        let groups: Option<String> = row.value()?;
+        let access_control: Option<String> = row.value()?;
+        let wrong = |_| corrupt("what is not a cloud address's access");
+        Ok(match action {
+            Action::Connect => {
+                let groups = groups.map(|text| serde_json::from_str(&text)).transpose().map_err(wrong)?;
+                Reach::Connect { groups: groups.unwrap_or_default() }
+            }
+            Action::Listen => {
+                let access = access_control.map(|text| serde_json::from_str::<AccessControl>(&text));
+                Reach::Listen { access: access.transpose().map_err(wrong)? }
+            }
+        })
+    }
+}
+
+/// JSON writes every control character as an escape, so that also a name with NUL in it can be kept.
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| corrupt("what cannot be written as JSON"))
+}
+
+fn read(row: &mut Row) -> Result<AddressRecord> {
+    Ok(AddressRecord {
+        address: row.parsed()?,
+        key: row.parsed()?,
+        project: row.parsed()?,
+        reach: Columns::read(row)?,
+        version: row.count()?,
+        created_at: row.time()?,
+        changed_at: row.time()?,
+        presence: Presence {
+            epoch: row.count()?,
+            node: row.parsed_or_null()?,
+            last_seen: row.time_or_null()?,
+        },
+    })
+}
+
+fn digest(row: &mut Row) -> Result<[u8; 32]> {
+    row.value::<Vec<u8>>()?.try_into().map_err(|_| corrupt("a verifier"))
+}
+
+fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt(what.to_owned())
+}

@@ -1,0 +1,240 @@
+//! Cloud addresses, on both databases.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach};
+use transom_model::grant::Dialect;
+use transom_model::id::{NodeId, ProjectId};
+use transom_model::instance::Sealed;
+use transom_store::{
+    AddressQuery, DatabaseUrl, Guarded, NewAccessKey, NewAddress, NewKeySecret, Page, Precondition, Scope,
+    Store, StoreError,
+};
+use uuid::Uuid;
+
+struct House {
+    store: Store,
+    project: ProjectId,
+    key: AccessKeyId,
+    _folder: tempfile::TempDir,
+}
+
+fn entry(action: &'static str) -> AuditEntry {
+    AuditEntry {
+        request: None,
+        actor: Actor::Operator,
+        dialect: Dialect::VncCloud,
+        action,
+        target: "address".to_owned(),
+        outcome: "ok",
+        project: None,
+        grant: None,
+        session: None,
+        detail: None,
+    }
+}
+
+async fn houses() -> [House; 2] {
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    [House::open(None).await, House::open(Some(postgres)).await]
+}
+
+impl House {
+    async fn open(url: Option<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match url {
+            None => DatabaseUrl::sqlite(folder.path().join("transom.db")),
+            Some(url) => DatabaseUrl::parse(&url).unwrap(),
+        };
+        let store = Store::open(&url).await.unwrap();
+        let project = ProjectId(Uuid::now_v7());
+        store.create_project(project, &"lab".parse().unwrap(), &entry("project.create")).await.unwrap();
+        let house = Self { store, project, key: AccessKeyId::from_random([1; 22]), _folder: folder };
+        house.key(1).await;
+        house
+    }
+
+    async fn key(&self, n: u8) -> AccessKeyId {
+        let id = AccessKeyId::from_random([n; 22]);
+        let secret = NewKeySecret { id: Uuid::now_v7(), sealed: Sealed(vec![1]) };
+        let new = NewAccessKey {
+            id: id.clone(),
+            project: self.project,
+            name: String::new(),
+            role: Role::Member,
+            secret,
+        };
+        self.store.create_key(new, &entry("key.create")).await.unwrap();
+        id
+    }
+
+    fn new(&self, n: u8) -> NewAddress {
+        NewAddress {
+            address: CloudAddress::issue(self.project, &self.key, [n; 32]),
+            key: self.key.clone(),
+            reach: Reach::Listen { access: None },
+            verifier: CloudPassword::from_random([n; 40]).verifier([n; 16]),
+        }
+    }
+
+    async fn issue(&self, n: u8) -> CloudAddress {
+        self.store.create_address(self.new(n), &entry("address.create")).await.unwrap().address
+    }
+
+    fn own(&self) -> Scope {
+        Scope::Key(self.key.clone())
+    }
+}
+
+fn reach(groups: &[&str]) -> Reach {
+    Reach::Connect { groups: groups.iter().map(|name| name.parse().unwrap()).collect() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_reads_back_as_it_was_written() {
+    for house in houses().await {
+        let mut new = house.new(1);
+        let access = AccessControl {
+            groups: vec!["a\0\"ö😀".parse().unwrap()],
+            addresses: vec![new.address.clone()],
+        };
+        new.reach = Reach::Listen { access: Some(access) };
+        let made = house.store.create_address(new.clone(), &entry("address.create")).await.unwrap();
+        assert_eq!((&made.address, &made.reach, made.version), (&new.address, &new.reach, 1));
+        assert_eq!(made.project, house.project);
+        let (read, verifier) = house.store.address_with_verifier(&new.address).await.unwrap().unwrap();
+        assert_eq!((read, verifier), (made, new.verifier));
+        let other = Scope::Key(house.key(2).await);
+        assert_eq!(house.store.address(&other, &new.address).await.unwrap(), None);
+        assert!(house.store.address(&Scope::Project(house.project), &new.address).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c1_x7_a_removed_address_is_gone_and_never_issued_again() {
+    for house in houses().await {
+        let address = house.issue(1).await;
+        for expected in [Guarded::Done(()), Guarded::Missing] {
+            let audit = entry("address.remove");
+            let removed = house.store.remove_address(&Scope::All, &address, Precondition::Any, &audit).await;
+            assert_eq!(removed.unwrap(), expected);
+        }
+        assert_eq!(house.store.address(&Scope::All, &address).await.unwrap(), None);
+        let again = house.store.create_address(house.new(1), &entry("address.create")).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn l8_l9_numbers_rise_in_the_order_of_commits_and_a_page_follows_a_removed_anchor() {
+    for house in houses().await {
+        let racing = (1..=24).map(|n| {
+            let (store, new) = (house.store.clone(), house.new(n));
+            tokio::spawn(async move { store.create_address(new, &entry("address.create")).await.unwrap() })
+        });
+        for made in racing.collect::<Vec<_>>() {
+            made.await.unwrap();
+        }
+        let all = house.store.key_addresses(&house.key, 0, 99).await.unwrap();
+        assert_eq!(all.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=24).collect::<Vec<_>>());
+        let (anchor, address) = &all[9];
+        let audit = entry("address.remove");
+        house.store.remove_address(&house.own(), address, Precondition::Any, &audit).await.unwrap();
+        let rest = house.store.key_addresses(&house.key, *anchor, 99).await.unwrap();
+        assert_eq!(rest, all[10..]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u1_p9_of_operations_that_name_one_version_one_wins() {
+    for house in houses().await {
+        let address = house.issue(1).await;
+        let racing = (0..16_u8).map(|n| {
+            let (store, scope, address) = (house.store.clone(), house.own(), address.clone());
+            tokio::spawn(async move {
+                let (condition, audit) = (Precondition::OneOf(vec![1]), entry("address.change"));
+                if n % 2 == 0 {
+                    store.change_address(&scope, &address, reach(&["a"]), condition, &audit).await
+                } else {
+                    let verifier = CloudPassword::from_random([n; 40]).verifier([n; 16]);
+                    store.reset_address(&scope, &address, verifier, condition, &audit).await
+                }
+            })
+        });
+        let (mut done, mut stale) = (0, 0);
+        for outcome in racing.collect::<Vec<_>>() {
+            match outcome.await.unwrap().unwrap() {
+                Guarded::Done(record) => {
+                    assert_eq!(record.version, 2);
+                    done += 1;
+                }
+                Guarded::Stale => stale += 1,
+                Guarded::Missing => panic!("it is there"),
+            }
+        }
+        assert_eq!((done, stale), (1, 15));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r1_a_change_is_in_force_when_every_living_node_has_looked() {
+    for house in houses().await {
+        let (one, two) = (NodeId(Uuid::now_v7()), NodeId(Uuid::now_v7()));
+        let address = house.issue(1).await;
+        let in_force = async || house.store.address_in_force(&house.own(), &address).await.unwrap();
+        house.store.note_enforced(one, 0).await.unwrap();
+        house.store.note_enforced(two, 0).await.unwrap();
+        assert_eq!(in_force().await, Some(true), "a new address is in force at once");
+        let audit = entry("address.change");
+        let scope = house.own();
+        house.store.change_address(&scope, &address, reach(&[]), Precondition::Any, &audit).await.unwrap();
+        assert_eq!(in_force().await, Some(false));
+        let revision = house.store.revision().await.unwrap();
+        house.store.note_enforced(one, revision).await.unwrap();
+        assert_eq!(in_force().await, Some(false));
+        house.store.note_enforced(two, revision).await.unwrap();
+        assert_eq!(in_force().await, Some(true));
+        let other = Scope::Key(AccessKeyId::from_random([9; 22]));
+        assert_eq!(house.store.address_in_force(&other, &address).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
+    for house in houses().await {
+        let (node, address) = (NodeId(Uuid::now_v7()), house.issue(1).await);
+        let online = AddressQuery { online: true, ..AddressQuery::default() };
+        let online = async || house.store.addresses(&online, Page::first(9)).await.unwrap().len();
+        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), Some(1));
+        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), Some(2));
+        assert!(!house.store.leave_address(&address, 1).await.unwrap(), "it was superseded");
+        assert_eq!(online().await, 1);
+        assert!(house.store.leave_address(&address, 2).await.unwrap());
+        assert_eq!(online().await, 0);
+        let (verifier, audit) = (house.new(2).verifier, entry("address.reset"));
+        let reset =
+            house.store.reset_address(&house.own(), &address, verifier, Precondition::Any, &audit).await;
+        assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
+        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), None);
+        assert_eq!(house.store.join_address(&address, 2, node).await.unwrap(), Some(3));
+        assert_eq!(house.store.forget_presence(node).await.unwrap(), 1);
+        assert_eq!(online().await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_address_belongs_to_the_other_key_and_stands_last_in_its_list() {
+    for house in houses().await {
+        let address = house.issue(1).await;
+        let to = house.key(2).await;
+        let audit = entry("address.move");
+        let moved = house.store.move_address(&house.own(), &address, &to, &audit).await.unwrap();
+        assert!(matches!(moved, Guarded::Done(record) if record.key == to && record.version == 2));
+        assert_eq!(house.store.address(&house.own(), &address).await.unwrap(), None);
+        assert_eq!(house.store.key_addresses(&to, 0, 9).await.unwrap(), [(1, address.clone())]);
+        let nobody = AccessKeyId::from_random([9; 22]);
+        let refused = house.store.move_address(&Scope::All, &address, &nobody, &audit).await;
+        assert!(matches!(refused, Err(StoreError::NotFound(_))));
+    }
+}
