@@ -37,6 +37,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
         .merge(own)
         .merge(api::native::router(Arc::clone(app)))
         .merge(api::openstack::router(Arc::clone(app)))
+        .merge(api::vnc_cloud::router(Arc::clone(app)))
         .merge(web::router(Arc::clone(app), gateway))
         .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))

@@ -2,4 +2,5 @@
 
 pub mod native;
 pub mod openstack;
+pub mod vnc_cloud;
 pub mod zenlayer;

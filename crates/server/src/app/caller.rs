@@ -137,12 +137,12 @@ impl App {
             Error::Unauthenticated("the access key id is mistyped: its checksum does not fit")
         })?;
         let unknown = Error::Unauthenticated("the access key or its secret is not valid");
-        let Some((key, secrets)) = self.store.key_with_secrets(&id).await? else {
+        let found = self.store.key_with_secrets(&id).await?;
+        let Some((key, secrets)) = found.filter(|(key, _)| key.revoked_at.is_none()) else {
+            // As much work as for a key that exists: the time taken must not tell which ids do.
+            drop(self.vault.seal(Purpose::AccessKeySecret, "nobody", secret));
             return Err(unknown);
         };
-        if key.revoked_at.is_some() {
-            return Err(unknown);
-        }
         for candidate in secrets {
             let opened = self
                 .vault

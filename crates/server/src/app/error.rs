@@ -29,6 +29,9 @@ pub enum Error {
     /// It is there already, or in a state that forbids it.
     #[error("{0}")]
     Conflict(String),
+    /// It is not the version that the caller means.
+    #[error("it was changed meanwhile")]
+    Stale,
     /// A value is not what it must be.
     #[error("{field}: {problem}")]
     Invalid {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod caller;
+pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
 pub mod error;

@@ -4,7 +4,8 @@
 //! (HKDF-SHA-256), and the row's id is authenticated with the ciphertext, so that a value cannot be moved to another row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use aws_lc_rs::hmac;
 use transom_model::instance::Sealed;
 use transom_model::secret::Secret;
 use zeroize::Zeroizing;
@@ -23,6 +24,8 @@ pub enum Purpose {
     InstancePassword,
     /// An instance's client key.
     InstanceKey,
+    /// Where a list of cloud addresses goes on: its callers hand it back.
+    ListCursor,
     /// A constant by which a wrong master key is noticed at start.
     Check,
 }
@@ -33,6 +36,7 @@ impl Purpose {
             Self::AccessKeySecret => b"transom access key secret",
             Self::InstancePassword => b"transom instance password",
             Self::InstanceKey => b"transom instance key",
+            Self::ListCursor => b"transom list cursor",
             Self::Check => b"transom check",
         }
     }
@@ -94,9 +98,25 @@ impl Vault {
         std::str::from_utf8(opened).map(Secret::new).map_err(|_| CannotOpen)
     }
 
+    /// A signature (HMAC-SHA-256) that only this vault can make.
+    #[must_use]
+    pub fn sign(&self, purpose: Purpose, message: &[u8]) -> [u8; 32] {
+        let info = [purpose.label()];
+        let derived = self.derived();
+        let okm = derived.expand(&info, hmac::HMAC_SHA256).expect("32 bytes are within HKDF's limit");
+        let tag = hmac::sign(&hmac::Key::from(okm), message);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        bytes
+    }
+
+    fn derived(&self) -> Prk {
+        Salt::new(HKDF_SHA256, b"transom v1").extract(&*self.0.0)
+    }
+
     fn key(&self, purpose: Purpose) -> LessSafeKey {
         let info = [purpose.label()];
-        let derived = Salt::new(HKDF_SHA256, b"transom v1").extract(&*self.0.0);
+        let derived = self.derived();
         let okm = derived.expand(&info, &AES_256_GCM).expect("32 bytes are within HKDF's limit");
         LessSafeKey::new(UnboundKey::from(okm))
     }

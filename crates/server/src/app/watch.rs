@@ -26,7 +26,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     loop {
         let done = tokio::select! {
             () = stop.cancelled() => return,
-            () = app.changed.notified() => app.enforce().await,
+            () = app.changed.notified() => app.enforce(&mut seen).await,
             _ = poll.tick() => app.enforce_if_changed(&mut seen).await,
             _ = sweep.tick() => app.sweep().await,
             _ = forget.tick() => app.forget().await,
@@ -44,20 +44,24 @@ fn interval(period: Duration) -> tokio::time::Interval {
 }
 
 impl App {
-    /// Ends this node's sessions that the store no longer allows.
-    async fn enforce(&self) -> super::Result<()> {
+    /// Ends this node's sessions that the store no longer allows, and tells the other nodes that it has.
+    async fn enforce(&self, seen: &mut Option<i64>) -> super::Result<()> {
+        // Read before looking: what changes meanwhile is the next round's.
+        let revision = self.store.revision().await?;
         for ToEnd { hold, reason } in self.store.to_end(self.node).await? {
             // A session that no connection carries has nobody to tell; the sweep ends it.
             self.live.cut(hold, End::from(reason));
+        }
+        if *seen != Some(revision) {
+            self.store.note_enforced(self.node, revision).await?;
+            *seen = Some(revision);
         }
         Ok(())
     }
 
     async fn enforce_if_changed(&self, seen: &mut Option<i64>) -> super::Result<()> {
-        let revision = self.store.revision().await?;
-        if *seen != Some(revision) {
-            self.enforce().await?;
-            *seen = Some(revision);
+        if *seen != Some(self.store.revision().await?) {
+            self.enforce(seen).await?;
         }
         Ok(())
     }

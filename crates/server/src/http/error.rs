@@ -71,6 +71,7 @@ fn describe(error: &Error, request: &RequestId) -> (StatusCode, ErrorDetail) {
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
         _ => (StatusCode::BAD_REQUEST, "invalid"),
     };

@@ -1,0 +1,142 @@
+//! Request bodies: JSON objects with exactly the documented members.
+
+use std::error::Error as _;
+use std::fmt;
+use std::marker::PhantomData;
+
+use axum::body::Body;
+use http::StatusCode;
+use http_body_util::LengthLimitError;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use transom_model::cloud::{AddressRecord, CloudAddress, Draft, DraftAccessControl};
+
+use super::answer::Refusal;
+
+/// 24 group names of 256 four-byte characters, written as JSON escapes, fit.
+const MAX: usize = 256 * 1024;
+
+/// What an address should be. A member that is not documented is refused: a typo in `accessControl` would otherwise
+/// open the address to the whole key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct NewAddress {
+    allowed_actions: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
+    groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    access_control: Option<Object<AccessControl>>,
+}
+
+/// The same with the address that it is meant for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct WholeAddress {
+    /// Any text: another one than in the path is a conflict, whatever it looks like.
+    pub(super) cloud_address: String,
+    allowed_actions: Vec<String>,
+    #[serde(default, deserialize_with = "present")]
+    groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    access_control: Option<Object<AccessControl>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AccessControl {
+    #[serde(default, deserialize_with = "present")]
+    groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    cloud_addresses: Option<Vec<CloudAddress>>,
+}
+
+impl NewAddress {
+    pub(super) fn draft(self) -> Draft {
+        draft(self.allowed_actions, self.groups, self.access_control)
+    }
+}
+
+impl WholeAddress {
+    pub(super) fn draft(self) -> Draft {
+        draft(self.allowed_actions, self.groups, self.access_control)
+    }
+}
+
+fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Option<Object<AccessControl>>) -> Draft {
+    let access = access.map(|Object(access)| DraftAccessControl {
+        groups: access.groups,
+        addresses: access.cloud_addresses,
+    });
+    Draft { actions, groups, access }
+}
+
+/// Reads a body: too large is 413, anything else that is wrong is 400 without a code.
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    let bytes = axum::body::to_bytes(body, MAX).await.map_err(|error| {
+        let too_large = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
+        if too_large { Refusal::of(StatusCode::PAYLOAD_TOO_LARGE) } else { Refusal::bad_request() }
+    })?;
+    let Object(value) = serde_json::from_slice(&bytes).map_err(|_| Refusal::bad_request())?;
+    Ok(value)
+}
+
+/// Present and not `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A JSON object; serde alone would also take an array of the members.
+#[derive(Debug)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData)).map(Object)
+    }
+}
+
+/// An address as its owner gets it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Details {
+    cloud_address: CloudAddress,
+    allowed_actions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_control: Option<Lists>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lists {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cloud_addresses: Option<Vec<CloudAddress>>,
+}
+
+impl From<AddressRecord> for Details {
+    fn from(record: AddressRecord) -> Self {
+        let Draft { actions, groups, access } = Draft::from(&record.reach);
+        let lists =
+            |access: DraftAccessControl| Lists { groups: access.groups, cloud_addresses: access.addresses };
+        Self {
+            cloud_address: record.address,
+            allowed_actions: actions,
+            groups,
+            access_control: access.map(lists),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Cloud addresses: issuing, changing, resetting, moving and removing them.
+
+use aws_lc_rs::constant_time;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{AddressRecord, CloudAddress, CloudPassword, Reach};
+use transom_model::grant::Dialect;
+pub use transom_store::{AddressQuery, Precondition, Scope};
+use transom_store::{Guarded, NewAddress};
+
+use super::error::{Error, Result};
+use super::vault::Purpose;
+use super::{App, Call, Page, random};
+
+/// A call about addresses: whose it may see, and through which front door it came.
+#[derive(Clone, Debug)]
+pub struct AddressCall {
+    /// The call.
+    pub call: Call,
+    /// Whose addresses exist for it.
+    pub scope: Scope,
+    /// The front door.
+    pub dialect: Dialect,
+}
+
+impl AddressCall {
+    /// A call through our own front door: a key manages its project's addresses.
+    #[must_use]
+    pub fn native(call: Call) -> Self {
+        let scope = call.caller.project().map_or(Scope::All, Scope::Project);
+        Self { call, scope, dialect: Dialect::Native }
+    }
+
+    /// A call that sees nothing but the addresses of this key.
+    #[must_use]
+    pub fn of_key(call: Call, key: AccessKeyId, dialect: Dialect) -> Self {
+        Self { call, scope: Scope::Key(key), dialect }
+    }
+
+    fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
+        AuditEntry { dialect: self.dialect, ..self.call.entry(action, address) }
+    }
+}
+
+/// The 16 leading bytes of an HMAC-SHA-256 are as many as anybody can guess.
+const CURSOR_TAG: usize = 16;
+
+impl App {
+    /// Issues an address under a key; its password is shown this once.
+    pub async fn issue_address(
+        &self,
+        asked: &AddressCall,
+        key: &AccessKeyId,
+        reach: Reach,
+    ) -> Result<(AddressRecord, CloudPassword)> {
+        asked.call.caller.need(Role::Member)?;
+        let key = self.store.key(asked.call.caller.project(), key).await?;
+        let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
+        let address = CloudAddress::issue(key.project, &key.id, random::bytes());
+        let password = CloudPassword::from_random(random::bytes());
+        let verifier = password.verifier(random::bytes());
+        let audit = AuditEntry { project: Some(key.project), ..asked.entry("address.create", &address) };
+        let new = NewAddress { address, key: key.id, reach, verifier };
+        Ok((self.store.create_address(new, &audit).await?, password))
+    }
+
+    /// One address.
+    pub async fn address(&self, asked: &AddressCall, address: &CloudAddress) -> Result<AddressRecord> {
+        self.store.address(&asked.scope, address).await?.ok_or(NO_ADDRESS)
+    }
+
+    /// Whether the address as it is now is in force at every living node.
+    pub async fn address_in_force(&self, asked: &AddressCall, address: &CloudAddress) -> Result<bool> {
+        self.store.address_in_force(&asked.scope, address).await?.ok_or(NO_ADDRESS)
+    }
+
+    /// A key's addresses in the order in which they came to it, each with its number, after that number.
+    pub async fn key_addresses(
+        &self,
+        key: &AccessKeyId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CloudAddress)>> {
+        Ok(self.store.key_addresses(key, after, limit).await?)
+    }
+
+    /// Addresses by their text.
+    pub async fn addresses(
+        &self,
+        asked: &AddressCall,
+        mut query: AddressQuery,
+        page: Page,
+    ) -> Result<Vec<AddressRecord>> {
+        if let Some(own) = asked.call.caller.project() {
+            query.project = Some(own);
+        }
+        Ok(self.store.addresses(&query, page).await?)
+    }
+
+    /// Replaces what an address does, and whom it reaches or lets in.
+    pub async fn change_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        reach: Reach,
+        condition: Precondition,
+    ) -> Result<AddressRecord> {
+        let audit = self.managed_address(asked, address, "address.change").await?;
+        self.done(self.store.change_address(&asked.scope, address, reach, condition, &audit).await?)
+    }
+
+    /// Gives an address another password, which is shown this once.
+    pub async fn reset_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        condition: Precondition,
+    ) -> Result<(AddressRecord, CloudPassword)> {
+        let audit = self.managed_address(asked, address, "address.reset").await?;
+        let password = CloudPassword::from_random(random::bytes());
+        let verifier = password.verifier(random::bytes());
+        let reset = self.store.reset_address(&asked.scope, address, verifier, condition, &audit).await?;
+        Ok((self.done(reset)?, password))
+    }
+
+    /// Moves an address to another access key that the caller manages.
+    pub async fn move_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        to: &AccessKeyId,
+    ) -> Result<AddressRecord> {
+        asked.call.caller.need(Role::Admin)?;
+        let audit = self.managed_address(asked, address, "address.move").await?;
+        let to = self.store.key(asked.call.caller.project(), to).await?;
+        let to = to.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
+        let audit = AuditEntry { detail: Some(format!("to {}", to.id)), ..audit };
+        self.done(self.store.move_address(&asked.scope, address, &to.id, &audit).await?)
+    }
+
+    /// Removes an address for good.
+    pub async fn remove_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        condition: Precondition,
+    ) -> Result<()> {
+        let audit = self.managed_address(asked, address, "address.remove").await?;
+        self.done(self.store.remove_address(&asked.scope, address, condition, &audit).await?)
+    }
+
+    /// Where a key's list goes on, as a text that only we can make: bound to the key and the length of its pages.
+    #[must_use]
+    pub fn address_cursor(&self, key: &AccessKeyId, limit: u32, after: i64) -> String {
+        let after = after.to_be_bytes();
+        URL_SAFE_NO_PAD.encode([&after[..], &self.cursor_tag(key, limit, after)].concat())
+    }
+
+    /// Reads such a text; `None` where it was not made for this key and length.
+    #[must_use]
+    pub fn read_address_cursor(&self, key: &AccessKeyId, limit: u32, cursor: &str) -> Option<i64> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (after, tag) = bytes.split_first_chunk::<8>()?;
+        let expected = self.cursor_tag(key, limit, *after);
+        constant_time::verify_slices_are_equal(tag, &expected).ok()?;
+        Some(i64::from_be_bytes(*after))
+    }
+
+    fn cursor_tag(&self, key: &AccessKeyId, limit: u32, after: [u8; 8]) -> [u8; CURSOR_TAG] {
+        let message = [key.as_str().as_bytes(), &limit.to_be_bytes(), &after].concat();
+        let tag = self.vault.sign(Purpose::ListCursor, &message);
+        std::array::from_fn(|n| tag[n])
+    }
+
+    /// The beginning of the audit entry of a change, where the caller may make one.
+    async fn managed_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        action: &'static str,
+    ) -> Result<AuditEntry> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Role::Member)?;
+        Ok(AuditEntry { project: Some(record.project), ..asked.entry(action, address) })
+    }
+
+    fn done<T>(&self, outcome: Guarded<T>) -> Result<T> {
+        match outcome {
+            Guarded::Done(value) => {
+                self.changed.notify_one();
+                Ok(value)
+            }
+            Guarded::Missing => Err(NO_ADDRESS),
+            Guarded::Stale => Err(Error::Stale),
+        }
+    }
+}
+
+const NO_ADDRESS: Error = Error::NotFound("cloud address");
