@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use transom_model::access_key::Role;
+use transom_model::cloud::Action;
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::ConsoleKind;
 use transom_model::id::{GrantId, InstanceId, SessionId};
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Instances: machines with a console.
     #[command(subcommand)]
     Instance(Instance),
+    /// Cloud addresses: the identities of devices and of those who connect to them.
+    #[command(subcommand)]
+    Address(Address),
     /// Make a console URL: the URL alone on stdout, its expiry on stderr.
     Console(Console),
     /// Grants: the permissions behind console URLs.
@@ -215,6 +219,81 @@ pub(crate) enum Instance {
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Address {
+    /// Issue an address. Its password is shown this once.
+    Add {
+        /// The access key that it is for.
+        #[arg(long, value_name = "ID")]
+        key: String,
+        /// listen waits for connections (a device); connect opens them (a viewer).
+        #[arg(long, value_name = "ACTION")]
+        action: Action,
+        /// A group that a connect address is a member of; may be given 16 times.
+        #[arg(long = "group", value_name = "G")]
+        groups: Vec<String>,
+        /// A group that a listen address lets in; may be given 24 times. Without any and without --allow-address, every
+        /// connect address of its key may connect.
+        #[arg(long = "allow-group", value_name = "G")]
+        allow_groups: Vec<String>,
+        /// An address that a listen address lets in; may be given 8 times.
+        #[arg(long = "allow-address", value_name = "A")]
+        allow_addresses: Vec<String>,
+    },
+    /// List addresses.
+    List {
+        /// Only those that a device is joined under.
+        #[arg(long)]
+        online: bool,
+        /// Only those of this project.
+        #[arg(long, value_name = "P")]
+        project: Option<String>,
+        /// Only those of this access key.
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+    },
+    /// Show an address.
+    Show {
+        /// The address.
+        address: String,
+    },
+    /// Change an address: only what is named changes. What is no longer allowed ends.
+    Set {
+        /// The address.
+        address: String,
+        /// listen or connect; the lists of the other action are dropped.
+        #[arg(long, value_name = "ACTION")]
+        action: Option<Action>,
+        /// The groups that a connect address is a member of, instead of those it has; "" alone clears them.
+        #[arg(long = "group", value_name = "G")]
+        groups: Vec<String>,
+        /// The groups that a listen address lets in, instead of those it has; "" alone clears them.
+        #[arg(long = "allow-group", value_name = "G")]
+        allow_groups: Vec<String>,
+        /// The addresses that a listen address lets in, instead of those it has; "" alone clears them.
+        #[arg(long = "allow-address", value_name = "A")]
+        allow_addresses: Vec<String>,
+    },
+    /// Give an address another password, which is shown this once.
+    Reset {
+        /// The address.
+        address: String,
+    },
+    /// Remove an address for good: it is never issued again.
+    Remove {
+        /// The address.
+        address: String,
+    },
+    /// Move an address to another access key, as when its own was lost.
+    Move {
+        /// The address.
+        address: String,
+        /// The access key.
+        #[arg(long, value_name = "ID")]
+        to_key: String,
     },
 }
 

@@ -1,5 +1,7 @@
 //! The native API's bodies (`/api/v1`).
 
+mod address;
+
 use serde::{Deserialize, Serialize};
 
 use crate::access_key::{AccessKey, Role};
@@ -12,6 +14,8 @@ use crate::instance::{Instance, InstanceStatus};
 use crate::project::Project;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
+
+pub use address::{AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody};
 
 /// Derives what every body needs.
 macro_rules! bodies {

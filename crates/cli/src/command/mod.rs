@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod address;
 pub(crate) mod audit;
 pub(crate) mod console;
 pub(crate) mod demo;

@@ -145,6 +145,42 @@ impl Draft {
     }
 }
 
+/// What to change about an address: only what is named changes, an empty list clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// Another action.
+    pub action: Option<Action>,
+    /// Other groups of a connect address.
+    pub groups: Option<Vec<String>>,
+    /// Other groups that a listen address lets in.
+    pub allow_groups: Option<Vec<String>>,
+    /// Other individual addresses that a listen address lets in.
+    pub allow_addresses: Option<Vec<CloudAddress>>,
+}
+
+impl Amendment {
+    /// What the address should be then. With another action it loses the lists of the one before.
+    #[must_use]
+    pub fn apply(self, reach: &Reach) -> Draft {
+        let action = self.action.unwrap_or(reach.action());
+        let stays = if action == reach.action() { Draft::from(reach) } else { Draft::default() };
+        let access = stays.access.unwrap_or_default();
+        let access = DraftAccessControl {
+            groups: filled(self.allow_groups.or(access.groups)),
+            addresses: filled(self.allow_addresses.or(access.addresses)),
+        };
+        Draft {
+            actions: vec![action.to_string()],
+            groups: filled(self.groups.or(stays.groups)),
+            access: Some(access).filter(|access| *access != DraftAccessControl::default()),
+        }
+    }
+}
+
+fn filled<T>(list: Option<Vec<T>>) -> Option<Vec<T>> {
+    list.filter(|list| !list.is_empty())
+}
+
 impl From<&Reach> for Draft {
     fn from(reach: &Reach) -> Self {
         let names = |groups: &[GroupName]| {
@@ -243,6 +279,23 @@ mod tests {
         assert_eq!(with(&["connect"], None, empty), DraftFault::Misplaced);
         let some = listening(Some(vec![]), Some(vec![address(1)]));
         assert_eq!(some.check(), Err(DraftFault::EmptyList));
+    }
+
+    #[test]
+    fn an_amendment_changes_only_what_it_names() {
+        let listening = listening(many(2), Some(vec![address(1)])).check().expect("no fault");
+        let amended = |amendment: Amendment| amendment.apply(&listening).check();
+        assert_eq!(amended(Amendment::default()), Ok(listening.clone()));
+        let others = Amendment { allow_groups: Some(vec![]), ..Amendment::default() };
+        let access = AccessControl { groups: Vec::new(), addresses: vec![address(1)] };
+        assert_eq!(amended(others), Ok(Reach::Listen { access: Some(access) }));
+        let open =
+            Amendment { allow_groups: Some(vec![]), allow_addresses: Some(vec![]), ..Amendment::default() };
+        assert_eq!(amended(open), Ok(Reach::Listen { access: None }));
+        let connect = Amendment { action: Some(Action::Connect), ..Amendment::default() };
+        assert_eq!(amended(connect), Ok(Reach::Connect { groups: Vec::new() }));
+        let misplaced = Amendment { groups: many(1), ..Amendment::default() };
+        assert_eq!(amended(misplaced), Err(DraftFault::Misplaced));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::id::{NodeId, ProjectId};
 
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
-pub use draft::{Draft, DraftAccessControl, DraftFault};
+pub use draft::{Amendment, Draft, DraftAccessControl, DraftFault};
 pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
 
 /// What is known of a cloud address, without its password's verifier.

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AddressRecord, CloudAddress, CloudPassword, Reach};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Reach};
 use transom_model::grant::Dialect;
 pub use transom_store::{AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
@@ -43,6 +43,9 @@ impl AddressCall {
         AuditEntry { dialect: self.dialect, ..self.call.entry(action, address) }
     }
 }
+
+/// Somebody else's change came between reading and writing; more often than this in a row is no accident.
+const AMEND_ATTEMPTS: u32 = 8;
 
 /// The 16 leading bytes of an HMAC-SHA-256 are as many as anybody can guess.
 const CURSOR_TAG: usize = 16;
@@ -109,6 +112,26 @@ impl App {
     ) -> Result<AddressRecord> {
         let audit = self.managed_address(asked, address, "address.change").await?;
         self.done(self.store.change_address(&asked.scope, address, reach, condition, &audit).await?)
+    }
+
+    /// Changes only what is named.
+    pub async fn amend_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        amendment: Amendment,
+    ) -> Result<AddressRecord> {
+        for _ in 0..AMEND_ATTEMPTS {
+            let record = self.address(asked, address).await?;
+            let draft = amendment.clone().apply(&record.reach);
+            let reach = draft.check().map_err(|fault| Error::invalid("address", fault))?;
+            let condition = Precondition::OneOf(vec![record.version]);
+            match self.change_address(asked, address, reach, condition).await {
+                Err(Error::Stale) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Stale)
     }
 
     /// Gives an address another password, which is shown this once.

@@ -1,6 +1,7 @@
 //! Our own API: `/api/v1`, described by `/openapi.json`.
 
 mod access;
+mod addresses;
 mod audit;
 mod consoles;
 mod instances;
@@ -59,6 +60,10 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::token))
         .routes(routes!(instances::list, instances::create))
         .routes(routes!(instances::show, instances::change, instances::remove))
+        .routes(routes!(addresses::list, addresses::create))
+        .routes(routes!(addresses::show, addresses::change, addresses::remove))
+        .routes(routes!(addresses::reset))
+        .routes(routes!(addresses::relocate))
         .routes(routes!(consoles::open))
         .routes(routes!(consoles::grants))
         .routes(routes!(consoles::grant, consoles::revoke))

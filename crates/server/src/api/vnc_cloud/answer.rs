@@ -187,3 +187,31 @@ pub(super) fn with_etag(mut response: Response, record: &AddressRecord) -> Respo
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g16_g17_every_code_has_its_number_and_its_documented_description() {
+        let codes = [
+            (Code::ContentType, 1001, "The content type of the request body"),
+            (Code::Accept, 1002, "The content type your user agent is expecting"),
+            (Code::Action, 1003, "You’ve specified an action that is not connect or listen."),
+            (Code::TooMany, 1004, "For a connect cloud address, you’ve specified more than 16 groups."),
+            (
+                Code::EmptyList,
+                1005,
+                "You’ve created either an allowedActions, groups, or cloudAddresses list",
+            ),
+            (Code::GroupName, 1006, "A group name is either empty or longer than 256 characters."),
+            (Code::Address, 1007, "The cloud address you’ve specified in the URI is not well-formed."),
+            (Code::EmptyAccessControl, 1008, "You’ve specified an access control list for a listen"),
+            (Code::Misplaced, 1009, "Either you’ve specified an access control list for a connect"),
+        ];
+        for (code, number, beginning) in codes {
+            assert_eq!(code as u16, number);
+            assert!(code.message().starts_with(beginning), "{number}");
+        }
+    }
+}

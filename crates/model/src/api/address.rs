@@ -1,0 +1,120 @@
+//! Bodies about cloud addresses.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::{Action, AddressRecord, Draft, Reach};
+
+/// A cloud address to be issued.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewAddressBody {
+    /// The access key that it is for.
+    pub key: String,
+    /// What it does.
+    pub action: Action,
+    /// The groups that a connect address is a member of.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// The groups that a listen address lets in. Without these and `allow_addresses`: every address of its key.
+    #[serde(default)]
+    pub allow_groups: Vec<String>,
+    /// The individual addresses that a listen address lets in.
+    #[serde(default)]
+    pub allow_addresses: Vec<String>,
+}
+
+/// What to change about a cloud address: only what is named changes. An empty list clears.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressChangeBody {
+    /// What it does. With the other action it loses the lists of the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// The groups that a connect address is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// The groups that a listen address lets in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_groups: Option<Vec<String>>,
+    /// The individual addresses that a listen address lets in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_addresses: Option<Vec<String>>,
+}
+
+/// Where a cloud address is to go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressMoveBody {
+    /// The access key.
+    pub to_key: String,
+}
+
+/// A cloud address with its new password, which is shown this once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressSecretBody {
+    /// The address.
+    pub cloud_address: String,
+    /// The password.
+    pub cloud_password: String,
+}
+
+/// A cloud address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressBody {
+    /// The address.
+    pub address: String,
+    /// The access key that it belongs to.
+    pub key: String,
+    /// The project's id.
+    pub project: String,
+    /// What it does.
+    pub action: Action,
+    /// The groups that a connect address is a member of.
+    pub groups: Vec<String>,
+    /// The groups that a listen address lets in.
+    pub allow_groups: Vec<String>,
+    /// The individual addresses that a listen address lets in.
+    pub allow_addresses: Vec<String>,
+    /// Whether a listen address lets in every address of its key.
+    pub open_to_key: bool,
+    /// Rises with every change and every reset.
+    pub version: u64,
+    /// Whether a device is joined under it.
+    pub online: bool,
+    /// When one was last joined.
+    pub last_seen: Option<String>,
+    /// When it was issued.
+    pub created_at: String,
+    /// When it was last changed or reset.
+    pub changed_at: String,
+}
+
+impl From<AddressRecord> for AddressBody {
+    fn from(record: AddressRecord) -> Self {
+        let open_to_key = record.reach == Reach::Listen { access: None };
+        let Draft { groups, access, .. } = Draft::from(&record.reach);
+        let access = access.unwrap_or_default();
+        let addresses = access.addresses.unwrap_or_default();
+        Self {
+            address: record.address.to_string(),
+            key: record.key.to_string(),
+            project: record.project.to_string(),
+            action: record.reach.action(),
+            groups: groups.unwrap_or_default(),
+            allow_groups: access.groups.unwrap_or_default(),
+            allow_addresses: addresses.iter().map(ToString::to_string).collect(),
+            open_to_key,
+            version: record.version,
+            online: record.presence.node.is_some(),
+            last_seen: record.presence.last_seen.map(|at| at.to_string()),
+            created_at: record.created_at.to_string(),
+            changed_at: record.changed_at.to_string(),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `/api/v1/addresses`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use transom_model::api::{
+    AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List, NewAddressBody,
+};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
+use utoipa::IntoParams;
+
+use super::access::{Body, Caller, Query, id};
+use super::paging::Paging;
+use crate::app::cloud_addresses::{AddressCall, AddressQuery, Precondition};
+use crate::app::{App, Error};
+use crate::http::error::Failure;
+
+/// Which addresses.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only those of this project, by name or id.
+    #[param(required = false)]
+    project: Option<String>,
+    /// Only those of this access key.
+    #[param(required = false)]
+    key: Option<String>,
+    /// Only those that a device is joined under.
+    #[param(required = false)]
+    online: bool,
+}
+
+/// Lists cloud addresses.
+#[utoipa::path(get, path = "/api/v1/addresses", tag = "addresses", params(Filter, Paging), responses(
+    (status = 200, body = List<AddressBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<AddressBody>>, Failure> {
+    let found = async {
+        let project = match &filter.project {
+            Some(project) => Some(app.project(&caller.0, project).await?.id),
+            None => None,
+        };
+        let key = filter.key.as_deref().map(|key| id(key, "access key")).transpose()?;
+        let query = AddressQuery { project, key, online: filter.online };
+        app.addresses(&asked(&caller), query, paging.page()).await
+    };
+    let records = found.await.map_err(|error| caller.failed(error))?;
+    Ok(Json(paging.list(records, |record| record.address.to_string())))
+}
+
+/// Issues a cloud address (member). Its password is shown this once.
+#[utoipa::path(post, path = "/api/v1/addresses", tag = "addresses", request_body = NewAddressBody, responses(
+    (status = 201, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewAddressBody>,
+) -> Result<(StatusCode, Json<AddressSecretBody>), Failure> {
+    let made = async {
+        let key = id(&body.key, "access key")?;
+        let amendment = Amendment {
+            action: Some(body.action),
+            groups: Some(body.groups),
+            allow_groups: Some(body.allow_groups),
+            allow_addresses: Some(addresses(body.allow_addresses)?),
+        };
+        app.issue_address(&asked(&caller), &key, reach(&amendment.apply(&Reach::Listen { access: None }))?)
+            .await
+    };
+    let made = made.await.map_err(|error| caller.failed(error))?;
+    Ok((StatusCode::CREATED, Json(shown(made))))
+}
+
+/// Shows a cloud address.
+#[utoipa::path(get, path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = String, Path)), responses(
+    (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<Json<AddressBody>, Failure> {
+    let found = async { app.address(&asked(&caller), &id(&address, ADDRESS)?).await };
+    found.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
+}
+
+/// Changes what is named (member). Connections that are no longer allowed end.
+#[utoipa::path(patch, path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = String, Path)), request_body = AddressChangeBody, responses(
+    (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+    Body(body): Body<AddressChangeBody>,
+) -> Result<Json<AddressBody>, Failure> {
+    let changed = async {
+        let amendment = Amendment {
+            action: body.action,
+            groups: body.groups,
+            allow_groups: body.allow_groups,
+            allow_addresses: body.allow_addresses.map(addresses).transpose()?,
+        };
+        app.amend_address(&asked(&caller), &id(&address, ADDRESS)?, amendment).await
+    };
+    changed.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
+}
+
+/// Gives a cloud address another password (member), which is shown this once.
+#[utoipa::path(post, path = "/api/v1/addresses/{address}/reset", tag = "addresses",
+    params(("address" = String, Path)), responses(
+    (status = 200, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn reset(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<Json<AddressSecretBody>, Failure> {
+    let reset =
+        async { app.reset_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
+    reset.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
+}
+
+/// Moves a cloud address to another access key (admin), as when its own was lost.
+#[utoipa::path(post, path = "/api/v1/addresses/{address}/move", tag = "addresses",
+    params(("address" = String, Path)), request_body = AddressMoveBody, responses(
+    (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn relocate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+    Body(body): Body<AddressMoveBody>,
+) -> Result<Json<AddressBody>, Failure> {
+    let moved = async {
+        let to = id(&body.to_key, "access key")?;
+        app.move_address(&asked(&caller), &id(&address, ADDRESS)?, &to).await
+    };
+    moved.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
+}
+
+/// Removes a cloud address for good (member).
+#[utoipa::path(delete, path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let removed =
+        async { app.remove_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
+    removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+const ADDRESS: &str = "cloud address";
+
+fn asked(caller: &Caller) -> AddressCall {
+    AddressCall::native(caller.0.clone())
+}
+
+fn reach(draft: &Draft) -> Result<Reach, Error> {
+    draft.check().map_err(|fault| Error::invalid("address", fault))
+}
+
+fn addresses(texts: Vec<String>) -> Result<Vec<CloudAddress>, Error> {
+    let parsed = texts.iter().map(|text| text.parse());
+    parsed.collect::<Result<_, _>>().map_err(|error| Error::invalid("allow_addresses", error))
+}
+
+fn shown((record, password): (AddressRecord, CloudPassword)) -> AddressSecretBody {
+    AddressSecretBody {
+        cloud_address: record.address.to_string(),
+        cloud_password: password.expose().to_owned(),
+    }
+}
