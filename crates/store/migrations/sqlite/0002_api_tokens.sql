@@ -6,5 +6,5 @@ CREATE TABLE api_tokens (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
-CREATE INDEX api_tokens_by_key ON api_tokens (key_id);
+CREATE INDEX api_tokens_by_owner ON api_tokens (key_id);
 CREATE INDEX api_tokens_by_expiry ON api_tokens (expires_at);

@@ -106,7 +106,7 @@ async fn who_shows_nothing_known_is_told_what_is_wrong() {
         ),
         (
             server.api().anonymous(),
-            "401 unauthenticated: send Authorization: Bearer with the operator's token, \
+            "401 unauthenticated: send Authorization: Bearer with the operator's token or an API token, \
              or Basic with access key id and secret",
         ),
     ] {
