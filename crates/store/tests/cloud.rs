@@ -1,6 +1,7 @@
 //! Cloud addresses, on both databases.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use tokio::task::JoinSet;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach};
@@ -69,7 +70,7 @@ impl House {
         id
     }
 
-    fn new(&self, n: u8) -> NewAddress {
+    fn draft(&self, n: u8) -> NewAddress {
         NewAddress {
             address: CloudAddress::issue(self.project, &self.key, [n; 32]),
             key: self.key.clone(),
@@ -79,7 +80,7 @@ impl House {
     }
 
     async fn issue(&self, n: u8) -> CloudAddress {
-        self.store.create_address(self.new(n), &entry("address.create")).await.unwrap().address
+        self.store.create_address(self.draft(n), &entry("address.create")).await.unwrap().address
     }
 
     fn own(&self) -> Scope {
@@ -94,7 +95,7 @@ fn reach(groups: &[&str]) -> Reach {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_reads_back_as_it_was_written() {
     for house in houses().await {
-        let mut new = house.new(1);
+        let mut new = house.draft(1);
         let access = AccessControl {
             groups: vec!["a\0\"ö😀".parse().unwrap()],
             addresses: vec![new.address.clone()],
@@ -121,7 +122,7 @@ async fn c1_x7_a_removed_address_is_gone_and_never_issued_again() {
             assert_eq!(removed.unwrap(), expected);
         }
         assert_eq!(house.store.address(&Scope::All, &address).await.unwrap(), None);
-        let again = house.store.create_address(house.new(1), &entry("address.create")).await;
+        let again = house.store.create_address(house.draft(1), &entry("address.create")).await;
         assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     }
 }
@@ -129,13 +130,12 @@ async fn c1_x7_a_removed_address_is_gone_and_never_issued_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn l8_l9_numbers_rise_in_the_order_of_commits_and_a_page_follows_a_removed_anchor() {
     for house in houses().await {
-        let racing = (1..=24).map(|n| {
-            let (store, new) = (house.store.clone(), house.new(n));
-            tokio::spawn(async move { store.create_address(new, &entry("address.create")).await.unwrap() })
-        });
-        for made in racing.collect::<Vec<_>>() {
-            made.await.unwrap();
+        let mut racing = JoinSet::new();
+        for n in 1..=24 {
+            let (store, new) = (house.store.clone(), house.draft(n));
+            racing.spawn(async move { store.create_address(new, &entry("address.create")).await.unwrap() });
         }
+        racing.join_all().await;
         let all = house.store.key_addresses(&house.key, 0, 99).await.unwrap();
         assert_eq!(all.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=24).collect::<Vec<_>>());
         let (anchor, address) = &all[9];
@@ -150,9 +150,10 @@ async fn l8_l9_numbers_rise_in_the_order_of_commits_and_a_page_follows_a_removed
 async fn u1_p9_of_operations_that_name_one_version_one_wins() {
     for house in houses().await {
         let address = house.issue(1).await;
-        let racing = (0..16_u8).map(|n| {
+        let mut racing = JoinSet::new();
+        for n in 0..16_u8 {
             let (store, scope, address) = (house.store.clone(), house.own(), address.clone());
-            tokio::spawn(async move {
+            racing.spawn(async move {
                 let (condition, audit) = (Precondition::OneOf(vec![1]), entry("address.change"));
                 if n % 2 == 0 {
                     store.change_address(&scope, &address, reach(&["a"]), condition, &audit).await
@@ -160,11 +161,11 @@ async fn u1_p9_of_operations_that_name_one_version_one_wins() {
                     let verifier = CloudPassword::from_random([n; 40]).verifier([n; 16]);
                     store.reset_address(&scope, &address, verifier, condition, &audit).await
                 }
-            })
-        });
+            });
+        }
         let (mut done, mut stale) = (0, 0);
-        for outcome in racing.collect::<Vec<_>>() {
-            match outcome.await.unwrap().unwrap() {
+        for outcome in racing.join_all().await {
+            match outcome.unwrap() {
                 Guarded::Done(record) => {
                     assert_eq!(record.version, 2);
                     done += 1;
@@ -212,7 +213,7 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         assert_eq!(online().await, 1);
         assert!(house.store.leave_address(&address, 2).await.unwrap());
         assert_eq!(online().await, 0);
-        let (verifier, audit) = (house.new(2).verifier, entry("address.reset"));
+        let (verifier, audit) = (house.draft(2).verifier, entry("address.reset"));
         let reset =
             house.store.reset_address(&house.own(), &address, verifier, Precondition::Any, &audit).await;
         assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
