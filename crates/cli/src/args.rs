@@ -1,5 +1,7 @@
 //! The command line, as it is typed. It is a contract: scripts use it.
 
+#![allow(rustdoc::bare_urls, reason = "these comments are help texts, which are read in a terminal")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
