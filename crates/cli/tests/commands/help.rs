@@ -24,6 +24,7 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       project   Projects: tenants, who own access keys and instances
       key       Access keys: id and secrets of a project, for programs
       instance  Instances: machines with a console
+      address   Cloud addresses: the identities of devices and of those who connect to them
       console   Make a console URL: the URL alone on stdout, its expiry on stderr
       grant     Grants: the permissions behind console URLs
       session   Sessions: who is looking
