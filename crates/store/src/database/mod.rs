@@ -5,6 +5,7 @@
 
 mod connection;
 mod postgres;
+mod readers;
 mod row;
 mod schema;
 mod sql;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
-use super::connection::{Connection, fault};
-use super::{Operation, Row, Sql, schema};
+use super::sql::Value;
+use super::{Connection, Operation, Row, Sql, schema};
 use crate::{Cause, Result, StoreError};
 
 /// Per node. Transactions take about a millisecond, so this carries thousands a second and leaves PostgreSQL's default
@@ -69,7 +71,7 @@ impl Postgres {
 
     pub(super) async fn read(&self, sql: Sql) -> Result<Vec<Row>> {
         let mut connection = self.pool.acquire().await.map_err(fault)?;
-        Connection::Postgres(&mut connection).all(sql).await
+        all(&mut connection, sql).await
     }
 
     pub(super) async fn write<T>(&self, operation: impl Operation<T>) -> Result<T> {
@@ -95,14 +97,60 @@ impl Postgres {
     }
 }
 
+/// Every row of the answer.
+pub(super) async fn all(connection: &mut PgConnection, sql: Sql) -> Result<Vec<Row>> {
+    let rows = query(sql).fetch_all(connection).await.map_err(fault)?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// The first row of the answer.
+pub(super) async fn first(connection: &mut PgConnection, sql: Sql) -> Result<Option<Row>> {
+    Ok(query(sql).fetch_optional(connection).await.map_err(fault)?.map(Row::from))
+}
+
+/// How many rows were changed.
+pub(super) async fn run(connection: &mut PgConnection, sql: Sql) -> Result<u64> {
+    Ok(query(sql).execute(connection).await.map_err(fault)?.rows_affected())
+}
+
+fn query(sql: Sql) -> Query<'static, sqlx::Postgres, PgArguments> {
+    // The text is made of our own literals: see `Sql`.
+    let query = sqlx::query(AssertSqlSafe(sql.text));
+    sql.values.into_iter().fold(query, |query, value| match value {
+        Value::Int(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Bytes(value) => query.bind(value),
+        Value::Bool(value) => query.bind(value),
+    })
+}
+
 async fn migrate(options: &PgConnectOptions) -> Result<()> {
     let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await;
     let mut connection = connecting.map_err(|_| late("it does not answer"))?.map_err(fault)?;
-    let migrating = timeout(MIGRATION_DEADLINE, schema::migrate(&schema::POSTGRES, &mut connection)).await;
+    let migrating = timeout(MIGRATION_DEADLINE, schema::migrate_postgres(&mut connection)).await;
     migrating.map_err(|_| late("its schema was not brought up to date in time"))??;
     connection.close().await.map_err(fault)
 }
 
 fn late(what: &str) -> StoreError {
     StoreError::Unavailable(Cause::new(what))
+}
+
+/// What an error of PostgreSQL's means to us. Only its message and code are kept: its details quote rows.
+fn fault(error: sqlx::Error) -> StoreError {
+    let sqlx::Error::Database(error) = error else {
+        return StoreError::Unavailable(Cause::new(error.to_string()));
+    };
+    match error.kind() {
+        ErrorKind::UniqueViolation => StoreError::Conflict("it exists already"),
+        ErrorKind::ForeignKeyViolation => StoreError::NotFound("what it belongs to does not exist"),
+        _ => StoreError::Unavailable(cause(&*error)),
+    }
+}
+
+fn cause(error: &dyn DatabaseError) -> Cause {
+    let code = error.code().unwrap_or_default();
+    // PostgreSQL, Appendix A: serialization_failure and deadlock_detected. The same transaction may work when it runs again.
+    let passing = matches!(code.as_ref(), "40001" | "40P01");
+    Cause { text: format!("{} ({code})", error.message()), passing }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use rusqlite::types::{FromSql, Value, ValueRef};
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Type};
 use transom_model::Timestamp;
 use transom_model::instance::Sealed;
 
@@ -18,23 +18,17 @@ pub(crate) struct Row {
 }
 
 enum Either {
-    Sqlite(SqliteRow),
+    Sqlite(Vec<Value>),
     Postgres(PgRow),
 }
 
 /// What a column can be read as.
-pub(crate) trait Column:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
+pub(crate) trait Column: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
-impl<T> Column for T where
-    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
+impl<T> Column for T where T: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
-impl From<SqliteRow> for Row {
-    fn from(row: SqliteRow) -> Self {
+impl From<Vec<Value>> for Row {
+    fn from(row: Vec<Value>) -> Self {
         Self { row: Either::Sqlite(row), next: 0 }
     }
 }
@@ -51,10 +45,14 @@ impl Row {
         let index = self.next;
         self.next += 1;
         match &self.row {
-            Either::Sqlite(row) => row.try_get(index),
-            Either::Postgres(row) => row.try_get(index),
+            Either::Sqlite(row) => {
+                let value = row.get(index).map_or(ValueRef::Null, ValueRef::from);
+                T::column_result(value).map_err(|error| StoreError::Corrupt(error.to_string()))
+            }
+            Either::Postgres(row) => {
+                row.try_get(index).map_err(|error| StoreError::Corrupt(error.to_string()))
+            }
         }
-        .map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 
     /// The next column, a text of ours.

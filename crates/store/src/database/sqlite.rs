@@ -2,61 +2,46 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _};
+use rusqlite::types::Value as Column;
+use rusqlite::{CachedStatement, OpenFlags, ffi};
 
-use super::connection::{Connection, fault};
+use super::readers::Readers;
+use super::sql::Value;
 use super::writer::Writer;
 use super::{Operation, Row, Sql, schema};
-use crate::{Cause, OPERATION_DEADLINE, Result, StoreError};
-
-/// Reads are short and mostly answered from memory: two processor cores do not keep more readers busy.
-const READERS: u32 = 4;
+use crate::{Cause, Result, StoreError};
 
 /// Another process may hold the file for a moment (a backup, the operator's `sqlite3`).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// More than there are texts of statements, so that each is compiled once for a connection.
+const STATEMENTS: usize = 256;
+
 /// A SQLite database.
 pub(crate) struct Sqlite {
-    readers: SqlitePool,
+    readers: Readers,
     writer: Writer,
 }
 
 impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self> {
-        create_private(path).map_err(|error| {
-            StoreError::Unusable(format!("the database {} cannot be opened: {error}", path.display()))
-        })?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // FULL: a commit is on the disk when it returns; with WAL, NORMAL could lose the last ones to a power loss.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // What a savepoint may have to undo is small: no temporary files for it.
-            .pragma("temp_store", "MEMORY")
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging();
-
-        let mut connection = connect(&options).await?;
-        schema::migrate(&schema::SQLITE, &mut connection).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(OPERATION_DEADLINE)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        Ok(Self { readers, writer: Writer::start(options, connection) })
+        let file = File(path.to_owned());
+        // Waiting for another process's lock blocks.
+        let opening = tokio::task::spawn_blocking(move || {
+            file.create()?;
+            let mut connection = file.connect()?;
+            schema::migrate_sqlite(&mut connection)?;
+            Ok((file, connection))
+        });
+        let (file, connection) = opening.await.map_err(|_| fault_of_ours())??;
+        Ok(Self { readers: Readers::new(file.clone()), writer: Writer::start(file, connection) })
     }
 
     pub(super) async fn read(&self, sql: Sql) -> Result<Vec<Row>> {
-        let mut reader = self.readers.acquire().await.map_err(fault)?;
-        Connection::Sqlite(&mut reader).all(sql).await
+        self.readers.read(sql).await
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
@@ -65,7 +50,7 @@ impl Sqlite {
 
     pub(super) fn check_writer(&self) -> Result<()> {
         if self.writer.is_closed() {
-            return Err(StoreError::Unavailable(Cause::new("the database is closed")));
+            return Err(closed());
         }
         Ok(())
     }
@@ -76,13 +61,107 @@ impl Sqlite {
     }
 }
 
-pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
-    SqliteConnection::connect_with(options).await.map_err(fault)
+/// The file that holds the database.
+#[derive(Clone)]
+pub(super) struct File(PathBuf);
+
+impl File {
+    /// Makes it where it is missing, for its owner only; SQLite gives its other files the same mode.
+    fn create(&self) -> Result<()> {
+        let created = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.0);
+        created.map(drop).map_err(|error| {
+            StoreError::Unusable(format!("the database {} cannot be opened: {error}", self.0.display()))
+        })
+    }
+
+    pub(super) fn connect(&self) -> Result<rusqlite::Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(&self.0, flags).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // FULL: a commit is on the disk when it returns; with WAL, NORMAL could lose the last ones to a power loss.
+        // What a savepoint may have to undo is small: no temporary files for it.
+        let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                        PRAGMA temp_store = MEMORY";
+        connection.execute_batch(settings).map_err(fault)?;
+        Ok(connection)
+    }
+
+    /// A connection that changes nothing.
+    pub(super) fn connect_to_read(&self) -> Result<rusqlite::Connection> {
+        let connection = self.connect()?;
+        connection.execute_batch("PRAGMA query_only = ON").map_err(fault)?;
+        Ok(connection)
+    }
 }
 
-/// Makes the file where it is missing, for its owner only; SQLite gives its other files the same mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
+/// At most `limit` rows of the answer.
+pub(super) fn rows(connection: &rusqlite::Connection, sql: Sql, limit: usize) -> Result<Vec<Row>> {
+    let mut statement = bound(connection, sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next().map_err(fault)?
+    {
+        let columns: rusqlite::Result<Vec<Column>> = (0..columns).map(|column| row.get(column)).collect();
+        found.push(Row::from(columns.map_err(fault)?));
+    }
+    Ok(found)
+}
+
+/// How many rows were changed.
+pub(super) fn run(connection: &rusqlite::Connection, sql: Sql) -> Result<u64> {
+    // A count of rows fits.
+    bound(connection, sql)?.raw_execute().map(|changed| changed as u64).map_err(fault)
+}
+
+/// To SQLite, `$2` is a name like any other: what is bound there is looked up by the number in it.
+fn bound(connection: &rusqlite::Connection, sql: Sql) -> Result<CachedStatement<'_>> {
+    let mut statement = connection.prepare_cached(&sql.text).map_err(fault)?;
+    for parameter in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(parameter);
+        let number = name.and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let value = number.and_then(|number| sql.values.get(number.checked_sub(1)?));
+        let value = value.ok_or_else(|| StoreError::Unavailable(Cause::new("a value is not bound")))?;
+        let done = match value {
+            Value::Int(value) => statement.raw_bind_parameter(parameter, value),
+            Value::Text(value) => statement.raw_bind_parameter(parameter, value),
+            Value::Bytes(value) => statement.raw_bind_parameter(parameter, value),
+            Value::Bool(value) => statement.raw_bind_parameter(parameter, value),
+        };
+        done.map_err(fault)?;
+    }
+    Ok(statement)
+}
+
+/// What an error of SQLite's means to us.
+pub(super) fn fault(error: rusqlite::Error) -> StoreError {
+    let (failure, message) = match &error {
+        rusqlite::Error::SqliteFailure(failure, message) => (failure, message.as_deref()),
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error, Some(msg.as_str())),
+        // The types that a column has, and the like: none of them repeats a value.
+        other => return StoreError::Unavailable(Cause::new(other.to_string())),
+    };
+    match failure.extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            StoreError::Conflict("it exists already")
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::NotFound("what it belongs to does not exist"),
+        code => {
+            let message = message.map_or_else(|| failure.to_string(), str::to_owned);
+            StoreError::Unavailable(Cause::new(format!("{message} ({code})")))
+        }
+    }
+}
+
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable(Cause::new("the database is closed"))
+}
+
+/// A thread that was given something to do did not come back with it.
+pub(super) fn fault_of_ours() -> StoreError {
+    StoreError::Unavailable(Cause::new("the operation was broken off"))
 }
 
 #[cfg(test)]
@@ -112,5 +191,16 @@ mod tests {
         let sqlite = Sqlite::open(&folder.path().join("t.db")).await.expect("a database");
         let refused = sqlite.read(sql("DELETE FROM settings")).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn values_are_bound_by_their_number_wherever_it_stands() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let sqlite = Sqlite::open(&folder.path().join("t.db")).await.expect("a database");
+        let text = "SELECT $3 || $1 || $2 || $3";
+        let mut rows = sqlite.read(sql(text).bind("a").bind("b").bind("c")).await.expect(text);
+        assert_eq!(rows.remove(0).value::<String>().expect(text), "cabc");
+        let missing = sqlite.read(sql(text).bind("a").bind("b")).await;
+        assert!(matches!(missing, Err(StoreError::Unavailable(_))));
     }
 }

@@ -4,16 +4,12 @@
 //! under a savepoint of one transaction, commits once, and only then answers: who gets an answer knows that it is on
 //! the disk. An operation that fails is rolled back to its savepoint and does not disturb its neighbours.
 
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection as _, Executor as _};
-use tokio::runtime::Handle;
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::Operation;
-use super::connection::{Connection, fault};
-use super::sqlite::connect;
+use super::sqlite::{File, closed, fault, fault_of_ours};
+use super::{Connection, Operation};
 use crate::{Cause, Result, StoreError};
 
 /// Operations that wait while the disk is being flushed; beyond this, callers wait for a place until their deadline.
@@ -34,15 +30,15 @@ enum Message {
 }
 
 impl Writer {
-    pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+    pub(super) fn start(file: File, connection: rusqlite::Connection) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let (thread, runtime) = (TaskTracker::new(), Handle::current());
+        let thread = TaskTracker::new();
         let alive = thread.token();
         thread.close();
-        // Not a task: it waits for SQLite's own thread several times per operation, and a thread that does nothing else
-        // wakes up sooner than a task that queues behind the sessions' (measured: half the time under load).
+        // Its own thread: statements and flushes block, and a thread that does nothing else needs no others to wait for
+        // (measured: with a hand-over for each statement, a session cost twice as much).
         std::thread::spawn(move || {
-            runtime.block_on(work(options, connection, messages));
+            work(&file, connection, messages);
             drop(alive);
         });
         Self { queue, thread }
@@ -66,17 +62,9 @@ impl Writer {
     }
 }
 
-fn closed() -> StoreError {
-    StoreError::Unavailable(Cause::new("the database is closed"))
-}
-
-async fn work(
-    options: SqliteConnectOptions,
-    connection: SqliteConnection,
-    mut messages: mpsc::Receiver<Message>,
-) {
+fn work(file: &File, connection: rusqlite::Connection, mut messages: mpsc::Receiver<Message>) {
     let mut connection = Some(connection);
-    while let Some(Message::Run(first)) = messages.recv().await {
+    while let Some(Message::Run(first)) = messages.blocking_recv() {
         let mut batch = vec![first];
         let mut closing = false;
         while batch.len() < MAX_BATCH && !closing {
@@ -88,7 +76,7 @@ async fn work(
         }
         // Whoever stopped waiting was told that it did not happen; so it must not.
         batch.retain(|job| !job.is_abandoned());
-        let committed = commit(&options, &mut connection, &mut batch).await;
+        let committed = commit(file, &mut connection, &mut batch);
         for job in batch {
             job.answer(committed.as_ref().err());
         }
@@ -96,42 +84,17 @@ async fn work(
             break;
         }
     }
-    if let Some(connection) = connection {
-        let _ = connection.close().await;
-    }
 }
 
 /// Runs the batch as one transaction. After a failure of the transaction itself the connection is made anew: what
 /// state it is in is then unknown, and the failure may be its own.
-async fn commit(
-    options: &SqliteConnectOptions,
-    connection: &mut Option<SqliteConnection>,
+fn commit(
+    file: &File,
+    connection: &mut Option<rusqlite::Connection>,
     batch: &mut [Box<dyn Job>],
 ) -> Result<()> {
-    let mut open = match connection.take() {
-        Some(connection) => connection,
-        None => connect(options).await?,
-    };
-    let transaction = async {
-        if let [only] = batch {
-            run(&mut open, "BEGIN IMMEDIATE").await?;
-            let succeeded = only.run(&mut Connection::Sqlite(&mut open)).await;
-            return run(&mut open, if succeeded { "COMMIT" } else { "ROLLBACK" }).await;
-        }
-        run(&mut open, "BEGIN IMMEDIATE; SAVEPOINT operation").await?;
-        let mut succeeded = true;
-        for (number, job) in batch.iter_mut().enumerate() {
-            match (number, succeeded) {
-                (0, _) => {}
-                (_, true) => run(&mut open, "RELEASE operation; SAVEPOINT operation").await?,
-                // The savepoint stays, for the next one.
-                (_, false) => run(&mut open, "ROLLBACK TO operation").await?,
-            }
-            succeeded = job.run(&mut Connection::Sqlite(&mut open)).await;
-        }
-        run(&mut open, if succeeded { "COMMIT" } else { "ROLLBACK TO operation; COMMIT" }).await
-    };
-    let committed = transaction.await;
+    let mut open = connection.take().map_or_else(|| file.connect(), Ok)?;
+    let committed = transact(&mut open, batch);
     match &committed {
         Ok(()) => *connection = Some(open),
         Err(error) => tracing::error!(%error, "a transaction failed; the database is opened again"),
@@ -139,8 +102,25 @@ async fn commit(
     committed
 }
 
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<()> {
-    connection.execute(sql).await.map(drop).map_err(fault)
+fn transact(open: &mut rusqlite::Connection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    control(open, "BEGIN IMMEDIATE")?;
+    if let [only] = batch {
+        let succeeded = only.run(&mut Connection::Sqlite(open));
+        return control(open, if succeeded { "COMMIT" } else { "ROLLBACK" });
+    }
+    for job in batch {
+        control(open, "SAVEPOINT operation")?;
+        if !job.run(&mut Connection::Sqlite(open)) {
+            control(open, "ROLLBACK TO operation")?;
+        }
+        control(open, "RELEASE operation")?;
+    }
+    control(open, "COMMIT")
+}
+
+fn control(connection: &rusqlite::Connection, statement: &'static str) -> Result<()> {
+    let run = connection.prepare_cached(statement).and_then(|mut statement| statement.execute([]));
+    run.map(drop).map_err(fault)
 }
 
 /// An operation with whatever it returns, in a queue of many kinds.
@@ -148,7 +128,7 @@ trait Job: Send {
     /// Nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
     /// Runs the operation and keeps the outcome; says whether it succeeded.
-    fn run<'a>(&'a mut self, connection: &'a mut Connection<'_>) -> BoxFuture<'a, bool>;
+    fn run(&mut self, connection: &mut Connection<'_>) -> bool;
     /// Answers with the outcome, or with why the transaction did not happen.
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
@@ -164,14 +144,13 @@ impl<T: Send + 'static, F: Operation<T>> Job for Queued<T, F> {
         self.answer.is_closed()
     }
 
-    fn run<'a>(&'a mut self, connection: &'a mut Connection<'_>) -> BoxFuture<'a, bool> {
-        Box::pin(async move {
-            let Some(operation) = self.operation.take() else { return false };
-            let outcome = operation(connection).await;
-            let succeeded = outcome.is_ok();
-            self.outcome = Some(outcome);
-            succeeded
-        })
+    fn run(&mut self, connection: &mut Connection<'_>) -> bool {
+        let Some(operation) = self.operation.take() else { return false };
+        // It waits for nothing but its connection, and SQLite's answers at once.
+        let outcome = operation(connection).now_or_never().unwrap_or_else(|| Err(fault_of_ours()));
+        let succeeded = outcome.is_ok();
+        self.outcome = Some(outcome);
+        succeeded
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use transom_model::id::GrantId;
 use transom_store::{OPERATION_DEADLINE, Store, StoreError};
 
@@ -22,10 +22,10 @@ async fn sqlite_held_by_another_process_is_unavailable_for_writes_only() {
     let lab = Lab::on_sqlite().await;
     let (grant, _) = lab.grant(None).await;
     let path = lab.folder().unwrap().path().join("transom.db");
-    let mut other = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let other = rusqlite::Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_given_up(&lab, grant.id).await;
-    other.execute("ROLLBACK").await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
     assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
 }
 

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use rusqlite::Connection as SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 use transom_model::EndReason;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
@@ -64,9 +65,7 @@ impl Lab {
     pub(crate) async fn sql(&self, text: &str) {
         match &self.raw {
             Raw::Sqlite(folder) => {
-                let mut connection = sqlite(folder).await;
-                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
+                sqlite(folder).execute_batch(text).unwrap();
             }
             Raw::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await.unwrap();
@@ -80,9 +79,9 @@ impl Lab {
     pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
         match &self.raw {
             Raw::Sqlite(folder) => {
-                let mut connection = sqlite(folder).await;
-                let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
+                let connection = sqlite(folder);
+                let mut query = connection.prepare(query).unwrap();
+                query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
             }
             Raw::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await.unwrap();
@@ -190,10 +189,8 @@ impl Lab {
     }
 }
 
-async fn sqlite(folder: &TempDir) -> SqliteConnection {
-    SqliteConnection::connect(&format!("sqlite:{}", folder.path().join("transom.db").display()))
-        .await
-        .unwrap()
+fn sqlite(folder: &TempDir) -> SqliteConnection {
+    SqliteConnection::open(folder.path().join("transom.db")).unwrap()
 }
 
 pub(crate) fn reserved(reservation: Reservation) -> ConsoleTarget {

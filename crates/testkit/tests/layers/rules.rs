@@ -41,6 +41,7 @@ const PURE: &[Never] = &[
     Crate("hyper"),
     Crate("reqwest"),
     Crate("sqlx"),
+    Crate("rusqlite"),
     Crate("socket2"),
     Crate("rustix"),
     Path("TcpStream"),
