@@ -79,7 +79,7 @@ async fn handshake(stream: &mut TcpStream, password: Option<VncPassword>) -> Res
     };
     let mut chunk = [0; 256];
     loop {
-        stream.write_all(&machine.take_output()).await?;
+        stream.write_all(&machine.take_output().concat()).await?;
         let len = stream.read(&mut chunk).await?;
         if len == 0 {
             return Ok(None);
@@ -87,7 +87,7 @@ async fn handshake(stream: &mut TcpStream, password: Option<VncPassword>) -> Res
         let mut input = &chunk[..len];
         let progress = machine.receive(&mut input);
         // Also after an error: the output tells the viewer what was wrong.
-        stream.write_all(&machine.take_output()).await?;
+        stream.write_all(&machine.take_output().concat()).await?;
         if let ViewerProgress::Done { .. } = progress? {
             let init = ServerInit {
                 width: WIDTH,

@@ -4,7 +4,9 @@
 
 use crate::client_filter::{ClientFilter, ClientPolicy};
 use crate::client_message::{ClientMessage, ClientMessageError};
+use crate::init::ServerInit;
 use crate::instance::{InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin};
+use crate::pixel_format::PixelFormat;
 use crate::viewer::{ViewerHandshake, ViewerProgress};
 use crate::vnc_auth::VncPassword;
 
@@ -95,8 +97,14 @@ pub fn instance_handshake(data: &[u8]) {
 pub fn viewer_handshake(data: &[u8]) {
     let Some((kind, input)) = data.split_first() else { return };
     let run = |sizes: &[usize]| {
-        let mut machine = match kind % 3 {
+        let mut machine = match kind % 4 {
             0 => ViewerHandshake::new(),
+            3 => ViewerHandshake::announcing(&ServerInit {
+                width: 1,
+                height: 1,
+                pixel_format: PixelFormat::RGB888,
+                name: "a screen".into(),
+            }),
             1 => ViewerHandshake::with_password(VncPassword::new("secretpw"), [7; 16]),
             _ => ViewerHandshake::refusing("the instance is stopped"),
         };
@@ -104,7 +112,7 @@ pub fn viewer_handshake(data: &[u8]) {
         for chunk in cut(input, sizes) {
             let mut rest = &chunk[..];
             let progress = machine.receive(&mut rest);
-            written.extend(machine.take_output());
+            written.extend(machine.take_output().concat());
             taken += chunk.len() - rest.len();
             match progress {
                 Ok(ViewerProgress::NeedMore) => assert!(rest.is_empty(), "bytes were left"),

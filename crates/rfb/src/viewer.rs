@@ -3,6 +3,10 @@
 //! One security type is offered: `None`, because a token has already told who the viewer is, or VNC authentication for a
 //! server of its own. A viewer that must be turned away is told so in RFB's own failure form.
 //!
+//! With one type and no password nothing that the viewer still says changes an answer. A server that knows its screen
+//! already may say all of it at once, behind the viewer's version: two turns less to wait for. They stay messages of
+//! their own, because noVNC before 1.5 takes one step of its handshake for each WebSocket message.
+//!
 //! ```text
 //!        server → viewer                    viewer → server
 //!  3.x   "RFB 003.008\n"                    "RFB 003.00x\n"
@@ -11,9 +15,10 @@
 //!        16 challenge                       16 response              VNC authentication only
 //!        U32 SecurityResult                                          3.8, or VNC authentication; 3.8 failed: reason
 //!                                           U8 shared
-//!        ServerInit, written by the caller
+//!        ServerInit                                                  given beforehand, or written by the caller
 //! ```
 
+use crate::init::ServerInit;
 use crate::inlet::Inlet;
 use crate::limits::{MAX_EXCERPT, MAX_REASON};
 use crate::printable::printable;
@@ -22,12 +27,15 @@ use crate::version::{Announced, VERSION_LEN, Version, foreign_greeting};
 use crate::vnc_auth::{CHALLENGE_LEN, VncPassword};
 use crate::wire::{Reader, Truncated, Writer};
 
+/// SecurityResult (RFC 6143 §7.1.3).
+const SECURITY_OK: [u8; 4] = [0; 4];
+
 /// How far the handshake came with the bytes it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewerProgress {
     /// All bytes were taken; write the output, read more.
     NeedMore,
-    /// Write the output and then ServerInit; bytes left in the slice are the session's.
+    /// Write the output, and then ServerInit unless it was given; bytes left in the slice are the session's.
     Done {
         /// The version the viewer speaks.
         version: Version,
@@ -75,13 +83,18 @@ pub struct ViewerHandshake {
     version: Version,
     state: State,
     inlet: Inlet,
-    output: Vec<u8>,
+    output: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
 enum Admission {
     Open,
-    Password { password: VncPassword, challenge: [u8; CHALLENGE_LEN] },
+    /// As `Open`, and this ServerInit needs no one to be waited for.
+    Announced(Vec<u8>),
+    Password {
+        password: VncPassword,
+        challenge: [u8; CHALLENGE_LEN],
+    },
     Refused(String),
 }
 
@@ -100,6 +113,11 @@ impl ViewerHandshake {
         Self::with(Admission::Open)
     }
 
+    /// Admits the viewer without authentication to the screen that `init` announces, which is sent as soon as it may be.
+    pub fn announcing(init: &ServerInit) -> Self {
+        Self::with(Admission::Announced(init.message()))
+    }
+
     /// Admits a viewer that knows `password`; `challenge` is 16 fresh random bytes.
     pub fn with_password(password: VncPassword, challenge: [u8; CHALLENGE_LEN]) -> Self {
         Self::with(Admission::Password { password, challenge })
@@ -112,12 +130,12 @@ impl ViewerHandshake {
 
     fn with(admission: Admission) -> Self {
         let version = Version::V3_8;
-        let output = version.message().to_vec();
+        let output = vec![version.message().to_vec()];
         Self { admission, version, state: State::Version, inlet: Inlet::default(), output }
     }
 
-    /// What must be written to the viewer now; the greeting at first.
-    pub fn take_output(&mut self) -> Vec<u8> {
+    /// The messages that must be written to the viewer now, one after the other; the greeting at first.
+    pub fn take_output(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.output)
     }
 
@@ -186,14 +204,21 @@ impl ViewerHandshake {
                 State::Choice
             }
         };
-        self.output.append(&mut writer.take());
+        self.output.push(writer.take());
+        self.announce();
         // In 3.3 the viewer has no say: its choice is taken as made.
-        if dictated && matches!(next, State::Choice) { Ok(self.begin_authentication()) } else { Ok(next) }
+        Ok(match next {
+            State::Choice if dictated => self.begin_authentication(),
+            next => next,
+        })
     }
 
     fn choice(&mut self, choice: SecurityType) -> Result<State, ViewerHandshakeError> {
         if choice != self.admission.security_type() {
-            self.fail("this security type was not offered");
+            // Who was told that all is well cannot be told otherwise.
+            if !matches!(self.admission, Admission::Announced(_)) {
+                self.fail("this security type was not offered");
+            }
             return Err(ViewerHandshakeError::NotOffered(choice));
         }
         Ok(self.begin_authentication())
@@ -201,20 +226,29 @@ impl ViewerHandshake {
 
     fn begin_authentication(&mut self) -> State {
         if let Admission::Password { challenge, .. } = &self.admission {
-            self.output.extend(challenge);
+            self.output.push(challenge.to_vec());
             return State::Response;
         }
-        if self.version >= Version::V3_8 {
-            self.output.extend(0_u32.to_be_bytes());
+        if matches!(self.admission, Admission::Open) && self.version >= Version::V3_8 {
+            self.output.push(SECURITY_OK.to_vec());
         }
         State::ClientInit
+    }
+
+    /// Says what would follow the viewer's choice, where it is known beforehand.
+    fn announce(&mut self) {
+        let Admission::Announced(init) = &mut self.admission else { return };
+        if self.version >= Version::V3_8 {
+            self.output.push(SECURITY_OK.to_vec());
+        }
+        self.output.push(std::mem::take(init));
     }
 
     fn response(&mut self, response: [u8; CHALLENGE_LEN]) -> Result<State, ViewerHandshakeError> {
         if let Admission::Password { password, challenge } = &self.admission
             && password.accepts(challenge, &response)
         {
-            self.output.extend(0_u32.to_be_bytes());
+            self.output.push(SECURITY_OK.to_vec());
             return Ok(State::ClientInit);
         }
         self.fail("Authentication failed");
@@ -228,7 +262,7 @@ impl ViewerHandshake {
         if self.version >= Version::V3_8 {
             write_reason(&mut writer, reason);
         }
-        self.output.append(&mut writer.take());
+        self.output.push(writer.take());
     }
 }
 
@@ -242,7 +276,7 @@ impl Admission {
     fn security_type(&self) -> SecurityType {
         match self {
             Self::Password { .. } => SecurityType::VncAuth,
-            Self::Open | Self::Refused(_) => SecurityType::None,
+            Self::Open | Self::Announced(_) | Self::Refused(_) => SecurityType::None,
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use transom_rfb::version::Announced;
 use transom_rfb::viewer::ViewerHandshakeError as Error;
-use transom_rfb::{SecurityType, Version, ViewerHandshake, ViewerProgress, VncPassword};
+use transom_rfb::{
+    PixelFormat, SecurityType, ServerInit, Version, ViewerHandshake, ViewerProgress, VncPassword,
+};
 
 const V33: &[u8] = b"RFB 003.003\n";
 const V37: &[u8] = b"RFB 003.007\n";
@@ -15,10 +17,10 @@ fn run(machine: fn() -> ViewerHandshake, parts: &[&[u8]]) -> (Result<ViewerProgr
     let stream = parts.concat();
     let feed = |chunks: &mut dyn Iterator<Item = &[u8]>| {
         let mut machine = machine();
-        let mut written = machine.take_output();
+        let mut written = machine.take_output().concat();
         for mut chunk in chunks {
             let progress = machine.receive(&mut chunk);
-            written.extend(machine.take_output());
+            written.extend(machine.take_output().concat());
             if progress != Ok(ViewerProgress::NeedMore) {
                 return (progress, written);
             }
@@ -50,6 +52,39 @@ fn none_is_offered_in_every_version() {
     assert_eq!((end, written), (done(Version::V3_7, false), [V38, b"\x01\x01"].concat()));
     let (end, written) = run(ViewerHandshake::new, &[V38, b"\x01", b"\x01"]);
     assert_eq!((end, written), (done(Version::V3_8, true), [V38, b"\x01\x01", b"\0\0\0\0"].concat()));
+}
+
+/// Nothing that the viewer still says changes the answers, so they come with the security type, each a message of its own.
+#[test]
+fn a_screen_that_is_known_is_announced_behind_the_viewers_version() {
+    let screen = ServerInit { width: 2, height: 1, pixel_format: PixelFormat::RGB888, name: "tank".into() };
+    let init = screen.message();
+    let ok = b"\0\0\0\0".to_vec();
+    for (version, choice, answer) in [
+        (V33, &b""[..], vec![b"\0\0\0\x01".to_vec(), init.clone()]),
+        (V37, b"\x01", vec![b"\x01\x01".to_vec(), init.clone()]),
+        (V38, b"\x01", vec![b"\x01\x01".to_vec(), ok, init.clone()]),
+    ] {
+        let mut machine = ViewerHandshake::announcing(&screen);
+        assert_eq!(machine.take_output(), [V38]);
+        assert_eq!(machine.receive(&mut &version[..]), Ok(ViewerProgress::NeedMore));
+        assert_eq!(machine.take_output(), answer);
+        let rest = [choice, b"\x01beyond"].concat();
+        let mut rest = rest.as_slice();
+        assert!(matches!(machine.receive(&mut rest), Ok(ViewerProgress::Done { shared: true, .. })));
+        assert_eq!(rest, b"beyond");
+        assert_eq!(machine.take_output(), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn a_viewer_that_chooses_otherwise_behind_the_announcement_is_left() {
+    let screen = ServerInit { width: 2, height: 1, pixel_format: PixelFormat::RGB888, name: "tank".into() };
+    let mut machine = ViewerHandshake::announcing(&screen);
+    assert_eq!(machine.receive(&mut &V38[..]), Ok(ViewerProgress::NeedMore));
+    machine.take_output();
+    assert_eq!(machine.receive(&mut &b"\x02"[..]), Err(Error::NotOffered(SecurityType::VncAuth)));
+    assert_eq!(machine.take_output(), Vec::<Vec<u8>>::new());
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::app::target::DialTarget;
 use crate::stream::Stream;
 
 /// A handshake's messages are short; what comes behind them is put back in front of the stream.
-const READ: usize = 4096;
+const READ: usize = 1024;
 
 /// An instance whose screen was announced.
 pub struct Dialled {

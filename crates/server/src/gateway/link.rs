@@ -144,14 +144,16 @@ impl Link {
         Ok(())
     }
 
-    /// Sends bytes whole.
-    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), End> {
-        if bytes.is_empty() {
+    /// Sends messages whole, each in a frame of its own, together.
+    pub async fn send(&mut self, messages: &[Vec<u8>]) -> Result<(), End> {
+        if messages.is_empty() {
             return Ok(());
         }
-        match self.framing {
-            Framing::Raw => self.outbox.bytes.extend_from_slice(bytes),
-            Framing::WebSocket(_) => frame::push_binary(&mut self.outbox.bytes, bytes),
+        for message in messages {
+            match self.framing {
+                Framing::Raw => self.outbox.bytes.extend_from_slice(message),
+                Framing::WebSocket(_) => frame::push_binary(&mut self.outbox.bytes, message),
+            }
         }
         self.outbox.unflushed = true;
         poll_fn(|cx| self.poll_drain(cx)).await.map_err(|error| lost(&error))?;

@@ -98,6 +98,7 @@ impl<'a> Pump<'a> {
 
     /// Passes on what the viewer sent before the pump began.
     pub(super) fn begin_with(&mut self, mut early: Vec<u8>) -> Result<(), End> {
+        self.last_sign(early.len());
         let filtered = self.filter.filter(&mut early).map_err(refused)?;
         self.to_instance.keep(&filtered.head, &self.instance);
         self.to_instance.keep(filtered.body, &self.instance);

@@ -83,34 +83,27 @@ async fn unless_told<T>(
     }
 }
 
-/// Brings the viewer to where the instance is: behind ServerInit.
+/// Brings the viewer to where the instance is: behind ServerInit. What it sent beyond ClientInit is given back.
 async fn introduce(link: &mut Link, instance: &Dialled) -> Result<Vec<u8>, End> {
     let introduced = timeout(VIEWER_HANDSHAKE, async {
-        let early = greet(link).await?;
-        link.send(&instance.init.message()).await?;
-        Ok(early)
+        let mut machine = ViewerHandshake::announcing(&instance.init);
+        let mut received = Vec::new();
+        loop {
+            link.send(&machine.take_output()).await?;
+            received.clear();
+            link.receive(&mut received).await?;
+            let mut bytes = received.as_slice();
+            let progress = machine.receive(&mut bytes);
+            link.send(&machine.take_output()).await?;
+            match progress {
+                Ok(ViewerProgress::NeedMore) => {}
+                Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
+                Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
+                Err(error) => return Err(End::new(EndReason::ViewerProtocolError, format!("it {error}"))),
+            }
+        }
     });
     introduced.await.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
-}
-
-/// The viewer's handshake up to ClientInit; what it sent beyond is given back.
-async fn greet(link: &mut Link) -> Result<Vec<u8>, End> {
-    let mut machine = ViewerHandshake::new();
-    let mut received = Vec::new();
-    loop {
-        link.send(&machine.take_output()).await?;
-        received.clear();
-        link.receive(&mut received).await?;
-        let mut bytes = received.as_slice();
-        let progress = machine.receive(&mut bytes);
-        link.send(&machine.take_output()).await?;
-        match progress {
-            Ok(ViewerProgress::NeedMore) => {}
-            Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
-            Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
-            Err(error) => return Err(End::new(EndReason::ViewerProtocolError, format!("it {error}"))),
-        }
-    }
 }
 
 async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: oneshot::Receiver<End>) -> End {

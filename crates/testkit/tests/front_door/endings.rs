@@ -138,6 +138,7 @@ async fn a_session_ends_at_its_longest_duration_however_busy_it_is() {
         TestServer::setup().config(|config| config.console.max_session.0 = Some(Duration::from_secs(3600)));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
+    assert_live(&mut viewer, &mut guest).await;
     for _ in 0..59 {
         clock::pass(Duration::from_secs(60)).await;
         // A viewer that is there answers its pings.
@@ -152,6 +153,7 @@ async fn a_session_without_input_and_pixels_ends_where_an_idle_limit_is_set() {
     let server = TestServer::setup().config(|config| config.console.idle.0 = Some(Duration::from_secs(30)));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
+    assert_live(&mut viewer, &mut guest).await;
     // Either of the two keeps it.
     for _ in 0..3 {
         clock::pass(Duration::from_secs(20)).await;
@@ -171,6 +173,7 @@ async fn asking_for_updates_is_no_input() {
     let server = TestServer::setup().config(|config| config.console.idle.0 = Some(Duration::from_secs(30)));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
+    assert_live(&mut viewer, &mut guest).await;
     clock::pass(Duration::from_secs(20)).await;
     viewer.send(&[3, 1, 0, 0, 0, 0, 0, 9, 0, 9]).await.unwrap();
     guest.take(10).await;

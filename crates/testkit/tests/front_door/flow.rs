@@ -15,6 +15,7 @@ const BUFFERS: u64 = 32 * 1024 * 1024;
 async fn an_idle_viewer_is_pinged_and_stays() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
+    assert_live(&mut viewer, &mut guest).await;
     for _ in 0..9 {
         clock::pass(Duration::from_secs(21)).await;
         viewer.pinged().await.unwrap();
