@@ -12,6 +12,7 @@ use transom_model::secret::TokenDigest;
 
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
+use crate::instance::{self, instance_columns};
 use crate::revision::raise;
 use crate::{Page, Result, Store, StoreError};
 
@@ -99,6 +100,8 @@ impl Store {
             refusal!(),
             ", ",
             grant_columns!(),
+            ", ",
+            instance_columns!(),
             " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
              LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE grants.token_hash = $1"
         );
@@ -107,17 +110,9 @@ impl Store {
         };
         let refusal = row.parsed_or_null()?;
         let grant = read(&mut row)?;
-        let instance = match refusal {
-            None => self.instance_by_uid(grant.instance_uid).await?,
-            Some(_) => None,
-        };
-        Ok(match instance {
-            Some(instance) => TokenStanding::Stands(Box::new((grant, instance))),
-            // It was there a moment ago.
-            None => TokenStanding::Refused {
-                reason: refusal.unwrap_or(EndReason::InstanceRemoved),
-                grant: Some(Box::new(grant)),
-            },
+        Ok(match refusal {
+            None => TokenStanding::Stands(Box::new((grant, instance::read(&mut row)?))),
+            Some(reason) => TokenStanding::Refused { reason, grant: Some(Box::new(grant)) },
         })
     }
 

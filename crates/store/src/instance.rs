@@ -68,9 +68,9 @@ pub enum Change<T> {
 
 macro_rules! instance_columns {
     () => {
-        "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, instances.endpoint_by_project, \
-         instances.username, instances.password, instances.ca, instances.certificate, instances.certificate_key, \
-         instances.fingerprint, instances.created_at, instances.updated_at"
+        "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, \
+         instances.endpoint_by_project, instances.username, instances.password, instances.ca, instances.certificate, \
+         instances.certificate_key, instances.fingerprint, instances.created_at, instances.updated_at"
     };
 }
 pub(crate) use instance_columns;

@@ -53,7 +53,7 @@ impl Store {
             return Ok(FoundInstances::default());
         }
         let count = query.narrow(sql("SELECT COUNT(*) FROM instances"), project);
-        let total = match self.first(count).await? {
+        let total = match self.all(count).await?.pop() {
             Some(mut row) => row.count()?,
             None => 0,
         };

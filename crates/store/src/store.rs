@@ -49,21 +49,28 @@ impl Store {
     }
 
     /// Runs one statement that reads.
-    ///
-    /// The databases' own futures take many KiB. They have boxes, here and in `write`, because a future keeps room for
-    /// everything that it may ever wait for, and a session waits for the store but a few times in its life.
     pub(crate) async fn all(&self, sql: Sql) -> Result<Vec<Row>> {
-        timeout(OPERATION_DEADLINE, Box::pin(self.0.read(sql))).await.map_err(|_| late())?
+        timeout(OPERATION_DEADLINE, self.0.read(sql)).await.map_err(|_| late())?
     }
 
-    /// Runs one statement that reads at most one row.
+    /// Runs one statement that looks at most one row up by a key.
     pub(crate) async fn first(&self, sql: Sql) -> Result<Option<Row>> {
-        Ok(self.all(sql).await?.into_iter().next())
+        timeout(OPERATION_DEADLINE, self.0.read_one(sql)).await.map_err(|_| late())?
     }
 
     /// Runs an operation as one durable transaction.
     pub(crate) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
-        timeout(OPERATION_DEADLINE, Box::pin(self.0.write(operation))).await.map_err(|_| late())?
+        timeout(OPERATION_DEADLINE, self.0.write(operation)).await.map_err(|_| late())?
+    }
+
+    /// As [`write`](Self::write), for an answer that nobody is in a hurry for: many of them share a commit.
+    pub(crate) async fn write_unhurried<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
+        timeout(OPERATION_DEADLINE, self.0.write_unhurried(operation)).await.map_err(|_| late())?
+    }
+
+    /// Lets an operation happen, durable a moment later, before every other that is asked for from now on.
+    pub(crate) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
+        timeout(OPERATION_DEADLINE, self.0.post(operation)).await.map_err(|_| late())?
     }
 }
 

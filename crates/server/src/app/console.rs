@@ -192,7 +192,14 @@ impl App {
     /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
     pub async fn commit(&self, claim: &Claim) -> Result<()> {
         let audit = claim.entry("session.start", "ok");
-        match self.store.commit(claim.target.hold, &audit).await? {
+        // What is counted must be on the disk before the screen is shown: it could be used twice otherwise.
+        let committed = if claim.target.grant.uses.is_some() || claim.resumable {
+            self.store.commit(claim.target.hold, &audit).await?
+        } else {
+            self.store.commit_soon(claim.target.hold, &audit).await?;
+            Commit::Live
+        };
+        match committed {
             Commit::Live => {
                 self.metrics.sessions_started.inc();
                 self.metrics.grant(claim.target.grant.dialect, "opened");

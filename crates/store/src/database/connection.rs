@@ -15,7 +15,7 @@ impl Connection<'_> {
     /// Every row of the answer.
     pub(crate) async fn all(&mut self, sql: Sql) -> Result<Vec<Row>> {
         match self {
-            Self::Sqlite(connection) => sqlite::rows(connection, sql, usize::MAX),
+            Self::Sqlite(connection) => sqlite::rows(connection, &sql, usize::MAX),
             Self::Postgres(connection) => postgres::all(connection, sql).await,
         }
     }
@@ -23,7 +23,7 @@ impl Connection<'_> {
     /// The first row of the answer. A statement that changes rows has changed all of them before it gives one.
     pub(crate) async fn first(&mut self, sql: Sql) -> Result<Option<Row>> {
         match self {
-            Self::Sqlite(connection) => Ok(sqlite::rows(connection, sql, 1)?.pop()),
+            Self::Sqlite(connection) => Ok(sqlite::rows(connection, &sql, 1)?.pop()),
             Self::Postgres(connection) => postgres::first(connection, sql).await,
         }
     }
@@ -31,7 +31,7 @@ impl Connection<'_> {
     /// How many rows were changed.
     pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64> {
         match self {
-            Self::Sqlite(connection) => sqlite::run(connection, sql),
+            Self::Sqlite(connection) => sqlite::run(connection, &sql),
             Self::Postgres(connection) => postgres::run(connection, sql).await,
         }
     }

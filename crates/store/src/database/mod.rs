@@ -22,6 +22,9 @@ use crate::url::Kind;
 use crate::{DatabaseUrl, Result};
 
 /// One of the two.
+///
+/// PostgreSQL's futures take many KiB. They have boxes here, because a future keeps room for everything that it may ever
+/// wait for, and a session waits for the store but a few times in its life.
 pub(crate) enum Database {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
@@ -52,7 +55,15 @@ impl Database {
     pub(crate) async fn read(&self, sql: Sql) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(sql).await,
-            Self::Postgres(postgres) => postgres.read(sql).await,
+            Self::Postgres(postgres) => Box::pin(postgres.read(sql)).await,
+        }
+    }
+
+    /// Runs one statement that looks at most one row up by a key.
+    pub(crate) async fn read_one(&self, sql: Sql) -> Result<Option<Row>> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read_one(sql).await,
+            Self::Postgres(postgres) => Ok(Box::pin(postgres.read(sql)).await?.into_iter().next()),
         }
     }
 
@@ -60,7 +71,25 @@ impl Database {
     pub(crate) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(operation).await,
-            Self::Postgres(postgres) => postgres.write(operation).await,
+            Self::Postgres(postgres) => Box::pin(postgres.write(operation)).await,
+        }
+    }
+
+    /// As [`write`](Self::write), for an answer that nobody is in a hurry for.
+    ///
+    /// On SQLite it waits a moment for company, since all wait for one disk; PostgreSQL gathers commits by itself.
+    pub(crate) async fn write_unhurried<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write_unhurried(operation).await,
+            Self::Postgres(_) => self.write(operation).await,
+        }
+    }
+
+    /// Lets an operation happen, durable a moment later, before every other that is asked for from now on.
+    pub(crate) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.post(operation).await,
+            Self::Postgres(_) => self.write(operation).await,
         }
     }
 

@@ -15,7 +15,7 @@ use super::{Operation, Row, Sql, schema};
 use crate::{Cause, Result, StoreError};
 
 /// Another process may hold the file for a moment (a backup, the operator's `sqlite3`).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// More than there are texts of statements, so that each is compiled once for a connection.
 const STATEMENTS: usize = 256;
@@ -44,8 +44,20 @@ impl Sqlite {
         self.readers.read(sql).await
     }
 
+    pub(super) async fn read_one(&self, sql: Sql) -> Result<Option<Row>> {
+        self.readers.read_one(sql).await
+    }
+
     pub(super) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
         self.writer.write(operation).await
+    }
+
+    pub(super) async fn write_unhurried<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
+        self.writer.write_unhurried(operation).await
+    }
+
+    pub(super) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
+        self.writer.post(operation).await
     }
 
     pub(super) fn check_writer(&self) -> Result<()> {
@@ -96,7 +108,7 @@ impl File {
 }
 
 /// At most `limit` rows of the answer.
-pub(super) fn rows(connection: &rusqlite::Connection, sql: Sql, limit: usize) -> Result<Vec<Row>> {
+pub(super) fn rows(connection: &rusqlite::Connection, sql: &Sql, limit: usize) -> Result<Vec<Row>> {
     let mut statement = bound(connection, sql)?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
@@ -111,13 +123,13 @@ pub(super) fn rows(connection: &rusqlite::Connection, sql: Sql, limit: usize) ->
 }
 
 /// How many rows were changed.
-pub(super) fn run(connection: &rusqlite::Connection, sql: Sql) -> Result<u64> {
+pub(super) fn run(connection: &rusqlite::Connection, sql: &Sql) -> Result<u64> {
     // A count of rows fits.
     bound(connection, sql)?.raw_execute().map(|changed| changed as u64).map_err(fault)
 }
 
 /// To SQLite, `$2` is a name like any other: what is bound there is looked up by the number in it.
-fn bound(connection: &rusqlite::Connection, sql: Sql) -> Result<CachedStatement<'_>> {
+fn bound<'a>(connection: &'a rusqlite::Connection, sql: &Sql) -> Result<CachedStatement<'a>> {
     let mut statement = connection.prepare_cached(&sql.text).map_err(fault)?;
     for parameter in 1..=statement.parameter_count() {
         let name = statement.parameter_name(parameter);
@@ -150,7 +162,8 @@ pub(super) fn fault(error: rusqlite::Error) -> StoreError {
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::NotFound("what it belongs to does not exist"),
         code => {
             let message = message.map_or_else(|| failure.to_string(), str::to_owned);
-            StoreError::Unavailable(Cause::new(format!("{message} ({code})")))
+            let passing = failure.code == rusqlite::ErrorCode::DatabaseBusy;
+            StoreError::Unavailable(Cause { text: format!("{message} ({code})"), passing })
         }
     }
 }

@@ -6,6 +6,7 @@ use transom_model::audit::AuditEntry;
 use super::{Hold, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
+use crate::revision::raise;
 use crate::{Result, Store, StoreError};
 
 /// What became of a session whose instance has shown its screen.
@@ -27,18 +28,19 @@ impl Store {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { commit(db, hold, audit).await })).await
     }
+
+    /// As [`commit`](Self::commit), for a session whose use is not counted: nothing could be used twice if it were
+    /// lost, so nobody waits for the disk. What forbids the session by now is found by [`to_end`](Self::to_end).
+    pub async fn commit_soon(&self, hold: Hold, audit: &AuditEntry) -> Result<()> {
+        let audit = audit.clone();
+        self.post(move |db| Box::pin(async move { commit_or_call(db, hold, audit).await })).await
+    }
 }
 
 async fn commit(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) -> Result<Commit> {
-    const GO_LIVE: &str = "UPDATE sessions SET state = 'live', lapses_at = NULL \
-        WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS ( \
-            SELECT 1 FROM grants JOIN instances ON instances.uid = grants.instance_uid \
-            LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-            WHERE grants.id = sessions.grant_id AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL)";
-
-    let committed = match db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? {
-        1 => Commit::Live,
-        _ => Commit::Ended(refuse(db, hold).await?),
+    let committed = match go_live(db, hold).await? {
+        true => Commit::Live,
+        false => Commit::Ended(refuse(db, hold).await?),
     };
     let outcome = match committed {
         Commit::Live => "ok",
@@ -46,6 +48,24 @@ async fn commit(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) -> Resul
     };
     write_down(db, &AuditEntry { outcome, ..audit }).await?;
     Ok(committed)
+}
+
+async fn commit_or_call(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) -> Result<()> {
+    if go_live(db, hold).await? {
+        return write_down(db, &audit).await;
+    }
+    // Its connection is open already: the node must look at it.
+    raise(db).await.map(drop)
+}
+
+/// Whether the session is live now: nothing forbids it.
+async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
+    const GO_LIVE: &str = "UPDATE sessions SET state = 'live', lapses_at = NULL \
+        WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS ( \
+            SELECT 1 FROM grants JOIN instances ON instances.uid = grants.instance_uid \
+            LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+            WHERE grants.id = sessions.grant_id AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL)";
+    Ok(db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? == 1)
 }
 
 /// Why the session cannot go live; ends it where that is this hold's to do.

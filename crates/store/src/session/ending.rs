@@ -44,7 +44,7 @@ impl Store {
     ///
     /// A session without a ticket, or one that was killed, ends instead; that is audited as Transom's doing.
     pub async fn detach(&self, hold: Hold, traffic: Traffic) -> Result<Ending> {
-        self.write(move |db| Box::pin(async move { detach(db, hold, traffic).await })).await
+        self.write_unhurried(move |db| Box::pin(async move { detach(db, hold, traffic).await })).await
     }
 
     /// Ends a session. Idempotent, the first reason wins; a stale hold only adds its bytes.
@@ -58,7 +58,8 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<Ending> {
         let audit = audit.clone();
-        self.write(move |db| Box::pin(async move { end(db, hold, reason, traffic, audit).await })).await
+        self.write_unhurried(move |db| Box::pin(async move { end(db, hold, reason, traffic, audit).await }))
+            .await
     }
 
     /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it. False where it is not open.

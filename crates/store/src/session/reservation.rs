@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Grant;
 use transom_model::id::{GrantId, NodeId, SessionId};
+use transom_model::instance::Instance;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
+use transom_model::{EndReason, Timestamp};
 
-use super::{ConsoleTarget, Hold, NewTicket};
+use super::{ConsoleTarget, Hold, NewTicket, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
-use crate::grant::{self, grant_columns, refusal};
+use crate::grant::{self, TokenStanding, grant_columns, refusal};
 use crate::instance::{self, instance_columns};
+use crate::revision::raise;
 use crate::{Result, Store};
 
 /// A session to be reserved.
@@ -56,7 +58,33 @@ impl Store {
         session: NewSession,
         ticket: Option<NewTicket>,
     ) -> Result<Reservation> {
+        // Where no uses are counted there is no last one to be the first for: what stands may be dialled at once.
+        if ticket.is_none()
+            && let TokenStanding::Stands(found) = self.token_standing(token).await?
+            && found.0.uses.is_none()
+        {
+            return self.reserve_uncounted(*found, session).await;
+        }
         self.write(move |db| Box::pin(async move { reserve(db, token, session, ticket).await })).await
+    }
+
+    /// The session comes before its commit, and before what ends it from now on; so nobody waits for the disk.
+    async fn reserve_uncounted(
+        &self,
+        (grant, instance): (Grant, Instance),
+        session: NewSession,
+    ) -> Result<Reservation> {
+        let of = grant.clone();
+        let target = ConsoleTarget {
+            hold: Hold { session: session.id, turn: 1 },
+            state: SessionState::Reserved,
+            age: Duration::ZERO,
+            ticket_expires_at: None,
+            grant,
+            instance,
+        };
+        self.post(move |db| Box::pin(async move { set_aside(db, &of, session).await })).await?;
+        Ok(Reservation::Reserved(Box::new(target)))
     }
 
     /// Undoes a reservation whose dial failed: the session ends and its use returns, for as long as the grant lives.
@@ -87,16 +115,48 @@ async fn reserve(
         grant_columns!()
     );
     const INSTANCE: &str = concat!("SELECT ", instance_columns!(), " FROM instances WHERE uid = $1");
-    const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
-        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at) \
-        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8 FROM clock \
-        RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END";
 
     let Some(mut row) = db.first(sql(TAKE).bind(token)).await? else { return refuse(db, token).await };
     let grant = grant::read(&mut row)?;
     // The instance was there a moment ago; if it is gone now, running again will say so.
     let mut row = db.first(sql(INSTANCE).bind(grant.instance_uid)).await?.ok_or_else(raced)?;
     let instance = instance::read(&mut row)?;
+    let hold = Hold { session: session.id, turn: 1 };
+    let ticket_expires_at = insert(db, &grant, session, ticket).await?;
+    Ok(Reservation::Reserved(Box::new(ConsoleTarget {
+        hold,
+        state: SessionState::Reserved,
+        age: Duration::ZERO,
+        ticket_expires_at,
+        grant,
+        instance,
+    })))
+}
+
+/// Reserves a session of a grant that stood when it was looked at.
+async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession) -> Result<()> {
+    const VERDICT: &str = concat!("SELECT ", verdict!(), " FROM ", standing!(), " WHERE sessions.id = $1");
+    let id = session.id;
+    insert(db, grant, session, None).await?;
+    let mut row = db.first(sql(VERDICT).bind(id)).await?.ok_or_else(raced)?;
+    if row.parsed_or_null::<EndReason>()?.is_some() {
+        // Whoever forbade it meanwhile has looked for its sessions already; this lets the node look once more.
+        raise(db).await?;
+    }
+    Ok(())
+}
+
+/// Writes a reserved session down; says until when its ticket is good.
+async fn insert(
+    db: &mut Connection<'_>,
+    grant: &Grant,
+    session: NewSession,
+    ticket: Option<NewTicket>,
+) -> Result<Option<Timestamp>> {
+    const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
+        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at) \
+        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8 FROM clock \
+        RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END";
     let insert = sql(INSERT)
         .bind(session.id)
         .bind(grant.id)
@@ -106,15 +166,7 @@ async fn reserve(
         .bind(ticket.map(|ticket| ticket.digest))
         .bind(ticket.map(|ticket| ticket.ttl))
         .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl));
-    let mut row = db.first(insert).await?.ok_or_else(raced)?;
-    Ok(Reservation::Reserved(Box::new(ConsoleTarget {
-        hold: Hold { session: session.id, turn: 1 },
-        state: SessionState::Reserved,
-        age: Duration::ZERO,
-        ticket_expires_at: row.time_or_null()?,
-        grant,
-        instance,
-    })))
+    db.first(insert).await?.ok_or_else(raced)?.time_or_null()
 }
 
 /// Why the token opens nothing.

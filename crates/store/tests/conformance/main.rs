@@ -33,3 +33,4 @@ mod reservation;
 mod sweep;
 mod tickets;
 mod tokens;
+mod uncounted;

@@ -1,0 +1,79 @@
+//! Sessions of grants without a count: nobody waits for the disk, and nothing is missed all the same.
+
+use transom_model::EndReason;
+use transom_model::session::SessionState;
+use transom_store::{AuditQuery, Commit, Ending, Store, ToEnd, Traffic};
+
+use crate::lab::{Lab, entry};
+
+on_both_databases! {
+    an_uncounted_session_is_on_record_from_its_reservation_to_its_end,
+    what_was_asked_for_without_hurry_is_done_before_closing,
+    a_revocation_while_it_is_dialled_is_found,
+    a_revocation_that_came_before_a_hurried_start_calls_the_node,
+    a_revocation_beside_the_reservation_is_found,
+}
+
+async fn an_uncounted_session_is_on_record_from_its_reservation_to_its_end(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    let target = lab.reserve(token).await;
+    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    let traffic = Traffic { to_viewer: 7, to_instance: 3 };
+    let ended = lab.store.end(target.hold, EndReason::ViewerClosed, traffic, &entry("session.end")).await;
+    // The end comes behind the two before it, and is durable now; so are they.
+    assert_eq!(ended.unwrap(), Ending::Ended(EndReason::ViewerClosed));
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!((session.state, session.grant, session.bytes_to_viewer), (SessionState::Ended, grant.id, 7));
+    let records = lab.store.audit_records(&AuditQuery::default(), 100).await.unwrap();
+    let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
+    assert!(actions.ends_with(&["session.start", "session.end"]), "{actions:?}");
+}
+
+async fn what_was_asked_for_without_hurry_is_done_before_closing(lab: Lab) {
+    let (_, token) = lab.grant(None).await;
+    let target = lab.reserve(token).await;
+    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    lab.store.close().await;
+    let store = Store::open(&lab.url).await.unwrap();
+    let session = store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!(session.state, SessionState::Live);
+}
+
+async fn a_revocation_while_it_is_dialled_is_found(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    let target = lab.reserve(token).await;
+    lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap();
+    let to_end = ToEnd { hold: target.hold, reason: EndReason::GrantRevoked };
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [to_end]);
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::GrantRevoked));
+}
+
+async fn a_revocation_that_came_before_a_hurried_start_calls_the_node(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    let target = lab.reserve(token).await;
+    lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap();
+    let seen = lab.store.revision().await.unwrap();
+    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    // Behind it in the queue.
+    lab.store.set_setting("x", b"").await.unwrap();
+    assert!(lab.store.revision().await.unwrap() > seen, "the node was not called");
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!(session.state, SessionState::Reserved);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap().len(), 1);
+}
+
+/// Whichever comes first: the token opens nothing, or the node that looks once it was called finds the session.
+async fn a_revocation_beside_the_reservation_is_found(lab: Lab) {
+    for _ in 0..20 {
+        let (grant, token) = lab.grant(None).await;
+        let revocation = entry("grant.revoke");
+        let (reserved, revoked) =
+            tokio::join!(lab.try_reserve(token), lab.store.revoke_grant(None, grant.id, &revocation));
+        revoked.unwrap();
+        let transom_store::Reservation::Reserved(target) = reserved else { continue };
+        lab.store.set_setting("x", b"").await.unwrap();
+        let to_end = lab.store.to_end(lab.node).await.unwrap();
+        assert!(to_end.iter().any(|to_end| to_end.hold == target.hold), "{target:?} lives on");
+        lab.end(target.hold, EndReason::GrantRevoked).await;
+    }
+}
