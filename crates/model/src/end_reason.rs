@@ -169,7 +169,7 @@ end_reasons! {
         "Transom failed.", "Try again. If it stays, give the request id to who runs this service.";
     4451 Overloaded "overloaded" 503 Transom Later
         "Transom carries as much as it can.", "Wait a moment, then try again.";
-    4452 StoreUnavailable "store-unavailable" 503 Transom Later
+    4452 StoreUnavailable "store-unavailable" 503 Transom Resume
         "Transom cannot reach its database.", "Wait a moment, then try again; the operator sees more in the log.";
 }
 

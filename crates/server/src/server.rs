@@ -14,7 +14,7 @@ use transom_store::{DatabaseUrl, ParseDatabaseUrlError, Store, StoreError};
 use url::Url;
 
 use crate::app::vault::{MasterKey, Purpose, Vault};
-use crate::app::{App, Parts, watch};
+use crate::app::{App, Parts, heartbeat, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataError, DataFolder};
 use crate::gateway::entrance::Gateway;
@@ -137,6 +137,7 @@ impl Server {
             watching.spawn(certificate.follow(files, background.clone()));
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
+        watching.spawn(heartbeat::run(Arc::clone(&app), background.clone()));
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
         Ok(Self {
             app,

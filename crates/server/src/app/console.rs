@@ -11,11 +11,12 @@ use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceStatus, Sealed};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{
-    Commit, ConsoleTarget, Ending, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
+    Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
 };
 
 use super::error::{Error, Result};
 use super::live::LiveSession;
+use super::settlement::{How, Settlement};
 use super::vault::{CannotOpen, Purpose};
 use super::{App, Call, random};
 
@@ -220,24 +221,17 @@ impl App {
 
     /// The viewer is gone; it may come back with its ticket.
     pub async fn detach(&self, claim: &Claim) -> Result<()> {
-        let ending = self.store.detach(claim.target.hold, claim.live.bytes()).await?;
-        self.count(ending);
-        Ok(())
+        let Claim { target, live, .. } = claim;
+        self.settle(Settlement { hold: target.hold, traffic: live.bytes(), how: How::Detached }).await
     }
 
     /// The session is over.
     pub async fn end(&self, claim: &Claim, end: &End) -> Result<()> {
         let audit =
             AuditEntry { detail: end.detail.clone(), ..claim.entry("session.end", end.reason.code()) };
-        let ending = self.store.end(claim.target.hold, end.reason, claim.live.bytes(), &audit).await?;
-        self.count(ending);
-        Ok(())
-    }
-
-    fn count(&self, ending: Ending) {
-        if let Ending::Ended(reason) = ending {
-            self.metrics.session_ended(reason);
-        }
+        let Claim { target, live, .. } = claim;
+        let how = How::Ended(end.reason, audit);
+        self.settle(Settlement { hold: target.hold, traffic: live.bytes(), how }).await
     }
 
     async fn reserve(

@@ -108,11 +108,13 @@ impl LiveSessions {
 
     /// Takes no more sessions in and tells all to end.
     pub fn close(&self, end: &End) {
-        let entries: Vec<_> = {
-            let mut table = self.table.lock();
-            table.closing = true;
-            table.sessions.values().cloned().collect()
-        };
+        self.table.lock().closing = true;
+        self.cut_all(end);
+    }
+
+    /// Tells all sessions to end; new ones are taken in.
+    pub fn cut_all(&self, end: &End) {
+        let entries: Vec<_> = self.table.lock().sessions.values().cloned().collect();
         for entry in entries {
             entry.tell(end.clone());
         }

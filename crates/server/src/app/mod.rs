@@ -6,6 +6,7 @@ pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
 pub mod error;
+pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
 pub mod live;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod projects;
 pub mod random;
 pub mod sessions;
+pub(crate) mod settlement;
 pub mod target;
 pub mod tokens;
 pub(crate) mod trust;
@@ -32,6 +34,7 @@ pub use caller::Caller;
 pub use error::{Error, Result};
 use live::LiveSessions;
 use metrics::Metrics;
+use settlement::Debts;
 use vault::Vault;
 
 /// Everything that the use cases stand on; shared by all front doors.
@@ -47,6 +50,8 @@ pub struct App {
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     pub(crate) failures: caller::FailureBudget,
+    /// What the store is still to be told.
+    pub(crate) debts: Debts,
     /// Rung by whatever may end a session here, so that the watch looks at once.
     pub(crate) changed: Notify,
 }
@@ -76,6 +81,7 @@ impl App {
             live: Arc::new(LiveSessions::new(&config.limits)),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
             metrics: Metrics::default(),
+            debts: Debts::default(),
             changed: Notify::new(),
             store,
             vault,

@@ -1,4 +1,4 @@
-//! The watch: ends sessions that are no longer allowed, gives unused reservations back, and forgets what is old.
+//! The watch: ends sessions that are no longer allowed, and forgets what is old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,6 @@ use super::App;
 
 /// What is revoked on another node ends here within a second: half of it for the poll, half for the rest.
 const POLL: Duration = Duration::from_millis(500);
-/// Reservations and detached sessions lapse by the minute; a few seconds late hurts nobody.
-const SWEEP: Duration = Duration::from_secs(5);
 /// Old rows are deleted in small pieces, so that no writer waits long.
 const FORGET: Duration = Duration::from_secs(60);
 const FORGET_ROWS: u32 = 1000;
@@ -20,7 +18,6 @@ const FORGET_ROWS: u32 = 1000;
 /// Runs until told to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut poll = interval(POLL);
-    let mut sweep = interval(SWEEP);
     let mut forget = interval(FORGET);
     let mut seen = None;
     loop {
@@ -28,7 +25,6 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = app.changed.notified() => app.enforce(&mut seen).await,
             _ = poll.tick() => app.enforce_if_changed(&mut seen).await,
-            _ = sweep.tick() => app.sweep().await,
             _ = forget.tick() => app.forget().await,
         };
         if let Err(error) = done {
@@ -37,7 +33,8 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-fn interval(period: Duration) -> tokio::time::Interval {
+/// Rounds that do not hurry to make up for a late one.
+pub(super) fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     interval
@@ -62,14 +59,6 @@ impl App {
     async fn enforce_if_changed(&self, seen: &mut Option<i64>) -> super::Result<()> {
         if *seen != Some(self.store.revision().await?) {
             self.enforce(seen).await?;
-        }
-        Ok(())
-    }
-
-    async fn sweep(&self) -> super::Result<()> {
-        for swept in self.store.sweep(self.node).await? {
-            self.metrics.session_ended(swept.reason);
-            tracing::info!(session = %swept.session, grant = %swept.grant, reason = %swept.reason, "session lapsed");
         }
         Ok(())
     }

@@ -34,9 +34,6 @@ pub struct Orphans {
     pub lapsed: u64,
 }
 
-/// Many times the pause between two sweeps, so that a node which is busy is not taken for dead.
-const SILENCE: Duration = Duration::from_secs(60);
-
 /// Nodes look for what to end at least every second while they live.
 const TAKEOVER_NEWS: Duration = Duration::from_secs(600);
 
@@ -44,9 +41,13 @@ impl Store {
     /// How many sessions one sweep ends at most: each takes a few statements, and they are one transaction.
     pub const SWEEP: u32 = 100;
 
+    /// A node that has not swept for this long is dead to the others: many times the pause between two sweeps, so that a
+    /// busy one is not. It must itself have ended its sessions by then.
+    pub const SILENCE: Duration = Duration::from_secs(60);
+
     /// Ends sessions that lapsed, of every node, and says that this node is alive. Call it every few seconds.
     ///
-    /// Reserved ones give their use back. Live sessions of a node that has been silent for a minute become detached.
+    /// Reserved ones give their use back. Live sessions of a node that has been silent for [`SILENCE`](Self::SILENCE) become detached.
     /// Call again while it returns as many as [`SWEEP`](Self::SWEEP). Each is audited.
     pub async fn sweep(&self, node: NodeId) -> Result<Vec<Swept>> {
         self.write(move |db| Box::pin(async move { sweep(db, node).await })).await
@@ -76,7 +77,7 @@ async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
     );
 
     seen(db, node).await?;
-    db.run(sql(SILENT).bind(SILENCE)).await?;
+    db.run(sql(SILENT).bind(Store::SILENCE)).await?;
     db.run(sql(OLD_NEWS).bind(TAKEOVER_NEWS)).await?;
 
     let mut swept = Vec::new();

@@ -11,6 +11,7 @@ mod metrics;
 mod native_api;
 mod one_port;
 mod origins;
+mod outage;
 mod restarts;
 mod rights;
 mod secrets;

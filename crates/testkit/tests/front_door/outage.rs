@@ -1,0 +1,70 @@
+//! Outages of the database: short ones are bridged; a long one ends what the node can no longer answer for.
+
+use std::time::Duration;
+
+use serde_json::json;
+use transom_testkit::fault::FaultProxy;
+use transom_testkit::wait::within;
+use transom_testkit::{Script, TestServer, clock, postgres};
+
+use crate::stage::{Stage, assert_live, exchanged};
+
+/// Other nodes take one that the database has not heard for this long for dead.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// A server whose PostgreSQL is behind a network that can fail.
+async fn far_from_its_database() -> (Stage, FaultProxy) {
+    let url = postgres::database();
+    let (login, place) = url.split_once('@').unwrap();
+    let (address, name) = place.split_once('/').unwrap();
+    let network = FaultProxy::start(address.parse().unwrap()).await;
+    let url = format!("{login}@{}/{name}", network.address());
+    let server = TestServer::setup().database(url).start().await;
+    (Stage::on(server, Script::default()).await, network)
+}
+
+/// The newest session's state and end, once the database answers with this state.
+async fn settled(stage: &Stage, state: &str) -> serde_json::Value {
+    within("the session is settled", async {
+        loop {
+            let answer = stage.server.api().get("/api/v1/sessions?limit=1").await;
+            if answer.status == 200 && answer.json()["items"][0]["state"] == state {
+                return answer.json()["items"][0].clone();
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_reach_its_database_for_a_minute_ends_its_sessions_and_their_pages_come_back() {
+    let (stage, network) = far_from_its_database().await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
+    network.stall();
+    clock::pass(SILENCE / 2).await;
+    assert_live(&mut viewer, &mut guest).await;
+    clock::pass(SILENCE / 2).await;
+    guest.ended().await;
+    let closed = within("the viewer is told", viewer.closed()).await;
+    assert_eq!(closed.to_string(), "4452 Transom cannot reach its database.");
+
+    network.heal();
+    settled(&stage, "detached").await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_the_database_is_away_is_written_down_afterwards() {
+    let (stage, network) = far_from_its_database().await;
+    let (mut viewer, guest) = stage.session().await;
+    network.stall();
+    drop(guest);
+    let closed = within("the viewer is told", viewer.closed()).await;
+    assert_eq!(closed.to_string(), "4433 The instance closed the connection.");
+    network.heal();
+    // A beat of the node's heart.
+    clock::pass(Duration::from_secs(5)).await;
+    assert_eq!(settled(&stage, "ended").await["end_reason"], "instance-gone");
+}
