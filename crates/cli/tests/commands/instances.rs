@@ -131,7 +131,7 @@ fn a_csv_file_is_imported_but_for_the_row_that_is_wrong() {
     let answer = program.run(&format!("instance import {file} --project lab"));
     assert_eq!(answer.code, 1, "{answer:?}");
     assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 3 (desk-3): body: endpoint: an endpoint is vnc://host:port or vnc+unix:/path
+    transom: row 3 (desk-3): endpoint: an endpoint is vnc://host:port or vnc+unix:/path
     2 of 3 instances added
     transom: 1 of 3 instances could not be added
     ");
@@ -145,7 +145,7 @@ fn json_is_imported_as_an_array_or_line_by_line() {
     let file = program.file("instances.json", JSON);
     let answer = program.run(&format!("instance import {file} --project lab"));
     assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 2 (vm-2): body: colour: unknown field `colour`, expected one of `id`, `name`, `status`, `endpoint`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`
+    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `status`, `endpoint`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`
     1 of 2 instances added
     transom: 1 of 2 instances could not be added
     ");

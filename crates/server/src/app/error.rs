@@ -1,5 +1,7 @@
 //! What can go wrong in a use case. Each dialect turns this into its own errors in one place.
 
+use std::borrow::Cow;
+
 use transom_model::access_key::Role;
 use transom_model::end_reason::End;
 use transom_model::instance::InstanceStatus;
@@ -32,11 +34,14 @@ pub enum Error {
     /// It is not the version that the caller means.
     #[error("it was changed meanwhile")]
     Stale,
+    /// What was sent cannot be understood as a whole.
+    #[error("{0}")]
+    Malformed(String),
     /// A value is not what it must be.
     #[error("{field}: {problem}")]
     Invalid {
         /// Which member or parameter.
-        field: &'static str,
+        field: Cow<'static, str>,
         /// What is wrong with it.
         problem: String,
     },
@@ -74,8 +79,8 @@ impl std::fmt::Display for Needed {
 
 impl Error {
     /// A value is not what it must be.
-    pub fn invalid(field: &'static str, problem: impl ToString) -> Self {
-        Self::Invalid { field, problem: problem.to_string() }
+    pub fn invalid(field: impl Into<Cow<'static, str>>, problem: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), problem: problem.to_string() }
     }
 
     /// Our own fault.

@@ -73,7 +73,7 @@ async fn answer(
         }
     }
     let question: Question = serde_json::from_slice(body)
-        .map_err(|_| Error::invalid("body", "must be {\"token\"} or {\"ticket\"}"))?;
+        .map_err(|_| Error::Malformed("the body must be {\"token\": …} or {\"ticket\": …}".to_owned()))?;
     let viewer = source.address.to_string();
     match (question.token, question.ticket) {
         (Some(token), None) => web.app.exchange_token(token.expose(), &viewer, &id.0).await,

@@ -41,8 +41,8 @@ async fn an_exchange_of_nothing_known_is_refused_with_its_reason() {
         ),
         (json!({}), "400 token-missing: This console link has no token."),
         (json!({ "token": "a", "ticket": "b" }), "400 token-missing: This console link has no token."),
-        (json!({ "tokn": "a" }), "400 invalid: body: must be {\"token\"} or {\"ticket\"}"),
-        (json!([]), "400 invalid: body: must be {\"token\"} or {\"ticket\"}"),
+        (json!({ "tokn": "a" }), "400 invalid: the body must be {\"token\": …} or {\"ticket\": …}"),
+        (json!([]), "400 invalid: the body must be {\"token\": …} or {\"ticket\": …}"),
     ] {
         assert_eq!(exchange(question).await.to_string(), refusal);
     }

@@ -12,7 +12,8 @@ use transom_model::api::{
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
 use utoipa::IntoParams;
 
-use super::access::{Body, Caller, Query, id};
+use super::access::{Caller, id};
+use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::cloud_addresses::{AddressCall, AddressQuery, Precondition};
 use crate::app::{App, Error};

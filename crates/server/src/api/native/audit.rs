@@ -9,7 +9,8 @@ use transom_model::api::{AuditBody, ErrorBody, List};
 
 use utoipa::IntoParams;
 
-use super::access::{Caller, Query};
+use super::access::Caller;
+use super::input::Query;
 use crate::app::{App, AuditQuery, AuditStart, Error, Page};
 use crate::http::error::Failure;
 

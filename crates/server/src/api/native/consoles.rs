@@ -11,7 +11,8 @@ use transom_model::api::{ConsoleBody, ErrorBody, GrantBody, List, NewConsoleBody
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 use utoipa::IntoParams;
 
-use super::access::{Body, Caller, Query, id};
+use super::access::{Caller, id};
+use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::console::ConsoleRequest;
 use crate::app::{App, Error, console_url};

@@ -7,7 +7,8 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use transom_model::api::{ErrorBody, InstanceBody, InstanceInputBody, List};
 
-use super::access::{Body, Caller, Query, id};
+use super::access::{Caller, id};
+use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::instances::InstanceInput;
 use crate::app::{App, Error};

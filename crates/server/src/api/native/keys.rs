@@ -12,7 +12,8 @@ use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, Ne
 use transom_model::secret::Secret;
 use utoipa::IntoParams;
 
-use super::access::{Body, Caller, Query, id};
+use super::access::{Caller, id};
+use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::App;
 use crate::http::error::Failure;

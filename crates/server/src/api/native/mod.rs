@@ -4,6 +4,7 @@ mod access;
 mod addresses;
 mod audit;
 mod consoles;
+mod input;
 mod instances;
 mod keys;
 mod paging;

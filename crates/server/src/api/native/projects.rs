@@ -8,7 +8,8 @@ use http::StatusCode;
 use transom_model::api::{ErrorBody, List, NewProjectBody, ProjectBody};
 use transom_model::project::ProjectName;
 
-use super::access::{Body, Caller, Query};
+use super::access::Caller;
+use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::{App, Error};
 use crate::http::error::Failure;

@@ -133,7 +133,7 @@ impl From<Error> for Fault {
                 Code::InstanceStatus,
                 format!("The instance is {status}; a console needs it to be running."),
             ),
-            Error::Conflict(_) | Error::Stale | Error::Invalid { .. } => {
+            Error::Conflict(_) | Error::Stale | Error::Invalid { .. } | Error::Malformed(_) => {
                 Self::new(Code::ParameterValue, error.to_string())
             }
             Error::End(end) => match end.reason {
