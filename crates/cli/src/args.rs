@@ -313,7 +313,7 @@ pub(crate) struct InstanceSettings {
     /// The user for VeNCrypt Plain.
     #[arg(long, value_name = "U")]
     pub(crate) username: Option<String>,
-    /// VeNCrypt: PEM certificates that the VNC server's must chain to.
+    /// VeNCrypt: PEM certificates that the VNC server's must chain to; replaces a fingerprint.
     #[arg(long, value_name = "F", conflicts_with = "fingerprint")]
     pub(crate) ca: Option<PathBuf>,
     /// VeNCrypt: PEM certificate chain that the gateway shows.
@@ -322,7 +322,7 @@ pub(crate) struct InstanceSettings {
     /// VeNCrypt: the PEM key to --cert.
     #[arg(long, value_name = "F", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    /// VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca.
+    /// VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<String>,
 }

@@ -283,14 +283,14 @@ pub struct InstanceInputBody {
     /// The VNC or VeNCrypt Plain password.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub password: Option<Secret>,
-    /// PEM certificates that the VNC server's certificate must chain to.
+    /// PEM certificates that the VNC server's certificate must chain to; setting them clears the fingerprint.
     pub ca: Option<String>,
     /// PEM certificate chain that the gateway shows.
     pub certificate: Option<String>,
     /// The PEM key to it.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub key: Option<Secret>,
-    /// SHA-256 of the certificate that the VNC server must show.
+    /// SHA-256 of the certificate that the VNC server must show; setting it clears the CA.
     pub fingerprint: Option<String>,
 }
 

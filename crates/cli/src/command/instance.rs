@@ -35,8 +35,12 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
                 return Err(Failure::theirs("nothing to change was named")
                     .with_next_step("transom instance set --help lists what can be changed."));
             }
-            let instance: InstanceBody =
-                client.send(Method::PATCH, &one(&project, id.as_str()), &body).await?;
+            let path = one(&project, id.as_str());
+            let replaced = replaced(&client, &path, &body).await?;
+            let instance: InstanceBody = client.send(Method::PATCH, &path, &body).await?;
+            if let Some(sentence) = replaced {
+                output::say(sentence);
+            }
             if common.json { output::json(&instance) } else { Ok(()) }
         }
         Instance::Show { id, project } => {
@@ -93,6 +97,26 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     put("key", file(settings.key.as_deref())?);
     put("fingerprint", settings.fingerprint);
     Ok(body)
+}
+
+/// What to say where the CA that is named takes the place of a fingerprint, or the other way round.
+async fn replaced(
+    client: &Client,
+    path: &str,
+    body: &Map<String, Value>,
+) -> Result<Option<&'static str>, Failure> {
+    let names = |member: &str| body.get(member).is_some_and(|value| value != "");
+    if !names("ca") && !names("fingerprint") {
+        return Ok(None);
+    }
+    let before = client.read::<InstanceBody>(path).await?.security;
+    Ok(if names("ca") && before.fingerprint.is_some() {
+        Some("The CA replaces the fingerprint that was set.")
+    } else if names("fingerprint") && before.ca {
+        Some("The fingerprint replaces the CA that was set.")
+    } else {
+        None
+    })
 }
 
 fn read(path: &Path) -> Result<String, Failure> {

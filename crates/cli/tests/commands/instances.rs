@@ -1,6 +1,7 @@
 //! Instances: added, changed, listed, imported, removed.
 
 use insta::{assert_json_snapshot, assert_snapshot};
+use transom_testkit::certificate::Authority;
 use transom_testkit::program::Program;
 
 use crate::{failing, lab, without_request};
@@ -24,6 +25,43 @@ fn ids(program: &Program) -> Vec<String> {
     let ids =
         instances.as_array().expect("a list").iter().map(|instance| instance["id"].as_str().expect("an id"));
     ids.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_ca_and_a_fingerprint_replace_each_other_and_the_command_says_so() {
+    let program = lab();
+    let authority = Authority::new();
+    let ca = authority.ca().display();
+    let fingerprint = authority.issue("vm").fingerprint;
+    let set = |words: &str| program.run(&format!("instance set vm --project lab {words}")).stderr;
+    let checked_by = || {
+        let instance = program.ask_json("instance show vm --project lab");
+        (instance["security"]["ca"] == true, instance["security"]["fingerprint"].is_string())
+    };
+    program.ask(&format!("instance add vm --project lab --endpoint vnc://192.0.2.1 --ca {ca}"));
+    assert_eq!(
+        set(&format!("--fingerprint {fingerprint}")),
+        "The fingerprint replaces the CA that was set.\n"
+    );
+    assert_eq!(checked_by(), (false, true));
+    assert_eq!(set(&format!("--ca {ca}")), "The CA replaces the fingerprint that was set.\n");
+    assert_eq!(checked_by(), (true, false));
+    assert_eq!(set(&format!("--ca {ca}")), "", "nothing was replaced");
+    assert_eq!(set("--status stopped"), "");
+    assert_eq!(checked_by(), (true, false));
+
+    let both = "instance set vm --project lab --ca CA --fingerprint AB";
+    assert!(program.run(both).stderr.contains("cannot be used with"), "{:?}", program.run(both));
+    let rows = serde_json::json!([{
+        "id": "both", "endpoint": "vnc://192.0.2.2", "fingerprint": fingerprint,
+        "ca": std::fs::read_to_string(authority.ca()).expect("the CA"),
+    }]);
+    let file = program.file("both.json", &rows.to_string());
+    let import = program.run(&format!("instance import {file} --project lab"));
+    assert!(
+        import.stderr.contains("fingerprint: cannot be set together with ca: one of them is checked"),
+        "{import:?}"
+    );
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl App {
         }
         self.check_input(call, &input)?;
         let instance = self.found_instance(&project, id).await?;
+        let (ca, fingerprint) = one_of_both(text(input.ca), text(input.fingerprint));
         let changes = InstanceChange {
             name: input.name,
             status: input.status,
@@ -95,10 +96,10 @@ impl App {
             password: change(input.password, |secret| {
                 self.sealed(Purpose::InstancePassword, instance.uid, Some(&secret))
             }),
-            ca: text(input.ca),
+            ca,
             certificate: text(input.certificate),
             key: change(input.key, |secret| self.sealed(Purpose::InstanceKey, instance.uid, Some(&secret))),
-            fingerprint: text(input.fingerprint),
+            fingerprint,
         };
         let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.change", id) };
         self.store.update_instance(project.id, id, changes, &audit).await?.ok_or(Error::NotFound("instance"))
@@ -201,6 +202,12 @@ impl InstanceInput {
         let key = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty());
         key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
         let fingerprint = named(&self.fingerprint);
+        if fingerprint.is_some() && named(&self.ca).is_some() {
+            return Err(Error::invalid(
+                "fingerprint",
+                "cannot be set together with ca: one of them is checked",
+            ));
+        }
         let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
         checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))
     }
@@ -224,6 +231,15 @@ fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U
         None => Change::Keep,
         Some(None) => Change::Clear,
         Some(Some(value)) => Change::Set(value),
+    }
+}
+
+/// The VNC server's certificate is checked by its CA or by its fingerprint: the one that is set replaces the other.
+fn one_of_both(ca: Change<String>, fingerprint: Change<String>) -> (Change<String>, Change<String>) {
+    match (ca, fingerprint) {
+        (ca @ Change::Set(_), Change::Keep) => (ca, Change::Clear),
+        (Change::Keep, fingerprint @ Change::Set(_)) => (Change::Clear, fingerprint),
+        unchanged => unchanged,
     }
 }
 
