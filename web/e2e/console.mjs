@@ -19,7 +19,8 @@
 // How:
 //   --device desktop|phone|sideways   --theme light|dark   --insecure (any certificate)   --timeout MS (each wait)
 //
-// Each stage that is reached is told on stderr as `stage: live`, so that a test can pull the plug at the right moment.
+// Each stage that is reached is told on stderr as `stage: live`, so that a test can pull the plug at the right moment;
+// `live` when its picture is there.
 // Exit: 0 as expected, 1 not as expected, 2 the browser or the command line failed.
 import { parseArgs } from 'node:util';
 
@@ -110,7 +111,8 @@ async function arrive(page, stage) {
   const expected = /** @type {import('./state.mjs').Stage} */ (stage);
   // An ending nobody expected is an answer, too: no need to wait for the rest of the time.
   const reached = await waitForStage(page, [expected, 'ended'], timeout);
-  console.error(`stage: ${reached.stage}`);
   if (reached.stage !== expected) throw new Error(`ended for ${reached.reason}`);
-  return expected === 'live' ? waitForPicture(page, undefined, timeout) : readPicture(page);
+  const picture = await (expected === 'live' ? waitForPicture(page, undefined, timeout) : readPicture(page));
+  console.error(`stage: ${expected}`);
+  return picture;
 }
