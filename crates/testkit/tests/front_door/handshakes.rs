@@ -113,6 +113,33 @@ async fn a_viewer_that_says_nothing_in_the_handshake_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_raw_viewer_that_says_nothing_is_given_up_with_its_reason() {
+    let stage = Stage::set().await;
+    for said in [&b""[..], b"RFB 003", b"RFB 003.008\n", b"RFB 003.008\n\x01"] {
+        let path = format!("/console?token={}", stage.token().await);
+        let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+        viewer.take(12).await.unwrap();
+        viewer.send(said).await.unwrap();
+        let mut guest = stage.machine.guest().await;
+        clock::pass(Duration::from_secs(16)).await;
+        assert_eq!(viewer.closed().await.to_string(), "the stream ended without a word");
+        guest.ended().await;
+        assert_eq!(stage.end_reason().await, "viewer-too-slow");
+    }
+}
+
+#[tokio::test]
+async fn a_raw_viewer_that_does_not_ask_why_its_console_failed_is_let_go() {
+    let stage = Stage::with(Script::default().closes_before(Step::Greeting)).await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.take(12).await.unwrap();
+    clock::pass(Duration::from_secs(16)).await;
+    assert_eq!(viewer.closed().await.to_string(), "the stream ended without a word");
+    assert_eq!(stage.end_reason().await, "instance-closed-early");
+}
+
+#[tokio::test]
 async fn a_viewer_that_leaves_during_the_handshake_frees_the_instance() {
     let stage = Stage::set().await;
     let mut viewer = stage.server.viewer().token(&stage.token().await).open().await.unwrap();
