@@ -1,5 +1,6 @@
 //! The built program: `transom serve` beside the test, and the commands that talk to it.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +16,7 @@ use crate::process::{PATIENCE, Process};
 pub struct Program {
     path: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, OsString)>,
     log: String,
     listen: String,
     server: Option<Process>,
@@ -42,6 +44,7 @@ impl Program {
         Self {
             path: path.into(),
             arguments: Vec::new(),
+            environment: Vec::new(),
             log: "info".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
             server: None,
@@ -53,6 +56,13 @@ impl Program {
     #[must_use]
     pub fn with<const N: usize>(mut self, arguments: [&str; N]) -> Self {
         self.arguments.extend(arguments.map(str::to_owned));
+        self
+    }
+
+    /// A variable of the server's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -78,7 +88,7 @@ impl Program {
         self.server = None;
         let mut command = self.command();
         command.arg("serve").args(["--listen", &self.listen]).args(&self.arguments);
-        command.env("TRANSOM_LOG", &self.log);
+        command.env("TRANSOM_LOG", &self.log).envs(self.environment.iter().cloned());
         let server = Process::start("transom serve", &mut command);
         let address = server.stderr().find(PATIENCE, |log| {
             let (_, rest) = log.split_once("Transom serves ")?;

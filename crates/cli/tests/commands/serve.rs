@@ -1,5 +1,8 @@
 //! Starting the server, finding it, and not finding it.
 
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+
 use insta::assert_snapshot;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::program::{Answer, is_private};
@@ -17,6 +20,25 @@ fn the_first_start_makes_a_folder_that_only_its_owner_reads() {
         assert!(is_private(&program.data().join(file)), "{file}");
     }
     assert_eq!(program.terminate(PATIENCE), Some(0));
+}
+
+/// systemd's protocol (sd_notify(3)), by which `Type=notify` in packaging/transom.service waits.
+#[test]
+fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("notify.sock");
+    let manager = UnixDatagram::bind(&path).expect("a datagram socket");
+    manager.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");
+    let hear = || {
+        let mut message = [0; 256];
+        let length = manager.recv(&mut message).expect("the server says how it is");
+        String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
+    };
+    let mut program = transom().environment("NOTIFY_SOCKET", &path).serving();
+    assert_eq!(hear(), "READY=1");
+    TcpStream::connect(program.address()).expect("who is ready listens");
+    assert_eq!(program.terminate(PATIENCE), Some(0));
+    assert_eq!(hear(), "STOPPING=1");
 }
 
 #[test]
