@@ -4,11 +4,12 @@
 
 /**
  * @param {import('playwright-core').Page} page
- * @returns {Promise<{ stage: Stage, reason: string | null, title: string, address: string, sentence: string, next: string, facts: string }>}
+ * @returns {Promise<{ stage: Stage, reason: string | null, title: string, address: string, sentence: string, next: string, facts: string, tools: string[] }>}
  */
 export function readState(page) {
   return page.evaluate(() => {
     const { stage, reason } = document.documentElement.dataset;
+    const tools = [...document.querySelectorAll('#tools button')].filter((tool) => tool.getClientRects().length > 0);
     const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? '';
     return {
       stage: /** @type {any} */ (stage),
@@ -18,6 +19,7 @@ export function readState(page) {
       sentence: text('ending-sentence'),
       next: text('ending-next'),
       facts: text('ending-facts'),
+      tools: tools.map((tool) => tool.id),
     };
   });
 }

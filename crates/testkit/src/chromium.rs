@@ -134,6 +134,13 @@ impl Report {
         self.0["next"].as_str().unwrap_or_default()
     }
 
+    /// The buttons of the toolbar that were to be seen, by id.
+    #[must_use]
+    pub fn tools(&self) -> Vec<&str> {
+        let tools = self.0["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+        tools.iter().filter_map(Value::as_str).collect()
+    }
+
     /// The picture's size.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {

@@ -1,12 +1,11 @@
 import { button, element } from './element.ts';
 
 /** What a clipboard may be for this viewer. */
-export type Clipboarding = 'both ways' | 'not in this link' | 'view only';
+export type Clipboarding = 'both ways' | 'not in this link';
 
 const HINTS: Record<Clipboarding, string> = {
   'both ways': 'What the machine copies appears here. Write or paste a text and send it to put it on the machine’s clipboard.',
   'not in this link': 'This console link does not include the clipboard.',
-  'view only': 'This console is view-only, so the clipboard is off.',
 };
 
 /** The panel with the machine's clipboard. */
@@ -37,9 +36,10 @@ export class ClipboardPanel {
     });
   }
 
-  /** Says what the clipboard may do here. */
-  allow(what: Clipboarding): void {
-    this.#hint.textContent = HINTS[what];
+  /** Offers the clipboard and says what it may do here; `null` to who only watches. */
+  offer(what: Clipboarding | null): void {
+    this.#toggle.hidden = what === null;
+    this.#hint.textContent = what === null ? '' : HINTS[what];
     this.#editor.hidden = what !== 'both ways';
   }
 

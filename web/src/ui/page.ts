@@ -75,7 +75,7 @@ export class Page implements View {
     this.#name = admission.instance.name;
     document.title = `${this.#name} – ${TITLE}`;
     this.#toolbar.admit(admission);
-    this.#clipboard.allow(!admission.rights.clipboard ? 'not in this link' : admission.rights.viewOnly ? 'view only' : 'both ways');
+    this.#clipboard.offer(admission.rights.viewOnly ? null : admission.rights.clipboard ? 'both ways' : 'not in this link');
   }
 
   async line(admission: Admission, again: boolean, listener: Pick<Listener, 'connected' | 'pictured' | 'ended'>): Promise<Line> {

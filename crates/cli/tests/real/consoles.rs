@@ -30,8 +30,22 @@ fn chromium_types_into_a_qemu_guest_with_a_password() {
 }
 
 #[test]
+fn chromium_types_into_a_qemu_guest_with_a_password_on_postgresql() {
+    qemu(
+        Vnc::Password(PASSWORD),
+        lab(transom().with(["--database", &postgres::database()])),
+        "guest-on-postgresql",
+    );
+}
+
+#[test]
+fn chromium_types_into_a_qemu_guest_behind_a_unix_socket() {
+    qemu(Vnc::Unix, lab(transom()), "guest-unix");
+}
+
+#[test]
 fn chromium_types_into_a_qemu_guest_behind_a_unix_socket_on_postgresql() {
-    qemu(Vnc::Unix, lab(transom().with(["--database", &postgres::database()])), "guest-unix");
+    qemu(Vnc::Unix, lab(transom().with(["--database", &postgres::database()])), "guest-unix-on-postgresql");
 }
 
 #[test]
@@ -40,8 +54,10 @@ fn chromium_only_watches_a_qemu_guest_by_a_view_only_url() {
     let program = lab(transom());
     add(&program, "guest", guest.endpoint(), "");
     let watching = program.ask("console guest --project lab --view-only");
-    Visit::to(&watching).typing("not for you").with(["--key", "Enter"]).shot("view-only").run();
-    Visit::to(&console(&program, "guest")).typing("for me\n").run();
+    let watched = Visit::to(&watching).typing("not for you").with(["--key", "Enter"]).shot("view-only").run();
+    assert_eq!(watched.tools(), ["full-screen", "leave"]);
+    let worked = Visit::to(&console(&program, "guest")).typing("for me\n").run();
+    assert_eq!(worked.tools(), ["ctrl-alt-del", "clipboard-toggle", "full-screen", "leave"]);
     guest.serial().expect("for me\r\n", PATIENCE);
     assert_eq!(
         guest.serial().text().split_once("type here:\r\n").map(|(_, typed)| typed),
