@@ -34,7 +34,7 @@ export class Ending {
     const plain = end.code === 'left' || end.code === 'session-ended' || end.code === 'needs-link';
     this.#sentence.textContent = end.code === 'left' && name !== null ? `You have disconnected from ${name}.` : end.sentence;
     this.#detail.textContent = end.detail ?? '';
-    this.#next.textContent = end.nextStep;
+    this.#next.replaceChildren(...unbroken(end.nextStep));
     this.#side.textContent = plain ? '' : SIDES[end.side];
     this.#route.hidden = plain;
     this.#route.dataset['side'] = end.side;
@@ -67,10 +67,22 @@ function factsOf(end: End, session: string | null): string[] {
   ].filter((fact) => fact !== null);
 }
 
+/** A span whose text has its words kept whole: an id or an option that is broken at its hyphens is hard to read. */
 function span(text: string): HTMLElement {
   const part = document.createElement('span');
-  part.textContent = text;
+  part.append(...unbroken(text));
   return part;
+}
+
+function unbroken(text: string): (Node | string)[] {
+  const words = text.split(' ').map((word) => {
+    if (!word.includes('-')) return word;
+    const whole = document.createElement('span');
+    whole.className = 'whole';
+    whole.textContent = word;
+    return whole;
+  });
+  return words.flatMap((word, index) => (index === 0 ? [word] : [' ', word]));
 }
 
 /** Copies a text; where the browser has no clipboard for this page, selects what is shown so that it can be copied by hand. */
