@@ -14,6 +14,8 @@ pub enum Actor {
     Operator,
     /// The holder of an access key.
     Key(AccessKeyId),
+    /// A user of another cloud, by the id that its Keystone knows.
+    Guest(String),
     /// The holder of a console URL.
     Viewer,
     /// Transom itself, as when a limit is reached.
@@ -25,6 +27,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Operator => f.write_str("operator"),
             Self::Key(id) => id.fmt(f),
+            Self::Guest(id) => write!(f, "keystone:{id}"),
             Self::Viewer => f.write_str("viewer"),
             Self::Transom => f.write_str("transom"),
         }

@@ -171,6 +171,8 @@ end_reasons! {
         "Transom carries as much as it can.", "Wait a moment, then try again.";
     4452 StoreUnavailable "store-unavailable" 503 Transom Resume
         "Transom cannot reach its database.", "Wait a moment, then try again; the operator sees more in the log.";
+    4453 CloudUnavailable "cloud-unavailable" 503 Operator Later
+        "The cloud that this console belongs to does not answer.", "Wait a moment, then try again; the operator sees more in the log.";
 }
 
 impl EndReason {

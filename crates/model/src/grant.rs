@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::id::{GrantId, InstanceId, InstanceUid, ParseIdError, ProjectId, RequestId};
+use crate::instance::Sealed;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $problem:literal; $($variant:ident = $word:literal, $vdoc:literal;)+) => {
@@ -104,4 +105,7 @@ pub struct Grant {
     pub uses_left: Option<u32>,
     /// Since when it is worth nothing.
     pub revoked_at: Option<Timestamp>,
+    /// The token of a console of another cloud, where the grant stands for one: that cloud says where it is, at every
+    /// connect, and the inventory knows nothing of it.
+    pub foreign: Option<Sealed>,
 }

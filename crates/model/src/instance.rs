@@ -101,6 +101,8 @@ pub enum SetBy {
     Operator,
     /// The holder of one of the project's access keys.
     Project,
+    /// Another cloud, whose console it is. Such an instance is never in the inventory.
+    Cloud,
 }
 
 /// How the gateway proves itself to an instance's VNC server. Secrets are sealed.

@@ -1,5 +1,7 @@
 //! Configuration: one struct per subsystem, all with defaults. A typo is an error with the path to the key.
 
+mod openstack;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use transom_model::endpoint::EndpointPolicy;
 use transom_model::grant::Dialect;
+
+pub use openstack::{CloudAdmin, NovncForm, Openstack};
 
 /// What the configuration file may say. Flags of `transom serve` win over it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -136,44 +140,14 @@ impl Default for GrantPolicy {
     }
 }
 
-/// The OpenStack and Rackspace front door.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Openstack {
-    /// The region that the catalogue names.
-    pub region: String,
-    /// How long a token of the identity service is valid.
-    pub token_ttl: HumanDuration,
-    /// The form of `novnc` URLs.
-    pub novnc: NovncForm,
-}
-
-impl Default for Openstack {
-    fn default() -> Self {
-        Self {
-            region: "RegionOne".to_owned(),
-            token_ttl: HumanDuration(Duration::from_secs(3600)),
-            novnc: NovncForm::Path,
-        }
-    }
-}
-
-/// The two forms that `novnc` URLs have had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NovncForm {
-    /// `vnc_auto.html?path=%3Ftoken%3D…`, for noVNC 1.1 and newer.
-    Path,
-    /// `vnc_auto.html?token=…`, as before.
-    Token,
-}
-
 /// Budgets.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Failed authentications per second and source address; loopback is exempt.
     pub failed_authentications: u32,
+    /// Tokens per minute and source address that are neither ours nor known to the existing cloud; loopback is exempt.
+    pub foreign_misses: u32,
     /// Connections from one source address that have not yet sent a request.
     pub half_open_per_source: usize,
     /// The same over all sources.
@@ -192,6 +166,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             failed_authentications: 200,
+            foreign_misses: 30,
             half_open_per_source: 256,
             half_open: 4096,
             sessions_per_grant: 16,

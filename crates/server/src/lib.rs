@@ -4,6 +4,7 @@
 //! listener ─► router ─► api (dialects) ─► app (use cases) ─► store
 //!     │          └────► web (pages, exchange) ─┐
 //!     └─ CONNECT ────────────────────► gateway ┴► app, rfb
+//! app ─► upstream (an existing OpenStack cloud)
 //! ```
 
 pub mod api;
@@ -18,6 +19,7 @@ pub mod listener;
 mod router;
 mod server;
 mod stream;
+mod upstream;
 pub mod web;
 
 pub use server::{Options, Server, StartError, Tls};

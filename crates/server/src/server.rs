@@ -14,7 +14,7 @@ use transom_store::{DatabaseUrl, ParseDatabaseUrlError, Store, StoreError};
 use url::Url;
 
 use crate::app::vault::{MasterKey, Purpose, Vault};
-use crate::app::{App, Parts, heartbeat, watch};
+use crate::app::{App, Parts, foreign, heartbeat, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataError, DataFolder};
 use crate::gateway::entrance::Gateway;
@@ -67,6 +67,12 @@ pub enum StartError {
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),
+    /// The existing cloud that we are to stand in front of.
+    #[error("openstack.{0}")]
+    Cloud(String),
+    /// The project for the consoles of that cloud.
+    #[error(transparent)]
+    Project(#[from] crate::app::Error),
     /// The master key does not fit the database.
     #[error("the master key is not the one that this database's secrets are sealed with")]
     MasterKey,
@@ -110,6 +116,7 @@ impl Server {
         };
         let store = Store::open(&database).await?;
         check_master_key(&store, &vault).await?;
+        let upstream = foreign::upstream(&config).map_err(StartError::Cloud)?;
         let node = data.node()?;
         store.adopt_orphans(node).await?;
         let app = App::new(Parts {
@@ -119,7 +126,9 @@ impl Server {
             operator: TokenDigest::of(&admin.token),
             public_url,
             config,
+            upstream,
         });
+        app.prepare_foreign_project().await?;
         let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let gateway = Gateway::new(Arc::clone(&app), tasks.clone());

@@ -7,7 +7,7 @@ use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
-use transom_model::instance::Instance;
+use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
 
 use crate::audit::write_down;
@@ -47,7 +47,7 @@ macro_rules! grant_columns {
     () => {
         "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
          grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
-         grants.expires_at, grants.uses, grants.uses_left, grants.revoked_at"
+         grants.expires_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token"
     };
 }
 pub(crate) use grant_columns;
@@ -58,7 +58,7 @@ macro_rules! refusal {
         "CASE WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
          WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
-         WHEN instances.uid IS NULL THEN 'instance-removed' END"
+         WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END"
     };
 }
 pub(crate) use refusal;
@@ -68,8 +68,8 @@ const SELECT: &str = concat!("SELECT ", grant_columns!(), " FROM grants WHERE 1 
 /// What a console URL's token is worth now.
 #[derive(Clone, Debug)]
 pub enum TokenStanding {
-    /// It would open this instance.
-    Stands(Box<(Grant, Instance)>),
+    /// It would open this instance, or a console of another cloud.
+    Stands(Box<(Grant, Option<Instance>)>),
     /// It opens nothing.
     Refused {
         /// `TokenUnknown`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
@@ -111,7 +111,8 @@ impl Store {
         let refusal = row.parsed_or_null()?;
         let grant = read(&mut row)?;
         Ok(match refusal {
-            None => TokenStanding::Stands(Box::new((grant, instance::read(&mut row)?))),
+            None if grant.foreign.is_some() => TokenStanding::Stands(Box::new((grant, None))),
+            None => TokenStanding::Stands(Box::new((grant, Some(instance::read(&mut row)?)))),
             Some(reason) => TokenStanding::Refused { reason, grant: Some(Box::new(grant)) },
         })
     }
@@ -208,5 +209,6 @@ pub(crate) fn read(row: &mut Row) -> Result<Grant> {
         uses: row.count_or_null()?,
         uses_left: row.count_or_null()?,
         revoked_at: row.time_or_null()?,
+        foreign: row.value::<Option<Vec<u8>>>()?.map(Sealed),
     })
 }

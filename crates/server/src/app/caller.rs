@@ -28,6 +28,15 @@ pub enum Caller {
         /// What it may do there.
         role: Role,
     },
+    /// A user of an existing cloud, known by a token of its Keystone.
+    Guest {
+        /// The user's id there.
+        user: String,
+        /// The project here.
+        project: ProjectId,
+        /// What it may do there.
+        role: Role,
+    },
 }
 
 impl Caller {
@@ -37,6 +46,7 @@ impl Caller {
         match self {
             Self::Operator => Actor::Operator,
             Self::Key { id, .. } => Actor::Key(id.clone()),
+            Self::Guest { user, .. } => Actor::Guest(user.clone()),
         }
     }
 
@@ -44,7 +54,7 @@ impl Caller {
     #[must_use]
     pub fn key(&self) -> Option<&AccessKeyId> {
         match self {
-            Self::Operator => None,
+            Self::Operator | Self::Guest { .. } => None,
             Self::Key { id, .. } => Some(id),
         }
     }
@@ -54,7 +64,7 @@ impl Caller {
     pub fn project(&self) -> Option<ProjectId> {
         match self {
             Self::Operator => None,
-            Self::Key { project, .. } => Some(*project),
+            Self::Key { project, .. } | Self::Guest { project, .. } => Some(*project),
         }
     }
 
@@ -62,8 +72,8 @@ impl Caller {
     pub fn need(&self, needed: Role) -> Result<()> {
         match self {
             Self::Operator => Ok(()),
-            Self::Key { role, .. } if *role >= needed => Ok(()),
-            Self::Key { .. } => Err(Error::Forbidden { needed: Needed::Role(needed) }),
+            Self::Key { role, .. } | Self::Guest { role, .. } if *role >= needed => Ok(()),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Role(needed) }),
         }
     }
 
@@ -71,7 +81,7 @@ impl Caller {
     pub fn need_operator(&self) -> Result<()> {
         match self {
             Self::Operator => Ok(()),
-            Self::Key { .. } => Err(Error::Forbidden { needed: Needed::Operator }),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Operator }),
         }
     }
 }

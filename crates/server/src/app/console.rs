@@ -1,5 +1,6 @@
 //! Consoles: a grant is made, its token is exchanged or claimed, its session lives and ends.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use transom_model::EndReason;
@@ -19,6 +20,7 @@ use super::live::LiveSession;
 use super::settlement::{How, Settlement};
 use super::vault::{CannotOpen, Purpose};
 use super::{App, Call, random};
+use crate::upstream::Located;
 
 /// The longest that a grant may wait for its viewer.
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -52,16 +54,38 @@ pub struct OpenedConsole {
 /// A token that was exchanged: the page comes with this ticket.
 #[derive(Debug)]
 pub struct Exchanged {
-    /// The grant, the instance and the session.
+    /// The grant and the session.
     pub target: ConsoleTarget,
+    /// What people call the machine.
+    pub name: String,
     /// The secret for the WebSocket, or for the next exchange.
     pub ticket: Secret,
 }
 
+/// Who shows a token, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// Where from.
+    pub address: IpAddr,
+    /// By which form of a console URL.
+    pub kind: ConsoleKind,
+}
+
+/// Where a session leads.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The instance; of another cloud's console, what that cloud says of it.
+    pub instance: Instance,
+    /// What is to be asked for by `CONNECT` at its endpoint, before RFB.
+    pub access_path: Option<String>,
+}
+
 /// A session that may be opened now; the gateway dials and then commits.
 pub struct Claim {
-    /// The grant, the instance and the session.
+    /// The grant and the session.
     pub target: ConsoleTarget,
+    /// Where it leads.
+    pub place: Place,
     /// The session's place in this node's table.
     pub live: LiveSession,
     /// The call that claimed it.
@@ -135,8 +159,23 @@ impl App {
     /// What a console URL's token would open now; nothing is used up.
     pub async fn console_behind(&self, token: &str) -> Result<(Grant, Instance)> {
         match self.store.token_standing(TokenDigest::of(token)).await? {
-            TokenStanding::Stands(found) => Ok(*found),
+            TokenStanding::Stands(found) => match *found {
+                (grant, Some(instance)) => Ok((grant, instance)),
+                // Found by another name than its token: nobody shows that.
+                (_, None) => Err(End::from(EndReason::TokenUnknown).into()),
+            },
             TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
+        }
+    }
+
+    /// Whether a console URL's token would open something now, here or in an existing cloud; nothing is used up.
+    pub async fn opens_console(&self, token: &str, source: IpAddr) -> Result<()> {
+        match self.console_behind(token).await {
+            Err(Error::End(end)) if end.reason == EndReason::TokenUnknown => {
+                let known = self.is_foreign_console(token, source).await?;
+                if known { Ok(()) } else { Err(end.into()) }
+            }
+            found => found.map(drop),
         }
     }
 
@@ -161,11 +200,17 @@ impl App {
     }
 
     /// Exchanges a console URL's token for a ticket: reserves one use.
-    pub async fn exchange_token(&self, token: &str, viewer: &str, request: &RequestId) -> Result<Exchanged> {
+    pub async fn exchange_token(
+        &self,
+        token: &str,
+        viewer: IpAddr,
+        request: &RequestId,
+    ) -> Result<Exchanged> {
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
-        let target = self.reserve(token, viewer, Some(new), request).await?;
-        Ok(Exchanged { target, ticket })
+        let visitor = Visitor { address: viewer, kind: ConsoleKind::Page };
+        let (target, _) = self.reserve(token, visitor, Some(new), request).await?;
+        Ok(exchanged(target, ticket))
     }
 
     /// Exchanges a ticket for a fresh one: the page comes back to its session.
@@ -174,20 +219,21 @@ impl App {
         let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
         let outcome = self.store.rotate_ticket(TokenDigest::of(ticket), new, request).await?;
         let target = self.ticket_target(outcome, request)?;
-        Ok(Exchanged { target, ticket: fresh })
+        Ok(exchanged(target, fresh))
     }
 
     /// Claims a session by a console URL's token, without a page in between.
-    pub async fn claim_by_token(&self, token: &str, viewer: &str, request: &RequestId) -> Result<Claim> {
-        let target = self.reserve(token, viewer, None, request).await?;
-        self.claim(target, false, request).await
+    pub async fn claim_by_token(&self, token: &str, visitor: Visitor, request: &RequestId) -> Result<Claim> {
+        let (target, located) = self.reserve(token, visitor, None, request).await?;
+        self.claim(target, located, false, request).await
     }
 
     /// Claims a session by its ticket.
-    pub async fn claim_by_ticket(&self, ticket: &str, viewer: &str, request: &RequestId) -> Result<Claim> {
-        let outcome = self.store.present_ticket(TokenDigest::of(ticket), self.node, viewer, request).await?;
+    pub async fn claim_by_ticket(&self, ticket: &str, viewer: IpAddr, request: &RequestId) -> Result<Claim> {
+        let (shown, viewer) = (TokenDigest::of(ticket), viewer.to_string());
+        let outcome = self.store.present_ticket(shown, self.node, &viewer, request).await?;
         let target = self.ticket_target(outcome, request)?;
-        self.claim(target, true, request).await
+        self.claim(target, None, true, request).await
     }
 
     /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
@@ -237,26 +283,36 @@ impl App {
     async fn reserve(
         &self,
         token: &str,
-        viewer: &str,
+        visitor: Visitor,
         ticket: Option<NewTicket>,
         request: &RequestId,
-    ) -> Result<ConsoleTarget> {
+    ) -> Result<(ConsoleTarget, Option<Located>)> {
         let session = SessionId(random::ordered_uuid());
-        let new = NewSession { id: session, node: self.node, viewer: viewer.to_owned() };
-        let target = match self.store.reserve(TokenDigest::of(token), new, ticket).await? {
+        let new = NewSession { id: session, node: self.node, viewer: visitor.address.to_string() };
+        let mut reservation = self.store.reserve(TokenDigest::of(token), new.clone(), ticket).await?;
+        let mut located = None;
+        if let Reservation::Refused { reason: EndReason::TokenUnknown, .. } = reservation
+            && let Some((digest, place)) = self.adopt(token, visitor, request).await?
+        {
+            reservation = self.store.reserve(digest, new, ticket).await?;
+            located = Some(place);
+        }
+        let target = match reservation {
             Reservation::Reserved(target) => *target,
             Reservation::Refused { reason, grant } => {
                 self.refused(reason, grant.as_deref(), request).await;
                 return Err(End::from(reason).into());
             }
         };
-        if !opens(target.grant.dialect, target.instance.status) {
+        // Another cloud gives no URLs for what does not run.
+        let status = target.instance.as_ref().map(|instance| instance.status);
+        if let Some(status) = status.filter(|status| !opens(target.grant.dialect, *status)) {
             let reason = EndReason::InstanceNotRunning;
             let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
             self.store.give_back(target.hold, reason, &audit).await?;
-            return Err(End::new(reason, format!("it is {}", target.instance.status)).into());
+            return Err(End::new(reason, format!("it is {status}")).into());
         }
-        Ok(target)
+        Ok((target, located))
     }
 
     /// A refused use of a known grant is part of its trail; an unknown token has none.
@@ -297,15 +353,32 @@ impl App {
         Err(End::from(reason).into())
     }
 
-    async fn claim(&self, target: ConsoleTarget, resumable: bool, request: &RequestId) -> Result<Claim> {
-        let grant = &target.grant;
-        match self.live.register(target.hold, grant.id, grant.key.clone()) {
-            Ok(live) => Ok(Claim { target, live, request: request.clone(), resumable }),
-            Err(reason) => {
+    async fn claim(
+        &self,
+        mut target: ConsoleTarget,
+        located: Option<Located>,
+        resumable: bool,
+        request: &RequestId,
+    ) -> Result<Claim> {
+        let claimed = match self.place_of(&mut target, located).await {
+            Ok(place) => {
+                let grant = &target.grant;
+                let live = self.live.register(target.hold, grant.id, grant.key.clone());
+                live.map(|live| (place, live)).map_err(|reason| Error::End(reason.into()))
+            }
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok((place, live)) => Ok(Claim { target, place, live, request: request.clone(), resumable }),
+            Err(error) => {
+                let reason = match &error {
+                    Error::End(end) => end.reason,
+                    _ => EndReason::InternalError,
+                };
                 let session = target.hold.session;
-                let audit = session_entry(grant, session, request, "session.fail", reason.code());
+                let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
                 self.store.give_back(target.hold, reason, &audit).await?;
-                Err(End::from(reason).into())
+                Err(error)
             }
         }
     }
@@ -336,6 +409,11 @@ fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
         Dialect::Native | Dialect::VncCloud => status.opens_native_console(),
         Dialect::Zenlayer | Dialect::Openstack => status == InstanceStatus::Running,
     }
+}
+
+fn exchanged(target: ConsoleTarget, ticket: Secret) -> Exchanged {
+    let name = target.instance.as_ref().map(|instance| instance.name.clone());
+    Exchanged { name: name.unwrap_or_else(|| target.grant.instance.to_string()), target, ticket }
 }
 
 fn session_entry(

@@ -216,7 +216,7 @@ impl InstanceInput {
 fn set_by(caller: &Caller) -> SetBy {
     match caller {
         Caller::Operator => SetBy::Operator,
-        Caller::Key { .. } => SetBy::Project,
+        Caller::Key { .. } | Caller::Guest { .. } => SetBy::Project,
     }
 }
 

@@ -32,6 +32,22 @@ pub struct ReasonLabel {
     reason: Word,
 }
 
+/// Labels of a lookup in an existing cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LookupLabels {
+    what: Word,
+    outcome: Word,
+}
+
+/// What an existing cloud is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Where a console is.
+    ConsoleToken,
+    /// Whose token it is.
+    UserToken,
+}
+
 /// The one label of a direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabel {
@@ -52,6 +68,7 @@ pub struct Metrics {
     grants: Family<GrantLabels, Counter>,
     ended: Family<ReasonLabel, Counter>,
     handshakes: Family<ReasonLabel, Counter>,
+    lookups: Family<LookupLabels, Counter>,
     /// Sessions that reached the instance's screen.
     pub sessions_started: Counter,
     /// Failed authentications, whatever the front door.
@@ -77,6 +94,7 @@ impl Default for Metrics {
             grants: Family::default(),
             ended: Family::default(),
             handshakes: Family::default(),
+            lookups: Family::default(),
             sessions_started: Counter::default(),
             failed_authentications: Counter::default(),
             connections: Counter::default(),
@@ -107,6 +125,15 @@ impl Metrics {
         self.handshakes.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
     }
 
+    /// An existing cloud was asked about a token, or would have been.
+    pub fn lookup(&self, what: Lookup, outcome: &'static str) {
+        let what = match what {
+            Lookup::ConsoleToken => "console-token",
+            Lookup::UserToken => "user-token",
+        };
+        self.lookups.get_or_create(&LookupLabels { what: Word(what), outcome: Word(outcome) }).inc();
+    }
+
     /// Everything, as Prometheus reads it.
     #[must_use]
     pub fn text(&self, now: Now) -> String {
@@ -129,6 +156,11 @@ impl Metrics {
             "handshake_failures",
             "Consoles that did not reach the screen, by cause",
             self.handshakes.clone(),
+        );
+        registry.register(
+            "cloud_lookups",
+            "Tokens that an existing cloud was asked about",
+            self.lookups.clone(),
         );
         registry.register_with_unit("session", "Bytes carried for sessions", Unit::Bytes, self.bytes.clone());
         registry.register_with_unit(

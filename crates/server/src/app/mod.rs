@@ -6,11 +6,13 @@ pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
 pub mod error;
+pub mod foreign;
 pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
 pub mod live;
 pub mod metrics;
+mod misses;
 pub mod projects;
 pub mod random;
 pub mod sessions;
@@ -30,10 +32,12 @@ use transom_store::Store;
 pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page};
 
 use crate::config::Config;
+use crate::upstream::Upstream;
 pub use caller::Caller;
 pub use error::{Error, Result};
 use live::LiveSessions;
 use metrics::Metrics;
+use misses::MissBudget;
 use settlement::Debts;
 use vault::Vault;
 
@@ -52,6 +56,9 @@ pub struct App {
     pub(crate) failures: caller::FailureBudget,
     /// What the store is still to be told.
     pub(crate) debts: Debts,
+    /// The existing cloud that we stand in front of.
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) misses: MissBudget,
     /// Rung by whatever may end a session here, so that the watch looks at once.
     pub(crate) changed: Notify,
 }
@@ -70,16 +77,19 @@ pub struct Parts {
     pub operator: TokenDigest,
     /// What console URLs begin with.
     pub public_url: url::Url,
+    /// The existing cloud that we stand in front of.
+    pub(crate) upstream: Option<Upstream>,
 }
 
 impl App {
     /// Puts the use cases on their feet.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, vault, config, node, operator, public_url } = parts;
+        let Parts { store, vault, config, node, operator, public_url, upstream } = parts;
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
+            misses: MissBudget::new(config.limits.foreign_misses),
             metrics: Metrics::default(),
             debts: Debts::default(),
             changed: Notify::new(),
@@ -89,6 +99,7 @@ impl App {
             node,
             operator,
             public_url,
+            upstream,
         })
     }
 

@@ -29,7 +29,7 @@ impl App {
         let policy = &self.config.endpoints;
         match &instance.endpoint {
             Endpoint::Unix { path } => {
-                if instance.endpoint_set_by == SetBy::Project && !policy.allows_unix(path) {
+                if instance.endpoint_set_by != SetBy::Operator && !policy.allows_unix(path) {
                     return Err(EndReason::EndpointNotAllowed.into());
                 }
                 Ok(DialTarget::Unix(PathBuf::from(path)))
@@ -38,11 +38,13 @@ impl App {
                 let allowed = |address: IpAddr| match instance.endpoint_set_by {
                     SetBy::Operator => !is_refused_always(address),
                     SetBy::Project => policy.allows_address(address, *port),
+                    SetBy::Cloud => self.config.openstack.nova_targets.allows_address(address, *port),
                 };
                 let mut addresses = resolve(host, *port).await?;
                 // A second look-up could answer differently and walk past the allow-list: only these are dialled.
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
+                    tracing::warn!(instance = %instance.id, %host, port, "no console may lead there");
                     return Err(EndReason::EndpointNotAllowed.into());
                 }
                 Ok(DialTarget::Tcp(addresses))

@@ -27,7 +27,7 @@ impl App {
         shown: Option<&ApiToken>,
     ) -> Result<(ApiToken, Secret)> {
         let Caller::Key { id, project, .. } = &call.caller else {
-            return Err(Error::Conflict("the operator's token needs no other".to_owned()));
+            return Err(Error::Conflict("only an access key is given tokens".to_owned()));
         };
         self.new_token(call, dialect, (id, *project), ttl, shown.map(|token| token.expires_at)).await
     }

@@ -26,6 +26,8 @@ pub enum Purpose {
     InstanceKey,
     /// Where a list of cloud addresses goes on: its callers hand it back.
     ListCursor,
+    /// A console token of an existing cloud: it is asked about at every connect.
+    ForeignToken,
     /// A constant by which a wrong master key is noticed at start.
     Check,
 }
@@ -37,6 +39,7 @@ impl Purpose {
             Self::InstancePassword => b"transom instance password",
             Self::InstanceKey => b"transom instance key",
             Self::ListCursor => b"transom list cursor",
+            Self::ForeignToken => b"transom foreign token",
             Self::Check => b"transom check",
         }
     }

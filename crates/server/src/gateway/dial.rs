@@ -16,8 +16,9 @@ use transom_rfb::{
 };
 
 use super::limits::{DIAL, INSTANCE_HANDSHAKE};
-use super::verify;
+use super::{access_path, verify};
 use crate::app::App;
+use crate::app::console::Place;
 use crate::app::target::DialTarget;
 use crate::stream::Stream;
 
@@ -33,12 +34,13 @@ pub struct Dialled {
 }
 
 /// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
-pub async fn dial(app: &App, instance: &Instance) -> Result<Dialled, End> {
+pub async fn dial(app: &App, place: &Place) -> Result<Dialled, End> {
+    let instance = &place.instance;
     let target = app.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
-    let stream = connect(&target).await?;
+    let stream = connect(&target, place.access_path.as_deref()).await?;
     let mut machine = InstanceHandshake::new(credentials);
     match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
         Ok(Err(End { reason: EndReason::InstancePasswordWrong, detail })) if truncated => {
@@ -74,11 +76,15 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
     })
 }
 
-async fn connect(target: &DialTarget) -> Result<Stream, End> {
+async fn connect(target: &DialTarget, access_path: Option<&str>) -> Result<Stream, End> {
     let attempt = async {
-        match target {
+        let stream = match target {
             DialTarget::Unix(path) => connect_unix(path).await,
             DialTarget::Tcp(addresses) => connect_tcp(addresses).await,
+        }?;
+        match access_path {
+            Some(path) => access_path::ask(stream, path).await,
+            None => Ok(stream),
         }
     };
     match timeout(DIAL, attempt).await {

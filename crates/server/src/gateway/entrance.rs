@@ -11,12 +11,13 @@ use hyper_util::rt::TokioIo;
 use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+use transom_model::grant::ConsoleKind;
 use transom_model::id::RequestId;
 
 use super::link::Link;
 use super::session;
 use super::websocket::upgrade::{Upgrade, UpgradeError};
-use crate::app::console::Claim;
+use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 use crate::http::source::Source;
@@ -62,7 +63,7 @@ impl Gateway {
                 let origin = origin.to_str().unwrap_or("an unreadable one").to_owned();
                 Err(End::new(EndReason::OriginRefused, origin).into())
             }
-            _ => self.admit(shown, source, &request).await,
+            _ => self.admit(shown, source, ConsoleKind::Websocket, &request).await,
         };
         let answer = (StatusCode::SWITCHING_PROTOCOLS, upgrade.answer());
         match admitted {
@@ -93,7 +94,8 @@ impl Gateway {
     /// Admits the viewer behind a raw CONNECT.
     pub async fn connect(&self, source: Source, token: &str) -> Result<Claim, (Error, RequestId)> {
         let request = RequestId::from_uuid(random::uuid());
-        self.admit(Some(Shown::Token(token)), source, &request).await.map_err(|error| (error, request))
+        let shown = Some(Shown::Token(token));
+        self.admit(shown, source, ConsoleKind::Xvpvnc, &request).await.map_err(|error| (error, request))
     }
 
     /// Carries a raw viewer's session.
@@ -105,13 +107,14 @@ impl Gateway {
         &self,
         shown: Option<Shown<'_>>,
         source: Source,
+        kind: ConsoleKind,
         request: &RequestId,
     ) -> Result<Claim, Error> {
-        let viewer = source.address.to_string();
+        let visitor = Visitor { address: source.address, kind };
         let claimed = match shown {
             None => Err(End::from(EndReason::TokenMissing).into()),
-            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, &viewer, request).await,
-            Some(Shown::Token(token)) => self.app.claim_by_token(token, &viewer, request).await,
+            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, source.address, request).await,
+            Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor, request).await,
         };
         claimed.map_err(|error| self.app.guarded(source.address, error))
     }

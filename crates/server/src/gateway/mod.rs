@@ -5,11 +5,13 @@
 //!    │
 //! session    dial → commit the use → viewer's handshake → pump → close with a reason
 //!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
+//!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
 //!    └── pump       both directions, with nothing held while nothing moves
 //! websocket  RFC 6455: the handshake and the frames
 //! ```
 
+mod access_path;
 pub mod dial;
 pub mod entrance;
 pub mod limits;

@@ -63,7 +63,7 @@ async fn open(
     link: &mut Link,
     told: &mut oneshot::Receiver<End>,
 ) -> Result<Ready, Failure> {
-    let dialled = Box::pin(dial(app, &claim.target.instance));
+    let dialled = Box::pin(dial(app, &claim.place));
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
     app.commit(claim).await.map_err(|error| Failure::Viewer(end_of(error)))?;
@@ -196,7 +196,7 @@ fn log(claim: &Claim, end: &End) {
         request = %claim.request,
         grant = %claim.target.grant.id,
         session = %claim.live.id(),
-        instance = %claim.target.instance.id,
+        instance = %claim.place.instance.id,
         reason = %end.reason,
         detail = end.detail.as_deref(),
         to_viewer = traffic.to_viewer,

@@ -45,6 +45,7 @@ pub(super) async fn serve(
             tracing::info!(%request, %error, "a CONNECT was refused");
             let status = match error {
                 crate::app::Error::Unavailable(_) | crate::app::Error::Internal(_) => UNAVAILABLE,
+                crate::app::Error::End(end) if end.reason.http_status() >= 500 => UNAVAILABLE,
                 _ => NOT_AUTHORIZED,
             };
             refuse(&mut stream, status).await

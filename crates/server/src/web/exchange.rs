@@ -74,9 +74,8 @@ async fn answer(
     }
     let question: Question = serde_json::from_slice(body)
         .map_err(|_| Error::Malformed("the body must be {\"token\": …} or {\"ticket\": …}".to_owned()))?;
-    let viewer = source.address.to_string();
     match (question.token, question.ticket) {
-        (Some(token), None) => web.app.exchange_token(token.expose(), &viewer, &id.0).await,
+        (Some(token), None) => web.app.exchange_token(token.expose(), source.address, &id.0).await,
         (None, Some(ticket)) => web.app.exchange_ticket(ticket.expose(), &id.0).await,
         _ => Err(End::from(EndReason::TokenMissing).into()),
     }
@@ -89,7 +88,7 @@ fn show(exchanged: &Exchanged) -> Response {
         ticket: exchanged.ticket.expose(),
         ticket_expires_at: target.ticket_expires_at.map(|at| at.to_string()),
         websocket: SESSION_PATH,
-        instance: InstanceName { id: target.instance.id.as_str(), name: &target.instance.name },
+        instance: InstanceName { id: target.grant.instance.as_str(), name: &exchanged.name },
         rights: target.grant.rights,
     };
     let mut response = Json(answer).into_response();

@@ -66,9 +66,14 @@ async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Resp
     let Some(token) = token_in(uri.query().unwrap_or_default()) else {
         return StatusCode::OK.into_response();
     };
-    match web.app.console_behind(&token).await.map_err(|error| web.app.guarded(source.address, error)) {
-        Ok(_) => StatusCode::OK.into_response(),
-        Err(Error::End(_)) => StatusCode::UNAUTHORIZED.into_response(),
+    match web
+        .app
+        .opens_console(&token, source.address)
+        .await
+        .map_err(|error| web.app.guarded(source.address, error))
+    {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(Error::End(end)) if end.reason.http_status() < 500 => StatusCode::UNAUTHORIZED.into_response(),
         Err(error) => Failure::new(error, &id.0).into_response(),
     }
 }

@@ -10,10 +10,12 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use transom_desktop::{Desktop, Handle};
 use transom_model::access_key::Role;
+use transom_model::audit::AuditRecord;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_server::app::instances::InstanceInput;
-use transom_server::app::{Call, Caller};
+use transom_server::app::metrics::Now;
+use transom_server::app::{AuditQuery, Call, Caller};
 use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 use uuid::Uuid;
@@ -52,10 +54,15 @@ impl House {
     }
 
     pub(crate) async fn start_with(config: Config, tls: Tls) -> Self {
+        Self::start_on(None, config, tls).await
+    }
+
+    /// With its durable state in this database instead of SQLite.
+    pub(crate) async fn start_on(database: Option<String>, config: Config, tls: Tls) -> Self {
         let desktop = Desktop::new().bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let data = TempDir::new().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let options = Options { data: data.path().to_owned(), config, database: None, tls, master_key: None };
+        let options = Options { data: data.path().to_owned(), config, database, tls, master_key: None };
         let server = Server::start(options, listener).await.unwrap();
         let app = server.app();
         let endpoint = || Some(format!("vnc://{}", desktop.local_addr()).parse().unwrap());
@@ -113,6 +120,18 @@ impl House {
 
     pub(crate) async fn action(&self, server: &str, body: &str) -> Answer {
         self.call(Method::POST, &format!("/v2.1/servers/{server}/action"), body).await
+    }
+
+    /// What the audit holds.
+    pub(crate) async fn audit(&self, query: AuditQuery) -> Vec<AuditRecord> {
+        self.server.app().audit(&operator(), query, 100).await.unwrap()
+    }
+
+    /// The value of a metric's line, 0 where it is not there yet.
+    pub(crate) fn metric(&self, line: &str) -> u64 {
+        let text = self.server.app().metrics.text(Now { live_sessions: 0, tasks: 0 });
+        let found = text.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(' '));
+        found.map_or(0, |value| value.parse().unwrap())
     }
 
     /// The URL of a console of this type.

@@ -3,7 +3,10 @@
 
 mod clients;
 mod connect;
+mod existing_keystone;
+mod existing_nova;
 mod faults;
 mod house;
 mod identity;
 mod java;
+mod viewer;

@@ -62,9 +62,10 @@ async fn commit_or_call(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) 
 async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
     const GO_LIVE: &str = "UPDATE sessions SET state = 'live', lapses_at = NULL \
         WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS ( \
-            SELECT 1 FROM grants JOIN instances ON instances.uid = grants.instance_uid \
+            SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
             LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-            WHERE grants.id = sessions.grant_id AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL)";
+            WHERE grants.id = sessions.grant_id AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
+            AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL))";
     Ok(db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? == 1)
 }
 

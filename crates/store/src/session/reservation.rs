@@ -71,7 +71,7 @@ impl Store {
     /// The session comes before its commit, and before what ends it from now on; so nobody waits for the disk.
     async fn reserve_uncounted(
         &self,
-        (grant, instance): (Grant, Instance),
+        (grant, instance): (Grant, Option<Instance>),
         session: NewSession,
     ) -> Result<Reservation> {
         let of = grant.clone();
@@ -108,7 +108,8 @@ async fn reserve(
     const TAKE: &str = concat!(
         "UPDATE grants SET uses_left = uses_left - 1 WHERE token_hash = $1 AND revoked_at IS NULL \
          AND expires_at > (SELECT now FROM clock) AND (uses_left IS NULL OR uses_left > 0) \
-         AND EXISTS (SELECT 1 FROM instances WHERE instances.uid = grants.instance_uid) \
+         AND (foreign_token IS NOT NULL \
+              OR EXISTS (SELECT 1 FROM instances WHERE instances.uid = grants.instance_uid)) \
          AND NOT EXISTS (SELECT 1 FROM access_keys \
                          WHERE access_keys.id = grants.key_id AND access_keys.revoked_at IS NOT NULL) \
          RETURNING ",
@@ -119,8 +120,13 @@ async fn reserve(
     let Some(mut row) = db.first(sql(TAKE).bind(token)).await? else { return refuse(db, token).await };
     let grant = grant::read(&mut row)?;
     // The instance was there a moment ago; if it is gone now, running again will say so.
-    let mut row = db.first(sql(INSTANCE).bind(grant.instance_uid)).await?.ok_or_else(raced)?;
-    let instance = instance::read(&mut row)?;
+    let instance = match grant.foreign {
+        Some(_) => None,
+        None => {
+            let mut row = db.first(sql(INSTANCE).bind(grant.instance_uid)).await?.ok_or_else(raced)?;
+            Some(instance::read(&mut row)?)
+        }
+    };
     let hold = Hold { session: session.id, turn: 1 };
     let ticket_expires_at = insert(db, &grant, session, ticket).await?;
     Ok(Reservation::Reserved(Box::new(ConsoleTarget {

@@ -23,8 +23,8 @@ pub struct ConsoleTarget {
     pub age: Duration,
     /// The grant it lives under.
     pub grant: Grant,
-    /// The instance to dial.
-    pub instance: Instance,
+    /// The instance to dial; none: the grant is for a console of another cloud, which says where it is.
+    pub instance: Option<Instance>,
     /// Until when the newest ticket brings the page back; none: while it is live, or without a ticket.
     pub ticket_expires_at: Option<Timestamp>,
 }
@@ -44,7 +44,7 @@ macro_rules! verdict {
     () => {
         "COALESCE(sessions.kill_reason, CASE WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
-         WHEN instances.uid IS NULL THEN 'instance-removed' END)"
+         WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END)"
     };
 }
 pub(crate) use verdict;
@@ -64,13 +64,17 @@ macro_rules! target_columns {
 pub(super) use target_columns;
 
 pub(super) fn read(row: &mut Row) -> Result<ConsoleTarget> {
-    Ok(ConsoleTarget {
+    let mut target = ConsoleTarget {
         hold: Hold { session: row.parsed::<SessionId>()?, turn: row.value()? },
         state: read_state(row)?,
         // A database's clock that was set back must not make a session that was never made.
         age: Duration::from_micros(row.value::<i64>()?.try_into().unwrap_or(0)),
         ticket_expires_at: row.time_or_null()?,
         grant: crate::grant::read(row)?,
-        instance: crate::instance::read(row)?,
-    })
+        instance: None,
+    };
+    if target.grant.foreign.is_none() {
+        target.instance = Some(crate::instance::read(row)?);
+    }
+    Ok(target)
 }

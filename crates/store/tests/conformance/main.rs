@@ -23,6 +23,7 @@ mod audit;
 mod availability;
 mod crash;
 mod endings;
+mod foreign;
 mod instance_query;
 mod inventory;
 mod isolation;

@@ -23,7 +23,7 @@ pub(super) async fn caller(asked: &Asked<'_>) -> Result<Call, Fault> {
 
 /// Tells whose proof this is.
 pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
-    let caller = asked.app.authenticate(proof, asked.source.address).await?;
+    let caller = asked.app.authenticate_or_ask(proof, asked.source.address).await?;
     Ok(Call { caller, request: asked.request.clone() })
 }
 

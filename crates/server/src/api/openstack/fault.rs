@@ -148,6 +148,7 @@ impl Fault {
             Error::End(end) if end.reason == EndReason::InstanceRemoved => {
                 Self::missing(format!("Instance {server} could not be found."))
             }
+            Error::End(end) if end.reason == EndReason::CloudUnavailable => Self::unavailable(),
             Error::End(end) => {
                 let status = StatusCode::from_u16(end.reason.http_status());
                 Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), end.sentence())

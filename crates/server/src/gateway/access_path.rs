@@ -1,0 +1,56 @@
+//! The access path: a hypervisor that has all its consoles at one port is asked for the right one by `CONNECT`, and RFB
+//! follows on the same stream.
+//!
+//! ```text
+//! CONNECT /console?ref=…&session_id=… HTTP/1.1          we
+//! HTTP/1.1 200 OK                                       the hypervisor, then RFB
+//! ```
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+
+use crate::stream::Stream;
+
+/// As much as OpenStack's own gateway reads.
+const MAX_ANSWER: usize = 4096;
+
+/// Asks for the console. The caller has a deadline for this, and the path has no blanks and no control characters.
+pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
+    let gone = |error: std::io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
+    let request = format!("CONNECT {path} HTTP/1.1\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(gone)?;
+    stream.flush().await.map_err(gone)?;
+    let mut answer = Vec::new();
+    let head = loop {
+        if let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+        if answer.len() >= MAX_ANSWER {
+            return Err(refused("an answer without end"));
+        }
+        let mut buffer = [0; 1024];
+        let count = stream.read(&mut buffer).await.map_err(gone)?;
+        if count == 0 {
+            return Err(EndReason::InstanceClosedEarly.into());
+        }
+        answer.extend_from_slice(&buffer[..count]);
+    };
+    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    if !is_success(line) {
+        return Err(refused(&String::from_utf8_lossy(&line[..line.len().min(64)])));
+    }
+    // RFB's greeting may have come along.
+    stream.unread(&answer[head..]);
+    Ok(stream)
+}
+
+/// `HTTP/1.x 200`, whatever words follow.
+fn is_success(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| *byte == b' ');
+    words.next().is_some_and(|version| version.starts_with(b"HTTP/1.")) && words.next() == Some(b"200")
+}
+
+fn refused(answer: &str) -> End {
+    End::new(EndReason::InstanceRefusedSession, format!("its access path: {}", answer.escape_debug()))
+}

@@ -1,0 +1,120 @@
+//! An existing OpenStack cloud that we stand in front of: what its Nova and its Keystone say of tokens that are not ours.
+//!
+//! ```text
+//! nova      GET …/os-console-auth-tokens/{token}     where a console is
+//! keystone  GET …/auth/tokens                        whose token it is
+//! admin     POST …/auth/tokens                       our own token for both
+//! ```
+//! What they answer is used once and never kept: a token may be revoked, and a console may move, at any moment.
+
+mod admin;
+mod answer;
+mod keystone;
+mod nova;
+
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::{Client, RequestBuilder, redirect};
+use tokio::sync::Semaphore;
+
+use crate::config::Openstack;
+use admin::Admin;
+use answer::Answer;
+pub(crate) use keystone::Guest;
+pub(crate) use nova::Located;
+use url::Url;
+
+/// The cloud is near: a connection stands in milliseconds, or not at all.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Nova asks its database in one cell after the other; a viewer waits meanwhile.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How many lookups may be on their way: a slow cloud must not hold up everybody who shows a token.
+const AT_ONCE: usize = 64;
+
+/// A token that this cloud was asked about, or the cloud itself, is no good.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It knows no such token.
+    #[error("the cloud knows no such token")]
+    Unknown,
+    /// It does not answer, or not as it should. The text is for the log, and holds no secret.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Fault {
+    fn unavailable(what: &str, cause: impl std::fmt::Display) -> Self {
+        Self::Unavailable(format!("{what}: {cause}"))
+    }
+}
+
+/// The existing cloud.
+pub(crate) struct Upstream {
+    http: Client,
+    admin: Admin,
+    nova: Option<Url>,
+    keystone: Option<Url>,
+    places: Semaphore,
+}
+
+impl Upstream {
+    /// The cloud of the configuration; none where it names none. An error says what is missing.
+    pub(crate) fn new(config: &Openstack) -> Result<Option<Self>, String> {
+        if config.nova_url.is_none() && config.keystone_url.is_none() {
+            return Ok(None);
+        }
+        let mut http = Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            // Our token goes where the configuration says, and nowhere else.
+            .redirect(redirect::Policy::none())
+            .no_proxy();
+        if let Some(path) = &config.admin.ca_file {
+            let wrong = |error: &dyn std::fmt::Display| format!("admin.ca_file: {}: {error}", path.display());
+            let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
+            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
+            http = http.tls_certs_merge(authorities);
+        }
+        Ok(Some(Self {
+            http: http.build().map_err(|error| error.to_string())?,
+            admin: Admin::new(config)?,
+            nova: config.nova_url.clone(),
+            keystone: config.keystone_url.as_ref().map(v3),
+            places: Semaphore::new(AT_ONCE),
+        }))
+    }
+
+    /// Asks as the administrator; where our token is refused, with a new one, once.
+    async fn ask(&self, what: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Answer, Fault> {
+        let place = tokio::time::timeout(ANSWER, self.places.acquire()).await;
+        let Ok(Ok(_place)) = place else {
+            return Err(Fault::unavailable(what, "too many lookups are on their way"));
+        };
+        let token = self.admin.token(&self.http).await?;
+        let first =
+            answer::send(what, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await?;
+        if first.status != StatusCode::UNAUTHORIZED {
+            return Ok(first);
+        }
+        self.admin.forget(&token).await;
+        let token = self.admin.token(&self.http).await?;
+        answer::send(what, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await
+    }
+}
+
+/// Keystone's version 3, however its URL was written.
+fn v3(url: &Url) -> Url {
+    let named = url.path().trim_end_matches('/').ends_with("/v3");
+    if named { url.clone() } else { below(url, &["v3"]) }
+}
+
+/// A URL with more behind its path.
+fn below(url: &Url, more: &[&str]) -> Url {
+    let mut url = url.clone();
+    // Only a URL that cannot have a path refuses this, and `http` is none.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(more);
+    }
+    url
+}

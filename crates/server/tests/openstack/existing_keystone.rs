@@ -1,0 +1,134 @@
+//! In front of an existing Keystone: another Transom is that Keystone, and its users call here with its tokens.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use transom_model::access_key::Role;
+use transom_server::Tls;
+use transom_server::app::AuditQuery;
+use transom_server::config::Config;
+
+use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer};
+
+/// A Transom in front of this Keystone, with more at the beginning of its configuration and more of `[openstack]`.
+async fn in_front_of(keystone: &House, more: &str, openstack: &str) -> House {
+    let admin = keystone.key(PROJECT, Role::Admin).await;
+    let secret = keystone.data.path().join("openstack.secret");
+    std::fs::write(&secret, &admin.secret).unwrap();
+    let text = format!(
+        "{more}\n[openstack]\nkeystone_url = \"{}\"\n{openstack}\n\
+         [openstack.admin]\nusername = \"{}\"\nproject = \"{PROJECT}\"\nsecret_file = {:?}",
+        keystone.url,
+        admin.id,
+        secret.display().to_string(),
+    );
+    House::start_with(Config::parse(&text).unwrap(), Tls::Off).await
+}
+
+/// A token of the Keystone, as its clients get one.
+async fn log_in(keystone: &House, key: &Key) -> String {
+    let auth = json!({"auth": {"identity": {"methods": ["application_credential"],
+        "application_credential": {"id": key.id, "secret": key.secret}}}});
+    let got = answer(keystone.request(Method::POST, "/v3/auth/tokens").json(&auth)).await;
+    got.header("x-subject-token").to_owned()
+}
+
+async fn ask(house: &House, method: Method, path: &str, token: &str, body: Option<Value>) -> Answer {
+    let request = house.request(method, path).header("x-auth-token", token);
+    answer(match body {
+        Some(body) => request.json(&body),
+        None => request,
+    })
+    .await
+}
+
+fn novnc() -> Option<Value> {
+    Some(json!({"os-getVNCConsole": {"type": "novnc"}}))
+}
+
+const ACTION: &str = "/v2.1/servers/web-1/action";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
+    let keystone = House::start().await;
+    // Its path may be written with and without the version.
+    let front = in_front_of(&keystone, "", "").await;
+    let token = log_in(&keystone, &keystone.member).await;
+    let listed = ask(&front, Method::GET, "/v2.1/servers", &token, None).await;
+    assert_eq!((listed.status, listed.body["servers"].as_array().unwrap().len()), (200, 2));
+    let opened = ask(&front, Method::POST, ACTION, &token, novnc()).await;
+    assert_eq!(opened.status, 200, "{:?}", opened.body);
+    let request = opened.header("x-compute-request-id").to_owned();
+    let records =
+        front.audit(AuditQuery { request: Some(request.parse().unwrap()), ..AuditQuery::default() }).await;
+    assert_eq!(records[0].actor, format!("keystone:{}", keystone.member.id));
+    assert_eq!((records[0].action.as_str(), records[0].target.as_str()), ("grant.create", RUNNING));
+
+    // Our own keys and the tokens got with them are as good as ever.
+    assert_eq!(front.action(RUNNING, &novnc().unwrap().to_string()).await.status, 200);
+    let own = front.token(&front.member).await;
+    assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_worth_what_its_roles_and_its_project_are() {
+    let keystone = House::start().await;
+    let front = in_front_of(&keystone, "", "").await;
+    let reader = keystone.key(PROJECT, Role::Reader).await;
+    let reader = log_in(&keystone, &reader).await;
+    assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &reader, None).await.status, 200);
+    let forbidden = ask(&front, Method::POST, ACTION, &reader, novnc()).await;
+    assert_eq!((forbidden.status, &forbidden.body["forbidden"]["code"]), (403, &json!(403)));
+    let foreign = ask(&front, Method::GET, "/v2.1/servers/theirs", &reader, None).await;
+    assert_eq!(foreign.status, 404);
+    // No token of ours is made out of one of another cloud's.
+    let auth = json!({"auth": {"identity": {"methods": ["token"], "token": {"id": reader}}}});
+    assert_eq!(answer(front.request(Method::POST, "/v3/auth/tokens").json(&auth)).await.status, 401);
+    // Only this door asks there.
+    let native = front.request(Method::GET, "/api/v1/projects/lab/instances").bearer_auth(&reader);
+    assert_eq!(answer(native).await.status, 401);
+
+    // A name is worth nothing outside the domain of the configuration.
+    let elsewhere = in_front_of(&keystone, "", "keystone_domain = \"another\"").await;
+    assert_eq!(ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await.status, 403);
+    let own = keystone.server.app().project(&crate::house::operator(), PROJECT).await.unwrap().id;
+    let call = crate::house::operator();
+    elsewhere.server.app().create_project(&call, &own.to_string().parse().unwrap()).await.unwrap();
+    let mapped = ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await;
+    assert_eq!(mapped.body, json!({"servers": []}), "the project is named after its id there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_validated_at_every_call_and_misses_are_limited_per_source() {
+    let keystone = House::start().await;
+    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nforeign_misses = 2";
+    let front = in_front_of(&keystone, more, "").await;
+    let token = log_in(&keystone, &keystone.member).await;
+    let from = async |token: &str| {
+        let request = front.request(Method::GET, "/v2.1/servers").header("x-auth-token", token);
+        answer(request.header("x-forwarded-for", "203.0.113.5")).await
+    };
+    for _ in 0..4 {
+        assert_eq!(from(&token).await.status, 200);
+    }
+    let revoke = keystone.request(Method::DELETE, "/v3/auth/tokens").header("x-auth-token", &token);
+    assert_eq!(answer(revoke.header("x-subject-token", &token)).await.status, 204);
+    assert_eq!(from(&token).await.status, 401);
+    assert_eq!(from("guess").await.status, 401);
+    let limited = from("another").await;
+    assert_eq!((limited.status, limited.header("retry-after")), (413, "1"));
+    assert_eq!(front.metric("transom_cloud_lookups_total{what=\"user-token\",outcome=\"unknown\"}"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keystone_that_is_gone_is_told_from_a_bad_token() {
+    let keystone = House::start().await;
+    let front = in_front_of(&keystone, "", "").await;
+    let token = log_in(&keystone, &keystone.member).await;
+    keystone.server.stop().await;
+    let refused = ask(&front, Method::GET, "/v2.1/servers", &token, None).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    assert_eq!(refused.body["serviceUnavailable"]["code"], 503);
+    // What we know ourselves needs no Keystone.
+    let own = front.token(&front.member).await;
+    assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 200);
+}

@@ -1,0 +1,272 @@
+//! In front of an existing Nova: another Transom is that Nova, and the consoles are its own instances'.
+
+use std::net::Ipv4Addr;
+
+use axum::http::{HeaderName, StatusCode};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use transom_model::access_key::Role;
+use transom_server::Tls;
+use transom_server::app::{AuditQuery, Page};
+use transom_server::config::Config;
+
+use crate::house::{House, RUNNING, answer, operator};
+use crate::viewer::Viewer;
+
+const KNOWN: &str = "transom_cloud_lookups_total{what=\"console-token\",outcome=\"known\"}";
+const UNKNOWN: &str = "transom_cloud_lookups_total{what=\"console-token\",outcome=\"unknown\"}";
+const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
+
+/// What a Transom in front of this Nova is told, with more at its beginning.
+async fn in_front_of(nova: &House, targets: &str, more: &str) -> Config {
+    let admin = nova.key(crate::house::PROJECT, Role::Admin).await;
+    let secret = nova.data.path().join("openstack.secret");
+    std::fs::write(&secret, format!("{}\n", admin.secret)).unwrap();
+    let ca = nova.server.ca().map(|ca| format!("ca_file = {:?}\n", ca.display().to_string()));
+    let text = format!(
+        "{more}\n[openstack]\nnova_url = \"{0}/v2.1\"\nnova_targets = [{targets}]\n\
+         [openstack.admin]\nauth_url = \"{0}/v3\"\napplication_credential_id = \"{1}\"\nsecret_file = {2:?}\n{3}",
+        nova.url,
+        admin.id,
+        secret.display().to_string(),
+        ca.unwrap_or_default(),
+    );
+    Config::parse(&text).unwrap()
+}
+
+const LOOPBACK: &str = "\"127.0.0.0/8\"";
+
+async fn nova_and_front() -> (House, House) {
+    let nova = House::start().await;
+    let config = in_front_of(&nova, LOOPBACK, "").await;
+    let front = House::start_with(config, Tls::Off).await;
+    (nova, front)
+}
+
+/// The token of a console that the Nova has given out.
+async fn token(nova: &House) -> String {
+    nova.console("xvpvnc").await.split_once("token=").unwrap().1.to_owned()
+}
+
+async fn exchange(front: &House, body: Value) -> crate::house::Answer {
+    answer(front.request(Method::POST, "/console/exchange").json(&body)).await
+}
+
+/// The status that a WebSocket's opening gets.
+async fn websocket(front: &House, path: &str, ticket: Option<&str>) -> u16 {
+    let request = front.request(Method::GET, path).header("connection", "Upgrade");
+    let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+    let mut request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    if let Some(ticket) = ticket {
+        request = request.header("sec-websocket-protocol", format!("binary, transom.ticket.{ticket}"));
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_of_an_existing_nova_opens_in_every_way() {
+    for tls in [Tls::Off, Tls::SelfSigned] {
+        let nova = House::start_with(Config::default(), tls).await;
+        let config = in_front_of(&nova, LOOPBACK, "").await;
+        let front = House::start_with(config, Tls::Off).await;
+        let token = token(&nova).await;
+        let viewer = Viewer::connect(front.server.address(), &token).await.unwrap();
+        assert_eq!(
+            viewer.name,
+            Viewer::connect(nova.server.address(), &token).await.err().unwrap_or(viewer.name.clone())
+        );
+        let path = format!("/websockify?token={token}");
+        assert_eq!(websocket(&front, &path, None).await, 101);
+        let head = front.request(Method::HEAD, &format!("/console?token={token}")).send().await.unwrap();
+        assert_eq!(head.status(), 200);
+        let exchanged = exchange(&front, json!({ "token": token })).await;
+        assert_eq!((exchanged.status, &exchanged.body["instance"]["id"]), (200, &json!(RUNNING)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
+    let (nova, front) = nova_and_front().await;
+    let token = token(&nova).await;
+    let ticket =
+        exchange(&front, json!({ "token": token })).await.body["ticket"].as_str().unwrap().to_owned();
+    let _running = Viewer::connect(front.server.address(), &token).await.unwrap();
+    let _again = Viewer::connect(front.server.address(), &token).await.unwrap();
+    assert_eq!(front.metric(KNOWN), 3);
+    // Our own login there expires too.
+    nova.sql("DELETE FROM api_tokens").await;
+    drop(Viewer::connect(front.server.address(), &token).await.unwrap());
+
+    let grants = nova.server.app().grants(&operator(), Page::first(10), true).await.unwrap();
+    nova.server.app().revoke_grant(&operator(), grants[0].id).await.unwrap();
+    let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
+    assert_eq!(refused, "HTTP/1.1 401 Not Authorized");
+    assert_eq!(
+        front.request(Method::HEAD, &format!("/console?token={token}")).send().await.unwrap().status(),
+        401
+    );
+    // A page that has its ticket already is asked about as well.
+    let came_back = exchange(&front, json!({ "ticket": ticket })).await;
+    let ticket = came_back.body["ticket"].as_str().unwrap().to_owned();
+    assert_eq!(websocket(&front, "/console/session", Some(&ticket)).await, 401);
+    let open = front.server.app().sessions(&operator(), Page::first(10), true).await.unwrap();
+    assert_eq!(open.len(), 2, "{open:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_leads_only_where_the_list_allows() {
+    let nova = House::start().await;
+    for (targets, outcome) in [("", None), ("\"127.0.0.0/8:1\"", None), ("\"127.0.0.1/32\"", Some(()))] {
+        let config = in_front_of(&nova, targets, "").await;
+        let front = House::start_with(config, Tls::Off).await;
+        let opened = Viewer::connect(front.server.address(), &token(&nova).await).await;
+        if let Err(reason) = &opened {
+            assert_eq!(reason, "The instance's endpoint is not one that consoles may lead to.");
+        }
+        assert_eq!(opened.ok().map(drop), outcome, "{targets}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it() {
+    let (nova, front) = nova_and_front().await;
+    let token = token(&nova).await;
+    let viewer = Viewer::connect(front.server.address(), &token).await.unwrap();
+    let app = front.server.app();
+    let session = app.sessions(&operator(), Page::first(1), true).await.unwrap().remove(0);
+    assert_eq!(session.instance.as_str(), RUNNING);
+    let project = app.project(&operator(), "nova").await.unwrap();
+    assert_eq!(session.project, project.id);
+    let records = front.audit(AuditQuery { grant: Some(session.grant), ..AuditQuery::default() }).await;
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| (record.action.as_str(), record.dialect.as_str(), record.target.as_str()))
+        .collect();
+    assert_eq!(told, [("grant.create", "openstack", RUNNING), ("session.start", "openstack", RUNNING)]);
+    assert_eq!(records[0].project, Some(project.id));
+    assert_eq!(front.metric("transom_grants_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
+    // Outside the inventory.
+    let instances = front.server.app().instances(&operator(), "nova", Page::first(10)).await.unwrap();
+    assert!(instances.is_empty());
+
+    // Its grant can be revoked here, whatever the Nova says of the token.
+    app.revoke_grant(&operator(), session.grant).await.unwrap();
+    viewer.ended().await;
+    let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
+    assert_eq!(refused, "HTTP/1.1 401 Not Authorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_looks_like_a_token_is_asked_about_and_misses_are_limited_per_source() {
+    let nova = House::start().await;
+    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nforeign_misses = 2";
+    let front = House::start_with(in_front_of(&nova, LOOPBACK, more).await, Tls::Off).await;
+    let from = async |source: &str, token: &str| {
+        let head = front.request(Method::HEAD, &format!("/console?token={token}"));
+        head.header("x-forwarded-for", source).send().await.unwrap().status().as_u16()
+    };
+    let good = token(&nova).await;
+    for shape in
+        ["x", &"a".repeat(36), &NOBODYS.replace('-', ""), &format!("{{{NOBODYS}}}"), "..%2F..%2Fservers"]
+    {
+        assert_eq!(from("203.0.113.5", shape).await, 401, "{shape}");
+    }
+    assert_eq!(front.metric(UNKNOWN), 0, "none of these is a UUID");
+    for _ in 0..5 {
+        assert_eq!(from("203.0.113.5", &good).await, 200, "who misses nothing is not limited");
+    }
+    assert_eq!([from("203.0.113.5", NOBODYS).await, from("203.0.113.5", NOBODYS).await], [401, 401]);
+    assert_eq!(from("203.0.113.5", NOBODYS).await, 429);
+    assert_eq!(front.metric(UNKNOWN), 2);
+    assert_eq!(from("203.0.113.6", &good).await, 200, "another source");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time() {
+    let nova = House::start().await;
+    let mut config = in_front_of(&nova, LOOPBACK, "").await;
+    let token = token(&nova).await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    // It takes connections, and says nothing.
+    config.openstack.nova_url =
+        Some(format!("http://{}/v2.1", listener.local_addr().unwrap()).parse().unwrap());
+    let front = House::start_with(config.clone(), Tls::Off).await;
+    let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
+    assert_eq!(refused, "HTTP/1.1 503 Service Unavailable");
+    drop(listener);
+    let exchanged = exchange(&front, json!({ "token": token })).await;
+    assert_eq!((exchanged.status, &exchanged.body["error"]["code"]), (503, &json!("cloud-unavailable")));
+    // A URL that leads elsewhere is no answer about a token either.
+    config.openstack.nova_url = Some(format!("{}/nowhere", nova.url).parse().unwrap());
+    let front = House::start_with(config, Tls::Off).await;
+    assert_eq!(exchange(&front, json!({ "token": token })).await.status, 503);
+}
+
+/// A Nova of which only what is asked for is there: it tells one place for every token.
+async fn nova_that_tells(console: Value) -> (String, JoinSet<std::io::Result<()>>) {
+    let log_in = || async {
+        let body = json!({"token": {"expires_at": "2999-01-01T00:00:00.000000Z"}});
+        (StatusCode::CREATED, [(HeaderName::from_static("x-subject-token"), "T")], Json(body))
+    };
+    let router = Router::new().route("/v3/auth/tokens", post(log_in)).route(
+        "/v2.1/os-console-auth-tokens/{token}",
+        get(move || async move { Json(json!({ "console": console })) }),
+    );
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await });
+    (url, serving)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_internal_access_path_is_asked_for_by_connect_at_the_target() {
+    // The hypervisor with all its consoles at one port is another Transom.
+    let hypervisor = House::start().await;
+    let port = hypervisor.server.address().port();
+    let path = format!("/console?token={}", token(&hypervisor).await);
+    for (path, outcome) in [
+        (path.as_str(), Ok("Transom")),
+        (
+            "/console?token=wrong",
+            Err("The VNC server refused the session. (its access path: HTTP/1.1 401 Not Authorized)"),
+        ),
+        (
+            "/console",
+            Err("The VNC server refused the session. (its access path: HTTP/1.1 400 Invalid Request)"),
+        ),
+    ] {
+        let console = json!({"instance_uuid": NOBODYS, "host": "127.0.0.1", "port": port, "internal_access_path": path});
+        let (nova, _serving) = nova_that_tells(console).await;
+        let mut config = in_front_of(&hypervisor, LOOPBACK, "").await;
+        config.openstack.nova_url = Some(format!("{nova}/v2.1").parse().unwrap());
+        config.openstack.admin.auth_url = Some(format!("{nova}/v3").parse().unwrap());
+        let front = House::start_with(config, Tls::Off).await;
+        let opened = Viewer::connect(front.server.address(), NOBODYS).await;
+        match (opened, outcome) {
+            (Ok(viewer), Ok(name)) => assert!(viewer.name.contains(name), "{}", viewer.name),
+            (Err(reason), Err(expected)) => assert_eq!(reason, expected),
+            (opened, _) => panic!("{:?}", opened.map(|viewer| viewer.name)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_nova_names_wrongly_is_none() {
+    for host in ["10.0.0.1:5900", "a b", "", "evil.example/x"] {
+        let console =
+            json!({"instance_uuid": NOBODYS, "host": host, "port": 5900, "internal_access_path": null});
+        let (nova, _serving) = nova_that_tells(console).await;
+        let other = House::start().await;
+        let mut config = in_front_of(&other, LOOPBACK, "").await;
+        config.openstack.nova_url = Some(format!("{nova}/v2.1").parse().unwrap());
+        config.openstack.admin.auth_url = Some(nova.parse().unwrap());
+        let front = House::start_with(config, Tls::Off).await;
+        let refused = Viewer::connect(front.server.address(), NOBODYS).await.err().unwrap();
+        assert_eq!(refused, "HTTP/1.1 503 Service Unavailable", "{host:?}");
+    }
+}
