@@ -27,6 +27,8 @@ x86_64-linux-gnu-as                                 binutils-x86-64-linux-gnu
 /usr/lib/postgresql/*/bin/initdb                    postgresql
 /usr/lib/python3*/ensurepip/__init__.py             python3-venv
 javac                                               default-jdk-headless
+nginx                                               nginx-light
+haproxy                                             haproxy
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -35,6 +35,8 @@ pub mod process;
 #[cfg(feature = "components")]
 pub mod program;
 #[cfg(feature = "components")]
+pub mod proxy;
+#[cfg(feature = "components")]
 pub mod qemu;
 #[cfg(feature = "front-door")]
 pub mod server;

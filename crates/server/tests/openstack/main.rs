@@ -9,4 +9,5 @@ mod faults;
 mod house;
 mod identity;
 mod java;
+mod proxies;
 mod viewer;

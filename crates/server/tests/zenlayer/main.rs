@@ -5,6 +5,7 @@
 mod bad_input;
 mod house;
 mod lists;
+mod proxies;
 mod replies;
 mod sdk;
 mod viewer;

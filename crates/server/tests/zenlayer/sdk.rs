@@ -14,12 +14,12 @@ use crate::house::{FOREIGN, House, Key, Plan, RUNNING};
 use crate::viewer;
 use crate::wire::check_id;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Makes these calls with the SDK.
-async fn sdk(config: Value, calls: &[Value]) -> Vec<Value> {
+pub(crate) async fn sdk(config: Value, calls: &[Value]) -> Vec<Value> {
     let python = root().join("target/clients/zenlayer/bin/python");
     assert!(python.exists(), "the vendor's SDK is not installed: run scripts/setup.sh test");
     let mut child = Command::new(python)
@@ -41,18 +41,18 @@ fn plain(house: &House) -> Value {
     json!({ "scheme": "http", "domain": house.address().to_string() })
 }
 
-fn call(key: &Key, service: &str, version: &str, action: &str, parameters: Value) -> Value {
+pub(crate) fn call(key: &Key, service: &str, version: &str, action: &str, parameters: Value) -> Value {
     json!({
         "service": service, "version": version, "action": action, "parameters": parameters,
         "key": { "id": key.id, "secret": key.secret },
     })
 }
 
-fn vnc_url(key: &Key, id: impl Into<Value>) -> Value {
+pub(crate) fn vnc_url(key: &Key, id: impl Into<Value>) -> Value {
     call(key, "zec", "2025-09-01", "DescribeVncUrl", json!({ "instanceId": id.into() }))
 }
 
-fn desktop() -> viewer::Screen {
+pub(crate) fn desktop() -> viewer::Screen {
     viewer::Screen { size: (WIDTH, HEIGHT), name: "Transom test desktop".to_owned() }
 }
 

@@ -1,0 +1,163 @@
+//! A real reverse proxy in front of a server: nginx and HAProxy, configured with the very text that the operations manual has.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
+use tempfile::TempDir;
+
+use crate::certificate::Authority;
+use crate::process::{PATIENCE, Process};
+
+/// The proxies that are tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// nginx.
+    Nginx,
+    /// HAProxy.
+    Haproxy,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+}
+
+/// A port of 127.0.0.1 that is ours until a proxy has it: the server behind the proxy is told its URL first.
+#[derive(Debug)]
+pub struct Port {
+    /// Bound and never listening. Both proxies share their ports with whoever else wants to (`SO_REUSEPORT`).
+    _held: OwnedFd,
+    number: u16,
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    _process: Process,
+    _port: Port,
+    authority: Authority,
+    _folder: TempDir,
+}
+
+impl Port {
+    /// A free one.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[must_use]
+    pub fn hold() -> Self {
+        let held = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        sockopt::set_socket_reuseport(&held, true).expect("it may be shared");
+        bind(&held, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
+        let address = getsockname(&held).expect("it is bound");
+        let address = SocketAddr::try_from(address).expect("an address of the Internet");
+        Self { _held: held, number: address.port() }
+    }
+
+    /// The URL of the proxy that will be there.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.number)
+    }
+}
+
+impl Proxy {
+    /// Starts it in front of the server at this address.
+    ///
+    /// # Panics
+    /// Where it is not installed, or does not take the manual's text.
+    #[must_use]
+    pub fn start(kind: Kind, port: Port, server: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let authority = Authority::new();
+        let certificate = authority.issue("proxy");
+        let listen = format!("127.0.0.1:{}", port.number);
+        let file = folder.path().join("configuration");
+        let process = match kind {
+            Kind::Nginx => {
+                let text = manual("nginx")
+                    .replacing("listen 443 ssl;", &format!("listen {listen} ssl reuseport;"))
+                    .replacing("/etc/ssl/console.pem", &shown(&certificate.cert))
+                    .replacing("/etc/ssl/console.key", &shown(&certificate.key))
+                    .replacing("127.0.0.1:8080", &server.to_string());
+                put(&file, &around_nginx(&text.0, folder.path()));
+                let mut nginx = Command::new("nginx");
+                nginx.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&file);
+                let process = Process::start("nginx", &mut nginx);
+                process.stderr().expect("start worker process ", PATIENCE);
+                process
+            }
+            Kind::Haproxy => {
+                let both = folder.path().join("both.pem");
+                put(&both, &(read(&certificate.cert) + &read(&certificate.key)));
+                let text = manual("haproxy")
+                    .replacing("bind :443 ssl", &format!("bind {listen} ssl"))
+                    .replacing("/etc/ssl/console-both.pem", &shown(&both))
+                    .replacing("127.0.0.1:8080", &server.to_string());
+                put(&file, &text.0);
+                let mut haproxy = Command::new("haproxy");
+                haproxy.args(["-W", "-db", "-f"]).arg(&file);
+                let process = Process::start("HAProxy", &mut haproxy);
+                process.stderr().expect("Loading success", PATIENCE);
+                process
+            }
+        };
+        Self { _process: process, _port: port, authority, _folder: folder }
+    }
+
+    /// The authority of its certificate.
+    #[must_use]
+    pub fn ca(&self) -> &Path {
+        self.authority.ca()
+    }
+}
+
+/// What stands in the manual.
+struct Manual(String);
+
+/// The manual's one example in this language.
+fn manual(language: &str) -> Manual {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md");
+    let text = read(&path);
+    let fence = format!("```{language}\n");
+    let mut examples = text.split(&fence).skip(1);
+    let example = examples.next().and_then(|rest| rest.split("\n```").next());
+    assert!(examples.next().is_none(), "the manual has two examples for {language}");
+    Manual(format!("{}\n", example.expect("the manual has an example")))
+}
+
+impl Manual {
+    /// What has to be another in a test: addresses and files.
+    fn replacing(self, words: &str, by: &str) -> Self {
+        assert!(self.0.contains(words), "the manual no longer says {words}");
+        Self(self.0.replace(words, by))
+    }
+}
+
+/// What Debian's own configuration has around a site's, with everything in this folder.
+fn around_nginx(site: &str, folder: &Path) -> String {
+    let kept: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {};\n", folder.join(what).display()))
+        .concat();
+    format!(
+        "user root;\nworker_processes 1;\ndaemon off;\npid {};\nerror_log stderr notice;\nevents {{}}\n\
+         http {{\n{kept}{site}}}\n",
+        folder.join("pid").display()
+    )
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn put(path: &PathBuf, text: &str) {
+    fs::write(path, text).expect("the temporary folder can be written");
+}
