@@ -19,6 +19,9 @@ pub struct Openstack {
     pub token_ttl: HumanDuration,
     /// The form of `novnc` URLs.
     pub novnc: NovncForm,
+    /// What `xvpvnc` URLs begin with, where the Java viewer's `CONNECT` cannot take the way of all other requests; none:
+    /// as all others.
+    pub xvpvnc_url: Option<Url>,
     /// The Nova at which console tokens are looked up that are not ours, such as `https://nova.example.com:8774/v2.1`.
     pub nova_url: Option<Url>,
     /// Where the consoles of that Nova may be; nowhere by default.
@@ -40,6 +43,7 @@ impl Default for Openstack {
             region: "RegionOne".to_owned(),
             token_ttl: HumanDuration(Duration::from_secs(3600)),
             novnc: NovncForm::Path,
+            xvpvnc_url: None,
             nova_url: None,
             nova_targets: EndpointPolicy::default(),
             nova_project: "nova".to_owned(),

@@ -101,6 +101,17 @@ async fn a_head_tells_whether_a_url_is_good_and_uses_nothing_up() {
 }
 
 #[tokio::test]
+async fn a_url_for_the_java_viewer_may_lead_around_the_proxy_in_front() {
+    let config = "[http]\npublic_url = \"https://console.example\"\n\
+                  [openstack]\nxvpvnc_url = \"https://console.example:6081\"";
+    let house = House::start_with(Config::parse(config).unwrap(), Tls::Off).await;
+    let xvpvnc = house.console("xvpvnc").await;
+    assert!(xvpvnc.starts_with("https://console.example:6081/console?token="), "{xvpvnc}");
+    let novnc = house.console("novnc").await;
+    assert!(novnc.starts_with("https://console.example/vnc_auto.html?path=%3Ftoken%3D"), "{novnc}");
+}
+
+#[tokio::test]
 async fn a_websocket_speaks_binary_or_no_subprotocol() {
     let house = House::start().await;
     let url = house.console("novnc").await;

@@ -103,7 +103,8 @@ async fn open(visit: &Visit<'_>, id: &str, kind: &str) -> Result<String, Fault> 
         app.open_console(&visit.call, &visit.project, &instance, request).await
     };
     let opened = opened.await.map_err(|error| Fault::of(error, about(id)))?;
-    Ok(shape.url(app.public_url(), &opened.token))
+    let elsewhere = app.config().openstack.xvpvnc_url.as_ref().filter(|_| shape == Shape::Connect);
+    Ok(shape.url(elsewhere.unwrap_or(app.public_url()), &opened.token))
 }
 
 async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
