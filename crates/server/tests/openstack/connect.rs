@@ -1,62 +1,55 @@
 //! The raw CONNECT of the Java viewer to the byte, and what `HEAD` and WebSockets say of the same URLs.
 
 use reqwest::Method;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use transom_server::Tls;
 use transom_server::config::Config;
 
+use crate::dialled::{all, exchange};
 use crate::house::House;
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const GREETING: &str = "RFB 003.008\n";
 
-async fn dial(house: &House) -> TcpStream {
-    TcpStream::connect(house.server.address()).await.unwrap()
-}
-
-/// Sends these pieces one by one and reads as many bytes as are expected.
-async fn exchange(house: &House, pieces: impl IntoIterator<Item = &[u8]>, expected: usize) -> String {
-    let mut stream = dial(house).await;
-    stream.set_nodelay(true).unwrap();
-    for piece in pieces {
-        stream.write_all(piece).await.unwrap();
-    }
-    let mut answer = vec![0; expected];
-    stream.read_exact(&mut answer).await.unwrap();
-    String::from_utf8(answer).unwrap()
-}
-
-/// Sends this and reads all that comes back.
-async fn refusal(house: &House, request: &[u8]) -> String {
-    let mut stream = dial(house).await;
-    stream.write_all(request).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
 #[tokio::test]
 async fn a_connect_is_answered_to_the_byte_however_it_is_cut() {
-    let house = House::start().await;
+    for tls in [Tls::Off, Tls::SelfSigned] {
+        answers_a_connect_to_the_byte(&House::start_with(Config::default(), tls).await).await;
+    }
+}
+
+async fn answers_a_connect_to_the_byte(house: &House) {
     let url = house.console("xvpvnc").await;
     let target = url.strip_prefix(&house.url).unwrap();
-    assert!(url.starts_with("http://127.0.0.1:") && target.starts_with("/console?token="), "{url}");
+    assert!(house.url.contains("://127.0.0.1:") && target.starts_with("/console?token="), "{url}");
     let request = format!("CONNECT {target} HTTP/1.0\r\n\r\n");
     let expected = format!("{OK}{GREETING}");
-    assert_eq!(exchange(&house, [request.as_bytes()], expected.len()).await, expected);
-    assert_eq!(exchange(&house, request.as_bytes().chunks(1), expected.len()).await, expected);
+    assert_eq!(exchange(house, [request.as_bytes()], expected.len()).await, expected);
+    assert_eq!(exchange(house, request.as_bytes().chunks(1), expected.len()).await, expected);
     let bare = format!("CONNECT {target} HTTP/1.1\n\n");
-    assert_eq!(exchange(&house, [bare.as_bytes()], expected.len()).await, expected);
+    assert_eq!(exchange(house, [bare.as_bytes()], expected.len()).await, expected);
+    // Headers say nothing here, however many there are of a kind and whatever they say.
+    let headers =
+        "Host: a\r\nHost: b\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nX-Auth-Token: x\r\n";
+    let more = format!("CONNECT {target} HTTP/1.0\r\n{headers}\r\n");
+    assert_eq!(exchange(house, [more.as_bytes()], expected.len()).await, expected);
+    // A second request behind the first is no request: RFB has begun.
+    let smuggled = format!("{request}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = String::from_utf8_lossy(&all(house, smuggled.as_bytes()).await).into_owned();
+    assert!(answer.starts_with(&expected) && !answer[OK.len()..].contains("HTTP/"), "{answer}");
     // What a viewer sends at once behind its head is RFB already.
     let ahead = format!("{request}{GREETING}\u{1}");
     let expected = format!("{expected}\u{1}\u{1}\0\0\0\0");
-    assert_eq!(exchange(&house, [ahead.as_bytes()], expected.len()).await, expected);
+    assert_eq!(exchange(house, [ahead.as_bytes()], expected.len()).await, expected);
 }
 
 #[tokio::test]
 async fn a_connect_without_a_good_token_is_refused_as_the_old_gateway_did() {
-    let house = House::start().await;
+    for tls in [Tls::Off, Tls::SelfSigned] {
+        refuses_a_connect_without_a_good_token(&House::start_with(Config::default(), tls).await).await;
+    }
+}
+
+async fn refuses_a_connect_without_a_good_token(house: &House) {
     let refused = |status: &str, words: &str| {
         let length = words.len();
         format!(
@@ -74,17 +67,36 @@ async fn a_connect_without_a_good_token_is_refused_as_the_old_gateway_did() {
         ("CONNECT example.com:25 HTTP/1.1\r\nHost: example.com:25\r\n\r\n", &invalid),
         ("CONNECT /console?token=A HTTP/1.0\r\nCONNECT /console?token=B HTTP/1.0\r\n\r\n", &invalid),
         (&long, &invalid),
+        ("CONNECT  /console?token=A HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A B HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/1.0\r\nno header\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/1.0\r\nHost: a\r\n folded\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/9.9\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A\0 HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console#token=A HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /CONSOLE?token=A HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?TOKEN=A HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?token=guess&token=guess HTTP/1.0\r\n\r\n", &unauthorised),
+        ("CONNECT /console?token=%00%0d%0a HTTP/1.0\r\n\r\n", &unauthorised),
         ("CONNECT /console?token=00000000-0000-0000-0000-000000000000 HTTP/1.0\r\n\r\n", &unauthorised),
     ] {
-        assert_eq!(&refusal(&house, request.as_bytes()).await, expected, "{request:.60}");
+        let answer = all(house, request.as_bytes()).await;
+        assert_eq!(&String::from_utf8(answer).unwrap(), expected, "{request:.60}");
     }
+    let not_text = all(house, b"CONNECT /console?token=\xff\xfe HTTP/1.0\r\n\r\n").await;
+    assert!(not_text.starts_with(b"HTTP/1.1 40"), "{not_text:?}");
 }
 
 #[tokio::test]
 async fn a_head_tells_whether_a_url_is_good_and_uses_nothing_up() {
-    let mut config = Config::default();
-    config.grants.openstack.uses = 1;
-    let house = House::start_with(config, Tls::Off).await;
+    for tls in [Tls::Off, Tls::SelfSigned] {
+        let mut config = Config::default();
+        config.grants.openstack.uses = 1;
+        tells_by_head(&House::start_with(config, tls).await).await;
+    }
+}
+
+async fn tells_by_head(house: &House) {
     for kind in ["novnc", "xvpvnc"] {
         let url = house.console(kind).await;
         let path = url.strip_prefix(&house.url).unwrap();

@@ -1,8 +1,10 @@
 //! The OpenStack and Rackspace front door, through plain HTTP, the raw CONNECT, and the clients that people use.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bad_input;
 mod clients;
 mod connect;
+mod dialled;
 mod existing_keystone;
 mod existing_nova;
 mod faults;

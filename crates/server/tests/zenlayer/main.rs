@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod bearer;
 mod house;
 mod lists;
 mod proxies;

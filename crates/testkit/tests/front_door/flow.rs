@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use transom_testkit::{FaultProxy, clock};
+use transom_server::Tls;
+use transom_testkit::{FaultProxy, Script, TestServer, clock};
 
 use crate::stage::{Stage, assert_live, key};
 
@@ -46,6 +47,24 @@ async fn a_raw_viewer_that_closes_its_half_still_sees_what_the_machine_has_to_sh
     let stage = Stage::set().await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let mut guest = stage.machine.guest().await;
+    viewer.send(&key(b'a')).await.unwrap();
+    viewer.finish().await.unwrap();
+    assert_eq!(guest.ended().await, key(b'a'), "the instance is told that no more comes");
+    guest.send(&[1; 50_000]);
+    assert_eq!(viewer.take(50_000).await.unwrap(), [1; 50_000]);
+    guest.finish();
+    assert_eq!(viewer.closed().await.code, None);
+}
+
+#[tokio::test]
+async fn over_tls_a_raw_viewer_may_close_its_half_too() {
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    let stage = Stage::on(server, Script::default()).await;
+    let trust = crate::one_port::trust(stage.server.server().ca().unwrap());
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().tls(trust).path(&path).connect().await.unwrap();
     viewer.greet().await.unwrap();
     let mut guest = stage.machine.guest().await;
     viewer.send(&key(b'a')).await.unwrap();

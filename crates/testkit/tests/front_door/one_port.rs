@@ -18,7 +18,7 @@ use transom_testkit::{Instance, Opening, Script, TestServer, clock};
 use crate::stage::{Stage, assert_live};
 
 /// A viewer's trust in the certificates of a PEM file.
-fn trust(pem: &Path) -> Arc<rustls::ClientConfig> {
+pub(crate) fn trust(pem: &Path) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(pem).unwrap()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(transom_server::listener::tls::provider());
