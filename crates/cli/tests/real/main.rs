@@ -6,6 +6,7 @@ mod cable;
 mod consoles;
 mod demo;
 mod endings;
+mod howto;
 mod restarts;
 mod secrets;
 mod tls;
