@@ -31,6 +31,11 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     assert_eq!(sessions.code, 0, "{sessions:?}");
     let api = program.paste(api);
     assert!(api.stdout.contains("/console#token="), "{api:?}");
+    let openstack = said.lines().map(str::trim).find(|line| line.starts_with("OS_AUTH_URL="));
+    let clients = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/openstack/bin");
+    let shown = program
+        .paste(&format!("PATH={clients}:$PATH; export PATH; {}", openstack.expect("a call to Nova's door")));
+    assert!(shown.stdout.contains("vnc_auto.html?path=%3Ftoken%3D"), "{shown:?}");
     let signed = program.paste(signed.expect("a call to Zenlayer's door"));
     assert!(signed.stdout.contains("/console?token="), "{signed:?}");
     // Watching is what it is for: the picture is there.

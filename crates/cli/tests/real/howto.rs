@@ -29,9 +29,9 @@ impl Desk {
         let key = program.ask_json("key add --project lab");
         let ca =
             fs::read_to_string(program.data().join("ca.pem")).expect("the authority is in the data folder");
-        program.file("ca.pem", &ca);
+        let _ = program.file("ca.pem", &ca);
         let desk = Self { program, key, _screen: screen };
-        desk.program.file("clouds.yaml", &desk.example("openstack, with clouds.yaml", "yaml"));
+        let _ = desk.program.file("clouds.yaml", &desk.example("openstack, with clouds.yaml", "yaml"));
         desk
     }
 

@@ -141,6 +141,82 @@ async fn the_nova_command_gets_both_types_at_every_microversion() {
     }
 }
 
+/// Asks for a console by novaclient and by the SDK, and prints what each says is wrong. `FROM` is the address that it comes from.
+const FAULT: &str = r#"
+import os
+import openstack
+import openstack.exceptions
+from keystoneauth1.exceptions import HttpError
+from novaclient import client, exceptions
+
+cloud = openstack.connect(load_envvars=True)
+cloud.session.additional_headers["X-Forwarded-For"] = os.environ.get("FROM", "127.0.0.1")
+cloud.compute.default_microversion = "2.5"
+nova = client.Client("2.1", session=cloud.session)
+server, kind = os.environ["SERVER"], os.environ["KIND"]
+for attempt in range(int(os.environ.get("TIMES", "1"))):
+    said = []
+    try:
+        nova.servers.get_vnc_console(server, kind)
+    except (exceptions.ClientException, HttpError) as error:
+        said.append("nova %s %s" % (getattr(error, "code", None) or error.http_status, error.message))
+    try:
+        cloud.compute.get_server_console_url(server, kind)
+    except (openstack.exceptions.HttpException, HttpError) as error:
+        said.append("sdk %s %s" % (getattr(error, "status_code", None) or error.http_status, getattr(error, "details", error.message)))
+response = cloud.session.put("/servers/%s/action" % server, endpoint_filter={"service_type": "compute"}, raise_exc=False)
+print("\n".join(said))
+print("put", response.status_code, response.json())
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_and_novaclient_tell_every_documented_fault() {
+    let mut config = Config::default();
+    config.limits.failed_authentications = 1;
+    config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let house = House::start_with(config, Tls::Off).await;
+    let reader = house.key(crate::house::PROJECT, transom_model::access_key::Role::Reader).await;
+    let with = |id: &str, secret: &str, more: &[(&'static str, &str)]| {
+        let mut way = vec![
+            ("OS_AUTH_TYPE", "http_basic".to_owned()),
+            ("OS_ENDPOINT", format!("{}/v2.1", house.url)),
+            ("OS_USERNAME", id.to_owned()),
+            ("OS_PASSWORD", secret.to_owned()),
+            ("SERVER", RUNNING.to_owned()),
+            ("KIND", "novnc".to_owned()),
+        ];
+        way.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        way
+    };
+    let tells = async |way: Vec<(&'static str, String)>, status: &str, sentence: &str| {
+        let output = run(&house, "python", &["-c", FAULT], &way).await;
+        let text = told(&output);
+        for client in ["nova", "sdk"] {
+            let line = format!("{client} {status} {sentence}");
+            assert!(text.lines().any(|told| told.starts_with(&line)), "{line} is missing in:\n{text}");
+        }
+        text
+    };
+    let (id, secret) = (house.member.id.as_str(), house.member.secret.as_str());
+    let spice = with(id, secret, &[("KIND", "spice-html5")]);
+    let text = tells(spice, "400", "Unavailable console type spice-html5.").await;
+    assert!(text.contains("put 405 {'badMethod': {'code': 405,"), "{text}");
+    tells(with(id, "guess", &[]), "401", "The request you have made requires authentication.").await;
+    tells(
+        with(&reader.id, &reader.secret, &[]),
+        "403",
+        "Policy doesn't allow os_compute_api:os-remote-consoles",
+    )
+    .await;
+    tells(with(id, secret, &[("SERVER", "nothing")]), "404", "Instance nothing could not be found.").await;
+    tells(with(id, secret, &[("SERVER", STOPPED)]), "409", "Cannot 'get_vnc_console' instance web-2").await;
+    tells(with(id, "guess", &[("FROM", "192.0.2.7"), ("TIMES", "3")]), "413", "OverLimit Retry...").await;
+    house.sql("UPDATE instances SET status = 'nonsense'").await;
+    tells(with(id, secret, &[]), "500", "Unexpected API Error.").await;
+    house.sql("ALTER TABLE instances RENAME TO gone").await;
+    tells(with(id, secret, &[]), "503", "The service is unavailable.").await;
+}
+
 /// Both SDK calls and novaclient's exceptions: type, status and sentence of each outcome.
 const OUTCOMES: &str = r#"
 import os

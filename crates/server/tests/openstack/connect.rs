@@ -113,6 +113,20 @@ async fn tells_by_head(house: &House) {
 }
 
 #[tokio::test]
+async fn novnc_urls_may_have_the_older_form() {
+    let house = House::start_with(Config::parse("[openstack]\nnovnc = \"token\"").unwrap(), Tls::Off).await;
+    let url = house.console("novnc").await;
+    let path = url.strip_prefix(&house.url).unwrap();
+    assert!(
+        path.starts_with("/vnc_auto.html?token=") && path.len() == "/vnc_auto.html?token=".len() + 36,
+        "{path}"
+    );
+    assert_eq!(house.request(Method::HEAD, path).send().await.unwrap().status(), 200);
+    let page = house.request(Method::GET, path).send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+}
+
+#[tokio::test]
 async fn a_url_for_the_java_viewer_may_lead_around_the_proxy_in_front() {
     let config = "[http]\npublic_url = \"https://console.example\"\n\
                   [openstack]\nxvpvnc_url = \"https://console.example:6081\"";

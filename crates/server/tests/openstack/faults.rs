@@ -264,3 +264,44 @@ async fn lists_are_paged_and_filtered_as_clients_ask() {
     assert_eq!(house.call(Method::GET, "/v2.1/flavors/detail?is_public=None", "").await.status, 200);
     assert_eq!(house.call(Method::GET, "/v2.1/flavors/machine", "").await.body["flavor"]["id"], "machine");
 }
+
+#[tokio::test]
+async fn compute_answers_under_every_root_that_clients_use() {
+    let house = House::start().await;
+    let project =
+        house.server.app().project(&crate::house::operator(), crate::house::PROJECT).await.unwrap().id;
+    for root in ["/v2.1", "/v2.1/lab", &format!("/v2.1/{project}"), "/v2/lab", &format!("/v2/{project}")] {
+        for root in [root.to_owned(), format!("/compute{root}")] {
+            let opened = house.call(Method::POST, &format!("{root}/servers/{RUNNING}/action"), NOVNC).await;
+            assert_eq!((opened.status, &opened.body["console"]["type"]), (200, &json!("novnc")), "{root}");
+            let shown = house.call(Method::GET, &format!("{root}/servers/{RUNNING}"), "").await;
+            assert_eq!(shown.body["server"]["id"], RUNNING, "{root}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_reply_of_compute_carries_a_request_id_of_its_own() {
+    let house = House::start().await;
+    let mut seen = std::collections::BTreeSet::new();
+    let action = |id: &str| format!("/v2.1/servers/{id}/action");
+    let large = " ".repeat(300_000);
+    for (method, path, body, status) in [
+        (Method::POST, action(RUNNING), NOVNC, 200),
+        (Method::GET, "/compute".to_owned(), "", 200),
+        (Method::GET, "/compute/x".to_owned(), "", 300),
+        (Method::POST, action(RUNNING), "{}", 400),
+        (Method::GET, "/v2.1/nowhere/servers".to_owned(), "", 400),
+        (Method::POST, action("nothing"), NOVNC, 404),
+        (Method::GET, "/v2.1/servers/web-1/nothing".to_owned(), "", 404),
+        (Method::DELETE, action(RUNNING), "", 405),
+        (Method::POST, action(STOPPED), NOVNC, 409),
+        (Method::POST, action(RUNNING), &large, 413),
+    ] {
+        let answer = house.call(method.clone(), &path, body).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        let id = answer.header("x-compute-request-id").to_owned();
+        assert!(id.starts_with("req-") && id.len() == 40, "{method} {path}: {id:?}");
+        assert!(seen.insert(id), "{method} {path}: the id of another call");
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -13,12 +14,16 @@ use transom_model::access_key::Role;
 use transom_model::audit::AuditRecord;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
+use transom_model::session::{Session, SessionState};
 use transom_server::app::instances::InstanceInput;
 use transom_server::app::metrics::Now;
-use transom_server::app::{AuditQuery, Call, Caller};
+use transom_server::app::{AuditQuery, Call, Caller, Page};
 use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 use uuid::Uuid;
+
+/// Nothing that works takes this long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const PROJECT: &str = "lab";
 pub(crate) const RUNNING: &str = "web-1";
@@ -120,6 +125,22 @@ impl House {
 
     pub(crate) async fn action(&self, server: &str, body: &str) -> Answer {
         self.call(Method::POST, &format!("/v2.1/servers/{server}/action"), body).await
+    }
+
+    /// So many open sessions, once there are: what nobody waits for is written down a moment later.
+    pub(crate) async fn open_sessions(&self, count: usize) -> Vec<Session> {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        let counted = async {
+            loop {
+                look.tick().await;
+                let sessions = self.server.app().sessions(&operator(), Page::first(10), true).await.unwrap();
+                let live = sessions.iter().all(|session| session.state != SessionState::Reserved);
+                if sessions.len() == count && live {
+                    return sessions;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.unwrap()
     }
 
     /// What the audit holds.

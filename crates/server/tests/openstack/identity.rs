@@ -139,3 +139,22 @@ async fn version_documents_need_no_token_and_stand_with_and_without_a_slash() {
         assert_eq!(answer.body.pointer(pointer), Some(&json!(expected)), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_token_expires_and_the_database_holds_no_token() {
+    let house = House::start().await;
+    let token = house.token(&house.member).await;
+    let ask = || house.request(Method::GET, "/v2.1/servers").header("x-auth-token", &token).send();
+    assert_eq!(ask().await.unwrap().status(), 200);
+    let mut kept = Vec::new();
+    for file in std::fs::read_dir(house.data.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("transom.db") {
+            kept.extend(std::fs::read(path).unwrap());
+        }
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(&house.member.id) && !holds(&token) && !holds(&house.member.secret));
+    house.sql("UPDATE api_tokens SET expires_at = 1").await;
+    assert_eq!(ask().await.unwrap().status(), 401);
+}

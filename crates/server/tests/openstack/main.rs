@@ -12,4 +12,5 @@ mod house;
 mod identity;
 mod java;
 mod proxies;
+mod trail;
 mod viewer;
