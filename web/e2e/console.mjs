@@ -7,8 +7,13 @@
 //   --expect STAGE   the stage to wait for (default: live, which includes a picture that is not blank)
 //   --then STAGE     a further stage to wait for; may be given again: `--then reconnecting --then live`
 //   --click X,Y      clicks at a point of the machine's screen
+//   --send TEXT      puts a text on the machine's clipboard by the clipboard's panel
 //   --type TEXT      types like a person
 //   --key KEY        presses a key by Playwright's name for it; may be given again
+//   --tool ID        presses a button of the toolbar; may be given again
+//   --scaling SIZE   chooses the screen's size (fit, native, remote); waits, for remote, until the machine has another one
+//   --mark X,Y       marks the word at a point of the machine's screen, by a double click
+//   --receives TEXT  waits until the clipboard's panel shows this text
 //   --changes        waits until the picture differs from the first one
 //   --part X,Y,W,H   for --changes, only this part of the machine's screen counts
 //   --reload         reloads the page and waits for --expect again
@@ -25,6 +30,7 @@
 import { parseArgs } from 'node:util';
 
 import { newPage, startBrowser } from './browser.mjs';
+import { receiveFromMachine, sendToMachine } from './clipboard.mjs';
 import { clickPicture, readPicture, waitForPicture } from './picture.mjs';
 import { readState, waitForStage } from './state.mjs';
 import { typeLikeAPerson } from './typing.mjs';
@@ -37,6 +43,11 @@ const { values: options, positionals } = parseArgs({
     click: { type: 'string' },
     type: { type: 'string' },
     key: { type: 'string', multiple: true, default: [] },
+    tool: { type: 'string', multiple: true, default: [] },
+    scaling: { type: 'string' },
+    send: { type: 'string' },
+    mark: { type: 'string' },
+    receives: { type: 'string' },
     changes: { type: 'boolean', default: false },
     part: { type: 'string' },
     then: { type: 'string', multiple: true, default: [] },
@@ -69,12 +80,17 @@ try {
   const first = await arrive(page, options.expect).then((picture) => (part === undefined ? picture : readPicture(page, part)));
   report.arrived_ms = Date.now() - started;
   for (const stage of options.then) await arrive(page, stage);
-  if (options.click !== undefined) {
-    const [x, y] = options.click.split(',').map(Number);
-    await clickPicture(page, x ?? 0, y ?? 0);
-  }
+  if (options.click !== undefined) await clickPicture(page, ...point(options.click));
+  if (options.send !== undefined) await sendToMachine(page, options.send);
   if (options.type !== undefined) await typeLikeAPerson(page, options.type);
   for (const key of options.key) await page.keyboard.press(key);
+  for (const tool of options.tool) await page.click(`#tools #${tool}`);
+  if (options.scaling !== undefined) {
+    await page.click(`#tools label:has(input[value="${options.scaling}"])`);
+    if (options.scaling === 'remote') await waitForPicture(page, (picture) => picture.width !== first?.width, timeout);
+  }
+  if (options.mark !== undefined) await clickPicture(page, ...point(options.mark), { clickCount: 2 });
+  if (options.receives !== undefined) await receiveFromMachine(page, options.receives);
   if (options.changes) await waitForPicture(page, (picture) => picture.hash !== first?.hash, timeout, part);
   if (options.reload) {
     await page.reload();
@@ -87,7 +103,7 @@ try {
     await arrive(page, 'ended');
   }
   if (options.shot !== undefined) await page.screenshot({ path: options.shot });
-  Object.assign(report, await readState(page), { picture: await readPicture(page) });
+  Object.assign(report, await readState(page), { full_screen: await page.evaluate(() => document.fullscreenElement !== null) }, { picture: await readPicture(page) });
   if (options.reason !== undefined && report.reason !== options.reason) throw new Error(`the reason is ${report.reason}`);
   if (/token/i.test(String(report.address))) throw new Error('the address bar still shows the token');
   report.ok = true;
@@ -102,6 +118,15 @@ try {
 report.ms = Date.now() - started;
 console.log(JSON.stringify(report));
 process.exit(exit);
+
+/**
+ * @param {string} text
+ * @returns {[number, number]}
+ */
+function point(text) {
+  const [x = 0, y = 0] = text.split(',').map(Number);
+  return [x, y];
+}
 
 /**
  * @param {import('playwright-core').Page} page

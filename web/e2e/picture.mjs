@@ -67,11 +67,12 @@ export async function waitForPicture(page, wanted = (picture) => picture.colours
  * @param {import('playwright-core').Page} page
  * @param {number} x
  * @param {number} y
+ * @param {{ clickCount?: number }} [how]
  */
-export async function clickPicture(page, x, y) {
+export async function clickPicture(page, x, y, how = {}) {
   const canvas = page.locator(CANVAS);
   const box = await canvas.boundingBox();
   const size = await readPicture(page);
   if (box === null || size === null) throw new Error('there is no picture to click on');
-  await page.mouse.click(box.x + (x / size.width) * box.width, box.y + (y / size.height) * box.height);
+  await page.mouse.click(box.x + (x / size.width) * box.width, box.y + (y / size.height) * box.height, how);
 }

@@ -4,7 +4,7 @@ use insta::{assert_json_snapshot, assert_snapshot};
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Program;
 
-use crate::{failing, lab};
+use crate::{failing, lab, transom};
 
 /// A project with an instance that nobody answers for.
 fn vm() -> Program {
@@ -126,6 +126,23 @@ fn nobody_looking_is_said_to_people_and_an_empty_list_to_programs() {
     transom: session not found
     exit 1
     ");
+}
+
+#[test]
+fn a_log_in_json_has_the_grants_trail_in_fields() {
+    let mut program = transom().environment("TRANSOM_LOG_FORMAT", "json").serving();
+    program.ask("project add lab");
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    let issued = program.ask_json("console vm --project lab");
+    // What is said to people stands between the events.
+    let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+    let of_the_grant =
+        |log: &str| log.lines().filter_map(event).find(|event| event["grant"] == issued["grant"]);
+    let granted =
+        program.server().stderr().find(PATIENCE, of_the_grant).expect("an event with the grant's id");
+    assert_eq!((&granted["message"], &granted["instance"]), (&"console granted".into(), &"vm".into()));
+    let trail = program.ask_json(&format!("audit --grant {}", issued["grant"].as_str().expect("an id")));
+    assert_eq!(granted["request"], trail[0]["request_id"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod howto;
 mod restarts;
 mod secrets;
 mod tls;
+mod tools;
 mod trail;
 
 use transom_testkit::program::Program;

@@ -12,6 +12,7 @@ mod native_api;
 mod one_port;
 mod origins;
 mod outage;
+mod page;
 mod restarts;
 mod rights;
 mod secrets;
