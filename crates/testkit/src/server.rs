@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use transom_server::app::App;
 use transom_server::config::Config;
+use transom_server::listener;
 use transom_server::{Options, Server, Tls};
 
 use crate::api::{Api, Console, Login};
@@ -105,7 +105,7 @@ impl TestServer {
     }
 
     async fn launch(setup: Setup) -> Self {
-        let listener = TcpListener::bind((setup.listen, 0)).await.expect("a loopback port is free");
+        let listener = listener::bind((setup.listen, 0).into()).expect("a loopback port is free");
         let options = Options {
             data: setup.folder.path().join("data"),
             config: setup.config.clone(),

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use transom_desktop::{Desktop, VncPassword};
 use transom_model::api::{ConsoleBody, InstanceBody, KeySecretBody, ProjectBody};
 use transom_server::config::Config;
+use transom_server::listener;
 use transom_server::{Options, Server, Tls};
 
 use super::serve::{Signals, raise_descriptor_limit, start_log};
@@ -32,7 +33,7 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::ours(format_args!("the test desktop does not start: {error}")))?;
     let folder = tempfile::Builder::new().prefix("transom-demo-").tempdir().map_err(Failure::ours)?;
-    let listener = listen(demo.listen).await?;
+    let listener = listen(demo.listen)?;
     let options = Options {
         data: folder.path().to_owned(),
         config: Config::default(),
@@ -53,10 +54,10 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
+fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    let bound = match (wanted, TcpListener::bind(wanted.unwrap_or(usual)).await) {
-        (None, Err(_)) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+    let bound = match (wanted, listener::bind(wanted.unwrap_or(usual))) {
+        (None, Err(_)) => listener::bind((Ipv4Addr::LOCALHOST, 0).into()),
         (_, bound) => bound,
     };
     bound.map_err(|error| {

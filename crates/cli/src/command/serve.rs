@@ -3,11 +3,11 @@
 use std::io::{ErrorKind, IsTerminal as _};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use transom_server::config::{Config, TlsFiles};
 use transom_server::data::read_master_key;
+use transom_server::listener;
 use transom_server::{Options, Server, Tls};
 
 use crate::args::{Common, Serve};
@@ -43,7 +43,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     }
     let master_key =
         serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
-    let listener = TcpListener::bind(serve.listen).await.map_err(|error| {
+    let listener = listener::bind(serve.listen).map_err(|error| {
         let failure = Failure::theirs(format_args!("cannot listen on {}: {error}", serve.listen));
         match error.kind() {
             ErrorKind::AddrInUse => failure.with_next_step(

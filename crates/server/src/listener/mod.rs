@@ -28,7 +28,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -44,8 +44,20 @@ use head::Opening;
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
 /// A TLS handshake is two round trips and some arithmetic.
 const TLS: Duration = Duration::from_secs(10);
+/// Pages that all come back at once after a restart wait here until they are accepted: one that finds no place is tried
+/// again by its TCP after a second. The kernel makes it less where `net.core.somaxconn` is.
+const BACKLOG: u32 = 4096;
 /// Too many descriptors: the next accept will fail too, until something closes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Listens on this address.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restarted server finds its port still held by connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// What serves a connection.
 pub struct Front {

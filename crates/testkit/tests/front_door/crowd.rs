@@ -7,10 +7,11 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use transom_testkit::duplex::Route;
 use transom_testkit::wait::until;
+use transom_testkit::{Script, TestServer};
 
 use crate::stage::{Stage, assert_live};
 
-const SOURCES: u8 = 10;
+const SOURCES: u8 = 25;
 const EACH: usize = 200;
 
 /// How many sockets of the server are open, towards viewers and towards the machine. The tests of this program share a process, so
@@ -32,7 +33,9 @@ async fn connect(stage: &Stage, source: u8) -> TcpStream {
 
 #[tokio::test]
 async fn thousands_of_half_open_connections_disturb_no_session_and_leave_nothing_behind() {
-    let stage = Stage::set().await;
+    // More than half-open connections are allowed by default: none is turned away.
+    let setup = TestServer::setup().config(|config| config.limits.half_open = 6000);
+    let stage = Stage::on(setup.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
     let server = stage.server.server();
     until("the calls of the set-up are over", || server.half_open() == 0).await;
@@ -63,9 +66,17 @@ async fn thousands_of_half_open_connections_disturb_no_session_and_leave_nothing
 }
 
 #[tokio::test]
+async fn a_thousand_who_come_at_once_need_not_come_again() {
+    let listener = transom_server::listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let route = Route::plain(listener.local_addr().unwrap());
+    // Nobody accepts them yet.
+    join_all((0..1000).map(|_| route.connect_tcp())).await;
+}
+
+#[tokio::test]
 async fn a_source_that_uses_its_budget_up_starves_only_itself() {
-    let server = transom_testkit::TestServer::setup().config(|config| config.limits.half_open_per_source = 8);
-    let stage = Stage::on(server.start().await, transom_testkit::Script::default()).await;
+    let setup = TestServer::setup().config(|config| config.limits.half_open_per_source = 8);
+    let stage = Stage::on(setup.start().await, Script::default()).await;
     let crowd = join_all((0..8).map(|_| connect(&stage, 9))).await;
     until("all are counted", || stage.server.server().half_open() == 8).await;
     let mut ninth = connect(&stage, 9).await;
