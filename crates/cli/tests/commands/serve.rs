@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 
 use insta::assert_snapshot;
-use transom_testkit::process::PATIENCE;
+use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::{Answer, is_private};
 
 use crate::{complaint, failing, lab, nowhere, transom};
@@ -39,6 +39,18 @@ fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
     TcpStream::connect(program.address()).expect("who is ready listens");
     assert_eq!(program.terminate(PATIENCE), Some(0));
     assert_eq!(hear(), "STOPPING=1");
+}
+
+#[test]
+fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
+    let program = transom();
+    let mut command = program.command();
+    let server = Process::start("transom serve", command.args(["serve", "--listen", "0.0.0.0:0"]));
+    server.stderr().expect("Without TLS only this machine itself is served: add --self-signed,", PATIENCE);
+    server
+        .stderr()
+        .expect("Console URLs will begin with this machine's first address: --public-url", PATIENCE);
+    server.stderr().expect("Transom serves http://", PATIENCE);
 }
 
 #[test]
