@@ -4,7 +4,11 @@ use std::process::Output;
 
 use reqwest::Method;
 use transom_server::Tls;
+use transom_server::app::instances::InstanceInput;
 use transom_server::config::Config;
+use transom_testkit::chromium::Visit;
+use transom_testkit::process::PATIENCE;
+use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::house::{FOREIGN, House, PROJECT, RUNNING, STOPPED};
 
@@ -51,6 +55,55 @@ fn ways(house: &House) -> Vec<Vec<(&'static str, String)>> {
     ]
 }
 
+/// Every client once, on this server.
+async fn each_client_gets_a_url(house: &House) -> Vec<String> {
+    let ways = ways(house);
+    let mut urls = Vec::new();
+    for (program, args, way) in [
+        ("openstack", &["console", "url", "show", "--novnc", RUNNING][..], &ways[0]),
+        ("openstack", &["console", "url", "show", "--xvpvnc", RUNNING], &ways[3]),
+        ("nova", &["get-vnc-console", RUNNING, "novnc"], &ways[1]),
+        ("nova", &["get-vnc-console", RUNNING, "xvpvnc"], &ways[2]),
+        ("python", &["-c", SDK], &ways[0]),
+    ] {
+        urls.push(opens(house, &run(house, program, args, way).await).await);
+    }
+    urls
+}
+
+const SDK: &str = r#"
+import openstack
+print(openstack.connect(load_envvars=True).compute.create_console("web-1", console_type="novnc")["url"])
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_shows_the_guest_behind_every_url_that_a_client_was_given() {
+    let xvnc = tokio::task::spawn_blocking(|| Xvnc::start(Security::None)).await.unwrap();
+    let house = House::start().await;
+    let endpoint = Some(xvnc.endpoint().parse().unwrap());
+    house.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
+    for (n, url) in each_client_gets_a_url(&house).await.into_iter().enumerate() {
+        let (words, typed) = (format!("hello{n}"), xvnc.typed().clone());
+        tokio::task::spawn_blocking(move || {
+            let report = Visit::to(&url).typing(&words).with(["--key", "Enter"]).run();
+            assert_eq!(report.size(), (640, 480), "{url}");
+            typed.expect(&format!("{words}\n"), PATIENCE);
+        })
+        .await
+        .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_client_gets_its_urls_and_its_failures_on_postgresql() {
+    let database = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    let house = House::start_on(Some(database), Config::default(), Tls::SelfSigned).await;
+    for url in each_client_gets_a_url(&house).await {
+        assert!(url.starts_with("https://"), "{url}");
+    }
+    the_sdks_outcomes_are_as_documented(&house).await;
+}
+
 async fn run(house: &House, program: &str, args: &[&str], way: &[(&'static str, String)]) -> Output {
     let way: Vec<_> = way.iter().map(|(name, value)| (*name, value.as_str())).collect();
     house.run(program, args, &way).await
@@ -60,22 +113,23 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// The URL that a command printed is one that opens.
-async fn opens(house: &House, output: &Output) {
+/// The URL that a command printed, which is one that opens.
+async fn opens(house: &House, output: &Output) -> String {
     let text = told(output);
     assert!(output.status.success(), "{text}");
     let url =
         text.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{text}"));
     let path = url.strip_prefix(&house.url).unwrap();
     assert_eq!(house.request(Method::HEAD, path).send().await.unwrap().status(), 200, "{url}");
+    url.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openstack_command_logs_in_by_every_way_and_gets_both_types() {
-    for tls in [Tls::Off, Tls::SelfSigned] {
+    for (tls, kinds) in [(Tls::Off, &["--novnc", "--xvpvnc"][..]), (Tls::SelfSigned, &["--xvpvnc"])] {
         let house = House::start_with(Config::default(), tls).await;
         for way in ways(&house) {
-            for kind in ["--novnc", "--xvpvnc"] {
+            for kind in kinds {
                 opens(
                     &house,
                     &run(&house, "openstack", &["console", "url", "show", kind, RUNNING], &way).await,
@@ -242,8 +296,11 @@ for server, kind in [("web-2", "xvpvnc"), ("theirs", "xvpvnc")]:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_and_novaclient_get_urls_and_the_documented_exceptions() {
-    let house = House::start().await;
-    let output = run(&house, "python", &["-c", OUTCOMES], &ways(&house)[0]).await;
+    the_sdks_outcomes_are_as_documented(&House::start().await).await;
+}
+
+async fn the_sdks_outcomes_are_as_documented(house: &House) {
+    let output = run(house, "python", &["-c", OUTCOMES], &ways(house)[0]).await;
     let text = told(&output);
     assert!(output.status.success(), "{text}");
     for line in [

@@ -83,7 +83,7 @@ impl House {
                 InstanceInput { endpoint: endpoint(), status: Some(status), ..InstanceInput::default() };
             app.create_instance(&call, project, Some(id.parse().unwrap()), input).await.unwrap();
         }
-        let url = server.public_url().as_str().trim_end_matches('/').to_owned();
+        let url = server.url().to_owned();
         let mut http = reqwest::Client::builder();
         if let Some(ca) = server.ca() {
             let pem = std::fs::read(ca).unwrap();
@@ -159,6 +159,12 @@ impl House {
     pub(crate) async fn console(&self, kind: &str) -> String {
         let answer = self.action(RUNNING, &format!(r#"{{"os-getVNCConsole":{{"type":"{kind}"}}}}"#)).await;
         answer.body["console"]["url"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes an instance of the project.
+    pub(crate) async fn changes(&self, instance: &str, input: InstanceInput) {
+        let instance = instance.parse().unwrap();
+        self.server.app().change_instance(&operator(), PROJECT, &instance, input).await.unwrap();
     }
 
     /// Does something to the database behind the server's back.

@@ -2,10 +2,13 @@
 
 use std::process::{Command, Output};
 
+use transom_model::secret::Secret;
 use transom_server::Tls;
+use transom_server::app::instances::InstanceInput;
 use transom_server::config::Config;
+use transom_testkit::xvnc::{Security, Xvnc};
 
-use crate::house::{House, output, repository};
+use crate::house::{House, RUNNING, output, repository};
 
 /// Opens a URL with the viewer; the JDK compiles it on the way.
 async fn view(house: &House, url: &str) -> Output {
@@ -25,11 +28,18 @@ async fn view(house: &House, url: &str) -> Output {
     output(command).await
 }
 
-async fn a_desktop_is_seen(house: &House) {
+async fn a_real_screen_is_seen(house: &House) {
+    let xvnc = tokio::task::spawn_blocking(|| Xvnc::start(Security::Password("secretpw"))).await.unwrap();
+    let input = InstanceInput {
+        endpoint: Some(xvnc.endpoint().parse().unwrap()),
+        password: Some(Secret::new("secretpw")),
+        ..InstanceInput::default()
+    };
+    house.changes(RUNNING, input).await;
     let seen = view(house, &house.console("xvpvnc").await).await;
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
     let error = String::from_utf8_lossy(&seen.stderr);
-    assert!(seen.status.success() && text.contains('x'), "{text}{error}");
+    assert!(seen.status.success() && text.starts_with("640x480 "), "{text}{error}");
     let wrong = format!("{}/console?token=00000000-0000-0000-0000-000000000000", house.url);
     let refused = view(house, &wrong).await;
     assert_eq!(refused.status.code(), Some(1));
@@ -37,11 +47,11 @@ async fn a_desktop_is_seen(house: &House) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_sees_the_desktop_over_plain_tcp() {
-    a_desktop_is_seen(&House::start().await).await;
+async fn it_sees_a_real_xvnc_over_plain_tcp() {
+    a_real_screen_is_seen(&House::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_sees_the_desktop_over_tls() {
-    a_desktop_is_seen(&House::start_with(Config::default(), Tls::SelfSigned).await).await;
+async fn it_sees_a_real_xvnc_over_tls() {
+    a_real_screen_is_seen(&House::start_with(Config::default(), Tls::SelfSigned).await).await;
 }

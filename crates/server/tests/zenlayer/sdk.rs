@@ -116,7 +116,17 @@ async fn the_sdk_may_have_the_scheme_in_its_domain() {
 
 #[tokio::test]
 async fn every_documented_failure_reaches_the_sdk_with_its_status_and_code() {
-    let house = House::start().await;
+    every_documented_failure(&House::start().await).await;
+}
+
+#[tokio::test]
+async fn every_documented_failure_reaches_the_sdk_on_postgresql_too() {
+    let database = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    every_documented_failure(&House::start_with(Plan { database: Some(database), ..Plan::default() }).await)
+        .await;
+}
+
+async fn every_documented_failure(house: &House) {
     let others = house.instance_in_every_other_state().await;
     let (member, reader) = (&house.member, &house.reader);
     let wrong = Key { secret: "wrong".to_owned(), ..member.clone() };
@@ -165,14 +175,14 @@ async fn every_documented_failure_reaches_the_sdk_with_its_status_and_code() {
         cases.push((vnc_url(member, status.as_str()), 400, "OPERATION_DENIED_INSTANCE_STATUS_NOT_SUPPORT"));
     }
     let calls: Vec<_> = cases.iter().map(|(call, _, _)| call.clone()).collect();
-    for (answer, (call, status, code)) in sdk(plain(&house), &calls).await.into_iter().zip(cases) {
+    for (answer, (call, status, code)) in sdk(plain(house), &calls).await.into_iter().zip(cases) {
         assert_eq!((&answer["status"], &answer["error"]["code"]), (&status.into(), &code.into()), "{call}");
         assert_eq!(answer["error"], answer["body"], "{call}");
         assert_eq!(answer["headers"]["x-request-id"], answer["error"]["requestId"]);
         check_id(answer["error"]["requestId"].as_str().unwrap());
     }
     // Clocks may differ a little.
-    for answer in sdk(plain(&house), &[late(240), late(-240)]).await {
+    for answer in sdk(plain(house), &[late(240), late(-240)]).await {
         assert_eq!(answer["status"], 200, "{answer}");
     }
 }
