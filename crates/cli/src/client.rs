@@ -78,6 +78,9 @@ impl Client {
             let certificates = Certificate::from_pem_bundle(&pem).map_err(Failure::theirs)?;
             builder = builder.tls_certs_only(certificates);
         }
+        if !reqwest::Url::parse(&server).is_ok_and(|server| goes_through_proxies(&server)) {
+            builder = builder.no_proxy();
+        }
         let http = builder.build().map_err(Failure::ours)?;
         Ok(Self { http, server, proof, doubt: None })
     }
@@ -194,4 +197,13 @@ impl Proof {
 /// A text as one segment of a path, or one value of a query.
 pub(crate) fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+/// Whether a proxy of the environment may stand in between: it would read the token, unless it only tunnels TLS; and
+/// this machine needs none to reach itself.
+fn goes_through_proxies(server: &reqwest::Url) -> bool {
+    let here = server.host_str().is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    });
+    server.scheme() == "https" && !here
 }

@@ -1,6 +1,6 @@
 //! Starting the server, finding it, and not finding it.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 
 use insta::assert_snapshot;
@@ -51,6 +51,21 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
         .stderr()
         .expect("Console URLs will begin with this machine's first address: --public-url", PATIENCE);
     server.stderr().expect("Transom serves http://", PATIENCE);
+}
+
+/// A proxy of the environment would read the operator's token.
+#[test]
+fn the_token_is_shown_to_no_proxy() {
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    proxy.set_nonblocking(true).expect("it need not wait");
+    let address = format!("http://{}", proxy.local_addr().expect("it is bound"));
+    let mut program = transom();
+    for name in ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        program = program.environment(name, &address);
+    }
+    let program = program.serving();
+    program.ask("project add lab");
+    assert_eq!(proxy.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! What may be repeated at will must not write at will: whoever holds a link could fill the database otherwise.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultKeyedRateLimiter, Quota};
+use transom_model::EndReason;
+use transom_model::id::GrantId;
+use transom_model::secret::TokenDigest;
+
+/// A refusal that repeats an earlier one is news again after this.
+const NEWS: Duration = Duration::from_secs(60);
+
+/// So many failed authentications of one source a minute are told one by one: who mistypes is seen, who guesses floods
+/// no log.
+const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// Budgets of what one link or source may write.
+pub(super) struct Repetition {
+    refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
+    tickets: DefaultKeyedRateLimiter<TokenDigest>,
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Repetition {
+    /// A link that opens as often as wanted gets so many tickets at once, and as many again each minute.
+    pub(super) fn new(tickets: usize) -> Self {
+        let tickets = u32::try_from(tickets).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        let once = Quota::with_period(NEWS).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+        Self {
+            refusals: DefaultKeyedRateLimiter::keyed(once.allow_burst(NonZeroU32::MIN)),
+            tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(tickets)),
+            failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
+        }
+    }
+
+    /// Whether this refusal belongs into the audit once more.
+    pub(super) fn is_news(&self, grant: GrantId, reason: EndReason) -> bool {
+        self.refusals.check_key(&(grant, reason)).is_ok()
+    }
+
+    /// Whether a failed authentication from there belongs into the log once more.
+    pub(super) fn is_news_of(&self, source: IpAddr) -> bool {
+        self.failures.check_key(&source.to_canonical()).is_ok()
+    }
+
+    /// Whether the link may be exchanged for one more ticket.
+    pub(super) fn has_ticket(&self, token: TokenDigest) -> bool {
+        self.tickets.check_key(&token).is_ok()
+    }
+
+    /// Forgets links that were not shown lately.
+    pub(super) fn tidy(&self) {
+        self.refusals.retain_recent();
+        self.refusals.shrink_to_fit();
+        self.tickets.retain_recent();
+        self.tickets.shrink_to_fit();
+        self.failures.retain_recent();
+        self.failures.shrink_to_fit();
+    }
+}
