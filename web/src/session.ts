@@ -48,7 +48,7 @@ export class Session {
     void this.#follow();
   }
 
-  /** Tries what has a chance: the link while it is fresh, else the ticket. */
+  /** Tries what has a chance: the ticket, else the link while it is fresh. */
   again(): void {
     void this.#follow();
   }
@@ -83,9 +83,10 @@ export class Session {
   async #visit(attempt: number, run: number): Promise<Visit> {
     if (attempt === 0) this.#view.checking();
     else this.#view.trying(attempt);
-    const credential = this.#credential(attempt);
-    if (credential === null) return lost(noticed('needs-link', `${location.origin}/console#token=…`));
-    const answer = await exchange(credential);
+    const [first, second] = this.#credentials();
+    if (first === undefined) return lost(noticed('needs-link', `${location.origin}/console#token=…`));
+    let answer = await exchange(first);
+    if ('end' in answer && second !== undefined) answer = await exchange(second);
     if ('end' in answer) return lost(answer.end);
     if (run !== this.#run) return lost(noticed('left'));
     ticket.keep(answer.admission.ticket);
@@ -118,11 +119,11 @@ export class Session {
     return { end, pictured: since === null ? 0 : performance.now() - since };
   }
 
-  /** A page on its way back shows its ticket: its use of the link may still count as spent. */
-  #credential(attempt: number): Credential | null {
+  /** The ticket first: while its session waits, it holds the link's use. Where that is over, the use has been given back. */
+  #credentials(): Credential[] {
     const newest = ticket.newest();
-    if (this.#token !== null && (attempt === 0 || newest === null)) return { token: this.#token };
-    return newest === null ? null : { ticket: newest };
+    const shown: Credential[] = newest === null ? [] : [{ ticket: newest }];
+    return this.#token === null ? shown : [...shown, { token: this.#token }];
   }
 
   #over(end: End): void {

@@ -48,10 +48,15 @@ impl Store {
     /// still reserved then belongs to a node that died.
     pub const RESERVATION_LIMIT: Duration = Duration::from_secs(120);
 
+    /// A page presents its first ticket at once. Where it does not, its answer was lost or its WebSocket did not open:
+    /// the use must return while the link still lives.
+    pub const FIRST_PRESENTATION: Duration = Duration::from_secs(30);
+
     /// Takes one use of the token's grant and reserves a session: exactly one winner for the last use.
     ///
     /// The instance's status is the caller's business. Without a ticket the session cannot be resumed, and lapses
-    /// unless it is committed within [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT); with one, within its `ttl`.
+    /// unless it is committed within [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT); with one, unless the ticket is
+    /// presented within its `ttl` or [`FIRST_PRESENTATION`](Self::FIRST_PRESENTATION), whichever is shorter.
     pub async fn reserve(
         &self,
         token: TokenDigest,
@@ -171,7 +176,7 @@ async fn insert(
         .bind(session.viewer)
         .bind(ticket.map(|ticket| ticket.digest))
         .bind(ticket.map(|ticket| ticket.ttl))
-        .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl));
+        .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)));
     db.first(insert).await?.ok_or_else(raced)?.time_or_null()
 }
 

@@ -20,6 +20,7 @@ on_both_databases! {
     expiry_is_judged_by_the_clock_of_the_database,
     a_refusal_names_the_first_reason_that_applies,
     a_failed_dial_gives_its_use_back_once,
+    a_use_returns_whose_ticket_nobody_presents,
     a_grant_needs_an_instance_of_its_own_project,
     a_revocation_before_the_commit_is_seen_by_it,
     a_revocation_beside_the_commit_is_seen_by_one_of_the_two,
@@ -133,6 +134,18 @@ async fn a_failed_dial_gives_its_use_back_once(lab: Lab) {
     assert!(session.ended_at.is_some());
     assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::InstanceUnreachable));
     lab.reserve(token).await;
+}
+
+/// The exchange's answer was lost, or the page's WebSocket did not open: the link must not be burnt.
+async fn a_use_returns_whose_ticket_nobody_presents(lab: Lab) {
+    let (grant, token) = lab.grant(Some(1)).await;
+    lab.reserve_with_ticket(token).await;
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
+    lab.advance_clock(Store::FIRST_PRESENTATION + Duration::from_secs(1)).await;
+    let swept = lab.store.sweep(lab.node).await.unwrap();
+    assert_eq!(swept.len(), 1);
+    assert_eq!(uses_left(&lab.store, &grant).await, Some(1));
+    lab.reserve_with_ticket(token).await;
 }
 
 async fn a_grant_needs_an_instance_of_its_own_project(lab: Lab) {
