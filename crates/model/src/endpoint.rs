@@ -154,6 +154,9 @@ impl FromStr for AllowedNetwork {
                 first.parse().map_err(|_| wrong())?..=last.parse().map_err(|_| wrong())?
             }
         };
+        if ports.is_empty() {
+            return Err(wrong());
+        }
         Ok(Self { net, ports })
     }
 }

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use transom_model::endpoint::EndpointPolicy;
 use transom_model::grant::Dialect;
+use transom_store::Store;
 
 pub use openstack::{CloudAdmin, NovncForm, Openstack};
 
@@ -34,6 +35,9 @@ pub struct Config {
     /// How long finished things are kept.
     pub retention: Retention,
 }
+
+/// Longer than dial and handshakes may take.
+const MIN_RESUME: Duration = Duration::from_secs(30);
 
 /// The listener.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -160,6 +164,10 @@ pub struct Limits {
     pub sessions: usize,
     /// How long sessions may take to end by themselves after SIGTERM.
     pub drain: HumanDuration,
+    /// How long the database may be out of reach before this node ends its sessions. Not for the file: it is the time
+    /// after which the other nodes count this one dead.
+    #[serde(skip)]
+    pub silence: Duration,
 }
 
 impl Default for Limits {
@@ -173,6 +181,7 @@ impl Default for Limits {
             sessions_per_key: 4096,
             sessions: 20_000,
             drain: HumanDuration(Duration::from_secs(10)),
+            silence: Store::SILENCE,
         }
     }
 }
@@ -265,11 +274,46 @@ impl Config {
     /// Reads TOML text; an error names the key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let document = toml::Deserializer::parse(text).map_err(|error| error.to_string())?;
-        serde_path_to_error::deserialize(document).map_err(|error| {
+        let config: Self = serde_path_to_error::deserialize(document).map_err(|error| {
             let key = error.path().to_string();
             let cause = error.into_inner().message().to_owned();
             if key == "." { cause } else { format!("{key}: {cause}") }
-        })
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What has the right form and would silently do nothing, or something else.
+    fn check(&self) -> Result<(), String> {
+        let is_origin = |url: &url::Url| {
+            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && bare && url.username().is_empty()
+        };
+        if self.http.public_url.as_ref().is_some_and(|url| !is_origin(url)) {
+            return Err(
+                "http.public_url: must be like https://console.example.com, without a path".to_owned()
+            );
+        }
+        for origin in &self.console.allowed_origins {
+            let parsed = origin.parse::<url::Url>().ok();
+            if parsed.is_none_or(|url| !is_origin(&url) || url.origin().ascii_serialization() != *origin) {
+                return Err(format!(
+                    "console.allowed_origins: {origin:?} is not an origin such as https://portal.example.com"
+                ));
+            }
+        }
+        for ancestor in &self.console.frame_ancestors {
+            let plain = ancestor.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b';' | b','));
+            if !plain || !(ancestor.starts_with("https://") || ancestor.starts_with("http://")) {
+                return Err(format!(
+                    "console.frame_ancestors: {ancestor:?} is not an origin such as https://portal.example.com"
+                ));
+            }
+        }
+        if self.console.resume.0 < MIN_RESUME {
+            return Err("console.resume: must be at least 30s, or a slow instance outlasts it".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -296,5 +340,25 @@ mod tests {
         assert!(error.starts_with("console.idel: unknown field `idel`"), "{error}");
         let error = Config::parse("[console]\nresume = \"soon\"").expect_err("no duration");
         assert_eq!(error, "console.resume: \"soon\" is not a duration such as 60s, 10m, 12h or 30d");
+    }
+
+    #[test]
+    fn what_would_silently_do_nothing_is_an_error() {
+        for (text, key) in [
+            ("[http]\npublic_url = \"ftp://c.example\"", "http.public_url"),
+            ("[http]\npublic_url = \"https://c.example/base\"", "http.public_url"),
+            ("[http]\npublic_url = \"https://c.example/?x=1\"", "http.public_url"),
+            ("[console]\nallowed_origins = [\"https://p.example/\"]", "console.allowed_origins"),
+            ("[console]\nallowed_origins = [\"p.example\"]", "console.allowed_origins"),
+            ("[console]\nframe_ancestors = [\"https://p.example\\nx\"]", "console.frame_ancestors"),
+            ("[console]\nframe_ancestors = [\"https://p.example; script-src *\"]", "console.frame_ancestors"),
+            ("[console]\nresume = \"5s\"", "console.resume"),
+            ("[endpoints]\nallow = [\"10.0.0.0/8:5999-5900\"]", "endpoints.allow[0]"),
+        ] {
+            let error = Config::parse(text).expect_err(text);
+            assert!(error.starts_with(&format!("{key}: ")), "{text}: {error}");
+        }
+        Config::parse("[http]\npublic_url = \"https://c.example:8443\"\n[console]\nframe_ancestors = [\"https://*.p.example\"]")
+            .expect("configuration");
     }
 }

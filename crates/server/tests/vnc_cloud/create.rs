@@ -27,7 +27,7 @@ async fn c1_c17_c18_c19_c21_a_new_address_and_its_password() {
         let password = value["cloudPassword"].as_str().unwrap();
         assert!(password.len() == 20 && password.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         assert!(seen.insert(address.to_owned()) && seen.insert(password.to_owned()));
-        let location = format!("https://cloud.example/transom/cloud/1.1/static-address/{address}");
+        let location = format!("https://cloud.example/cloud/1.1/static-address/{address}");
         assert_eq!(made.header("location"), Some(&*location));
         assert_eq!(made.header("etag"), Some("\"1\""));
     }

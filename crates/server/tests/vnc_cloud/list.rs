@@ -34,7 +34,7 @@ impl Answer {
     fn next(&self) -> Option<String> {
         let link = self.header("link")?;
         let url = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
-        Some(url.strip_prefix("https://cloud.example/transom/cloud/1.1/static-address")?.to_owned())
+        Some(url.strip_prefix("https://cloud.example/cloud/1.1/static-address")?.to_owned())
     }
 }
 

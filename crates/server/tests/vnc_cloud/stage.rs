@@ -55,7 +55,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             data: folder.path().to_owned(),
-            config: Config::parse("[http]\npublic_url = \"https://cloud.example/transom\"").unwrap(),
+            config: Config::parse("[http]\npublic_url = \"https://cloud.example\"").unwrap(),
             database,
             tls: Tls::Off,
             master_key: None,

@@ -9,17 +9,19 @@ use transom_testkit::{Script, TestServer, clock, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged};
 
-/// Other nodes take one that the database has not heard for this long for dead.
-const SILENCE: Duration = Duration::from_secs(60);
+const A_MINUTE: Duration = Duration::from_secs(60);
+/// Longer than a beat of the node's heart, and than it waits in vain for the database.
+const BEAT: Duration = Duration::from_secs(6);
 
-/// A server whose PostgreSQL is behind a network that can fail.
-async fn far_from_its_database() -> (Stage, FaultProxy) {
+/// A server whose PostgreSQL is behind a network that can fail, and which bridges an outage for this long.
+async fn far_from_its_database(bridged: Duration) -> (Stage, FaultProxy) {
     let url = postgres::database();
     let (login, place) = url.split_once('@').unwrap();
     let (address, name) = place.split_once('/').unwrap();
     let network = FaultProxy::start(address.parse().unwrap()).await;
     let url = format!("{login}@{}/{name}", network.address());
-    let server = TestServer::setup().database(url).start().await;
+    let server = TestServer::setup().database(url).config(|config| config.limits.silence = bridged);
+    let server = server.start().await;
     (Stage::on(server, Script::default()).await, network)
 }
 
@@ -37,13 +39,23 @@ async fn settled(stage: &Stage, state: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_reach_its_database_for_a_minute_ends_its_sessions_and_their_pages_come_back() {
-    let (stage, network) = far_from_its_database().await;
-    let (mut viewer, mut guest, ticket) = stage.page().await;
+async fn a_short_outage_of_the_database_ends_no_session() {
+    let (stage, network) = far_from_its_database(A_MINUTE).await;
+    let (mut viewer, mut guest) = stage.session().await;
     network.stall();
-    clock::pass(SILENCE / 2).await;
+    for _ in 0..3 {
+        clock::pass(BEAT).await;
+        assert_live(&mut viewer, &mut guest).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_reach_its_database_for_long_ends_its_sessions_and_their_pages_come_back() {
+    let (stage, network) = far_from_its_database(Duration::ZERO).await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
     assert_live(&mut viewer, &mut guest).await;
-    clock::pass(SILENCE / 2).await;
+    network.stall();
+    clock::pass(BEAT).await;
     guest.ended().await;
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.to_string(), "4452 Transom cannot reach its database.");
@@ -57,7 +69,7 @@ async fn a_node_that_cannot_reach_its_database_for_a_minute_ends_its_sessions_an
 
 #[tokio::test]
 async fn a_session_that_ends_while_the_database_is_away_is_written_down_afterwards() {
-    let (stage, network) = far_from_its_database().await;
+    let (stage, network) = far_from_its_database(A_MINUTE).await;
     let (mut viewer, guest) = stage.session().await;
     network.stall();
     drop(guest);
