@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -12,6 +13,9 @@ use rcgen::{
 
 use super::tls::TlsError;
 use crate::config::TlsFiles;
+
+/// Apple's clients trust no server certificate that is valid for more than 825 days.
+const VALIDITY: Duration = Duration::from_secs(820 * 24 * 3600);
 
 /// Where a self-signed certificate lies in the data folder.
 #[derive(Clone, Debug)]
@@ -43,6 +47,9 @@ pub fn prepare(data: &Path, names: &[String]) -> Result<SelfSigned, TlsError> {
     leaf.distinguished_name.push(DnType::CommonName, names.first().map_or("transom", String::as_str));
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
+    // Each start makes a new one. Clocks differ by hours in laboratories.
+    leaf.not_before = (SystemTime::now() - Duration::from_secs(24 * 3600)).into();
+    leaf.not_after = (SystemTime::now() + VALIDITY).into();
     let key = KeyPair::generate()?;
     let certificate = leaf.signed_by(&key, &issuer)?;
     write(&made.files.cert, certificate.pem().as_bytes(), 0o644)?;
