@@ -18,7 +18,7 @@ use crate::app::caller::Proof;
 use crate::app::metrics::Now;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
-use crate::http::with_request_id;
+use crate::http::{with_host, with_request_id};
 use crate::web;
 
 /// No answer of ours takes longer; a body that trickles in is cut off.
@@ -44,6 +44,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(with_request_id))
+        .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings
         // its own id, time limit and bounds.
         .merge(api::zenlayer::router(Arc::clone(app)))

@@ -42,11 +42,11 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --ttl 0s"), @r"
-    transom: ttl: must be more than 0 and at most 7 days
+    transom: ttl_seconds: must be more than 0 and at most 7 days
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --ttl 30d"), @r"
-    transom: ttl: must be more than 0 and at most 7 days
+    transom: ttl_seconds: must be more than 0 and at most 7 days
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --kind native"), @r"

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
-use transom_model::EndReason;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
 use transom_model::id::ProjectId;
 use transom_model::secret::Secret;
+use transom_model::{EndReason, Timestamp};
 
 use super::App;
 use super::error::{Error, Needed, Result};
@@ -27,6 +27,8 @@ pub enum Caller {
         project: ProjectId,
         /// What it may do there.
         role: Role,
+        /// Until when, where it showed a token instead of its secret.
+        until: Option<Timestamp>,
     },
     /// A user of an existing cloud, known by a token of its Keystone.
     Guest {
@@ -125,6 +127,9 @@ impl App {
     /// Counts a failed attempt: the error itself, or that there were too many.
     pub(crate) fn failed_attempt(&self, source: IpAddr, error: Error) -> Error {
         self.metrics.failed_authentications.inc();
+        if self.repetition.is_news_of(source) {
+            tracing::warn!(%source, %error, "an authentication failed");
+        }
         if self.failures.allows(source) { error } else { Error::RateLimited }
     }
 
@@ -159,7 +164,7 @@ impl App {
                 .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
                 .map_err(Error::internal)?;
             if proves(&opened) {
-                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role });
+                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role, until: None });
             }
         }
         Err(unknown)

@@ -11,6 +11,7 @@ use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceStatus, Sealed};
 use transom_model::secret::{Secret, TokenDigest};
+use transom_model::session::SessionState;
 use transom_store::{
     Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
 };
@@ -90,6 +91,8 @@ pub struct Claim {
     pub live: LiveSession,
     /// The call that claimed it.
     pub request: RequestId,
+    /// Where the viewer comes from.
+    pub viewer: IpAddr,
     /// Whether the viewer can come back with a ticket.
     pub resumable: bool,
 }
@@ -118,7 +121,7 @@ impl App {
         let policy = self.config.grants.of(request.dialect);
         let ttl = request.ttl.unwrap_or(policy.ttl.0);
         if ttl.is_zero() || ttl > MAX_TTL {
-            return Err(Error::invalid("ttl", "must be more than 0 and at most 7 days"));
+            return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 7 days"));
         }
         let uses = request.uses.unwrap_or(policy.uses);
         if uses > MAX_USES {
@@ -206,6 +209,14 @@ impl App {
         viewer: IpAddr,
         request: &RequestId,
     ) -> Result<Exchanged> {
+        let shown = TokenDigest::of(token);
+        // Where uses are counted, their number is the limit.
+        if !self.repetition.has_ticket(shown)
+            && let TokenStanding::Stands(found) = self.store.token_standing(shown).await?
+            && found.0.uses.is_none()
+        {
+            return Err(Error::RateLimited);
+        }
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
         let visitor = Visitor { address: viewer, kind: ConsoleKind::Page };
@@ -224,21 +235,24 @@ impl App {
 
     /// Claims a session by a console URL's token, without a page in between.
     pub async fn claim_by_token(&self, token: &str, visitor: Visitor, request: &RequestId) -> Result<Claim> {
+        let viewer = visitor.address;
         let (target, located) = self.reserve(token, visitor, None, request).await?;
-        self.claim(target, located, false, request).await
+        self.claim(target, located, viewer, false, request).await
     }
 
     /// Claims a session by its ticket.
     pub async fn claim_by_ticket(&self, ticket: &str, viewer: IpAddr, request: &RequestId) -> Result<Claim> {
-        let (shown, viewer) = (TokenDigest::of(ticket), viewer.to_string());
-        let outcome = self.store.present_ticket(shown, self.node, &viewer, request).await?;
+        let shown = TokenDigest::of(ticket);
+        let outcome = self.store.present_ticket(shown, self.node, &viewer.to_string(), request).await?;
         let target = self.ticket_target(outcome, request)?;
-        self.claim(target, None, true, request).await
+        self.claim(target, None, viewer, true, request).await
     }
 
     /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
     pub async fn commit(&self, claim: &Claim) -> Result<()> {
-        let audit = claim.entry("session.start", "ok");
+        let again = if claim.target.state == SessionState::Reserved { "" } else { ", again" };
+        let detail = Some(format!("viewer {}{again}", claim.viewer));
+        let audit = AuditEntry { detail, ..claim.entry("session.start", "ok") };
         // What is counted must be on the disk before the screen is shown: it could be used twice otherwise.
         let committed = if claim.target.grant.uses.is_some() || claim.resumable {
             self.store.commit(claim.target.hold, &audit).await?
@@ -315,13 +329,16 @@ impl App {
         Ok((target, located))
     }
 
-    /// A refused use of a known grant is part of its trail; an unknown token has none.
+    /// A refused use of a known grant is part of its trail, once a minute; an unknown token has none.
     async fn refused(&self, reason: EndReason, grant: Option<&Grant>, request: &RequestId) {
         let Some(grant) = grant else {
             self.metrics.grant(Dialect::Native, reason.code());
             return;
         };
         self.metrics.grant(grant.dialect, reason.code());
+        if !self.repetition.is_news(grant.id, reason) {
+            return;
+        }
         let entry = AuditEntry {
             request: Some(request.clone()),
             actor: Actor::Viewer,
@@ -357,6 +374,7 @@ impl App {
         &self,
         mut target: ConsoleTarget,
         located: Option<Located>,
+        viewer: IpAddr,
         resumable: bool,
         request: &RequestId,
     ) -> Result<Claim> {
@@ -369,7 +387,9 @@ impl App {
             Err(error) => Err(error),
         };
         match claimed {
-            Ok((place, live)) => Ok(Claim { target, place, live, request: request.clone(), resumable }),
+            Ok((place, live)) => {
+                Ok(Claim { target, place, live, request: request.clone(), viewer, resumable })
+            }
             Err(error) => {
                 let reason = match &error {
                     Error::End(end) => end.reason,

@@ -1,7 +1,9 @@
 //! Instances: the inventory.
 
+use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
@@ -9,7 +11,7 @@ use transom_model::project::Project;
 use transom_model::secret::Secret;
 use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
 
-use super::error::{Error, Needed, Result};
+use super::error::{Error, Result};
 use super::vault::Purpose;
 use super::{App, Call, Caller, random, trust};
 
@@ -48,6 +50,11 @@ impl App {
         let project = self.project_for(call, project, Role::Admin).await?;
         let endpoint = input.endpoint.clone().ok_or(Error::invalid("endpoint", "is missing"))?;
         self.check_input(call, &input)?;
+        if filled(input.certificate.clone()).is_some()
+            && filled(input.ca.clone().or(input.fingerprint.clone())).is_none()
+        {
+            return Err(certificate_alone());
+        }
         let uid = InstanceUid(random::ordered_uuid());
         let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
         let new = NewInstance {
@@ -87,21 +94,35 @@ impl App {
         }
         self.check_input(call, &input)?;
         let instance = self.found_instance(&project, id).await?;
+        let detail = described(&input, &instance.endpoint);
+        // What the operator entrusted to one place must not be sent to another that a key of the project names.
+        let entrusted = call.caller == Caller::Operator || !input.names_peer();
+        let secret = |purpose, input| match change(input, |secret| {
+            self.sealed(purpose, instance.uid, Some(&secret))
+        }) {
+            Change::Keep if !entrusted => Change::Clear,
+            change => change,
+        };
+        let password = secret(Purpose::InstancePassword, input.password);
+        let key = secret(Purpose::InstanceKey, input.key);
         let (ca, fingerprint) = one_of_both(text(input.ca), text(input.fingerprint));
         let changes = InstanceChange {
             name: input.name,
             status: input.status,
             endpoint: input.endpoint.map(|endpoint| (endpoint, set_by(&call.caller))),
             username: text(input.username),
-            password: change(input.password, |secret| {
-                self.sealed(Purpose::InstancePassword, instance.uid, Some(&secret))
-            }),
+            password,
             ca,
             certificate: text(input.certificate),
-            key: change(input.key, |secret| self.sealed(Purpose::InstanceKey, instance.uid, Some(&secret))),
+            key,
             fingerprint,
         };
-        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.change", id) };
+        check_certificate(&changes, &instance.security)?;
+        let audit = AuditEntry {
+            project: Some(project.id),
+            detail: Some(detail),
+            ..call.entry("instance.change", id)
+        };
         self.store.update_instance(project.id, id, changes, &audit).await?.ok_or(Error::NotFound("instance"))
     }
 
@@ -172,7 +193,7 @@ impl App {
                 Err(_) => !policy.allow.is_empty(),
             },
         };
-        if allowed { Ok(()) } else { Err(Error::Forbidden { needed: Needed::Operator }) }
+        if allowed { Ok(()) } else { Err(End::from(EndReason::EndpointNotAllowed).into()) }
     }
 
     fn sealed(&self, purpose: Purpose, uid: InstanceUid, secret: Option<&Secret>) -> Option<Sealed> {
@@ -182,6 +203,15 @@ impl App {
 }
 
 impl InstanceInput {
+    /// Whether it says where the instance is, or who it must be, or as whom it is spoken to.
+    fn names_peer(&self) -> bool {
+        self.endpoint.is_some()
+            || self.username.is_some()
+            || self.ca.is_some()
+            || self.certificate.is_some()
+            || self.fingerprint.is_some()
+    }
+
     fn names_security(&self) -> bool {
         self.username.is_some()
             || self.password.is_some()
@@ -218,6 +248,45 @@ fn set_by(caller: &Caller) -> SetBy {
         Caller::Operator => SetBy::Operator,
         Caller::Key { .. } | Caller::Guest { .. } => SetBy::Project,
     }
+}
+
+/// Which members a change names, for the audit: no values, but where the instance was and is.
+fn described(input: &InstanceInput, before: &Endpoint) -> String {
+    let named = [
+        ("name", input.name.is_some()),
+        ("status", input.status.is_some()),
+        ("username", input.username.is_some()),
+        ("password", input.password.is_some()),
+        ("ca", input.ca.is_some()),
+        ("certificate", input.certificate.is_some()),
+        ("key", input.key.is_some()),
+        ("fingerprint", input.fingerprint.is_some()),
+    ];
+    let names = named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name.to_owned());
+    let moved = input.endpoint.as_ref().map(|after| format!("endpoint {before} to {after}"));
+    moved.into_iter().chain(names).collect::<Vec<_>>().join(", ")
+}
+
+/// A certificate of ours is shown inside TLS, and TLS needs to know whom to trust.
+fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Result<()> {
+    let stays = |change: &Change<String>, before: &Option<String>| match change {
+        Change::Keep => before.is_some(),
+        Change::Clear => false,
+        Change::Set(_) => true,
+    };
+    let trusts = stays(&changes.ca, &before.ca) || stays(&changes.fingerprint, &before.fingerprint);
+    if stays(&changes.certificate, &before.certificate) && !trusts {
+        Err(certificate_alone())
+    } else {
+        Ok(())
+    }
+}
+
+fn certificate_alone() -> Error {
+    Error::invalid(
+        "certificate",
+        "needs ca or fingerprint: without one of them, the instance is reached without TLS",
+    )
 }
 
 /// An empty text clears what was set.

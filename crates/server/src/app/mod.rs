@@ -15,6 +15,7 @@ pub mod metrics;
 mod misses;
 pub mod projects;
 pub mod random;
+mod repetition;
 pub mod sessions;
 pub(crate) mod settlement;
 pub mod target;
@@ -38,6 +39,7 @@ pub use error::{Error, Result};
 use live::LiveSessions;
 use metrics::Metrics;
 use misses::MissBudget;
+use repetition::Repetition;
 use settlement::Debts;
 use vault::Vault;
 
@@ -59,6 +61,7 @@ pub struct App {
     /// The existing cloud that we stand in front of.
     pub(crate) upstream: Option<Upstream>,
     pub(crate) misses: MissBudget,
+    repetition: Repetition,
     /// Rung by whatever may end a session here, so that the watch looks at once.
     pub(crate) changed: Notify,
 }
@@ -90,6 +93,7 @@ impl App {
             live: Arc::new(LiveSessions::new(&config.limits)),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
             misses: MissBudget::new(config.limits.foreign_misses),
+            repetition: Repetition::new(config.limits.sessions_per_grant),
             metrics: Metrics::default(),
             debts: Debts::default(),
             changed: Notify::new(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use transom_model::Timestamp;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::api_token::ApiToken;
 use transom_model::audit::AuditEntry;
@@ -18,18 +17,17 @@ use super::{App, Call, Caller, random};
 pub const MAX_TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl App {
-    /// Makes a token for the key that asks. One that asks with a token gets none that outlives it.
+    /// Makes a token for the key that asks.
     pub async fn issue_token(
         &self,
         call: &Call,
         dialect: Dialect,
         ttl: Duration,
-        shown: Option<&ApiToken>,
     ) -> Result<(ApiToken, Secret)> {
         let Caller::Key { id, project, .. } = &call.caller else {
             return Err(Error::Conflict("only an access key is given tokens".to_owned()));
         };
-        self.new_token(call, dialect, (id, *project), ttl, shown.map(|token| token.expires_at)).await
+        self.new_token(call, dialect, (id, *project), ttl).await
     }
 
     /// Makes a token for a key that the caller manages, or that it is.
@@ -43,20 +41,24 @@ impl App {
         if call.caller.key() != Some(&key.id) {
             call.caller.need(Role::Admin)?;
         }
-        self.new_token(call, Dialect::Native, (&key.id, key.project), ttl, None).await
+        self.new_token(call, Dialect::Native, (&key.id, key.project), ttl).await
     }
 
+    /// Whoever asks with a token gets none that outlives it.
     async fn new_token(
         &self,
         call: &Call,
         dialect: Dialect,
         (key, project): (&AccessKeyId, ProjectId),
         ttl: Duration,
-        no_later_than: Option<Timestamp>,
     ) -> Result<(ApiToken, Secret)> {
         if ttl.is_zero() || ttl > MAX_TOKEN_TTL {
-            return Err(Error::invalid("ttl", "must be more than 0 and at most 30 days"));
+            return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 30 days"));
         }
+        let no_later_than = match &call.caller {
+            Caller::Key { until, .. } => *until,
+            Caller::Operator | Caller::Guest { .. } => None,
+        };
         let token = random::token();
         let new = NewApiToken { token: token.digest(), key: key.clone(), ttl, no_later_than };
         let audit = AuditEntry { dialect, project: Some(project), ..call.entry("token.create", key) };
@@ -92,7 +94,8 @@ impl App {
             return Ok(Caller::Operator);
         }
         let found = self.store.token(token.digest()).await?;
-        let key = found.ok_or(Error::Unauthenticated("the token is not valid"))?.key;
-        Ok(Caller::Key { id: key.id, project: key.project, role: key.role })
+        let ApiToken { key, expires_at, .. } =
+            found.ok_or(Error::Unauthenticated("the token is not valid"))?;
+        Ok(Caller::Key { id: key.id, project: key.project, role: key.role, until: Some(expires_at) })
     }
 }

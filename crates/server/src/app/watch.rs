@@ -66,6 +66,7 @@ impl App {
     async fn forget(&self) -> super::Result<()> {
         self.failures.tidy();
         self.misses.tidy();
+        self.repetition.tidy();
         let retention = &self.config.retention;
         let now = self.store.now().await?;
         let old = Retention {

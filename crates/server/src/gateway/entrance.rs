@@ -56,7 +56,10 @@ impl Gateway {
             Err(error) => return refused_upgrade(error),
         };
         let origin = headers.get(ORIGIN);
-        let token = token_of(http.uri()).or_else(|| origin.and_then(|_| cookie_of(headers)));
+        // A browser sends a cookie to every port of its host, whoever made the page: only our own pages may count on it.
+        let own = origin.and_then(|origin| origin.to_str().ok());
+        let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
+        let token = token_of(http.uri()).or_else(|| own.and_then(|_| cookie_of(headers)));
         let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
         let admitted = match origin {
             Some(origin) if !self.allows_origin(origin, headers, source) => {

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
+use http::header::HOST;
 use http::request::Parts;
 use transom_model::id::RequestId;
 
@@ -15,6 +16,17 @@ use crate::app::random;
 
 /// The header that carries a call's id.
 pub const REQUEST_ID: &str = "x-request-id";
+
+/// Lets every request say in `Host` where it was sent: HTTP/2 says it in `:authority` (RFC 9113 §8.3.1).
+pub async fn with_host(mut request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(HOST)
+        && let Some(authority) = request.uri().authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    next.run(request).await
+}
 
 /// Gives every request an id and puts it on the answer.
 pub async fn with_request_id(mut request: Request, next: Next) -> Response {

@@ -115,3 +115,16 @@ async fn this_machine_itself_may_guess_as_it_likes() {
         assert_eq!(answer.to_string(), "401 unauthenticated: the token is not valid");
     }
 }
+
+#[tokio::test]
+async fn a_link_that_opens_as_often_as_wanted_gives_so_many_tickets_a_minute() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 3);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let (one, other) = (stage.reusable().await, stage.reusable().await);
+    for _ in 0..3 {
+        stage.server.api().exchange(json!({ "token": one })).await.done();
+    }
+    let refused = stage.server.api().exchange(json!({ "token": one })).await;
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (429, Some("rate-limited")));
+    stage.server.api().exchange(json!({ "token": other })).await.done();
+}

@@ -204,8 +204,11 @@ async fn values_out_of_bounds_are_named() {
     let stage = Stage::set().await;
     let console = |body: Value| stage.server.api().try_console("alpha", &stage.id, body);
     for (body, answer) in [
-        (json!({ "ttl_seconds": 0 }), "400 invalid: ttl: must be more than 0 and at most 7 days"),
-        (json!({ "ttl_seconds": 700_000 }), "400 invalid: ttl: must be more than 0 and at most 7 days"),
+        (json!({ "ttl_seconds": 0 }), "400 invalid: ttl_seconds: must be more than 0 and at most 7 days"),
+        (
+            json!({ "ttl_seconds": 700_000 }),
+            "400 invalid: ttl_seconds: must be more than 0 and at most 7 days",
+        ),
         (json!({ "uses": 10_001 }), "400 invalid: uses: must be at most 10000, or 0 for no limit"),
     ] {
         assert_eq!(console(body).await.to_string(), answer);
@@ -237,4 +240,90 @@ async fn a_grants_trail_is_found_by_its_id() {
     let steps = steps.map(|step| (step["action"].as_str().unwrap(), step["outcome"].as_str().unwrap()));
     let expected = [("grant.create", "ok"), ("session.start", "ok"), ("grant.use", "token-spent")];
     assert_eq!(steps.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_token_gives_no_token_that_outlives_it() {
+    let server = TestServer::start().await;
+    let key = server.api().add_key("alpha", "admin").await;
+    let path = format!("/api/v1/keys/{}/token", key.id);
+    let first = server.api().with_key(&key).post(&path, json!({ "ttl_seconds": 60 })).await.done();
+    let holder = server.api().with_bearer(&api::text(&first, "token"));
+    let second = holder.post(&path, json!({ "ttl_seconds": 86400 })).await.done();
+    assert_eq!(second["expires_at"], first["expires_at"]);
+    let other = server.api().add_key("alpha", "member").await;
+    let path = format!("/api/v1/keys/{}/token", other.id);
+    assert_eq!(
+        holder.post(&path, json!({ "ttl_seconds": 86400 })).await.done()["expires_at"],
+        first["expires_at"]
+    );
+}
+
+#[tokio::test]
+async fn a_mistyped_key_id_is_told_from_an_unknown_one() {
+    let server = TestServer::start().await;
+    let key = server.api().add_key("alpha", "admin").await.id;
+    let last = if key.ends_with('2') { '3' } else { '2' };
+    let mistyped = format!("{}{last}", &key[..key.len() - 1]);
+    assert_eq!(
+        server.api().delete(&format!("/api/v1/keys/{mistyped}")).await.to_string(),
+        "400 invalid: the access key id has a typo: its checksum does not fit"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_in_our_own_form() {
+    let server = TestServer::start().await;
+    let body = json!({ "name": "x".repeat(300 * 1024) });
+    let refused = server.api().post("/api/v1/projects", body).await;
+    assert_eq!(refused.to_string(), "413 too-large: the body is too large");
+}
+
+#[tokio::test]
+async fn a_certificate_of_ours_needs_to_know_whom_it_is_shown_to() {
+    let stage = Stage::set().await;
+    let pem = rcgen::generate_simple_self_signed(["here".to_owned()]).unwrap().cert.pem();
+    let alone =
+        stage.server.api().patch(&stage.server.instance_path(&stage.id), json!({ "certificate": pem })).await;
+    assert_eq!(
+        alone.to_string(),
+        "400 invalid: certificate: needs ca or fingerprint: without one of them, the instance is reached without TLS"
+    );
+}
+
+#[tokio::test]
+async fn the_audit_tells_what_was_changed_and_who_watched() {
+    let stage = Stage::set().await;
+    let instance = stage.server.instance_path(&stage.id);
+    let endpoint = stage.machine.endpoint();
+    let change = json!({ "endpoint": "vnc://192.0.2.1", "password": "secret99" });
+    stage.server.api().patch(&instance, change).await.done();
+    stage.server.api().patch(&instance, json!({ "endpoint": endpoint, "password": "" })).await.done();
+    let (_viewer, _guest) = stage.session().await;
+    let audit = stage.server.api().get("/api/v1/audit?limit=50").await.done();
+    let detail = |action: &str| {
+        let records = audit["items"].as_array().unwrap().iter().filter(|record| record["action"] == action);
+        records.map(|record| api::text(record, "detail")).collect::<Vec<_>>()
+    };
+    let moved = [
+        format!("endpoint {endpoint} to vnc://192.0.2.1:5900, password"),
+        format!("endpoint vnc://192.0.2.1:5900 to {endpoint}, password"),
+    ];
+    assert_eq!(detail("instance.change"), moved);
+    assert_eq!(detail("session.start"), ["viewer 127.0.0.1"]);
+}
+
+/// Whoever holds a link that is spent could fill the database otherwise.
+#[tokio::test]
+async fn a_refusal_that_is_repeated_is_written_down_once() {
+    let stage = Stage::set().await;
+    let console = stage.server.console(&stage.id).await;
+    let _viewer = stage.server.viewer().token(&console.token).view().await;
+    for _ in 0..20 {
+        refused(stage.server.viewer().token(&console.token)).await;
+    }
+    let audit =
+        stage.server.api().get(&format!("/api/v1/audit?grant={}&limit=100", console.grant)).await.done();
+    let refusals = audit["items"].as_array().unwrap().iter().filter(|record| record["action"] == "grant.use");
+    assert_eq!(refusals.count(), 1);
 }

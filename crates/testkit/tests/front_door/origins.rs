@@ -50,6 +50,9 @@ async fn a_cookie_counts_only_with_an_allowed_origin() {
         turned_away(viewer().origin("https://evil.example.com")).await,
         "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
     );
+    // Browsers send it to every port of the host: another service there must not use it.
+    let neighbour = format!("http://{}:1", stage.server.address().ip());
+    assert_eq!(turned_away(viewer().origin(&neighbour)).await, "4400 This console link has no token.");
     viewer().origin("https://portal.example.com").view().await;
 }
 
@@ -79,4 +82,27 @@ async fn a_ticket_is_refused_to_another_origin_and_stays_good() {
         "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
     );
     stage.server.viewer().ticket(&ticket).origin(&stage.server.origin()).view().await;
+}
+
+/// RFC 9113 §8.3.1: HTTP/2 says in `:authority` where a request was sent.
+#[tokio::test]
+async fn our_own_page_under_another_name_may_exchange_over_http_2_too() {
+    let server = TestServer::setup().tls(transom_server::Tls::SelfSigned).start().await;
+    let stage = Stage::on(server, transom_testkit::Script::default()).await;
+    let port = stage.server.address().port();
+    let client = reqwest::Client::builder()
+        .use_rustls_tls()
+        .tls_danger_accept_invalid_certs(true)
+        .resolve("console.test", stage.server.address())
+        .build()
+        .unwrap();
+    let token = stage.token().await;
+    let answer = client
+        .post(format!("https://console.test:{port}/console/exchange"))
+        .header("origin", format!("https://console.test:{port}"))
+        .json(&json!({ "token": token }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
 }

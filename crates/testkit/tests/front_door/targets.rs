@@ -28,6 +28,8 @@ async fn end_of(server: &TestServer, id: &str) -> String {
     server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
 }
 
+const NOT_ALLOWED_HERE: &str =
+    "403 endpoint-not-allowed: The instance's endpoint is not one that consoles may lead to.";
 const NOT_ALLOWED: &str = "4421 The instance's endpoint is not one that consoles may lead to.";
 
 #[tokio::test]
@@ -41,16 +43,12 @@ async fn a_projects_own_key_sets_no_endpoint_by_default() {
         "vnc://metadata",
         "vnc+unix:/run/vnc.sock",
     ] {
-        assert_eq!(
-            try_add(&admin, endpoint).await,
-            "403 forbidden: this needs the role operator",
-            "{endpoint}"
-        );
+        assert_eq!(try_add(&admin, endpoint).await, NOT_ALLOWED_HERE, "{endpoint}");
     }
     let machine = Instance::start(Script::default()).await;
     let id = server.add(&machine).await;
     let moved = admin.patch(&server.instance_path(&id), json!({ "endpoint": "vnc://127.0.0.1:1" })).await;
-    assert_eq!(moved.to_string(), "403 forbidden: this needs the role operator");
+    assert_eq!(moved.to_string(), NOT_ALLOWED_HERE);
 }
 
 #[tokio::test]
@@ -64,11 +62,7 @@ async fn a_projects_own_key_sets_what_the_configuration_allows() {
     for endpoint in
         ["vnc://127.0.0.1:22", "vnc://127.0.0.2:5900", "vnc+unix:/run/vnc.sock", "vnc://[::1]:5900"]
     {
-        assert_eq!(
-            try_add(&admin, endpoint).await,
-            "403 forbidden: this needs the role operator",
-            "{endpoint}"
-        );
+        assert_eq!(try_add(&admin, endpoint).await, NOT_ALLOWED_HERE, "{endpoint}");
     }
     assert_eq!(try_add(&admin, "vnc://[::ffff:127.0.0.1]:5900").await, "201");
 }
@@ -82,9 +76,9 @@ async fn a_projects_own_key_sets_unix_sockets_in_allowed_folders_only() {
     let id = admin.add_instance("alpha", json!({ "endpoint": machine.endpoint() })).await;
     server.viewer().token(&server.console(&id).await.token).view().await;
     let beside = format!("vnc+unix:{}-beside/vnc.sock", folder.path().display());
-    assert_eq!(try_add(&admin, &beside).await, "403 forbidden: this needs the role operator");
+    assert_eq!(try_add(&admin, &beside).await, NOT_ALLOWED_HERE);
     let climbing = format!("vnc+unix:{}/../vnc.sock", folder.path().display());
-    assert!(try_add(&admin, &climbing).await.starts_with("400 invalid: body: "));
+    assert!(try_add(&admin, &climbing).await.starts_with("400 invalid: endpoint: "));
 }
 
 fn tempfile_folder() -> tempfile::TempDir {
@@ -133,4 +127,29 @@ async fn what_the_configuration_allows_no_longer_is_refused_at_the_next_dial() {
     server.stop().await;
     let server = setup.config(|config| config.endpoints.allow.clear()).resume().await;
     assert_eq!(end_of(&server, &id).await, NOT_ALLOWED);
+}
+
+/// What the operator entrusted to one machine is not sent to another that a key of the project names.
+#[tokio::test]
+async fn a_project_that_moves_an_instance_does_not_take_its_password_along() {
+    let server = allowing(&["127.0.0.1:1024-65535"], &[]).await;
+    let machine = Instance::start(Script::default().password("curtains")).await;
+    let admin = admin(&server).await;
+    let elsewhere = json!({ "endpoint": machine.endpoint() });
+    for (change, kept) in [
+        (json!({ "name": "renamed" }), true),
+        (elsewhere.clone(), false),
+        (json!({ "username": "x" }), false),
+        (json!({ "fingerprint": "ab".repeat(32) }), false),
+    ] {
+        let id = server.add_with(&machine, json!({ "password": "curtains" })).await;
+        let changed = admin.patch(&server.instance_path(&id), change.clone()).await.done();
+        assert_eq!(changed["security"]["password"], kept, "{change}");
+        // The operator may, and so may who sets it anew.
+        server.api().patch(&server.instance_path(&id), json!({ "password": "curtains" })).await.done();
+        let moved = server.api().patch(&server.instance_path(&id), elsewhere.clone()).await.done();
+        assert_eq!(moved["security"]["password"], true);
+        let both = json!({ "endpoint": machine.endpoint(), "password": "drapes" });
+        assert_eq!(admin.patch(&server.instance_path(&id), both).await.done()["security"]["password"], true);
+    }
 }

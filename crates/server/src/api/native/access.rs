@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use transom_model::access_key::AccessKeyId;
+use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
 use crate::app::caller::Proof;
@@ -59,4 +61,9 @@ fn proof(parts: &Parts) -> Result<Proof, Error> {
 /// A well-formed id from a path; a malformed one names nothing.
 pub(super) fn id<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::NotFound(what))
+}
+
+/// An access key's id from a path or a body; a typo is told.
+pub(super) fn key_id(text: &str) -> Result<AccessKeyId, Error> {
+    text.parse().map_err(|error: ParseIdError| Error::Malformed(format!("the {error}")))
 }

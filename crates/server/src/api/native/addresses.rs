@@ -12,7 +12,7 @@ use transom_model::api::{
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
 use utoipa::IntoParams;
 
-use super::access::{Caller, id};
+use super::access::{Caller, id, key_id};
 use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::cloud_addresses::{AddressCall, AddressQuery, Precondition};
@@ -66,7 +66,7 @@ pub(super) async fn create(
     Body(body): Body<NewAddressBody>,
 ) -> Result<(StatusCode, Json<AddressSecretBody>), Failure> {
     let made = async {
-        let key = id(&body.key, "access key")?;
+        let key = key_id(&body.key)?;
         let amendment = Amendment {
             action: Some(body.action),
             groups: Some(body.groups),
@@ -140,7 +140,7 @@ pub(super) async fn relocate(
     Body(body): Body<AddressMoveBody>,
 ) -> Result<Json<AddressBody>, Failure> {
     let moved = async {
-        let to = id(&body.to_key, "access key")?;
+        let to = key_id(&body.to_key)?;
         app.move_address(&asked(&caller), &id(&address, ADDRESS)?, &to).await
     };
     moved.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))

@@ -4,13 +4,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::id::RequestId;
 
 use crate::app::{App, Error};
@@ -35,8 +38,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Body<T> {
 fn rejected(rejection: JsonRejection, id: Option<RequestId>) -> Response {
     let Some(id) = id else { return rejection.into_response() };
     let error = match &rejection {
-        // Too large: the status says it.
-        JsonRejection::BytesRejection(_) => return rejection.into_response(),
+        JsonRejection::BytesRejection(_) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let error = ErrorDetail::plain("too-large", "the body is too large".to_owned(), &id);
+            return (StatusCode::PAYLOAD_TOO_LARGE, Json(ErrorBody { error })).into_response();
+        }
         JsonRejection::JsonDataError(error) => misfit(&cause(error)),
         JsonRejection::JsonSyntaxError(error) => {
             Error::Malformed(format!("the body is not JSON: {}", cause(error)))

@@ -12,7 +12,7 @@ use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, Ne
 use transom_model::secret::Secret;
 use utoipa::IntoParams;
 
-use super::access::{Caller, id};
+use super::access::{Caller, key_id};
 use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::App;
@@ -64,7 +64,7 @@ pub(super) async fn rotate(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<Json<KeySecretBody>, Failure> {
-    let rotated = async { app.rotate_key(&caller.0, &id(&key, "access key")?).await };
+    let rotated = async { app.rotate_key(&caller.0, &key_id(&key)?).await };
     rotated.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn retire(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let retired = async { app.retire_key_secret(&caller.0, &id(&key, "access key")?).await };
+    let retired = async { app.retire_key_secret(&caller.0, &key_id(&key)?).await };
     retired.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn token(
     Body(body): Body<NewTokenBody>,
 ) -> Result<(StatusCode, Json<TokenBody>), Failure> {
     let ttl = body.ttl_seconds.map_or(TOKEN_TTL, Duration::from_secs);
-    let issued = async { app.issue_token_for(&caller.0, &id(&key, "access key")?, ttl).await };
+    let issued = async { app.issue_token_for(&caller.0, &key_id(&key)?, ttl).await };
     let (issued, token) = issued.await.map_err(|error| caller.failed(error))?;
     let body = TokenBody {
         token: token.expose().to_owned(),
@@ -113,7 +113,7 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let revoked = async { app.revoke_key(&caller.0, &id(&key, "access key")?).await };
+    let revoked = async { app.revoke_key(&caller.0, &key_id(&key)?).await };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 

@@ -67,15 +67,13 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };
     let call = access::identify(asked, &proof).await.map_err(fault)?;
-    let before = match &proof {
-        Proof::Token(token) => {
-            Some(asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?)
-        }
-        Proof::KeySecret(..) => None,
-    };
+    if let Proof::Token(token) = &proof {
+        // The operator's token is no user's: there is nobody to give another to.
+        asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+    }
     let project = project_of(asked, &call, auth.tenant_name.or(auth.tenant_id)).await?;
     let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl, before.as_ref()).await;
+    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     let (key, region) = (&issued.key, &asked.app.config().openstack.region);
     let tenant = json!({ "id": project.id.to_string(), "name": project.name });

@@ -25,21 +25,21 @@ const ABOUT: About<'static> = About { policy: "identity:validate_token", server:
 pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
     let Credentials { shown, method, project } = credentials::read(body::read(&asked.headers, body).await?)?;
     let fault = |error| Fault::of(error, ABOUT);
-    let (call, before) = match &shown {
+    let call = match &shown {
         Shown::Key { id, secret, .. } => {
             let proof = Proof::KeySecret(id.clone(), secret.clone());
-            (access::identify(asked, &proof).await.map_err(fault)?, None)
+            access::identify(asked, &proof).await.map_err(fault)?
         }
         Shown::Token(token) => {
             let call = access::identify(asked, &Proof::Token(token.clone())).await.map_err(fault)?;
             // The operator's token is no user's: there is nobody to give another to.
-            let before = asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
-            (call, Some(before))
+            asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+            call
         }
     };
     let project = project_of(asked, &call, project).await?;
     let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl, before.as_ref()).await;
+    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     if let Shown::Key { name: Some(name), .. } = &shown
         && *name != issued.key.name
