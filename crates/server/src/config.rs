@@ -156,6 +156,10 @@ pub struct Limits {
     pub half_open_per_source: usize,
     /// The same over all sources.
     pub half_open: usize,
+    /// HTTP connections from one source address; one that became a WebSocket does not count.
+    pub http_per_source: usize,
+    /// The same over all sources.
+    pub http: usize,
     /// Sessions at once under one grant.
     pub sessions_per_grant: usize,
     /// Sessions at once under the grants of one access key.
@@ -177,6 +181,8 @@ impl Default for Limits {
             foreign_misses: 30,
             half_open_per_source: 256,
             half_open: 4096,
+            http_per_source: 512,
+            http: 8192,
             sessions_per_grant: 16,
             sessions_per_key: 4096,
             sessions: 20_000,

@@ -21,5 +21,6 @@ mod server;
 mod stream;
 mod upstream;
 pub mod web;
+mod write_deadline;
 
 pub use server::{Options, Server, StartError, Tls};

@@ -18,7 +18,7 @@ use crate::app::{App, Parts, foreign, heartbeat, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataError, DataFolder};
 use crate::gateway::entrance::Gateway;
-use crate::listener::half_open::HalfOpen;
+use crate::listener::budget::Budget;
 use crate::listener::self_signed;
 use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front};
@@ -91,7 +91,7 @@ pub struct Server {
     accepting: CancellationToken,
     background: CancellationToken,
     tasks: TaskTracker,
-    half_open: Arc<HalfOpen>,
+    half_open: Arc<Budget>,
     watching: TaskTracker,
     store: Store,
     _lock: File,
@@ -133,11 +133,12 @@ impl Server {
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let gateway = Gateway::new(Arc::clone(&app), tasks.clone());
         let limits = &app.config().limits;
-        let half_open = HalfOpen::new(limits.half_open_per_source, limits.half_open);
+        let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
         let front = Arc::new(Front {
             router: router::router(&app, gateway.clone()),
             gateway,
             half_open: Arc::clone(&half_open),
+            http: Budget::new(limits.http_per_source, limits.http),
             tls: certificate.clone(),
             tasks: tasks.clone(),
             app: Arc::clone(&app),

@@ -12,6 +12,7 @@ use transom_model::{EndReason, Timestamp};
 
 use super::App;
 use super::error::{Error, Needed, Result};
+use super::network;
 use super::vault::Purpose;
 
 /// Who calls.
@@ -181,7 +182,8 @@ impl FailureBudget {
     }
 
     fn allows(&self, source: IpAddr) -> bool {
-        source.to_canonical().is_loopback() || self.0.check_key(&source.to_canonical()).is_ok()
+        let network = network::of(source);
+        network.is_loopback() || self.0.check_key(&network).is_ok()
     }
 
     /// Forgets sources that have not failed lately, so that the table does not grow for ever.

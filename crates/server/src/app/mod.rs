@@ -13,6 +13,7 @@ pub mod keys;
 pub mod live;
 pub mod metrics;
 mod misses;
+pub(crate) mod network;
 pub mod projects;
 pub mod random;
 mod repetition;

@@ -22,6 +22,7 @@ use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 use crate::http::source::Source;
 use crate::stream::Stream;
+use crate::write_deadline::WriteDeadline;
 
 /// The gateway's front: takes viewers in and owns their sessions' tasks.
 #[derive(Clone)]
@@ -183,8 +184,8 @@ fn refused_upgrade(error: UpgradeError) -> Response {
 
 /// The bare stream below hyper, with what it had read ahead.
 fn stream_of(upgraded: Result<Upgraded, hyper::Error>) -> Option<Stream> {
-    let parts = upgraded.ok()?.downcast::<TokioIo<Stream>>().ok()?;
-    let mut stream = parts.io.into_inner();
+    let parts = upgraded.ok()?.downcast::<TokioIo<WriteDeadline>>().ok()?;
+    let mut stream = parts.io.into_inner().into_inner();
     stream.unread(&parts.read_buf);
     Some(stream)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::half_open::Permit;
+use super::budget::Permit;
 use super::head::{self, ConnectHead};
 use super::{Front, HEAD, deadline};
 use crate::http::source::{Connection, Source};

@@ -8,37 +8,34 @@
 //!                                    └─► "PRI * HTTP/2"? ─► HTTP/2, else HTTP/1.1
 //! ```
 
+pub mod budget;
 pub mod connect;
-pub mod half_open;
 pub mod head;
+mod requests;
 pub mod self_signed;
 pub mod tls;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 use crate::app::App;
 use crate::gateway::entrance::Gateway;
-use crate::http::source::{Connection, Source};
+use crate::http::source::Connection;
 use crate::stream::Stream;
-use half_open::{HalfOpen, Permit};
+use crate::write_deadline::WriteDeadline;
+use budget::{Budget, Permit};
 use head::Opening;
+use requests::Requests;
 
 /// A request head comes in one piece, or over a bad network in a few seconds; this is no time for a slow loris.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
@@ -49,6 +46,12 @@ const TLS: Duration = Duration::from_secs(10);
 const BACKLOG: u32 = 4096;
 /// Too many descriptors: the next accept will fail too, until something closes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The log of a node that cannot take connections in must not fill the disk as well.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
+/// Answers that are on their way when a connection is to end may take this long to arrive.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// A page loads a dozen files at once; each stream may hold a request's body.
+const STREAMS: u32 = 32;
 
 /// Listens on this address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -70,13 +73,16 @@ pub struct Front {
     /// The certificate; none: plain HTTP only.
     pub tls: Option<tls::Certificate>,
     /// Connections that have not sent a request yet.
-    pub half_open: Arc<HalfOpen>,
+    pub half_open: Arc<Budget>,
+    /// HTTP connections, until they end or become WebSockets.
+    pub http: Arc<Budget>,
     /// The tasks of connections and sessions.
     pub tasks: TaskTracker,
 }
 
 /// Takes connections until told to stop. A failed accept is not fatal.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
+    let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -85,7 +91,10 @@ pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationT
         match accepted {
             Ok((tcp, peer)) => admit(&front, tcp, peer, &stop),
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken in");
+                if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                    tracing::warn!(%error, "connections cannot be taken in");
+                    complained = Some(Instant::now());
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -153,13 +162,13 @@ async fn http_1(
     let service = Requests::new(front, connection, permit);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = builder.serve_connection(TokioIo::new(WriteDeadline::from(stream)), service);
     let mut serving = std::pin::pin!(serving.with_upgrades());
     tokio::select! {
         served = serving.as_mut() => return served.map_err(io::Error::other),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
     }
-    serving.await.map_err(io::Error::other)
+    deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
 }
 
 async fn http_2(
@@ -174,54 +183,19 @@ async fn http_2(
     builder
         .timer(TokioTimer::new())
         .max_header_list_size(head::MAX_HEAD as u32)
-        .max_concurrent_streams(100)
+        .max_concurrent_streams(STREAMS)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
-    let permit = Arc::clone(&service.permit);
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let progress = service.progress();
+    let io = TokioIo::new(WriteDeadline::from(stream));
+    let mut serving = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
         served = serving.as_mut() => return served.map_err(io::Error::other),
-        () = overdue(&permit) => return Err(io::ErrorKind::TimedOut.into()),
+        () = progress.overdue() => return Err(io::ErrorKind::TimedOut.into()),
+        () = progress.idle() => serving.as_mut().graceful_shutdown(),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
     }
-    serving.await.map_err(io::Error::other)
-}
-
-/// Waits until the first request should have come and did not: HTTP/2 has no such limit of its own.
-async fn overdue(permit: &Mutex<Option<Permit>>) {
-    tokio::time::sleep(HEAD).await;
-    if permit.lock().is_none() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Hands a connection's requests to the router, each with where it came from. The first one makes the connection a whole
-/// one.
-#[derive(Clone)]
-struct Requests {
-    front: Arc<Front>,
-    connection: Connection,
-    permit: Arc<Mutex<Option<Permit>>>,
-}
-
-impl Requests {
-    fn new(front: Arc<Front>, connection: Connection, permit: Permit) -> Self {
-        Self { front, connection, permit: Arc::new(Mutex::new(Some(permit))) }
-    }
-}
-
-impl Service<http::Request<Incoming>> for Requests {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: http::Request<Incoming>) -> Self::Future {
-        self.permit.lock().take();
-        let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(source);
-        Box::pin(self.front.router.clone().oneshot(request))
-    }
+    deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
 }
 
 /// Waits for something that a peer does, but not for ever.

@@ -6,7 +6,7 @@ mod exchange;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
@@ -39,7 +39,7 @@ pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
     let web = Web { app, gateway, console_policy };
     let mut router = Router::new()
         .route("/", get(root))
-        .route("/console/exchange", post(exchange::exchange))
+        .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(exchange::MAX_BODY)))
         .route(SESSION_PATH, get(websocket))
         .route(WEBSOCKIFY_PATH, get(websocket))
         .route("/assets/{*path}", get(assets::asset));

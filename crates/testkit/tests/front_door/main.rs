@@ -6,6 +6,7 @@ mod crowd;
 mod endings;
 mod flow;
 mod handshakes;
+mod http_connections;
 mod instances;
 mod metrics;
 mod native_api;

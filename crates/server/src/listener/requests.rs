@@ -1,0 +1,122 @@
+//! The requests of one HTTP connection: each goes to the router with where it came from, and counts as a sign of life.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Request, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+use tower::ServiceExt as _;
+
+use super::budget::Permit;
+use super::{Front, HEAD};
+use crate::http::source::{Connection, Source};
+
+/// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Hands a connection's requests to the router. The first one that finds a place in the budget of HTTP connections makes the
+/// connection a whole one.
+#[derive(Clone)]
+pub(super) struct Requests {
+    front: Arc<Front>,
+    connection: Connection,
+    progress: Arc<Progress>,
+}
+
+/// How far a connection has come.
+pub(super) struct Progress {
+    place: Mutex<Place>,
+    last_request: Mutex<Instant>,
+}
+
+/// What a connection counts as. It is held until the connection ends or becomes something else.
+enum Place {
+    HalfOpen { _permit: Permit },
+    Http { _permit: Permit },
+}
+
+impl Requests {
+    pub(super) fn new(front: Arc<Front>, connection: Connection, permit: Permit) -> Self {
+        let place = Mutex::new(Place::HalfOpen { _permit: permit });
+        let progress = Arc::new(Progress { place, last_request: Mutex::new(Instant::now()) });
+        Self { front, connection, progress }
+    }
+
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Whether the connection has its place, now at the latest.
+    fn has_place(&self) -> bool {
+        let mut place = self.progress.place.lock();
+        if let Place::HalfOpen { .. } = *place {
+            let peer = self.connection.peer.ip().to_canonical();
+            let budget = &self.front.http;
+            let proxy = self.front.app.config().http.trusts(peer);
+            let Some(permit) = (if proxy { budget.admit_proxy() } else { budget.admit(peer) }) else {
+                return false;
+            };
+            *place = Place::Http { _permit: permit };
+        }
+        *self.progress.last_request.lock() = Instant::now();
+        true
+    }
+}
+
+impl Progress {
+    /// Waits until the first request should have come and did not: HTTP/2 has no such limit of its own.
+    pub(super) async fn overdue(&self) {
+        sleep(HEAD).await;
+        let whole = matches!(*self.place.lock(), Place::Http { .. });
+        if whole {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until no request has come for a while.
+    pub(super) async fn idle(&self) {
+        loop {
+            let last = *self.last_request.lock();
+            sleep_until(last + IDLE).await;
+            if *self.last_request.lock() == last {
+                return;
+            }
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        if !self.has_place() {
+            self.front.app.metrics.connections_shed.inc();
+            let version = request.version();
+            return Box::pin(async move { Ok(shed(version)) });
+        }
+        let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(source);
+        Box::pin(self.front.router.clone().oneshot(request))
+    }
+}
+
+/// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.
+fn shed(version: Version) -> Response {
+    let mut response =
+        (StatusCode::SERVICE_UNAVAILABLE, "Too many connections are open at once.\n").into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

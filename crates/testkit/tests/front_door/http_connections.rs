@@ -1,0 +1,129 @@
+//! HTTP connections that are held without use: each source has a budget, and none lives for ever.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, split};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use transom_testkit::duplex::Duplex;
+use transom_testkit::wait::{until, within};
+use transom_testkit::{Script, TestServer, clock};
+
+use crate::stage::Stage;
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+/// The beginning of every HTTP/2 connection (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A request for `/healthz` as stream 1, without a body, its head written out literally (RFC 7541 §6.2).
+fn health_over_http_2() -> Vec<u8> {
+    let head = b"\x82\x86\x04\x08/healthz\x41\x01x";
+    [&[0, 0, head.len() as u8, 1, 5, 0, 0, 0, 1], &head[..]].concat()
+}
+
+/// Waits until the server keeps no connection.
+async fn until_alone(server: &TestServer) {
+    until("nothing is left of it", || server.server().tasks() == 1).await;
+}
+
+async fn status(stream: &mut Box<dyn Duplex>) -> String {
+    let mut answer = [0; 12];
+    within("an answer", stream.read_exact(&mut answer)).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_the_answers_is_let_go() {
+    let server = TestServer::start().await;
+    let mut stream = server.viewer().bare().await;
+    let questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    // Once the answers stand still, so do the questions.
+    while let Ok(written) = timeout(Duration::from_millis(500), stream.write_all(&questions)).await {
+        written.unwrap();
+    }
+    server.api().get("/healthz").await;
+    clock::pass(Duration::from_secs(31)).await;
+    until_alone(&server).await;
+}
+
+#[tokio::test]
+async fn an_http_2_connection_without_a_next_request_is_closed() {
+    let server = TestServer::start().await;
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let health = format!("{}/healthz", server.origin());
+    for _ in 0..3 {
+        assert_eq!(http.get(&health).send().await.unwrap().status(), 200);
+        clock::pass(Duration::from_secs(29)).await;
+        assert_eq!(server.server().tasks(), 2, "it lives while it is used");
+    }
+    // The first wait ended with a request: another whole one begins.
+    for _ in 0..3 {
+        clock::pass(Duration::from_secs(30)).await;
+        server.api().get("/healthz").await;
+    }
+    until_alone(&server).await;
+}
+
+#[tokio::test]
+async fn an_http_2_connection_that_takes_no_answer_and_only_answers_pings_is_closed() {
+    let server = TestServer::start().await;
+    let (mut reader, mut writer) = split(server.viewer().bare().await);
+    // SETTINGS with an initial window of 0 (RFC 9113 §6.5.2): the answer's body must wait.
+    let settings = [&[0, 0, 6, 4, 0, 0, 0, 0, 0][..], &[0, 4, 0, 0, 0, 0]].concat();
+    writer.write_all(&[PREFACE, &settings, &health_over_http_2()].concat()).await.unwrap();
+    let mut peer = JoinSet::new();
+    peer.spawn(async move {
+        let mut head = [0; 9];
+        while reader.read_exact(&mut head).await.is_ok() {
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            assert_ne!(head[3], 0, "DATA came without a window");
+            if reader.read_exact(&mut payload).await.is_err() {
+                break;
+            }
+            if let [.., 6, 0, _, _, _, _] = head {
+                let _ = writer.write_all(&[&[0, 0, 8, 6, 1, 0, 0, 0, 0], &payload[..]].concat()).await;
+            }
+        }
+    });
+    until("it is a request", || server.server().tasks() == 2 && server.server().half_open() == 0).await;
+    for _ in 0..9 {
+        server.api().get("/healthz").await;
+        clock::pass(Duration::from_secs(8)).await;
+    }
+    until_alone(&server).await;
+    within("its end", peer.join_next()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_source_has_so_many_http_connections_and_a_console_is_none() {
+    let server = TestServer::setup().config(|config| config.limits.http_per_source = 2).start().await;
+    let stage = Stage::on(server, Script::default()).await;
+    // A console began as an HTTP connection and gives its place back.
+    let _consoles = (stage.session().await, stage.session().await);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = stage.server.viewer().bare().await;
+        stream.write_all(HEALTH).await.unwrap();
+        assert_eq!(status(&mut stream).await, "HTTP/1.1 200");
+        held.push(stream);
+    }
+    let mut one_too_many = stage.server.viewer().bare().await;
+    one_too_many.write_all(HEALTH).await.unwrap();
+    let mut answer = String::new();
+    within("an answer and the end", one_too_many.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.ends_with("Too many connections are open at once.\n"), "{answer}");
+    let mut elsewhere = stage.server.viewer().from([127, 0, 0, 9].into()).bare().await;
+    elsewhere.write_all(HEALTH).await.unwrap();
+    assert_eq!(status(&mut elsewhere).await, "HTTP/1.1 200");
+    drop(held);
+    drop(stage.session().await);
+}
+
+#[tokio::test]
+async fn the_exchange_takes_no_large_body() {
+    let server = TestServer::start().await;
+    let answer = server.api().exchange(json!({ "token": "x".repeat(8000) })).await;
+    assert_eq!(answer.status, 413);
+}
