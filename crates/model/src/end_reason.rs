@@ -149,8 +149,8 @@ end_reasons! {
         "The VNC server refused the session.", "Its own words follow; look into its log.";
     4432 InstanceProtocolError "instance-protocol-error" 502 Instance Never
         "The VNC server does not follow the RFB protocol.", "Check its version; the details name what it sent.";
-    4433 InstanceGone "instance-gone" 502 Instance Later
-        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. Try again.";
+    4433 InstanceGone "instance-gone" 502 Instance Resume
+        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again by itself.";
     4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
         "TLS with the VNC server failed.", "Check its certificate against the CA or fingerprint that is set for the instance.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never

@@ -67,7 +67,13 @@ impl Xvnc {
     /// Its endpoint.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("vnc://127.0.0.1:{}", self.port)
+        format!("vnc://{}", self.address())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// The lines that were typed, each when it was ended by Enter.

@@ -67,7 +67,7 @@ fn chromium_is_told_that_the_instance_is_stopped_gone_or_shut() {
     Visit::refused(&url, "instance-not-running").with(["--device", "phone"]).shot("not-running-phone").run();
 
     program.ask("instance set desk --project lab --status running");
-    let page = Visit::to(&url).ending("instance-gone").start();
+    let page = Visit::to(&url).then("reconnecting").start();
     page.reaches("live", 1);
     xvnc.stop();
     page.finish();
@@ -113,6 +113,27 @@ fn chromium_resumes_after_a_reload_and_in_a_second_tab() {
         .with(["--duplicate", "--reason", "taken-over"])
         .run();
     xvnc.typed().expect("once\n", PATIENCE);
+}
+
+#[test]
+fn chromium_resumes_when_the_instance_was_restarted() {
+    let socket = Cable::new();
+    let mut before = Xvnc::start(Security::None);
+    socket.connect(&before.address());
+    let program = lab(transom());
+    add(&program, "desk", &format!("vnc://{}", socket.address()), "");
+    let visit = Visit::to(&console(&program, "desk")).then("reconnecting").then("live");
+    let page = visit.typing("a new day\n").start();
+    page.reaches("live", 1);
+    let id = session(&program);
+    before.stop();
+    page.reaches("reconnecting", 1);
+    let after = Xvnc::start(Security::None);
+    socket.connect(&after.address());
+    page.reaches("live", 2);
+    assert_eq!(session(&program), id);
+    page.finish();
+    after.typed().expect("a new day\n", PATIENCE);
 }
 
 #[test]

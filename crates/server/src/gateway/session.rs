@@ -129,7 +129,10 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     let settled = match end.reason {
         // Another connection carries the session now; it will settle it.
         EndReason::TakenOver => app.detach(claim).await,
-        reason if reason.retry() == Retry::Resume && claim.resumable => app.detach(claim).await,
+        // What may pass must not cost the page its ticket: "try again" would be told the old reason for ever.
+        reason if claim.resumable && matches!(reason.retry(), Retry::Resume | Retry::Later) => {
+            app.detach(claim).await
+        }
         _ => app.end(claim, end).await,
     };
     if let Err(error) = settled {

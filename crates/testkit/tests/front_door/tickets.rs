@@ -6,6 +6,19 @@ use transom_testkit::{FaultProxy, Instance, Script, Step};
 use crate::stage::{Stage, assert_live, exchanged, refused};
 
 #[tokio::test]
+async fn a_page_comes_back_to_an_instance_that_was_restarted() {
+    let stage = Stage::set().await;
+    let (mut viewer, guest, ticket) = stage.page().await;
+    let session = stage.server.api().newest_session().await["id"].clone();
+    drop(guest);
+    assert_eq!(viewer.closed().await.to_string(), "4433 The instance closed the connection.");
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+    assert_eq!(stage.server.api().newest_session().await["id"], session);
+}
+
+#[tokio::test]
 async fn a_token_is_exchanged_for_a_ticket_that_opens_the_console() {
     let stage = Stage::set().await;
     let token = stage.token().await;
