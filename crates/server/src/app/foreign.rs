@@ -13,7 +13,7 @@ use transom_model::id::{GrantId, RequestId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, SetBy};
 use transom_model::project::{Project, ProjectName};
 use transom_model::secret::{Secret, TokenDigest};
-use transom_store::{ConsoleTarget, ForeignGrant, StoreError};
+use transom_store::{ConsoleTarget, ForeignGrant, StoreError, TokenStanding};
 
 use super::caller::Proof;
 use super::console::{Place, Visitor};
@@ -68,9 +68,8 @@ impl App {
         let name = self.foreign_project_name()?;
         let project = self.store.project_named(&name).await?.ok_or(Error::NotFound("project"))?.id;
         let id = GrantId(random::ordered_uuid());
+        let digest = self.foreign_digest(token);
         let token = Secret::new(token);
-        // Not the token's own digest, by which it would open a console here without being asked about there.
-        let digest = TokenDigest(self.vault.sign(Purpose::ForeignToken, token.expose().as_bytes()));
         let grant = ForeignGrant {
             id,
             token: digest,
@@ -103,7 +102,19 @@ impl App {
 
     /// Whether a console token that is not ours would open something now. Nothing is used up.
     pub(super) async fn is_foreign_console(&self, token: &str, source: IpAddr) -> Result<bool> {
-        Ok(self.look_up_console(token, source).await?.is_some())
+        if self.look_up_console(token, source).await?.is_none() {
+            return Ok(false);
+        }
+        let standing = self.store.token_standing(self.foreign_digest(token)).await?;
+        // That it has expired says nothing: showing the token lengthens it.
+        let revoked = |grant: &Grant| grant.revoked_at.is_some();
+        Ok(!matches!(standing, TokenStanding::Refused { grant: Some(grant), .. } if revoked(&grant)))
+    }
+
+    /// What the grant of a foreign token is found by: not the token's own digest, by which it would open a console here
+    /// without being asked about there.
+    fn foreign_digest(&self, token: &str) -> TokenDigest {
+        TokenDigest(self.vault.sign(Purpose::ForeignToken, token.as_bytes()))
     }
 
     /// Where a session leads: its instance, or what the existing cloud says now.

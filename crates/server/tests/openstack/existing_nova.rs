@@ -11,8 +11,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use transom_model::access_key::Role;
 use transom_server::Tls;
+use transom_server::app::instances::InstanceInput;
 use transom_server::app::{AuditQuery, Page};
 use transom_server::config::Config;
+use transom_testkit::chromium::Visit;
+use transom_testkit::process::PATIENCE;
+use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::house::{House, RUNNING, answer, operator};
 use crate::viewer::Viewer;
@@ -69,10 +73,11 @@ async fn websocket(front: &House, path: &str, ticket: Option<&str>) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_of_an_existing_nova_opens_in_every_way() {
-    for tls in [Tls::Off, Tls::SelfSigned] {
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    for (tls, database) in [(Tls::Off, None), (Tls::SelfSigned, Some(postgres))] {
         let nova = House::start_with(Config::default(), tls).await;
         let config = in_front_of(&nova, LOOPBACK, "").await;
-        let front = House::start_with(config, Tls::Off).await;
+        let front = House::start_on(database, config, Tls::Off).await;
         let token = token(&nova).await;
         let viewer = Viewer::connect(front.server.address(), &token).await.unwrap();
         assert_eq!(
@@ -85,6 +90,8 @@ async fn a_console_of_an_existing_nova_opens_in_every_way() {
         assert_eq!(head.status(), 200);
         let exchanged = exchange(&front, json!({ "token": token })).await;
         assert_eq!((exchanged.status, &exchanged.body["instance"]["id"]), (200, &json!(RUNNING)));
+        let ticket = exchanged.body["ticket"].as_str().unwrap();
+        assert_eq!(websocket(&front, "/console/session", Some(ticket)).await, 101);
     }
 }
 
@@ -157,6 +164,25 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
     viewer.ended().await;
     let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
     assert_eq!(refused, "HTTP/1.1 401 Not Authorized");
+    let head = front.request(Method::HEAD, &format!("/console?token={token}")).send().await.unwrap();
+    assert_eq!(head.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_opens_the_page_of_an_existing_novas_console_and_comes_back_to_it() {
+    let xvnc = tokio::task::spawn_blocking(|| Xvnc::start(Security::None)).await.unwrap();
+    let (nova, front) = nova_and_front().await;
+    let endpoint = Some(xvnc.endpoint().parse().unwrap());
+    nova.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
+    // As the Nova's own clients get it, but for the place that the operator of that Nova has configured.
+    let url = nova.console("novnc").await.replace(&nova.url, &front.url);
+    tokio::task::spawn_blocking(move || {
+        Visit::to(&url).typing("hello\n").with(["--reload"]).run();
+        xvnc.typed().expect("hello\n", PATIENCE);
+    })
+    .await
+    .unwrap();
+    assert_eq!(front.metric(KNOWN), 3, "at the exchange, at the WebSocket, and at the page's next WebSocket");
 }
 
 #[tokio::test(flavor = "multi_thread")]
