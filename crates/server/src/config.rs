@@ -14,7 +14,7 @@ use transom_model::endpoint::EndpointPolicy;
 use transom_model::grant::Dialect;
 use transom_store::Store;
 
-pub use openstack::{CloudAdmin, NovncForm, Openstack};
+pub use openstack::{CloudAdmin, NovncForm, Openstack, Vencrypt};
 
 /// What the configuration file may say. Flags of `transom serve` win over it.
 #[derive(Clone, Debug, Default, Deserialize)]

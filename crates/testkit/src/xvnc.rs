@@ -27,6 +27,8 @@ pub enum Security<'a> {
     Password(&'a str),
     /// VeNCrypt X509Vnc: TLS, and this password within.
     Tls(&'a Certificate, &'a str),
+    /// VeNCrypt X509None: TLS, and anybody within.
+    TlsAlone(&'a Certificate),
 }
 
 /// A running Xvnc.
@@ -94,6 +96,7 @@ fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
         Security::None => ("None", None),
         Security::Password(password) => ("VncAuth", Some(password)),
         Security::Tls(_, password) => ("X509Vnc", Some(password)),
+        Security::TlsAlone(_) => ("X509None", None),
     };
     let mut arguments = vec!["-SecurityTypes".to_owned(), kind.to_owned()];
     if let Some(password) = password {
@@ -101,7 +104,7 @@ fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
         obscure(password, &file);
         arguments.extend(["-PasswordFile".to_owned(), file.display().to_string()]);
     }
-    if let Security::Tls(certificate, _) = security {
+    if let Security::Tls(certificate, _) | Security::TlsAlone(certificate) = security {
         arguments.extend(["-X509Cert".to_owned(), certificate.cert.display().to_string()]);
         arguments.extend(["-X509Key".to_owned(), certificate.key.display().to_string()]);
     }

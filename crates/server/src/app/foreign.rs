@@ -1,6 +1,7 @@
 //! Consoles and users of an existing cloud: who shows a token of it is asked about there, each time anew.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use transom_model::EndReason;
@@ -9,7 +10,7 @@ use transom_model::audit::{Actor, AuditEntry};
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{Dialect, Grant};
-use transom_model::id::{GrantId, RequestId};
+use transom_model::id::{GrantId, InstanceUid, RequestId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, SetBy};
 use transom_model::project::{Project, ProjectName};
 use transom_model::secret::{Secret, TokenDigest};
@@ -136,6 +137,7 @@ impl App {
             tracing::warn!(grant = %grant.id, %error, "the existing Nova names a place that is none");
             End::from(EndReason::CloudUnavailable)
         })?;
+        let security = self.foreign_security(grant.instance_uid).await?;
         let instance = Instance {
             uid: grant.instance_uid,
             id: grant.instance.clone(),
@@ -144,11 +146,27 @@ impl App {
             status: InstanceStatus::Running,
             endpoint,
             endpoint_set_by: SetBy::Cloud,
-            security: InstanceSecurity::default(),
+            security,
             created_at: grant.created_at,
             updated_at: grant.created_at,
         };
         Ok(Place { instance, access_path: located.access_path })
+    }
+
+    /// How the gateway proves itself to the existing cloud's VNC servers.
+    async fn foreign_security(&self, uid: InstanceUid) -> Result<InstanceSecurity> {
+        let Some(files) = &self.config.openstack.nova_vencrypt else {
+            return Ok(InstanceSecurity::default());
+        };
+        let mut security =
+            InstanceSecurity { ca: Some(read(&files.ca).await?), ..InstanceSecurity::default() };
+        if let Some(client) = &files.client {
+            security.certificate = Some(read(&client.cert).await?);
+            // Sealed as every instance's is: the gateway has one way to open a key.
+            let key = Secret::new(read(&client.key).await?);
+            security.key = Some(self.vault.seal(Purpose::InstanceKey, &uid.to_string(), &key));
+        }
+        Ok(security)
     }
 
     /// Tells who calls, and asks the existing cloud's Keystone about a token that is not ours.
@@ -256,6 +274,13 @@ impl App {
             }
         }
     }
+}
+
+async fn read(path: &Path) -> Result<String> {
+    tokio::fs::read_to_string(path).await.map_err(|error| {
+        tracing::error!(path = %path.display(), %error, "a file of [openstack] nova_vencrypt cannot be read");
+        End::from(EndReason::InternalError).into()
+    })
 }
 
 /// The cloud of the configuration.

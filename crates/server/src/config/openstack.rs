@@ -7,7 +7,7 @@ use serde::Deserialize;
 use transom_model::endpoint::EndpointPolicy;
 use url::Url;
 
-use super::HumanDuration;
+use super::{HumanDuration, TlsFiles};
 
 /// The OpenStack and Rackspace front door.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Openstack {
     /// Where the consoles of that Nova may be; nowhere by default.
     #[serde(deserialize_with = "networks")]
     pub nova_targets: EndpointPolicy,
+    /// How those consoles' VNC servers are spoken to by TLS; none: they want neither TLS nor a password.
+    pub nova_vencrypt: Option<Vencrypt>,
     /// The project that those consoles belong to here; it is made where there is none.
     pub nova_project: String,
     /// The Keystone at which tokens are validated that are not ours, such as `https://keystone.example.com:5000/v3`.
@@ -46,12 +48,24 @@ impl Default for Openstack {
             xvpvnc_url: None,
             nova_url: None,
             nova_targets: EndpointPolicy::default(),
+            nova_vencrypt: None,
             nova_project: "nova".to_owned(),
             keystone_url: None,
             keystone_domain: "default".to_owned(),
             admin: CloudAdmin::default(),
         }
     }
+}
+
+/// VeNCrypt X509 with the existing cloud's VNC servers, as `[vnc] vencrypt_…` of Nova's own gateway. The files are PEM and
+/// are read at every connect, so that a renewed certificate needs no restart.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vencrypt {
+    /// The authorities of their certificates, which must bear the name or address that Nova tells.
+    pub ca: PathBuf,
+    /// The certificate chain that we show, and its key; none: we show none.
+    pub client: Option<TlsFiles>,
 }
 
 /// An administrator of the existing cloud: an application credential, or a user with a password. The secret itself is in

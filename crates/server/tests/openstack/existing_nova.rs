@@ -13,7 +13,8 @@ use transom_model::access_key::Role;
 use transom_server::Tls;
 use transom_server::app::instances::InstanceInput;
 use transom_server::app::{AuditQuery, Page};
-use transom_server::config::Config;
+use transom_server::config::{Config, TlsFiles, Vencrypt};
+use transom_testkit::certificate::Authority;
 use transom_testkit::chromium::Visit;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::xvnc::{Security, Xvnc};
@@ -134,6 +135,27 @@ async fn a_console_leads_only_where_the_list_allows() {
             assert_eq!(reason, "The instance's endpoint is not one that consoles may lead to.");
         }
         assert_eq!(opened.ok().map(drop), outcome, "{targets}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_compute_hosts_vnc_server_may_want_tls() {
+    let authority = Authority::new();
+    let (served, shown) = (authority.issue("compute"), authority.issue("gateway"));
+    let xvnc = tokio::task::spawn_blocking(move || Xvnc::start(Security::TlsAlone(&served))).await.unwrap();
+    let nova = House::start().await;
+    let endpoint = Some(xvnc.endpoint().parse().unwrap());
+    nova.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
+    let mut config = in_front_of(&nova, LOOPBACK, "").await;
+    let plain = House::start_with(config.clone(), Tls::Off).await;
+    let refused = Viewer::connect(plain.server.address(), &token(&nova).await).await.err().unwrap();
+    assert!(refused.starts_with("The VNC server offers no security type that can be used."), "{refused}");
+    let client = Some(TlsFiles { cert: shown.cert, key: shown.key });
+    for (ca, outcome) in [(authority.ca().to_owned(), Ok(())), (Authority::new().ca().to_owned(), Err(()))] {
+        config.openstack.nova_vencrypt = Some(Vencrypt { ca, client: client.clone() });
+        let front = House::start_with(config.clone(), Tls::Off).await;
+        let opened = Viewer::connect(front.server.address(), &token(&nova).await).await;
+        assert_eq!(opened.map(drop).map_err(drop), outcome);
     }
 }
 
