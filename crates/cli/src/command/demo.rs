@@ -8,10 +8,9 @@ use tokio::net::TcpListener;
 use transom_desktop::{Desktop, VncPassword};
 use transom_model::api::{ConsoleBody, InstanceBody, KeySecretBody, ProjectBody};
 use transom_server::config::Config;
-use transom_server::listener;
 use transom_server::{Options, Server, Tls};
 
-use super::serve::{Signals, raise_descriptor_limit, start_log};
+use super::serve::{self, Signals, raise_descriptor_limit, start_log};
 use crate::args::Demo;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -54,15 +53,13 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
     Ok(())
 }
 
+/// On the usual port, or where it is taken on any.
 fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    let bound = match (wanted, listener::bind(wanted.unwrap_or(usual))) {
-        (None, Err(_)) => listener::bind((Ipv4Addr::LOCALHOST, 0).into()),
-        (_, bound) => bound,
-    };
-    bound.map_err(|error| {
-        Failure::theirs(format_args!("cannot listen on {}: {error}", wanted.unwrap_or(usual)))
-    })
+    match wanted {
+        Some(wanted) => serve::listen(wanted),
+        None => serve::listen((Ipv4Addr::LOCALHOST, PORT).into())
+            .or_else(|_| serve::listen((Ipv4Addr::LOCALHOST, 0).into())),
+    }
 }
 
 /// Project, key, instance and console, through the same API that everybody uses.
@@ -98,18 +95,22 @@ fn introduce(
   # another console, for watching only
   {program} console demo --project demo --view-only --data {data}
 
-  # who is looking, and how to stop it
+  # who is looking; `session kill` with one of the ids ends it
   {program} session list --data {data}
 
-  # the same by the native API, as a program would
-  curl -s -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
+  # a console by the native API, as a program would ask for it
+  curl -sS -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
     {url}/api/v1/projects/demo/instances/demo/console
 
 {zenlayer}
 
-  # the same with OpenStack's own client (pip install python-openstackclient)
+  # the same by OpenStack's own client (pip install python-openstackclient)
   OS_AUTH_URL={url}/v3 OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID={id} \\
     OS_APPLICATION_CREDENTIAL_SECRET={secret} openstack console url show demo
+
+  # an address for a device, by VNC Cloud's API
+  curl -sS -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{\"allowedActions\":[\"listen\"]}}' \
+    {url}/cloud/1.1/static-address
 
 Ctrl-C ends the demo and removes everything.",
         id = key.id,
@@ -126,10 +127,9 @@ fn zenlayer(server: &Server, key: &KeySecretBody) -> String {
   sha() {{ openssl dgst -sha256 -r "$@" | cut -c 1-64; }}; now=$(date +%s) body='{{"instanceId":"{NAME}"}}'; \
   sum=$(printf 'POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n'$(printf "$body" | sha) | sha); \
   mac=$(printf "ZC2-HMAC-SHA256\n$now\n$sum" | sha -hmac {secret}); \
-  curl -s {url}/api/v2/zec -d "$body" -H 'content-type: application/json' -H "x-zc-timestamp: $now" \
+  curl -sS {url}/api/v2/zec -d "$body" -H 'content-type: application/json' -H "x-zc-timestamp: $now" \
     -H 'x-zc-version: 2025-09-01' -H 'x-zc-action: DescribeVncUrl' \
-    -H "authorization: ZC2-HMAC-SHA256 Credential={id}, SignedHeaders=content-type;host, Signature=$mac"
-"#,
+    -H "authorization: ZC2-HMAC-SHA256 Credential={id}, SignedHeaders=content-type;host, Signature=$mac""#,
         host = server.address(),
         url = server.admin().server,
         id = key.id,

@@ -1,8 +1,10 @@
 //! `transom serve`
 
 use std::io::{ErrorKind, IsTerminal as _};
+use std::net::SocketAddr;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use transom_server::config::{Config, TlsFiles};
@@ -43,17 +45,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     }
     let master_key =
         serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
-    let listener = listener::bind(serve.listen).map_err(|error| {
-        let failure = Failure::theirs(format_args!("cannot listen on {}: {error}", serve.listen));
-        match error.kind() {
-            ErrorKind::AddrInUse => failure.with_next_step(
-                "Another program listens there: end it, or name another address with --listen.",
-            ),
-            ErrorKind::AddrNotAvailable => failure
-                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
-            _ => failure,
-        }
-    })?;
+    let listener = listen(serve.listen)?;
     let options = Options { data: common.data.clone(), config, database: serve.database, tls, master_key };
     let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
     let signals = Signals::listen()?;
@@ -65,6 +57,21 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     tracing::info!(sessions = server.app().live.count(), "draining");
     server.stop().await;
     Ok(())
+}
+
+/// A listener, or what to do where there can be none.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    listener::bind(address).map_err(|error| {
+        let failure = Failure::theirs(format_args!("cannot listen on {address}: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => failure.with_next_step(
+                "Another program listens there: end it, or name another address with --listen.",
+            ),
+            ErrorKind::AddrNotAvailable => failure
+                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
+            _ => failure,
+        }
+    })
 }
 
 fn introduce(common: &Common, server: &Server) {

@@ -24,12 +24,12 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     let lines = said.lines().map(str::trim);
     let signed = lines.clone().find(|line| line.starts_with("sha() "));
     let commands: Vec<_> = lines.filter(|line| line.starts_with('/') || line.starts_with("curl ")).collect();
-    let [console, sessions, api] = commands[..] else { panic!("three commands to paste: {said}") };
+    let [console, sessions, asking, device] = commands[..] else { panic!("four commands to paste: {said}") };
     let second = program.paste(console);
     assert!(second.stdout.contains("/console#token="), "{second:?}");
     let sessions = program.paste(sessions);
     assert_eq!(sessions.code, 0, "{sessions:?}");
-    let api = program.paste(api);
+    let api = program.paste(asking);
     assert!(api.stdout.contains("/console#token="), "{api:?}");
     let openstack = said.lines().map(str::trim).find(|line| line.starts_with("OS_AUTH_URL="));
     let clients = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/clients/openstack/bin");
@@ -38,9 +38,20 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     assert!(shown.stdout.contains("vnc_auto.html?path=%3Ftoken%3D"), "{shown:?}");
     let signed = program.paste(signed.expect("a call to Zenlayer's door"));
     assert!(signed.stdout.contains("/console?token="), "{signed:?}");
+    let device = program.paste(device);
+    assert!(device.stdout.contains(r#""cloudAddress":"#), "{device:?}");
     // Watching is what it is for: the picture is there.
     Visit::to(second.stdout.trim()).with(["--device", "phone", "--theme", "dark"]).shot("demo-phone").run();
 
+    let port = url.split(['/', '#']).nth(2).expect("a URL names host and port");
+    let another = program.run(&format!("demo --no-open --listen {port}"));
+    assert!(another.stderr.contains("name another address with --listen"), "{another:?}");
+
     demo.terminate();
     assert_eq!(demo.wait(PATIENCE).code(), Some(0));
+    // Pasted too late, each says why it does nothing.
+    for late in [console, asking] {
+        let late = program.paste(late);
+        assert!(late.code != 0 && !late.stderr.is_empty(), "{late:?}");
+    }
 }
