@@ -341,6 +341,18 @@ mod tests {
     }
 
     #[test]
+    fn every_example_of_the_manual_is_a_configuration() {
+        let manual = include_str!("../../../docs/OPERATIONS.md");
+        let examples = manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+        for example in examples {
+            assert_eq!(Config::parse(example).err(), None, "{example}");
+            // What is commented out is one, too.
+            let whole: Vec<_> = example.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
+            assert_eq!(Config::parse(&whole.join("\n")).err(), None, "{example}");
+        }
+    }
+
+    #[test]
     fn a_typo_is_an_error_that_names_the_key() {
         let error = Config::parse("[console]\nidel = \"30m\"").expect_err("a typo");
         assert!(error.starts_with("console.idel: unknown field `idel`"), "{error}");

@@ -1,28 +1,26 @@
-//! Consoles and users of an existing cloud: who shows a token of it is asked about there, each time anew.
+//! Consoles: a token that is not ours becomes a grant while the existing Nova knows it, and leads where that Nova says.
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::access_key::Role;
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{Dialect, Grant};
-use transom_model::id::{GrantId, InstanceUid, RequestId};
+use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, SetBy};
-use transom_model::project::{Project, ProjectName};
+use transom_model::project::ProjectName;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{ConsoleTarget, ForeignGrant, StoreError, TokenStanding};
 
-use super::caller::Proof;
-use super::console::{Place, Visitor};
-use super::error::{Error, Needed, Result};
-use super::metrics::Lookup;
-use super::vault::Purpose;
-use super::{App, Caller, random};
-use crate::upstream::{Fault, Guest, Located, Upstream};
+use crate::app::console::{Place, Visitor};
+use crate::app::error::{Error, Result};
+use crate::app::metrics::Lookup;
+use crate::app::vault::Purpose;
+use crate::app::{App, random};
+use crate::upstream::Located;
 
 /// The grant is lengthened whenever its token is shown and the cloud still knows it: this is the time from there to the
 /// reservation.
@@ -35,7 +33,7 @@ impl App {
             return Ok(());
         }
         let name = self.foreign_project_name()?;
-        let id = transom_model::id::ProjectId(random::ordered_uuid());
+        let id = ProjectId(random::ordered_uuid());
         let audit = AuditEntry {
             request: None,
             actor: Actor::Transom,
@@ -59,7 +57,7 @@ impl App {
     }
 
     /// Asks the existing cloud about a console token that is not ours: what its grant is found by, and where it leads.
-    pub(super) async fn adopt(
+    pub(in crate::app) async fn adopt(
         &self,
         token: &str,
         visitor: Visitor,
@@ -102,7 +100,7 @@ impl App {
     }
 
     /// Whether a console token that is not ours would open something now. Nothing is used up.
-    pub(super) async fn is_foreign_console(&self, token: &str, source: IpAddr) -> Result<bool> {
+    pub(in crate::app) async fn is_foreign_console(&self, token: &str, source: IpAddr) -> Result<bool> {
         if self.look_up_console(token, source).await?.is_none() {
             return Ok(false);
         }
@@ -119,7 +117,7 @@ impl App {
     }
 
     /// Where a session leads: its instance, or what the existing cloud says now.
-    pub(super) async fn place_of(
+    pub(in crate::app) async fn place_of(
         &self,
         target: &mut ConsoleTarget,
         located: Option<Located>,
@@ -169,47 +167,6 @@ impl App {
         Ok(security)
     }
 
-    /// Tells who calls, and asks the existing cloud's Keystone about a token that is not ours.
-    pub async fn authenticate_or_ask(&self, proof: &Proof, source: IpAddr) -> Result<Caller> {
-        let (Proof::Token(token), Some(upstream)) = (proof, &self.upstream) else {
-            return self.authenticate(proof, source).await;
-        };
-        if !upstream.validates(token.expose()) {
-            return self.authenticate(proof, source).await;
-        }
-        match self.authenticate_token(token).await {
-            Err(Error::Unauthenticated(why)) => {
-                let answer = self.guarded_lookup(Lookup::UserToken, source, upstream.validate(token)).await?;
-                match answer {
-                    Some(guest) => self.admit_guest(guest).await,
-                    None => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
-                }
-            }
-            other => other,
-        }
-    }
-
-    /// A guest is a caller where its project is one of ours: by its id there, or by its name in the configured domain.
-    async fn admit_guest(&self, guest: Guest) -> Result<Caller> {
-        let project = match self.project_called(&guest.project_id).await? {
-            None if guest.project_domain == self.config.openstack.keystone_domain => {
-                self.project_called(&guest.project_name).await?
-            }
-            found => found,
-        };
-        match (project, guest.role) {
-            (Some(project), Some(role)) => Ok(Caller::Guest { user: guest.user, project: project.id, role }),
-            _ => Err(Error::Forbidden { needed: Needed::Role(Role::Reader) }),
-        }
-    }
-
-    async fn project_called(&self, name: &str) -> Result<Option<Project>> {
-        match name.parse::<ProjectName>() {
-            Ok(name) => Ok(self.store.project_named(&name).await?),
-            Err(_) => Ok(None),
-        }
-    }
-
     fn foreign_project_name(&self) -> Result<ProjectName> {
         let name = &self.config.openstack.nova_project;
         name.parse().map_err(|error| Error::invalid("openstack.nova_project", error))
@@ -237,43 +194,6 @@ impl App {
             None => Err(End::from(EndReason::TokenExpired).into()),
         }
     }
-
-    /// Asks, where this source has not missed too often lately.
-    async fn guarded_lookup<T>(
-        &self,
-        what: Lookup,
-        source: IpAddr,
-        lookup: impl Future<Output = Result<T, Fault>>,
-    ) -> Result<Option<T>> {
-        // Paid in advance, so that many at once are counted as well; who shows a good token gets it back.
-        if !self.misses.take(source) {
-            self.metrics.lookup(what, "limited");
-            return Err(Error::RateLimited);
-        }
-        let found = self.counted(what, lookup.await);
-        if !matches!(found, Ok(None)) {
-            self.misses.give_back(source);
-        }
-        found
-    }
-
-    fn counted<T>(&self, what: Lookup, looked_up: Result<T, Fault>) -> Result<Option<T>> {
-        match looked_up {
-            Ok(found) => {
-                self.metrics.lookup(what, "known");
-                Ok(Some(found))
-            }
-            Err(Fault::Unknown) => {
-                self.metrics.lookup(what, "unknown");
-                Ok(None)
-            }
-            Err(Fault::Unavailable(cause)) => {
-                self.metrics.lookup(what, "failed");
-                tracing::warn!(cause, "the existing cloud could not be asked");
-                Err(End::from(EndReason::CloudUnavailable).into())
-            }
-        }
-    }
 }
 
 async fn read(path: &Path) -> Result<String> {
@@ -281,14 +201,4 @@ async fn read(path: &Path) -> Result<String> {
         tracing::error!(path = %path.display(), %error, "a file of [openstack] nova_vencrypt cannot be read");
         End::from(EndReason::InternalError).into()
     })
-}
-
-/// The cloud of the configuration.
-pub(crate) fn upstream(config: &crate::config::Config) -> std::result::Result<Option<Upstream>, String> {
-    let openstack = &config.openstack;
-    if openstack.nova_url.is_some() {
-        let named = openstack.nova_project.parse::<ProjectName>();
-        named.map_err(|error| format!("nova_project: {error}"))?;
-    }
-    Upstream::new(openstack)
 }

@@ -1,0 +1,55 @@
+//! Guests: users of an existing cloud, who show a token of its Keystone.
+
+use std::net::IpAddr;
+
+use transom_model::access_key::Role;
+use transom_model::project::{Project, ProjectName};
+
+use crate::app::caller::Proof;
+use crate::app::error::{Error, Needed, Result};
+use crate::app::metrics::Lookup;
+use crate::app::{App, Caller};
+use crate::upstream::Guest;
+
+impl App {
+    /// Tells who calls, and asks the existing cloud's Keystone about a token that is not ours.
+    pub async fn authenticate_or_ask(&self, proof: &Proof, source: IpAddr) -> Result<Caller> {
+        let (Proof::Token(token), Some(upstream)) = (proof, &self.upstream) else {
+            return self.authenticate(proof, source).await;
+        };
+        if !upstream.validates(token.expose()) {
+            return self.authenticate(proof, source).await;
+        }
+        match self.authenticate_token(token).await {
+            Err(Error::Unauthenticated(why)) => {
+                let answer = self.guarded_lookup(Lookup::UserToken, source, upstream.validate(token)).await?;
+                match answer {
+                    Some(guest) => self.admit_guest(guest).await,
+                    None => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// A guest is a caller where its project is one of ours: by its id there, or by its name in the configured domain.
+    async fn admit_guest(&self, guest: Guest) -> Result<Caller> {
+        let project = match self.project_called(&guest.project_id).await? {
+            None if guest.project_domain == self.config.openstack.keystone_domain => {
+                self.project_called(&guest.project_name).await?
+            }
+            found => found,
+        };
+        match (project, guest.role) {
+            (Some(project), Some(role)) => Ok(Caller::Guest { user: guest.user, project: project.id, role }),
+            _ => Err(Error::Forbidden { needed: Needed::Role(Role::Reader) }),
+        }
+    }
+
+    async fn project_called(&self, name: &str) -> Result<Option<Project>> {
+        match name.parse::<ProjectName>() {
+            Ok(name) => Ok(self.store.project_named(&name).await?),
+            Err(_) => Ok(None),
+        }
+    }
+}

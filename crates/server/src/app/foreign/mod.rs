@@ -1,0 +1,64 @@
+//! Consoles and users of an existing cloud: who shows a token of it is asked about there, each time anew.
+
+mod consoles;
+mod guests;
+
+use std::net::IpAddr;
+
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::project::ProjectName;
+
+use super::App;
+use super::error::{Error, Result};
+use super::metrics::Lookup;
+use crate::upstream::{Fault, Upstream};
+
+/// The cloud of the configuration.
+pub(crate) fn upstream(config: &crate::config::Config) -> std::result::Result<Option<Upstream>, String> {
+    let openstack = &config.openstack;
+    if openstack.nova_url.is_some() {
+        let named = openstack.nova_project.parse::<ProjectName>();
+        named.map_err(|error| format!("nova_project: {error}"))?;
+    }
+    Upstream::new(openstack)
+}
+
+impl App {
+    /// Asks, where this source has not missed too often lately.
+    async fn guarded_lookup<T>(
+        &self,
+        what: Lookup,
+        source: IpAddr,
+        lookup: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<Option<T>> {
+        // Paid in advance, so that many at once are counted as well; who shows a good token gets it back.
+        if !self.misses.take(source) {
+            self.metrics.lookup(what, "limited");
+            return Err(Error::RateLimited);
+        }
+        let found = self.counted(what, lookup.await);
+        if !matches!(found, Ok(None)) {
+            self.misses.give_back(source);
+        }
+        found
+    }
+
+    fn counted<T>(&self, what: Lookup, looked_up: Result<T, Fault>) -> Result<Option<T>> {
+        match looked_up {
+            Ok(found) => {
+                self.metrics.lookup(what, "known");
+                Ok(Some(found))
+            }
+            Err(Fault::Unknown) => {
+                self.metrics.lookup(what, "unknown");
+                Ok(None)
+            }
+            Err(Fault::Unavailable(cause)) => {
+                self.metrics.lookup(what, "failed");
+                tracing::warn!(cause, "the existing cloud could not be asked");
+                Err(End::from(EndReason::CloudUnavailable).into())
+            }
+        }
+    }
+}
