@@ -18,8 +18,8 @@ fn look_at(program: &Program, url: &str) {
 }
 
 /// What a URL was asked for with, and by which call.
-fn is_found(program: &Program, request: &str, url: &str, dialect: &str, key: &str) {
-    assert!(program.log().contains(request), "the log has no {request}");
+fn is_found(program: &mut Program, request: &str, url: &str, dialect: &str, key: &str) {
+    program.server().stderr().expect(request, PATIENCE);
     let asked = program.ask_json(&format!("audit --request {request}"));
     let created = &asked[0];
     for (member, expected) in [
@@ -44,13 +44,13 @@ fn is_found(program: &Program, request: &str, url: &str, dialect: &str, key: &st
     assert!(
         told.iter().all(|record| record["project"] == created["project"] && record["dialect"] == dialect)
     );
-    assert!(program.log().contains(grant), "the log has no {grant}");
+    program.server().stderr().expect(grant, PATIENCE);
 }
 
 #[test]
 fn a_console_of_each_door_is_found_by_the_request_id_that_its_caller_was_given() {
     let screen = Xvnc::start(Security::None);
-    let program = lab(transom());
+    let mut program = lab(transom());
     add(&program, "web-1", &screen.endpoint(), "");
     let key = program.ask_json("key add --project lab");
     let (id, secret) = (key["id"].as_str().expect("an id"), key["secret"].as_str().expect("a secret"));
@@ -63,7 +63,7 @@ fn a_console_of_each_door_is_found_by_the_request_id_that_its_caller_was_given()
     ));
     let answer: Value = serde_json::from_str(&zenlayer.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    is_found(&program, &text(&answer["requestId"]), &text(&answer["url"]), "zenlayer", id);
+    is_found(&mut program, &text(&answer["requestId"]), &text(&answer["url"]), "zenlayer", id);
 
     let openstack = program.paste(&format!(
         "curl -si -u {id}:{secret} {url}/v2.1/servers/web-1/action -H 'content-type: application/json' \
@@ -73,5 +73,5 @@ fn a_console_of_each_door_is_found_by_the_request_id_that_its_caller_was_given()
     let answer: Value = serde_json::from_str(body).expect("JSON");
     let request =
         head.lines().find_map(|line| line.strip_prefix("x-compute-request-id: ")).expect("a request id");
-    is_found(&program, request, &text(&answer["console"]["url"]), "openstack", id);
+    is_found(&mut program, request, &text(&answer["console"]["url"]), "openstack", id);
 }
