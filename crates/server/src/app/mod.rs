@@ -11,6 +11,7 @@ pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
 pub mod live;
+pub(crate) mod lookup;
 pub mod metrics;
 mod misses;
 pub(crate) mod network;
@@ -57,6 +58,7 @@ pub struct App {
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     pub(crate) failures: caller::FailureBudget,
+    pub(crate) lookups: lookup::Lookups,
     /// What the store is still to be told.
     pub(crate) debts: Debts,
     /// The existing cloud that we stand in front of.
@@ -96,6 +98,7 @@ impl App {
             misses: MissBudget::new(config.limits.foreign_misses),
             repetition: Repetition::new(config.limits.sessions_per_grant),
             metrics: Metrics::default(),
+            lookups: lookup::Lookups::default(),
             debts: Debts::default(),
             changed: Notify::new(),
             store,

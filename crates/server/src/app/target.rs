@@ -1,18 +1,15 @@
 //! Targets: where a console may lead. A name is resolved once, checked, and that address is dialled.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::endpoint::{Endpoint, is_refused_always};
+use transom_model::id::ProjectId;
 use transom_model::instance::{Instance, SetBy};
 
 use super::App;
-
-/// Resolvers that take longer answer nobody in time.
-const RESOLVE: Duration = Duration::from_secs(5);
 
 /// Where to dial; already allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +37,7 @@ impl App {
                     SetBy::Project => policy.allows_address(address, *port),
                     SetBy::Cloud => self.config.openstack.nova_targets.allows_address(address, *port),
                 };
-                let mut addresses = resolve(host, *port).await?;
+                let mut addresses = self.resolve(instance.project, host, *port).await?;
                 // A second look-up could answer differently and walk past the allow-list: only these are dialled.
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
@@ -53,17 +50,18 @@ impl App {
     }
 }
 
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, End> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let unresolved = |why: String| End::new(EndReason::EndpointUnresolved, format!("{host}: {why}"));
-    match tokio::time::timeout(RESOLVE, tokio::net::lookup_host((host, port))).await {
-        Err(_) => Err(unresolved("the resolver did not answer in time".to_owned())),
-        Ok(Err(error)) => Err(unresolved(error.to_string())),
-        Ok(Ok(addresses)) => {
-            let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() { Err(unresolved("it has no address".to_owned())) } else { Ok(addresses) }
+impl App {
+    async fn resolve(&self, project: ProjectId, host: &str, port: u16) -> Result<Vec<SocketAddr>, End> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
         }
+        let name = host.to_owned();
+        let look = move || Ok((name.as_str(), port).to_socket_addrs()?.collect::<Vec<_>>());
+        let found = self.lookups.run(project, look).await.map_err(|error| error.to_string());
+        let found = found.and_then(|addresses| match addresses.is_empty() {
+            true => Err("it has no address".to_owned()),
+            false => Ok(addresses),
+        });
+        found.map_err(|why| End::new(EndReason::EndpointUnresolved, format!("{host}: {why}")))
     }
 }

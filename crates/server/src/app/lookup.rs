@@ -1,0 +1,110 @@
+//! Look-ups of names: each keeps a thread until the system's resolver gives up, so there are only so many at once.
+//!
+//! The threads are shared with the database. A look-up that nobody waits for any more still has its thread, so it keeps its
+//! place as well.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use transom_model::id::ProjectId;
+
+/// Resolvers that take longer answer nobody in time.
+const RESOLVE: Duration = Duration::from_secs(5);
+/// A name server of one project's that never answers holds up that project's look-ups only.
+const PER_PROJECT: usize = 8;
+/// A small part of the threads that there are for all that blocks.
+const IN_ALL: usize = 64;
+
+/// The places for look-ups.
+pub(crate) struct Lookups {
+    in_all: Arc<Semaphore>,
+    by_project: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self { in_all: Arc::new(Semaphore::new(IN_ALL)), by_project: Mutex::default() }
+    }
+}
+
+impl Lookups {
+    /// What a blocking look-up on behalf of a project finds; an error of the kind `TimedOut` where that takes too long.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        project: ProjectId,
+        look: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let own = self.of_project(project);
+        let found = timeout(RESOLVE, async {
+            let places = (own.acquire_owned().await, Arc::clone(&self.in_all).acquire_owned().await);
+            let looked = spawn_blocking(move || {
+                let found = look();
+                drop(places);
+                found
+            });
+            looked.await.map_err(io::Error::other)?
+        });
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the resolver did not answer in time");
+        found.await.map_err(late)?
+    }
+
+    /// A project's places. Those of projects that look nothing up are forgotten.
+    fn of_project(&self, project: ProjectId) -> Arc<Semaphore> {
+        let mut by_project = self.by_project.lock();
+        by_project.retain(|_, places| Arc::strong_count(places) > 1);
+        let places = by_project.entry(project).or_insert_with(|| Arc::new(Semaphore::new(PER_PROJECT)));
+        Arc::clone(places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use futures_util::future::join_all;
+    use tokio::time::{advance, pause, resume};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const GREEDY: ProjectId = ProjectId(Uuid::from_u128(1));
+    const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));
+
+    /// What becomes of a look-up that has to wait for ever.
+    async fn waited<T>(look_up: impl Future<Output = T>) -> T {
+        let time = async {
+            pause();
+            advance(RESOLVE).await;
+            resume();
+        };
+        tokio::join!(look_up, time).0
+    }
+
+    fn is_late<T>(found: &io::Result<T>) -> bool {
+        found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    #[tokio::test]
+    async fn a_project_whose_names_are_never_resolved_starves_only_itself() {
+        let lookups = Lookups::default();
+        let (hooks, lines): (Vec<_>, Vec<_>) = (0..PER_PROJECT).map(|_| channel::<()>()).unzip();
+        let hanging = lines.into_iter().map(|line| {
+            // It hangs until its hook is dropped.
+            lookups.run(GREEDY, move || Ok(line.recv().is_err()))
+        });
+        assert!(waited(join_all(hanging)).await.iter().all(is_late));
+        let refused = waited(lookups.run(GREEDY, || Ok(()))).await;
+        assert!(is_late(&refused), "what was given up has its thread still");
+        assert_eq!(lookups.run(OTHER, || Ok("found")).await.expect("a place"), "found");
+        drop(hooks);
+        assert_eq!(lookups.run(GREEDY, || Ok("found")).await.expect("a place again"), "found");
+        lookups.run(OTHER, || Ok(())).await.expect("a place");
+        assert!(!lookups.by_project.lock().contains_key(&GREEDY), "idle projects are forgotten");
+    }
+}
