@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{Interval, timeout};
 use tokio_util::sync::CancellationToken;
 use transom_model::EndReason;
+use transom_store::Store;
 
 use super::{App, watch};
 
@@ -44,7 +45,12 @@ impl App {
         pulse.tick().await;
         let begun = Instant::now();
         match self.sweep().await {
-            Ok(()) => Some(begun),
+            Ok(more) => {
+                if more {
+                    pulse.reset_immediately();
+                }
+                Some(begun)
+            }
             Err(error) => {
                 tracing::warn!(%error, "the database did not hear this node; it tries again");
                 None
@@ -52,12 +58,15 @@ impl App {
         }
     }
 
-    async fn sweep(&self) -> super::Result<()> {
-        for swept in self.store.sweep(self.node).await? {
+    /// Ends some of what lapsed; whether there may be more.
+    async fn sweep(&self) -> super::Result<bool> {
+        let round = self.store.sweep(self.node).await?;
+        let more = round.len() >= Store::SWEEP as usize;
+        for swept in round {
             self.metrics.session_ended(swept.reason);
             tracing::info!(session = %swept.session, grant = %swept.grant, reason = %swept.reason, "session lapsed");
         }
-        Ok(())
+        Ok(more)
     }
 
     fn give_up(&self) {

@@ -13,7 +13,7 @@ use super::App;
 const POLL: Duration = Duration::from_millis(500);
 /// Old rows are deleted in small pieces, so that no writer waits long.
 const FORGET: Duration = Duration::from_secs(60);
-const FORGET_ROWS: u32 = 1000;
+const FORGET_ROWS: u32 = 200;
 
 /// Runs until told to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -22,10 +22,16 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut seen = None;
     loop {
         let done = tokio::select! {
+            // Forgetting comes last: however much there is of it, what is revoked ends within its second.
+            biased;
             () = stop.cancelled() => return,
             () = app.changed.notified() => app.enforce(&mut seen).await,
             _ = poll.tick() => app.enforce_if_changed(&mut seen).await,
-            _ = forget.tick() => app.forget().await,
+            _ = forget.tick() => app.forget().await.map(|more| {
+                if more {
+                    forget.reset_immediately();
+                }
+            }),
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the watch could not do its round; it tries again");
@@ -63,7 +69,8 @@ impl App {
         Ok(())
     }
 
-    async fn forget(&self) -> super::Result<()> {
+    /// Deletes some of what is old; whether there may be more.
+    async fn forget(&self) -> super::Result<bool> {
         self.failures.tidy();
         self.misses.tidy();
         self.repetition.tidy();
@@ -74,8 +81,8 @@ impl App {
             audit_before: now.minus(retention.audit.0),
             limit: FORGET_ROWS,
         };
-        self.store.delete_old(old).await?;
-        self.store.delete_expired_tokens(FORGET_ROWS).await?;
-        Ok(())
+        let deleted = self.store.delete_old(old).await?;
+        let tokens = self.store.delete_expired_tokens(FORGET_ROWS).await?;
+        Ok([deleted.grants, deleted.audit_records, tokens].iter().any(|rows| *rows >= FORGET_ROWS.into()))
     }
 }

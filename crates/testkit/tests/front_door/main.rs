@@ -8,6 +8,7 @@ mod flow;
 mod handshakes;
 mod http_connections;
 mod instances;
+mod leftovers;
 mod metrics;
 mod native_api;
 mod one_port;

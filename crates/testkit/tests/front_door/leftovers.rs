@@ -1,0 +1,58 @@
+//! What lapsed and what is old: all of it goes soon, however much there is.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::time::timeout;
+use transom_testkit::wait::{until, within};
+use transom_testkit::{Script, TestServer, clock};
+
+use crate::stage::{Stage, exchanged};
+
+/// More than one round takes.
+const MANY: usize = 250;
+/// What the tests wait out: the database's clock is not theirs to turn.
+const SHORT: Duration = Duration::from_secs(1);
+
+async fn outlived() {
+    let begun = Instant::now();
+    until("it is too late for all of them", || begun.elapsed() > SHORT + SHORT / 4).await;
+}
+
+#[tokio::test]
+async fn many_sessions_that_nobody_came_back_to_lapse_together() {
+    let server = TestServer::setup().config(|config| config.console.resume.0 = SHORT);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let token = stage.server.console_with(&stage.id, json!({ "uses": MANY })).await.token;
+    for _ in 0..MANY {
+        exchanged(&stage.server, json!({ "token": token })).await;
+    }
+    outlived().await;
+    // One beat of the node's heart; the next would come too late.
+    clock::pass(Duration::from_secs(5)).await;
+    let lapsed = async || {
+        stage.server.api().metric(r#"transom_sessions_ended_total{reason="viewer-lost"}"#).await as usize
+    };
+    let all = timeout(Duration::from_secs(4), async { while lapsed().await < MANY {} });
+    assert!(all.await.is_ok(), "only {} ended", lapsed().await);
+}
+
+#[tokio::test]
+async fn many_old_grants_are_forgotten_together() {
+    let server = TestServer::setup().config(|config| {
+        config.retention.grants.0 = Duration::ZERO;
+        config.grants.native.ttl.0 = SHORT;
+    });
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let mut newest = String::new();
+    for _ in 0..MANY {
+        newest = stage.server.console(&stage.id).await.grant;
+    }
+    outlived().await;
+    clock::pass(Duration::from_secs(60)).await;
+    let path = format!("/api/v1/grants/{newest}");
+    within("the newest is forgotten too", async {
+        while stage.server.api().get(&path).await.status != 404 {}
+    })
+    .await;
+}
