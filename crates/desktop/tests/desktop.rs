@@ -261,3 +261,19 @@ async fn shutting_down_closes_every_connection() {
     assert!(timeout(DEADLINE, viewer.stream.read_u8()).await.unwrap().is_err());
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_desktop_that_was_full_takes_viewers_again() {
+    let desktop = Desktop::new().bind("127.0.0.1:0").await.unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..70 {
+        crowd.push(TcpStream::connect(desktop.local_addr()).await.unwrap());
+    }
+    // The last that are let in have been greeted: the house is full.
+    let mut greeting = [0; 12];
+    for stream in &mut crowd[..64] {
+        timeout(DEADLINE, stream.read_exact(&mut greeting)).await.unwrap().unwrap();
+    }
+    drop(crowd);
+    Viewer::watch(&desktop).await;
+}
