@@ -113,13 +113,13 @@ impl Certificate {
             if now == seen {
                 continue;
             }
+            seen = now;
             match load(&files) {
                 Ok(key) => {
                     self.current.0.store(Arc::new(key));
                     tracing::info!(certificate = %files.cert.display(), "the new certificate is in use");
-                    seen = now;
                 }
-                // Certificate and key are written one after the other: the next look will find a pair.
+                // Certificate and key are written one after the other: the second changes them again.
                 Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the old one stays"),
             }
         }

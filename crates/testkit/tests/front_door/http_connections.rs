@@ -33,15 +33,29 @@ async fn status(stream: &mut Box<dyn Duplex>) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-#[tokio::test]
-async fn who_asks_and_never_reads_the_answers_is_let_go() {
-    let server = TestServer::start().await;
+/// A connection whose other end asks, and never reads the answers.
+async fn stalled(server: &TestServer) -> Box<dyn Duplex> {
     let mut stream = server.viewer().bare().await;
     let questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
     // Once the answers stand still, so do the questions.
     while let Ok(written) = timeout(Duration::from_millis(500), stream.write_all(&questions)).await {
         written.unwrap();
     }
+    stream
+}
+
+#[tokio::test]
+async fn a_stalled_connection_does_not_hold_up_the_end() {
+    let server = TestServer::setup().config(|config| config.limits.drain.0 = Duration::from_secs(600));
+    let server = server.start().await;
+    let _stalled = stalled(&server).await;
+    within("the end", server.stop()).await;
+}
+
+#[tokio::test]
+async fn who_asks_and_never_reads_the_answers_is_let_go() {
+    let server = TestServer::start().await;
+    let _stalled = stalled(&server).await;
     server.api().get("/healthz").await;
     clock::pass(Duration::from_secs(31)).await;
     until_alone(&server).await;

@@ -13,7 +13,7 @@ use transom_server::Tls;
 use transom_server::config::TlsFiles;
 use transom_testkit::duplex::{Duplex, Route};
 use transom_testkit::wait::within;
-use transom_testkit::{Instance, Opening, Script, TestServer, clock};
+use transom_testkit::{Instance, Opening, Script, TestServer, clock, log};
 
 use crate::stage::{Stage, assert_live};
 
@@ -82,9 +82,19 @@ async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
     let mut viewer = server.viewer().token(&token).tls(Arc::clone(&old)).view().await;
     let mut guest = machine.guest().await;
 
-    // First a pair that does not fit: the old one stays.
+    guest.send(b"pixels");
+    assert_eq!(viewer.take(6).await.unwrap(), b"pixels", "it is more than a handshake");
+
+    // First a pair that does not fit: the old one stays, and that is said once.
+    let log = log::capture();
     std::fs::write(&files.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    look_again(&server).await;
+    for _ in 0..3 {
+        look_again(&server).await;
+    }
+    let key = files.key.display().to_string();
+    let said = log.text();
+    let said = said.lines().filter(|line| line.contains("the old one stays") && line.contains(&key));
+    assert_eq!(said.count(), 1);
     assert_eq!(
         status_of(&mut server.viewer().tls(Arc::clone(&old)).bare().await, HEALTH).await,
         "HTTP/1.1 200"
