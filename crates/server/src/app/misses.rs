@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::network;
+
 /// The time in which a source's allowance comes back whole.
 const PERIOD: Duration = Duration::from_secs(60);
 
@@ -27,7 +29,7 @@ impl MissBudget {
 
     /// Takes one from the source's allowance; false where nothing is left.
     pub(crate) fn take(&self, source: IpAddr) -> bool {
-        let source = source.to_canonical();
+        let source = network::of(source);
         if source.is_loopback() {
             return true;
         }
@@ -43,7 +45,7 @@ impl MissBudget {
 
     /// It was no miss.
     pub(crate) fn give_back(&self, source: IpAddr) {
-        if let Some(bucket) = self.buckets.lock().get_mut(&source.to_canonical()) {
+        if let Some(bucket) = self.buckets.lock().get_mut(&network::of(source)) {
             bucket.left = (bucket.left + 1.0).min(self.most);
         }
     }

@@ -37,19 +37,34 @@ impl Source {
         if !config.trusts(peer) {
             return Self { address: peer, https: connection.tls };
         }
-        let entries = headers.get_all(FORWARDED_FOR).into_iter().filter_map(|value| value.to_str().ok());
-        let chain: Vec<IpAddr> = entries
-            .flat_map(|value| value.split(','))
-            .filter_map(|entry| entry.trim().parse().ok())
-            .collect();
-        // The right-most address that is not a proxy of ours is the last one that somebody we trust has seen.
-        let address = chain.into_iter().rev().find(|address| !config.trusts(*address)).unwrap_or(peer);
+        let address = last_hop(peer, headers, config);
         let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
-        Self {
-            address: address.to_canonical(),
-            https: proto.map_or(connection.tls, |proto| proto == "https"),
+        Self { address, https: proto.map_or(connection.tls, |proto| proto == "https") }
+    }
+}
+
+/// The last address that somebody we trust has seen: each trusted hop, from the right, says who was in front of it. What
+/// stands left of an entry that cannot be read was written by nobody knows whom.
+fn last_hop(peer: IpAddr, headers: &HeaderMap, config: &Http) -> IpAddr {
+    let mut last = peer;
+    let values: Vec<_> = headers.get_all(FORWARDED_FOR).into_iter().collect();
+    for value in values.into_iter().rev() {
+        for entry in value.to_str().unwrap_or_default().rsplit(',') {
+            let Some(hop) = hop(entry.trim()) else { return last };
+            last = hop;
+            if !config.trusts(hop) {
+                return last;
+            }
         }
     }
+    last
+}
+
+/// An address as proxies write it: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`.
+fn hop(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
+    let address = bare.parse().or_else(|_| entry.parse().map(|address: SocketAddr| address.ip()));
+    address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
 impl<S: Sync> FromRequestParts<S> for Source {
@@ -77,5 +92,26 @@ mod tests {
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("network")];
         let source = Source::read(connection, &headers, &config);
         assert_eq!(source, Source { address: "192.0.2.7".parse().expect("address"), https: true });
+    }
+    #[test]
+    fn nothing_left_of_an_entry_that_cannot_be_read_is_believed() {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().expect("network")];
+        let config = Http { trusted_proxies, ..Http::default() };
+        let peer = "10.0.0.1".parse().expect("address");
+        for (forwarded, expected) in [
+            ("6.6.6.6, 203.0.113.9:4711", "203.0.113.9"),
+            ("6.6.6.6, [2001:db8::1]:4711", "2001:db8::1"),
+            ("6.6.6.6, [2001:db8::1], 10.0.0.2:80", "2001:db8::1"),
+            ("6.6.6.6, ::ffff:192.0.2.7", "192.0.2.7"),
+            ("6.6.6.6, unknown, 10.0.0.2", "10.0.0.2"),
+            ("6.6.6.6, _hidden", "10.0.0.1"),
+            ("6.6.6.6,", "10.0.0.1"),
+            ("", "10.0.0.1"),
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, forwarded.parse().expect("value"));
+            assert_eq!(last_hop(peer, &headers, &config).to_string(), expected, "{forwarded}");
+        }
     }
 }

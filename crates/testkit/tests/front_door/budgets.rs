@@ -86,6 +86,22 @@ async fn who_guesses_too_often_is_told_to_wait_and_nobody_else_is() {
 }
 
 #[tokio::test]
+async fn an_ipv6_network_is_one_source_and_a_proxy_may_write_ports() {
+    let server = behind_proxy(2).await;
+    for (from, status) in [
+        ("2001:db8:0:1::1", 401),
+        ("[2001:db8:0:1::2]:4711", 401),
+        ("2001:db8:0:1:ffff::3", 429),
+        ("2001:db8:0:2::1", 401),
+        ("6.6.6.6, 192.0.2.1:1000", 401),
+        ("7.7.7.7, 192.0.2.1:1001", 401),
+        ("8.8.8.8, 192.0.2.1", 429),
+    ] {
+        assert_eq!(guess(&server, from).await.status, status, "{from}");
+    }
+}
+
+#[tokio::test]
 async fn guessed_tokens_count_as_failed_attempts_on_every_way_in() {
     let stage = Stage::on(behind_proxy(2).await, Script::default()).await;
     let token = stage.token().await;
