@@ -262,8 +262,11 @@ impl App {
         };
         match committed {
             Commit::Live => {
-                self.metrics.sessions_started.inc();
-                self.metrics.grant(claim.target.grant.dialect, "opened");
+                // A page that comes back goes on with a session that was counted before.
+                if claim.target.state == SessionState::Reserved {
+                    self.metrics.sessions_started.inc();
+                    self.metrics.grant(claim.target.grant.dialect, "opened");
+                }
                 Ok(())
             }
             Commit::Ended(reason) => Err(End::from(reason).into()),

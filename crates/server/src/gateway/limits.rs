@@ -14,6 +14,8 @@ pub const PING_EVERY: Duration = Duration::from_secs(20);
 pub const VIEWER_SILENCE: Duration = Duration::from_secs(65);
 /// A viewer that takes nothing for this long is gone; waiting longer pins the instance's screen.
 pub const VIEWER_STALL: Duration = Duration::from_secs(65);
+/// An instance that takes no input for this long hangs; its viewer is not heard meanwhile.
+pub const INSTANCE_STALL: Duration = Duration::from_secs(65);
 /// How long a close frame may take to be answered before the connection is dropped.
 pub const CLOSE: Duration = Duration::from_secs(3);
 /// What remains to be sent after the instance closed may take this long.

@@ -16,7 +16,7 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_rfb::{ClientFilter, ClientMessageError};
 
-use super::limits::{LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
+use super::limits::{INSTANCE_STALL, LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
 use crate::app::live::Traffic;
@@ -54,6 +54,10 @@ pub(super) struct Pump<'a> {
     next_ping: Instant,
     last_activity: Instant,
     viewer_alive: Instant,
+    /// The viewer has not taken all, and last took something then.
+    viewer_behind: Option<Instant>,
+    /// The instance has not taken all, and last took something then. The viewer is not read meanwhile.
+    instance_behind: Option<Instant>,
     /// The viewer closed its half.
     viewer_done: bool,
     /// The instance was told so.
@@ -90,6 +94,8 @@ impl<'a> Pump<'a> {
             next_ping: now + PING_EVERY,
             last_activity: now,
             viewer_alive: now,
+            viewer_behind: None,
+            instance_behind: None,
             viewer_done: false,
             instance_told: false,
             instance_done: false,
@@ -132,12 +138,15 @@ impl<'a> Pump<'a> {
         for _ in 0..TURN {
             let waiting = self.viewer.waiting();
             let drained = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
-            if self.viewer.waiting() < waiting {
+            let taken = self.viewer.waiting() < waiting;
+            if taken {
                 self.viewer_alive = Instant::now();
             }
             if drained.is_pending() {
+                fall_behind(&mut self.viewer_behind, taken);
                 return Ok(Turn::Waiting);
             }
+            self.viewer_behind = None;
             if self.instance_done {
                 return Err(EndReason::InstanceGone.into());
             }
@@ -167,14 +176,13 @@ impl<'a> Pump<'a> {
 
     fn poll_to_instance(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
         for _ in 0..TURN {
-            if self
-                .to_instance
-                .poll_drain(&mut self.instance, cx)
-                .map_err(|error| instance_lost(&error))?
-                .is_pending()
-            {
+            let waiting = self.to_instance.waiting();
+            let drained = self.to_instance.poll_drain(&mut self.instance, cx);
+            if drained.map_err(|error| instance_lost(&error)).is_pending() {
+                fall_behind(&mut self.instance_behind, self.to_instance.waiting() < waiting);
                 return Ok(Turn::Waiting);
             }
+            self.instance_behind = None;
             if self.viewer_done {
                 // The viewer will send no more, but may still look.
                 if !self.instance_told && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
@@ -257,17 +265,28 @@ impl<'a> Pump<'a> {
         if self.bounds.idle.is_some_and(|idle| now >= self.last_activity + idle) {
             return Err(EndReason::SessionIdle.into());
         }
-        let silence = now - self.viewer_alive;
-        if self.viewer.waiting() > 0 && silence >= VIEWER_STALL {
+        if self.viewer_behind.is_some_and(|since| now >= since + VIEWER_STALL) {
             return Err(EndReason::ViewerTooSlow.into());
         }
-        if !self.viewer.is_raw() && silence >= VIEWER_SILENCE {
+        if self.instance_behind.is_some_and(|since| now >= since + INSTANCE_STALL) {
+            return Err(End::new(EndReason::InstanceSilent, "it takes no input"));
+        }
+        // Its answers to pings wait behind what the instance does not take.
+        let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
+        if heard && now >= self.viewer_alive + VIEWER_SILENCE {
             return Err(End::new(EndReason::ViewerLost, "no answer to pings"));
         }
         if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {
             return Err(EndReason::ViewerClosed.into());
         }
         Ok(())
+    }
+}
+
+/// Notes that a peer has not taken all there is, unless that is known and it `took` nothing since.
+fn fall_behind(since: &mut Option<Instant>, took: bool) {
+    if took || since.is_none() {
+        *since = Some(Instant::now());
     }
 }
 
@@ -279,7 +298,9 @@ fn instance_lost(error: &io::Error) -> End {
 /// The viewer sent what cannot be followed any further.
 fn refused(error: ClientMessageError) -> End {
     let reason = match error {
-        ClientMessageError::UnknownType(_) => EndReason::ViewerUnknownMessage,
+        ClientMessageError::UnknownType(_)
+        | ClientMessageError::UnknownQemuType(_)
+        | ClientMessageError::UnknownAudioOperation(_) => EndReason::ViewerUnknownMessage,
         _ => EndReason::ViewerProtocolError,
     };
     End::new(reason, error.to_string())

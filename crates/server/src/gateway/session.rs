@@ -22,18 +22,21 @@ pub async fn run(app: Arc<App>, mut claim: Claim, mut link: Link) {
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
     let opened = open(&app, &claim, &mut link, &mut told).await;
-    let end = match opened {
+    let (end, greeted) = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
             let end = carry(&app, &claim, &mut link, ready, told).await;
             Box::pin(settle(&app, &claim, &end)).await;
-            end
+            (end, true)
         }
-        Err(failure) => Box::pin(fail(&app, &claim, &mut link, failure)).await,
+        Err(failure) => Box::pin(fail(&app, &claim, failure)).await,
     };
     log(&claim, &end);
     // The place in the table is free before the viewer has heard the reason: a slow one must not keep it.
     drop(claim);
+    if !greeted {
+        Box::pin(tell_by_rfb(&mut link, &end)).await;
+    }
     Box::pin(link.close(&end)).await;
 }
 
@@ -140,24 +143,21 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     }
 }
 
-/// Writes down, and tells the viewer, that a session did not reach its screen.
-async fn fail(app: &App, claim: &Claim, link: &mut Link, failure: Failure) -> End {
-    let (end, settled) = match failure {
+/// Writes down that a session did not reach its screen; why, and whether the viewer has been greeted.
+async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
+    match failure {
         Failure::Dial(end) => {
-            let settled = app.give_back(claim, &end).await;
-            tell_by_rfb(link, &end).await;
-            (end, settled)
+            if let Err(error) = app.give_back(claim, &end).await {
+                tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
+            }
+            (end, false)
         }
         Failure::Viewer(end) => {
             app.metrics.handshake_failed(end.reason);
             settle(app, claim, &end).await;
-            (end, Ok(()))
+            (end, true)
         }
-    };
-    if let Err(error) = settled {
-        tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
     }
-    end
 }
 
 /// A raw viewer has no close frame: RFB's own failure form tells it why (RFC 6143 §7.1.2).

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use tokio::time::timeout;
 use transom_server::Tls;
-use transom_testkit::{FaultProxy, Script, TestServer, clock};
+use transom_testkit::{FaultProxy, Instance, Script, TestServer, clock};
 
+use crate::one_port::trust;
 use crate::stage::{Stage, assert_live, key};
 
 /// More than all socket buffers between the machine and a viewer can hold.
@@ -62,7 +65,7 @@ async fn a_raw_viewer_that_closes_its_half_still_sees_what_the_machine_has_to_sh
 async fn over_tls_a_raw_viewer_may_close_its_half_too() {
     let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
     let stage = Stage::on(server, Script::default()).await;
-    let trust = crate::one_port::trust(stage.server.server().ca().unwrap());
+    let trust = trust(stage.server.server().ca().unwrap());
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().tls(trust).path(&path).connect().await.unwrap();
     viewer.greet().await.unwrap();
@@ -130,6 +133,61 @@ async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "viewer-too-slow");
     drop(viewer);
+}
+
+#[tokio::test]
+async fn a_viewer_that_goes_on_typing_and_takes_nothing_is_too_slow_all_the_same() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest) = stage.session().await;
+    guest.flood(FLOOD);
+    guest.stalled().await;
+    for _ in 0..4 {
+        viewer.send(&key(b'c')).await.unwrap();
+        assert_eq!(guest.take(8).await, key(b'c'));
+        clock::pass(Duration::from_secs(21)).await;
+    }
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "viewer-too-slow");
+}
+
+#[tokio::test]
+async fn a_raw_viewer_over_tls_that_takes_nothing_is_too_slow() {
+    let stage = Stage::on(TestServer::setup().tls(Tls::SelfSigned).start().await, Script::default()).await;
+    let trust = trust(stage.server.server().ca().unwrap());
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().tls(trust).path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let mut guest = stage.machine.guest().await;
+    guest.flood(FLOOD);
+    guest.stalled().await;
+    for _ in 0..5 {
+        clock::pass(Duration::from_secs(21)).await;
+        stage.server.api().get("/healthz").await;
+    }
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "viewer-too-slow");
+}
+
+#[tokio::test]
+async fn an_instance_that_takes_no_input_is_named_and_not_its_viewer() {
+    let server = TestServer::start().await;
+    let machine = Instance::start(Script::default()).await;
+    let way = FaultProxy::start(machine.endpoint().trim_start_matches("vnc://").parse().unwrap()).await;
+    let endpoint = format!("vnc://{}", way.address());
+    let id = server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let mut viewer = server.viewer().token(&server.console(&id).await.token).view().await;
+    let mut guest = machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    way.stall();
+    let typed = key(b'x').repeat(8192);
+    // Once nobody takes it any more, nothing more can be sent.
+    while timeout(Duration::from_millis(500), viewer.send(&typed)).await.is_ok() {}
+    for _ in 0..5 {
+        clock::pass(Duration::from_secs(21)).await;
+        server.api().get("/healthz").await;
+    }
+    let stage = Stage { server, machine, id };
+    assert_eq!(stage.end_reason().await, "instance-silent");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 use transom_testkit::{Instance, Script, Step, TestServer, api};
 
-use crate::stage::{Stage, assert_live, refused};
+use crate::stage::{Stage, assert_live, exchanged, refused};
 
 #[tokio::test]
 async fn a_console_moves_the_figures() {
@@ -27,6 +27,19 @@ async fn a_console_moves_the_figures() {
     assert_eq!(figure(r#"transom_sessions_ended_total{reason="instance-gone"}"#).await, 1.0);
     let session = stage.server.api().newest_session().await;
     assert_eq!((&session["bytes_to_instance"], &session["bytes_to_viewer"]), (&json!(8), &json!(6)));
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_is_no_further_session() {
+    let stage = Stage::set().await;
+    let (viewer, mut guest, ticket) = stage.page().await;
+    drop(viewer);
+    guest.ended().await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let _viewer = stage.server.viewer().ticket(&fresh).view().await;
+    let api = stage.server.api();
+    assert_eq!(api.metric("transom_sessions_started_total").await, 1.0);
+    assert_eq!(api.metric(r#"transom_grants_total{dialect="native",outcome="opened"}"#).await, 1.0);
 }
 
 #[tokio::test]

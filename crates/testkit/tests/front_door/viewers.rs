@@ -2,7 +2,7 @@
 
 use tokio_tungstenite::tungstenite::Message;
 use transom_model::EndReason;
-use transom_testkit::Viewer;
+use transom_testkit::{Script, Step, Viewer};
 
 use crate::stage::{Stage, assert_live, closing, key};
 
@@ -157,6 +157,28 @@ async fn garbage_ends_its_own_session_and_no_other() {
         assert!(matches!(closed.code, Some(4443 | 4444)), "{closed}");
     }
     assert_live(&mut other, &mut other_guest).await;
+}
+
+#[tokio::test]
+async fn a_raw_viewer_that_is_told_of_a_failed_dial_holds_no_place_meanwhile() {
+    let stage = Stage::with(Script::default().closes_before(Step::Security)).await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    assert_eq!(viewer.take(12).await.unwrap(), b"RFB 003.008\n", "it is about to be told why");
+    assert_eq!(stage.server.app().live.count(), 0);
+}
+
+#[tokio::test]
+async fn qemu_messages_of_unknown_length_are_unknown_messages() {
+    for (message, detail) in [
+        (&b"\xff\x02"[..], "sent a QEMU message (255) of the unknown sub-type 2"),
+        (b"\xff\x01\0\x03", "sent a QEMU audio message (255) with the unknown operation 3"),
+    ] {
+        let stage = Stage::set().await;
+        let (mut viewer, _guest) = stage.session().await;
+        viewer.send(message).await.unwrap();
+        assert_eq!(viewer.closed().await.to_string(), closing(EndReason::ViewerUnknownMessage, detail));
+    }
 }
 
 #[tokio::test]
