@@ -9,6 +9,8 @@ use transom_model::EndReason;
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 
+use super::network;
+
 /// A refusal that repeats an earlier one is news again after this.
 const NEWS: Duration = Duration::from_secs(60);
 
@@ -42,7 +44,7 @@ impl Repetition {
 
     /// Whether a failed authentication from there belongs into the log once more.
     pub(super) fn is_news_of(&self, source: IpAddr) -> bool {
-        self.failures.check_key(&source.to_canonical()).is_ok()
+        self.failures.check_key(&network::of(source)).is_ok()
     }
 
     /// Whether the link may be exchanged for one more ticket.
