@@ -64,7 +64,7 @@ words! {
 pub struct Rights {
     /// Keys, pointer and clipboard from the viewer are dropped.
     pub view_only: bool,
-    /// The clipboard may pass from the viewer to the instance.
+    /// The clipboard may pass from the viewer to the instance. The other way it always passes, as pixels do.
     pub clipboard: bool,
 }
 

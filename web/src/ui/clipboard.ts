@@ -5,7 +5,7 @@ export type Clipboarding = 'both ways' | 'not in this link';
 
 const HINTS: Record<Clipboarding, string> = {
   'both ways': 'What the machine copies appears here. Write or paste a text and send it to put it on the machine’s clipboard.',
-  'not in this link': 'This console link does not include the clipboard.',
+  'not in this link': 'This console link puts nothing on the machine’s clipboard.',
 };
 
 /** The panel with the machine's clipboard. */
