@@ -1,0 +1,173 @@
+//! TLS 1.3 between connector and agent, with raw public keys on both sides (RFC 7250) and no certificates.
+//!
+//! Any key is let through the handshake, in which its holder proves to have it; both ends then compare [`peer_key`] with
+//! what they know, before the first byte of the session.
+
+use std::sync::Arc;
+
+use rustls::client::AlwaysResolvesClientRawPublicKeys;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature_with_raw_key};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::AlwaysResolvesServerRawPublicKeys;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+
+use crate::endpoint_key::{EndpointKey, NotAKey, PublicKey};
+
+/// The protocol's name inside (ALPN, RFC 7301), so that nothing else is mistaken for it.
+const ALPN: &[u8] = b"transom/1";
+
+/// The connector's side.
+pub fn dialling(key: &EndpointKey) -> Result<Arc<ClientConfig>, NotAKey> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
+    let resolver = Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(key.certified()?)));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|_| NotAKey)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(resolver);
+    config.alpn_protocols = vec![ALPN.to_owned()];
+    config.enable_sni = false;
+    Ok(Arc::new(config))
+}
+
+/// The agent's side.
+pub fn accepting(key: &EndpointKey) -> Result<Arc<ServerConfig>, NotAKey> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
+    let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(key.certified()?)));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|_| NotAKey)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![ALPN.to_owned()];
+    // What is resumed shows no key, and the key is what decides.
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// The name that TLS wants and nobody reads: ends are known by their keys.
+#[must_use]
+pub fn nobody() -> ServerName<'static> {
+    ServerName::IpAddress(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED).into())
+}
+
+/// The key that the other end has proved to hold.
+#[must_use]
+pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<PublicKey> {
+    certificates.and_then(<[_]>::first).map(|spki| PublicKey::of(spki))
+}
+
+#[derive(Debug)]
+struct HolderOfAnyKey(Arc<CryptoProvider>);
+
+impl HolderOfAnyKey {
+    fn verify(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let spki = SubjectPublicKeyInfoDer::from(key.as_ref());
+        verify_tls13_signature_with_raw_key(
+            message,
+            &spki,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// TLS 1.2 is not offered.
+fn old() -> Error {
+    Error::General("only TLS 1.3 is spoken here".to_owned())
+}
+
+impl ServerCertVerifier for HolderOfAnyKey {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(old())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}
+
+impl ClientCertVerifier for HolderOfAnyKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(old())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        key: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, key, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,149 @@
+//! What can go wrong between a device, a viewer and the server: one table of numbers, names and exit codes.
+
+use std::fmt;
+use std::time::Duration;
+
+macro_rules! faults {
+    ($($number:literal $variant:ident $name:literal $exit:literal $sentence:literal, $next:literal;)+) => {
+        /// Why a join or a connection did not come about, or ended. The numbers are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Fault { $(#[doc = $sentence] $variant = $number,)+ }
+
+        impl Fault {
+            /// The whole list.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name that scripts and people know it by.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What `transom agent` and `transom connect` exit with.
+            #[must_use]
+            pub fn exit_code(self) -> u8 {
+                match self { $(Self::$variant => $exit,)+ }
+            }
+
+            /// A sentence for people.
+            #[must_use]
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn next_step(self) -> &'static str {
+                match self { $(Self::$variant => $next,)+ }
+            }
+        }
+    };
+}
+
+faults! {
+    1 CloudAuthenticationFailed "CloudAuthenticationFailed" 10
+        "The cloud address or its password is not valid.",
+        "Check --address and --password-file. A password that was reset is shown once, by the reset.";
+    2 CloudConnectionRefused "CloudConnectionRefused" 11
+        "This cloud address is not permitted to connect to that one.",
+        "Let one of its groups, or the address itself, in at the listening address (transom address set).";
+    3 CloudTargetNotFound "CloudTargetNotFound" 12
+        "Nobody listens at that cloud address.",
+        "Check the address and that its agent runs; --wait waits until it does.";
+    4 CloudConnectivityError "CloudConnectivityError" 13
+        "The server cannot be reached, or the connection to it was lost.",
+        "Check the network and --server; what keeps running tries again by itself.";
+    5 Superseded "Superseded" 14
+        "Another agent has joined under this cloud address.",
+        "Each device needs an address of its own; stop the other agent, or reset the address's password.";
+    6 DeviceRefused "DeviceRefused" 15
+        "The device refused the connection.",
+        "Its reason is given; look into the agent's log, its --to list and its --allow-key list.";
+    7 PeerKeyChanged "PeerKeyChanged" 16
+        "The other side shows another key than before.",
+        "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file; else somebody stands between.";
+    8 PeerBusy "PeerBusy" 17
+        "This connector has a session with that cloud address already.",
+        "End that session first, or start a second connector.";
+    9 ProtocolError "ProtocolError" 18
+        "The two sides do not understand each other.",
+        "Use the same version of transom on both sides.";
+}
+
+impl Fault {
+    /// The fault of this number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fault| *fault as u16 == number)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// When to try again. Nobody may be faster than told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Not at all: a person has to do something.
+    Never,
+    /// After this long.
+    After(Duration),
+}
+
+/// A fault with what is known of this one case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}: {}{}", .fault.sentence(), .detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
+pub struct Refusal {
+    /// Which fault.
+    pub fault: Fault,
+    /// When to try again.
+    pub retry: Retry,
+    /// More for people, never a secret.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    /// Of whoever comes back, nobody comes sooner than this.
+    pub const FIRST_RETRY: Duration = Duration::from_secs(5);
+    /// Two agents with one address must not push each other out all day.
+    pub const SUPERSEDED_RETRY: Duration = Duration::from_secs(300);
+
+    /// Adds what is known of this case.
+    #[must_use]
+    pub fn because(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        let retry = match fault {
+            Fault::CloudConnectivityError | Fault::CloudTargetNotFound | Fault::PeerBusy => {
+                Retry::After(Self::FIRST_RETRY)
+            }
+            Fault::Superseded => Retry::After(Self::SUPERSEDED_RETRY),
+            _ => Retry::Never,
+        };
+        Self { fault, retry, detail: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_number_and_an_exit_code_of_its_own() {
+        for (index, fault) in Fault::ALL.iter().enumerate() {
+            assert_eq!(Fault::from_number(*fault as u16), Some(*fault));
+            assert!((10..20).contains(&fault.exit_code()));
+            let later = &Fault::ALL[index + 1..];
+            assert!(later.iter().all(|other| other.exit_code() != fault.exit_code()));
+        }
+        assert_eq!(Fault::from_number(0), None);
+    }
+}

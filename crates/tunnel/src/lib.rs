@@ -1,0 +1,37 @@
+//! The device protocol, without I/O. `docs/PROTOCOL.md` tells the whole flow.
+//!
+//! ```text
+//! control connection   frame (its layout) · message (its words) · scram (who is it)
+//! data connection      ticket (which session) · then opaque bytes
+//! inside those bytes   end_to_end (TLS 1.3, raw public keys) · opening (which target, and whether it is there)
+//! ```
+
+pub mod end_to_end;
+pub mod endpoint_key;
+pub mod fault;
+pub mod frame;
+pub mod message;
+pub mod opening;
+pub mod scram;
+pub mod ticket;
+mod wire;
+
+pub use end_to_end::{accepting, dialling, peer_key};
+pub use endpoint_key::{EndpointKey, PublicKey};
+pub use fault::{Fault, Refusal, Retry};
+pub use frame::FrameError;
+pub use message::{Binding, Message, Role};
+pub use ticket::Ticket;
+
+/// The protocol's version; a peer with another one is refused by name.
+pub const VERSION: u8 = 1;
+/// What both kinds of connection ask to be upgraded to.
+pub const UPGRADE: &str = "transom-tunnel";
+/// Where agents and connectors join.
+pub const CONTROL_PATH: &str = "/tunnel/v1/control";
+/// Where a session's bytes pass.
+pub const DATA_PATH: &str = "/tunnel/v1/data";
+/// The header that carries a ticket.
+pub const TICKET_HEADER: &str = "transom-ticket";
+/// The label of the channel binding (RFC 9266 §4.2).
+pub const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";

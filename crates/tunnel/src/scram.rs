@@ -1,0 +1,220 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677): the messages. The proofs themselves are made by whoever holds the password or its
+//! verifier, over the auth message that both sides read off here.
+//!
+//! The channel binding is `tls-exporter` (RFC 9266) where the server ends TLS itself. A peer that could have bound, and was
+//! told that the server cannot, says `y`: the server refuses that where it can, so nobody in between talks both out of it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::message::Binding;
+
+/// The exporter of a TLS connection (RFC 9266 §4.2).
+pub type Exporter = [u8; 32];
+
+/// How many random bytes each side's nonce is made of.
+pub const NONCE: usize = 18;
+const HASH: usize = 32;
+/// A server that asks for more wants to keep the peer busy; ours asks for one.
+const MAX_ITERATIONS: u32 = 100_000;
+
+/// What is wrong with a SCRAM message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScramError {
+    /// It is not what RFC 5802 §7 says.
+    #[error("a SCRAM message is malformed")]
+    Malformed,
+    /// The nonce is not the one that this exchange began with.
+    #[error("a SCRAM message belongs to another exchange")]
+    Nonce,
+    /// The proof is bound to another connection, or to none.
+    #[error("the proof is not bound to this connection")]
+    Binding,
+}
+
+/// Encodes random bytes as a nonce.
+#[must_use]
+pub fn nonce(random: [u8; NONCE]) -> String {
+    STANDARD.encode(random)
+}
+
+/// How the peer's side of the header begins (RFC 5802 §7, gs2-header), and what is bound.
+fn header(offered: Binding, exporter: Option<&Exporter>) -> (&'static str, &[u8]) {
+    match (offered, exporter) {
+        (Binding::TlsExporter, Some(exporter)) => ("p=tls-exporter,,", exporter),
+        (_, Some(_)) => ("y,,", &[]),
+        (_, None) => ("n,,", &[]),
+    }
+}
+
+/// The side that proves.
+#[derive(Debug)]
+pub struct Prover {
+    header: &'static str,
+    bare: String,
+    nonce: String,
+    bound: Vec<u8>,
+}
+
+/// What a prover is to answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// The salt.
+    pub salt: Vec<u8>,
+    /// How often the password is stretched.
+    pub iterations: std::num::NonZeroU32,
+    /// What both proofs are made over.
+    pub auth_message: String,
+    without_proof: String,
+}
+
+impl Prover {
+    /// Begins an exchange. `nonce` is fresh; `exporter` is this connection's, where it is a TLS one.
+    #[must_use]
+    pub fn new(address: &str, nonce: String, offered: Binding, exporter: Option<&Exporter>) -> Self {
+        let (header, bound) = header(offered, exporter);
+        Self { header, bare: format!("n={address},r={nonce}"), nonce, bound: bound.to_owned() }
+    }
+
+    /// client-first
+    #[must_use]
+    pub fn first(&self) -> String {
+        format!("{}{}", self.header, self.bare)
+    }
+
+    /// Reads server-first.
+    pub fn challenged(&self, server_first: &str) -> Result<Challenge, ScramError> {
+        let [nonce, salt, iterations] = attributes(server_first, ["r=", "s=", "i="])?;
+        if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
+            return Err(ScramError::Nonce);
+        }
+        let salt = STANDARD.decode(salt).map_err(|_| ScramError::Malformed)?;
+        let iterations: std::num::NonZeroU32 = iterations.parse().map_err(|_| ScramError::Malformed)?;
+        if iterations.get() > MAX_ITERATIONS {
+            return Err(ScramError::Malformed);
+        }
+        let binding = STANDARD.encode([self.header.as_bytes(), &self.bound].concat());
+        let without_proof = format!("c={binding},r={nonce}");
+        let auth_message = format!("{},{server_first},{without_proof}", self.bare);
+        Ok(Challenge { salt, iterations, auth_message, without_proof })
+    }
+}
+
+impl Challenge {
+    /// client-final
+    #[must_use]
+    pub fn answer(&self, proof: &[u8; HASH]) -> String {
+        format!("{},p={}", self.without_proof, STANDARD.encode(proof))
+    }
+}
+
+/// server-final
+#[must_use]
+pub fn server_final(signature: &[u8; HASH]) -> String {
+    format!("v={}", STANDARD.encode(signature))
+}
+
+/// Reads server-final: the server's signature.
+pub fn read_server_final(text: &str) -> Result<[u8; HASH], ScramError> {
+    let [signature] = attributes(text, ["v="])?;
+    hash(signature)
+}
+
+/// The side that asks for a proof.
+#[derive(Debug)]
+pub struct Examiner {
+    /// Who it says it is.
+    pub address: String,
+    header: String,
+    bare: String,
+    nonce: String,
+}
+
+impl Examiner {
+    /// Reads client-first, which must be bound as this connection can be.
+    pub fn new(client_first: &str, exporter: Option<&Exporter>) -> Result<Self, ScramError> {
+        let bare_at = client_first.match_indices(',').nth(1).ok_or(ScramError::Malformed)?.0 + 1;
+        let (header, bare) = client_first.split_at_checked(bare_at).ok_or(ScramError::Malformed)?;
+        let [address, nonce] = attributes(bare, ["n=", "r="])?;
+        let fits = match header {
+            "p=tls-exporter,," => exporter.is_some(),
+            // It could bind, and believes that we cannot.
+            "y,," | "n,," => exporter.is_none(),
+            _ => return Err(ScramError::Malformed),
+        };
+        if !fits {
+            return Err(ScramError::Binding);
+        }
+        if nonce.len() < NONCE || address.is_empty() {
+            return Err(ScramError::Malformed);
+        }
+        Ok(Self {
+            address: address.to_owned(),
+            header: header.to_owned(),
+            nonce: nonce.to_owned(),
+            bare: bare.to_owned(),
+        })
+    }
+
+    /// server-first, with what the verifier holds and a fresh nonce.
+    #[must_use]
+    pub fn challenge(self, nonce: &str, salt: &[u8], iterations: u32) -> Asked {
+        let nonce = format!("{}{nonce}", self.nonce);
+        let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(salt));
+        Asked { examiner: self, nonce, server_first }
+    }
+}
+
+/// A challenge that waits for its answer.
+#[derive(Debug)]
+pub struct Asked {
+    examiner: Examiner,
+    nonce: String,
+    /// What to send.
+    pub server_first: String,
+}
+
+/// An answer that is to be verified.
+#[derive(Debug)]
+pub struct Answer {
+    /// ClientProof.
+    pub proof: Zeroizing<[u8; HASH]>,
+    /// What both proofs are made over.
+    pub auth_message: String,
+}
+
+impl Asked {
+    /// Reads client-final.
+    pub fn answered(&self, client_final: &str, exporter: Option<&Exporter>) -> Result<Answer, ScramError> {
+        let [binding, nonce, proof] = attributes(client_final, ["c=", "r=", "p="])?;
+        if nonce != self.nonce {
+            return Err(ScramError::Nonce);
+        }
+        let bound: &[u8] = match (self.examiner.header.starts_with('p'), exporter) {
+            (true, Some(exporter)) => exporter,
+            _ => &[],
+        };
+        if binding != STANDARD.encode([self.examiner.header.as_bytes(), bound].concat()) {
+            return Err(ScramError::Binding);
+        }
+        let auth_message = format!("{},{},c={binding},r={nonce}", self.examiner.bare, self.server_first);
+        Ok(Answer { proof: Zeroizing::new(hash(proof)?), auth_message })
+    }
+}
+
+/// The values of exactly these attributes, in this order. No value of ours holds a comma.
+fn attributes<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[&'a str; N], ScramError> {
+    let mut parts = text.split(',');
+    let mut values = [""; N];
+    for (value, name) in values.iter_mut().zip(names) {
+        let part = parts.next().ok_or(ScramError::Malformed)?;
+        *value = part.strip_prefix(name).ok_or(ScramError::Malformed)?;
+    }
+    if parts.next().is_some() { Err(ScramError::Malformed) } else { Ok(values) }
+}
+
+fn hash(text: &str) -> Result<[u8; HASH], ScramError> {
+    let bytes = STANDARD.decode(text).map_err(|_| ScramError::Malformed)?;
+    bytes.try_into().map_err(|_| ScramError::Malformed)
+}

@@ -1,0 +1,40 @@
+//! The one checked reader. A length meets its bound before anything is copied.
+
+use crate::FrameError;
+
+/// Reads fields from the front of a slice.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        let (head, tail) = self.0.split_first_chunk().ok_or(FrameError::Short)?;
+        self.0 = tail;
+        Ok(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, FrameError> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, FrameError> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, FrameError> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// All that is left, as text of at most `max` bytes.
+    pub(crate) fn text(&mut self, max: usize) -> Result<String, FrameError> {
+        let rest: &'a [u8] = std::mem::take(&mut self.0);
+        if rest.len() > max {
+            return Err(FrameError::Long);
+        }
+        std::str::from_utf8(rest).map(str::to_owned).map_err(|_| FrameError::Text)
+    }
+
+    /// There must be nothing more.
+    pub(crate) fn end(self) -> Result<(), FrameError> {
+        if self.0.is_empty() { Ok(()) } else { Err(FrameError::Long) }
+    }
+}

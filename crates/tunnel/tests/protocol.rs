@@ -1,0 +1,171 @@
+//! The wire: golden bytes, round trips, and whatever bytes come.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use transom_tunnel::frame::Inbox;
+use transom_tunnel::scram::{self, Examiner, Prover, ScramError};
+use transom_tunnel::ticket::Shown;
+use transom_tunnel::{Binding, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
+
+fn ticket(fill: u8) -> Ticket {
+    Ticket::from_bytes([fill; Ticket::LENGTH])
+}
+
+fn refusal() -> Refusal {
+    Refusal { fault: Fault::Superseded, retry: Retry::After(Duration::from_secs(300)), detail: None }
+}
+
+#[test]
+fn every_message_has_its_bytes() {
+    let ticket_bytes = "aa".repeat(Ticket::LENGTH);
+    let golden: Vec<(Message, String)> = vec![
+        (Message::Hello { version: 1, binding: Binding::TlsExporter }, "01000201 01".into()),
+        (Message::Prove { role: Role::Agent, client_first: "n".into() }, "0200020 16e".into()),
+        (Message::Challenge("r".into()), "03000172".into()),
+        (Message::Proof("c".into()), "04000163".into()),
+        (
+            Message::Joined { heartbeat: Duration::from_secs(20), server_final: "v".into() },
+            "0500030014 76".into(),
+        ),
+        (Message::Refused(refusal()), "060006 0005 0000012c".into()),
+        (
+            Message::Refused(Refusal::from(Fault::CloudAuthenticationFailed).because("x")),
+            "060007 0001 ffffffff 78".into(),
+        ),
+        (Message::Ping, "070000".into()),
+        (Message::Pong, "080000".into()),
+        (Message::Ask { call: 7, wait: true, peer: "a".into() }, "100006 00000007 01 61".into()),
+        (Message::Connect { call: 7, peer: "a".into() }, "110005 00000007 61".into()),
+        (Message::Available { call: 7 }, "120004 00000007".into()),
+        (Message::Meet { call: 7, ticket: ticket(0xaa) }, format!("130034 00000007 {ticket_bytes}")),
+        (Message::Failed { call: 7, refusal: refusal() }, "14000a 00000007 0005 0000012c".into()),
+        (Message::Dial { ticket: ticket(0xaa), peer: "a".into() }, format!("200031 {ticket_bytes} 61")),
+        (Message::Declined { ticket: [1; 16], why: "a".into() }, format!("210011 {} 61", "01".repeat(16))),
+    ];
+    for (message, bytes) in golden {
+        let bytes = hex::decode(bytes.replace(' ', "")).expect("golden bytes");
+        assert_eq!(hex::encode(message.encode()), hex::encode(&bytes), "{message:?}");
+        let mut inbox = Inbox::default();
+        for byte in &bytes {
+            assert_eq!(Message::next(&mut inbox), Ok(None), "{message:?} came too early");
+            inbox.push(&[*byte]);
+        }
+        assert_eq!(Message::next(&mut inbox), Ok(Some(message)));
+        assert_eq!(Message::next(&mut inbox), Ok(None));
+    }
+}
+
+#[test]
+fn what_is_malformed_is_named() {
+    for (bytes, error) in [
+        ("ff0000", FrameError::Type(0xff)),
+        ("01ffff", FrameError::Long),
+        ("01000101", FrameError::Short),
+        ("0100020102", FrameError::Value("binding")),
+        ("020001 03", FrameError::Value("role")),
+        ("070001 00", FrameError::Long),
+        ("030001 ff", FrameError::Text),
+        ("060006 0000 00000000", FrameError::Value("fault")),
+        ("100006 00000000 02 61", FrameError::Value("flag")),
+    ] {
+        let mut inbox = Inbox::default();
+        inbox.push(&hex::decode(bytes.replace(' ', "")).expect("bytes"));
+        assert_eq!(Message::next(&mut inbox), Err(error), "{bytes}");
+    }
+}
+
+#[test]
+fn a_ticket_is_shown_by_one_side_and_does_not_print_its_secret() {
+    let ticket = Ticket::from_bytes(std::array::from_fn(|n| n as u8));
+    let text = ticket.shown_by(Role::Agent);
+    assert_eq!(text.parse::<Shown>(), Ok(Shown { role: Role::Agent, ticket: ticket.clone() }));
+    assert_eq!(format!("{ticket:?}"), "Ticket(000102030405060708090a0b0c0d0e0f, ..)");
+    for bad in ["", "agent", "agent 00", "viewer 00", "agent zz"] {
+        assert!(bad.parse::<Shown>().is_err(), "{bad}");
+    }
+}
+
+/// RFC 7677 §3.
+#[test]
+fn the_example_of_the_rfc_passes_between_both_sides() {
+    let prover = Prover::new("user", "rOprNGfwEbeRWgbNEkqO".into(), Binding::None, None);
+    assert_eq!(prover.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+    let examiner = Examiner::new(&prover.first(), None).expect("first");
+    assert_eq!(examiner.address, "user");
+    let salt = hex::decode("5b6d99689d122a8ebf3f8fd9be0f0f06").expect("salt");
+    let asked = examiner.challenge("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", &salt, 4096);
+    assert!(asked.server_first.starts_with("r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s="));
+    let challenge = prover.challenged(&asked.server_first).expect("challenge");
+    assert_eq!((challenge.salt.clone(), challenge.iterations.get()), (salt, 4096));
+    let answer = challenge.answer(&[7; 32]);
+    assert!(answer.starts_with("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="));
+    let read = asked.answered(&answer, None).expect("answer");
+    assert_eq!((*read.proof, read.auth_message), ([7; 32], challenge.auth_message));
+    assert_eq!(scram::read_server_final(&scram::server_final(&[9; 32])), Ok([9; 32]));
+}
+
+#[test]
+fn a_proof_that_is_bound_elsewhere_is_refused() {
+    let nonce = || scram::nonce([1; scram::NONCE]);
+    let (ours, theirs) = ([1; 32], [2; 32]);
+    // Somebody ends TLS in between, and passes the messages on.
+    let prover = Prover::new("a", nonce(), Binding::TlsExporter, Some(&theirs));
+    let asked = Examiner::new(&prover.first(), Some(&ours)).expect("first").challenge("more", b"salt", 1);
+    let answer = prover.challenged(&asked.server_first).expect("challenge").answer(&[0; 32]);
+    assert_eq!(asked.answered(&answer, Some(&ours)).err(), Some(ScramError::Binding));
+    // Or talks the prover out of binding.
+    let prover = Prover::new("a", nonce(), Binding::None, Some(&theirs));
+    assert_eq!(Examiner::new(&prover.first(), Some(&ours)).err(), Some(ScramError::Binding));
+    let prover = Prover::new("a", nonce(), Binding::None, None);
+    assert_eq!(Examiner::new(&prover.first(), Some(&ours)).err(), Some(ScramError::Binding));
+    // Behind a proxy that ends TLS, nothing is bound.
+    let prover = Prover::new("a", nonce(), Binding::None, Some(&theirs));
+    assert!(Examiner::new(&prover.first(), None).is_ok());
+}
+
+#[test]
+fn another_exchange_s_challenge_is_refused() {
+    let prover = Prover::new("a", scram::nonce([1; scram::NONCE]), Binding::None, None);
+    for bad in ["r=other,s=AAAA,i=1", "r=,s=AAAA,i=1"] {
+        assert_eq!(prover.challenged(bad).err(), Some(ScramError::Nonce));
+    }
+    let own = scram::nonce([1; scram::NONCE]);
+    assert_eq!(prover.challenged(&format!("r={own},s=AAAA,i=1")).err(), Some(ScramError::Nonce));
+    for bad in [format!("r={own}x,s=AAAA,i=0"), format!("r={own}x,s=AAAA,i=99999999"), "m=x".to_owned()] {
+        assert_eq!(prover.challenged(&bad).err(), Some(ScramError::Malformed), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn texts_and_numbers_come_back(call: u32, wait: bool, peer in "\\PC{0,200}", detail in "\\PC{1,200}", seconds: u32) {
+        for message in [
+            Message::Ask { call, wait, peer: peer.clone() },
+            Message::Connect { call, peer: peer.clone() },
+            Message::Dial { ticket: ticket(3), peer },
+            Message::Failed { call, refusal: Refusal {
+                fault: Fault::DeviceRefused,
+                retry: if seconds == u32::MAX { Retry::Never } else { Retry::After(Duration::from_secs(seconds.into())) },
+                detail: Some(detail),
+            } },
+        ] {
+            let mut inbox = Inbox::default();
+            inbox.push(&message.encode());
+            prop_assert_eq!(Message::next(&mut inbox), Ok(Some(message)));
+        }
+    }
+
+    #[test]
+    fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..600), text in "\\PC{0,200}") {
+        let mut inbox = Inbox::default();
+        inbox.push(&bytes);
+        while let Ok(Some(_)) = Message::next(&mut inbox) {}
+        let _ = text.parse::<Shown>();
+        let _ = scram::read_server_final(&text);
+        if let Ok(examiner) = Examiner::new(&text, None) {
+            let _ = examiner.challenge("x", b"s", 1).answered(&text, None);
+        }
+        let _ = Prover::new("a", "b".into(), Binding::None, None).challenged(&text);
+    }
+}
