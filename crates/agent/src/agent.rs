@@ -1,0 +1,283 @@
+//! The agent: joins from wherever it is, waits to be called, and forwards to its targets only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use transom_tunnel::opening::{self, Outcome};
+use transom_tunnel::{
+    DATA_PATH, Message, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, VERSION, end_to_end, peer_key,
+};
+
+use crate::backoff::{Backoff, random};
+use crate::control::{Control, Credentials};
+use crate::identity::{Acquaintance, Identity};
+use crate::outer::Outer;
+use crate::pipe::{pipe, reset};
+use crate::server::Server;
+use crate::target::{Target, Targets};
+
+/// A TLS handshake and a name, through the relay.
+const GREET: Duration = Duration::from_secs(15);
+/// A target is on this machine, or on its network.
+const DIAL: Duration = Duration::from_secs(10);
+/// What the gateway is called.
+const GATEWAY: &str = "gateway";
+
+/// A device's side.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Where to join.
+    pub server: Server,
+    /// As whom.
+    pub credentials: Credentials,
+    /// This device's own key, and the keys that it knows.
+    pub identity: Identity,
+    /// Where it forwards to.
+    pub targets: Targets,
+    /// Whom it lets in, after the server has.
+    pub policy: Policy,
+}
+
+/// Whom an agent lets in, after the server has.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Only these keys; empty: whichever key a peer shows first is its key from then on.
+    pub allow_keys: Vec<PublicKey>,
+    /// No consoles in the browser: there the gateway, not the viewer, would be the other end.
+    pub end_to_end_only: bool,
+}
+
+/// How an agent is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It looks for the server.
+    Searching,
+    /// It can be reached.
+    Online,
+    /// It is not, because of this, and tries again after that long.
+    Waiting(Refusal, Duration),
+    /// A session with this peer, `[vnccloud:<address>]`, has begun; the words are the same at the other end.
+    Opened {
+        /// Who.
+        peer: String,
+        /// For people who compare.
+        phrase: String,
+        /// The peer showed its key for the first time.
+        new: bool,
+    },
+    /// A session did not come about.
+    Refused {
+        /// Who.
+        peer: String,
+        /// Why.
+        why: String,
+    },
+    /// A session with this peer is over; `lost`: not by anybody's wish.
+    Closed {
+        /// Who.
+        peer: String,
+        /// Whether a connection was lost.
+        lost: bool,
+    },
+}
+
+type Tell = Arc<dyn Fn(Status) + Send + Sync>;
+
+impl Agent {
+    /// Joins and stays until told to stop, or until the server says that trying again is of no use.
+    pub async fn run(
+        self,
+        tell: impl Fn(Status) + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) -> Result<(), Refusal> {
+        let (agent, tell): (_, Tell) = (Arc::new(self), Arc::new(tell));
+        let mut sessions = JoinSet::new();
+        let mut backoff = Backoff::default();
+        loop {
+            tell(Status::Searching);
+            let lost = tokio::select! {
+                () = stop.cancelled() => break,
+                lost = agent.stay(&tell, &mut sessions, &mut backoff, &stop) => lost,
+            };
+            let Some(refusal) = lost else { break };
+            let Some(wait) = backoff.after(&refusal, random()) else { return Err(refusal) };
+            tell(Status::Waiting(refusal, wait));
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep(wait) => {}
+            }
+        }
+        // Sessions end with the agent; each says goodbye by itself.
+        while sessions.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// One stay at the server: why it ended, or nothing where it was told to stop.
+    async fn stay(
+        self: &Arc<Self>,
+        tell: &Tell,
+        sessions: &mut JoinSet<()>,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Option<Refusal> {
+        let mut control = match Control::join(&self.server, &self.credentials, Role::Agent).await {
+            Ok(control) => control,
+            Err(refusal) => return Some(refusal),
+        };
+        backoff.reset();
+        tell(Status::Online);
+        let (declined, mut declining) = tokio::sync::mpsc::channel::<(Ticket, String)>(16);
+        loop {
+            let next_beat = control.next_beat();
+            let done = tokio::select! {
+                () = stop.cancelled() => {
+                    control.leave().await;
+                    return None;
+                }
+                message = control.receive() => match message {
+                    Ok(Message::Dial { ticket, peer }) => {
+                        let (agent, tell, declined) = (Arc::clone(self), Arc::clone(tell), declined.clone());
+                        let stop = stop.clone();
+                        sessions.spawn(async move {
+                            let named = format!("[vnccloud:{peer}]");
+                            if let Err(why) = agent.answer(&ticket, &peer, &named, &tell, &stop).await {
+                                tell(Status::Refused { peer: named, why: why.clone() });
+                                // Where the server is gone, it need not be told.
+                                let _ = declined.send((ticket, why)).await;
+                            }
+                        });
+                        Ok(())
+                    }
+                    Ok(_) => Ok(()),
+                    Err(refusal) => Err(refusal),
+                },
+                Some((ticket, why)) = declining.recv() => {
+                    control.send(&Message::Declined { ticket: ticket.id, why }).await
+                }
+                Some(_) = sessions.join_next() => Ok(()),
+                () = sleep_until(next_beat) => control.beat().await,
+            };
+            if let Err(refusal) = done {
+                return Some(refusal);
+            }
+        }
+    }
+
+    /// Comes to the data connection and serves the session; an error is one before the peer could be told inside it.
+    async fn answer(
+        &self,
+        ticket: &Ticket,
+        peer: &str,
+        named: &str,
+        tell: &Tell,
+        stop: &CancellationToken,
+    ) -> Result<(), String> {
+        if peer == GATEWAY && self.policy.end_to_end_only {
+            return Err("this device takes end-to-end connections only: use transom connect".to_owned());
+        }
+        let header = (TICKET_HEADER, ticket.shown_by(Role::Agent));
+        let (outer, _) =
+            Outer::open(&self.server, DATA_PATH, Some(header)).await.map_err(|error| error.to_string())?;
+        let greeted = timeout(GREET, self.greet(outer, peer)).await;
+        let Greeted { mut tls, phrase, new, target } =
+            match greeted.map_err(|_| "the peer fell silent".to_owned())?? {
+                Ok(greeted) => greeted,
+                Err((mut tls, outcome, words)) => {
+                    let _ = tls.write_all(&opening::answer(outcome, &words)).await;
+                    let _ = tls.shutdown().await;
+                    tell(Status::Refused { peer: named.to_owned(), why: words });
+                    return Ok(());
+                }
+            };
+        let dialled = timeout(DIAL, TcpStream::connect((target.host.as_str(), target.port))).await;
+        let local = match dialled.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
+            Ok(local) => local,
+            Err(error) => {
+                let words = format!("its target does not take connections: {error}");
+                let _ = tls.write_all(&opening::answer(Outcome::Unreachable, &words)).await;
+                let _ = tls.shutdown().await;
+                tell(Status::Refused { peer: named.to_owned(), why: words });
+                return Ok(());
+            }
+        };
+        let _ = local.set_nodelay(true);
+        let opened = async {
+            tls.write_all(&opening::answer(Outcome::Open, "")).await?;
+            tls.flush().await
+        };
+        if opened.await.is_err() {
+            reset(&local);
+            return Ok(());
+        }
+        tell(Status::Opened { peer: named.to_owned(), phrase, new });
+        tokio::select! {
+            carried = pipe(local, tls) => tell(Status::Closed { peer: named.to_owned(), lost: !carried }),
+            () = stop.cancelled() => tell(Status::Closed { peer: named.to_owned(), lost: false }),
+        }
+        Ok(())
+    }
+
+    /// The end-to-end handshake, the peer's key, and which target it wants.
+    async fn greet(&self, outer: Outer, peer: &str) -> Result<Result<Greeted<'_>, Rejected>, String> {
+        let config = end_to_end::accepting(self.identity.key()).map_err(|error| error.to_string())?;
+        let accepted = TlsAcceptor::from(config).accept(outer).await;
+        let mut tls = accepted.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
+        let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
+        let new = match self.judge_key(peer, shown) {
+            Ok(new) => new,
+            Err((outcome, words)) => return Ok(Err((tls, outcome, words))),
+        };
+        let mut head = [0; 2];
+        tls.read_exact(&mut head).await.map_err(|error| error.to_string())?;
+        let [version, length] = head;
+        let mut name = vec![0; usize::from(length)];
+        tls.read_exact(&mut name).await.map_err(|error| error.to_string())?;
+        if version != VERSION {
+            return Err(format!("the peer speaks version {version} inside"));
+        }
+        let name = String::from_utf8_lossy(&name).into_owned();
+        match self.targets.find(&name) {
+            Some(target) => {
+                let phrase = self.identity.public().phrase(shown);
+                Ok(Ok(Greeted { tls, phrase, new, target }))
+            }
+            None => Ok(Err((tls, Outcome::NoSuchTarget, format!("it has no target of the name {name:?}")))),
+        }
+    }
+
+    /// Whether this peer may come with this key: whether it was new, or why not.
+    fn judge_key(&self, peer: &str, shown: PublicKey) -> Result<bool, (Outcome, String)> {
+        if !self.policy.allow_keys.is_empty() {
+            return if self.policy.allow_keys.contains(&shown) {
+                Ok(false)
+            } else {
+                Err((Outcome::KeyRefused, format!("the key {shown} is not on its --allow-key list")))
+            };
+        }
+        match self.identity.meet(peer, shown) {
+            Ok(Acquaintance::Known) => Ok(false),
+            Ok(Acquaintance::New) => Ok(true),
+            Ok(Acquaintance::Changed(before)) => {
+                let words = format!("{peer} had the key {before} before, and shows {shown}");
+                Err((Outcome::KeyChanged, words))
+            }
+            Err(error) => Err((Outcome::KeyRefused, format!("its known keys cannot be read: {error}"))),
+        }
+    }
+}
+
+struct Greeted<'a> {
+    tls: TlsStream<Outer>,
+    phrase: String,
+    new: bool,
+    target: &'a Target,
+}
+
+type Rejected = (TlsStream<Outer>, Outcome, String);

@@ -1,0 +1,160 @@
+//! The control connection: joining by SCRAM-SHA-256, then messages and heartbeats.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
+use transom_model::cloud::{CloudAddress, CloudPassword, ScramProof, Verifier};
+use transom_model::secret::Secret;
+use transom_tunnel::frame::Inbox;
+use transom_tunnel::scram::{self, Prover};
+use transom_tunnel::{CONTROL_PATH, Fault, Message, Refusal, Role, VERSION};
+
+use crate::outer::Outer;
+use crate::server::Server;
+use crate::unreachable;
+
+/// Two round trips over a bad mobile network.
+const PROVE: Duration = Duration::from_secs(15);
+/// A server that does not take a short message in this time takes none.
+const SEND: Duration = Duration::from_secs(10);
+/// After a heartbeat without an answer in this time the connection is given up: it may be a NAT that has forgotten it.
+const ANSWER: Duration = Duration::from_secs(10);
+const READ: usize = 512;
+
+/// A cloud address and its password.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The address.
+    pub address: CloudAddress,
+    password: CloudPassword,
+}
+
+impl Credentials {
+    /// The address with its password.
+    #[must_use]
+    pub fn new(address: CloudAddress, password: impl Into<String>) -> Self {
+        Self { address, password: CloudPassword::from(Secret::new(password)) }
+    }
+}
+
+/// A control connection that is in.
+pub(crate) struct Control {
+    outer: Outer,
+    inbox: Inbox,
+    heartbeat: Duration,
+    heard: Instant,
+    asked: Option<Instant>,
+}
+
+impl Control {
+    /// Joins.
+    pub(crate) async fn join(server: &Server, own: &Credentials, role: Role) -> Result<Self, Refusal> {
+        let (outer, exporter) = Outer::open(server, CONTROL_PATH, None).await?;
+        let now = Instant::now();
+        let mut control =
+            Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, heard: now, asked: None };
+        let proved = timeout(PROVE, control.prove(own, role, exporter)).await;
+        proved.unwrap_or_else(|_| Err(unreachable("the server fell silent while joining")))?;
+        Ok(control)
+    }
+
+    async fn prove(
+        &mut self,
+        own: &Credentials,
+        role: Role,
+        exporter: Option<scram::Exporter>,
+    ) -> Result<(), Refusal> {
+        let Message::Hello { version, binding } = self.message().await? else { return Err(out_of_turn()) };
+        if version != VERSION {
+            let detail = format!("the server speaks version {version}, and this is version {VERSION}");
+            return Err(Refusal::from(Fault::ProtocolError).because(detail));
+        }
+        let mut random = [0; scram::NONCE];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| unreachable("there is no randomness"))?;
+        let nonce = scram::nonce(random);
+        let prover = Prover::new(own.address.as_str(), nonce, binding, exporter.as_ref());
+        self.send(&Message::Prove { role, client_first: prover.first() }).await?;
+        let Message::Challenge(server_first) = self.message().await? else { return Err(out_of_turn()) };
+        let garbled =
+            |error: scram::ScramError| Refusal::from(Fault::ProtocolError).because(error.to_string());
+        let challenge = prover.challenged(&server_first).map_err(garbled)?;
+        let password = own.password.expose().as_bytes();
+        let auth_message = challenge.auth_message.as_bytes();
+        let proof = ScramProof::make(password, &challenge.salt, challenge.iterations, auth_message);
+        self.send(&Message::Proof(challenge.answer(&proof.0))).await?;
+        let Message::Joined { heartbeat, server_final } = self.message().await? else {
+            return Err(out_of_turn());
+        };
+        let signature = scram::read_server_final(&server_final).map_err(garbled)?;
+        let expected = Verifier::derive(password, &challenge.salt, challenge.iterations);
+        if expected.server_signature(auth_message) != signature {
+            let detail = "the server does not know this address's password: it is not the right server";
+            return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
+        }
+        self.heartbeat = heartbeat.max(Duration::from_secs(1));
+        Ok(())
+    }
+
+    /// When [`Self::beat`] is due.
+    pub(crate) fn next_beat(&self) -> Instant {
+        self.asked.map_or(self.heard + self.heartbeat, |asked| asked + ANSWER)
+    }
+
+    /// Asks whether the server is there; the next time, it must have answered.
+    pub(crate) async fn beat(&mut self) -> Result<(), Refusal> {
+        if self.asked.is_some() {
+            return Err(unreachable("the server does not answer any more"));
+        }
+        self.asked = Some(Instant::now());
+        self.send(&Message::Ping).await
+    }
+
+    /// The next message that is not about the connection itself. Cancel-safe.
+    pub(crate) async fn receive(&mut self) -> Result<Message, Refusal> {
+        loop {
+            match self.message().await? {
+                Message::Pong | Message::Ping => {}
+                message => return Ok(message),
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Result<Message, Refusal> {
+        loop {
+            let next = Message::next(&mut self.inbox);
+            match next.map_err(|error| Refusal::from(Fault::ProtocolError).because(error.to_string()))? {
+                Some(Message::Refused(refusal)) => return Err(refusal),
+                Some(message) => return Ok(message),
+                None => {}
+            }
+            let mut buffer = [0; READ];
+            let count = self.outer.read(&mut buffer).await.map_err(unreachable)?;
+            if count == 0 {
+                return Err(unreachable("the server closed the connection"));
+            }
+            self.inbox.push(&buffer[..count]);
+            (self.heard, self.asked) = (Instant::now(), None);
+        }
+    }
+
+    pub(crate) async fn send(&mut self, message: &Message) -> Result<(), Refusal> {
+        let bytes = message.encode();
+        let sent = timeout_at(Instant::now() + SEND, async {
+            self.outer.write_all(&bytes).await?;
+            self.outer.flush().await
+        });
+        sent.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(unreachable)
+    }
+
+    /// Goes, in good order.
+    pub(crate) async fn leave(mut self) {
+        // Where that fails, the connection is gone anyway.
+        let _ = timeout(SEND, self.outer.shutdown()).await;
+    }
+}
+
+fn out_of_turn() -> Refusal {
+    Refusal::from(Fault::ProtocolError).because("a message came out of turn")
+}
