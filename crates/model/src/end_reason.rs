@@ -153,6 +153,10 @@ end_reasons! {
         "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again by itself.";
     4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
         "TLS with the VNC server failed.", "Check its certificate against the CA or fingerprint that is set for the instance.";
+    4435 DeviceOffline "device-offline" 502 Instance Later
+        "The device behind this console is not online.", "Check that its agent runs and reaches Transom: transom address show ADDRESS.";
+    4436 DeviceRefused "device-refused" 502 Instance Later
+        "The device refused the console.", "Its reason follows; look into the agent's log, its --to list and its --allow-key list.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
         "The console was closed.", "Nothing: the viewer closed it.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::cloud::CloudAddress;
+
 /// Where an instance's VNC server is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -21,6 +23,11 @@ pub enum Endpoint {
         /// An absolute path.
         path: String,
     },
+    /// `cloud:<listen address>`
+    Cloud {
+        /// The device's address.
+        address: CloudAddress,
+    },
 }
 
 /// The port that VNC servers listen on for display `:0`.
@@ -32,7 +39,7 @@ const MAX_UNIX_PATH: usize = 107;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseEndpointError {
     /// Not one of the forms we know.
-    #[error("an endpoint is vnc://host:port or vnc+unix:/path")]
+    #[error("an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS")]
     Scheme,
     /// The host is empty, or holds characters that no name or address has.
     #[error("the endpoint's host is not a DNS name or an address")]
@@ -43,6 +50,9 @@ pub enum ParseEndpointError {
     /// The path is not absolute, too long, or climbs.
     #[error("the endpoint's path must be absolute, without .., and at most {MAX_UNIX_PATH} bytes")]
     Path,
+    /// What follows `cloud:` is not a cloud address.
+    #[error("what follows cloud: must be a cloud address, four parts of 16 to 24 letters and digits")]
+    Address,
 }
 
 impl FromStr for Endpoint {
@@ -56,6 +66,10 @@ impl FromStr for Endpoint {
                 return Err(ParseEndpointError::Path);
             }
             return Ok(Self::Unix { path: path.to_owned() });
+        }
+        if let Some(address) = text.strip_prefix("cloud:") {
+            let address = address.parse().map_err(|_| ParseEndpointError::Address)?;
+            return Ok(Self::Cloud { address });
         }
         let authority = text.strip_prefix("vnc://").ok_or(ParseEndpointError::Scheme)?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
@@ -94,6 +108,7 @@ impl fmt::Display for Endpoint {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "vnc://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "vnc://{host}:{port}"),
             Self::Unix { path } => write!(f, "vnc+unix:{path}"),
+            Self::Cloud { address } => write!(f, "cloud:{address}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! listener ─► router ─► api (dialects) ─► app (use cases) ─► store
 //!     │          └────► web (pages, exchange) ─┐
+//!     │          ├────► relay (devices) ◄──────┤
 //!     └─ CONNECT ────────────────────► gateway ┴► app, rfb
 //! app ─► upstream (an existing OpenStack cloud)
 //! ```
@@ -16,6 +17,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod http;
 pub mod listener;
+pub mod relay;
 mod router;
 mod server;
 mod stream;

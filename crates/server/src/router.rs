@@ -19,6 +19,7 @@ use crate::app::metrics::Now;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
 use crate::http::{with_host, with_request_id};
+use crate::relay::{self, Relay};
 use crate::web;
 
 /// No answer of ours takes longer; a body that trickles in is cut off.
@@ -27,7 +28,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 const MAX_BODY: usize = 256 * 1024;
 
 /// Every path.
-pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
+pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
     let own = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -38,6 +39,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway) -> Router {
         .merge(api::native::router(Arc::clone(app)))
         .merge(api::openstack::router(Arc::clone(app)))
         .merge(api::vnc_cloud::router(Arc::clone(app)))
+        .merge(relay::entrance::router(relay))
         .merge(web::router(Arc::clone(app), gateway))
         .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{DatabaseUrl, ParseDatabaseUrlError, Store, StoreError};
+use transom_tunnel::{Fault, Refusal};
 use url::Url;
 
 use crate::app::vault::{MasterKey, Purpose, Vault};
@@ -22,6 +23,7 @@ use crate::listener::budget::Budget;
 use crate::listener::self_signed;
 use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front};
+use crate::relay::Relay;
 use crate::router;
 
 /// Where the certificate comes from.
@@ -129,13 +131,15 @@ impl Server {
             upstream,
         });
         app.prepare_foreign_project().await?;
+        store.forget_presence(node).await?;
         let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
-        let gateway = Gateway::new(Arc::clone(&app), tasks.clone());
+        let relay = Relay::new(Arc::clone(&app), tasks.clone());
+        let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
         let front = Arc::new(Front {
-            router: router::router(&app, gateway.clone()),
+            router: router::router(&app, gateway.clone(), relay),
             gateway,
             half_open: Arc::clone(&half_open),
             http: Budget::new(limits.http_per_source, limits.http),
@@ -217,6 +221,8 @@ impl Server {
     pub async fn stop(self) {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
+        let going = Refusal::from(Fault::CloudConnectivityError).because("the server is going down");
+        self.app.devices.close(&going);
         let limit = self.app.config().limits.drain.0;
         self.tasks.close();
         let drained = tokio::time::timeout(limit, async {

@@ -8,6 +8,9 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::app::devices::Place;
 
 /// A peer that vanished without a word is noticed after a minute and a half of silence.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -18,7 +21,15 @@ const KEEPALIVE_TRIES: u32 = 3;
 #[derive(Debug)]
 pub struct Stream {
     ahead: Option<Box<Ahead>>,
+    leash: Option<Box<Leash>>,
     io: Io,
+}
+
+/// What ends a device's stream from elsewhere.
+#[derive(Debug)]
+struct Leash {
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: Place,
 }
 
 #[derive(Debug)]
@@ -40,6 +51,13 @@ impl Stream {
     #[must_use]
     pub fn buffers_writes(&self) -> bool {
         matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
+    }
+
+    /// Lets the stream live no longer than its session may.
+    #[must_use]
+    pub fn leashed(self, place: Place) -> Self {
+        let cut = Box::pin(place.cut().cancelled_owned());
+        Self { leash: Some(Box::new(Leash { cut, _place: place })), ..self }
     }
 
     /// Puts bytes that were read ahead back in front.
@@ -65,25 +83,25 @@ impl From<TcpStream> for Stream {
         // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
         let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
         let _ = tcp.set_nodelay(true);
-        Self { ahead: None, io: Io::Tcp(tcp) }
+        Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(unix: UnixStream) -> Self {
-        Self { ahead: None, io: Io::Unix(unix) }
+        Self { ahead: None, leash: None, io: Io::Unix(unix) }
     }
 }
 
 impl From<tokio_rustls::server::TlsStream<Stream>> for Stream {
     fn from(tls: tokio_rustls::server::TlsStream<Stream>) -> Self {
-        Self { ahead: None, io: Io::TlsAccepted(Box::new(tls)) }
+        Self { ahead: None, leash: None, io: Io::TlsAccepted(Box::new(tls)) }
     }
 }
 
 impl From<tokio_rustls::client::TlsStream<Stream>> for Stream {
     fn from(tls: tokio_rustls::client::TlsStream<Stream>) -> Self {
-        Self { ahead: None, io: Io::TlsDialled(Box::new(tls)) }
+        Self { ahead: None, leash: None, io: Io::TlsDialled(Box::new(tls)) }
     }
 }
 
@@ -125,6 +143,11 @@ impl AsyncRead for Stream {
                 self.ahead = None;
             }
             return Poll::Ready(Ok(()));
+        }
+        if let Some(leash) = &mut self.leash
+            && leash.cut.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         on_io!(self, io => io.poll_read(cx, buffer))
     }

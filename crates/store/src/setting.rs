@@ -26,13 +26,13 @@ impl Store {
     }
 
     /// Sets a setting unless it is set, and answers the value that stands: of two nodes which start at once, one wins.
-    pub async fn set_setting_if_absent(&self, name: &'static str, value: &[u8]) -> Result<Vec<u8>> {
-        let value = value.to_owned();
-        self.write(move |db| Box::pin(async move { settle(db, name, &value).await })).await
+    pub async fn set_setting_if_absent(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.write(move |db| Box::pin(async move { settle(db, &name, &value).await })).await
     }
 }
 
-async fn settle(db: &mut Connection<'_>, name: &'static str, value: &[u8]) -> Result<Vec<u8>> {
+async fn settle(db: &mut Connection<'_>, name: &str, value: &[u8]) -> Result<Vec<u8>> {
     const OFFER: &str = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     db.run(sql(OFFER).bind(name).bind(value)).await?;
     match db.first(sql(VALUE).bind(name)).await? {

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
+pub mod devices;
 pub mod error;
 pub mod foreign;
 pub(crate) mod heartbeat;
@@ -37,6 +38,7 @@ pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, N
 use crate::config::Config;
 use crate::upstream::Upstream;
 pub use caller::Caller;
+use devices::Devices;
 pub use error::{Error, Result};
 use live::LiveSessions;
 use metrics::Metrics;
@@ -55,6 +57,8 @@ pub struct App {
     pub(crate) public_url: url::Url,
     /// The sessions that this node carries.
     pub live: Arc<LiveSessions>,
+    /// Who is joined at this node, and their sessions.
+    pub devices: Devices,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
     pub(crate) failures: caller::FailureBudget,
@@ -94,6 +98,7 @@ impl App {
         let Parts { store, vault, config, node, operator, public_url, upstream } = parts;
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
+            devices: Devices::default(),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
             misses: MissBudget::new(config.limits.foreign_misses),
             repetition: Repetition::new(config.limits.sessions_per_grant),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::endpoint::{Endpoint, is_refused_always};
 use transom_model::id::ProjectId;
@@ -18,6 +19,8 @@ pub enum DialTarget {
     Tcp(Vec<SocketAddr>),
     /// This unix socket.
     Unix(PathBuf),
+    /// This device.
+    Device(CloudAddress),
 }
 
 impl App {
@@ -25,6 +28,10 @@ impl App {
     pub(crate) async fn dial_target(&self, instance: &Instance) -> Result<DialTarget, End> {
         let policy = &self.config.endpoints;
         match &instance.endpoint {
+            Endpoint::Cloud { address } => {
+                self.console_may_reach(instance.project, address).await?;
+                Ok(DialTarget::Device(address.clone()))
+            }
             Endpoint::Unix { path } => {
                 if instance.endpoint_set_by != SetBy::Operator && !policy.allows_unix(path) {
                     return Err(EndReason::EndpointNotAllowed.into());

@@ -28,6 +28,10 @@ pub enum Purpose {
     ListCursor,
     /// A console token of an existing cloud: it is asked about at every connect.
     ForeignToken,
+    /// The salt of an address that does not exist.
+    DeviceChallenge,
+    /// The key that the gateway shows to agents.
+    GatewayKey,
     /// A constant by which a wrong master key is noticed at start.
     Check,
 }
@@ -40,6 +44,8 @@ impl Purpose {
             Self::InstanceKey => b"transom instance key",
             Self::ListCursor => b"transom list cursor",
             Self::ForeignToken => b"transom foreign token",
+            Self::DeviceChallenge => b"transom device challenge",
+            Self::GatewayKey => b"transom gateway key",
             Self::Check => b"transom check",
         }
     }

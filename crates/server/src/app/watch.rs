@@ -55,6 +55,7 @@ impl App {
             // A session that no connection carries has nobody to tell; the sweep ends it.
             self.live.cut(hold, End::from(reason));
         }
+        self.enforce_devices().await?;
         if *seen != Some(revision) {
             self.store.note_enforced(self.node, revision).await?;
             *seen = Some(revision);

@@ -20,6 +20,7 @@ use super::{access_path, verify};
 use crate::app::App;
 use crate::app::console::Place;
 use crate::app::target::DialTarget;
+use crate::relay::Relay;
 use crate::stream::Stream;
 
 /// A handshake's messages are short; what comes behind them is put back in front of the stream.
@@ -34,13 +35,13 @@ pub struct Dialled {
 }
 
 /// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
-pub async fn dial(app: &App, place: &Place) -> Result<Dialled, End> {
+pub async fn dial(app: &App, relay: &Relay, place: &Place) -> Result<Dialled, End> {
     let instance = &place.instance;
     let target = app.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
-    let stream = connect(&target, place.access_path.as_deref()).await?;
+    let stream = connect(relay, instance, &target, place.access_path.as_deref()).await?;
     let mut machine = InstanceHandshake::new(credentials);
     match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
         Ok(Err(End { reason: EndReason::InstancePasswordWrong, detail })) if truncated => {
@@ -76,11 +77,21 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
     })
 }
 
-async fn connect(target: &DialTarget, access_path: Option<&str>) -> Result<Stream, End> {
+async fn connect(
+    relay: &Relay,
+    instance: &Instance,
+    target: &DialTarget,
+    access_path: Option<&str>,
+) -> Result<Stream, End> {
+    // A device has to be told first, and to dial in turn: the relay knows how long that takes.
+    if let DialTarget::Device(address) = target {
+        return relay.dial(instance.project, address).await;
+    }
     let attempt = async {
         let stream = match target {
             DialTarget::Unix(path) => connect_unix(path).await,
             DialTarget::Tcp(addresses) => connect_tcp(addresses).await,
+            DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
         match access_path {
             Some(path) => access_path::ask(stream, path).await,

@@ -6,8 +6,6 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{COOKIE, ORIGIN, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
@@ -21,13 +19,15 @@ use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 use crate::http::source::Source;
+use crate::http::upgrade::stream_of;
+use crate::relay::Relay;
 use crate::stream::Stream;
-use crate::write_deadline::WriteDeadline;
 
 /// The gateway's front: takes viewers in and owns their sessions' tasks.
 #[derive(Clone)]
 pub struct Gateway {
     app: Arc<App>,
+    relay: Relay,
     tasks: TaskTracker,
 }
 
@@ -41,8 +41,8 @@ enum Shown<'a> {
 impl Gateway {
     /// A gateway whose sessions run in these tasks.
     #[must_use]
-    pub fn new(app: Arc<App>, tasks: TaskTracker) -> Self {
-        Self { app, tasks }
+    pub fn new(app: Arc<App>, relay: Relay, tasks: TaskTracker) -> Self {
+        Self { app, relay, tasks }
     }
 
     /// Answers a request for a WebSocket.
@@ -72,10 +72,10 @@ impl Gateway {
         let answer = (StatusCode::SWITCHING_PROTOCOLS, upgrade.answer());
         match admitted {
             Ok(claim) => {
-                let app = Arc::clone(&self.app);
+                let (app, relay) = (Arc::clone(&self.app), self.relay.clone());
                 self.tasks.spawn(async move {
                     if let Some(stream) = stream_of(upgraded.await) {
-                        session::run(app, claim, Link::websocket(stream)).await;
+                        session::run(app, relay, claim, Link::websocket(stream)).await;
                     } else {
                         give_up(&app, &claim).await;
                     }
@@ -104,7 +104,7 @@ impl Gateway {
 
     /// Carries a raw viewer's session.
     pub async fn run_raw(&self, claim: Claim, stream: Stream) {
-        session::run(Arc::clone(&self.app), claim, Link::raw(stream)).await;
+        session::run(Arc::clone(&self.app), self.relay.clone(), claim, Link::raw(stream)).await;
     }
 
     async fn admit(
@@ -180,14 +180,6 @@ fn refused_upgrade(error: UpgradeError) -> Response {
         }
         _ => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }
-}
-
-/// The bare stream below hyper, with what it had read ahead.
-fn stream_of(upgraded: Result<Upgraded, hyper::Error>) -> Option<Stream> {
-    let parts = upgraded.ok()?.downcast::<TokioIo<WriteDeadline>>().ok()?;
-    let mut stream = parts.io.into_inner().into_inner();
-    stream.unread(&parts.read_buf);
-    Some(stream)
 }
 
 /// The viewer went before the upgrade was done.

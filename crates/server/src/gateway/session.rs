@@ -16,12 +16,13 @@ use super::link::Link;
 use super::pump::{Bounds, Meters, Pump};
 use crate::app::console::Claim;
 use crate::app::{App, Error};
+use crate::relay::Relay;
 
 /// Carries a session until it ends, and tells viewer, store, log and metrics why.
-pub async fn run(app: Arc<App>, mut claim: Claim, mut link: Link) {
+pub async fn run(app: Arc<App>, relay: Relay, mut claim: Claim, mut link: Link) {
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
-    let opened = open(&app, &claim, &mut link, &mut told).await;
+    let opened = open(&app, &relay, &claim, &mut link, &mut told).await;
     let (end, greeted) = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
@@ -62,11 +63,12 @@ struct Ready {
 /// The way to the first pixels. It needs much more memory than the session after it, so its parts have boxes of their own.
 async fn open(
     app: &App,
+    relay: &Relay,
     claim: &Claim,
     link: &mut Link,
     told: &mut oneshot::Receiver<End>,
 ) -> Result<Ready, Failure> {
-    let dialled = Box::pin(dial(app, &claim.place));
+    let dialled = Box::pin(dial(app, relay, &claim.place));
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
     app.commit(claim).await.map_err(|error| Failure::Viewer(end_of(error)))?;

@@ -27,7 +27,7 @@ pub(super) async fn start_tls(app: &App, instance: &Instance, stream: Stream) ->
     let config = client_config(app, instance).map_err(failed)?;
     let name = match &instance.endpoint {
         Endpoint::Tcp { host, .. } => host.clone(),
-        Endpoint::Unix { .. } => "localhost".to_owned(),
+        Endpoint::Unix { .. } | Endpoint::Cloud { .. } => "localhost".to_owned(),
     };
     let name = ServerName::try_from(name).map_err(|error| failed(error.to_string()))?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await;

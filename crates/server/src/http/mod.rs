@@ -3,6 +3,7 @@
 pub mod body;
 pub mod error;
 pub mod source;
+pub(crate) mod upgrade;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;

@@ -15,6 +15,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Whether TLS ends here.
     pub tls: bool,
+    /// What that TLS connection is known by on both ends (RFC 9266), where it is TLS 1.3.
+    pub exporter: Option<[u8; 32]>,
 }
 
 /// Where a request comes from.
@@ -82,7 +84,8 @@ mod tests {
 
     #[test]
     fn only_a_declared_proxy_is_believed() {
-        let connection = Connection { peer: "10.0.0.1:5".parse().expect("address"), tls: false };
+        let connection =
+            Connection { peer: "10.0.0.1:5".parse().expect("address"), tls: false, exporter: None };
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, "6.6.6.6, 192.0.2.7, 10.0.0.2".parse().expect("value"));
         headers.insert(FORWARDED_PROTO, "https".parse().expect("value"));

@@ -124,7 +124,7 @@ async fn connection(
 ) -> io::Result<()> {
     let mut stream = Stream::from(tcp);
     let mut opening = deadline(HEAD, head::opening(&mut stream)).await?;
-    let mut connection = Connection { peer, tls: false };
+    let mut connection = Connection { peer, tls: false, exporter: None };
     if let Opening::Tls = opening {
         let Some(certificate) = &front.tls else {
             tracing::debug!(%peer, "TLS was asked for and none is configured");
@@ -132,6 +132,7 @@ async fn connection(
         };
         let accepted = deadline(TLS, certificate.acceptor().accept(stream)).await?;
         connection.tls = true;
+        connection.exporter = tls::exporter(&accepted);
         stream = accepted.into();
         opening = deadline(HEAD, head::opening(&mut stream)).await?;
     } else if !allows_plain(&front, peer) {

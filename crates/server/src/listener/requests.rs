@@ -106,6 +106,8 @@ impl Service<Request<Incoming>> for Requests {
         let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(source);
+        // A device's proof is bound to the connection that it came over.
+        request.extensions_mut().insert(self.connection);
         Box::pin(self.front.router.clone().oneshot(request))
     }
 }

@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::TlsFiles;
@@ -148,4 +149,12 @@ fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}
+
+/// What both ends know this connection by, and nobody in between (RFC 9266 §4.2).
+pub(crate) fn exporter(accepted: &TlsStream<crate::stream::Stream>) -> Option<[u8; 32]> {
+    let tls = accepted.get_ref().1;
+    // Older versions bind to the handshake only with an extension that peers need not offer.
+    let modern = tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+    modern.then(|| tls.export_keying_material([0; 32], transom_tunnel::EXPORTER_LABEL, None).ok()).flatten()
 }

@@ -1,0 +1,224 @@
+//! Joining: who says it is an address proves it, and the newest proof wins.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT, ScramProof, Verifier};
+use transom_tunnel::{Fault, Refusal, Retry, Role};
+
+use super::{Member, ORDERS, Order};
+use crate::app::App;
+use crate::app::error::{Error, Result};
+use crate::app::vault::Purpose;
+
+/// What was proved was changed at the same moment: the next attempt meets the new state.
+const CHANGED_MEANWHILE: Duration = Duration::from_secs(1);
+/// A source that guesses passwords is to wait.
+const TOO_MANY: Duration = Duration::from_secs(10);
+
+/// Somebody who says that it is an address, before it has proved so.
+#[derive(Debug)]
+pub struct Candidate {
+    known: Option<(AddressRecord, Verifier)>,
+    /// The salt for its proof.
+    pub salt: Vec<u8>,
+    /// How often the password is stretched.
+    pub iterations: NonZeroU32,
+}
+
+impl App {
+    /// Looks an address up. One that does not exist gets a salt too, always the same one: only a proof tells them apart.
+    pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
+        let known = match address.parse::<CloudAddress>() {
+            Ok(address) => self.standing_address(&address).await?,
+            Err(_) => None,
+        };
+        Ok(match known {
+            Some((record, verifier)) => Candidate {
+                salt: verifier.salt.clone(),
+                iterations: verifier.iterations,
+                known: Some((record, verifier)),
+            },
+            None => Candidate {
+                salt: self.vault.sign(Purpose::DeviceChallenge, address.as_bytes())[..SALT].to_vec(),
+                iterations: ITERATIONS,
+                known: None,
+            },
+        })
+    }
+
+    /// An address that may be used: it exists, and its access key is not revoked.
+    pub(super) async fn standing_address(
+        &self,
+        address: &CloudAddress,
+    ) -> Result<Option<(AddressRecord, Verifier)>> {
+        let Some((record, verifier)) = self.store.address_with_verifier(address).await? else {
+            return Ok(None);
+        };
+        let key = self.store.key(None, &record.key).await?;
+        let stands = key.is_some_and(|key| key.revoked_at.is_none());
+        Ok(stands.then_some((record, verifier)))
+    }
+
+    /// Takes somebody in who has proved to be the address; answers the server's own proof.
+    pub async fn device_join(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        role: Role,
+        proof: &ScramProof,
+        auth_message: &str,
+        source: IpAddr,
+    ) -> Result<(Membership, [u8; 32]), Refusal> {
+        let proved = candidate.known.filter(|(_, verifier)| verifier.accepts(proof, auth_message.as_bytes()));
+        let Some((record, verifier)) = proved else {
+            return Err(self.failed_join(source));
+        };
+        let wanted = match role {
+            Role::Agent => Action::Listen,
+            Role::Connector => Action::Connect,
+        };
+        if record.reach.action() != wanted {
+            let detail = format!("it is an address to {}, and {wanted} was asked for", record.reach.action());
+            return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
+        }
+        let signature = verifier.server_signature(auth_message.as_bytes());
+        let membership = self.admit(record, verifier, role).await?;
+        Ok((membership, signature))
+    }
+
+    fn failed_join(&self, source: IpAddr) -> Refusal {
+        match self.failed_attempt(source, Error::Unauthenticated("")) {
+            Error::RateLimited => Refusal {
+                retry: Retry::After(TOO_MANY),
+                ..Refusal::from(Fault::CloudConnectivityError).because("too many failed attempts")
+            },
+            _ => Fault::CloudAuthenticationFailed.into(),
+        }
+    }
+
+    async fn admit(
+        self: &Arc<Self>,
+        record: AddressRecord,
+        verifier: Verifier,
+        role: Role,
+    ) -> Result<Membership, Refusal> {
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let address = record.address;
+        let member = Arc::new(Member {
+            serial: self.devices.next_serial(),
+            role,
+            address,
+            verifier,
+            epoch: AtomicU64::new(0),
+            orders,
+        });
+        {
+            let mut table = self.devices.table.lock();
+            if table.closing {
+                return Err(Refusal::from(Fault::CloudConnectivityError).because("the server is going down"));
+            }
+            // In the table before its join is written: a reset after that finds it there, one before fails the join.
+            table.members.insert(member.serial, Arc::clone(&member));
+        }
+        let membership = Membership { app: Arc::clone(self), member, ordered };
+        match role {
+            Role::Agent => self.register(&membership.member, record.version).await?,
+            Role::Connector => self.still_stands(&membership.member).await?,
+        }
+        Ok(membership)
+    }
+
+    async fn register(&self, member: &Arc<Member>, version: u64) -> Result<(), Refusal> {
+        let joined = self.store.join_address(&member.address, version, self.node).await;
+        let epoch = joined.map_err(|error| unavailable(&error.into()))?.ok_or_else(changed_meanwhile)?;
+        member.epoch.store(epoch, Ordering::Release);
+        let superseded = {
+            let mut table = self.devices.table.lock();
+            match table.listening.get(&member.address) {
+                // Two joined at once, and the other one was written later.
+                Some(other) if other.epoch.load(Ordering::Acquire) > epoch => Some(Arc::clone(member)),
+                _ => table.listening.insert(member.address.clone(), Arc::clone(member)),
+            }
+        };
+        if let Some(old) = superseded {
+            tracing::warn!(address = %old.address, "another agent has joined under this address");
+            old.order(Order::End(Fault::Superseded.into()));
+        }
+        self.devices.arrivals.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// A connector leaves no trace in the store: what its proof was verified with is compared once more.
+    async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
+        let standing = self.standing_address(&member.address).await.map_err(|error| unavailable(&error))?;
+        match standing {
+            Some((_, verifier)) if verifier == member.verifier => Ok(()),
+            _ => Err(changed_meanwhile()),
+        }
+    }
+}
+
+fn changed_meanwhile() -> Refusal {
+    Refusal {
+        retry: Retry::After(CHANGED_MEANWHILE),
+        ..Refusal::from(Fault::CloudConnectivityError).because("the address was changed meanwhile")
+    }
+}
+
+/// The store does not answer; the log knows more.
+pub(super) fn unavailable(error: &Error) -> Refusal {
+    tracing::warn!(%error, "a device could not be served");
+    Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database")
+}
+
+/// A place among those who are joined; given up when dropped.
+pub struct Membership {
+    app: Arc<App>,
+    member: Arc<Member>,
+    ordered: mpsc::Receiver<Order>,
+}
+
+impl Membership {
+    /// Whose it is.
+    #[must_use]
+    pub fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    /// The next order. Cancel-safe.
+    pub async fn order(&mut self) -> Order {
+        match self.ordered.recv().await {
+            Some(order) => order,
+            // The member holds the sender.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes down that it is gone.
+    pub async fn leave(self) {
+        let (app, member) = (Arc::clone(&self.app), Arc::clone(&self.member));
+        drop(self);
+        if member.role == Role::Connector {
+            return;
+        }
+        let epoch = member.epoch.load(Ordering::Acquire);
+        if let Err(error) = app.store.leave_address(&member.address, epoch).await {
+            tracing::warn!(%error, address = %member.address, "a device's leave could not be written down");
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut table = self.app.devices.table.lock();
+        table.members.remove(&self.member.serial);
+        // A newer one may stand there under the same address.
+        if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
+            table.listening.remove(&self.member.address);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Devices: who is joined at this node, who may reach whom, and which sessions run between them.
+//!
+//! ```text
+//! join      a proof is verified ─► the epoch rises in the store ─► the newest is the one that is reached
+//! connect   the access rule ─► a place in the table of sessions, which enforcement cuts
+//! enforce   after every change: who is joined still may be, and every session is still allowed
+//! ```
+
+mod connect;
+mod enforce;
+mod join;
+mod pins;
+mod sessions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use transom_model::cloud::{Action, CloudAddress, Verifier};
+use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
+
+pub use join::{Candidate, Membership};
+pub use sessions::Place;
+
+use sessions::SessionEntry;
+
+/// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
+const ORDERS: usize = 64;
+
+/// What the node asks of a connection that is joined here.
+#[derive(Debug)]
+pub enum Order {
+    /// Come to the data connection of this ticket.
+    Dial {
+        /// The ticket.
+        ticket: Ticket,
+        /// Who connects.
+        peer: String,
+    },
+    /// A session that this connector asked for does not come about.
+    Failed {
+        /// The connector's call.
+        call: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It is over.
+    End(Refusal),
+}
+
+/// Everybody who is joined at this node.
+#[derive(Default)]
+pub struct Devices {
+    table: Mutex<Table>,
+    serial: AtomicU64,
+    /// Rises with every agent that joins: who waits for one looks again.
+    arrivals: watch::Sender<u64>,
+    key: tokio::sync::OnceCell<EndpointKey>,
+}
+
+#[derive(Default)]
+struct Table {
+    members: HashMap<u64, Arc<Member>>,
+    listening: HashMap<CloudAddress, Arc<Member>>,
+    sessions: HashMap<u64, SessionEntry>,
+    closing: bool,
+}
+
+/// One control connection that has proved who it is.
+#[derive(Debug)]
+pub struct Member {
+    serial: u64,
+    role: Role,
+    address: CloudAddress,
+    /// What its proof was verified with: after a reset it is worth nothing.
+    verifier: Verifier,
+    epoch: AtomicU64,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Member {
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> &CloudAddress {
+        &self.address
+    }
+
+    fn action(&self) -> Action {
+        match self.role {
+            Role::Agent => Action::Listen,
+            Role::Connector => Action::Connect,
+        }
+    }
+
+    /// Asks it for something; false where it does not take orders any more.
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.try_send(order).is_ok()
+    }
+}
+
+impl Devices {
+    fn next_serial(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whoever is reached under this address.
+    #[must_use]
+    pub fn listening(&self, address: &CloudAddress) -> Option<Arc<Member>> {
+        self.table.lock().listening.get(address).cloned()
+    }
+
+    /// Waits until somebody listens at this address.
+    pub async fn wait_for(&self, address: &CloudAddress) {
+        let mut arrivals = self.arrivals.subscribe();
+        while self.listening(address).is_none() {
+            if arrivals.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How many agents and connectors are joined here.
+    #[must_use]
+    pub fn joined(&self) -> usize {
+        self.table.lock().members.len()
+    }
+
+    /// How many sessions of devices pass here.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.table.lock().sessions.len()
+    }
+
+    /// Takes nobody in any more, and sends all away.
+    pub fn close(&self, refusal: &Refusal) {
+        let (members, sessions) = {
+            let mut table = self.table.lock();
+            table.closing = true;
+            let members: Vec<_> = table.members.values().cloned().collect();
+            let sessions: Vec<_> = table.sessions.values().map(|entry| entry.cut.clone()).collect();
+            (members, sessions)
+        };
+        for member in members {
+            member.order(Order::End(refusal.clone()));
+        }
+        for cut in sessions {
+            cut.cancel();
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The gateway's own key, by which agents know it, and the keys by which it knows agents.
+
+use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
+use transom_model::end_reason::End;
+use transom_model::instance::Sealed;
+use transom_model::secret::Secret;
+use transom_tunnel::{EndpointKey, PublicKey};
+
+use crate::app::App;
+use crate::app::error::{Error, Result};
+use crate::app::vault::Purpose;
+
+const OWN_KEY: &str = "gateway-endpoint-key";
+
+impl App {
+    /// The key that the gateway shows to agents: one for the whole installation, made at first use.
+    pub(crate) async fn gateway_key(&self) -> Result<&EndpointKey> {
+        self.devices.key.get_or_try_init(|| self.load_gateway_key()).await
+    }
+
+    async fn load_gateway_key(&self) -> Result<EndpointKey> {
+        let fresh = EndpointKey::generate().map_err(Error::internal)?;
+        let text = Secret::new(hex::encode(fresh.pkcs8()));
+        let sealed = self.vault.seal(Purpose::GatewayKey, OWN_KEY, &text);
+        let stands = self.store.set_setting_if_absent(OWN_KEY, &sealed.0).await?;
+        let opened =
+            self.vault.open(Purpose::GatewayKey, OWN_KEY, &Sealed(stands)).map_err(Error::internal)?;
+        let pkcs8 = hex::decode(opened.expose()).map_err(Error::internal)?;
+        EndpointKey::from_pkcs8(&pkcs8).map_err(Error::internal)
+    }
+
+    /// Whether a device shows the key that it showed at first. Resetting the address's password forgets that.
+    pub(crate) async fn check_device_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<(), End> {
+        let pinned = self.pinned_key(address, shown).await.map_err(|error| {
+            tracing::warn!(%error, "a device's key could not be compared");
+            End::from(EndReason::StoreUnavailable)
+        })?;
+        if pinned.as_deref() == Some(shown.to_string().as_bytes()) {
+            return Ok(());
+        }
+        let detail =
+            "the device shows another key than before; if it was reinstalled, reset its address's password";
+        Err(End::new(EndReason::DeviceRefused, detail))
+    }
+
+    async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<Vec<u8>>> {
+        let Some((_, verifier)) = self.standing_address(address).await? else { return Ok(None) };
+        // Every password has a salt of its own.
+        let name = format!("device-key:{address}:{}", hex::encode(&verifier.salt));
+        Ok(Some(self.store.set_setting_if_absent(&name, shown.to_string().as_bytes()).await?))
+    }
+}

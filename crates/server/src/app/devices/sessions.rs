@@ -1,0 +1,85 @@
+//! Sessions of devices: each has a place in the table, by which it is cut when it is no longer allowed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use transom_model::cloud::CloudAddress;
+use transom_model::id::ProjectId;
+use transom_tunnel::{Fault, Refusal};
+
+use super::Member;
+use crate::app::App;
+
+/// Who is at the viewer's end.
+#[derive(Clone, Debug)]
+pub(super) enum Viewer {
+    /// A connector, under the access rule.
+    Connector { serial: u64, address: CloudAddress },
+    /// The gateway, under a grant of this project.
+    Gateway(ProjectId),
+}
+
+pub(super) struct SessionEntry {
+    pub(super) viewer: Viewer,
+    pub(super) listener: CloudAddress,
+    pub(super) cut: CancellationToken,
+}
+
+/// A session's place; given up when dropped.
+pub struct Place {
+    app: Arc<App>,
+    serial: u64,
+    cut: CancellationToken,
+}
+
+impl Place {
+    /// What tells the session to end.
+    #[must_use]
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", self.serial)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.app.devices.table.lock().sessions.remove(&self.serial);
+    }
+}
+
+impl App {
+    /// A place for a session of a connector: one at a time with each peer.
+    pub fn place_for_connector(
+        self: &Arc<Self>,
+        connector: &Member,
+        listener: &CloudAddress,
+    ) -> Result<Place, Refusal> {
+        let has_one = |entry: &SessionEntry| {
+            entry.listener == *listener
+                && matches!(&entry.viewer, Viewer::Connector { serial, .. } if *serial == connector.serial)
+        };
+        if self.devices.table.lock().sessions.values().any(has_one) {
+            return Err(Fault::PeerBusy.into());
+        }
+        let viewer = Viewer::Connector { serial: connector.serial, address: connector.address.clone() };
+        Ok(self.place(viewer, listener))
+    }
+
+    /// A place for a console.
+    pub(crate) fn place_for_console(self: &Arc<Self>, project: ProjectId, listener: &CloudAddress) -> Place {
+        self.place(Viewer::Gateway(project), listener)
+    }
+
+    fn place(self: &Arc<Self>, viewer: Viewer, listener: &CloudAddress) -> Place {
+        let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
+        let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
+        self.devices.table.lock().sessions.insert(serial, entry);
+        Place { app: Arc::clone(self), serial, cut }
+    }
+}

@@ -1,0 +1,79 @@
+//! The gateway's way to a device: it is a connector with a key of its own, and a console is its session.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
+use transom_model::end_reason::End;
+use transom_model::id::ProjectId;
+use transom_tunnel::opening::{self, Outcome};
+use transom_tunnel::{Fault, Refusal, end_to_end, peer_key};
+
+use super::Relay;
+use crate::stream::Stream;
+
+/// What agents know the gateway by.
+const GATEWAY: &str = "gateway";
+/// A TLS handshake through the relay, and the agent's own dial to its target, which it gives up after 10 s.
+const OPEN: Duration = Duration::from_secs(20);
+
+impl Relay {
+    /// Opens a connection to the device's first target, for a console of this project.
+    pub async fn dial(&self, project: ProjectId, address: &CloudAddress) -> Result<Stream, End> {
+        let place = self.app.place_for_console(project, address);
+        // After the place: what is removed between the two cuts the session.
+        self.app.console_may_reach(project, address).await?;
+        let agent = self.app.devices.listening(address).ok_or(EndReason::DeviceOffline)?;
+        let mut rendezvous = self.summon(&agent, GATEWAY).map_err(refused)?;
+        let stream = rendezvous.agent().await.map_err(refused)?.leashed(place);
+        timeout(OPEN, self.open(address, stream)).await.unwrap_or_else(|_| {
+            Err(End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened"))
+        })
+    }
+
+    async fn open(&self, address: &CloudAddress, stream: Stream) -> Result<Stream, End> {
+        let broken = |error: std::io::Error| End::new(EndReason::DeviceRefused, error.to_string());
+        let internal = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "the gateway's own key cannot be used");
+            End::from(EndReason::InternalError)
+        };
+        let key = self.app.gateway_key().await.map_err(|error| internal(&error))?;
+        let config = end_to_end::dialling(key).map_err(|error| internal(&error))?;
+        let mut tls =
+            TlsConnector::from(config).connect(end_to_end::nobody(), stream).await.map_err(broken)?;
+        let shown = peer_key(tls.get_ref().1.peer_certificates());
+        let shown = shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it showed no key"))?;
+        self.app.check_device_key(address, shown).await?;
+        tls.write_all(&opening::request("")).await.map_err(broken)?;
+        tls.flush().await.map_err(broken)?;
+        let [outcome, length] = read_array(&mut tls).await.map_err(broken)?;
+        let mut words = vec![0; usize::from(length)];
+        tls.read_exact(&mut words).await.map_err(broken)?;
+        let words = String::from_utf8_lossy(&words).into_owned();
+        match Outcome::from_byte(outcome) {
+            Ok(Outcome::Open) => Ok(tls.into()),
+            Ok(Outcome::Unreachable) => Err(End::new(EndReason::InstanceUnreachable, words)),
+            Ok(_) => Err(End::new(EndReason::DeviceRefused, words)),
+            Err(error) => Err(End::new(EndReason::DeviceRefused, error.to_string())),
+        }
+    }
+}
+
+async fn read_array<const N: usize>(
+    from: &mut (impl tokio::io::AsyncRead + Unpin),
+) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    from.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+fn refused(refusal: Refusal) -> End {
+    let reason = match refusal.fault {
+        Fault::DeviceRefused => EndReason::DeviceRefused,
+        _ => EndReason::DeviceOffline,
+    };
+    End { reason, detail: refusal.detail }
+}

@@ -1,0 +1,249 @@
+//! A control connection from its proof to its end.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+use transom_model::cloud::ScramProof;
+use transom_tunnel::scram::{self, Asked, Examiner, Exporter, ScramError};
+use transom_tunnel::{Binding, Fault, Message, Refusal, Role, VERSION};
+
+use super::Relay;
+use super::carry::carry;
+use super::rendezvous::Rendezvous;
+use super::wire::{Lost, Wire};
+use crate::app::devices::{Candidate, Membership, Order, Place};
+use crate::app::random;
+use crate::stream::Stream;
+
+/// Two round trips over a bad mobile network.
+const PROVE: Duration = Duration::from_secs(15);
+/// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats fit into that.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Two heartbeats and some patience: a peer that missed both is gone.
+const SILENCE: Duration = Duration::from_secs(45);
+/// A connector may wait for so many peers at once.
+const MAX_WAITING: usize = 64;
+
+/// What is known of the connection that a peer came over.
+pub(super) struct Origin {
+    pub(super) source: IpAddr,
+    pub(super) exporter: Option<Exporter>,
+}
+
+/// Serves an agent or a connector until it goes or is sent away.
+pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
+    let mut wire = Wire::new(stream);
+    let proved = timeout(PROVE, prove(&relay, &mut wire, &origin)).await;
+    let membership = match proved {
+        Ok(Ok((membership, joined))) => {
+            if wire.send(&joined).await.is_err() {
+                return membership.leave().await;
+            }
+            membership
+        }
+        Ok(Err(Lost::Garbled(refusal))) => return wire.refuse(refusal).await,
+        Ok(Err(Lost::Gone(_))) | Err(_) => return,
+    };
+    let address = membership.member().address().clone();
+    tracing::info!(%address, source = %origin.source, "joined");
+    let mut serving = Serving { relay, wire, membership, waiting: tokio::task::JoinSet::new() };
+    let lost = serving.serve().await;
+    let Serving { wire, membership, .. } = serving;
+    membership.leave().await;
+    match lost {
+        Lost::Gone(error) => tracing::info!(%address, %error, "gone"),
+        Lost::Garbled(refusal) => {
+            tracing::info!(%address, %refusal, "sent away");
+            wire.refuse(refusal).await;
+        }
+    }
+}
+
+/// SCRAM-SHA-256, bound to the TLS connection where TLS ends here.
+async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membership, Message), Lost> {
+    let exporter = origin.exporter.as_ref();
+    let binding = if exporter.is_some() { Binding::TlsExporter } else { Binding::None };
+    wire.send(&Message::Hello { version: VERSION, binding }).await?;
+    let Message::Prove { role, client_first } = wire.receive().await? else { return Err(out_of_turn()) };
+    let examiner = Examiner::new(&client_first, exporter).map_err(scram_failed)?;
+    let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
+        tracing::warn!(%error, "a device could not be looked up");
+        Lost::Garbled(
+            Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database"),
+        )
+    })?;
+    let asked =
+        examiner.challenge(&scram::nonce(random::bytes()), &candidate.salt, candidate.iterations.get());
+    wire.send(&Message::Challenge(asked.server_first.clone())).await?;
+    let Message::Proof(client_final) = wire.receive().await? else { return Err(out_of_turn()) };
+    join(relay, origin, role, candidate, &asked, &client_final).await
+}
+
+async fn join(
+    relay: &Relay,
+    origin: &Origin,
+    role: Role,
+    candidate: Candidate,
+    asked: &Asked,
+    client_final: &str,
+) -> Result<(Membership, Message), Lost> {
+    let answer = asked.answered(client_final, origin.exporter.as_ref()).map_err(scram_failed)?;
+    let proof = ScramProof(*answer.proof);
+    let joined = relay.app.device_join(candidate, role, &proof, &answer.auth_message, origin.source).await;
+    let (membership, signature) = joined.map_err(Lost::Garbled)?;
+    let server_final = scram::server_final(&signature);
+    Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }))
+}
+
+fn out_of_turn() -> Lost {
+    Lost::Garbled(Refusal::from(Fault::ProtocolError).because("a message came out of turn"))
+}
+
+fn scram_failed(error: ScramError) -> Lost {
+    Lost::Garbled(Refusal::from(Fault::ProtocolError).because(error.to_string()))
+}
+
+/// Somebody who is in.
+struct Serving {
+    relay: Relay,
+    wire: Wire,
+    membership: Membership,
+    /// Calls of a connector that wait for their peer to come; gone with the connection.
+    waiting: tokio::task::JoinSet<(u32, Result<(), Refusal>)>,
+}
+
+impl Serving {
+    async fn serve(&mut self) -> Lost {
+        loop {
+            if let Err(lost) = self.turn().await {
+                return lost;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Lost> {
+        let silent_at = Instant::now() + SILENCE;
+        loop {
+            tokio::select! {
+                message = timeout_at(silent_at, self.wire.receive()) => {
+                    let message = message.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+                    return self.heard(message).await;
+                }
+                order = self.membership.order() => self.obey(order).await?,
+                Some(waited) = self.waiting.join_next() => {
+                    if let Ok((call, outcome)) = waited {
+                        self.answer_ask(call, outcome).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn heard(&mut self, message: Message) -> Result<(), Lost> {
+        match message {
+            Message::Ping => self.wire.send(&Message::Pong).await?,
+            Message::Pong => {}
+            Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
+            Message::Connect { call, peer } => {
+                if let Err(refusal) = self.connect(call, &peer).await? {
+                    self.wire.send(&Message::Failed { call, refusal }).await?;
+                }
+            }
+            Message::Declined { ticket, why } => self.relay.decline(ticket, why),
+            _ => return Err(out_of_turn()),
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Lost> {
+        match order {
+            Order::Dial { ticket, peer } => self.wire.send(&Message::Dial { ticket, peer }).await?,
+            Order::Failed { call, refusal } => self.wire.send(&Message::Failed { call, refusal }).await?,
+            Order::End(refusal) => return Err(Lost::Garbled(refusal)),
+        }
+        Ok(())
+    }
+
+    /// May I, and is it there?
+    async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
+        if self.waiting.len() >= MAX_WAITING {
+            let refusal = Refusal::from(Fault::PeerBusy).because("too many calls wait already");
+            return self.answer_ask(call, Err(refusal)).await;
+        }
+        let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
+        self.waiting.spawn(async move {
+            let asked = async {
+                let listener = app.judge_connection(&member, &peer).await?.address;
+                if wait {
+                    app.devices.wait_for(&listener).await;
+                    // It may have taken days: the rule as it is now decides.
+                    app.judge_connection(&member, &peer).await?;
+                }
+                app.devices.listening(&listener).map(drop).ok_or_else(|| Fault::CloudTargetNotFound.into())
+            };
+            (call, asked.await)
+        });
+        Ok(())
+    }
+
+    async fn answer_ask(&mut self, call: u32, outcome: Result<(), Refusal>) -> Result<(), Lost> {
+        let answer = match outcome {
+            Ok(()) => Message::Available { call },
+            Err(refusal) => Message::Failed { call, refusal },
+        };
+        Ok(self.wire.send(&answer).await?)
+    }
+
+    /// A session: the agent is told to come, and the connector where to.
+    async fn connect(&mut self, call: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
+        let app = &self.relay.app;
+        let member = self.membership.member().clone();
+        let opened = async {
+            let listener = app.judge_connection(&member, peer).await?;
+            // The place comes before the second look, so that a rule changed between the two cuts the session.
+            let place = app.place_for_connector(&member, &listener.address)?;
+            app.judge_connection(&member, peer).await?;
+            let agent = app.devices.listening(&listener.address).ok_or(Fault::CloudTargetNotFound)?;
+            let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
+            Ok::<_, Refusal>((listener, place, rendezvous))
+        };
+        let (listener, place, rendezvous) = match opened.await {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                if let Ok(listener) = peer.parse() {
+                    app.audit_connection(member.address(), &listener, None, refusal.fault.name()).await;
+                }
+                return Ok(Err(refusal));
+            }
+        };
+        app.audit_connection(member.address(), &listener.address, Some(listener.project), "ok").await;
+        self.wire.send(&Message::Meet { call, ticket: rendezvous.ticket.clone() }).await?;
+        self.relay.tasks.spawn(session(rendezvous, place, move |refusal| {
+            member.order(Order::Failed { call, refusal });
+        }));
+        Ok(Ok(()))
+    }
+}
+
+/// Waits for both data connections, and carries what passes between them.
+async fn session(mut rendezvous: Rendezvous, place: Place, failed: impl FnOnce(Refusal)) {
+    let cut = place.cut();
+    let met = async {
+        let agent = rendezvous.agent().await?;
+        let connector = rendezvous.connector().await;
+        Ok::<_, Refusal>((agent, connector.ok_or(Fault::CloudConnectivityError)?))
+    };
+    let met = tokio::select! {
+        () = cut.cancelled() => Err(Fault::CloudTargetNotFound.into()),
+        met = met => met,
+    };
+    match met {
+        Ok((agent, connector)) => {
+            drop(rendezvous);
+            let how = carry(agent, connector, cut).await;
+            tracing::debug!(how, "a session between devices is over");
+        }
+        Err(refusal) => failed(refusal),
+    }
+}

@@ -1,0 +1,75 @@
+//! The two ways in, both as an upgrade on the one port.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use transom_tunnel::ticket::Shown;
+use transom_tunnel::{CONTROL_PATH, DATA_PATH, TICKET_HEADER, UPGRADE};
+
+use super::Relay;
+use super::control::{self, Origin};
+use crate::http::source::{Connection, Source};
+use crate::http::upgrade::stream_of;
+
+/// The tunnel's paths.
+pub fn router(relay: Relay) -> Router {
+    Router::new().route(CONTROL_PATH, get(control)).route(DATA_PATH, get(data)).with_state(relay)
+}
+
+async fn control(State(relay): State<Relay>, source: Source, mut request: Request) -> Response {
+    if !asks_for_tunnel(request.headers()) {
+        return not_an_upgrade();
+    }
+    let exporter = request.extensions().get::<Connection>().and_then(|connection| connection.exporter);
+    let upgraded = hyper::upgrade::on(&mut request);
+    let origin = Origin { source: source.address, exporter };
+    relay.tasks.clone().spawn(async move {
+        if let Some(stream) = stream_of(upgraded.await) {
+            control::run(relay, stream, origin).await;
+        }
+    });
+    switching()
+}
+
+async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
+    if !asks_for_tunnel(request.headers()) {
+        return not_an_upgrade();
+    }
+    let shown =
+        request.headers().get(TICKET_HEADER).and_then(|value| value.to_str().ok()?.parse::<Shown>().ok());
+    let Some(arrival) = shown.and_then(|shown| relay.redeem(&shown)) else {
+        return (StatusCode::FORBIDDEN, "The ticket is not valid, or was shown before.\n").into_response();
+    };
+    let upgraded = hyper::upgrade::on(&mut request);
+    relay.tasks.spawn(async move {
+        if let Some(stream) = stream_of(upgraded.await) {
+            arrival.hand_over(stream);
+        }
+    });
+    switching()
+}
+
+fn asks_for_tunnel(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(UPGRADE.as_bytes()))
+}
+
+fn switching() -> Response {
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+        (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+fn not_an_upgrade() -> Response {
+    let headers = [
+        (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+    ];
+    (StatusCode::UPGRADE_REQUIRED, headers, "This address is for `transom agent` and `transom connect`.\n")
+        .into_response()
+}

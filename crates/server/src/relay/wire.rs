@@ -1,0 +1,83 @@
+//! Messages over a control connection, each with a deadline.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+use transom_tunnel::frame::Inbox;
+use transom_tunnel::{Fault, Message, Refusal};
+
+use crate::stream::Stream;
+
+/// A peer that does not take a short message in this time takes none.
+const SEND: Duration = Duration::from_secs(10);
+/// Messages are short.
+const READ: usize = 512;
+
+pub(super) struct Wire {
+    stream: Stream,
+    inbox: Inbox,
+}
+
+/// Why no more messages come.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// The connection is gone.
+    Gone(io::Error),
+    /// What came is not a message.
+    Garbled(Refusal),
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+impl Wire {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, inbox: Inbox::default() }
+    }
+
+    /// The next message. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> Result<Message, Lost> {
+        loop {
+            let next = Message::next(&mut self.inbox);
+            let next = next.map_err(|error| {
+                Lost::Garbled(Refusal::from(Fault::ProtocolError).because(error.to_string()))
+            })?;
+            if let Some(message) = next {
+                return Ok(message);
+            }
+            let mut buffer = [0; READ];
+            match self.stream.read(&mut buffer).await? {
+                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                count => self.inbox.push(&buffer[..count]),
+            }
+        }
+    }
+
+    pub(super) async fn send(&mut self, message: &Message) -> io::Result<()> {
+        let bytes = message.encode();
+        let sent = timeout(SEND, async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        });
+        sent.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Says why it is over, as far as the peer listens.
+    pub(super) async fn refuse(mut self, refusal: Refusal) {
+        if self.send(&Message::Refused(refusal)).await.is_ok() {
+            // What is unread would reset the connection, and the last message could be lost with it.
+            let _ = timeout(SEND, async {
+                self.stream.shutdown().await?;
+                let mut sink = [0; READ];
+                while self.stream.read(&mut sink).await? > 0 {}
+                io::Result::Ok(())
+            })
+            .await;
+        }
+    }
+}
