@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use transom_agent::{Peer, PublicKey};
 use transom_model::access_key::Role;
-use transom_model::cloud::Action;
+use transom_model::cloud::{Action, CloudAddress};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::ConsoleKind;
 use transom_model::id::{GrantId, InstanceId, SessionId};
@@ -56,6 +57,10 @@ pub(crate) enum Command {
     /// Cloud addresses: the identities of devices and of those who connect to them.
     #[command(subcommand)]
     Address(Address),
+    /// Join as a device: its VNC server is reached through the server, from behind any NAT.
+    Agent(Agent),
+    /// Reach a device: opens a local port for a VNC viewer.
+    Connect(Connect),
     /// Make a console URL: the URL alone on stdout, its expiry on stderr.
     Console(Console),
     /// Grants: the permissions behind console URLs.
@@ -104,6 +109,55 @@ pub(crate) struct Demo {
     /// Do not open a browser.
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+/// Who a device or a viewer is, and how it reaches the server.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Joining {
+    /// Its cloud address.
+    #[arg(long, value_name = "A")]
+    pub(crate) address: CloudAddress,
+    /// A file with its cloud password; - reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: PathBuf,
+    /// The CA that the server's certificate must chain to, PEM; without it, those that this machine trusts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Allow http:// to another machine: whoever is in between can take the address's place.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    pub(crate) joining: Joining,
+    /// Where viewers may get to, and nowhere else; the first is meant where none is named.
+    #[arg(long = "to", value_name = "[NAME=]HOST:PORT", required = true)]
+    pub(crate) targets: Vec<String>,
+    /// Let in only viewers with these keys, as `transom connect` shows them.
+    #[arg(long = "allow-key", value_name = "K")]
+    pub(crate) allow_keys: Vec<PublicKey>,
+    /// No consoles in the browser: the server itself is not let in.
+    #[arg(long)]
+    pub(crate) end_to_end_only: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Connect {
+    /// The device's cloud address, or ADDRESS/NAME for one of its targets.
+    pub(crate) peer: Peer,
+    #[command(flatten)]
+    pub(crate) joining: Joining,
+    /// Where viewers are to connect to; port 0 is any free one. The port is printed on stdout.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
+    pub(crate) bind: SocketAddr,
+    /// Wait until the device is there.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// The key that the device must show, as its agent prints it.
+    #[arg(long, value_name = "H")]
+    pub(crate) fingerprint: Option<PublicKey>,
 }
 
 #[derive(Debug, Subcommand)]

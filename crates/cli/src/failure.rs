@@ -1,9 +1,15 @@
-//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours.
+//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours, 10 to 19 the
+//! named faults of devices and their viewers.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use transom_agent::Refusal;
+
 use crate::output;
+
+const THEIRS: u8 = 1;
+const OURS: u8 = 2;
 
 /// A command that failed.
 #[derive(Debug)]
@@ -11,18 +17,24 @@ pub(crate) struct Failure {
     sentence: String,
     next_step: Option<String>,
     detail: Option<serde_json::Value>,
-    ours: bool,
+    code: u8,
 }
 
 impl Failure {
     /// The user's or the far side's fault.
     pub(crate) fn theirs(sentence: impl Display) -> Self {
-        Self { sentence: sentence.to_string(), next_step: None, detail: None, ours: false }
+        Self { sentence: sentence.to_string(), next_step: None, detail: None, code: THEIRS }
     }
 
     /// Our own fault.
     pub(crate) fn ours(sentence: impl Display) -> Self {
-        Self { ours: true, ..Self::theirs(sentence) }
+        Self { code: OURS, ..Self::theirs(sentence) }
+    }
+
+    /// A device or its viewer was refused: the fault's own name and exit code.
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        Self { code: refusal.fault.exit_code(), ..Self::theirs(refusal) }
+            .with_next_step(refusal.fault.next_step())
     }
 
     /// What to do about it.
@@ -51,7 +63,7 @@ impl Failure {
             // Whoever asked for JSON may have gone.
             let _ = output::json(&serde_json::json!({ "error": detail }));
         }
-        ExitCode::from(if self.ours { 2 } else { 1 })
+        ExitCode::from(self.code)
     }
 }
 
@@ -59,5 +71,5 @@ impl Failure {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Where help cannot be printed, nothing can.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+    if error.use_stderr() { ExitCode::from(THEIRS) } else { ExitCode::SUCCESS }
 }

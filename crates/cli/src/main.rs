@@ -43,6 +43,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Key(key) => command::key::run(&common, key).await,
             Command::Instance(instance) => command::instance::run(&common, instance).await,
             Command::Address(address) => command::address::run(&common, address).await,
+            Command::Agent(agent) => command::agent::run(&common, agent).await,
+            Command::Connect(connect) => command::connect::run(&common, connect).await,
             Command::Console(console) => command::console::run(&common, console).await,
             Command::Grant(grant) => command::grant::run(&common, grant).await,
             Command::Session(session) => command::session::run(&common, session).await,

@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// One trailing newline is an editor's, not the password's.
-fn read_password(path: &Path) -> Result<String, Failure> {
+pub(super) fn read_password(path: &Path) -> Result<String, Failure> {
     let mut text = read(path)?;
     if text.ends_with('\n') {
         text.pop();

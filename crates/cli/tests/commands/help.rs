@@ -25,6 +25,8 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       key       Access keys: id and secrets of a project, for programs
       instance  Instances: machines with a console
       address   Cloud addresses: the identities of devices and of those who connect to them
+      agent     Join as a device: its VNC server is reached through the server, from behind any NAT
+      connect   Reach a device: opens a local port for a VNC viewer
       console   Make a console URL: the URL alone on stdout, its expiry on stderr
       grant     Grants: the permissions behind console URLs
       session   Sessions: who is looking
@@ -133,6 +135,8 @@ fn every_command_of_the_contract_explains_itself() {
         "key rotate",
         "key retire",
         "key revoke",
+        "agent",
+        "connect",
         "instance add",
         "instance set",
         "instance list",
@@ -199,7 +203,7 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance add vm --project lab --endpoint http://127.0.0.1"), @r"
-    error: invalid value 'http://127.0.0.1' for '--endpoint <E>': an endpoint is vnc://host:port or vnc+unix:/path
+    error: invalid value 'http://127.0.0.1' for '--endpoint <E>': an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS
 
     For more information, try '--help'.
     exit 1

@@ -5,6 +5,7 @@
 mod cable;
 mod consoles;
 mod demo;
+mod devices;
 mod endings;
 mod howto;
 mod restarts;

@@ -1,0 +1,52 @@
+//! What `transom agent` and `transom connect` share.
+
+use std::convert::Infallible;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use transom_agent::{Credentials, Identity, Server};
+
+use crate::args::{Common, Joining};
+use crate::command::instance::read_password;
+use crate::failure::Failure;
+
+/// The folder of this end's key and of the keys that it knows, in the data folder.
+const FOLDER: &str = "device";
+
+/// What joining takes.
+pub(super) struct Setup {
+    pub(super) server: Server,
+    pub(super) credentials: Credentials,
+    pub(super) identity: Identity,
+}
+
+impl Setup {
+    pub(super) fn read(common: &Common, joining: &Joining) -> Result<Self, Failure> {
+        let url = common.server.as_ref().ok_or_else(|| {
+            Failure::theirs("no server was named").with_next_step("Name it: --server https://…")
+        })?;
+        let server =
+            Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure).map_err(Failure::theirs)?;
+        let credentials = Credentials::new(joining.address.clone(), read_password(&joining.password_file)?);
+        let identity = Identity::open(&common.data.join(FOLDER)).map_err(Failure::theirs)?;
+        Ok(Self { server, credentials, identity })
+    }
+}
+
+/// Runs until the work is done; it is told once somebody wants the program to end.
+pub(super) async fn run<T>(stop: CancellationToken, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::ours)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::ours)?;
+    let telling = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        never = telling => match never {},
+    }
+}
