@@ -83,7 +83,12 @@ try {
   if (options.click !== undefined) await clickPicture(page, ...point(options.click));
   if (options.send !== undefined) await sendToMachine(page, options.send);
   if (options.type !== undefined) await typeLikeAPerson(page, options.type);
-  for (const key of options.key) await page.keyboard.press(key);
+  for (const key of options.key) {
+    const before = await readPicture(page);
+    await page.keyboard.press(key);
+    // A machine pastes when it has been given the text: the next key must not overtake it.
+    if (key !== options.key.at(-1)) await waitForPicture(page, (picture) => picture.hash !== before?.hash, timeout);
+  }
   for (const tool of options.tool) await page.click(`#tools #${tool}`);
   if (options.scaling !== undefined) {
     await page.click(`#tools label:has(input[value="${options.scaling}"])`);
