@@ -1,4 +1,4 @@
-//! The device protocol, without I/O. `docs/PROTOCOL.md` tells the whole flow.
+//! The device protocol, without I/O. Its flow stands in the modules: join and connect in `message`, the session in `opening`.
 //!
 //! ```text
 //! control connection   frame (its layout) · message (its words) · scram (who is it)

@@ -72,6 +72,8 @@ impl Gateway {
         let answer = (StatusCode::SWITCHING_PROTOCOLS, upgrade.answer());
         match admitted {
             Ok(claim) => {
+                // It is large, and moved from hand to hand: a future would keep room for each of them.
+                let claim = Box::new(claim);
                 let (app, relay) = (Arc::clone(&self.app), self.relay.clone());
                 self.tasks.spawn(async move {
                     if let Some(stream) = stream_of(upgraded.await) {
@@ -104,7 +106,7 @@ impl Gateway {
 
     /// Carries a raw viewer's session.
     pub async fn run_raw(&self, claim: Claim, stream: Stream) {
-        session::run(Arc::clone(&self.app), self.relay.clone(), claim, Link::raw(stream)).await;
+        session::run(Arc::clone(&self.app), self.relay.clone(), Box::new(claim), Link::raw(stream)).await;
     }
 
     async fn admit(

@@ -19,7 +19,7 @@ use crate::app::{App, Error};
 use crate::relay::Relay;
 
 /// Carries a session until it ends, and tells viewer, store, log and metrics why.
-pub async fn run(app: Arc<App>, relay: Relay, mut claim: Claim, mut link: Link) {
+pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: Link) {
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
     let opened = open(&app, &relay, &claim, &mut link, &mut told).await;
@@ -71,7 +71,7 @@ async fn open(
     let dialled = Box::pin(dial(app, relay, &claim.place));
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
-    app.commit(claim).await.map_err(|error| Failure::Viewer(end_of(error)))?;
+    Box::pin(app.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
     let greeted = Box::pin(introduce(link, &instance));
     let early = unless_told(told, greeted).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
