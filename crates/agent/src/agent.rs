@@ -107,7 +107,14 @@ impl Agent {
                 lost = agent.stay(&tell, &mut sessions, &mut backoff, &stop) => lost,
             };
             let Some(refusal) = lost else { break };
-            let Some(wait) = backoff.after(&refusal, random()) else { return Err(refusal) };
+            let Some(wait) = backoff.after(&refusal, random()) else {
+                // A new password ends no session (requirements a29): what runs, runs on until it ends or we are told to.
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = async { while sessions.join_next().await.is_some() {} } => {}
+                }
+                return Err(refusal);
+            };
             tell(Status::Waiting(refusal, wait));
             tokio::select! {
                 () = stop.cancelled() => break,
