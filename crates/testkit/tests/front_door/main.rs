@@ -3,6 +3,7 @@
 
 mod budgets;
 mod crowd;
+mod devices;
 mod endings;
 mod flow;
 mod handshakes;

@@ -1,0 +1,352 @@
+//! Devices: agents that join, connectors that reach them under the access rule, consoles that lead to them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use transom_agent::{
+    Agent, Connector, Credentials, Event, Fault, Identity, Peer, Policy, Refusal, Server, Status, Targets,
+};
+use transom_testkit::api::text;
+use transom_testkit::wait::{until, within};
+use transom_testkit::{Api, Guest, Instance, Script, TestServer};
+
+use crate::stage::assert_live;
+
+/// What was revoked ends within this time (DEVICES: "within a second").
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// ProtocolVersion, as both sides say it (RFC 6143 §7.1.1).
+const VERSION: &[u8; 12] = b"RFB 003.008\n";
+
+/// A server, a machine that nobody can dial, and the key that both cloud addresses belong to.
+struct Field {
+    server: TestServer,
+    machine: Instance,
+    key: Api,
+    state: TempDir,
+}
+
+#[derive(Clone)]
+struct Address {
+    address: String,
+    password: String,
+}
+
+/// Something that runs until the test drops it, and what it tells.
+struct Running<T> {
+    told: mpsc::UnboundedReceiver<T>,
+    done: JoinSet<Result<(), Refusal>>,
+    stop: CancellationToken,
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl<T> Running<T> {
+    fn start(
+        told: mpsc::UnboundedReceiver<T>,
+        stop: CancellationToken,
+        running: impl Future<Output = Result<(), Refusal>> + Send + 'static,
+    ) -> Self {
+        let mut done = JoinSet::new();
+        done.spawn(running);
+        Self { told, done, stop }
+    }
+
+    async fn tells(&mut self) -> T {
+        within("the next thing that it tells", self.told.recv()).await.expect("it runs")
+    }
+
+    async fn fault(&mut self) -> Fault {
+        self.refusal().await.fault
+    }
+
+    async fn refusal(&mut self) -> Refusal {
+        let done = within("its end", self.done.join_next()).await.expect("it ran");
+        done.unwrap().expect_err("it was refused")
+    }
+}
+
+impl Field {
+    async fn set() -> Self {
+        let server = TestServer::start().await;
+        let machine = Instance::start(Script::default()).await;
+        let key = server.api().with_key(&server.api().add_key("alpha", "member").await);
+        Self { server, machine, key, state: tempfile::tempdir().unwrap() }
+    }
+
+    async fn address(&self, body: Value) -> Address {
+        let made = self.key.post("/cloud/1.1/static-address", body).await.done();
+        Address { address: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") }
+    }
+
+    /// An address to listen at that lets the group `staff` in, and one of that group to connect from.
+    async fn pair(&self) -> (Address, Address) {
+        let listen = json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}});
+        let connect = json!({"allowedActions": ["connect"], "groups": ["staff"]});
+        (self.address(listen).await, self.address(connect).await)
+    }
+
+    fn place(&self) -> Server {
+        Server::new(&self.server.origin(), None, false).unwrap()
+    }
+
+    fn identity(&self, name: &str) -> Identity {
+        Identity::open(&self.state.path().join(name)).unwrap()
+    }
+
+    fn agent(&self, own: &Address, policy: Policy) -> Running<Status> {
+        let target = self.machine.endpoint().trim_start_matches("vnc://").to_owned();
+        let agent = Agent {
+            server: self.place(),
+            credentials: own.credentials(),
+            identity: self.identity("device"),
+            targets: Targets::parse(&[target]).unwrap(),
+            policy,
+        };
+        let (tell, told) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let running = agent.run(move |status| drop(tell.send(status)), stop.clone());
+        Running::start(told, stop, running)
+    }
+
+    async fn joined(&self, own: &Address) -> Running<Status> {
+        let mut agent = self.agent(own, Policy::default());
+        assert_eq!(agent.tells().await, Status::Searching);
+        assert_eq!(agent.tells().await, Status::Online);
+        agent
+    }
+
+    /// A connector, and the port that its viewers go to.
+    async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connector = Connector {
+            server: self.place(),
+            credentials: own.credentials(),
+            identity: self.identity("viewer"),
+            peer: peer.parse::<Peer>().unwrap(),
+            fingerprint: None,
+            wait,
+        };
+        let (tell, told) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let running = connector.run(listener, move |event| drop(tell.send(event)), stop.clone());
+        (Running::start(told, stop, running), port)
+    }
+
+    /// A session, from the viewer's socket to the machine.
+    async fn session(&self, connector: &mut Running<Event>, port: u16) -> (TcpStream, Guest) {
+        let viewer = view(port).await;
+        assert!(matches!(connector.tells().await, Event::Opened { .. }));
+        (viewer, self.machine.guest().await)
+    }
+}
+
+impl Address {
+    fn credentials(&self) -> Credentials {
+        Credentials::new(self.address.parse().unwrap(), self.password.clone())
+    }
+}
+
+/// A viewer's handshake up to ServerInit (RFC 6143 §7.1 to §7.3), with a machine that wants no password.
+async fn view(port: u16) -> TcpStream {
+    let handshake = async {
+        let mut viewer = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut version = [0; 12];
+        viewer.read_exact(&mut version).await?;
+        assert_eq!(&version, VERSION);
+        viewer.write_all(VERSION).await?;
+        assert_eq!(viewer.read_u16().await?, 0x0101);
+        viewer.write_all(&[1]).await?;
+        assert_eq!(viewer.read_u32().await?, 0);
+        viewer.write_all(&[1]).await?;
+        let mut init = [0; 28];
+        viewer.read_exact(&mut init).await?;
+        assert_eq!(&init[24..], b"fake");
+        std::io::Result::Ok(viewer)
+    };
+    within("ServerInit through the relay", handshake).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_viewer_reaches_a_device_that_nobody_can_dial() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let mut agent = field.joined(&device).await;
+    let (mut connector, port) = field.connector(&desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    let mut viewer = view(port).await;
+    let mut guest = field.machine.guest().await;
+    guest.send(b"a screen");
+    let mut screen = [0; 8];
+    within("the screen", viewer.read_exact(&mut screen)).await.unwrap();
+    assert_eq!(&screen, b"a screen");
+    viewer.write_all(b"a key").await.unwrap();
+    assert_eq!(guest.take(5).await, b"a key");
+    // Both ends saw the same two keys: nobody in between ended the TLS of the session.
+    let Event::Opened { phrase: at_the_desk, new: true, .. } = connector.tells().await else { panic!() };
+    let Status::Opened { peer, phrase: at_the_device, new: true } = agent.tells().await else { panic!() };
+    assert_eq!((peer, at_the_device), (format!("[vnccloud:{}]", desk.address), at_the_desk));
+    // Whoever closes is seen to close, not to be lost.
+    drop(viewer);
+    guest.ended().await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_final_and_has_its_name() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let wrong = Address { password: desk.password.clone(), ..device.clone() };
+    assert_eq!(field.agent(&wrong, Policy::default()).fault().await, Fault::CloudAuthenticationFailed);
+    let (mut connector, _) =
+        field.connector(&Address { password: device.password, ..desk }, &device.address, false).await;
+    assert_eq!(connector.fault().await, Fault::CloudAuthenticationFailed);
+}
+
+#[tokio::test]
+async fn who_is_not_let_in_is_refused_and_nobody_there_is_not_found() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let stranger = field.address(json!({"allowedActions": ["connect"], "groups": ["guests"]})).await;
+    let _agent = field.joined(&device).await;
+    let (mut refused, _) = field.connector(&stranger, &device.address, false).await;
+    assert_eq!(refused.fault().await, Fault::CloudConnectionRefused);
+    let (silent, _) = field.pair().await;
+    let (mut absent, _) = field.connector(&desk, &silent.address, false).await;
+    assert_eq!(absent.fault().await, Fault::CloudTargetNotFound);
+}
+
+#[tokio::test]
+async fn an_address_of_another_key_looks_like_one_that_does_not_exist() {
+    let field = Field::set().await;
+    let (device, _) = field.pair().await;
+    let _agent = field.joined(&device).await;
+    let other = field.server.api().with_key(&field.server.api().add_key("alpha", "member").await);
+    let made =
+        other.post("/cloud/1.1/static-address", json!({"allowedActions": ["connect"], "groups": ["staff"]}));
+    let made = made.await.done();
+    let foreign = Address { address: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") };
+    let nobody = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
+    for peer in [&*device.address, nobody] {
+        let (mut connector, _) = field.connector(&foreign, peer, false).await;
+        assert_eq!(connector.refusal().await, Fault::CloudTargetNotFound.into(), "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn a_connector_that_waits_is_ready_when_the_device_joins() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let (mut connector, port) = field.connector(&desk, &device.address, true).await;
+    let _agent = field.joined(&device).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    field.session(&mut connector, port).await;
+}
+
+#[tokio::test]
+async fn the_newest_agent_of_an_address_wins() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let mut old = field.joined(&device).await;
+    let _new = field.joined(&device).await;
+    let Status::Waiting(refusal, wait) = old.tells().await else { panic!("the old one is told") };
+    assert_eq!(refusal.fault, Fault::Superseded);
+    assert!(wait >= Duration::from_secs(300), "{wait:?}");
+    let (mut connector, port) = field.connector(&desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    field.session(&mut connector, port).await;
+}
+
+#[tokio::test]
+async fn removing_an_address_ends_its_sessions_at_once() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let mut agent = field.joined(&device).await;
+    let (mut connector, port) = field.connector(&desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    let (_viewer, mut guest) = field.session(&mut connector, port).await;
+    field.key.delete(&format!("/cloud/1.1/static-address/{}", device.address)).await;
+    timeout(AT_ONCE, guest.ended()).await.expect("the session ends within a second");
+    assert_eq!(agent.fault().await, Fault::CloudAuthenticationFailed);
+}
+
+#[tokio::test]
+async fn a_permission_that_is_lost_ends_the_session_at_once_and_the_device_stays() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let _agent = field.joined(&device).await;
+    let (mut connector, port) = field.connector(&desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    let (_viewer, mut guest) = field.session(&mut connector, port).await;
+    let path = format!("/api/v1/addresses/{}", device.address);
+    field.server.api().patch(&path, json!({"allow_groups": ["guests"]})).await.done();
+    timeout(AT_ONCE, guest.ended()).await.expect("the session ends within a second");
+    let guest = field.address(json!({"allowedActions": ["connect"], "groups": ["guests"]})).await;
+    let (mut connector, port) = field.connector(&guest, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    field.session(&mut connector, port).await;
+}
+
+#[tokio::test]
+async fn a_new_password_sends_the_agent_away_and_leaves_its_session_alone() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let mut agent = field.joined(&device).await;
+    let (mut connector, port) = field.connector(&desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    let (mut viewer, mut guest) = field.session(&mut connector, port).await;
+    assert!(matches!(agent.tells().await, Status::Opened { .. }));
+    field.server.api().post(&format!("/api/v1/addresses/{}/reset", device.address), json!({})).await.done();
+    let address = device.address.parse().unwrap();
+    until("the agent's leave", || field.server.app().devices.listening(&address).is_none()).await;
+    viewer.write_all(b"a key").await.unwrap();
+    assert_eq!(guest.take(5).await, b"a key");
+    drop(viewer);
+    guest.ended().await;
+    // The machine closes its half too: only then is the session over.
+    drop(guest);
+    assert_eq!(agent.fault().await, Fault::CloudAuthenticationFailed);
+}
+
+#[tokio::test]
+async fn a_console_opens_on_a_device_and_ends_with_its_address() {
+    let field = Field::set().await;
+    let (device, _) = field.pair().await;
+    let mut agent = field.joined(&device).await;
+    let endpoint = format!("cloud:{}", device.address);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let mut viewer = field.server.viewer().token(&field.server.console(&id).await.token).view().await;
+    let mut guest = field.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    assert!(matches!(agent.tells().await, Status::Opened { peer, .. } if peer == "[vnccloud:gateway]"));
+    field.key.delete(&format!("/cloud/1.1/static-address/{}", device.address)).await;
+    timeout(AT_ONCE, guest.ended()).await.expect("the console ends within a second");
+}
+
+#[tokio::test]
+async fn a_console_says_that_its_device_is_offline_or_wants_no_consoles() {
+    let field = Field::set().await;
+    let (device, _) = field.pair().await;
+    let endpoint = format!("cloud:{}", device.address);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let end = async || {
+        let token = field.server.console(&id).await.token;
+        field.server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
+    };
+    assert!(end().await.starts_with("4435 "));
+    let mut agent = field.agent(&device, Policy { end_to_end_only: true, ..Policy::default() });
+    agent.tells().await;
+    assert_eq!(agent.tells().await, Status::Online);
+    assert!(end().await.starts_with("4436 "));
+    assert_eq!(field.machine.arrived(), 0);
+}
