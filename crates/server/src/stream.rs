@@ -53,6 +53,15 @@ impl Stream {
         matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
     }
 
+    /// The bare connection, where nothing stands between it and the peer.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(tcp) if self.ahead.is_none() && self.leash.is_none() => Some(tcp),
+            _ => None,
+        }
+    }
+
     /// Lets the stream live no longer than its session may.
     #[must_use]
     pub fn leashed(self, place: Place) -> Self {

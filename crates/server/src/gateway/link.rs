@@ -11,6 +11,8 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 
 use super::limits::CLOSE;
+#[cfg(target_os = "linux")]
+use super::splice::Taken;
 use super::websocket::frame::{self, Deframer, HEAD_ROOM, Signals};
 use crate::stream::{Stream, poll_read_some};
 
@@ -115,6 +117,18 @@ impl Link {
         let sent = write_some(&mut self.stream, cx, &framed[start..])?;
         self.outbox.keep(&framed[start + sent..], &self.stream);
         Ok(())
+    }
+
+    /// As [`poll_send`](Self::poll_send), for bytes that are still in the kernel.
+    #[cfg(target_os = "linux")]
+    pub(super) fn send_taken(&mut self, taken: Taken) -> io::Result<()> {
+        let mut header = [0; HEAD_ROOM];
+        let start = match self.framing {
+            Framing::Raw => HEAD_ROOM,
+            Framing::WebSocket(_) => frame::write_header(&mut header, taken.len()),
+        };
+        let viewer = self.stream.tcp().ok_or(io::ErrorKind::Unsupported)?;
+        taken.put(&header[start..], viewer, &mut self.outbox.bytes)
     }
 
     /// Appends a ping, unless the viewer has not taken earlier bytes: then it would tell nothing.

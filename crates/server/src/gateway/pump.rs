@@ -19,6 +19,8 @@ use transom_rfb::{ClientFilter, ClientMessageError};
 use super::limits::{INSTANCE_STALL, LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
+#[cfg(target_os = "linux")]
+use super::splice;
 use crate::app::live::Traffic;
 use crate::app::metrics::Metrics;
 use crate::stream::{Stream, poll_read_some};
@@ -64,6 +66,8 @@ pub(super) struct Pump<'a> {
     instance_told: bool,
     /// The instance closed.
     instance_done: bool,
+    /// The instance has more to say than a read holds.
+    bulk: bool,
 }
 
 /// Whether a direction stopped because nothing can be done now, or because its turn is over.
@@ -99,6 +103,7 @@ impl<'a> Pump<'a> {
             viewer_done: false,
             instance_told: false,
             instance_done: false,
+            bulk: false,
         }
     }
 
@@ -132,9 +137,6 @@ impl<'a> Pump<'a> {
     }
 
     fn poll_to_viewer(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
-        // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
-        let most =
-            if self.viewer.stream.buffers_writes() { scratch::TO_INSTANCE } else { scratch::TO_VIEWER };
         for _ in 0..TURN {
             let waiting = self.viewer.waiting();
             let drained = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
@@ -150,21 +152,10 @@ impl<'a> Pump<'a> {
             if self.instance_done {
                 return Err(EndReason::InstanceGone.into());
             }
-            let moved = scratch::with(|scratch| {
-                let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
-                    Poll::Pending => return Ok(None),
-                    Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
-                };
-                if count > 0 {
-                    let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
-                    sent.map_err(|error| link::lost(&error))?;
-                }
-                Ok::<_, End>(Some(count))
-            })?;
-            match moved {
-                None => return Ok(Turn::Waiting),
-                Some(0) => self.instance_done = true,
-                Some(count) => {
+            match self.poll_move(cx)? {
+                Poll::Pending => return Ok(Turn::Waiting),
+                Poll::Ready(0) => self.instance_done = true,
+                Poll::Ready(count) => {
                     self.last_activity = Instant::now();
                     self.meters.session.to_viewer.fetch_add(count as u64, Ordering::Relaxed);
                     self.meters.node.bytes_to_viewer.inc_by(count as u64);
@@ -172,6 +163,48 @@ impl<'a> Pump<'a> {
             }
         }
         Ok(Turn::Over)
+    }
+
+    /// Moves some bytes to the viewer, whose outbox is empty: how many, none when the instance has closed.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Result<Poll<usize>, End> {
+        #[cfg(target_os = "linux")]
+        if self.bulk
+            && let Some(moved) = self.poll_splice(cx)?
+        {
+            return Ok(moved);
+        }
+        // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
+        let most =
+            if self.viewer.stream.buffers_writes() { scratch::TO_INSTANCE } else { scratch::TO_VIEWER };
+        scratch::with(|scratch| {
+            let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
+            };
+            if count > 0 {
+                let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
+                sent.map_err(|error| link::lost(&error))?;
+            }
+            self.bulk = count == most;
+            Ok(Poll::Ready(count))
+        })
+    }
+
+    /// Moves bulk without copying it, where both peers are plain TCP.
+    #[cfg(target_os = "linux")]
+    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Result<Option<Poll<usize>>, End> {
+        let taken = match self.instance.tcp().filter(|_| self.viewer.stream.tcp().is_some()) {
+            Some(instance) => splice::poll_take(instance, cx),
+            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        };
+        let Poll::Ready(taken) = taken else { return Ok(Some(Poll::Pending)) };
+        self.bulk = taken.as_ref().is_ok_and(|taken| taken.len() >= splice::LEAST);
+        let Ok(taken) = taken else { return Ok(None) };
+        let count = taken.len();
+        if count > 0 {
+            self.viewer.send_taken(taken).map_err(|error| link::lost(&error))?;
+        }
+        Ok(Some(Poll::Ready(count)))
     }
 
     fn poll_to_instance(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {

@@ -122,6 +122,19 @@ async fn a_viewer_that_stops_reading_stops_the_machine_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn bulk_reaches_a_raw_viewer_whole_and_in_order() {
+    let stage = Stage::set().await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let guest = stage.machine.guest().await;
+    guest.flood(FLOOD);
+    let bytes = viewer.take(16 * 1024 * 1024).await.unwrap();
+    let expected = (0_u64..).map(|n| (n % 251) as u8);
+    assert!(bytes.iter().copied().eq(expected.take(bytes.len())));
+}
+
+#[tokio::test]
 async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
     let stage = Stage::set().await;
     let (viewer, mut guest) = stage.session().await;
