@@ -4,3 +4,31 @@ pub mod native;
 pub mod openstack;
 pub mod vnc_cloud;
 pub mod zenlayer;
+
+use axum::response::{IntoResponse, Response};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::id::RequestId;
+
+use crate::app::{App, random};
+use crate::http::error::Failure;
+
+/// What a caller of this path is told that cannot be taken in now, in the words of its dialect.
+pub(crate) fn overloaded(app: &App, path: &str) -> Response {
+    if zenlayer::owns(path) {
+        return zenlayer::overloaded();
+    }
+    if openstack::owns(path) {
+        return openstack::overloaded(app, path);
+    }
+    if vnc_cloud::owns(path) {
+        return vnc_cloud::overloaded();
+    }
+    let request = RequestId::from_uuid(random::uuid());
+    Failure::new(End::from(EndReason::Overloaded), &request).into_response()
+}
+
+/// Whether a path is this root, or lies below it.
+fn is_below(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

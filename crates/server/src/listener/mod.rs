@@ -14,6 +14,7 @@ pub mod head;
 mod requests;
 pub mod self_signed;
 pub mod tls;
+mod unread;
 
 use std::io;
 use std::net::SocketAddr;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Request, StatusCode, Version, header};
+use axum::response::Response;
+use http::{HeaderValue, Request, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use parking_lot::Mutex;
@@ -15,7 +15,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt as _;
 
 use super::budget::Permit;
+use super::unread::Unread;
 use super::{Front, HEAD};
+use crate::api;
+use crate::app::App;
 use crate::http::source::{Connection, Source};
 
 /// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
@@ -98,26 +101,39 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let (body, unread) = Unread::of(body, &parts.headers);
+        let mut request = Request::from_parts(parts, body);
         if !self.has_place() {
             self.front.app.metrics.connections_shed.inc();
-            let version = request.version();
-            return Box::pin(async move { Ok(shed(version)) });
+            let response = shed(&self.front.app, &request);
+            drop(request);
+            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
         let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
-        let mut request = request.map(Body::new);
         request.extensions_mut().insert(source);
         // A device's proof is bound to the connection that it came over.
         request.extensions_mut().insert(self.connection);
-        Box::pin(self.front.router.clone().oneshot(request))
+        Box::pin(heard_out(self.front.router.clone().oneshot(request), unread))
     }
 }
 
+/// Answers when the caller has sent all it has to send.
+async fn heard_out(
+    answering: impl Future<Output = Result<Response, Infallible>>,
+    unread: Option<Unread>,
+) -> Result<Response, Infallible> {
+    let response = answering.await;
+    if let Some(unread) = unread {
+        unread.discard().await;
+    }
+    response
+}
+
 /// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.
-fn shed(version: Version) -> Response {
-    let mut response =
-        (StatusCode::SERVICE_UNAVAILABLE, "Too many connections are open at once.\n").into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    if version < Version::HTTP_2 {
+fn shed(app: &App, request: &Request<Body>) -> Response {
+    let mut response = api::overloaded(app, request.uri().path());
+    if request.version() < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

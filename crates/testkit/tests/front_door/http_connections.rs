@@ -127,12 +127,46 @@ async fn a_source_has_so_many_http_connections_and_a_console_is_none() {
     let mut answer = String::new();
     within("an answer and the end", one_too_many.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-    assert!(answer.ends_with("Too many connections are open at once.\n"), "{answer}");
+    assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
+    // Each door in its own words, and after all of the request was heard.
+    for (path, shape, header) in [
+        ("/api/v2/zec", "\"code\":\"SERVICE_TEMPORARY_UNAVAILABLE\"", "x-request-id: T"),
+        ("/v2.1/servers", "{\"serviceUnavailable\":{", "x-compute-request-id: req-"),
+        ("/v3/auth/tokens", "{\"error\":{\"code\":503", "x-openstack-request-id: req-"),
+        ("/cloud/1.1/static-address", "content-length: 0", "retry-after"),
+    ] {
+        let mut shed = stage.server.viewer().bare().await;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+        shed.write_all(head.as_bytes()).await.unwrap();
+        shed.write_all(&vec![b' '; 1_000_000]).await.unwrap();
+        let mut answer = String::new();
+        within("an answer and the end", shed.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: "), "{answer}");
+        assert!(answer.contains(shape) && answer.contains(header), "{answer}");
+    }
     let mut elsewhere = stage.server.viewer().from([127, 0, 0, 9].into()).bare().await;
     elsewhere.write_all(HEALTH).await.unwrap();
     assert_eq!(status(&mut elsewhere).await, "HTTP/1.1 200");
     drop(held);
     drop(stage.session().await);
+}
+
+#[tokio::test]
+async fn who_is_refused_over_http_2_hears_it_whatever_it_still_sends() {
+    let server = TestServer::start().await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    let address = server.address();
+    for (path, status) in
+        [("/v2.1/servers/a/action", 401), ("/v2.1/nothing", 401), ("/v3", 405), ("/api/v1/projects", 401)]
+    {
+        for size in [40, 300_000, 4_000_000] {
+            let request = client.post(format!("http://{address}{path}")).header("x-auth-token", "bad");
+            let answer = within("an answer", request.body(vec![b' '; size]).send()).await.unwrap();
+            assert_eq!(answer.status(), status, "{path} {size}");
+            let body = within("its body", answer.json::<serde_json::Value>()).await;
+            assert!(body.unwrap().is_object(), "{path} {size}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method};
 use transom_model::id::RequestId;
 
-use crate::app::App;
+use super::is_below;
+use crate::app::{App, random};
 use crate::http::source::Source;
 use fault::{Fault, Style};
 use place::{Place, Service};
@@ -51,6 +52,19 @@ pub fn router(app: Arc<App>) -> Router {
     router.with_state(app)
 }
 
+/// Whether this door answers for a path.
+pub(super) fn owns(path: &str) -> bool {
+    ROOTS.iter().any(|root| is_below(path, root))
+}
+
+/// The answer to a call that nobody looked at.
+pub(super) fn overloaded(app: &App, path: &str) -> Response {
+    let place = Place::of(path);
+    let request = RequestId::from_uuid(random::uuid());
+    let response = Fault::unavailable().render(Style::of(&place), app, &request);
+    with_ids(response, place.service, &request)
+}
+
 /// One call, taken apart as far as every service needs it.
 struct Asked<'a> {
     app: &'a Arc<App>,
@@ -67,7 +81,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let place = Place::of(parts.uri.path());
     let (style, service) = (Style::of(&place), place.service);
     let request = parts.extensions.get::<RequestId>().cloned();
-    let request = request.unwrap_or_else(|| RequestId::from_uuid(crate::app::random::uuid()));
+    let request = request.unwrap_or_else(|| RequestId::from_uuid(random::uuid()));
     let source = parts.extensions.get::<Source>().copied();
     let asked = Asked {
         app: &app,
@@ -92,7 +106,12 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(Err(_)) => Err(Fault::internal()),
         Err(_) => Err(Fault::unavailable()),
     };
-    let mut response = answered.unwrap_or_else(|fault| fault.render(style, &app, &request));
+    let response = answered.unwrap_or_else(|fault| fault.render(style, &app, &request));
+    with_ids(response, service, &request)
+}
+
+/// The answer with the call's id in the headers where clients look for it.
+fn with_ids(mut response: Response, service: Service, request: &RequestId) -> Response {
     if let Ok(id) = HeaderValue::from_str(request.as_str()) {
         let headers = response.headers_mut();
         if service == Service::Compute {

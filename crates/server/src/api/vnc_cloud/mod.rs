@@ -41,6 +41,16 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Whether this API answers for a path.
+pub(super) fn owns(path: &str) -> bool {
+    super::is_below(path, "/cloud")
+}
+
+/// The answer to a call that nobody looked at.
+pub(super) fn overloaded() -> Response {
+    Refusal::unavailable().into_response()
+}
+
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let bodyless = request.method() == Method::HEAD;
     let response = answer(&app, request).await.unwrap_or_else(IntoResponse::into_response);

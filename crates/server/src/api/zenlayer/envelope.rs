@@ -18,11 +18,16 @@ pub(super) async fn wrap(limit: Duration, mut request: Request, next: Next) -> R
     let id = RequestId::in_capitals(random::uuid());
     request.extensions_mut().insert(id.clone());
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(limit, answering).await {
+    let response = match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Fault::from(Error::internal(told(&*panic))).response(&id),
         Err(_) => Fault::new(Code::TimedOut, "The request took too long.").response(&id),
     };
+    with_id(response, &id)
+}
+
+/// The answer with the call's id beside it.
+pub(super) fn with_id(mut response: Response, id: &RequestId) -> Response {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -29,9 +29,11 @@ use axum::routing::any;
 use axum::{Router, middleware};
 use http::request::Parts;
 use tokio::sync::Semaphore;
+use transom_model::id::RequestId;
 use transom_model::project::Project;
 
-use crate::app::{App, Call};
+use super::is_below;
+use crate::app::{App, Call, random};
 use crate::http::source::Source;
 use crate::http::{Id, body};
 use authorization::Authorization;
@@ -66,6 +68,17 @@ struct Asked {
 /// Everything under `/api/v2`.
 pub fn router(app: Arc<App>) -> Router {
     routes(Door { app, budget: Semaphore::new(AT_ONCE) }, ANSWER)
+}
+
+/// Whether this door answers for a path.
+pub(super) fn owns(path: &str) -> bool {
+    is_below(path, ROOT)
+}
+
+/// The answer to a call that nobody looked at.
+pub(super) fn overloaded() -> Response {
+    let id = RequestId::in_capitals(random::uuid());
+    envelope::with_id(Fault::busy().response(&id), &id)
 }
 
 fn routes(door: Door, limit: Duration) -> Router {
