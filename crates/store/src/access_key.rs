@@ -7,7 +7,7 @@ use transom_model::id::ProjectId;
 use transom_model::instance::Sealed;
 use uuid::Uuid;
 
-use crate::api_token::delete_of_key;
+use crate::api_token::expire_of_key;
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise;
@@ -192,7 +192,7 @@ async fn retire_secret(
         return refused(db, within, id, "the access key has no older secret").await;
     };
     db.run(sql(DELETE).bind(id)).await?;
-    delete_of_key(db, id).await?;
+    expire_of_key(db, id).await?;
     write_down(db, audit).await?;
     Ok(key)
 }
@@ -209,7 +209,7 @@ async fn revoke(
         return Ok(false);
     }
     db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
-    delete_of_key(db, id).await?;
+    expire_of_key(db, id).await?;
     raise(db).await?;
     write_down(db, audit).await?;
     Ok(true)

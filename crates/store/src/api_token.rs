@@ -59,12 +59,20 @@ impl Store {
         self.write(move |db| Box::pin(async move { revoke(db, token, &audit).await })).await
     }
 
-    /// Deletes tokens that have expired, at most this many. Call again while it deletes as many as the limit.
-    pub async fn delete_expired_tokens(&self, limit: u32) -> Result<u64> {
+    /// Whether this was a token of ours, valid or not.
+    pub async fn was_token(&self, token: TokenDigest) -> Result<bool> {
+        const KNOWN: &str = "SELECT 1 FROM api_tokens WHERE token_hash = $1";
+        Ok(self.first(sql(KNOWN).bind(token)).await?.is_some())
+    }
+
+    /// Deletes tokens that have been worth nothing for so long, at most this many. Call again while it deletes as many as
+    /// the limit.
+    pub async fn delete_expired_tokens(&self, since: Duration, limit: u32) -> Result<u64> {
         const EXPIRED: &str = "DELETE FROM api_tokens WHERE token_hash IN ( \
-            SELECT token_hash FROM api_tokens WHERE expires_at <= (SELECT now FROM clock) \
-            ORDER BY expires_at LIMIT $1)";
-        self.write(move |db| Box::pin(async move { db.run(sql(EXPIRED).bind(limit)).await })).await
+            SELECT token_hash FROM api_tokens WHERE expires_at + $1 <= (SELECT now FROM clock) \
+            ORDER BY expires_at LIMIT $2)";
+        self.write(move |db| Box::pin(async move { db.run(sql(EXPIRED).bind(since).bind(limit)).await }))
+            .await
     }
 }
 
@@ -84,16 +92,21 @@ async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry)
 }
 
 async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
-    if db.run(sql("DELETE FROM api_tokens WHERE token_hash = $1").bind(token)).await? == 0 {
+    const EXPIRE: &str = "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
+        WHERE token_hash = $1 AND expires_at > (SELECT now FROM clock)";
+    if db.run(sql(EXPIRE).bind(token)).await? == 0 {
         return Ok(false);
     }
     write_down(db, audit).await?;
     Ok(true)
 }
 
-/// Deletes every token of a key: one of its secrets is no longer trusted, and any of them may have been got with it.
-pub(crate) async fn delete_of_key(db: &mut Connection<'_>, key: &AccessKeyId) -> Result<()> {
-    db.run(sql("DELETE FROM api_tokens WHERE key_id = $1").bind(key)).await.map(drop)
+/// Makes every token of a key worth nothing: one of its secrets is no longer trusted, and any of them may have been got
+/// with it.
+pub(crate) async fn expire_of_key(db: &mut Connection<'_>, key: &AccessKeyId) -> Result<()> {
+    const EXPIRE: &str = "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
+        WHERE key_id = $1 AND expires_at > (SELECT now FROM clock)";
+    db.run(sql(EXPIRE).bind(key)).await.map(drop)
 }
 
 fn read(row: &mut Row) -> Result<ApiToken> {

@@ -35,6 +35,8 @@ pub enum Caller {
     Guest {
         /// The user's id there.
         user: String,
+        /// The project's id there.
+        home: String,
         /// The project here.
         project: ProjectId,
         /// What it may do there.

@@ -14,6 +14,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// Old rows are deleted in small pieces, so that no writer waits long.
 const FORGET: Duration = Duration::from_secs(60);
 const FORGET_ROWS: u32 = 200;
+/// A token that was ours is known as such for a day longer than it is valid: nobody else needs to be asked about it.
+const FORGET_TOKENS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until told to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -83,7 +85,7 @@ impl App {
             limit: FORGET_ROWS,
         };
         let deleted = self.store.delete_old(old).await?;
-        let tokens = self.store.delete_expired_tokens(FORGET_ROWS).await?;
+        let tokens = self.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
         Ok([deleted.grants, deleted.audit_records, tokens].iter().any(|rows| *rows >= FORGET_ROWS.into()))
     }
 }

@@ -27,7 +27,7 @@ use url::Url;
 
 /// The cloud is near: a connection stands in milliseconds, or not at all.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Nova asks its database in one cell after the other; a viewer waits meanwhile.
+/// For all that a lookup needs. Nova asks its database in one cell after the other; a viewer waits meanwhile.
 const ANSWER: Duration = Duration::from_secs(8);
 /// How many lookups may be on their way: a slow cloud must not hold up everybody who shows a token.
 const AT_ONCE: usize = 64;
@@ -85,12 +85,20 @@ impl Upstream {
         }))
     }
 
-    /// Asks as the administrator; where our token is refused, with a new one, once.
+    /// Asks as the administrator; where our token is refused, with a new one, once. Whatever it waits for, it has an answer
+    /// in time.
     async fn ask(&self, what: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Answer, Fault> {
-        let place = tokio::time::timeout(ANSWER, self.places.acquire()).await;
-        let Ok(Ok(_place)) = place else {
-            return Err(Fault::unavailable(what, "too many lookups are on their way"));
-        };
+        let answer = tokio::time::timeout(ANSWER, self.ask_patiently(what, request)).await;
+        answer.unwrap_or_else(|_| Err(Fault::unavailable(what, "no answer in time")))
+    }
+
+    async fn ask_patiently(
+        &self,
+        what: &str,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Answer, Fault> {
+        let place = self.places.acquire().await;
+        let _place = place.map_err(|closed| Fault::unavailable(what, closed))?;
         let token = self.admin.token(&self.http).await?;
         let first =
             answer::send(what, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await?;

@@ -63,6 +63,16 @@ async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
     assert_eq!(records[0].actor, format!("keystone:{}", keystone.member.id));
     assert_eq!((records[0].action.as_str(), records[0].target.as_str()), ("grant.create", RUNNING));
 
+    // The cloud's catalogue names the project by its id there.
+    let there = keystone.server.app().project(&crate::house::operator(), PROJECT).await.unwrap().id;
+    for root in ["/v2.1", "/v2"] {
+        let path = format!("{root}/{there}/servers");
+        let listed = ask(&front, Method::GET, &path, &token, None).await;
+        assert_eq!(listed.status, 200, "{:?}", listed.body);
+        let itself = listed.body["servers"][0]["links"][0]["href"].as_str().unwrap();
+        assert_eq!(itself, format!("{}{path}/{RUNNING}", front.url));
+    }
+
     // Our own keys and the tokens got with them are as good as ever.
     assert_eq!(front.action(RUNNING, &novnc().unwrap().to_string()).await.status, 200);
     let own = front.token(&front.member).await;
@@ -131,4 +141,27 @@ async fn a_keystone_that_is_gone_is_told_from_a_bad_token() {
     // What we know ourselves needs no Keystone.
     let own = front.token(&front.member).await;
     assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 200);
+    let revoke = front.request(Method::DELETE, "/v3/auth/tokens").header("x-auth-token", &own);
+    assert_eq!(answer(revoke.header("x-subject-token", &own)).await.status, 204);
+    assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 401, "log in again");
+}
+
+#[tokio::test]
+async fn a_keystone_that_hangs_holds_nobody_longer_than_the_first() {
+    let silent = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "secret").unwrap();
+    let text = format!(
+        "[openstack]\nkeystone_url = \"http://{}\"\n[openstack.admin]\nusername = \"nova\"\nproject = \"p\"\n\
+         secret_file = {:?}",
+        silent.local_addr().unwrap(),
+        secret.path().display().to_string(),
+    );
+    let front = House::start_with(Config::parse(&text).unwrap(), Tls::Off).await;
+    let began = std::time::Instant::now();
+    let ask = || ask(&front, Method::GET, "/v2.1/servers", "a-token", None);
+    let answers = tokio::join!(ask(), ask(), ask());
+    assert_eq!([answers.0.status, answers.1.status, answers.2.status], [503; 3]);
+    // One after the other they would have waited for 24 seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(16), "{:?}", began.elapsed());
 }

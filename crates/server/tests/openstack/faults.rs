@@ -32,10 +32,10 @@ async fn each_bad_body_gets_the_sentence_that_nova_has_for_it() {
             format!("{input} os-getVNCConsole. Value: None. None is not of type 'object'"),
         ),
         (
-            r#"{"os-getVNCConsole":{"type":"novnc","z":1}}"#,
+            r#"{"os-getVNCConsole":{"type":"novnc","extra":1}}"#,
             format!(
-                "{input} os-getVNCConsole. Value: {{'type': 'novnc', 'z': 1}}. \
-                 Additional properties are not allowed ('z' was unexpected)"
+                "{input} os-getVNCConsole. Value: {{'type': 'novnc', 'extra': 1}}. \
+                 Additional properties are not allowed ('extra' was unexpected)"
             ),
         ),
         ("", "Malformed request body".into()),
@@ -257,12 +257,40 @@ async fn lists_are_paged_and_filtered_as_clients_ask() {
     let next = answer.body["servers_links"][0]["href"].as_str().unwrap();
     assert_eq!(next, format!("{}/v2.1/servers?limit=1&marker=web-1", house.url));
     assert_eq!(ids("?limit=1&marker=web-1").await.0, "web-2");
+    // What was asked for is asked for again, of the same project.
+    let path = "/v2.1/lab/servers/detail?limit=1&name=web&marker=";
+    let filtered = house.call(Method::GET, path.trim_end_matches("&marker="), "").await;
+    let next = format!("{}{path}web-1", house.url);
+    assert_eq!(filtered.body["servers_links"][0]["href"], next);
+    let itself = filtered.body["servers"][0]["links"][0]["href"].as_str().unwrap();
+    assert_eq!(itself, format!("{}/v2.1/lab/servers/web-1", house.url));
     assert_eq!(ids("?marker=nothing").await.1.body["badRequest"]["message"], "marker [nothing] not found");
     assert_eq!(ids("?limit=x").await.1.status, 400);
     let shown = house.call(Method::GET, "/v2.1/servers/web-2", "").await;
     assert_eq!(shown.body["server"]["status"], "SHUTOFF");
     assert_eq!(house.call(Method::GET, "/v2.1/flavors/detail?is_public=None", "").await.status, 200);
     assert_eq!(house.call(Method::GET, "/v2.1/flavors/machine", "").await.body["flavor"]["id"], "machine");
+}
+
+#[tokio::test]
+async fn a_list_that_is_longer_than_an_answer_says_where_it_goes_on() {
+    let house = House::start().await;
+    let clone = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+        INSERT INTO instances (uid, project_id, id, name, status, endpoint, endpoint_by_project, created_at, updated_at) \
+        SELECT printf('00000000-0000-7000-8000-%012d', i), project_id, printf('more-%04d', i), name, status, endpoint, \
+        endpoint_by_project, created_at, updated_at FROM instances, n WHERE id = 'web-1'";
+    house.sql(clone).await;
+    let ids = async |path: &str| {
+        let answer = house.call(Method::GET, path, "").await;
+        let count = answer.body["servers"].as_array().unwrap().len();
+        (count, answer.body["servers_links"][0]["href"].as_str().map(str::to_owned))
+    };
+    // Nova's `[api] max_limit`.
+    let (count, next) = ids("/v2.1/servers").await;
+    assert_eq!(count, 1000);
+    let next = next.unwrap();
+    assert_eq!(next, format!("{}/v2.1/servers?marker=more-1000", house.url));
+    assert_eq!(ids(next.strip_prefix(&house.url).unwrap()).await, (2, None));
 }
 
 #[tokio::test]

@@ -35,10 +35,15 @@ async fn a_token_is_valid_until_it_expires(lab: Lab) {
     let token = issue(&lab, &key.id, None).await;
     assert_eq!(lab.store.token(token).await.unwrap().unwrap().key, key);
     assert!(!is_valid(&lab, digest()).await);
-    assert_eq!(lab.store.delete_expired_tokens(9).await.unwrap(), 0);
+    assert_eq!(lab.store.delete_expired_tokens(Duration::ZERO, 9).await.unwrap(), 0);
     lab.advance_clock(TTL).await;
     assert!(!is_valid(&lab, token).await);
-    assert_eq!(lab.store.delete_expired_tokens(9).await.unwrap(), 1);
+    let minute = Duration::from_secs(60);
+    assert_eq!(lab.store.delete_expired_tokens(minute, 9).await.unwrap(), 0, "it is known for a while yet");
+    assert!(lab.store.was_token(token).await.unwrap());
+    lab.advance_clock(minute).await;
+    assert_eq!(lab.store.delete_expired_tokens(minute, 9).await.unwrap(), 1);
+    assert!(!lab.store.was_token(token).await.unwrap());
 }
 
 async fn a_token_that_was_got_for_another_does_not_outlive_it(lab: Lab) {
@@ -56,6 +61,7 @@ async fn a_revoked_token_is_worth_nothing(lab: Lab) {
     assert!(lab.store.revoke_token(token, &entry("token.revoke")).await.unwrap());
     assert!(!lab.store.revoke_token(token, &entry("token.revoke")).await.unwrap());
     assert!(!is_valid(&lab, token).await);
+    assert!(lab.store.was_token(token).await.unwrap(), "it was one of ours");
     assert!(is_valid(&lab, other).await);
 }
 

@@ -21,6 +21,10 @@ impl App {
             return self.authenticate(proof, source).await;
         }
         match self.authenticate_token(token).await {
+            // One that was ours and is not valid any more is none of the cloud's.
+            Err(Error::Unauthenticated(why)) if self.store.was_token(token.digest()).await? => {
+                Err(self.failed_attempt(source, Error::Unauthenticated(why)))
+            }
             Err(Error::Unauthenticated(why)) => {
                 let answer = self.guarded_lookup(Lookup::UserToken, source, upstream.validate(token)).await?;
                 match answer {
@@ -41,7 +45,9 @@ impl App {
             found => found,
         };
         match (project, guest.role) {
-            (Some(project), Some(role)) => Ok(Caller::Guest { user: guest.user, project: project.id, role }),
+            (Some(project), Some(role)) => {
+                Ok(Caller::Guest { user: guest.user, home: guest.project_id, project: project.id, role })
+            }
             _ => Err(Error::Forbidden { needed: Needed::Role(Role::Reader) }),
         }
     }

@@ -18,7 +18,7 @@ use super::Asked;
 use super::access;
 use super::fault::{About, Fault};
 use super::place::Version;
-use crate::app::{Call, Error};
+use crate::app::{Call, Caller, Error};
 use microversion::Microversion;
 
 pub(super) use status::states;
@@ -29,6 +29,8 @@ struct Visit<'a> {
     call: Call,
     /// The project's id.
     project: String,
+    /// The project as the path names it, where it does.
+    named: Option<String>,
     microversion: Microversion,
 }
 
@@ -52,6 +54,12 @@ pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<
     let segments = asked.place.segments();
     match (asked.place.version, segments.as_slice()) {
         (Version::None, rest) => return versions::list(asked, rest.is_empty()),
+        (Version::V21, []) => {
+            let microversion = Microversion::read(&asked.headers)?;
+            let mut response = versions::one(asked)?;
+            microversion.show(response.headers_mut());
+            return Ok(response);
+        }
         (_, []) => return versions::one(asked),
         _ => {}
     }
@@ -84,8 +92,9 @@ async fn route(
         (None, [project, rest @ ..]) => (Some(*project), find(rest).ok_or_else(Fault::not_found)?),
         (None, []) => return Err(Fault::not_found()),
     };
+    let named = project.map(str::to_owned);
     let project = project_of(asked, &call, project).await?;
-    let visit = Visit { asked, call, project, microversion };
+    let visit = Visit { asked, call, project, named, microversion };
     let (get, post) = (asked.method == Method::GET, asked.method == Method::POST);
     match resource {
         Resource::Servers { detail } if get => servers::list(&visit, detail).await,
@@ -119,6 +128,11 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
 /// The project that a call is for: the path's, which must be the key's own, or that of the key.
 async fn project_of(asked: &Asked<'_>, call: &Call, named: Option<&str>) -> Result<String, Fault> {
     let own = call.caller.project();
+    // A guest's catalogue holds the project's id in its own cloud.
+    let named = match &call.caller {
+        Caller::Guest { home, .. } => named.filter(|named| named != home),
+        _ => named,
+    };
     match (named, own) {
         (None, Some(own)) => Ok(own.to_string()),
         (None, None) => Err(Fault::bad_request(
@@ -137,7 +151,11 @@ async fn project_of(asked: &Asked<'_>, call: &Call, named: Option<&str>) -> Resu
 impl Visit<'_> {
     /// Where links lead: our address, the version and, where the caller wrote it, the project.
     fn link(&self, path: &str) -> String {
-        format!("{}{}/{path}", base(self.asked), self.asked.place.root)
+        let base = format!("{}{}", base(self.asked), self.asked.place.root);
+        match &self.named {
+            Some(project) => format!("{base}/{}/{path}", percent(project)),
+            None => format!("{base}/{path}"),
+        }
     }
 
     /// Both links that upstream gives each thing.
@@ -152,6 +170,13 @@ impl Visit<'_> {
 /// What our URLs begin with.
 fn base<'a>(asked: &'a Asked<'_>) -> &'a str {
     asked.app.public_url().as_str().trim_end_matches('/')
+}
+
+/// A path's segment, as it stands in a URL.
+fn percent(segment: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let bytes = segment.bytes();
+    bytes.map(|byte| if safe(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn ok(body: &Value) -> Response {

@@ -12,8 +12,6 @@ const MAX_LIMIT: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) limit: usize,
-    /// Whether the caller named a limit: then the answer says where the next page is.
-    pub(super) limited: bool,
     pub(super) marker: Option<String>,
     name: Option<String>,
     id: Option<String>,
@@ -25,7 +23,6 @@ impl Query {
     pub(super) fn read(query: &str) -> Result<Self, Fault> {
         let mut read = Self {
             limit: MAX_LIMIT,
-            limited: false,
             marker: None,
             name: None,
             id: None,
@@ -35,7 +32,7 @@ impl Query {
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let value = value.into_owned();
             match &*name {
-                "limit" => (read.limit, read.limited) = (limit(&value)?, true),
+                "limit" => read.limit = limit(&value)?,
                 "marker" => read.marker = Some(value),
                 "name" => read.name = Some(value),
                 "uuid" => read.id = Some(value),

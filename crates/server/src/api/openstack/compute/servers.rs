@@ -22,12 +22,19 @@ pub(super) async fn list(visit: &Visit<'_>, detail: bool) -> Result<Response, Fa
         .map(|instance| if detail { describe(visit, instance) } else { brief(visit, instance) })
         .collect();
     let mut body = json!({ "servers": servers });
-    if let (true, true, Some(last)) = (more, query.limited, found.last()) {
+    if let (true, Some(last)) = (more, found.last()) {
         let path = if detail { "servers/detail" } else { "servers" };
-        let next = visit.link(&format!("{path}?limit={}&marker={}", query.limit, last.id));
+        let next = visit.link(&format!("{path}?{}", from(&visit.asked.query, last)));
         body["servers_links"] = json!([{ "rel": "next", "href": next }]);
     }
     Ok(ok(&body))
+}
+
+/// The query that goes on behind this instance.
+fn from(query: &str, last: &Instance) -> String {
+    let asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
+    let mut next = url::form_urlencoded::Serializer::new(String::new());
+    next.extend_pairs(asked).append_pair("marker", last.id.as_str()).finish()
 }
 
 /// The servers that are asked for, and whether there are more.
