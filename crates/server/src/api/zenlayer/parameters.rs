@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use super::fault::{Code, Fault};
 
+/// 2⁶³: JSON's parser keeps integers beyond it as floating point.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
 #[derive(Debug)]
 pub(super) struct Parameters(Map<String, Value>);
 
@@ -40,13 +43,20 @@ impl Parameters {
             Some(Value::Number(number)) => number,
             Some(_) => return Err(wrong_type(name, "an integer")),
         };
+        let too_large =
+            || Fault::new(Code::ParameterExceedMaximum, format!("{name} must be at most {most}."));
+        let too_small =
+            || Fault::new(Code::ParameterLessMinimum, format!("{name} must be at least {least}."));
         match (number.as_u64(), number.as_i64()) {
-            (Some(number), _) if number > most => {
-                Err(Fault::new(Code::ParameterExceedMaximum, format!("{name} must be at most {most}.")))
-            }
+            (Some(number), _) if number > most => Err(too_large()),
             (Some(number), _) if number >= least => Ok(Some(number)),
-            (None, None) => Err(wrong_type(name, "an integer")),
-            _ => Err(Fault::new(Code::ParameterLessMinimum, format!("{name} must be at least {least}."))),
+            (None, None) => match number.as_f64() {
+                // Beyond what an integer holds.
+                Some(huge) if huge >= BEYOND => Err(too_large()),
+                Some(huge) if huge <= -BEYOND => Err(too_small()),
+                _ => Err(wrong_type(name, "an integer")),
+            },
+            _ => Err(too_small()),
         }
     }
 
@@ -111,6 +121,8 @@ mod tests {
         assert_eq!(number("0"), Err(Code::ParameterLessMinimum));
         assert_eq!(number("-1"), Err(Code::ParameterLessMinimum));
         assert_eq!(number("1001"), Err(Code::ParameterExceedMaximum));
+        assert_eq!(number("99999999999999999999"), Err(Code::ParameterExceedMaximum));
+        assert_eq!(number("-99999999999999999999"), Err(Code::ParameterLessMinimum));
         for wrong in ["2.0", "\"2\"", "[2]", "true", "1e2"] {
             assert_eq!(number(wrong), Err(Code::ParameterType), "{wrong}");
         }
