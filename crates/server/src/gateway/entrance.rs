@@ -62,8 +62,10 @@ impl Gateway {
         let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
         let token = token_of(http.uri()).or_else(|| own.and_then(|_| cookie_of(headers)));
         let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
+        let withheld = shown.is_none() && cookie_of(headers).is_some();
         let admitted = match origin {
-            Some(origin) if !self.allows_origin(origin, headers, source) => {
+            // A cookie does not count with a page from another port, and the page cannot know.
+            Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
                 let origin = origin.to_str().unwrap_or("an unreadable one").to_owned();
                 Err(End::new(EndReason::OriginRefused, origin).into())
             }

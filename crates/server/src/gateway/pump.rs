@@ -150,7 +150,9 @@ impl<'a> Pump<'a> {
             }
             self.viewer_behind = None;
             if self.instance_done {
-                return Err(EndReason::InstanceGone.into());
+                // It had been told that the viewer is done.
+                let reason = if self.viewer_done { EndReason::ViewerClosed } else { EndReason::InstanceGone };
+                return Err(reason.into());
             }
             match self.poll_move(cx)? {
                 Poll::Pending => return Ok(Turn::Waiting),

@@ -44,7 +44,10 @@ pub(super) async fn serve(
         Err((error, request)) => {
             tracing::info!(%request, %error, "a CONNECT was refused");
             let status = match error {
-                crate::app::Error::Unavailable(_) | crate::app::Error::Internal(_) => UNAVAILABLE,
+                // Of a limited viewer's token nothing is known: it was not looked at.
+                crate::app::Error::Unavailable(_)
+                | crate::app::Error::Internal(_)
+                | crate::app::Error::RateLimited => UNAVAILABLE,
                 crate::app::Error::End(end) if end.reason.http_status() >= 500 => UNAVAILABLE,
                 _ => NOT_AUTHORIZED,
             };

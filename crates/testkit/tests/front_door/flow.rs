@@ -59,6 +59,7 @@ async fn a_raw_viewer_that_closes_its_half_still_sees_what_the_machine_has_to_sh
     assert_eq!(viewer.take(50_000).await.unwrap(), [1; 50_000]);
     guest.finish();
     assert_eq!(viewer.closed().await.code, None);
+    assert_eq!(stage.end_reason().await, "viewer-closed", "the machine only followed");
 }
 
 #[tokio::test]

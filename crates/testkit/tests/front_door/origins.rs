@@ -52,7 +52,10 @@ async fn a_cookie_counts_only_with_an_allowed_origin() {
     );
     // Browsers send it to every port of the host: another service there must not use it.
     let neighbour = format!("http://{}:1", stage.server.address().ip());
-    assert_eq!(turned_away(viewer().origin(&neighbour)).await, "4400 This console link has no token.");
+    assert_eq!(
+        turned_away(viewer().origin(&neighbour)).await,
+        format!("4407 The page that opened this console is not allowed to. ({neighbour})")
+    );
     viewer().origin("https://portal.example.com").view().await;
 }
 
