@@ -15,7 +15,7 @@
 
 #[cfg(feature = "front-door")]
 pub mod api;
-#[cfg(feature = "components")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod certificate;
 #[cfg(feature = "components")]
 pub mod chromium;
@@ -27,6 +27,8 @@ pub mod duplex;
 pub mod fault;
 #[cfg(feature = "front-door")]
 pub mod instance;
+#[cfg(feature = "front-door")]
+pub mod interceptor;
 #[cfg(feature = "front-door")]
 pub mod log;
 pub mod postgres;
@@ -54,6 +56,7 @@ pub use {
     api::{Answer, Api, Console, Key},
     fault::FaultProxy,
     instance::{Guest, Instance, Script, Step},
+    interceptor::Interceptor,
     server::TestServer,
     viewer::{Closed, Opening, Refused, Viewer},
 };

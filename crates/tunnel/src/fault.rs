@@ -69,6 +69,9 @@ faults! {
     9 ProtocolError "ProtocolError" 18
         "The two sides do not understand each other.",
         "Use the same version of transom on both sides.";
+    10 ConnectionIntercepted "ConnectionIntercepted" 19
+        "Something between this machine and the server ends its TLS connection.",
+        "If it is the server's own proxy, declare it there ([http] trusted_proxies); else go around it, or trust another --ca.";
 }
 
 impl Fault {
@@ -112,6 +115,9 @@ impl Refusal {
     /// Two agents with one address must not push each other out all day.
     pub const SUPERSEDED_RETRY: Duration = Duration::from_secs(300);
 
+    /// Who stands in between does not go away at once, and must not silence a device for good.
+    pub const INTERCEPTED_RETRY: Duration = Duration::from_secs(300);
+
     /// Adds what is known of this case.
     #[must_use]
     pub fn because(self, detail: impl Into<String>) -> Self {
@@ -126,6 +132,7 @@ impl From<Fault> for Refusal {
                 Retry::After(Self::FIRST_RETRY)
             }
             Fault::Superseded => Retry::After(Self::SUPERSEDED_RETRY),
+            Fault::ConnectionIntercepted => Retry::After(Self::INTERCEPTED_RETRY),
             _ => Retry::Never,
         };
         Self { fault, retry, detail: None }

@@ -2,7 +2,8 @@
 //! verifier, over the auth message that both sides read off here.
 //!
 //! The channel binding is `tls-exporter` (RFC 9266) where the server ends TLS itself. A peer that could have bound, and was
-//! told that the server cannot, says `y`: the server refuses that where it can, so nobody in between talks both out of it.
+//! told that the server cannot, says `y`: the server takes that only where a proxy that ends TLS was declared to it, so
+//! nobody in between talks both out of it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,8 +30,41 @@ pub enum ScramError {
     #[error("a SCRAM message belongs to another exchange")]
     Nonce,
     /// The proof is bound to another connection, or to none.
-    #[error("the proof is not bound to this connection")]
+    #[error("its TLS connection ends before it reaches the server")]
     Binding,
+    /// The peer is on TLS, this connection is not, and no proxy was declared.
+    #[error("TLS ends in front of the server, which was told of no proxy there ([http] trusted_proxies)")]
+    Undeclared,
+}
+
+/// What the examining side knows of the connection that a proof comes over.
+#[derive(Clone, Copy, Debug)]
+pub enum Channel<'a> {
+    /// TLS ends here: the proof must be bound to it.
+    Tls(&'a Exporter),
+    /// It comes from a proxy that was declared to end TLS: there is nothing to bind to.
+    Proxied,
+    /// There is no TLS at either end.
+    Plain,
+}
+
+impl Channel<'_> {
+    /// What to offer.
+    #[must_use]
+    pub fn binding(self) -> Binding {
+        match self {
+            Self::Tls(_) => Binding::TlsExporter,
+            Self::Proxied | Self::Plain => Binding::None,
+        }
+    }
+
+    /// What a proof over it is bound to.
+    fn bound(&self) -> &[u8] {
+        match self {
+            Self::Tls(exporter) => exporter.as_slice(),
+            Self::Proxied | Self::Plain => &[],
+        }
+    }
 }
 
 /// Encodes random bytes as a nonce.
@@ -133,18 +167,17 @@ pub struct Examiner {
 
 impl Examiner {
     /// Reads client-first, which must be bound as this connection can be.
-    pub fn new(client_first: &str, exporter: Option<&Exporter>) -> Result<Self, ScramError> {
+    pub fn new(client_first: &str, channel: Channel<'_>) -> Result<Self, ScramError> {
         let bare_at = client_first.match_indices(',').nth(1).ok_or(ScramError::Malformed)?.0 + 1;
         let (header, bare) = client_first.split_at_checked(bare_at).ok_or(ScramError::Malformed)?;
         let [address, nonce] = attributes(bare, ["n=", "r="])?;
-        let fits = match header {
-            "p=tls-exporter,," => exporter.is_some(),
-            // It could bind, and believes that we cannot.
-            "y,," | "n,," => exporter.is_none(),
+        match (header, channel) {
+            ("p=tls-exporter,,", Channel::Tls(_)) | ("n,,", Channel::Plain) => {}
+            ("y,," | "n,,", Channel::Proxied) => {}
+            // It is on TLS, which ends before us.
+            ("y,,", Channel::Plain) => return Err(ScramError::Undeclared),
+            ("p=tls-exporter,," | "y,," | "n,,", _) => return Err(ScramError::Binding),
             _ => return Err(ScramError::Malformed),
-        };
-        if !fits {
-            return Err(ScramError::Binding);
         }
         if nonce.len() < NONCE || address.is_empty() {
             return Err(ScramError::Malformed);
@@ -186,16 +219,12 @@ pub struct Answer {
 
 impl Asked {
     /// Reads client-final.
-    pub fn answered(&self, client_final: &str, exporter: Option<&Exporter>) -> Result<Answer, ScramError> {
+    pub fn answered(&self, client_final: &str, channel: Channel<'_>) -> Result<Answer, ScramError> {
         let [binding, nonce, proof] = attributes(client_final, ["c=", "r=", "p="])?;
         if nonce != self.nonce {
             return Err(ScramError::Nonce);
         }
-        let bound: &[u8] = match (self.examiner.header.starts_with('p'), exporter) {
-            (true, Some(exporter)) => exporter,
-            _ => &[],
-        };
-        if binding != STANDARD.encode([self.examiner.header.as_bytes(), bound].concat()) {
+        if binding != STANDARD.encode([self.examiner.header.as_bytes(), channel.bound()].concat()) {
             return Err(ScramError::Binding);
         }
         let auth_message = format!("{},{},c={binding},r={nonce}", self.examiner.bare, self.server_first);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use transom_tunnel::frame::Inbox;
-use transom_tunnel::scram::{self, Examiner, Prover, ScramError};
+use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
 use transom_tunnel::{Binding, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
 
@@ -91,7 +91,7 @@ fn a_ticket_is_shown_by_one_side_and_does_not_print_its_secret() {
 fn the_example_of_the_rfc_passes_between_both_sides() {
     let prover = Prover::new("user", "rOprNGfwEbeRWgbNEkqO".into(), Binding::None, None);
     assert_eq!(prover.first(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
-    let examiner = Examiner::new(&prover.first(), None).expect("first");
+    let examiner = Examiner::new(&prover.first(), Channel::Plain).expect("first");
     assert_eq!(examiner.address, "user");
     let salt = hex::decode("5b6d99689d122a8ebf3f8fd9be0f0f06").expect("salt");
     let asked = examiner.challenge("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0", &salt, 4096);
@@ -100,7 +100,7 @@ fn the_example_of_the_rfc_passes_between_both_sides() {
     assert_eq!((challenge.salt.clone(), challenge.iterations.get()), (salt, 4096));
     let answer = challenge.answer(&[7; 32]);
     assert!(answer.starts_with("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="));
-    let read = asked.answered(&answer, None).expect("answer");
+    let read = asked.answered(&answer, Channel::Plain).expect("answer");
     assert_eq!((*read.proof, read.auth_message), ([7; 32], challenge.auth_message));
     assert_eq!(scram::read_server_final(&scram::server_final(&[9; 32])), Ok([9; 32]));
 }
@@ -109,19 +109,32 @@ fn the_example_of_the_rfc_passes_between_both_sides() {
 fn a_proof_that_is_bound_elsewhere_is_refused() {
     let nonce = || scram::nonce([1; scram::NONCE]);
     let (ours, theirs) = ([1; 32], [2; 32]);
+    let here = Channel::Tls(&ours);
     // Somebody ends TLS in between, and passes the messages on.
     let prover = Prover::new("a", nonce(), Binding::TlsExporter, Some(&theirs));
-    let asked = Examiner::new(&prover.first(), Some(&ours)).expect("first").challenge("more", b"salt", 1);
+    let asked = Examiner::new(&prover.first(), here).expect("first").challenge("more", b"salt", 1);
     let answer = prover.challenged(&asked.server_first).expect("challenge").answer(&[0; 32]);
-    assert_eq!(asked.answered(&answer, Some(&ours)).err(), Some(ScramError::Binding));
-    // Or talks the prover out of binding.
-    let prover = Prover::new("a", nonce(), Binding::None, Some(&theirs));
-    assert_eq!(Examiner::new(&prover.first(), Some(&ours)).err(), Some(ScramError::Binding));
-    let prover = Prover::new("a", nonce(), Binding::None, None);
-    assert_eq!(Examiner::new(&prover.first(), Some(&ours)).err(), Some(ScramError::Binding));
-    // Behind a proxy that ends TLS, nothing is bound.
-    let prover = Prover::new("a", nonce(), Binding::None, Some(&theirs));
-    assert!(Examiner::new(&prover.first(), None).is_ok());
+    assert_eq!(asked.answered(&answer, here).err(), Some(ScramError::Binding));
+    let first = |offered, exporter| Prover::new("a", nonce(), offered, exporter).first();
+    let (bound, talked_out_of_it, plain) = (
+        first(Binding::TlsExporter, Some(&theirs)),
+        first(Binding::None, Some(&theirs)),
+        first(Binding::None, None),
+    );
+    for (first, channel, refused) in [
+        (&talked_out_of_it, here, Some(ScramError::Binding)),
+        (&plain, here, Some(ScramError::Binding)),
+        (&bound, Channel::Plain, Some(ScramError::Binding)),
+        (&bound, Channel::Proxied, Some(ScramError::Binding)),
+        // Somebody ends TLS on the server's own machine, and nobody said so.
+        (&talked_out_of_it, Channel::Plain, Some(ScramError::Undeclared)),
+        (&plain, Channel::Plain, None),
+        // Behind a proxy that was declared to end TLS, nothing is bound.
+        (&talked_out_of_it, Channel::Proxied, None),
+        (&plain, Channel::Proxied, None),
+    ] {
+        assert_eq!(Examiner::new(first, channel).err(), refused, "{first} {channel:?}");
+    }
 }
 
 #[test]
@@ -163,8 +176,8 @@ proptest! {
         while let Ok(Some(_)) = Message::next(&mut inbox) {}
         let _ = text.parse::<Shown>();
         let _ = scram::read_server_final(&text);
-        if let Ok(examiner) = Examiner::new(&text, None) {
-            let _ = examiner.challenge("x", b"s", 1).answered(&text, None);
+        if let Ok(examiner) = Examiner::new(&text, Channel::Proxied) {
+            let _ = examiner.challenge("x", b"s", 1).answered(&text, Channel::Proxied);
         }
         let _ = Prover::new("a", "b".into(), Binding::None, None).challenged(&text);
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::cloud::ScramProof;
-use transom_tunnel::scram::{self, Asked, Examiner, Exporter, ScramError};
-use transom_tunnel::{Binding, Fault, Message, Refusal, Role, VERSION};
+use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
+use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
 use super::carry::carry;
@@ -29,6 +29,18 @@ const MAX_WAITING: usize = 64;
 pub(super) struct Origin {
     pub(super) source: IpAddr,
     pub(super) exporter: Option<Exporter>,
+    /// Whether the configuration says of the other end that it ends TLS.
+    pub(super) proxied: bool,
+}
+
+impl Origin {
+    fn channel(&self) -> Channel<'_> {
+        match &self.exporter {
+            Some(exporter) => Channel::Tls(exporter),
+            None if self.proxied => Channel::Proxied,
+            None => Channel::Plain,
+        }
+    }
 }
 
 /// Serves an agent or a connector until it goes or is sent away.
@@ -42,7 +54,10 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
             }
             membership
         }
-        Ok(Err(Lost::Garbled(refusal))) => return wire.refuse(refusal).await,
+        Ok(Err(Lost::Garbled(refusal))) => {
+            tracing::info!(source = %origin.source, %refusal, "a join was refused");
+            return wire.refuse(refusal).await;
+        }
         Ok(Err(Lost::Gone(_))) | Err(_) => return,
     };
     let address = membership.member().address().clone();
@@ -62,11 +77,10 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
 
 /// SCRAM-SHA-256, bound to the TLS connection where TLS ends here.
 async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membership, Message), Lost> {
-    let exporter = origin.exporter.as_ref();
-    let binding = if exporter.is_some() { Binding::TlsExporter } else { Binding::None };
-    wire.send(&Message::Hello { version: VERSION, binding }).await?;
+    let channel = origin.channel();
+    wire.send(&Message::Hello { version: VERSION, binding: channel.binding() }).await?;
     let Message::Prove { role, client_first } = wire.receive().await? else { return Err(out_of_turn()) };
-    let examiner = Examiner::new(&client_first, exporter).map_err(scram_failed)?;
+    let examiner = Examiner::new(&client_first, channel).map_err(scram_failed)?;
     let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
         tracing::warn!(%error, "a device could not be looked up");
         Lost::Garbled(
@@ -88,7 +102,7 @@ async fn join(
     asked: &Asked,
     client_final: &str,
 ) -> Result<(Membership, Message), Lost> {
-    let answer = asked.answered(client_final, origin.exporter.as_ref()).map_err(scram_failed)?;
+    let answer = asked.answered(client_final, origin.channel()).map_err(scram_failed)?;
     let proof = ScramProof(*answer.proof);
     let joined = relay.app.device_join(candidate, role, &proof, &answer.auth_message, origin.source).await;
     let (membership, signature) = joined.map_err(Lost::Garbled)?;
@@ -101,7 +115,11 @@ fn out_of_turn() -> Lost {
 }
 
 fn scram_failed(error: ScramError) -> Lost {
-    Lost::Garbled(Refusal::from(Fault::ProtocolError).because(error.to_string()))
+    let fault = match error {
+        ScramError::Binding | ScramError::Undeclared => Fault::ConnectionIntercepted,
+        ScramError::Malformed | ScramError::Nonce => Fault::ProtocolError,
+    };
+    Lost::Garbled(Refusal::from(fault).because(error.to_string()))
 }
 
 /// Somebody who is in.

@@ -22,9 +22,16 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     if !asks_for_tunnel(request.headers()) {
         return not_an_upgrade();
     }
-    let exporter = request.extensions().get::<Connection>().and_then(|connection| connection.exporter);
+    let connection = request.extensions().get::<Connection>();
+    let exporter = connection.and_then(|connection| connection.exporter);
+    if exporter.is_none() && connection.is_some_and(|connection| connection.tls) {
+        // Nothing to bind to: whoever is in between would only have to ask for an old version.
+        return (StatusCode::FORBIDDEN, "Devices join over TLS 1.3.\n").into_response();
+    }
+    let config = &relay.app.config().http;
+    let proxied = connection.is_some_and(|connection| config.trusts(connection.peer.ip()));
     let upgraded = hyper::upgrade::on(&mut request);
-    let origin = Origin { source: source.address, exporter };
+    let origin = Origin { source: source.address, exporter, proxied };
     relay.tasks.clone().spawn(async move {
         if let Some(stream) = stream_of(upgraded.await) {
             control::run(relay, stream, origin).await;

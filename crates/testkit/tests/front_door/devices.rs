@@ -25,21 +25,21 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 const VERSION: &[u8; 12] = b"RFB 003.008\n";
 
 /// A server, a machine that nobody can dial, and the key that both cloud addresses belong to.
-struct Field {
-    server: TestServer,
-    machine: Instance,
-    key: Api,
+pub(crate) struct Field {
+    pub(crate) server: TestServer,
+    pub(crate) machine: Instance,
+    pub(crate) key: Api,
     state: TempDir,
 }
 
 #[derive(Clone)]
-struct Address {
-    address: String,
-    password: String,
+pub(crate) struct Address {
+    pub(crate) address: String,
+    pub(crate) password: String,
 }
 
 /// Something that runs until the test drops it, and what it tells.
-struct Running<T> {
+pub(crate) struct Running<T> {
     told: mpsc::UnboundedReceiver<T>,
     done: JoinSet<Result<(), Refusal>>,
     stop: CancellationToken,
@@ -52,7 +52,7 @@ impl<T> Drop for Running<T> {
 }
 
 impl<T> Running<T> {
-    fn start(
+    pub(crate) fn start(
         told: mpsc::UnboundedReceiver<T>,
         stop: CancellationToken,
         running: impl Future<Output = Result<(), Refusal>> + Send + 'static,
@@ -62,52 +62,60 @@ impl<T> Running<T> {
         Self { told, done, stop }
     }
 
-    async fn tells(&mut self) -> T {
+    pub(crate) async fn tells(&mut self) -> T {
         within("the next thing that it tells", self.told.recv()).await.expect("it runs")
     }
 
-    async fn fault(&mut self) -> Fault {
+    pub(crate) async fn fault(&mut self) -> Fault {
         self.refusal().await.fault
     }
 
-    async fn refusal(&mut self) -> Refusal {
+    pub(crate) async fn refusal(&mut self) -> Refusal {
         let done = within("its end", self.done.join_next()).await.expect("it ran");
         done.unwrap().expect_err("it was refused")
     }
 }
 
 impl Field {
-    async fn set() -> Self {
-        let server = TestServer::start().await;
+    pub(crate) async fn set() -> Self {
+        Self::on(TestServer::start().await).await
+    }
+
+    pub(crate) async fn on(server: TestServer) -> Self {
         let machine = Instance::start(Script::default()).await;
         let key = server.api().with_key(&server.api().add_key("alpha", "member").await);
         Self { server, machine, key, state: tempfile::tempdir().unwrap() }
     }
 
-    async fn address(&self, body: Value) -> Address {
+    pub(crate) async fn address(&self, body: Value) -> Address {
         let made = self.key.post("/cloud/1.1/static-address", body).await.done();
         Address { address: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") }
     }
 
     /// An address to listen at that lets the group `staff` in, and one of that group to connect from.
-    async fn pair(&self) -> (Address, Address) {
+    pub(crate) async fn pair(&self) -> (Address, Address) {
         let listen = json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}});
         let connect = json!({"allowedActions": ["connect"], "groups": ["staff"]});
         (self.address(listen).await, self.address(connect).await)
     }
 
-    fn place(&self) -> Server {
-        Server::new(&self.server.origin(), None, false).unwrap()
+    /// The server, as a device finds it.
+    pub(crate) fn place(&self) -> Server {
+        Server::new(&self.server.origin(), self.server.server().ca(), false).unwrap()
     }
 
-    fn identity(&self, name: &str) -> Identity {
+    pub(crate) fn identity(&self, name: &str) -> Identity {
         Identity::open(&self.state.path().join(name)).unwrap()
     }
 
-    fn agent(&self, own: &Address, policy: Policy) -> Running<Status> {
+    pub(crate) fn agent(&self, own: &Address, policy: Policy) -> Running<Status> {
+        self.agent_at(self.place(), own, policy)
+    }
+
+    pub(crate) fn agent_at(&self, server: Server, own: &Address, policy: Policy) -> Running<Status> {
         let target = self.machine.endpoint().trim_start_matches("vnc://").to_owned();
         let agent = Agent {
-            server: self.place(),
+            server,
             credentials: own.credentials(),
             identity: self.identity("device"),
             targets: Targets::parse(&[target]).unwrap(),
@@ -119,7 +127,7 @@ impl Field {
         Running::start(told, stop, running)
     }
 
-    async fn joined(&self, own: &Address) -> Running<Status> {
+    pub(crate) async fn joined(&self, own: &Address) -> Running<Status> {
         let mut agent = self.agent(own, Policy::default());
         assert_eq!(agent.tells().await, Status::Searching);
         assert_eq!(agent.tells().await, Status::Online);
@@ -127,11 +135,21 @@ impl Field {
     }
 
     /// A connector, and the port that its viewers go to.
-    async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
+    pub(crate) async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
+        self.connector_at(self.place(), own, peer, wait).await
+    }
+
+    pub(crate) async fn connector_at(
+        &self,
+        server: Server,
+        own: &Address,
+        peer: &str,
+        wait: bool,
+    ) -> (Running<Event>, u16) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connector = Connector {
-            server: self.place(),
+            server,
             credentials: own.credentials(),
             identity: self.identity("viewer"),
             peer: peer.parse::<Peer>().unwrap(),
@@ -145,7 +163,7 @@ impl Field {
     }
 
     /// A session, from the viewer's socket to the machine.
-    async fn session(&self, connector: &mut Running<Event>, port: u16) -> (TcpStream, Guest) {
+    pub(crate) async fn session(&self, connector: &mut Running<Event>, port: u16) -> (TcpStream, Guest) {
         let viewer = view(port).await;
         assert!(matches!(connector.tells().await, Event::Opened { .. }));
         (viewer, self.machine.guest().await)
@@ -153,13 +171,13 @@ impl Field {
 }
 
 impl Address {
-    fn credentials(&self) -> Credentials {
+    pub(crate) fn credentials(&self) -> Credentials {
         Credentials::new(self.address.parse().unwrap(), self.password.clone())
     }
 }
 
 /// A viewer's handshake up to ServerInit (RFC 6143 §7.1 to §7.3), with a machine that wants no password.
-async fn view(port: u16) -> TcpStream {
+pub(crate) async fn view(port: u16) -> TcpStream {
     let handshake = async {
         let mut viewer = TcpStream::connect(("127.0.0.1", port)).await?;
         let mut version = [0; 12];

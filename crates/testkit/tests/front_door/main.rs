@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod budgets;
+mod channel_binding;
 mod crowd;
 mod devices;
 mod endings;
