@@ -12,14 +12,15 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::{
-    DATA_PATH, Message, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, VERSION, end_to_end, peer_key,
+    Cause, DATA_PATH, Message, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, VERSION, end_to_end, peer_key,
 };
 
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials};
 use crate::identity::{Acquaintance, Identity};
+use crate::local::Local;
 use crate::outer::Outer;
-use crate::pipe::{pipe, reset};
+use crate::pipe::{Ending, pipe};
 use crate::server::Server;
 use crate::target::{Target, Targets};
 
@@ -79,12 +80,12 @@ pub enum Status {
         /// Why.
         why: String,
     },
-    /// A session with this peer is over; `lost`: not by anybody's wish.
+    /// A session with this peer is over.
     Closed {
         /// Who.
         peer: String,
-        /// Whether a connection was lost.
-        lost: bool,
+        /// How.
+        ending: Ending,
     },
 }
 
@@ -140,7 +141,7 @@ impl Agent {
         };
         backoff.reset();
         tell(Status::Online);
-        let (declined, mut declining) = tokio::sync::mpsc::channel::<(Ticket, String)>(16);
+        let (declined, mut declining) = tokio::sync::mpsc::channel::<(Ticket, Declined)>(16);
         loop {
             let next_beat = control.next_beat();
             let done = tokio::select! {
@@ -155,7 +156,7 @@ impl Agent {
                         sessions.spawn(async move {
                             let named = format!("[vnccloud:{peer}]");
                             if let Err(why) = agent.answer(&ticket, &peer, &named, &tell, &stop).await {
-                                tell(Status::Refused { peer: named, why: why.clone() });
+                                tell(Status::Refused { peer: named, why: why.words.clone() });
                                 // Where the server is gone, it need not be told.
                                 let _ = declined.send((ticket, why)).await;
                             }
@@ -165,8 +166,8 @@ impl Agent {
                     Ok(_) => Ok(()),
                     Err(refusal) => Err(refusal),
                 },
-                Some((ticket, why)) = declining.recv() => {
-                    control.send(&Message::Declined { ticket: ticket.id, why }).await
+                Some((ticket, Declined { cause, words: why })) = declining.recv() => {
+                    control.send(&Message::Declined { ticket: ticket.id, cause, why }).await
                 }
                 Some(_) = sessions.join_next() => Ok(()),
                 () = sleep_until(next_beat) => control.beat().await,
@@ -185,9 +186,10 @@ impl Agent {
         named: &str,
         tell: &Tell,
         stop: &CancellationToken,
-    ) -> Result<(), String> {
+    ) -> Result<(), Declined> {
         if peer == GATEWAY && self.policy.end_to_end_only {
-            return Err("this device takes end-to-end connections only: use transom connect".to_owned());
+            let words = "this device takes end-to-end connections only: use transom connect".to_owned();
+            return Err(Declined { cause: Cause::EndToEndOnly, words });
         }
         let header = (TICKET_HEADER, ticket.shown_by(Role::Agent));
         let (outer, _) =
@@ -205,7 +207,7 @@ impl Agent {
             };
         let dialled = timeout(DIAL, TcpStream::connect((target.host.as_str(), target.port))).await;
         let local = match dialled.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-            Ok(local) => local,
+            Ok(local) => Local::tcp(local),
             Err(error) => {
                 let words = format!("its target does not take connections: {error}");
                 let _ = tls.write_all(&opening::answer(Outcome::Unreachable, &words)).await;
@@ -214,20 +216,17 @@ impl Agent {
                 return Ok(());
             }
         };
-        let _ = local.set_nodelay(true);
         let opened = async {
             tls.write_all(&opening::answer(Outcome::Open, "")).await?;
             tls.flush().await
         };
         if opened.await.is_err() {
-            reset(&local);
+            local.reset();
             return Ok(());
         }
         tell(Status::Opened { peer: named.to_owned(), phrase, new });
-        tokio::select! {
-            carried = pipe(local, tls) => tell(Status::Closed { peer: named.to_owned(), lost: !carried }),
-            () = stop.cancelled() => tell(Status::Closed { peer: named.to_owned(), lost: false }),
-        }
+        let ending = pipe(local, tls, stop).await;
+        tell(Status::Closed { peer: named.to_owned(), ending });
         Ok(())
     }
 
@@ -277,6 +276,18 @@ impl Agent {
             }
             Err(error) => Err((Outcome::KeyRefused, format!("its known keys cannot be read: {error}"))),
         }
+    }
+}
+
+/// Why it does not come to a data connection.
+struct Declined {
+    cause: Cause,
+    words: String,
+}
+
+impl From<String> for Declined {
+    fn from(words: String) -> Self {
+        Self { cause: Cause::Failed, words }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The identity of this end: its key, made at first use, and the keys of the ends that it has met.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use crate::SetupError;
 
 const KEY: &str = "endpoint.key";
 const KNOWN: &str = "known-keys";
+const LOCK: &str = "lock";
+const UNFINISHED: &str = "endpoint.key.new";
 /// A key file is 83 bytes, a line of known keys 165.
 const MAX_KNOWN: u64 = 4 * 1024 * 1024;
 
@@ -25,6 +27,7 @@ pub struct Identity {
 
 #[derive(Debug)]
 struct KnownKeys {
+    folder: PathBuf,
     path: PathBuf,
     lock: Mutex<()>,
 }
@@ -41,24 +44,22 @@ pub enum Acquaintance {
 }
 
 impl Identity {
-    /// Opens the folder; makes it, and a key, where there is none.
+    /// Opens the folder; makes it, and a key, where there is none. Several programs may share it.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
         let failed = |error: io::Error| SetupError::new(format_args!("{}: {error}", folder.display()));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let path = folder.join(KEY);
-        let key = match fs::read(&path) {
-            Ok(bytes) => EndpointKey::from_pkcs8(&bytes)
-                .map_err(|error| SetupError::new(format_args!("{}: {error}", path.display())))?,
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key = EndpointKey::generate().map_err(SetupError::new)?;
-                // Never over another one: a second process may have made it at this moment.
-                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-                file.and_then(|mut file| file.write_all(key.pkcs8())).map_err(failed)?;
-                key
+                make_key(folder, &path).map_err(failed)?;
+                fs::read(&path).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
         };
-        let known = KnownKeys { path: folder.join(KNOWN), lock: Mutex::new(()) };
+        let key = EndpointKey::from_pkcs8(&bytes);
+        let key = key.map_err(|error| SetupError::new(format_args!("{}: {error}", path.display())))?;
+        let known = KnownKeys { folder: folder.to_owned(), path: folder.join(KNOWN), lock: Mutex::new(()) };
         Ok(Self { key: Arc::new(key), known: Arc::new(known) })
     }
 
@@ -81,7 +82,8 @@ impl Identity {
     /// Compares a key with the one that this peer had before; keeps the first one.
     pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
         let known = &self.known;
-        let _one_at_a_time = known.lock.lock();
+        // Tasks of this program, and then programs, one at a time.
+        let (_task, _program) = (known.lock.lock(), lock(&known.folder)?);
         let text = known.read()?;
         let entry = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == peer);
         if let Some((_, key)) = entry {
@@ -92,6 +94,29 @@ impl Identity {
         file.write_all(format!("{peer} {shown}\n").as_bytes())?;
         Ok(Acquaintance::New)
     }
+}
+
+/// Makes the key, unless another program was first. It is there whole or not at all.
+fn make_key(folder: &Path, path: &Path) -> io::Result<()> {
+    let _lock = lock(folder)?;
+    if path.exists() {
+        return Ok(());
+    }
+    let key = EndpointKey::generate().map_err(io::Error::other)?;
+    let unfinished = folder.join(UNFINISHED);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(key.pkcs8())?;
+    file.sync_all()?;
+    fs::rename(unfinished, path)
+}
+
+/// Keeps other programs out of the folder until it is dropped.
+fn lock(folder: &Path) -> io::Result<File> {
+    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).to_owned();
+    let file = options.open(folder.join(LOCK))?;
+    file.lock()?;
+    Ok(file)
 }
 
 impl KnownKeys {

@@ -1,26 +1,138 @@
-//! The pipe between a local socket and the end-to-end connection. Either side may speak first, and close its half.
+//! The pipe between the near end and the end-to-end connection. Either side may speak first, and close its half.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, copy_bidirectional_with_sizes,
+};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::local::Local;
 
 /// Read size is the largest lever on cost; held twice while a session lives.
 const READ: usize = 32 * 1024;
+/// The far side closes its half as soon as it hears of ours; one that does not is left behind.
+const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Carries until both sides are done. A side that is lost takes the other with it, by a reset: an end that was not meant
-/// must not look like one that was.
-pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(mut local: TcpStream, mut far: T) -> bool {
-    let carried = tokio::io::copy_bidirectional_with_sizes(&mut local, &mut far, READ, READ).await;
-    if carried.is_err() {
-        reset(&local);
-    }
-    carried.is_ok()
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ending {
+    /// The near side closed it: a connector's viewer, an agent's target.
+    Near = 1,
+    /// The far side closed it.
+    Far = 2,
+    /// A connection was lost, and nobody wished that.
+    Dropped = 3,
+    /// This end was told to stop.
+    Stopped = 4,
 }
 
-/// Makes the socket's end a reset.
-pub(crate) fn reset(local: &TcpStream) {
-    // Where that fails, the socket is gone already.
-    let _ = SockRef::from(local).set_linger(Some(Duration::ZERO));
+impl Ending {
+    /// Whether connecting again is the thing to do.
+    #[must_use]
+    pub fn can_reconnect(self) -> bool {
+        self == Self::Dropped
+    }
+}
+
+/// Carries until both sides are done. A side that is lost takes the other with it, by a reset: an end that was not meant
+/// must not look like one that was, and one that was meant is said to both.
+pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(
+    mut local: Local,
+    mut far: T,
+    stop: &CancellationToken,
+) -> Ending {
+    let ended = tokio::select! {
+        ended = carry(&mut local, &mut far) => ended,
+        () = stop.cancelled() => {
+            // Both are told in good order.
+            let _ = timeout(FAREWELL, local.shutdown()).await;
+            let _ = timeout(FAREWELL, leave(&mut far)).await;
+            Ok(Ending::Stopped)
+        }
+    };
+    ended.unwrap_or_else(|_| {
+        local.reset();
+        Ending::Dropped
+    })
+}
+
+async fn carry<T: AsyncRead + AsyncWrite + Unpin>(local: &mut Local, far: &mut T) -> io::Result<Ending> {
+    let first = AtomicU8::new(0);
+    let has_halves = local.has_halves();
+    let mut near = Watched { io: local, ending: Ending::Near, first: &first };
+    let mut far = Watched { io: far, ending: Ending::Far, first: &first };
+    if has_halves {
+        copy_bidirectional_with_sizes(&mut near, &mut far, READ, READ).await?;
+    } else {
+        // Its reader would never hear of the far side's end, and never end itself.
+        let (mut from_near, mut to_near) = tokio::io::split(near);
+        let (mut from_far, mut to_far) = tokio::io::split(&mut far);
+        let there = async {
+            tokio::io::copy(&mut from_near, &mut to_far).await?;
+            to_far.shutdown().await?;
+            std::future::pending::<io::Result<u64>>().await
+        };
+        let back = async {
+            let carried = tokio::io::copy(&mut from_far, &mut to_near).await?;
+            to_near.flush().await?;
+            io::Result::Ok(carried)
+        };
+        tokio::select! {
+            there = there => there?,
+            back = back => back?,
+        };
+    }
+    Ok(if first.load(Ordering::Relaxed) == Ending::Near as u8 { Ending::Near } else { Ending::Far })
+}
+
+/// Says goodbye, and waits until it was heard: what is unread would reset the connection, and the goodbye would be lost.
+async fn leave<T: AsyncRead + AsyncWrite + Unpin>(far: &mut T) -> io::Result<()> {
+    far.shutdown().await?;
+    let mut sink = [0; 1024];
+    while far.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+/// One side of a session; it writes down whether it was the first to end.
+struct Watched<'a, T> {
+    io: &'a mut T,
+    ending: Ending,
+    first: &'a AtomicU8,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut *self.io).poll_read(cx, buffer))?;
+        if buffer.filled().len() == before && buffer.remaining() > 0 {
+            // Whoever was there before stands.
+            let _ = self.first.compare_exchange(0, self.ending as u8, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.io).poll_shutdown(cx)
+    }
 }

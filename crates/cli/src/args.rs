@@ -149,15 +149,28 @@ pub(crate) struct Connect {
     pub(crate) peer: Peer,
     #[command(flatten)]
     pub(crate) joining: Joining,
-    /// Where viewers are to connect to; port 0 is any free one. The port is printed on stdout.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
-    pub(crate) bind: SocketAddr,
+    /// Where viewers are to connect to: PORT, IP:PORT (0 is any free port) or unix:/PATH. It is printed on stdout.
+    #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:0", value_parser = bind)]
+    pub(crate) bind: Bind,
+    /// One viewer, at standard input and output.
+    #[arg(long, conflicts_with_all = ["bind", "viewer"])]
+    pub(crate) stdio: bool,
+    /// A VNC viewer to be started with 127.0.0.1::PORT as its last argument, or where CMD says {port}; we end with it.
+    #[arg(long, value_name = "CMD")]
+    pub(crate) viewer: Option<String>,
     /// Wait until the device is there.
     #[arg(long)]
     pub(crate) wait: bool,
     /// The key that the device must show, as its agent prints it.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<PublicKey>,
+}
+
+/// Where a connector's viewers come in.
+#[derive(Clone, Debug)]
+pub(crate) enum Bind {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
 #[derive(Debug, Subcommand)]
@@ -459,6 +472,17 @@ pub(crate) struct Audit {
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an address is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:443 or [::]:443")
+}
+
+fn bind(text: &str) -> Result<Bind, &'static str> {
+    if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+        return Ok(Bind::Unix(path.into()));
+    }
+    let on_this_machine = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    let place = on_this_machine.map_or_else(|_| address(text), Ok);
+    place
+        .map(Bind::Tcp)
+        .map_err(|_| "it is PORT, IP:PORT or unix:/PATH, such as 5901, 127.0.0.1:0 or unix:/run/vnc.sock")
 }
 
 fn web_url(text: &str) -> Result<url::Url, &'static str> {

@@ -2,6 +2,7 @@
 //! named faults of devices and their viewers.
 
 use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
 use transom_agent::Refusal;
@@ -35,6 +36,19 @@ impl Failure {
     pub(crate) fn refused(refusal: &Refusal) -> Self {
         Self { code: refusal.fault.exit_code(), ..Self::theirs(refusal) }
             .with_next_step(refusal.fault.next_step())
+    }
+
+    /// There is no listening at this place, which was named with that flag.
+    pub(crate) fn no_listening(place: impl Display, flag: &str, error: &io::Error) -> Self {
+        let failure = Self::theirs(format_args!("cannot listen on {place}: {error}"));
+        match error.kind() {
+            io::ErrorKind::AddrInUse => failure.with_next_step(format_args!(
+                "Another program listens there: end it, or name another address with {flag}."
+            )),
+            io::ErrorKind::AddrNotAvailable => failure
+                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
+            _ => failure,
+        }
     }
 
     /// What to do about it.

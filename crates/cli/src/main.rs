@@ -35,7 +35,7 @@ fn run(args: Args) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build()
     };
     let runtime = runtime.map_err(Failure::ours)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match command {
             Command::Serve(serve) => command::serve::run(&common, serve).await,
             Command::Demo(demo) => command::demo::run(demo).await,
@@ -50,5 +50,8 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Session(session) => command::session::run(&common, session).await,
             Command::Audit(audit) => command::audit::run(&common, audit).await,
         }
-    })
+    });
+    // Somebody may still be reading standard input, and would keep us until its next line.
+    runtime.shutdown_background();
+    done
 }

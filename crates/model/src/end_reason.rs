@@ -157,6 +157,10 @@ end_reasons! {
         "The device behind this console is not online.", "Check that its agent runs and reaches Transom: transom address show ADDRESS.";
     4436 DeviceRefused "device-refused" 502 Instance Later
         "The device refused the console.", "Its reason follows; look into the agent's log, its --to list and its --allow-key list.";
+    4437 DeviceEndToEndOnly "device-end-to-end-only" 403 Instance Never
+        "The device takes end-to-end connections only, and no consoles in a browser.", "Reach it by transom connect with a VNC viewer.";
+    4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
+        "The device shows another key than before.", "If it was reinstalled, reset its address's password, which forgets the old key; else somebody stands in between.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
         "The console was closed.", "Nothing: the viewer closed it.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume

@@ -40,6 +40,8 @@ pub mod program;
 pub mod proxy;
 #[cfg(feature = "components")]
 pub mod qemu;
+#[cfg(feature = "components")]
+pub mod scripted_broker;
 #[cfg(feature = "front-door")]
 pub mod server;
 #[cfg(feature = "components")]

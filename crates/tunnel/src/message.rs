@@ -45,6 +45,16 @@ pub enum Binding {
     TlsExporter = 1,
 }
 
+/// Why an agent does not come to a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cause {
+    /// It cannot.
+    Failed = 0,
+    /// The gateway would be the other end, and it takes end-to-end connections only.
+    EndToEndOnly = 1,
+}
+
 macro_rules! byte_enum {
     ($type:ident $what:literal $($variant:ident)+) => {
         impl $type {
@@ -58,6 +68,7 @@ macro_rules! byte_enum {
 }
 byte_enum!(Role "role" Agent Connector);
 byte_enum!(Binding "binding" None TlsExporter);
+byte_enum!(Cause "cause" Failed EndToEndOnly);
 
 /// A message. One line of layout each; the numbers are never reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,10 +146,12 @@ pub enum Message {
         /// A connect address, or `gateway`.
         peer: String,
     },
-    /// Agent → server: I will not. `0x21 · 16 id · why`
+    /// Agent → server: I will not. `0x21 · 16 id · u8 cause · why`
     Declined {
         /// Of this `Dial`.
         ticket: [u8; 16],
+        /// For programs.
+        cause: Cause,
         /// For people.
         why: String,
     },
@@ -170,7 +183,9 @@ impl Message {
                 frame(0x14, &[&call.to_be_bytes()[..], &refusal(why)].concat())
             }
             Self::Dial { ticket, peer } => frame(0x20, &[&ticket.bytes(), text(peer)].concat()),
-            Self::Declined { ticket, why } => frame(0x21, &[&ticket[..], text(why)].concat()),
+            Self::Declined { ticket, cause, why } => {
+                frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
+            }
         }
     }
 
@@ -201,7 +216,7 @@ impl Message {
             0x13 => Self::Meet { call: r.u32()?, ticket: Ticket::from_bytes(r.array()?) },
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
             0x20 => Self::Dial { ticket: Ticket::from_bytes(r.array()?), peer: r.text(MAX_TEXT)? },
-            0x21 => Self::Declined { ticket: r.array()?, why: r.text(MAX_TEXT)? },
+            0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
             other => return Err(FrameError::Type(other)),
         };
         reader.end()?;

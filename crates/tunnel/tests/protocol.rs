@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
-use transom_tunnel::{Binding, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
+use transom_tunnel::{Binding, Cause, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
 
 fn ticket(fill: u8) -> Ticket {
     Ticket::from_bytes([fill; Ticket::LENGTH])
@@ -41,7 +41,10 @@ fn every_message_has_its_bytes() {
         (Message::Meet { call: 7, ticket: ticket(0xaa) }, format!("130034 00000007 {ticket_bytes}")),
         (Message::Failed { call: 7, refusal: refusal() }, "14000a 00000007 0005 0000012c".into()),
         (Message::Dial { ticket: ticket(0xaa), peer: "a".into() }, format!("200031 {ticket_bytes} 61")),
-        (Message::Declined { ticket: [1; 16], why: "a".into() }, format!("210011 {} 61", "01".repeat(16))),
+        (
+            Message::Declined { ticket: [1; 16], cause: Cause::EndToEndOnly, why: "a".into() },
+            format!("210012 {} 01 61", "01".repeat(16)),
+        ),
     ];
     for (message, bytes) in golden {
         let bytes = hex::decode(bytes.replace(' ', "")).expect("golden bytes");

@@ -1,7 +1,7 @@
 //! `transom agent`
 
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Agent, Policy, Status, Targets};
+use transom_agent::{Agent, Ending, Policy, Status, Targets};
 
 use super::device::{self, Setup};
 use crate::args::{self, Common};
@@ -31,7 +31,15 @@ fn tell(status: &Status) {
             say(format_args!("{peer} is connected, {known}: {phrase}"));
         }
         Status::Refused { peer, why } => say(format_args!("{peer} was refused: {why}")),
-        Status::Closed { peer, lost: true } => say(format_args!("{peer} was lost")),
-        Status::Closed { peer, lost: false } => say(format_args!("{peer} has left")),
+        Status::Closed { peer, ending } => say(format_args!("{peer} {}", how(*ending))),
+    }
+}
+
+fn how(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Far => "has left",
+        Ending::Near => "was sent away: the target closed its connection",
+        Ending::Dropped => "was lost",
+        Ending::Stopped => "was sent away: this agent ends",
     }
 }

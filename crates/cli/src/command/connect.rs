@@ -1,21 +1,36 @@
 //! `transom connect`
 
-use tokio::sync::mpsc;
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Connector, Event};
+use transom_agent::{Connector, Door, Ending, Event};
 
 use super::device::{self, Setup};
-use super::serve::listen;
-use crate::args::{self, Common};
+use super::viewer::Viewer;
+use crate::args::{self, Bind, Common};
 use crate::failure::Failure;
 use crate::output::{self, say};
 
 pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), Failure> {
+    if connect.stdio && connect.joining.password_file.as_os_str() == "-" {
+        return Err(Failure::theirs(
+            "with --stdio standard input is the viewer's, and cannot hold the password",
+        ));
+    }
+    if connect.viewer.is_some() && matches!(connect.bind, Bind::Unix(_)) {
+        return Err(Failure::theirs("a viewer that we start comes by TCP: leave --bind unix: out"));
+    }
     let Setup { server, credentials, identity } = Setup::read(common, &connect.joining)?;
-    let listener = listen(connect.bind)?;
-    let port = listener.local_addr().map_err(Failure::ours)?.port();
+    let door = door(&connect)?;
+    let host = Host {
+        place: place(&connect, &door),
+        address: door.address(),
+        viewer: connect.viewer,
+        peer: connect.peer.to_string(),
+        known: identity.known_keys().display().to_string(),
+    };
     say(format_args!("This side's key is {}", identity.public()));
-    let (known, peer) = (identity.known_keys().display().to_string(), connect.peer.to_string());
     let stop = CancellationToken::new();
     let connector = Connector {
         server,
@@ -24,54 +39,121 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         peer: connect.peer,
         fingerprint: connect.fingerprint,
         wait: connect.wait,
+        open_first: host.viewer.is_some(),
     };
-    let (events, mut told) = mpsc::unbounded_channel();
+    let (events, told) = unbounded_channel();
     let told_event = move |event| {
         // Printing ends with the command.
         let _ = events.send(event);
     };
-    let printing = async {
-        while let Some(event) = told.recv().await {
-            match event {
-                Event::Ready => output::line(port)?,
-                event => tell(&peer, &known, &event),
-            }
-        }
-        Ok::<(), Failure>(())
+    let serving = async {
+        let served = host.serve(told, &stop).await;
+        // Nobody would learn where to go, or the viewer is done.
+        stop.cancel();
+        served
     };
-    let printing = async {
-        let printed = printing.await;
-        // Nobody would learn the port.
-        if printed.is_err() {
-            stop.cancel();
-        }
-        printed
-    };
-    let connecting = connector.run(listener, told_event, stop.clone());
-    let both = async { tokio::join!(connecting, printing) };
-    let (ran, printed) = device::run(stop.clone(), both).await?;
-    printed?;
-    ran.map_err(|refusal| Failure::refused(&refusal))
+    let connecting = connector.run(door, told_event, stop.clone());
+    let both = async { tokio::join!(connecting, serving) };
+    let (ran, served) = device::run(stop.clone(), both).await?;
+    ran.map_err(|refusal| Failure::refused(&refusal))?;
+    served
 }
 
-fn tell(peer: &str, known: &str, event: &Event) {
-    match event {
-        Event::Ready => {}
-        Event::Waiting(refusal, wait) => {
-            say(format_args!("{refusal} Next try in {} s; sessions go on.", wait.as_secs()));
+fn door(connect: &args::Connect) -> Result<Door, Failure> {
+    if connect.stdio {
+        return Ok(Door::stdio());
+    }
+    match &connect.bind {
+        Bind::Tcp(address) => {
+            Door::tcp(*address).map_err(|error| Failure::no_listening(address, "--bind", &error))
         }
-        Event::Opened { key, phrase, new: true } => {
-            say(format_args!("{peer} shows the key {key} for the first time; it is kept in {known}."));
-            say(format_args!("Compare with its agent: {phrase}"));
+        Bind::Unix(path) => {
+            Door::unix(path).map_err(|error| Failure::no_listening(path.display(), "--bind", &error))
         }
-        Event::Opened { phrase, new: false, .. } => {
-            say(format_args!("{peer} is connected, with the key of before: {phrase}"));
+    }
+}
+
+/// What is printed for whoever starts viewers.
+fn place(connect: &args::Connect, door: &Door) -> Option<String> {
+    match &connect.bind {
+        _ if connect.stdio => None,
+        Bind::Unix(path) => Some(path.display().to_string()),
+        Bind::Tcp(_) => door.address().map(|address| address.port().to_string()),
+    }
+}
+
+/// Who tells people and viewers where to go.
+struct Host {
+    place: Option<String>,
+    address: Option<SocketAddr>,
+    viewer: Option<String>,
+    peer: String,
+    known: String,
+}
+
+impl Host {
+    /// Tells what happens until nothing more does, or until the viewer that was started ends.
+    async fn serve(
+        &self,
+        mut told: UnboundedReceiver<Event>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let mut viewer = Viewer::default();
+        let mut left = Ok(());
+        loop {
+            tokio::select! {
+                event = told.recv() => match event {
+                    None => break,
+                    Some(Event::Ready) => viewer = self.welcome()?,
+                    Some(event) => self.tell(&event),
+                },
+                ended = viewer.ended() => {
+                    left = ended;
+                    stop.cancel();
+                }
+            }
         }
-        Event::Failed(refusal) => {
-            say(format_args!("{refusal}"));
-            say(format_args!("         {}", refusal.fault.next_step()));
+        left
+    }
+
+    fn welcome(&self) -> Result<Viewer, Failure> {
+        if let Some(place) = &self.place {
+            output::line(place)?;
         }
-        Event::Closed { lost: true } => say(format_args!("{peer} was lost")),
-        Event::Closed { lost: false } => say(format_args!("{peer}: a viewer has left")),
+        match (&self.viewer, self.address) {
+            (Some(command), Some(address)) => Viewer::start(command, address),
+            _ => Ok(Viewer::default()),
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        let Self { peer, known, .. } = self;
+        match event {
+            Event::Ready => {}
+            Event::Waiting(refusal, wait) => {
+                say(format_args!("{refusal} Next try in {} s; sessions go on.", wait.as_secs()));
+            }
+            Event::Opened { key, phrase, new: true } => {
+                say(format_args!("{peer} shows the key {key} for the first time; it is kept in {known}."));
+                say(format_args!("Compare with its agent: {phrase}"));
+            }
+            Event::Opened { phrase, new: false, .. } => {
+                say(format_args!("{peer} is connected, with the key of before: {phrase}"));
+            }
+            Event::Failed(refusal) => {
+                say(format_args!("{refusal}"));
+                say(format_args!("         {}", refusal.fault.next_step()));
+            }
+            Event::Closed(ending) => say(format_args!("{peer}: {}", how(*ending))),
+        }
+    }
+}
+
+fn how(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Near => "a viewer has left",
+        Ending::Far => "the device has closed the session",
+        Ending::Dropped => "the session was lost; connect again",
+        Ending::Stopped => "the session ends here",
     }
 }

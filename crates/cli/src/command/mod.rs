@@ -13,3 +13,4 @@ pub(crate) mod key;
 pub(crate) mod project;
 pub(crate) mod serve;
 pub(crate) mod session;
+mod viewer;

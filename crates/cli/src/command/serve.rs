@@ -1,6 +1,6 @@
 //! `transom serve`
 
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -61,17 +61,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
 
 /// A listener, or what to do where there can be none.
 pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    listener::bind(address).map_err(|error| {
-        let failure = Failure::theirs(format_args!("cannot listen on {address}: {error}"));
-        match error.kind() {
-            ErrorKind::AddrInUse => failure.with_next_step(
-                "Another program listens there: end it, or name another address with --listen.",
-            ),
-            ErrorKind::AddrNotAvailable => failure
-                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
-            _ => failure,
-        }
-    })
+    listener::bind(address).map_err(|error| Failure::no_listening(address, "--listen", &error))
 }
 
 fn introduce(common: &Common, server: &Server) {

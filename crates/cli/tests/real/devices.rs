@@ -12,24 +12,24 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::{add, console, lab, transom};
 
 /// A server, a key, and what belongs to an address of it.
-struct Fleet {
-    program: Program,
+pub(crate) struct Fleet {
+    pub(crate) program: Program,
     key: String,
 }
 
-struct Address {
-    name: String,
-    password: String,
+pub(crate) struct Address {
+    pub(crate) name: String,
+    pub(crate) password: String,
 }
 
 impl Fleet {
-    fn set() -> Self {
+    pub(crate) fn set() -> Self {
         let program = lab(transom());
         let key = text(&program.ask_json("key add --project lab"), "id");
         Self { program, key }
     }
 
-    fn address(&self, action: &str, more: &str) -> Address {
+    pub(crate) fn address(&self, action: &str, more: &str) -> Address {
         let made = self.program.ask_json(&format!("address add --key {} --action {action} {more}", self.key));
         let name = text(&made, "cloudAddress");
         let password = self.program.file(&name, &text(&made, "cloudPassword"));
@@ -37,7 +37,7 @@ impl Fleet {
     }
 
     /// What every agent and connector says.
-    fn joining(&self, own: &Address) -> String {
+    pub(crate) fn joining(&self, own: &Address) -> String {
         let server = self.program.address();
         // A folder of its own: one machine each.
         let folder = self.program.data().join(&own.name);
@@ -48,17 +48,17 @@ impl Fleet {
         )
     }
 
-    fn start(&self, name: &str, line: &str) -> Process {
+    pub(crate) fn start(&self, name: &str, line: &str) -> Process {
         Process::start(name, self.program.command().args(line.split_whitespace()))
     }
 
-    fn agent(&self, own: &Address, more: &str) -> Process {
+    pub(crate) fn agent(&self, own: &Address, more: &str) -> Process {
         let agent = self.start("transom agent", &format!("agent {} {more}", self.joining(own)));
         agent.stderr().expect("Online\n", PATIENCE);
         agent
     }
 
-    fn connect(&self, peer: &str, own: &Address, more: &str) -> Answer {
+    pub(crate) fn connect(&self, peer: &str, own: &Address, more: &str) -> Answer {
         self.program.run(&format!("connect {peer} {} {more}", self.joining(own)))
     }
 }

@@ -3,6 +3,8 @@
 //! Names of tests that start a browser or a virtual machine hold `chromium` or `qemu`: `.config/nextest.toml` runs these one at a time.
 
 mod cable;
+mod cloud_errors;
+mod connector;
 mod consoles;
 mod demo;
 mod devices;

@@ -10,9 +10,10 @@ use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
 use transom_tunnel::opening::{self, Outcome};
-use transom_tunnel::{Fault, Refusal, end_to_end, peer_key};
+use transom_tunnel::{Cause, end_to_end, peer_key};
 
 use super::Relay;
+use super::rendezvous::{Absent, Declined};
 use crate::stream::Stream;
 
 /// What agents know the gateway by.
@@ -27,8 +28,10 @@ impl Relay {
         // After the place: what is removed between the two cuts the session.
         self.app.console_may_reach(project, address).await?;
         let agent = self.app.devices.listening(address).ok_or(EndReason::DeviceOffline)?;
-        let mut rendezvous = self.summon(&agent, GATEWAY).map_err(refused)?;
-        let stream = rendezvous.agent().await.map_err(refused)?.leashed(place);
+        let mut rendezvous = self
+            .summon(&agent, GATEWAY)
+            .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;
+        let stream = rendezvous.agent().await.map_err(absent)?.leashed(place);
         timeout(OPEN, self.open(address, stream)).await.unwrap_or_else(|_| {
             Err(End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened"))
         })
@@ -70,10 +73,10 @@ async fn read_array<const N: usize>(
     Ok(bytes)
 }
 
-fn refused(refusal: Refusal) -> End {
-    let reason = match refusal.fault {
-        Fault::DeviceRefused => EndReason::DeviceRefused,
-        _ => EndReason::DeviceOffline,
-    };
-    End { reason, detail: refusal.detail }
+fn absent(absent: Absent) -> End {
+    match absent {
+        Absent::Declined(Declined { cause: Cause::EndToEndOnly, .. }) => EndReason::DeviceEndToEndOnly.into(),
+        Absent::Declined(Declined { cause: Cause::Failed, why }) => End::new(EndReason::DeviceRefused, why),
+        Absent::Late => End::new(EndReason::DeviceOffline, "its agent did not answer in time"),
+    }
 }

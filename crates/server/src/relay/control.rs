@@ -10,7 +10,7 @@ use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
 use super::carry::carry;
-use super::rendezvous::Rendezvous;
+use super::rendezvous::{Declined, Rendezvous};
 use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Membership, Order, Place};
 use crate::app::random;
@@ -168,7 +168,7 @@ impl Serving {
                     self.wire.send(&Message::Failed { call, refusal }).await?;
                 }
             }
-            Message::Declined { ticket, why } => self.relay.decline(ticket, why),
+            Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
             _ => return Err(out_of_turn()),
         }
         Ok(())

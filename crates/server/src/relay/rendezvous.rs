@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use transom_tunnel::ticket::Shown;
-use transom_tunnel::{Fault, Refusal, Role, Ticket};
+use transom_tunnel::{Cause, Fault, Refusal, Role, Ticket};
 
 use super::Relay;
 use crate::app::devices::{Member, Order};
@@ -14,10 +14,33 @@ use crate::stream::Stream;
 /// An agent dials back within a round trip or two; over a bad mobile network it needs a few more.
 pub(super) const MEET: Duration = Duration::from_secs(20);
 
+/// An agent's word that it will not come.
+pub(super) struct Declined {
+    pub(super) cause: Cause,
+    pub(super) why: String,
+}
+
+/// Why an agent's data connection is not there.
+pub(super) enum Absent {
+    Declined(Declined),
+    Late,
+}
+
+impl From<Absent> for Refusal {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::Declined(declined) => Self::from(Fault::DeviceRefused).because(declined.why),
+            Absent::Late => {
+                Self::from(Fault::CloudTargetNotFound).because("its agent did not answer in time")
+            }
+        }
+    }
+}
+
 /// A ticket that waits for its sides.
 pub(super) struct Pending {
     ticket: Ticket,
-    agent: Option<oneshot::Sender<Result<Stream, String>>>,
+    agent: Option<oneshot::Sender<Result<Stream, Declined>>>,
     connector: Option<oneshot::Sender<Stream>>,
 }
 
@@ -25,7 +48,7 @@ pub(super) struct Pending {
 pub(super) struct Rendezvous {
     relay: Relay,
     pub(super) ticket: Ticket,
-    agent: oneshot::Receiver<Result<Stream, String>>,
+    agent: oneshot::Receiver<Result<Stream, Declined>>,
     connector: oneshot::Receiver<Stream>,
 }
 
@@ -65,18 +88,18 @@ impl Relay {
     }
 
     /// The agent will not come.
-    pub(super) fn decline(&self, ticket: [u8; 16], why: String) {
+    pub(super) fn decline(&self, ticket: [u8; 16], declined: Declined) {
         let agent = self.pending.lock().get_mut(&ticket).and_then(|found| found.agent.take());
         if let Some(agent) = agent {
             // Whoever waited may have gone.
-            let _ = agent.send(Err(why));
+            let _ = agent.send(Err(declined));
         }
     }
 }
 
 /// Hands a data connection over to who waits for it.
 pub(super) enum Arrival {
-    Agent(oneshot::Sender<Result<Stream, String>>),
+    Agent(oneshot::Sender<Result<Stream, Declined>>),
     Connector(oneshot::Sender<Stream>),
 }
 
@@ -92,11 +115,11 @@ impl Arrival {
 
 impl Rendezvous {
     /// Waits for the agent's data connection.
-    pub(super) async fn agent(&mut self) -> Result<Stream, Refusal> {
+    pub(super) async fn agent(&mut self) -> Result<Stream, Absent> {
         match tokio::time::timeout(MEET, &mut self.agent).await {
             Ok(Ok(Ok(stream))) => Ok(stream),
-            Ok(Ok(Err(why))) => Err(Refusal::from(Fault::DeviceRefused).because(why)),
-            _ => Err(Refusal::from(Fault::CloudTargetNotFound).because("its agent did not answer in time")),
+            Ok(Ok(Err(declined))) => Err(Absent::Declined(declined)),
+            _ => Err(Absent::Late),
         }
     }
 

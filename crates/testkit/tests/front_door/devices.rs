@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use transom_agent::{
-    Agent, Connector, Credentials, Event, Fault, Identity, Peer, Policy, Refusal, Server, Status, Targets,
+    Agent, Connector, Credentials, Door, Event, Fault, Identity, Peer, Policy, Refusal, Server, Status,
+    Targets,
 };
 use transom_testkit::api::text;
 use transom_testkit::wait::{until, within};
@@ -146,8 +147,8 @@ impl Field {
         peer: &str,
         wait: bool,
     ) -> (Running<Event>, u16) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let door = Door::tcp(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = door.address().unwrap().port();
         let connector = Connector {
             server,
             credentials: own.credentials(),
@@ -155,10 +156,11 @@ impl Field {
             peer: peer.parse::<Peer>().unwrap(),
             fingerprint: None,
             wait,
+            open_first: false,
         };
         let (tell, told) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let running = connector.run(listener, move |event| drop(tell.send(event)), stop.clone());
+        let running = connector.run(door, move |event| drop(tell.send(event)), stop.clone());
         (Running::start(told, stop, running), port)
     }
 
@@ -365,6 +367,6 @@ async fn a_console_says_that_its_device_is_offline_or_wants_no_consoles() {
     let mut agent = field.agent(&device, Policy { end_to_end_only: true, ..Policy::default() });
     agent.tells().await;
     assert_eq!(agent.tells().await, Status::Online);
-    assert!(end().await.starts_with("4436 "));
+    assert!(end().await.starts_with("4437 "));
     assert_eq!(field.machine.arrived(), 0);
 }

@@ -36,18 +36,21 @@ impl App {
             tracing::warn!(%error, "a device's key could not be compared");
             End::from(EndReason::StoreUnavailable)
         })?;
-        if pinned.as_deref() == Some(shown.to_string().as_bytes()) {
-            return Ok(());
+        match pinned {
+            Some(before) if before == shown.to_string() => Ok(()),
+            Some(before) => {
+                let detail = format!("it had {before}, and shows {shown}");
+                Err(End::new(EndReason::DeviceKeyChanged, detail))
+            }
+            None => Err(End::new(EndReason::DeviceOffline, "there is no such cloud address")),
         }
-        let detail =
-            "the device shows another key than before; if it was reinstalled, reset its address's password";
-        Err(End::new(EndReason::DeviceRefused, detail))
     }
 
-    async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<Vec<u8>>> {
+    async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<String>> {
         let Some((_, verifier)) = self.standing_address(address).await? else { return Ok(None) };
         // Every password has a salt of its own.
         let name = format!("device-key:{address}:{}", hex::encode(&verifier.salt));
-        Ok(Some(self.store.set_setting_if_absent(&name, shown.to_string().as_bytes()).await?))
+        let stands = self.store.set_setting_if_absent(&name, shown.to_string().as_bytes()).await?;
+        Ok(Some(String::from_utf8_lossy(&stands).into_owned()))
     }
 }

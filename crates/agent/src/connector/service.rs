@@ -1,0 +1,229 @@
+//! A connector at work: it keeps the control connection, and takes viewers in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use transom_tunnel::{Fault, Message, Refusal, Role};
+
+use super::session::{Call, Opened};
+use super::{Connector, Event};
+use crate::backoff::{Backoff, random};
+use crate::control::Control;
+use crate::door::Door;
+use crate::local::Local;
+use crate::pipe::{Ending, pipe};
+use crate::unreachable;
+
+/// Viewers that come at once.
+const CALLS: usize = 64;
+/// The call that asks whether the peer is there; sessions have later ones.
+const ASK: u32 = 0;
+
+type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+pub(super) async fn run(
+    connector: Connector,
+    door: Door,
+    tell: impl Fn(Event) + Send + Sync + 'static,
+    stop: CancellationToken,
+) -> Result<(), Refusal> {
+    let (calls, called) = mpsc::channel(CALLS);
+    let mut service = Service {
+        open_first: connector.open_first || door.is_for_one(),
+        connector: Arc::new(connector),
+        door,
+        tell: Arc::new(tell),
+        stop,
+        ready: false,
+        at_hand: None,
+        opening: JoinSet::new(),
+        calls,
+        called,
+        sessions: JoinSet::new(),
+    };
+    let done = service.stay().await;
+    while service.sessions.join_next().await.is_some() {}
+    done
+}
+
+struct Service {
+    connector: Arc<Connector>,
+    door: Door,
+    tell: Tell,
+    stop: CancellationToken,
+    /// Whether the door is open.
+    ready: bool,
+    open_first: bool,
+    /// The session that was opened before the door, until its viewer comes.
+    at_hand: Option<Opened>,
+    opening: JoinSet<Result<Opened, Refusal>>,
+    calls: mpsc::Sender<Call>,
+    called: mpsc::Receiver<Call>,
+    sessions: JoinSet<Ending>,
+}
+
+/// Calls that were made over a control connection; they are lost with it.
+#[derive(Default)]
+struct Calls {
+    last: u32,
+    asked: HashMap<u32, Call>,
+    meeting: HashMap<u32, oneshot::Sender<Refusal>>,
+}
+
+impl Service {
+    async fn stay(&mut self) -> Result<(), Refusal> {
+        let mut backoff = Backoff::default();
+        let stop = self.stop.clone();
+        loop {
+            let lost = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                lost = self.serve(&mut backoff) => lost,
+            };
+            let Err(refusal) = lost else { return Ok(()) };
+            let may_wait =
+                self.ready || (self.connector.wait && refusal.fault == Fault::CloudConnectivityError);
+            let wait = backoff.after(&refusal, random()).filter(|_| may_wait);
+            let Some(wait) = wait else {
+                // Nobody may come any more; who is there, may stay.
+                return Err(refusal);
+            };
+            (self.tell)(Event::Waiting(refusal, wait));
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                ended = ended(&mut self.sessions), if self.door.is_for_one() => return ended,
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Refusal> {
+        let connector = Arc::clone(&self.connector);
+        let mut control = Control::join(&connector.server, &connector.credentials, Role::Connector).await?;
+        let mut calls = Calls::default();
+        if !self.ready {
+            self.opening.abort_all();
+            let peer = connector.peer.address.to_string();
+            control.send(&Message::Ask { call: ASK, wait: connector.wait, peer }).await?;
+        }
+        backoff.reset();
+        loop {
+            let next_beat = control.next_beat();
+            tokio::select! {
+                () = self.stop.cancelled() => {
+                    control.leave().await;
+                    return Ok(());
+                }
+                viewer = self.door.viewer(), if self.ready => match viewer {
+                    Ok(viewer) => self.admit(viewer),
+                    Err(error) => tracing::warn!(%error, "a viewer could not be taken in"),
+                },
+                Some(Ok(opened)) = self.opening.join_next() => {
+                    self.at_hand = Some(opened?);
+                    self.open_door()?;
+                }
+                Some(call) = self.called.recv() => {
+                    let call = calls.add(call);
+                    let peer = connector.peer.address.to_string();
+                    control.send(&Message::Connect { call, peer }).await?;
+                }
+                message = control.receive() => match message? {
+                    Message::Available { .. } if !self.ready => self.available()?,
+                    Message::Failed { call: ASK, refusal } if !self.ready => return Err(refusal),
+                    message => calls.answered(message),
+                },
+                ended = ended(&mut self.sessions), if !self.sessions.is_empty() => {
+                    if self.door.is_for_one() {
+                        control.leave().await;
+                        return ended;
+                    }
+                }
+                () = sleep_until(next_beat) => control.beat().await?,
+            }
+        }
+    }
+
+    /// The peer is there.
+    fn available(&mut self) -> Result<(), Refusal> {
+        if !self.open_first {
+            return self.open_door();
+        }
+        let (connector, calls) = (Arc::clone(&self.connector), self.calls.clone());
+        self.opening.spawn(async move { connector.open(&calls).await });
+        Ok(())
+    }
+
+    fn open_door(&mut self) -> Result<(), Refusal> {
+        self.door.open().map_err(|error| unreachable(format_args!("nobody can be let in: {error}")))?;
+        self.ready = true;
+        (self.tell)(Event::Ready);
+        Ok(())
+    }
+
+    fn admit(&mut self, viewer: Local) {
+        let (connector, tell) = (Arc::clone(&self.connector), Arc::clone(&self.tell));
+        let (calls, stop) = (self.calls.clone(), self.stop.clone());
+        let at_hand = self.at_hand.take();
+        self.sessions.spawn(async move {
+            let opened = match at_hand {
+                Some(opened) => Ok(opened),
+                None => connector.open(&calls).await,
+            };
+            match opened {
+                Ok((far, opened)) => {
+                    tell(opened);
+                    let ending = pipe(viewer, far, &stop).await;
+                    tell(Event::Closed(ending));
+                    ending
+                }
+                Err(refusal) => {
+                    // A viewer must not take this for an end of the session.
+                    viewer.reset();
+                    tell(Event::Failed(refusal));
+                    Ending::Dropped
+                }
+            }
+        });
+    }
+}
+
+impl Calls {
+    fn add(&mut self, call: Call) -> u32 {
+        self.last += 1;
+        self.asked.insert(self.last, call);
+        self.last
+    }
+
+    fn answered(&mut self, message: Message) {
+        match message {
+            Message::Meet { call, ticket } => {
+                self.meeting.retain(|_, failed| !failed.is_closed());
+                if let Some(asked) = self.asked.remove(&call) {
+                    let (failed, fails) = oneshot::channel();
+                    self.meeting.insert(call, failed);
+                    // A viewer that has gone needs no ticket.
+                    let _ = asked.send(Ok((ticket, fails)));
+                }
+            }
+            Message::Failed { call, refusal } => {
+                if let Some(asked) = self.asked.remove(&call) {
+                    let _ = asked.send(Err(refusal));
+                } else if let Some(failed) = self.meeting.remove(&call) {
+                    let _ = failed.send(refusal);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The end of a session, as it counts for who had only this one.
+async fn ended(sessions: &mut JoinSet<Ending>) -> Result<(), Refusal> {
+    match sessions.join_next().await {
+        Some(Ok(Ending::Dropped)) => Err(unreachable("the session was lost")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,97 @@
+//! One session of a connector: a ticket, a data connection, the end-to-end handshake, and the device's word.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use transom_tunnel::opening::{self, Outcome};
+use transom_tunnel::{
+    DATA_PATH, Fault, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, end_to_end, peer_key,
+};
+
+use super::{Connector, Event};
+use crate::identity::Acquaintance;
+use crate::outer::Outer;
+use crate::unreachable;
+
+/// The agent dials back, both ends shake hands, and the agent dials its target.
+const OPEN: Duration = Duration::from_secs(45);
+/// Why a data connection went is said over the control connection, which may be some round trips behind.
+const HEARD: Duration = Duration::from_secs(2);
+
+/// A ticket, and what tells that its session will not come about.
+pub(super) type Meeting = (Ticket, oneshot::Receiver<Refusal>);
+/// A session that somebody wants.
+pub(super) type Call = oneshot::Sender<Result<Meeting, Refusal>>;
+/// The way to the device, and what is to be told of it.
+pub(super) type Opened = (TlsStream<Outer>, Event);
+
+impl Connector {
+    /// Opens a session.
+    pub(super) async fn open(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {
+        let opened = timeout(OPEN, self.called(calls)).await;
+        opened.unwrap_or_else(|_| Err(unreachable("the device does not answer in time")))
+    }
+
+    async fn called(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {
+        let (reply, replied) = oneshot::channel();
+        let gone = || unreachable("the connection to the server was lost");
+        calls.send(reply).await.map_err(|_| gone())?;
+        let (ticket, mut fails) = replied.await.map_err(|_| gone())??;
+        let met = tokio::select! {
+            biased;
+            met = self.meet(&ticket) => met,
+            Ok(refusal) = &mut fails => return Err(refusal),
+        };
+        match met {
+            Err(lost) if lost.fault == Fault::CloudConnectivityError => {
+                Err(timeout(HEARD, fails).await.ok().and_then(Result::ok).unwrap_or(lost))
+            }
+            met => met,
+        }
+    }
+
+    async fn meet(&self, ticket: &Ticket) -> Result<Opened, Refusal> {
+        let header = (TICKET_HEADER, ticket.shown_by(Role::Connector));
+        let (outer, _) = Outer::open(&self.server, DATA_PATH, Some(header)).await?;
+        let config = end_to_end::dialling(self.identity.key()).map_err(unreachable)?;
+        let connecting = TlsConnector::from(config).connect(end_to_end::nobody(), outer);
+        let mut tls = connecting.await.map_err(unreachable)?;
+        let shown = peer_key(tls.get_ref().1.peer_certificates());
+        let shown =
+            shown.ok_or_else(|| Refusal::from(Fault::ProtocolError).because("the device showed no key"))?;
+        let new = self.judge_key(shown)?;
+        tls.write_all(&opening::request(&self.peer.target)).await.map_err(unreachable)?;
+        tls.flush().await.map_err(unreachable)?;
+        let mut head = [0; 2];
+        tls.read_exact(&mut head).await.map_err(unreachable)?;
+        let mut words = vec![0; usize::from(head[1])];
+        tls.read_exact(&mut words).await.map_err(unreachable)?;
+        match Outcome::from_byte(head[0]) {
+            Ok(Outcome::Open) => {
+                let phrase = self.identity.public().phrase(shown);
+                Ok((tls, Event::Opened { key: shown, phrase, new }))
+            }
+            Ok(_) => Err(Refusal::from(Fault::DeviceRefused).because(String::from_utf8_lossy(&words))),
+            Err(error) => Err(Refusal::from(Fault::ProtocolError).because(error.to_string())),
+        }
+    }
+
+    fn judge_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
+        let changed = |before: PublicKey| {
+            Refusal::from(Fault::PeerKeyChanged).because(format!("expected {before}, and it shows {shown}"))
+        };
+        if let Some(expected) = self.fingerprint {
+            return if expected == shown { Ok(false) } else { Err(changed(expected)) };
+        }
+        match self.identity.meet(self.peer.address.as_str(), shown) {
+            Ok(Acquaintance::Known) => Ok(false),
+            Ok(Acquaintance::New) => Ok(true),
+            Ok(Acquaintance::Changed(before)) => Err(changed(before)),
+            Err(error) => Err(unreachable(format_args!("the known keys cannot be read: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `transom connect`: the doors that viewers come in by.
+
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::is_private;
+
+use crate::devices::{Address, Fleet};
+
+/// A device whose target says `hello`, hears one line, and closes.
+struct Desk {
+    fleet: Fleet,
+    device: Address,
+    viewer: Address,
+    agent: Process,
+    target: TcpListener,
+}
+
+impl Desk {
+    fn set() -> Self {
+        let fleet = Fleet::set();
+        let (device, viewer) = (fleet.address("listen", ""), fleet.address("connect", ""));
+        let target = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+        let agent = fleet.agent(&device, &format!("--to {}", target.local_addr().expect("it is bound")));
+        Self { fleet, device, viewer, agent, target }
+    }
+
+    fn connect(&self, more: &str) -> Process {
+        let line = format!("connect {} {} {more}", self.device.name, self.fleet.joining(&self.viewer));
+        self.fleet.start("transom connect", &line)
+    }
+
+    fn guest(&self) -> TcpStream {
+        let (guest, _) = self.target.accept().expect("a connection");
+        guest.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        guest
+    }
+}
+
+fn place(connector: &Process) -> String {
+    let line = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
+    line.unwrap_or_else(|| panic!("no place was printed: {}", connector.stderr().text()))
+}
+
+fn hear(from: &mut impl std::io::Read, words: &str) {
+    let mut heard = vec![0; words.len()];
+    from.read_exact(&mut heard).expect("words");
+    assert_eq!(String::from_utf8_lossy(&heard), words);
+}
+
+#[test]
+fn a_viewer_at_standard_input_and_output_is_at_the_device_until_that_closes() {
+    let desk = Desk::set();
+    let mut connector = desk.connect("--stdio");
+    let mut stdin = connector.stdin();
+    let mut guest = desk.guest();
+    guest.write_all(b"hello").expect("it listens");
+    connector.stdout().expect("hello", PATIENCE);
+    stdin.write_all(b"a key").expect("it listens");
+    hear(&mut guest, "a key");
+    // Standard input is open still: the device's end is the session's.
+    drop(guest);
+    assert_eq!(connector.wait(PATIENCE).code(), Some(0));
+    assert_eq!(connector.stdout().text(), "hello");
+    let peer = format!("[vnccloud:{}]: the device has closed the session", desk.device.name);
+    assert!(connector.stderr().text().contains(&peer), "{}", connector.stderr().text());
+}
+
+#[test]
+fn a_viewer_at_standard_input_that_leaves_is_heard_out() {
+    let desk = Desk::set();
+    let mut connector = desk.connect("--stdio");
+    connector.stdin().write_all(b"goodbye").expect("it listens");
+    let mut guest = desk.guest();
+    let mut heard = String::new();
+    guest.read_to_string(&mut heard).expect("an orderly end");
+    assert_eq!(heard, "goodbye");
+    guest.write_all(b"goodbye to you").expect("its other half is open");
+    drop(guest);
+    assert_eq!(connector.wait(PATIENCE).code(), Some(0));
+    assert_eq!(connector.stdout().text(), "goodbye to you");
+}
+
+#[test]
+fn viewers_come_by_a_unix_socket_of_this_user_which_goes_with_the_connector() {
+    let desk = Desk::set();
+    let path = desk.fleet.program.data().join("viewer.sock");
+    let mut connector = desk.connect(&format!("--bind unix:{}", path.display()));
+    assert_eq!(place(&connector), path.display().to_string());
+    assert!(is_private(&path));
+    let mut viewer = UnixStream::connect(&path).expect("the door is open");
+    viewer.write_all(b"a key").expect("it listens");
+    let mut guest = desk.guest();
+    hear(&mut guest, "a key");
+    guest.write_all(b"a screen").expect("it listens");
+    hear(&mut viewer, "a screen");
+    connector.terminate();
+    assert_eq!(connector.wait(PATIENCE).code(), Some(0));
+    assert!(!path.exists());
+    // Both ends are told in good order.
+    assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
+    assert_eq!(viewer.read(&mut [0]).expect("an orderly end"), 0);
+}
+
+/// A viewer in three lines: it reads what the device says first into a file, and ends with this code.
+fn viewer(fleet: &Fleet, code: u8) -> (String, PathBuf) {
+    let said = fleet.program.data().join("said");
+    let script = format!(
+        "#!/bin/bash\nexec 3<>/dev/tcp/127.0.0.1/${{1##*::}}\nhead -c 5 <&3 >{}\nexit {code}\n",
+        said.display()
+    );
+    let script = fleet.program.file("viewer", &script);
+    fs::set_permissions(&script, Permissions::from_mode(0o700)).expect("it is ours");
+    (script, said)
+}
+
+#[test]
+fn a_viewer_is_started_once_its_session_is_there_and_the_connector_ends_with_it() {
+    let desk = Desk::set();
+    for (code, exit, said) in [(0, 0, ""), (3, 1, "/viewer\" ended: exit status: 3\n")] {
+        let (script, heard) = viewer(&desk.fleet, code);
+        let mut connector = desk.connect(&format!("--viewer {script}"));
+        let mut guest = desk.guest();
+        // The session is open, and the viewer about to come.
+        place(&connector);
+        guest.write_all(b"hello").expect("it listens");
+        assert_eq!(connector.wait(PATIENCE).code(), Some(exit));
+        assert_eq!(fs::read_to_string(heard).expect("it ran"), "hello");
+        assert!(connector.stderr().text().contains(said), "{}", connector.stderr().text());
+        assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
+    }
+}
+
+#[test]
+fn no_viewer_is_started_where_the_device_cannot_be_reached() {
+    let desk = Desk::set();
+    let (script, heard) = viewer(&desk.fleet, 0);
+    drop(desk.target);
+    let answer = desk.fleet.connect(&desk.device.name, &desk.viewer, &format!("--viewer {script}"));
+    assert_eq!((answer.code, answer.stdout.as_str()), (15, ""), "{}", answer.stderr);
+    assert!(!heard.exists());
+}
+
+#[test]
+fn a_viewer_that_is_not_installed_is_named() {
+    let desk = Desk::set();
+    let answer = desk.fleet.connect(&desk.device.name, &desk.viewer, "--viewer /nowhere/vncviewer");
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    let said = "transom: the viewer \"/nowhere/vncviewer\" ended: exit status: 127\n         \
+                Check that it is installed, and name it with --viewer.\n";
+    assert!(answer.stderr.ends_with(said), "{}", answer.stderr);
+}
+
+#[test]
+fn a_connector_that_is_told_to_end_takes_its_viewer_with_it() {
+    let desk = Desk::set();
+    let (script, _) = viewer(&desk.fleet, 0);
+    let mut connector = desk.connect(&format!("--viewer {script}"));
+    let mut guest = desk.guest();
+    place(&connector);
+    connector.terminate();
+    assert_eq!(connector.wait(PATIENCE).code(), Some(0));
+    assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
+}
+
+#[test]
+fn an_agent_that_is_told_to_end_ends_its_sessions_in_good_order() {
+    let Desk { fleet, device, viewer, mut agent, target } = Desk::set();
+    let line = format!("connect {} {}", device.name, fleet.joining(&viewer));
+    let connector = fleet.start("transom connect", &line);
+    let mut screen = TcpStream::connect(format!("127.0.0.1:{}", place(&connector))).expect("it is open");
+    screen.write_all(b"a key").expect("it listens");
+    let (mut guest, _) = target.accept().expect("a connection");
+    hear(&mut guest, "a key");
+    agent.terminate();
+    assert_eq!(screen.read(&mut [0]).expect("an orderly end"), 0);
+    // As viewers do then.
+    drop(screen);
+    connector.stderr().expect("the device has closed the session\n", PATIENCE);
+    assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+}
