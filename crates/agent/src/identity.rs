@@ -132,6 +132,9 @@ impl KnownKeys {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -146,5 +149,30 @@ mod tests {
         assert_eq!(again.meet("peer", first).expect("meet"), Acquaintance::Known);
         assert_eq!(again.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
         assert_eq!(again.meet("other", second).expect("meet"), Acquaintance::New);
+    }
+
+    #[test]
+    fn those_who_share_a_folder_agree_on_its_key_and_on_a_peers_first_one() {
+        const AT_ONCE: u8 = 8;
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("folder");
+            let start = Barrier::new(AT_ONCE.into());
+            let met: Vec<_> = thread::scope(|scope| {
+                let at_once = (0..AT_ONCE).map(|own| {
+                    let (folder, start) = (folder.path(), &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        // As programs of their own: nothing is shared but the folder.
+                        let identity = Identity::open(folder).expect("identity");
+                        let met = identity.meet("peer", PublicKey::of(&[own])).expect("meet");
+                        (identity.public(), met)
+                    })
+                });
+                let at_once: Vec<_> = at_once.collect();
+                at_once.into_iter().map(|one| one.join().expect("it ran")).collect()
+            });
+            assert!(met.iter().all(|(key, _)| *key == met[0].0));
+            assert_eq!(met.iter().filter(|(_, met)| *met == Acquaintance::New).count(), 1);
+        }
     }
 }

@@ -27,6 +27,7 @@ mod identity;
 mod local;
 mod outer;
 mod pipe;
+mod proxy;
 mod server;
 mod target;
 
@@ -36,6 +37,7 @@ pub use control::Credentials;
 pub use door::Door;
 pub use identity::{Acquaintance, Identity};
 pub use pipe::Ending;
+pub use proxy::Proxy;
 pub use server::Server;
 pub use target::Targets;
 pub use transom_tunnel::{Fault, PublicKey, Refusal, Retry};

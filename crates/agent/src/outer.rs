@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -23,10 +22,6 @@ const OPEN: Duration = Duration::from_secs(20);
 /// An answer's head is a few lines.
 const MAX_HEAD: usize = 8 * 1024;
 const MAX_HEADERS: usize = 32;
-/// A server that vanished without a word is noticed by the heartbeat; this is for data connections.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
-const KEEPALIVE_TRIES: u32 = 3;
 
 /// An upgraded connection; what was read behind the answer's head stands in front.
 pub(crate) struct Outer {
@@ -56,14 +51,7 @@ impl Outer {
         path: &str,
         header: Option<(&str, String)>,
     ) -> Result<(Self, Option<Exporter>), Refusal> {
-        let tcp = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(unreachable)?;
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_AFTER)
-            .with_interval(KEEPALIVE_EVERY)
-            .with_retries(KEEPALIVE_TRIES);
-        // Neither can fail on a connected socket; one that is gone already shows at the first read.
-        let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
-        let _ = tcp.set_nodelay(true);
+        let tcp = server.connect().await?;
         let (io, exporter) = match &server.tls {
             None => (Io::Plain(tcp), None),
             Some(config) => {

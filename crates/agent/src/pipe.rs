@@ -53,7 +53,7 @@ pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(
         () = stop.cancelled() => {
             // Both are told in good order.
             let _ = timeout(FAREWELL, local.shutdown()).await;
-            let _ = timeout(FAREWELL, leave(&mut far)).await;
+            leave(&mut far).await;
             Ok(Ending::Stopped)
         }
     };
@@ -93,11 +93,15 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(local: &mut Local, far: &mut T
 }
 
 /// Says goodbye, and waits until it was heard: what is unread would reset the connection, and the goodbye would be lost.
-async fn leave<T: AsyncRead + AsyncWrite + Unpin>(far: &mut T) -> io::Result<()> {
-    far.shutdown().await?;
-    let mut sink = [0; 1024];
-    while far.read(&mut sink).await? > 0 {}
-    Ok(())
+pub(crate) async fn leave<T: AsyncRead + AsyncWrite + Unpin>(far: &mut T) {
+    let goodbye = async {
+        far.shutdown().await?;
+        let mut sink = [0; 1024];
+        while far.read(&mut sink).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Who does not listen any more need not hear it.
+    let _ = timeout(FAREWELL, goodbye).await;
 }
 
 /// One side of a session; it writes down whether it was the first to end.

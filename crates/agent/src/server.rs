@@ -1,8 +1,10 @@
 //! The server: where it is, and how its certificate is verified.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
@@ -10,9 +12,18 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use transom_tunnel::Refusal;
 use url::{Host, Url};
 
-use crate::SetupError;
+use crate::proxy::Proxy;
+use crate::{SetupError, unreachable};
+
+/// A server that vanished without a word is noticed by the heartbeat; this is for data connections.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_TRIES: u32 = 3;
 
 /// A Transom server.
 #[derive(Clone)]
@@ -20,6 +31,7 @@ pub struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Option<Arc<ClientConfig>>,
+    pub(crate) proxy: Option<Proxy>,
 }
 
 impl Server {
@@ -50,7 +62,44 @@ impl Server {
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
         };
-        Ok(Self { host, port, tls })
+        Ok(Self { host, port, tls, proxy: None })
+    }
+}
+
+impl Server {
+    /// The server, reached through this proxy.
+    #[must_use]
+    pub fn through(self, proxy: Proxy) -> Self {
+        Self { proxy: Some(proxy), ..self }
+    }
+
+    /// The server, reached through the proxy that the environment names for it, as `curl` reads it: `HTTPS_PROXY` for an
+    /// `https://` server, or else `ALL_PROXY`, unless `NO_PROXY` exempts it; small letters go first. This machine itself
+    /// is always reached without one.
+    pub fn through_environment(self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SetupError> {
+        let local =
+            self.host == "localhost" || self.host.parse().is_ok_and(|host: IpAddr| host.is_loopback());
+        if local {
+            return Ok(self);
+        }
+        let proxy = Proxy::from_environment(&self.host, self.tls.is_some(), variable)?;
+        Ok(Self { proxy, ..self })
+    }
+
+    /// A connection, with small packets sent at once and a vanished server noticed.
+    pub(crate) async fn connect(&self) -> Result<TcpStream, Refusal> {
+        let tcp = match &self.proxy {
+            Some(proxy) => proxy.connect(&self.host, self.port).await?,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?,
+        };
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_AFTER)
+            .with_interval(KEEPALIVE_EVERY)
+            .with_retries(KEEPALIVE_TRIES);
+        // Neither can fail on a connected socket; one that is gone already shows at the first read.
+        let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
+        let _ = tcp.set_nodelay(true);
+        Ok(tcp)
     }
 }
 

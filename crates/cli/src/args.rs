@@ -13,6 +13,7 @@ use transom_model::endpoint::Endpoint;
 use transom_model::grant::ConsoleKind;
 use transom_model::id::{GrantId, InstanceId, SessionId};
 use transom_model::instance::InstanceStatus;
+use transom_model::secret::Secret;
 use transom_server::config::HumanDuration;
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.
@@ -123,6 +124,9 @@ pub(crate) struct Joining {
     /// The CA that the server's certificate must chain to, PEM; without it, those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
+    /// A proxy on the way out, http://[USER:PASSWORD@]HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+    #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, std::convert::Infallible>(Secret::new(url)))]
+    pub(crate) proxy: Option<Secret>,
     /// Allow http:// to another machine: whoever is in between can take the address's place.
     #[arg(long)]
     pub(crate) insecure: bool,

@@ -25,6 +25,8 @@ pub mod clock;
 pub mod duplex;
 #[cfg(feature = "front-door")]
 pub mod fault;
+#[cfg(feature = "components")]
+pub mod forward_proxy;
 #[cfg(feature = "front-door")]
 pub mod instance;
 #[cfg(feature = "front-door")]
@@ -40,7 +42,7 @@ pub mod program;
 pub mod proxy;
 #[cfg(feature = "components")]
 pub mod qemu;
-#[cfg(feature = "components")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod scripted_broker;
 #[cfg(feature = "front-door")]
 pub mod server;

@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use transom_tunnel::Message;
 
@@ -12,6 +14,7 @@ const SWITCHING: &[u8] =
 #[derive(Debug)]
 pub struct ScriptedBroker {
     address: SocketAddr,
+    joins: Arc<AtomicUsize>,
 }
 
 impl ScriptedBroker {
@@ -24,14 +27,23 @@ impl ScriptedBroker {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let address = listener.local_addr().expect("it is bound");
         let line = message.encode();
+        let joins = Arc::default();
+        let broker = Self { address, joins: Arc::clone(&joins) };
         // It ends with the test's process.
         std::thread::spawn(move || {
             for peer in listener.incoming().flatten() {
+                joins.fetch_add(1, Ordering::Relaxed);
                 // A peer that goes needs no answer.
                 let _ = answer(peer, &line);
             }
         });
-        Self { address }
+        broker
+    }
+
+    /// How often somebody came.
+    #[must_use]
+    pub fn joins(&self) -> usize {
+        self.joins.load(Ordering::Relaxed)
     }
 
     /// Its URL.

@@ -15,7 +15,7 @@ use crate::backoff::{Backoff, random};
 use crate::control::Control;
 use crate::door::Door;
 use crate::local::Local;
-use crate::pipe::{Ending, pipe};
+use crate::pipe::{Ending, leave, pipe};
 use crate::unreachable;
 
 /// Viewers that come at once.
@@ -46,6 +46,9 @@ pub(super) async fn run(
         sessions: JoinSet::new(),
     };
     let done = service.stay().await;
+    if let Some((mut far, _)) = service.at_hand.take() {
+        leave(&mut far).await;
+    }
     while service.sessions.join_next().await.is_some() {}
     done
 }

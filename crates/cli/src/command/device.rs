@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Credentials, Identity, Server};
+use transom_agent::{Credentials, Identity, Proxy, Server};
 
 use crate::args::{Common, Joining};
 use crate::command::instance::read_password;
@@ -27,6 +27,11 @@ impl Setup {
         })?;
         let server =
             Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure).map_err(Failure::theirs)?;
+        let server = match &joining.proxy {
+            Some(url) => server
+                .through(Proxy::new(url.expose()).map_err(|error| Failure::theirs(error).of("--proxy"))?),
+            None => server.through_environment(|name| std::env::var(name).ok()).map_err(Failure::theirs)?,
+        };
         let credentials = Credentials::new(joining.address.clone(), read_password(&joining.password_file)?);
         let identity = Identity::open(&common.data.join(FOLDER)).map_err(Failure::theirs)?;
         Ok(Self { server, credentials, identity })

@@ -185,3 +185,24 @@ fn an_agent_that_is_told_to_end_ends_its_sessions_in_good_order() {
     assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }
+
+#[test]
+fn programs_that_share_a_state_folder_show_one_key_and_know_the_same_peers() {
+    let desk = Desk::set();
+    let [mut first, mut second] = [desk.connect("--stdio"), desk.connect("--stdio")];
+    let mut guests = [desk.guest(), desk.guest()];
+    for (connector, guest) in [&first, &second].into_iter().zip(&mut guests) {
+        connector.stderr().expect("This side's key is ", PATIENCE);
+        guest.write_all(b"hello").expect("it listens");
+    }
+    for connector in [&mut first, &mut second] {
+        connector.stdout().expect("hello", PATIENCE);
+        connector.terminate();
+        assert_eq!(connector.wait(PATIENCE).code(), Some(0));
+    }
+    let key = |connector: &Process| connector.stderr().text().lines().next().map(str::to_owned);
+    assert_eq!(key(&first), key(&second));
+    // One line for the one device that both met.
+    let known = desk.fleet.program.data().join(&desk.viewer.name).join("device").join("known-keys");
+    assert_eq!(fs::read_to_string(known).expect("it is there").lines().count(), 1);
+}

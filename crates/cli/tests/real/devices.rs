@@ -24,7 +24,11 @@ pub(crate) struct Address {
 
 impl Fleet {
     pub(crate) fn set() -> Self {
-        let program = lab(transom());
+        Self::of(lab(transom()))
+    }
+
+    /// With this server.
+    pub(crate) fn of(program: Program) -> Self {
         let key = text(&program.ask_json("key add --project lab"), "id");
         Self { program, key }
     }

@@ -10,6 +10,7 @@ mod demo;
 mod devices;
 mod endings;
 mod howto;
+mod proxies;
 mod restarts;
 mod secrets;
 mod tls;

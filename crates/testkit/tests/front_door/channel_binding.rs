@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tempfile::TempDir;
-use transom_agent::{Event, Fault, Policy, Retry, Server, Status};
+use transom_agent::{Agent, Connector, Event, Fault, Retry, Server, Status};
 use transom_server::Tls;
 use transom_testkit::certificate::Authority;
 use transom_testkit::duplex::Route;
 use transom_testkit::{Interceptor, TestServer};
 
-use crate::devices::Field;
+use crate::devices::{Field, Running};
 use crate::one_port::trust;
 
 /// Hello with its binding to the exporter, and Hello that says that there is none (`tunnel::message`).
@@ -69,13 +69,14 @@ async fn whoever_ends_tls_in_between_cannot_join_in_a_devices_place() {
         (plain.clone(), None),
     ] {
         let ambush = Ambush::set(&field, onward, instead).await;
-        let mut agent = field.agent_at(ambush.place(), &device, Policy::default());
+        let mut agent = Running::agent(Agent { server: ambush.place(), ..field.device(&device) });
         assert_eq!(agent.tells().await, Status::Searching);
         let Status::Waiting(refusal, _) = agent.tells().await else { panic!("it joined") };
         // It is not silenced for good.
         assert_eq!(refusal.fault, Fault::ConnectionIntercepted);
         assert!(matches!(refusal.retry, Retry::After(_)));
-        let (mut connector, _) = field.connector_at(ambush.place(), &desk, &device.address, true).await;
+        let desk = Connector { server: ambush.place(), ..field.desk(&desk, &device.address) };
+        let (mut connector, _) = Running::connector(desk);
         assert_eq!(connector.fault().await, Fault::ConnectionIntercepted);
     }
     assert_eq!(field.server.app().devices.joined(), 0);
@@ -95,7 +96,7 @@ async fn an_old_version_of_tls_which_cannot_be_bound_to_is_no_way_around() {
         .with_no_client_auth();
     let onward = Route { tls: Some(Arc::new(old)), ..Route::plain(field.server.address()) };
     let ambush = Ambush::set(&field, onward, None).await;
-    let mut agent = field.agent_at(ambush.place(), &device, Policy::default());
+    let mut agent = Running::agent(Agent { server: ambush.place(), ..field.device(&device) });
     assert_eq!(agent.tells().await, Status::Searching);
     let Status::Waiting(refusal, _) = agent.tells().await else { panic!("it joined") };
     assert_eq!(refusal.detail.as_deref(), Some("the server answered 403"));
@@ -109,10 +110,8 @@ async fn behind_a_proxy_that_was_declared_to_end_tls_devices_join_unbound() {
     let field = Field::on(declared.start().await).await;
     let (device, desk) = field.pair().await;
     let proxy = Ambush::set(&field, Route::plain(field.server.address()), None).await;
-    let mut agent = field.agent_at(proxy.place(), &device, Policy::default());
-    assert_eq!(agent.tells().await, Status::Searching);
-    assert_eq!(agent.tells().await, Status::Online);
-    let (mut connector, port) = field.connector_at(proxy.place(), &desk, &device.address, false).await;
-    assert_eq!(connector.tells().await, Event::Ready);
+    let _agent = Running::joined(Agent { server: proxy.place(), ..field.device(&device) }).await;
+    let desk = Connector { server: proxy.place(), ..field.desk(&desk, &device.address) };
+    let (mut connector, port) = Running::ready(desk).await;
     field.session(&mut connector, port).await;
 }

@@ -67,13 +67,57 @@ impl<T> Running<T> {
         within("the next thing that it tells", self.told.recv()).await.expect("it runs")
     }
 
+    /// Tells it to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(crate) async fn done(&mut self) -> Result<(), Refusal> {
+        within("its end", self.done.join_next()).await.expect("it ran").unwrap()
+    }
+
     pub(crate) async fn fault(&mut self) -> Fault {
         self.refusal().await.fault
     }
 
     pub(crate) async fn refusal(&mut self) -> Refusal {
-        let done = within("its end", self.done.join_next()).await.expect("it ran");
-        done.unwrap().expect_err("it was refused")
+        self.done().await.expect_err("it was refused")
+    }
+}
+
+impl Running<Status> {
+    pub(crate) fn agent(agent: Agent) -> Self {
+        let (tell, told) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let running = agent.run(move |status| drop(tell.send(status)), stop.clone());
+        Self::start(told, stop, running)
+    }
+
+    /// One that is online.
+    pub(crate) async fn joined(agent: Agent) -> Self {
+        let mut agent = Self::agent(agent);
+        assert_eq!(agent.tells().await, Status::Searching);
+        assert_eq!(agent.tells().await, Status::Online);
+        agent
+    }
+}
+
+impl Running<Event> {
+    /// A connector, and the port that its viewers go to.
+    pub(crate) fn connector(connector: Connector) -> (Self, u16) {
+        let door = Door::tcp(([127, 0, 0, 1], 0).into()).unwrap();
+        let port = door.address().unwrap().port();
+        let (tell, told) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let running = connector.run(door, move |event| drop(tell.send(event)), stop.clone());
+        (Self::start(told, stop, running), port)
+    }
+
+    /// One that has reached its peer.
+    pub(crate) async fn ready(connector: Connector) -> (Self, u16) {
+        let (mut connector, port) = Self::connector(connector);
+        assert_eq!(connector.tells().await, Event::Ready);
+        (connector, port)
     }
 }
 
@@ -109,59 +153,42 @@ impl Field {
         Identity::open(&self.state.path().join(name)).unwrap()
     }
 
-    pub(crate) fn agent(&self, own: &Address, policy: Policy) -> Running<Status> {
-        self.agent_at(self.place(), own, policy)
-    }
-
-    pub(crate) fn agent_at(&self, server: Server, own: &Address, policy: Policy) -> Running<Status> {
+    /// The device of the field's machine.
+    pub(crate) fn device(&self, own: &Address) -> Agent {
         let target = self.machine.endpoint().trim_start_matches("vnc://").to_owned();
-        let agent = Agent {
-            server,
+        Agent {
+            server: self.place(),
             credentials: own.credentials(),
             identity: self.identity("device"),
             targets: Targets::parse(&[target]).unwrap(),
-            policy,
-        };
-        let (tell, told) = mpsc::unbounded_channel();
-        let stop = CancellationToken::new();
-        let running = agent.run(move |status| drop(tell.send(status)), stop.clone());
-        Running::start(told, stop, running)
+            policy: Policy::default(),
+        }
+    }
+
+    pub(crate) fn agent(&self, own: &Address, policy: Policy) -> Running<Status> {
+        Running::agent(Agent { policy, ..self.device(own) })
     }
 
     pub(crate) async fn joined(&self, own: &Address) -> Running<Status> {
-        let mut agent = self.agent(own, Policy::default());
-        assert_eq!(agent.tells().await, Status::Searching);
-        assert_eq!(agent.tells().await, Status::Online);
-        agent
+        Running::joined(self.device(own)).await
     }
 
-    /// A connector, and the port that its viewers go to.
-    pub(crate) async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
-        self.connector_at(self.place(), own, peer, wait).await
-    }
-
-    pub(crate) async fn connector_at(
-        &self,
-        server: Server,
-        own: &Address,
-        peer: &str,
-        wait: bool,
-    ) -> (Running<Event>, u16) {
-        let door = Door::tcp(([127, 0, 0, 1], 0).into()).unwrap();
-        let port = door.address().unwrap().port();
-        let connector = Connector {
-            server,
+    /// A viewer's side of this peer.
+    pub(crate) fn desk(&self, own: &Address, peer: &str) -> Connector {
+        Connector {
+            server: self.place(),
             credentials: own.credentials(),
             identity: self.identity("viewer"),
             peer: peer.parse::<Peer>().unwrap(),
             fingerprint: None,
-            wait,
+            wait: false,
             open_first: false,
-        };
-        let (tell, told) = mpsc::unbounded_channel();
-        let stop = CancellationToken::new();
-        let running = connector.run(door, move |event| drop(tell.send(event)), stop.clone());
-        (Running::start(told, stop, running), port)
+        }
+    }
+
+    /// A connector, and the port that its viewers go to.
+    pub(crate) async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
+        Running::connector(Connector { wait, ..self.desk(own, peer) })
     }
 
     /// A session, from the viewer's socket to the machine.

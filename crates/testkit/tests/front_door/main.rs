@@ -4,8 +4,11 @@
 mod budgets;
 mod channel_binding;
 mod crowd;
+mod device_reconnects;
+mod device_sessions;
 mod devices;
 mod endings;
+mod endpoint_keys;
 mod flow;
 mod handshakes;
 mod http_connections;

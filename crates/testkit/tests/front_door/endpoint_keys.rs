@@ -1,0 +1,141 @@
+//! Endpoint keys (requirement S14): each end knows the other by its key, and says so when it is another.
+
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use transom_agent::{Agent, Connector, Event, Fault, Identity, Policy, Refusal, Status};
+use transom_testkit::wait::within;
+
+use crate::devices::{Address, Field, Running, view};
+
+/// What comes of a viewer that is turned away: no byte of a session, and no end that looks like one.
+async fn turned_away(connector: &mut Running<Event>, port: u16) -> Refusal {
+    let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let read = within("its end", viewer.read(&mut [0])).await;
+    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
+    refusal
+}
+
+/// Both ends have met, and are gone again: the field's two identities know each other.
+async fn acquaint(field: &Field, device: &Address, desk: &Address) {
+    let agent = field.joined(device).await;
+    let (mut connector, port) = field.connector(desk, &device.address, false).await;
+    assert_eq!(connector.tells().await, Event::Ready);
+    field.session(&mut connector, port).await;
+    drop((agent, connector));
+}
+
+fn key(identity: &Identity) -> String {
+    identity.public().to_string()
+}
+
+#[tokio::test]
+async fn a_device_with_another_key_is_refused_with_both_fingerprints() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    acquaint(&field, &device, &desk).await;
+    let before = key(&field.identity("device"));
+    let imposter = Agent { identity: field.identity("imposter"), ..field.device(&device) };
+    let shown = key(&imposter.identity);
+    let _imposter = Running::joined(imposter).await;
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    let refusal = turned_away(&mut connector, port).await;
+    assert_eq!(refusal.fault, Fault::PeerKeyChanged);
+    assert_eq!(refusal.detail, Some(format!("expected {before}, and it shows {shown}")));
+    assert_eq!(field.machine.arrived(), 1, "the one that they met by");
+}
+
+#[tokio::test]
+async fn a_viewers_side_with_another_key_is_refused_with_both_fingerprints() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    acquaint(&field, &device, &desk).await;
+    let before = key(&field.identity("viewer"));
+    let mut agent = field.joined(&device).await;
+    let imposter = Connector { identity: field.identity("imposter"), ..field.desk(&desk, &device.address) };
+    let shown = key(&imposter.identity);
+    let (mut connector, port) = Running::ready(imposter).await;
+    let refusal = turned_away(&mut connector, port).await;
+    let why = format!("{} had the key {before} before, and shows {shown}", desk.address);
+    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why.clone())));
+    let peer = format!("[vnccloud:{}]", desk.address);
+    assert_eq!(agent.tells().await, Status::Refused { peer, why });
+    assert_eq!(field.machine.arrived(), 1, "the one that they met by");
+}
+
+#[tokio::test]
+async fn a_key_that_was_named_beforehand_is_the_only_one() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let (own, viewers) = (field.identity("device").public(), field.identity("viewer").public());
+    let allow_keys = vec![viewers];
+    let mut agent = Running::joined(Agent {
+        policy: Policy { allow_keys, ..Policy::default() },
+        ..field.device(&device)
+    })
+    .await;
+    let named = Connector { fingerprint: Some(own), ..field.desk(&desk, &device.address) };
+    let (mut connector, port) = Running::ready(named).await;
+    let _viewer = view(port).await;
+    let Event::Opened { key, phrase, new: false } = connector.tells().await else { panic!("it is known") };
+    assert_eq!((key, &phrase), (own, &own.phrase(viewers)));
+    let Status::Opened { phrase: at_the_device, new: false, .. } = agent.tells().await else { panic!() };
+    assert_eq!(at_the_device, phrase);
+    drop(connector);
+    let wrong = Connector { fingerprint: Some(viewers), ..field.desk(&desk, &device.address) };
+    let (mut connector, port) = Running::ready(wrong).await;
+    assert_eq!(turned_away(&mut connector, port).await.fault, Fault::PeerKeyChanged);
+    drop(connector);
+    let stranger = Connector { identity: field.identity("stranger"), ..field.desk(&desk, &device.address) };
+    let shown = stranger.identity.public();
+    let (mut connector, port) = Running::ready(stranger).await;
+    let refusal = turned_away(&mut connector, port).await;
+    let why = format!("the key {shown} is not on its --allow-key list");
+    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+}
+
+#[tokio::test]
+async fn a_console_is_refused_by_a_device_with_another_key_until_its_password_is_reset() {
+    let field = Field::set().await;
+    let (device, _) = field.pair().await;
+    let endpoint = format!("cloud:{}", device.address);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let open = async || field.server.viewer().token(&field.server.console(&id).await.token);
+    let agent = field.joined(&device).await;
+    open().await.view().await;
+    drop(agent);
+    let reinstalled = Agent { identity: field.identity("reinstalled"), ..field.device(&device) };
+    let agent = Running::joined(reinstalled.clone()).await;
+    assert!(open().await.open().await.unwrap().closed().await.to_string().starts_with("4438 "));
+    drop(agent);
+    let path = format!("/api/v1/addresses/{}/reset", device.address);
+    let password = field.server.api().post(&path, json!({})).await.done();
+    let own = Address { password: transom_testkit::api::text(&password, "cloudPassword"), ..device };
+    let _agent = Running::joined(Agent { credentials: own.credentials(), ..reinstalled }).await;
+    open().await.view().await;
+}
+
+#[tokio::test]
+async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_audit_has_it() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let endpoint = format!("cloud:{}", device.address);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let policy = Policy { end_to_end_only: true, ..Policy::default() };
+    let mut agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
+    let console = field.server.console(&id).await;
+    let closed = field.server.viewer().token(&console.token).open().await.unwrap().closed().await;
+    assert!(closed.to_string().starts_with("4437 The device takes end-to-end connections only"), "{closed}");
+    let peer = "[vnccloud:gateway]".to_owned();
+    let why = "this device takes end-to-end connections only: use transom connect".to_owned();
+    assert_eq!(agent.tells().await, Status::Refused { peer, why });
+    let trail = format!("/api/v1/audit?grant={}", console.grant);
+    let audit = field.server.api().get(&trail).await.done().to_string();
+    assert!(audit.contains("device-end-to-end-only"), "{audit}");
+    assert_eq!(field.server.api().newest_session().await["end_reason"], "device-end-to-end-only");
+    assert_eq!(field.machine.arrived(), 0);
+    // Connectors are what it is for.
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    field.session(&mut connector, port).await;
+}
