@@ -18,6 +18,9 @@ chromium                                            chromium
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf     fonts-dejavu-core
 Xtigervnc                                           tigervnc-standalone-server
 tigervncpasswd                                      tigervnc-tools
+xtigervncviewer                                     tigervnc-viewer
+x11vnc                                              x11vnc
+xdotool                                             xdotool
 xterm                                               xterm
 xdpyinfo                                            x11-utils
 xsetroot                                            x11-xserver-utils
@@ -146,6 +149,7 @@ case $purpose in
     need_guest
     need_python_clients zenlayer
     need_python_clients openstack
+    need_python_clients vncdotool
     ;;
   check)
     need_linters

@@ -53,6 +53,8 @@ pub mod viewer;
 #[cfg(feature = "front-door")]
 pub mod wait;
 #[cfg(feature = "components")]
+pub mod x11vnc;
+#[cfg(feature = "components")]
 pub mod xvnc;
 
 #[cfg(feature = "front-door")]

@@ -35,6 +35,7 @@ pub enum Security<'a> {
 #[derive(Debug)]
 pub struct Xvnc {
     port: u16,
+    display: String,
     typed: Transcript,
     // Dropped in this order: the terminal goes before its screen.
     _terminal: Process,
@@ -63,7 +64,7 @@ impl Xvnc {
         xterm.args(["-e", "sh", "-c", &passing_on]);
         let terminal = Process::start("xterm", &mut xterm);
         typed.expect("ready\n", PATIENCE);
-        Self { port, typed, _terminal: terminal, screen, _folder: folder }
+        Self { port, display, typed, _terminal: terminal, screen, _folder: folder }
     }
 
     /// Its endpoint.
@@ -76,6 +77,12 @@ impl Xvnc {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its X display, for programs that need a screen.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.display
     }
 
     /// The lines that were typed, each when it was ended by Enter.
@@ -101,7 +108,7 @@ fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
     let mut arguments = vec!["-SecurityTypes".to_owned(), kind.to_owned()];
     if let Some(password) = password {
         let file = folder.join("password");
-        obscure(password, &file);
+        write_password(password, &file);
         arguments.extend(["-PasswordFile".to_owned(), file.display().to_string()]);
     }
     if let Security::Tls(certificate, _) | Security::TlsAlone(certificate) = security {
@@ -126,7 +133,11 @@ fn screen(security: &[String]) -> Option<(Process, String, u16)> {
     Some((process, format!(":{display}"), port))
 }
 
-fn obscure(password: &str, file: &Path) {
+/// Writes a password file, as Xvnc and TigerVNC's viewer read it.
+///
+/// # Panics
+/// Where TigerVNC's tools are not installed.
+pub fn write_password(password: &str, file: &Path) {
     let file = File::create(file).expect("the temporary folder can be written");
     let mut command = Command::new("tigervncpasswd");
     let mut program = command

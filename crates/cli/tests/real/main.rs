@@ -7,6 +7,7 @@ mod cloud_errors;
 mod connector;
 mod consoles;
 mod demo;
+mod device_viewers;
 mod devices;
 mod endings;
 mod howto;

@@ -1,0 +1,131 @@
+//! Unmodified software on both sides of a session between devices: x11vnc and Xvnc, vncdotool and TigerVNC's viewer.
+
+use std::path::Path;
+use std::process::Command;
+
+use transom_testkit::certificate::Authority;
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::Answer;
+use transom_testkit::x11vnc::X11vnc;
+use transom_testkit::xvnc::{Security, Xvnc, write_password};
+
+use crate::devices::{Address, Fleet};
+
+fn pair(fleet: &Fleet) -> (Address, Address) {
+    (fleet.address("listen", ""), fleet.address("connect", ""))
+}
+
+/// A connector's port, for viewers that are started by themselves.
+fn port(fleet: &Fleet, device: &Address, viewer: &Address) -> (Process, String) {
+    let line = format!("connect {} {}", device.name, fleet.joining(viewer));
+    let connector = fleet.start("transom connect", &line);
+    let port = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
+    let port = port.unwrap_or_else(|| panic!("no port: {}", connector.stderr().text()));
+    (connector, port)
+}
+
+/// TigerVNC's viewer on a screen of its own, started by the connector.
+struct Tigervnc {
+    desk: Xvnc,
+    connector: Process,
+}
+
+impl Tigervnc {
+    fn start(fleet: &Fleet, device: &Address, viewer: &Address, options: &str) -> Self {
+        let desk = Xvnc::start(Security::None);
+        let mut command = fleet.program.command();
+        command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
+        command.args(format!("connect {} {}", device.name, fleet.joining(viewer)).split_whitespace());
+        let viewer = "xtigervncviewer -Shared -AlertOnFatalError=0 -ReconnectOnError=0";
+        command.args(["--viewer", &format!("{viewer} {options}")]);
+        let connector = Process::start("transom connect", &mut command);
+        connector.stderr().expect("Using pixel format", PATIENCE);
+        Self { desk, connector }
+    }
+
+    /// Types a line into the viewer's window.
+    fn types(&self, line: &str) {
+        let mut xdotool = Command::new("xdotool");
+        xdotool.env("DISPLAY", self.desk.display());
+        xdotool.args(["search", "--sync", "--onlyvisible", "--class", "TigerVNC Viewer"]);
+        xdotool.args(["windowfocus", "mousemove", "100", "100", "click", "1"]);
+        xdotool.args(["type", "--delay", "30", &format!("{line}\n")]);
+        let typed = Answer::of(&mut xdotool, "");
+        assert_eq!(typed.code, 0, "{}", typed.stderr);
+    }
+}
+
+#[test]
+fn vncdotool_types_into_an_x11vnc_behind_an_agent() {
+    let screen = Xvnc::start(Security::None);
+    let x11vnc = X11vnc::start(&screen, &[]);
+    let fleet = Fleet::set();
+    let (device, viewer) = pair(&fleet);
+    let _agent = fleet.agent(&device, &format!("--to {}", x11vnc.address()));
+    let (_connector, port) = port(&fleet, &device, &viewer);
+    let vncdo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients/vncdotool/bin/vncdo");
+    let mut vncdo = Command::new(vncdo);
+    vncdo.args(["-s", &format!("127.0.0.1::{port}"), "--delay", "20"]);
+    vncdo.args(["type", "dotool", "key", "enter"]);
+    let typed = Answer::of(&mut vncdo, "");
+    assert_eq!(typed.code, 0, "{}{}", typed.stdout, typed.stderr);
+    screen.typed().expect("dotool\n", PATIENCE);
+}
+
+#[test]
+fn tigervncs_viewer_is_started_and_types_into_an_xvnc_behind_an_agent() {
+    let screen = Xvnc::start(Security::None);
+    let fleet = Fleet::set();
+    let (device, viewer) = pair(&fleet);
+    let _agent = fleet.agent(&device, &format!("--to {}", screen.address()));
+    let viewer = Tigervnc::start(&fleet, &device, &viewer, "");
+    viewer.types("tiger");
+    screen.typed().expect("tiger\n", PATIENCE);
+}
+
+#[test]
+fn tls_between_tigervncs_viewer_and_an_xvnc_passes_untouched() {
+    let authority = Authority::new();
+    let certificate = authority.issue("device");
+    let fleet = Fleet::set();
+    let (device, viewer) = pair(&fleet);
+    let screen = Xvnc::start(Security::Tls(&certificate, "ottokar1"));
+    let _agent = fleet.agent(&device, &format!("--to {}", screen.address()));
+    let password = fleet.program.data().join("viewer-password");
+    write_password("ottokar1", &password);
+    // Whoever changed a byte in between would end TLS: the viewer trusts the device's own authority only.
+    let options =
+        format!("-SecurityTypes=X509Vnc -X509CA={} -PasswordFile={password}", authority.ca().display());
+    let viewer = Tigervnc::start(&fleet, &device, &viewer, &options);
+    assert!(viewer.connector.stderr().text().contains("X509Vnc"), "{}", viewer.connector.stderr().text());
+    viewer.types("sealed twice");
+    screen.typed().expect("sealed twice\n", PATIENCE);
+}
+
+#[test]
+fn a_viewer_that_listens_behind_an_agent_is_dialled_by_an_x11vnc() {
+    let (desk, screen) = (Xvnc::start(Security::None), Xvnc::start(Security::None));
+    let mut x11vnc = X11vnc::start(&screen, &[]);
+    let fleet = Fleet::set();
+    let (device, viewer) = pair(&fleet);
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let listening = free.local_addr().expect("it is bound").port().to_string();
+    drop(free);
+    let mut command = Command::new("xtigervncviewer");
+    command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
+    command.args(["-Shared", "-AlertOnFatalError=0", "-listen", &listening]);
+    let listener = Process::start("TigerVNC's viewer", &mut command);
+    listener.stderr().expect("Listening on port", PATIENCE);
+    let _agent = fleet.agent(&device, &format!("--to 127.0.0.1:{listening}"));
+    let (connector, port) = port(&fleet, &device, &viewer);
+    let mut dial = Command::new("x11vnc");
+    dial.args(["-display", screen.display(), "-remote", &format!("connect:127.0.0.1:{port}")]);
+    let dialled = Answer::of(&mut dial, "");
+    assert_eq!(dialled.code, 0, "{}", dialled.stderr);
+    listener.stderr().expect("Using pixel format", PATIENCE);
+    assert!(x11vnc.process().runs());
+    let viewer = Tigervnc { desk, connector };
+    viewer.types("reversed");
+    screen.typed().expect("reversed\n", PATIENCE);
+}
