@@ -3,82 +3,102 @@
 use std::fmt;
 use std::time::Duration;
 
+/// What is to be said of a fault.
+struct Words {
+    name: &'static str,
+    exit_code: u8,
+    sentence: &'static str,
+    next_step: &'static str,
+}
+
 macro_rules! faults {
-    ($($number:literal $variant:ident $name:literal $exit:literal $sentence:literal, $next:literal;)+) => {
+    ($($number:literal $variant:ident $exit_code:literal $sentence:literal, $next_step:literal;)+) => {
         /// Why a join or a connection did not come about, or ended. The numbers are never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum Fault { $(#[doc = $sentence] $variant = $number,)+ }
 
-        impl Fault {
-            /// The whole list.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The name that scripts and people know it by.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-
-            /// What `transom agent` and `transom connect` exit with.
-            #[must_use]
-            pub fn exit_code(self) -> u8 {
-                match self { $(Self::$variant => $exit,)+ }
-            }
-
-            /// A sentence for people.
-            #[must_use]
-            pub fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-
-            /// What to do about it.
-            #[must_use]
-            pub fn next_step(self) -> &'static str {
-                match self { $(Self::$variant => $next,)+ }
-            }
-        }
+        const TABLE: &[(Fault, Words)] = &[$((Fault::$variant, Words {
+            name: stringify!($variant),
+            exit_code: $exit_code,
+            sentence: $sentence,
+            next_step: $next_step,
+        }),)+];
     };
 }
 
 faults! {
-    1 CloudAuthenticationFailed "CloudAuthenticationFailed" 10
+    1 CloudAuthenticationFailed 10
         "The cloud address or its password is not valid.",
         "Check --address and --password-file. A password that was reset is shown once, by the reset.";
-    2 CloudConnectionRefused "CloudConnectionRefused" 11
+    2 CloudConnectionRefused 11
         "This cloud address is not permitted to connect to that one.",
         "Let one of its groups, or the address itself, in at the listening address (transom address set).";
-    3 CloudTargetNotFound "CloudTargetNotFound" 12
+    3 CloudTargetNotFound 12
         "Nobody listens at that cloud address.",
         "Check the address and that its agent runs; --wait waits until it does.";
-    4 CloudConnectivityError "CloudConnectivityError" 13
+    4 CloudConnectivityError 13
         "The server cannot be reached, or the connection to it was lost.",
         "Check the network and --server; what keeps running tries again by itself.";
-    5 Superseded "Superseded" 14
+    5 Superseded 14
         "Another agent has joined under this cloud address.",
         "Each device needs an address of its own; stop the other agent, or reset the address's password.";
-    6 DeviceRefused "DeviceRefused" 15
+    6 DeviceRefused 15
         "The device refused the connection.",
         "Its reason is given; look into the agent's log, its --to list and its --allow-key list.";
-    7 PeerKeyChanged "PeerKeyChanged" 16
+    7 PeerKeyChanged 16
         "The other side shows another key than before.",
         "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file; else somebody stands between.";
-    8 PeerBusy "PeerBusy" 17
+    8 PeerBusy 17
         "This connector has a session with that cloud address already.",
         "End that session first, or start a second connector.";
-    9 ProtocolError "ProtocolError" 18
+    9 ProtocolError 18
         "The two sides do not understand each other.",
         "Use the same version of transom on both sides.";
-    10 ConnectionIntercepted "ConnectionIntercepted" 19
+    10 ConnectionIntercepted 19
         "Something between this machine and the server ends its TLS connection.",
         "If it is the server's own proxy, declare it there ([http] trusted_proxies); else go around it, or trust another --ca.";
 }
 
 impl Fault {
+    /// The whole list.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|(fault, _)| *fault)
+    }
+
     /// The fault of this number.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
-        Self::ALL.iter().copied().find(|fault| *fault as u16 == number)
+        Self::all().find(|fault| *fault as u16 == number)
+    }
+
+    /// The name that scripts and people know it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.words().name
+    }
+
+    /// What `transom agent` and `transom connect` exit with.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        self.words().exit_code
+    }
+
+    /// A sentence for people.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        self.words().sentence
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn next_step(self) -> &'static str {
+        self.words().next_step
+    }
+
+    fn words(self) -> &'static Words {
+        // Numbers are given without gaps, from 1.
+        &TABLE[usize::from(self as u16) - 1].1
     }
 }
 
@@ -145,11 +165,13 @@ mod tests {
 
     #[test]
     fn every_fault_has_a_number_and_an_exit_code_of_its_own() {
-        for (index, fault) in Fault::ALL.iter().enumerate() {
+        let all: Vec<_> = Fault::all().collect();
+        for (index, fault) in all.iter().enumerate() {
+            assert_eq!(usize::from(*fault as u16), index + 1);
             assert_eq!(Fault::from_number(*fault as u16), Some(*fault));
+            assert_eq!(fault.name(), format!("{fault:?}"));
             assert!((10..20).contains(&fault.exit_code()));
-            let later = &Fault::ALL[index + 1..];
-            assert!(later.iter().all(|other| other.exit_code() != fault.exit_code()));
+            assert!(all[index + 1..].iter().all(|other| other.exit_code() != fault.exit_code()));
         }
         assert_eq!(Fault::from_number(0), None);
     }

@@ -94,8 +94,11 @@ fn tls_between_tigervncs_viewer_and_an_xvnc_passes_untouched() {
     let password = fleet.program.data().join("viewer-password");
     write_password("ottokar1", &password);
     // Whoever changed a byte in between would end TLS: the viewer trusts the device's own authority only.
-    let options =
-        format!("-SecurityTypes=X509Vnc -X509CA={} -PasswordFile={password}", authority.ca().display());
+    let options = format!(
+        "-SecurityTypes=X509Vnc -X509CA={} -PasswordFile={}",
+        authority.ca().display(),
+        password.display()
+    );
     let viewer = Tigervnc::start(&fleet, &device, &viewer, &options);
     assert!(viewer.connector.stderr().text().contains("X509Vnc"), "{}", viewer.connector.stderr().text());
     viewer.types("sealed twice");
