@@ -331,12 +331,12 @@ pub(crate) enum Address {
     /// Show an address.
     Show {
         /// The address.
-        address: String,
+        address: CloudAddress,
     },
     /// Change an address: only what is named changes. What is no longer allowed ends.
     Set {
         /// The address.
-        address: String,
+        address: CloudAddress,
         /// listen or connect; the lists of the other action are dropped.
         #[arg(long, value_name = "ACTION")]
         action: Option<Action>,
@@ -353,17 +353,17 @@ pub(crate) enum Address {
     /// Give an address another password, which is shown this once.
     Reset {
         /// The address.
-        address: String,
+        address: CloudAddress,
     },
     /// Remove an address for good: it is never issued again.
     Remove {
         /// The address.
-        address: String,
+        address: CloudAddress,
     },
     /// Move an address to another access key, as when its own was lost.
     Move {
         /// The address.
-        address: String,
+        address: CloudAddress,
         /// The access key.
         #[arg(long, value_name = "ID")]
         to_key: String,

@@ -15,7 +15,9 @@ use crate::project::Project;
 use crate::secret::Secret;
 use crate::session::{Session, SessionState};
 
-pub use address::{AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody};
+pub use address::{
+    AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody, PresenceBody,
+};
 
 /// Derives what every body needs.
 macro_rules! bodies {

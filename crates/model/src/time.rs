@@ -19,6 +19,12 @@ impl Timestamp {
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))
     }
+
+    /// How long after that point this one is; nothing where it is before it.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
 }
 
 /// A duration in whole microseconds, saturating.

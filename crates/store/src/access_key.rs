@@ -193,6 +193,7 @@ async fn retire_secret(
     };
     db.run(sql(DELETE).bind(id)).await?;
     expire_of_key(db, id).await?;
+    raise(db).await?;
     write_down(db, audit).await?;
     Ok(key)
 }

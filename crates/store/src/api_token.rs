@@ -11,6 +11,7 @@ use transom_model::secret::TokenDigest;
 use crate::access_key::{key_columns, read as read_key};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
+use crate::revision::raise;
 use crate::{Result, Store, StoreError};
 
 /// A token to be made.
@@ -97,6 +98,8 @@ async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry)
     if db.run(sql(EXPIRE).bind(token)).await? == 0 {
         return Ok(false);
     }
+    // Whoever listens by it is to be sent away.
+    raise(db).await?;
     write_down(db, audit).await?;
     Ok(true)
 }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use transom_model::api::{AddressBody, AddressChangeBody, AddressSecretBody};
+use transom_model::cloud::{Action, CloudAddress};
 
 use crate::args::{Address, Common};
 use crate::client::{Client, escape};
@@ -13,7 +14,7 @@ const ALL: &str = "/api/v1/addresses";
 
 pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure> {
     let client = Client::new(common)?;
-    let at = |address: &str, action: &str| format!("{ALL}/{}{action}", escape(address));
+    let at = |address: &CloudAddress, action: &str| format!("{ALL}/{address}{action}");
     match command {
         Address::Add { key, action, groups, allow_groups, allow_addresses } => {
             let body = json!({ "key": key, "action": action, "groups": groups, "allow_groups": allow_groups,
@@ -45,7 +46,12 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
                 return Err(Failure::theirs("nothing to change was named")
                     .with_next_step("transom address set --help lists what can be changed."));
             }
+            let lists_named = body.allow_groups.is_some() || body.allow_addresses.is_some();
             let address: AddressBody = client.send(Method::PATCH, &at(&address, ""), &body).await?;
+            if lists_named && address.open_to_key {
+                // Who takes the last name off the list may have meant the opposite.
+                output::say("Every connect address of its key may connect now.");
+            }
             if common.json { output::json(&address) } else { Ok(()) }
         }
         Address::Reset { address } => {
@@ -97,7 +103,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
         (false, None) => "offline, never seen".to_owned(),
     };
     let connects = match (address.action, address.open_to_key) {
-        (transom_model::cloud::Action::Connect, _) => vec![("groups", list(address.groups))],
+        (Action::Connect, _) => vec![("groups", list(address.groups))],
         (_, true) => vec![("lets in", "every connect address of its key".to_owned())],
         (_, false) => {
             vec![("lets in", list(address.allow_groups)), ("", list(address.allow_addresses))]

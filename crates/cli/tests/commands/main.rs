@@ -1,5 +1,6 @@
 //! The command line as a contract: what it prints, where, and how it ends.
 
+mod addresses;
 mod help;
 mod instances;
 mod keys;

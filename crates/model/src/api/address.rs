@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cloud::{Action, AddressRecord, Draft, Reach};
+use crate::cloud::{Action, AddressRecord, Draft, PresenceChange, PresenceState, Reach};
 
 /// A cloud address to be issued.
 #[derive(Clone, Debug, Deserialize)]
@@ -115,6 +115,34 @@ impl From<AddressRecord> for AddressBody {
             last_seen: record.presence.last_seen.map(|at| at.to_string()),
             created_at: record.created_at.to_string(),
             changed_at: record.changed_at.to_string(),
+        }
+    }
+}
+
+/// What became of an address's device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PresenceBody {
+    /// The address.
+    pub address: String,
+    /// The access key that it belongs to.
+    pub key: String,
+    /// The project's id.
+    pub project: String,
+    /// Whether a device is joined under it.
+    pub state: PresenceState,
+    /// Since when.
+    pub at: String,
+}
+
+impl From<PresenceChange> for PresenceBody {
+    fn from(change: PresenceChange) -> Self {
+        Self {
+            address: change.address.to_string(),
+            key: change.key.to_string(),
+            project: change.project.to_string(),
+            state: change.state,
+            at: change.at.to_string(),
         }
     }
 }

@@ -7,15 +7,17 @@ pub mod access;
 mod address;
 pub mod draft;
 mod password;
+mod presence;
 
 use crate::Timestamp;
 use crate::access_key::AccessKeyId;
-use crate::id::{NodeId, ProjectId};
+use crate::id::ProjectId;
 
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
 pub use draft::{Amendment, Draft, DraftAccessControl, DraftFault};
 pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
+pub use presence::{Presence, PresenceChange, PresenceState};
 
 /// What is known of a cloud address, without its password's verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +38,4 @@ pub struct AddressRecord {
     pub changed_at: Timestamp,
     /// Whether a device is joined under it.
     pub presence: Presence,
-}
-
-/// Whether a device is joined under an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Presence {
-    /// Rises with every join: of two who say they are this address, the higher one is.
-    pub epoch: u64,
-    /// The node that it is joined at; none: offline.
-    pub node: Option<NodeId>,
-    /// When it was last joined; none: never.
-    pub last_seen: Option<Timestamp>,
 }

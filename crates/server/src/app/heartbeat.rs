@@ -61,6 +61,7 @@ impl App {
     /// Ends some of what lapsed; whether there may be more.
     async fn sweep(&self) -> super::Result<bool> {
         let round = self.store.sweep(self.node).await?;
+        self.store.forget_silent_presence().await?;
         let more = round.len() >= Store::SWEEP as usize;
         for swept in round {
             self.metrics.session_ended(swept.reason);

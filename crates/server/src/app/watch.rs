@@ -58,6 +58,7 @@ impl App {
             self.live.cut(hold, End::from(reason));
         }
         self.enforce_devices().await?;
+        self.tell_listeners(revision);
         if *seen != Some(revision) {
             self.store.note_enforced(self.node, revision).await?;
             *seen = Some(revision);
@@ -69,7 +70,7 @@ impl App {
         if *seen != Some(self.store.revision().await?) {
             self.enforce(seen).await?;
         }
-        Ok(())
+        self.look_for_presence().await
     }
 
     /// Deletes some of what is old; whether there may be more.

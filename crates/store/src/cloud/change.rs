@@ -2,8 +2,10 @@
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AddressRecord, CloudAddress, Reach, Verifier};
+use transom_model::cloud::{AddressRecord, CloudAddress, PresenceState, Reach, Verifier};
+use transom_model::id::ProjectId;
 
+use super::presence::{Owner, tell as tell_presence};
 use super::{Columns, Scope, address_columns, next_seq, read};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
@@ -44,6 +46,7 @@ pub enum Guarded<T> {
 /// An address that this transaction holds: nobody else changes it until the end.
 struct Held {
     version: u64,
+    owner: Owner,
     /// The revision that makes the other nodes look.
     revision: i64,
 }
@@ -132,15 +135,17 @@ async fn hold(
 ) -> Result<Guarded<Held>> {
     let lock = sql("UPDATE cloud_addresses SET version = version WHERE 1 = 1")
         .push_value(" AND address = ", address);
-    let Some(mut row) = db.first(scope.push_to(lock).push(" RETURNING version")).await? else {
+    let Some(mut row) = db.first(scope.push_to(lock).push(" RETURNING version, key_id, project_id")).await?
+    else {
         return Ok(Guarded::Missing);
     };
     let version = row.count()?;
+    let owner = Owner { key: row.parsed()?, project: row.parsed()? };
     if !condition.holds(version) {
         return Ok(Guarded::Stale);
     }
     let revision = raise(db).await?;
-    Ok(Guarded::Done(Held { version, revision }))
+    Ok(Guarded::Done(Held { version, owner, revision }))
 }
 
 async fn update(
@@ -189,13 +194,27 @@ async fn relocate(
     let Some(mut row) = db.first(sql(PROJECT).bind(to)).await? else {
         return Err(StoreError::NotFound("the access key does not exist"));
     };
-    let project: String = row.value()?;
+    let project: ProjectId = row.parsed()?;
     let seq = next_seq(db, to).await?;
     let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
         .push_value(", key_id = ", to)
         .push_value(", project_id = ", project)
         .push_value(", seq = ", seq);
-    update(db, scope, address, &Precondition::Any, set, audit).await
+    let held = match hold(db, scope, address, &Precondition::Any).await? {
+        Guarded::Done(held) => held,
+        Guarded::Missing => return Ok(Guarded::Missing),
+        Guarded::Stale => return Ok(Guarded::Stale),
+    };
+    let moved = changed(db, address, &held, set).await?;
+    if held.owner.key != *to {
+        tell_presence(db, address, &held.owner, PresenceState::Removed).await?;
+        if moved.presence.last_seen.is_some() {
+            let state = PresenceState::of(&moved.presence);
+            tell_presence(db, address, &Owner { key: to.clone(), project }, state).await?;
+        }
+    }
+    tell(db, audit, &held, Some(moved.version)).await?;
+    Ok(Guarded::Done(moved))
 }
 
 async fn remove(
@@ -211,6 +230,7 @@ async fn remove(
         Guarded::Stale => return Ok(Guarded::Stale),
     };
     db.run(sql("DELETE FROM cloud_addresses WHERE address = $1").bind(address)).await?;
+    tell_presence(db, address, &held.owner, PresenceState::Removed).await?;
     tell(db, audit, &held, None).await?;
     Ok(Guarded::Done(()))
 }

@@ -14,6 +14,7 @@ use crate::database::{Connection, Row, Sql, sql};
 use crate::{Page, Result, Store, StoreError};
 
 pub use change::{Guarded, Precondition};
+pub use presence::PresenceQuery;
 
 /// A cloud address to be issued.
 #[derive(Clone, Debug)]

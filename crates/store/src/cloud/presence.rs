@@ -1,10 +1,20 @@
-//! Presence: which node a device is joined at.
+//! Presence: which node a device is joined at, and how that changes.
 
-use transom_model::cloud::CloudAddress;
-use transom_model::id::NodeId;
+use transom_model::access_key::AccessKeyId;
+use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState};
+use transom_model::id::{NodeId, ProjectId};
 
-use crate::database::sql;
-use crate::{Result, Store};
+use crate::database::{Connection, Row, sql};
+use crate::{Result, Store, StoreError};
+
+/// Whose presence is followed: what fits everything that is given.
+#[derive(Clone, Debug, Default)]
+pub struct PresenceQuery {
+    /// Of this project.
+    pub project: Option<ProjectId>,
+    /// Of this access key.
+    pub key: Option<AccessKeyId>,
+}
 
 impl Store {
     /// A device proved to be this address while the address had this version: raises the epoch and answers it. `None`
@@ -16,12 +26,16 @@ impl Store {
         node: NodeId,
     ) -> Result<Option<u64>> {
         const JOIN: &str = "UPDATE cloud_addresses SET epoch = epoch + 1, node_id = $1, \
-            last_seen = (SELECT now FROM clock) WHERE address = $2 AND version = $3 RETURNING epoch";
+            last_seen = (SELECT now FROM clock) WHERE address = $2 AND version = $3 \
+            RETURNING epoch, key_id, project_id";
         let address = address.clone();
         self.write(move |db| {
             Box::pin(async move {
-                let row = db.first(sql(JOIN).bind(node).bind(&address).bind(version)).await?;
-                row.map(|mut row| row.count()).transpose()
+                let joined = sql(JOIN).bind(node).bind(&address).bind(version);
+                let Some(mut row) = db.first(joined).await? else { return Ok(None) };
+                let epoch = row.count()?;
+                tell(db, &address, &owner(&mut row)?, PresenceState::Online).await?;
+                Ok(Some(epoch))
             })
         })
         .await
@@ -30,17 +44,126 @@ impl Store {
     /// The device that joined under this epoch is gone. False where a newer one has joined, or the address is removed.
     pub async fn leave_address(&self, address: &CloudAddress, epoch: u64) -> Result<bool> {
         const LEAVE: &str = "UPDATE cloud_addresses SET node_id = NULL, last_seen = (SELECT now FROM clock) \
-            WHERE address = $1 AND epoch = $2 AND node_id IS NOT NULL";
+            WHERE address = $1 AND epoch = $2 AND node_id IS NOT NULL RETURNING key_id, project_id";
         let address = address.clone();
         self.write(move |db| {
-            Box::pin(async move { Ok(db.run(sql(LEAVE).bind(&address).bind(epoch)).await? == 1) })
+            Box::pin(async move {
+                let left = sql(LEAVE).bind(&address).bind(epoch);
+                let Some(mut row) = db.first(left).await? else { return Ok(false) };
+                tell(db, &address, &owner(&mut row)?, PresenceState::Offline).await?;
+                Ok(true)
+            })
         })
         .await
     }
 
     /// At start: nobody is joined at this node, whatever its earlier process wrote. Answers how many it had.
     pub async fn forget_presence(&self, node: NodeId) -> Result<u64> {
-        const FORGET: &str = "UPDATE cloud_addresses SET node_id = NULL WHERE node_id = $1";
-        self.write(move |db| Box::pin(async move { db.run(sql(FORGET).bind(node)).await })).await
+        self.write(move |db| Box::pin(async move { forget(db, Some(node)).await })).await
     }
+
+    /// Nobody is joined at a node that has been silent for [`SILENCE`](Self::SILENCE). Answers how many there were.
+    pub async fn forget_silent_presence(&self) -> Result<u64> {
+        self.write(move |db| Box::pin(async move { forget(db, None).await })).await
+    }
+
+    /// A number that rises with every change of presence.
+    pub async fn presence_seq(&self) -> Result<i64> {
+        match self.first(sql("SELECT value FROM counters WHERE name = 'presence'")).await? {
+            Some(mut row) => row.value(),
+            None => Err(StoreError::Corrupt("no counter of presence".to_owned())),
+        }
+    }
+
+    /// The last change of each address, those after this number, in order, at most `limit`. Who asks again with the last
+    /// one's number misses nothing.
+    pub async fn presence_changes(
+        &self,
+        query: &PresenceQuery,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<PresenceChange>> {
+        let changes = sql("SELECT seq, address, key_id, project_id, state, at FROM presence_changes")
+            .push_value(" WHERE seq > ", after)
+            .push_some(" AND project_id = ", query.project)
+            .push_some(" AND key_id = ", query.key.as_ref())
+            .push_value(" ORDER BY seq LIMIT ", limit);
+        self.all(changes).await?.into_iter().map(read).collect()
+    }
+}
+
+/// Who an address belongs to.
+pub(super) struct Owner {
+    pub(super) key: AccessKeyId,
+    pub(super) project: ProjectId,
+}
+
+fn owner(row: &mut Row) -> Result<Owner> {
+    Ok(Owner { key: row.parsed()?, project: row.parsed()? })
+}
+
+/// Writes a change down: after the address's own row, whose lock it must not wait for with the counter in its hands.
+pub(super) async fn tell(
+    db: &mut Connection<'_>,
+    address: &CloudAddress,
+    owner: &Owner,
+    state: PresenceState,
+) -> Result<()> {
+    const TELL: &str = "INSERT INTO presence_changes (address, key_id, project_id, seq, state, at) \
+        SELECT $1, $2, $3, $4, $5, now FROM clock WHERE 1 = 1 ON CONFLICT (address, key_id) DO UPDATE SET \
+        project_id = excluded.project_id, seq = excluded.seq, state = excluded.state, at = excluded.at";
+    let seq = raise(db, 1).await?;
+    let told = sql(TELL).bind(address).bind(&owner.key).bind(owner.project).bind(seq).bind(state);
+    db.run(told).await.map(drop)
+}
+
+/// Raises the counter by so many and answers it.
+async fn raise(db: &mut Connection<'_>, by: i64) -> Result<i64> {
+    const RAISE: &str = "UPDATE counters SET value = value + $1 WHERE name = 'presence' RETURNING value";
+    match db.first(sql(RAISE).bind(by)).await? {
+        Some(mut row) => row.value(),
+        None => Err(StoreError::Corrupt("no counter of presence".to_owned())),
+    }
+}
+
+macro_rules! at_node {
+    () => {
+        "node_id IS NOT NULL AND (node_id = $1 OR ($1 IS NULL AND node_id IN \
+         (SELECT id FROM nodes WHERE seen_at < (SELECT now FROM clock) - $2)))"
+    };
+}
+
+async fn forget(db: &mut Connection<'_>, node: Option<NodeId>) -> Result<u64> {
+    const COUNT: &str = concat!("SELECT COUNT(*) FROM cloud_addresses WHERE ", at_node!());
+    const TELL: &str = concat!(
+        "INSERT INTO presence_changes (address, key_id, project_id, seq, state, at) \
+         SELECT address, key_id, project_id, $3 + row_number() OVER (ORDER BY address), 'offline', \
+         COALESCE(last_seen, (SELECT now FROM clock)) FROM cloud_addresses WHERE ",
+        at_node!(),
+        " ON CONFLICT (address, key_id) DO UPDATE SET \
+         project_id = excluded.project_id, seq = excluded.seq, state = excluded.state, at = excluded.at"
+    );
+    const FORGET: &str = concat!("UPDATE cloud_addresses SET node_id = NULL WHERE ", at_node!());
+    let about = |text| sql(text).bind(node).bind(Store::SILENCE);
+    let count: i64 = match db.first(about(COUNT)).await? {
+        Some(mut row) => row.value()?,
+        None => 0,
+    };
+    if count == 0 {
+        return Ok(0);
+    }
+    let before = raise(db, count).await? - count;
+    db.run(about(TELL).bind(before)).await?;
+    db.run(about(FORGET)).await
+}
+
+fn read(mut row: Row) -> Result<PresenceChange> {
+    Ok(PresenceChange {
+        seq: row.value()?,
+        address: row.parsed()?,
+        key: row.parsed()?,
+        project: row.parsed()?,
+        state: row.parsed()?,
+        at: row.time()?,
+    })
 }

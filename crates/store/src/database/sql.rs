@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
-use transom_model::cloud::{Action, CloudAddress};
+use transom_model::cloud::{Action, CloudAddress, PresenceState};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{ConsoleKind, Dialect};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
@@ -119,6 +119,7 @@ binds! { Text:
     &Actor, value => value.to_string();
     &CloudAddress, value => value.to_string();
     Action, value => value.as_str().to_owned();
+    PresenceState, value => value.as_str().to_owned();
     Role, value => value.as_str().to_owned();
     Dialect, value => value.as_str().to_owned();
     ConsoleKind, value => value.as_str().to_owned();

@@ -30,6 +30,7 @@ mod isolation;
 mod lab;
 mod opening;
 mod paging;
+mod presence;
 mod reservation;
 mod sweep;
 mod tickets;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use transom_model::access_key::AccessKeyId;
@@ -34,7 +35,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let Ok(Id(request)) = Id::from_request_parts(parts, app).await;
         let Ok(source) = Source::from_request_parts(parts, app).await;
-        let proof = proof(parts).map_err(|error| Failure::new(error, &request))?;
+        let proof = proof(&parts.headers).map_err(|error| Failure::new(error, &request))?;
         match app.authenticate(&proof, source.address).await {
             Ok(caller) => Ok(Self(Call { caller, request })),
             Err(error) => Err(Failure::new(error, &request)),
@@ -42,9 +43,10 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-fn proof(parts: &Parts) -> Result<Proof, Error> {
+/// What the headers prove with.
+pub(super) fn proof(headers: &HeaderMap) -> Result<Proof, Error> {
     const HOW: &str = "send Authorization: Bearer with the operator's token or an API token, or Basic with access key id and secret";
-    let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, rest) = value.and_then(|value| value.split_once(' ')).ok_or(Error::Unauthenticated(HOW))?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Proof::Token(Secret::new(rest.trim())));

@@ -49,7 +49,7 @@ pub(super) async fn list(
             Some(project) => Some(app.project(&caller.0, project).await?.id),
             None => None,
         };
-        let key = filter.key.as_deref().map(|key| id(key, "access key")).transpose()?;
+        let key = filter.key.as_deref().map(key_id).transpose()?;
         let query = AddressQuery { project, key, online: filter.online };
         app.addresses(&asked(&caller), query, paging.page()).await
     };

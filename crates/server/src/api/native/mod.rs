@@ -8,6 +8,7 @@ mod input;
 mod instances;
 mod keys;
 mod paging;
+mod presence;
 mod projects;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(addresses::show, addresses::change, addresses::remove))
         .routes(routes!(addresses::reset))
         .routes(routes!(addresses::relocate))
+        .routes(routes!(presence::follow))
         .routes(routes!(consoles::open))
         .routes(routes!(consoles::grants))
         .routes(routes!(consoles::grant, consoles::revoke))

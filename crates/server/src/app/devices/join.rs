@@ -149,6 +149,7 @@ impl App {
             old.order(Order::End(Fault::Superseded.into()));
         }
         self.devices.arrivals.send_modify(|count| *count += 1);
+        self.devices.listeners.ring();
         Ok(())
     }
 
@@ -209,6 +210,7 @@ impl Membership {
         if let Err(error) = app.store.leave_address(&member.address, epoch).await {
             tracing::warn!(%error, address = %member.address, "a device's leave could not be written down");
         }
+        app.devices.listeners.ring();
     }
 }
 

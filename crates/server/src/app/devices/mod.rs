@@ -10,6 +10,7 @@ mod connect;
 mod enforce;
 mod join;
 mod pins;
+mod presence;
 mod sessions;
 
 use std::collections::HashMap;
@@ -22,8 +23,10 @@ use transom_model::cloud::{Action, CloudAddress, Verifier};
 use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
 
 pub use join::{Candidate, Membership};
+pub use presence::{PresenceQuery, PresenceStream, Told};
 pub use sessions::Place;
 
+use presence::Listeners;
 use sessions::SessionEntry;
 
 /// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
@@ -57,6 +60,7 @@ pub struct Devices {
     serial: AtomicU64,
     /// Rises with every agent that joins: who waits for one looks again.
     arrivals: watch::Sender<u64>,
+    listeners: Listeners,
     key: tokio::sync::OnceCell<EndpointKey>,
 }
 
@@ -148,5 +152,6 @@ impl Devices {
         for cut in sessions {
             cut.cancel();
         }
+        self.listeners.close();
     }
 }

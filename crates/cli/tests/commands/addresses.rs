@@ -1,0 +1,190 @@
+//! Cloud addresses: issued, listed, changed, reset, moved, removed; and what is said to a typo.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use transom_model::access_key::AccessKeyId;
+use transom_testkit::program::{Answer, Program};
+
+use crate::{complaint, failing, lab};
+
+struct Fleet {
+    program: Program,
+    key: String,
+}
+
+impl Fleet {
+    fn set() -> Self {
+        let program = lab();
+        let key = text(&program.ask_json("key add --project lab"), "id");
+        Self { program, key }
+    }
+
+    fn add(&self, words: &str) -> (String, String) {
+        let made = self.program.ask_json(&format!("address add --key {} {words}", self.key));
+        assert_eq!(made.as_object().expect("an object").len(), 2, "{made}");
+        (text(&made, "cloudAddress"), text(&made, "cloudPassword"))
+    }
+
+    fn show(&self, address: &str) -> Value {
+        self.program.ask_json(&format!("address show {address}"))
+    }
+
+    /// What a failing command says, without what differs from run to run.
+    fn failing(&self, words: &str) -> String {
+        failing(&self.program, words)
+    }
+
+    fn addresses(&self, words: &str) -> Vec<String> {
+        let list = self.program.ask_json(&format!("address list {words}"));
+        list.as_array().expect("a list").iter().map(|address| text(address, "address")).collect()
+    }
+
+    /// A command whose arguments may be empty.
+    fn run(&self, words: &[&str]) -> Answer {
+        Answer::of(self.program.command().args(words), "")
+    }
+}
+
+fn text(body: &Value, name: &str) -> String {
+    body[name].as_str().expect("a text").to_owned()
+}
+
+/// What `address set` may change, and what it must not.
+fn reach(address: &Value) -> Value {
+    json!([address["action"], address["groups"], address["allow_groups"], address["allow_addresses"]])
+}
+
+#[test]
+fn an_address_is_issued_shown_listed_and_removed() {
+    let fleet = Fleet::set();
+    let (desk, password) = fleet.add("--action connect --group staff --group night");
+    assert_eq!((desk.split('.').count(), password.len()), (4, 20));
+    let (kiosk, _) = fleet.add(&format!("--action listen --allow-group staff --allow-address {desk}"));
+    let (open, _) = fleet.add("--action listen");
+    assert_eq!(reach(&fleet.show(&desk)), json!(["connect", ["staff", "night"], [], []]));
+    assert_eq!(reach(&fleet.show(&kiosk)), json!(["listen", [], ["staff"], [desk]]));
+    assert_eq!(fleet.show(&open)["open_to_key"], true);
+    let page = fleet.program.ask(&format!("address show {kiosk}"));
+    assert!(page.contains("presence  offline, never seen\n"), "{page}");
+    assert!(page.contains("lets in   staff\n"), "{page}");
+    let mut all = vec![desk.clone(), kiosk.clone(), open];
+    all.sort();
+    assert_eq!(fleet.addresses(""), all);
+    assert_eq!(fleet.addresses(&format!("--project lab --key {}", fleet.key)), all);
+    assert!(fleet.addresses("--online").is_empty(), "nobody has joined");
+    let table = fleet.program.ask("address list");
+    assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(6), "{table}");
+    assert!(table.contains(" listen   offline  never"), "{table}");
+    fleet.program.ask(&format!("address remove {kiosk}"));
+    assert!(!fleet.addresses("").contains(&kiosk));
+    assert_snapshot!(fleet.failing(&format!("address show {kiosk}")), @r"
+    transom: cloud address not found
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing(&format!("address remove {kiosk}")), @r"
+    transom: cloud address not found
+    exit 1
+    ");
+}
+
+#[test]
+fn set_changes_only_what_is_named() {
+    let fleet = Fleet::set();
+    let (desk, _) = fleet.add("--action connect --group staff");
+    let (kiosk, _) = fleet.add(&format!("--action listen --allow-group staff --allow-address {desk}"));
+    let set = |words: &[&str]| {
+        let answer = fleet.run(&[&["address", "set", &kiosk], words].concat());
+        assert_eq!((answer.code, &*answer.stdout), (0, ""), "{answer:?}");
+        (reach(&fleet.show(&kiosk)), answer.stderr)
+    };
+    let version = fleet.show(&kiosk)["version"].as_u64().expect("a version");
+    let (changed, said) = set(&["--allow-group", "night", "--allow-group", "day"]);
+    assert_eq!(changed, json!(["listen", [], ["night", "day"], [desk]]));
+    assert_eq!(said, "");
+    assert_eq!(fleet.show(&kiosk)["version"], version + 1);
+    assert_eq!(set(&["--allow-address", ""]).0, json!(["listen", [], ["night", "day"], []]));
+    // Nothing named: nothing changes.
+    assert_snapshot!(fleet.failing(&format!("address set {kiosk}")), @r"
+    transom: nothing to change was named
+             transom address set --help lists what can be changed.
+    exit 1
+    ");
+    // The last restriction goes: that opens the address, and the command says so.
+    let (open, said) = set(&["--allow-group", ""]);
+    assert_eq!(open, json!(["listen", [], [], []]));
+    assert_eq!(said, "Every connect address of its key may connect now.\n");
+    // The other action has other lists.
+    assert_eq!(set(&["--action", "connect", "--group", "staff"]).0, json!(["connect", ["staff"], [], []]));
+    let misplaced = fleet.run(&["address", "set", &kiosk, "--allow-group", "staff"]);
+    assert_snapshot!(complaint(&fleet.program, &misplaced), @r"
+    transom: address: groups belong to a connect address, and access control to a listen address
+    exit 1
+    ");
+    assert_eq!(reach(&fleet.show(&kiosk)), json!(["connect", ["staff"], [], []]));
+}
+
+#[test]
+fn a_reset_shows_a_new_password_and_a_move_leaves_it_alone() {
+    let fleet = Fleet::set();
+    let (kiosk, first) = fleet.add("--action listen");
+    let reset = fleet.program.ask_json(&format!("address reset {kiosk}"));
+    assert_eq!(text(&reset, "cloudAddress"), kiosk);
+    assert_ne!(text(&reset, "cloudPassword"), first);
+    let shown = fleet.program.run(&format!("address reset {kiosk}"));
+    assert!(shown.stdout.starts_with(&format!("address  {kiosk}\npassword ")), "{shown:?}");
+    assert_eq!(shown.stderr, "The password is shown this once: keep it now.\n");
+    let other = text(&fleet.program.ask_json("key add --project lab"), "id");
+    assert_eq!(fleet.program.ask(&format!("address move {kiosk} --to-key {other}")), "");
+    assert_eq!(text(&fleet.show(&kiosk), "key"), other);
+    assert_eq!(fleet.addresses(&format!("--key {other}")), [kiosk]);
+}
+
+#[test]
+fn a_typo_is_told_and_changes_nothing() {
+    let fleet = Fleet::set();
+    let (kiosk, _) = fleet.add("--action listen");
+    let mistyped = fleet.key.replace(&fleet.key[fleet.key.len() - 2..], "11");
+    assert_snapshot!(fleet.failing(&format!("address add --key {mistyped} --action listen")), @r"
+    transom: the access key id has a typo: its checksum does not fit
+    exit 1
+    ");
+    let unknown = AccessKeyId::from_random([7; 22]);
+    assert_snapshot!(fleet.failing(&format!("address add --key {unknown} --action listen")), @r"
+    transom: access key not found
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing(&format!("address add --key {} --action view", fleet.key)), @r"
+    error: invalid value 'view' for '--action <ACTION>': action must be connect or listen
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing(&format!("address add --key {} --action listen --group staff", fleet.key)), @r"
+    transom: address: groups belong to a connect address, and access control to a listen address
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing(&format!("address set {kiosk} --allow-address kiosk")), @r"
+    transom: allow_addresses: cloud address must be four parts of 16 to 24 letters and digits, with dots between them
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing("address show kiosk"), @r"
+    error: invalid value 'kiosk' for '<ADDRESS>': cloud address must be four parts of 16 to 24 letters and digits, with dots between them
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing(&format!("address move {kiosk} --to-key {unknown}")), @r"
+    transom: access key not found
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing("address list --project office"), @r"
+    transom: project not found
+    exit 1
+    ");
+    assert_snapshot!(fleet.failing("address list --key nobody"), @r"
+    transom: the access key id must begin with tak
+    exit 1
+    ");
+    assert_eq!(fleet.addresses(""), std::slice::from_ref(&kiosk));
+    assert_eq!(fleet.show(&kiosk)["version"], 1);
+}

@@ -1,0 +1,229 @@
+//! Presence as it changes, for who wants to be told: each listener reads the list of changes from where it stands, so
+//! that one which is slow holds nothing and one which was away misses nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use transom_model::EndReason;
+use transom_model::access_key::AccessKeyId;
+use transom_model::cloud::{PresenceChange, PresenceState};
+use transom_model::end_reason::End;
+pub use transom_store::PresenceQuery;
+
+use crate::app::caller::Proof;
+use crate::app::error::{Error, Result};
+use crate::app::{App, Call, Caller};
+
+/// A listener holds so many changes at once, and no more.
+const PAGE: u32 = 100;
+/// A program follows with one listener, a team of people with a few more.
+const PER_KEY: usize = 32;
+/// Each one is asked about after every change: they must not become a load of their own.
+const IN_ALL: usize = 512;
+
+/// Everybody who listens at this node.
+pub(super) struct Listeners {
+    news: watch::Sender<News>,
+    counts: Mutex<HashMap<Option<AccessKeyId>, usize>>,
+    closing: CancellationToken,
+}
+
+/// What listeners have to look at.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct News {
+    /// Changes of presence.
+    seq: i64,
+    /// Changes that may take a listener's permission away.
+    revision: i64,
+    /// Changes of presence at this node, which has not looked for their number.
+    own: u64,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self { news: watch::Sender::default(), counts: Mutex::default(), closing: CancellationToken::new() }
+    }
+}
+
+impl Listeners {
+    /// Somebody has joined or left here.
+    pub(super) fn ring(&self) {
+        self.news.send_modify(|news| news.own += 1);
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    fn admit(&self, key: Option<AccessKeyId>) -> Result<()> {
+        let mut counts = self.counts.lock();
+        let in_all: usize = counts.values().sum();
+        let own = counts.entry(key).or_default();
+        if *own >= PER_KEY || in_all >= IN_ALL {
+            return Err(End::new(EndReason::Overloaded, "too many listen for presence already").into());
+        }
+        *own += 1;
+        Ok(())
+    }
+}
+
+/// Something that a listener is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A change.
+    Change(PresenceChange),
+    /// Everything up to this number has been told; from here on, it is as it happens.
+    Current(i64),
+}
+
+/// One listener. Its place is given up when dropped.
+pub struct PresenceStream {
+    app: Arc<App>,
+    proof: Proof,
+    caller: Caller,
+    query: PresenceQuery,
+    /// What was read last.
+    after: i64,
+    /// Where a listener that knew nothing began: what was removed before need not be told.
+    began: Option<i64>,
+    current: bool,
+    waiting: VecDeque<PresenceChange>,
+    news: watch::Receiver<News>,
+    checked: i64,
+}
+
+impl App {
+    /// Tells of presence from this number on; without one, of every address that was ever joined, first.
+    pub async fn follow_presence(
+        self: &Arc<Self>,
+        call: &Call,
+        proof: Proof,
+        mut query: PresenceQuery,
+        after: Option<i64>,
+    ) -> Result<PresenceStream> {
+        if let Some(own) = call.caller.project() {
+            query.project = Some(own);
+        }
+        let news = self.devices.listeners.news.subscribe();
+        let now = self.store.presence_seq().await?;
+        // A number that is still to come is one of another database: of one that this was restored from.
+        let after = after.filter(|after| (0..=now).contains(after));
+        let key = call.caller.key().cloned();
+        self.devices.listeners.admit(key)?;
+        Ok(PresenceStream {
+            app: Arc::clone(self),
+            proof,
+            caller: call.caller.clone(),
+            query,
+            after: after.unwrap_or(0),
+            began: after.is_none().then_some(now),
+            current: false,
+            waiting: VecDeque::new(),
+            news,
+            // The caller may have lost its permission between its proof and here.
+            checked: -1,
+        })
+    }
+
+    /// Looks whether presence has changed at another node, where anybody wants to know.
+    pub(crate) async fn look_for_presence(&self) -> Result<()> {
+        let news = &self.devices.listeners.news;
+        if news.receiver_count() > 0 {
+            let seq = self.store.presence_seq().await?;
+            news.send_if_modified(|news| std::mem::replace(&mut news.seq, seq) != seq);
+        }
+        Ok(())
+    }
+
+    /// Lets every listener look whether it still may.
+    pub(crate) fn tell_listeners(&self, revision: i64) {
+        let news = &self.devices.listeners.news;
+        news.send_if_modified(|news| std::mem::replace(&mut news.revision, revision) != revision);
+    }
+}
+
+impl PresenceStream {
+    /// What is told next; `None` once it is over: the caller's permission is gone, or the node is going down.
+    pub async fn next(&mut self) -> Option<Told> {
+        let closing = self.app.devices.listeners.closing.clone();
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => None,
+            told = self.told() => match told {
+                Ok(told) => told,
+                Err(error) => {
+                    tracing::debug!(%error, "a listener for presence is sent away");
+                    None
+                }
+            },
+        }
+    }
+
+    async fn told(&mut self) -> Result<Option<Told>> {
+        loop {
+            if let Some(change) = self.waiting.pop_front() {
+                return Ok(Some(Told::Change(change)));
+            }
+            let news = *self.news.borrow_and_update();
+            if self.checked != news.revision && !self.may_listen().await? {
+                return Ok(None);
+            }
+            self.checked = news.revision;
+            let page = self.app.store.presence_changes(&self.query, self.after, PAGE).await?;
+            if let Some(last) = page.last() {
+                self.after = last.seq;
+                let began = self.began;
+                let is_old = |change: &PresenceChange| {
+                    change.state == PresenceState::Removed && began.is_some_and(|began| change.seq <= began)
+                };
+                self.waiting.extend(page.into_iter().filter(|change| !is_old(change)));
+            } else if !self.current {
+                self.current = true;
+                return Ok(Some(Told::Current(self.after)));
+            } else if !self.changed().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for news; false where the caller's time is over.
+    async fn changed(&mut self) -> Result<bool> {
+        let until = match &self.caller {
+            Caller::Key { until: Some(until), .. } => Some(*until),
+            _ => None,
+        };
+        let rest = match until {
+            Some(until) => until.since(self.app.store.now().await?),
+            None => Duration::MAX,
+        };
+        tokio::select! {
+            changed = self.news.changed() => Ok(changed.is_ok()),
+            () = tokio::time::sleep(rest) => Ok(false),
+        }
+    }
+
+    async fn may_listen(&self) -> Result<bool> {
+        match self.app.recognise(&self.proof).await {
+            Ok(caller) => Ok(caller.project() == self.caller.project()),
+            Err(Error::Unauthenticated(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for PresenceStream {
+    fn drop(&mut self) {
+        let mut counts = self.app.devices.listeners.counts.lock();
+        let key = self.caller.key().cloned();
+        if let Some(count) = counts.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&key);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Presence: what is told of it, in which order, and what becomes of the devices of a node that is gone.
+
+use tokio::task::JoinSet;
+use transom_model::access_key::AccessKey;
+use transom_model::cloud::{CloudAddress, CloudPassword, PresenceState, Reach};
+use transom_model::id::NodeId;
+use transom_store::{NewAddress, PresenceQuery, Store};
+use uuid::Uuid;
+
+use crate::lab::{Lab, entry};
+
+on_both_databases! {
+    of_many_joins_at_once_none_is_missed_by_who_follows,
+    a_node_that_starts_again_has_no_devices,
+    the_devices_of_a_silent_node_are_offline,
+}
+
+async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
+    let new = NewAddress {
+        address: CloudAddress::issue(lab.project.id, &key.id, [n; 32]),
+        key: key.id.clone(),
+        reach: Reach::Listen { access: None },
+        verifier: CloudPassword::from_random([n; 40]).verifier([n; 16]),
+    };
+    lab.store.create_address(new, &entry("address.create")).await.unwrap().address
+}
+
+async fn told(lab: &Lab, after: i64) -> Vec<(CloudAddress, PresenceState)> {
+    let changes = lab.store.presence_changes(&PresenceQuery::default(), after, 100).await.unwrap();
+    changes.into_iter().map(|change| (change.address, change.state)).collect()
+}
+
+async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
+    const DEVICES: u8 = 40;
+    let key = lab.key().await;
+    let mut joins = JoinSet::new();
+    for n in 0..DEVICES {
+        let (store, node, address) = (lab.store.clone(), lab.node, issue(&lab, &key, n).await);
+        joins.spawn(async move {
+            let epoch = store.join_address(&address, 1, node).await.unwrap().unwrap();
+            if n % 2 == 0 {
+                assert!(store.leave_address(&address, epoch).await.unwrap());
+            }
+        });
+    }
+    // One change of each address is the last: a reader that goes on from what it has read comes past it.
+    let (mut after, mut last) = (0, std::collections::HashMap::new());
+    let mut running = true;
+    while running {
+        running = joins.try_join_next().map(Result::unwrap).is_some() || !joins.is_empty();
+        for change in lab.store.presence_changes(&PresenceQuery::default(), after, 7).await.unwrap() {
+            assert!(change.seq > after);
+            after = change.seq;
+            last.insert(change.address, change.state);
+        }
+    }
+    for (address, state) in told(&lab, after).await {
+        last.insert(address, state);
+    }
+    let online = last.values().filter(|state| **state == PresenceState::Online).count();
+    assert_eq!((last.len(), online), (usize::from(DEVICES), usize::from(DEVICES) / 2));
+}
+
+async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
+    let key = lab.key().await;
+    let (own, others) = (issue(&lab, &key, 1).await, issue(&lab, &key, 2).await);
+    let elsewhere = NodeId(Uuid::now_v7());
+    lab.store.join_address(&own, 1, lab.node).await.unwrap();
+    lab.store.join_address(&others, 1, elsewhere).await.unwrap();
+    let before = lab.store.presence_seq().await.unwrap();
+    assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 1);
+    assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 0);
+    assert_eq!(told(&lab, before).await, [(own, PresenceState::Offline)]);
+    assert!(
+        lab.store
+            .address(&transom_store::Scope::All, &others)
+            .await
+            .unwrap()
+            .unwrap()
+            .presence
+            .node
+            .is_some()
+    );
+}
+
+async fn the_devices_of_a_silent_node_are_offline(lab: Lab) {
+    let key = lab.key().await;
+    let (address, elsewhere) = (issue(&lab, &key, 1).await, NodeId(Uuid::now_v7()));
+    lab.store.sweep(elsewhere).await.unwrap();
+    lab.store.join_address(&address, 1, elsewhere).await.unwrap();
+    assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 0);
+    lab.advance_clock(Store::SILENCE * 2).await;
+    assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 1);
+    assert_eq!(told(&lab, 0).await, [(address, PresenceState::Offline)]);
+}

@@ -1,0 +1,65 @@
+//! What most tests begin with: a server, and the access key that addresses belong to.
+
+use serde_json::{Value, json};
+use transom_testkit::api::text;
+use transom_testkit::server::{PROJECT, Setup};
+use transom_testkit::{Api, Key, TestServer};
+use transom_tunnel::{Refusal, Role};
+
+use crate::peer::Peer;
+
+pub(crate) struct Field {
+    pub(crate) server: TestServer,
+    pub(crate) key: Key,
+}
+
+#[derive(Clone)]
+pub(crate) struct Address {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+impl Field {
+    pub(crate) async fn set() -> Self {
+        Self::on(TestServer::setup()).await
+    }
+
+    pub(crate) async fn on(setup: Setup) -> Self {
+        let server = setup.start().await;
+        let key = server.api().add_key(PROJECT, "member").await;
+        Self { server, key }
+    }
+
+    /// One on each database.
+    pub(crate) async fn both() -> [Self; 2] {
+        let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+        [Self::set().await, Self::on(TestServer::setup().database(postgres)).await]
+    }
+
+    /// The API as the key's holder calls it.
+    pub(crate) fn api(&self) -> Api {
+        self.server.api().with_key(&self.key)
+    }
+
+    pub(crate) async fn address(&self, body: Value) -> Address {
+        let made = self.api().post("/cloud/1.1/static-address", body).await.done();
+        Address { name: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") }
+    }
+
+    pub(crate) async fn listener(&self) -> Address {
+        self.address(json!({"allowedActions": ["listen"]})).await
+    }
+
+    pub(crate) async fn remove(&self, address: &Address) {
+        self.api().delete(&format!("/cloud/1.1/static-address/{}", address.name)).await.done();
+    }
+
+    pub(crate) async fn join(&self, address: &Address, role: Role) -> Result<Peer, Refusal> {
+        Peer::join(self.server.address(), address, role).await
+    }
+
+    /// A device that is joined.
+    pub(crate) async fn device(&self, address: &Address) -> Peer {
+        self.join(address, Role::Agent).await.expect("the device joins")
+    }
+}

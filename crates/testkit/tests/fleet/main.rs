@@ -1,0 +1,7 @@
+//! Fleets: who is there, how devices come in, what is in force after a change, and devices that know nothing of us.
+//! Through the front door, on both databases where it may matter.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod field;
+mod peer;
+mod presence;
