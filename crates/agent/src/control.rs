@@ -9,7 +9,7 @@ use transom_model::cloud::{CloudAddress, CloudPassword, ScramProof, Verifier};
 use transom_model::secret::Secret;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
-use transom_tunnel::{CONTROL_PATH, Fault, Message, Refusal, Role, VERSION};
+use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, VERSION};
 
 use crate::outer::Outer;
 use crate::server::Server;
@@ -51,13 +51,42 @@ pub(crate) struct Control {
 impl Control {
     /// Joins.
     pub(crate) async fn join(server: &Server, own: &Credentials, role: Role) -> Result<Self, Refusal> {
-        let (outer, exporter) = Outer::open(server, CONTROL_PATH, None).await?;
-        let now = Instant::now();
-        let mut control =
-            Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, heard: now, asked: None };
+        let (mut control, exporter) = Self::open(server).await?;
         let proved = timeout(PROVE, control.prove(own, role, exporter)).await;
         proved.unwrap_or_else(|_| Err(unreachable("the server fell silent while joining")))?;
         Ok(control)
+    }
+
+    /// Asks for an address, for a token.
+    pub(crate) async fn enrol(server: &Server, shown: Enrolment) -> Result<String, Refusal> {
+        let (mut control, _) = Self::open(server).await?;
+        let asked = timeout(PROVE, async {
+            control.hello().await?;
+            control.send(&Message::Enrol(shown)).await?;
+            match control.message().await? {
+                Message::Enrolled(address) => Ok(address),
+                _ => Err(out_of_turn()),
+            }
+        });
+        asked.await.unwrap_or_else(|_| Err(unreachable("the server fell silent while enrolling")))
+    }
+
+    async fn open(server: &Server) -> Result<(Self, Option<scram::Exporter>), Refusal> {
+        let (outer, exporter) = Outer::open(server, CONTROL_PATH, None).await?;
+        let now = Instant::now();
+        let control =
+            Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, heard: now, asked: None };
+        Ok((control, exporter))
+    }
+
+    /// How the server speaks.
+    async fn hello(&mut self) -> Result<Binding, Refusal> {
+        let Message::Hello { version, binding } = self.message().await? else { return Err(out_of_turn()) };
+        if version != VERSION {
+            let detail = format!("the server speaks version {version}, and this is version {VERSION}");
+            return Err(Refusal::from(Fault::ProtocolError).because(detail));
+        }
+        Ok(binding)
     }
 
     async fn prove(
@@ -66,11 +95,7 @@ impl Control {
         role: Role,
         exporter: Option<scram::Exporter>,
     ) -> Result<(), Refusal> {
-        let Message::Hello { version, binding } = self.message().await? else { return Err(out_of_turn()) };
-        if version != VERSION {
-            let detail = format!("the server speaks version {version}, and this is version {VERSION}");
-            return Err(Refusal::from(Fault::ProtocolError).because(detail));
-        }
+        let binding = self.hello().await?;
         let mut random = [0; scram::NONCE];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| unreachable("there is no randomness"))?;
         let nonce = scram::nonce(random);

@@ -11,7 +11,7 @@ use transom_model::access_key::Role;
 use transom_model::cloud::{Action, CloudAddress};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::ConsoleKind;
-use transom_model::id::{GrantId, InstanceId, SessionId};
+use transom_model::id::{EnrolmentId, GrantId, InstanceId, SessionId};
 use transom_model::instance::InstanceStatus;
 use transom_model::secret::Secret;
 use transom_server::config::HumanDuration;
@@ -112,15 +112,9 @@ pub(crate) struct Demo {
     pub(crate) no_open: bool,
 }
 
-/// Who a device or a viewer is, and how it reaches the server.
+/// How a device or a viewer reaches the server.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Joining {
-    /// Its cloud address.
-    #[arg(long, value_name = "A")]
-    pub(crate) address: CloudAddress,
-    /// A file with its cloud password; - reads it from standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: PathBuf,
     /// The CA that the server's certificate must chain to, PEM; without it, those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -134,6 +128,21 @@ pub(crate) struct Joining {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Agent {
+    /// Its cloud address.
+    #[arg(long, value_name = "A", required_unless_present = "enroll", requires = "password_file")]
+    pub(crate) address: Option<CloudAddress>,
+    /// A file with its cloud password; - reads it from standard input.
+    #[arg(long, value_name = "FILE", requires = "address")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Get an address with this enrolment token at the first start, and keep it in the data folder for all later ones.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "TRANSOM_ENROLL",
+        hide_env_values = true,
+        conflicts_with = "address"
+    )]
+    pub(crate) enroll: Option<String>,
     #[command(flatten)]
     pub(crate) joining: Joining,
     /// Where viewers may get to, and nowhere else; the first is meant where none is named.
@@ -151,6 +160,12 @@ pub(crate) struct Agent {
 pub(crate) struct Connect {
     /// The device's cloud address, or ADDRESS/NAME for one of its targets.
     pub(crate) peer: Peer,
+    /// Its cloud address.
+    #[arg(long, value_name = "A")]
+    pub(crate) address: CloudAddress,
+    /// A file with its cloud password; - reads it from standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: PathBuf,
     #[command(flatten)]
     pub(crate) joining: Joining,
     /// Where viewers are to connect to: PORT, IP:PORT (0 is any free port) or unix:/PATH. It is printed on stdout.
@@ -367,6 +382,33 @@ pub(crate) enum Address {
         /// The access key.
         #[arg(long, value_name = "ID")]
         to_key: String,
+    },
+    /// Make enrolment tokens: a device that starts with `transom agent --enroll TOKEN` gets a listen address of its own. Each
+    /// is shown this once and works once.
+    Enroll {
+        /// The access key that the addresses will belong to.
+        #[arg(long, value_name = "ID")]
+        key: String,
+        /// How many, at most 500.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        count: u32,
+        /// A group that the addresses will let in; may be given 24 times. Without any, every connect address of the key may connect.
+        #[arg(long = "allow-group", value_name = "G")]
+        allow_groups: Vec<String>,
+        /// How long devices may come with them, such as 1h, 7d.
+        #[arg(long, value_name = "T", default_value = "24h")]
+        ttl: HumanDuration,
+    },
+    /// List enrolments: which tokens are still open, and which address came of which.
+    Enrolments {
+        /// Only those of this access key.
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+    },
+    /// Make an enrolment token that no device has shown worth nothing.
+    Unenroll {
+        /// The enrolment's id.
+        id: EnrolmentId,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The native API's bodies (`/api/v1`).
 
 mod address;
+mod enrolment;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ use crate::session::{Session, SessionState};
 pub use address::{
     AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody, PresenceBody,
 };
+pub use enrolment::{EnrolmentBody, EnrolmentTokenBody, NewEnrolmentsBody};
 
 /// Derives what every body needs.
 macro_rules! bodies {

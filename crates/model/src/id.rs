@@ -82,6 +82,10 @@ uuid_id!(
     SessionId, "session id"
 );
 uuid_id!(
+    /// An enrolment's id.
+    EnrolmentId, "enrolment id"
+);
+uuid_id!(
     /// One running `transom serve`.
     NodeId, "node id"
 );

@@ -29,7 +29,9 @@ mod url;
 pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
 pub use api_token::NewApiToken;
 pub use audit::{AuditQuery, AuditStart};
-pub use cloud::{AddressQuery, Guarded, NewAddress, Precondition, PresenceQuery, Scope};
+pub use cloud::{
+    AddressQuery, Enrolled, Guarded, NewAddress, NewEnrolments, Precondition, PresenceQuery, Scope,
+};
 pub use error::{Cause, Result, StoreError};
 pub use foreign::ForeignGrant;
 pub use grant::{NewGrant, TokenStanding};

@@ -20,7 +20,7 @@ pub use end_to_end::{accepting, dialling, peer_key};
 pub use endpoint_key::{EndpointKey, PublicKey};
 pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;
-pub use message::{Binding, Cause, Message, Role};
+pub use message::{Binding, Cause, Enrolment, Message, Role};
 pub use ticket::Ticket;
 
 /// The protocol's version; a peer with another one is refused by name.

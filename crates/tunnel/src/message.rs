@@ -7,6 +7,8 @@
 //!   Challenge ────────────────────►   SCRAM server-first
 //!   ◄─────────────────────── Proof    SCRAM client-final
 //!   Joined ───────────────────────►   SCRAM server-final; or Refused, and it is over
+//!   ◄─────────────────────── Enrol    instead of Prove: a device that has no address yet
+//!   Enrolled ─────────────────────►   its address, and it is over
 //!   ◄──────────────── Ping … Pong ►   both ways, whenever it was silent
 //!   ◄───────────── Ask, Connect       connector: is it there? a session, please
 //!   Available, Meet, Failed ──────►   connector: the answers
@@ -155,6 +157,31 @@ pub enum Message {
         /// For people.
         why: String,
     },
+    /// Device → server: an address, for this token and a password that the device has made itself.
+    /// `0x30 · 16 salt · 32 stored key · 32 server key · token`
+    Enrol(Enrolment),
+    /// Server → device: its address. `0x31 · address`
+    Enrolled(String),
+}
+
+/// What a device says that has no address yet. The server keeps of the password what SCRAM keeps (RFC 5802 §3), with one
+/// iteration, and never sees it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Enrolment {
+    /// The password's salt.
+    pub salt: [u8; 16],
+    /// What proofs are verified with.
+    pub stored_key: [u8; 32],
+    /// What the server proves itself with.
+    pub server_key: [u8; 32],
+    /// The enrolment token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Enrolment(..)")
+    }
 }
 
 impl Message {
@@ -186,6 +213,10 @@ impl Message {
             Self::Declined { ticket, cause, why } => {
                 frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
             }
+            Self::Enrol(Enrolment { salt, stored_key, server_key, token }) => {
+                frame(0x30, &[&salt[..], stored_key, server_key, text(token)].concat())
+            }
+            Self::Enrolled(address) => frame(0x31, text(address)),
         }
     }
 
@@ -217,6 +248,13 @@ impl Message {
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
             0x20 => Self::Dial { ticket: Ticket::from_bytes(r.array()?), peer: r.text(MAX_TEXT)? },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
+            0x30 => Self::Enrol(Enrolment {
+                salt: r.array()?,
+                stored_key: r.array()?,
+                server_key: r.array()?,
+                token: r.text(MAX_TEXT)?,
+            }),
+            0x31 => Self::Enrolled(r.text(MAX_TEXT)?),
             other => return Err(FrameError::Type(other)),
         };
         reader.end()?;

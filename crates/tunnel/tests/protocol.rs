@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
-use transom_tunnel::{Binding, Cause, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
+use transom_tunnel::{Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
 
 fn ticket(fill: u8) -> Ticket {
     Ticket::from_bytes([fill; Ticket::LENGTH])
@@ -45,6 +45,16 @@ fn every_message_has_its_bytes() {
             Message::Declined { ticket: [1; 16], cause: Cause::EndToEndOnly, why: "a".into() },
             format!("210012 {} 01 61", "01".repeat(16)),
         ),
+        (
+            Message::Enrol(Enrolment {
+                salt: [1; 16],
+                stored_key: [2; 32],
+                server_key: [3; 32],
+                token: "t".into(),
+            }),
+            format!("300051 {} {} {} 74", "01".repeat(16), "02".repeat(32), "03".repeat(32)),
+        ),
+        (Message::Enrolled("a".into()), "310001 61".into()),
     ];
     for (message, bytes) in golden {
         let bytes = hex::decode(bytes.replace(' ', "")).expect("golden bytes");

@@ -2,7 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use transom_model::api::{AddressBody, AddressChangeBody, AddressSecretBody};
+use transom_model::api::{
+    AddressBody, AddressChangeBody, AddressSecretBody, EnrolmentBody, EnrolmentTokenBody, List,
+    NewEnrolmentsBody,
+};
 use transom_model::cloud::{Action, CloudAddress};
 
 use crate::args::{Address, Common};
@@ -11,6 +14,7 @@ use crate::failure::Failure;
 use crate::output;
 
 const ALL: &str = "/api/v1/addresses";
+const ENROLMENTS: &str = "/api/v1/enrolments";
 
 pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure> {
     let client = Client::new(common)?;
@@ -63,7 +67,46 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             let address: AddressBody = client.send(Method::POST, &at(&address, "/move"), &body).await?;
             if common.json { output::json(&address) } else { Ok(()) }
         }
+        Address::Enroll { key, count, allow_groups, ttl } => {
+            let body = NewEnrolmentsBody { key, count, allow_groups, ttl_seconds: Some(ttl.0.as_secs()) };
+            let made: List<EnrolmentTokenBody> = client.send(Method::POST, ENROLMENTS, &body).await?;
+            show_tokens(common, &made.items)
+        }
+        Address::Enrolments { key } => {
+            let filter = key.map(|key| format!("?key={}", escape(&key))).unwrap_or_default();
+            list_enrolments(common, client.list(&format!("{ENROLMENTS}{filter}")).await?)
+        }
+        Address::Unenroll { id } => client.act(Method::DELETE, &format!("{ENROLMENTS}/{id}")).await,
     }
+}
+
+fn show_tokens(common: &Common, made: &[EnrolmentTokenBody]) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&made);
+    }
+    made.iter().try_for_each(|enrolment| output::line(&enrolment.token))?;
+    if let Some(first) = made.first() {
+        output::say(format_args!("Each works once, until {}, and is shown this once.", first.expires_at));
+    }
+    Ok(())
+}
+
+fn list_enrolments(common: &Common, enrolments: Vec<EnrolmentBody>) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&enrolments);
+    }
+    let state = |enrolment: &EnrolmentBody| match (&enrolment.address, &enrolment.revoked_at) {
+        (Some(address), _) => format!("became {address}"),
+        (None, Some(at)) => format!("revoked {at}"),
+        (None, None) => format!("open until {}", enrolment.expires_at),
+    };
+    let rows: Vec<_> =
+        enrolments.iter().map(|one| vec![one.id.clone(), one.key.clone(), state(one)]).collect();
+    output::table(
+        &["ENROLMENT", "KEY", "STATE"],
+        &rows,
+        "There are no enrolments: transom address enroll --key ID",
+    )
 }
 
 async fn list(

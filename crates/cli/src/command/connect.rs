@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::{self, say};
 
 pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), Failure> {
-    if connect.stdio && connect.joining.password_file.as_os_str() == "-" {
+    if connect.stdio && connect.password_file.as_os_str() == "-" {
         return Err(Failure::theirs(
             "with --stdio standard input is the viewer's, and cannot hold the password",
         ));
@@ -21,7 +21,8 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     if connect.viewer.is_some() && matches!(connect.bind, Bind::Unix(_)) {
         return Err(Failure::theirs("a viewer that we start comes by TCP: leave --bind unix: out"));
     }
-    let Setup { server, credentials, identity } = Setup::read(common, &connect.joining)?;
+    let Setup { server, identity, .. } = Setup::read(common, &connect.joining)?;
+    let credentials = device::credentials(connect.address.clone(), &connect.password_file)?;
     let door = door(&connect)?;
     let host = Host {
         place: place(&connect, &door),

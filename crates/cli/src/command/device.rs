@@ -1,10 +1,12 @@
 //! What `transom agent` and `transom connect` share.
 
 use std::convert::Infallible;
+use std::path::{Path, PathBuf};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use transom_agent::{Credentials, Identity, Proxy, Server};
+use transom_model::cloud::CloudAddress;
 
 use crate::args::{Common, Joining};
 use crate::command::instance::read_password;
@@ -16,8 +18,9 @@ const FOLDER: &str = "device";
 /// What joining takes.
 pub(super) struct Setup {
     pub(super) server: Server,
-    pub(super) credentials: Credentials,
     pub(super) identity: Identity,
+    /// Where this end keeps what is its own.
+    pub(super) folder: PathBuf,
 }
 
 impl Setup {
@@ -32,10 +35,15 @@ impl Setup {
                 .through(Proxy::new(url.expose()).map_err(|error| Failure::theirs(error).of("--proxy"))?),
             None => server.through_environment(|name| std::env::var(name).ok()).map_err(Failure::theirs)?,
         };
-        let credentials = Credentials::new(joining.address.clone(), read_password(&joining.password_file)?);
-        let identity = Identity::open(&common.data.join(FOLDER)).map_err(Failure::theirs)?;
-        Ok(Self { server, credentials, identity })
+        let folder = common.data.join(FOLDER);
+        let identity = Identity::open(&folder).map_err(Failure::theirs)?;
+        Ok(Self { server, identity, folder })
     }
+}
+
+/// The address and its password, as they were given.
+pub(super) fn credentials(address: CloudAddress, password_file: &Path) -> Result<Credentials, Failure> {
+    Ok(Credentials::new(address, read_password(password_file)?))
 }
 
 /// Runs until the work is done; it is told once somebody wants the program to end.

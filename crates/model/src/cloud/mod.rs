@@ -6,6 +6,7 @@
 pub mod access;
 mod address;
 pub mod draft;
+pub mod enrolment;
 mod password;
 mod presence;
 

@@ -6,6 +6,7 @@ pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
 pub mod devices;
+pub mod enrolments;
 pub mod error;
 pub mod foreign;
 pub(crate) mod heartbeat;

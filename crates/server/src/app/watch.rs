@@ -87,6 +87,10 @@ impl App {
         };
         let deleted = self.store.delete_old(old).await?;
         let tokens = self.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
-        Ok([deleted.grants, deleted.audit_records, tokens].iter().any(|rows| *rows >= FORGET_ROWS.into()))
+        // Of a spent one it can be asked as long as of a grant.
+        let enrolments = self.store.delete_old_enrolments(now.minus(retention.grants.0), FORGET_ROWS).await?;
+        Ok([deleted.grants, deleted.audit_records, tokens, enrolments]
+            .iter()
+            .any(|rows| *rows >= FORGET_ROWS.into()))
     }
 }

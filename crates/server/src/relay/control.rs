@@ -79,7 +79,16 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
 async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membership, Message), Lost> {
     let channel = origin.channel();
     wire.send(&Message::Hello { version: VERSION, binding: channel.binding() }).await?;
-    let Message::Prove { role, client_first } = wire.receive().await? else { return Err(out_of_turn()) };
+    let (role, client_first) = match wire.receive().await? {
+        Message::Prove { role, client_first } => (role, client_first),
+        Message::Enrol(enrolment) => {
+            let enrolled = relay.app.enrol_device(&enrolment, origin.source).await;
+            wire.send(&Message::Enrolled(enrolled.map_err(Lost::Garbled)?.to_string())).await?;
+            // It comes again with its address.
+            return Err(Lost::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        _ => return Err(out_of_turn()),
+    };
     let examiner = Examiner::new(&client_first, channel).map_err(scram_failed)?;
     let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
         tracing::warn!(%error, "a device could not be looked up");

@@ -2,6 +2,7 @@
 
 mod change;
 mod enforced;
+mod enrolment;
 mod presence;
 
 use transom_model::access_key::AccessKeyId;
@@ -14,6 +15,7 @@ use crate::database::{Connection, Row, Sql, sql};
 use crate::{Page, Result, Store, StoreError};
 
 pub use change::{Guarded, Precondition};
+pub use enrolment::{Enrolled, NewEnrolments};
 pub use presence::PresenceQuery;
 
 /// A cloud address to be issued.
@@ -89,11 +91,7 @@ impl Store {
         );
         let Some(mut row) = self.first(sql(BOTH).bind(address)).await? else { return Ok(None) };
         let record = read(&mut row)?;
-        let salt = row.value()?;
-        let iterations = row.count::<u32>()?.try_into().map_err(|_| corrupt("an iteration count"))?;
-        let stored_key = digest(&mut row)?;
-        let server_key = digest(&mut row)?;
-        Ok(Some((record, Verifier { salt, iterations, stored_key, server_key })))
+        Ok(Some((record, read_verifier(&mut row)?)))
     }
 
     /// A key's addresses in the order in which they came to it, at most `limit` (and at most [`Page::MAX`]): those whose
@@ -226,6 +224,14 @@ fn read(row: &mut Row) -> Result<AddressRecord> {
             last_seen: row.time_or_null()?,
         },
     })
+}
+
+fn read_verifier(row: &mut Row) -> Result<Verifier> {
+    let salt = row.value()?;
+    let iterations = row.count::<u32>()?.try_into().map_err(|_| corrupt("an iteration count"))?;
+    let stored_key = digest(row)?;
+    let server_key = digest(row)?;
+    Ok(Verifier { salt, iterations, stored_key, server_key })
 }
 
 fn digest(row: &mut Row) -> Result<[u8; 32]> {

@@ -9,7 +9,9 @@ use transom_model::audit::Actor;
 use transom_model::cloud::{Action, CloudAddress, PresenceState};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{ConsoleKind, Dialect};
-use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
+use transom_model::id::{
+    EnrolmentId, GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
+};
 use transom_model::instance::{InstanceStatus, Sealed};
 use transom_model::project::ProjectName;
 use transom_model::secret::TokenDigest;
@@ -111,6 +113,7 @@ binds! { Text:
     GrantId, value => value.to_string();
     SessionId, value => value.to_string();
     NodeId, value => value.to_string();
+    EnrolmentId, value => value.to_string();
     &AccessKeyId, value => value.to_string();
     &InstanceId, value => value.to_string();
     &RequestId, value => value.to_string();

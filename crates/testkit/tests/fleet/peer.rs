@@ -9,7 +9,7 @@ use transom_server::app::random;
 use transom_testkit::wait::within;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
-use transom_tunnel::{Binding, CONTROL_PATH, Fault, Message, Refusal, Role, UPGRADE};
+use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, UPGRADE};
 
 use crate::field::Address;
 
@@ -75,6 +75,16 @@ impl Peer {
                 return refusal;
             }
         }
+    }
+
+    /// As a device that has no address yet: the address that it gets for a token.
+    pub(crate) async fn enrol(server: SocketAddr, shown: Enrolment) -> Result<String, Refusal> {
+        let stream = upgraded(server, CONTROL_PATH).await.expect("the server takes it");
+        let mut peer = Self { stream, inbox: Inbox::default() };
+        let Message::Hello { .. } = peer.next().await? else { panic!("no hello") };
+        peer.say(&Message::Enrol(shown)).await;
+        let Message::Enrolled(address) = peer.next().await? else { panic!("neither yes nor no") };
+        Ok(address)
     }
 }
 

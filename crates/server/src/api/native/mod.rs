@@ -4,6 +4,7 @@ mod access;
 mod addresses;
 mod audit;
 mod consoles;
+mod enrolments;
 mod input;
 mod instances;
 mod keys;
@@ -67,6 +68,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(addresses::reset))
         .routes(routes!(addresses::relocate))
         .routes(routes!(presence::follow))
+        .routes(routes!(enrolments::list, enrolments::create))
+        .routes(routes!(enrolments::revoke))
         .routes(routes!(consoles::open))
         .routes(routes!(consoles::grants))
         .routes(routes!(consoles::grant, consoles::revoke))

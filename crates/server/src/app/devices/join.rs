@@ -90,7 +90,7 @@ impl App {
         Ok((membership, signature))
     }
 
-    fn failed_join(&self, source: IpAddr) -> Refusal {
+    pub(in crate::app) fn failed_join(&self, source: IpAddr) -> Refusal {
         match self.failed_attempt(source, Error::Unauthenticated("")) {
             Error::RateLimited => Refusal {
                 retry: Retry::After(TOO_MANY),
@@ -171,7 +171,7 @@ fn changed_meanwhile() -> Refusal {
 }
 
 /// The store does not answer; the log knows more.
-pub(super) fn unavailable(error: &Error) -> Refusal {
+pub(in crate::app) fn unavailable(error: &Error) -> Refusal {
     tracing::warn!(%error, "a device could not be served");
     Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database")
 }

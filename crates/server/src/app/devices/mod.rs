@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use transom_model::cloud::{Action, CloudAddress, Verifier};
 use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
 
+pub(super) use join::unavailable;
 pub use join::{Candidate, Membership};
 pub use presence::{PresenceQuery, PresenceStream, Told};
 pub use sessions::Place;

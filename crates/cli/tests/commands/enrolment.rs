@@ -1,0 +1,125 @@
+//! Enrolment with the program itself: tokens by the operator, `transom agent --enroll` on the device.
+
+use std::path::{Path, PathBuf};
+
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::{Program, is_private};
+
+use crate::{failing, lab};
+
+struct Device<'a> {
+    program: &'a Program,
+    folder: PathBuf,
+}
+
+impl Device<'_> {
+    fn start(&self, token: &str) -> Process {
+        let mut agent = self.program.command();
+        agent.args(["agent", "--server", &format!("http://{}", self.program.address()), "--data"]);
+        agent.arg(&self.folder).args(["--enroll", token, "--to", "127.0.0.1:5900"]);
+        Process::start("transom agent", &mut agent)
+    }
+
+    fn online(&self, token: &str) -> Process {
+        let agent = self.start(token);
+        agent.stderr().expect("Online\n", PATIENCE);
+        agent
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join("device").join(name)
+    }
+
+    fn address(&self) -> String {
+        read(&self.file("cloud-address"))
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("it was kept").trim_end().to_owned()
+}
+
+#[test]
+fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
+    let program = lab();
+    let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
+    let made = program.run(&format!("address enroll --key {key} --count 2 --allow-group staff --ttl 1h"));
+    let tokens: Vec<_> = made.stdout.lines().collect();
+    assert_eq!(tokens.len(), 2, "{made:?}");
+    assert!(made.stderr.starts_with("Each works once, until 2"), "{made:?}");
+    let device = |name: &str| Device { program: &program, folder: program.data().with_file_name(name) };
+    let first = device("first");
+    let mut agent = first.online(tokens[0]);
+    let address = first.address();
+    agent.stderr().expect(&format!("Enrolled as {address}\n"), PATIENCE);
+    for name in ["cloud-address", "cloud-password", "endpoint.key"] {
+        assert!(is_private(&first.file(name)), "{name}");
+    }
+    let online = program.ask_json("address list --online");
+    assert_eq!(
+        (online[0]["address"].as_str(), online[0]["allow_groups"][0].as_str()),
+        (Some(&*address), Some("staff"))
+    );
+
+    // Another device with the same token gets nothing, and is told what to do.
+    let mut thief = device("thief").start(tokens[0]);
+    assert_eq!(thief.wait(PATIENCE).code(), Some(10));
+    let said = thief.stderr().text();
+    assert!(
+        said.contains("transom: CloudAuthenticationFailed: ") && said.contains("used by another device"),
+        "{said}"
+    );
+    assert!(said.contains("transom address enroll --key ID"), "{said}");
+
+    // The same command again just runs.
+    agent.terminate();
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+    let again = first.online(tokens[0]);
+    assert!(!again.stderr().text().contains("Enrolled"), "it has its address");
+    drop(again);
+
+    // Power fails after the server has made the address and before the device has kept it: it gets the same one.
+    std::fs::remove_file(first.file("cloud-address")).expect("it was kept");
+    let recovered = first.online(tokens[0]);
+    assert_eq!(first.address(), address);
+    drop(recovered);
+    assert_eq!(program.ask_json("address list").as_array().map(Vec::len), Some(1));
+
+    // The second token is still open, until it is revoked.
+    let open = program.ask_json(&format!("address enrolments --key {key}"));
+    let open: Vec<_> =
+        open.as_array().expect("a list").iter().filter(|one| one["address"].is_null()).collect();
+    let id = open[0]["id"].as_str().expect("an id");
+    program.ask(&format!("address unenroll {id}"));
+    let mut late = device("late").start(tokens[1]);
+    assert_eq!(late.wait(PATIENCE).code(), Some(10));
+    insta::assert_snapshot!(failing(&program, &format!("address unenroll {id}")), @r"
+    transom: enrolment that is still worth something not found
+    exit 1
+    ");
+}
+
+#[test]
+fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there_yet() {
+    let mut program = lab();
+    insta::assert_snapshot!(failing(&program, "agent --to 127.0.0.1:5900"), @r"
+    error: the following required arguments were not provided:
+      --address <A>
+
+    Usage: transom agent --to <[NAME=]HOST:PORT> --address <A>
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
+    let token = program.ask(&format!("address enroll --key {key}"));
+    program.terminate(PATIENCE);
+    let folder = program.data().with_file_name("early");
+    let mut agent = program.command();
+    agent.args(["agent", "--server", &format!("http://{}", program.address()), "--data"]);
+    agent.arg(folder).args(["--enroll", &token, "--to", "127.0.0.1:5900"]);
+    let agent = Process::start("transom agent", &mut agent);
+    agent.stderr().expect("Next try in ", PATIENCE);
+    program.serve();
+    agent.stderr().expect("Online\n", PATIENCE);
+}

@@ -1,0 +1,74 @@
+//! Bodies about enrolments.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloud::enrolment::Enrolment;
+
+/// Enrolment tokens to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewEnrolmentsBody {
+    /// The access key that the devices' addresses will belong to.
+    pub key: String,
+    /// How many: 1 to 500.
+    pub count: u32,
+    /// The groups that the addresses will let in. Without any: every connect address of the key.
+    #[serde(default)]
+    pub allow_groups: Vec<String>,
+    /// How long devices may come with them; without it, a day. At most 30 days.
+    #[serde(default)]
+    pub ttl_seconds: Option<u64>,
+}
+
+/// An enrolment with its token, which is shown this once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnrolmentTokenBody {
+    /// Its id.
+    pub id: String,
+    /// What the device shows.
+    pub token: String,
+    /// Until when.
+    pub expires_at: String,
+}
+
+/// An enrolment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EnrolmentBody {
+    /// Its id.
+    pub id: String,
+    /// The access key that the device's address will belong to.
+    pub key: String,
+    /// The project's id.
+    pub project: String,
+    /// The groups that the address will let in; none: every connect address of the key.
+    pub allow_groups: Vec<String>,
+    /// When it was made.
+    pub created_at: String,
+    /// Until when a device may come with it.
+    pub expires_at: String,
+    /// Since when it is worth nothing.
+    pub revoked_at: Option<String>,
+    /// When a device came with it.
+    pub used_at: Option<String>,
+    /// The address that the device got.
+    pub address: Option<String>,
+}
+
+impl From<Enrolment> for EnrolmentBody {
+    fn from(enrolment: Enrolment) -> Self {
+        Self {
+            id: enrolment.id.to_string(),
+            key: enrolment.key.to_string(),
+            project: enrolment.project.to_string(),
+            allow_groups: enrolment.groups.iter().map(ToString::to_string).collect(),
+            created_at: enrolment.created_at.to_string(),
+            expires_at: enrolment.expires_at.to_string(),
+            revoked_at: enrolment.revoked_at.map(|at| at.to_string()),
+            used_at: enrolment.used_at.map(|at| at.to_string()),
+            address: enrolment.address.map(|address| address.to_string()),
+        }
+    }
+}

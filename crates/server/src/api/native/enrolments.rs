@@ -1,0 +1,82 @@
+//! `/api/v1/enrolments`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use transom_model::api::{EnrolmentBody, EnrolmentTokenBody, ErrorBody, List, NewEnrolmentsBody};
+use utoipa::IntoParams;
+
+use super::access::{Caller, id, key_id};
+use super::input::{Body, Query};
+use super::paging::Paging;
+use crate::app::App;
+use crate::http::error::Failure;
+
+/// How long devices may come where the call does not say.
+const TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// Which enrolments.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only those of this access key.
+    #[param(required = false)]
+    key: Option<String>,
+}
+
+/// Lists enrolments, without their tokens.
+#[utoipa::path(get, path = "/api/v1/enrolments", tag = "addresses", params(Filter, Paging), responses(
+    (status = 200, body = List<EnrolmentBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<EnrolmentBody>>, Failure> {
+    let found = async {
+        let key = filter.key.as_deref().map(key_id).transpose()?;
+        app.enrolments(&caller.0, key.as_ref(), paging.page()).await
+    };
+    let enrolments = found.await.map_err(|error| caller.failed(error))?;
+    Ok(Json(paging.list(enrolments, |enrolment| enrolment.id.to_string())))
+}
+
+/// Makes enrolment tokens (member), which are shown this once. A device that shows one gets a listen address of its own.
+#[utoipa::path(post, path = "/api/v1/enrolments", tag = "addresses", request_body = NewEnrolmentsBody, responses(
+    (status = 201, body = List<EnrolmentTokenBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(body): Body<NewEnrolmentsBody>,
+) -> Result<(StatusCode, Json<List<EnrolmentTokenBody>>), Failure> {
+    let ttl = body.ttl_seconds.map_or(TTL, Duration::from_secs);
+    let made = async {
+        app.create_enrolments(&caller.0, &key_id(&body.key)?, body.count, body.allow_groups, ttl).await
+    };
+    let made = made.await.map_err(|error| caller.failed(error))?;
+    let expires_at = made.expires_at.to_string();
+    let body =
+        |(id, token): (transom_model::id::EnrolmentId, transom_model::secret::Secret)| EnrolmentTokenBody {
+            id: id.to_string(),
+            token: token.expose().to_owned(),
+            expires_at: expires_at.clone(),
+        };
+    Ok((StatusCode::CREATED, Json(List { items: made.tokens.into_iter().map(body).collect(), next: None })))
+}
+
+/// Makes an enrolment token that no device has shown worth nothing (member).
+#[utoipa::path(delete, path = "/api/v1/enrolments/{id}", tag = "addresses", params(("id" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(enrolment): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let revoked = async { app.revoke_enrolment(&caller.0, id(&enrolment, "enrolment")?).await };
+    revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}

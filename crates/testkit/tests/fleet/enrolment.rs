@@ -1,0 +1,144 @@
+//! Enrolment: a token makes one address, for one device, which gets the same answer however often it has to ask.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use transom_model::cloud::{CloudPassword, Verifier};
+use transom_testkit::Api;
+use transom_testkit::api::text;
+use transom_testkit::wait::until;
+use transom_tunnel::{Enrolment, Refusal};
+
+use crate::field::{Address, Field};
+use crate::peer::Peer;
+
+/// A device that has made itself a password.
+struct Device {
+    password: CloudPassword,
+    salt: [u8; 16],
+}
+
+impl Device {
+    fn new(n: u8) -> Self {
+        Self { password: CloudPassword::from_random([n; CloudPassword::RANDOM]), salt: [n; 16] }
+    }
+
+    fn shows(&self, token: &str) -> Enrolment {
+        let Verifier { stored_key, server_key, .. } = self.password.verifier(self.salt);
+        Enrolment { salt: self.salt, stored_key, server_key, token: token.to_owned() }
+    }
+
+    async fn enrol(&self, field: &Field, token: &str) -> Result<String, Refusal> {
+        Peer::enrol(field.server.address(), self.shows(token)).await
+    }
+}
+
+async fn tokens(api: &Api, key: &str, more: Value) -> Vec<(String, String)> {
+    let mut body = json!({ "key": key, "count": 1 });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let made = api.post("/api/v1/enrolments", body).await.done();
+    made["items"].as_array().unwrap().iter().map(|one| (text(one, "id"), text(one, "token"))).collect()
+}
+
+fn why(refused: Result<String, Refusal>) -> String {
+    refused.expect_err("it is refused").detail.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_devices_with_one_token_one_gets_an_address_and_joins_by_its_own_password() {
+    for field in Field::both().await {
+        let (_, token) =
+            tokens(&field.api(), &field.key.id, json!({"allow_groups": ["staff"]})).await.remove(0);
+        let mut asking = JoinSet::new();
+        for n in 0..12 {
+            let (server, device) = (field.server.address(), Device::new(n));
+            let shown = device.shows(&token);
+            asking.spawn(async move { (n, Peer::enrol(server, shown).await) });
+        }
+        let mut enrolled = Vec::new();
+        for (n, asked) in asking.join_all().await {
+            match asked {
+                Ok(address) => enrolled.push((n, address)),
+                Err(refusal) => {
+                    assert_eq!(why(Err(refusal)), "the enrolment token was used by another device");
+                }
+            }
+        }
+        let [(n, name)] = enrolled.try_into().expect("one device");
+        let device = Device::new(n);
+        // An answer that was lost is given again, to the same device only.
+        assert_eq!(device.enrol(&field, &token).await.unwrap(), name);
+        let own = Address { name: name.clone(), password: device.password.expose().to_owned() };
+        let _joined = field.device(&own).await;
+        let shown = field.api().get(&format!("/api/v1/addresses/{name}")).await.done();
+        assert_eq!((&shown["allow_groups"], &shown["online"]), (&json!(["staff"]), &json!(true)));
+        let all = field.api().get("/api/v1/addresses").await.done();
+        assert_eq!(all["items"].as_array().unwrap().len(), 1);
+        let listed = field.api().get(&format!("/api/v1/enrolments?key={}", field.key.id)).await.done();
+        assert_eq!(text(&listed["items"][0], "address"), name);
+        assert!(!listed.to_string().contains(&token));
+        let audit = field.server.api().get("/api/v1/audit").await.done();
+        let of = |action: &str| {
+            let records = audit["items"].as_array().unwrap();
+            records.iter().find(|record| record["action"] == action).unwrap().clone()
+        };
+        assert_eq!(of("enrolment.create")["target"], listed["items"][0]["id"]);
+        let made = of("address.create");
+        assert_eq!((text(&made, "target"), text(&made, "actor")), (name, field.key.id.clone()));
+        let detail = format!("by enrolment {} from 127.0.0.1", text(&listed["items"][0], "id"));
+        assert_eq!(text(&made, "detail"), detail);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_makes_nothing() {
+    let field = Field::set().await;
+    let (api, key) = (field.api(), &field.key.id);
+    assert_eq!(why(Device::new(1).enrol(&field, "guessed").await), "the enrolment token is not valid");
+    // Revoked: by whoever may.
+    let (id, token) = tokens(&api, key, json!({})).await.remove(0);
+    let path = format!("/api/v1/enrolments/{id}");
+    field.server.api().add_project("beta").await;
+    let foreign = field.server.api().with_key(&field.server.api().add_key("beta", "admin").await);
+    assert_eq!(foreign.delete(&path).await.status, 404);
+    api.delete(&path).await.done();
+    assert_eq!(
+        why(Device::new(1).enrol(&field, &token).await),
+        "the enrolment token has expired, or was revoked"
+    );
+    assert_eq!(api.delete(&path).await.status, 404);
+    // Expired.
+    let (_, short) = tokens(&api, key, json!({"ttl_seconds": 1})).await.remove(0);
+    let made = Instant::now();
+    until("its end", || made.elapsed() > Duration::from_millis(1100)).await;
+    assert_eq!(
+        why(Device::new(1).enrol(&field, &short).await),
+        "the enrolment token has expired, or was revoked"
+    );
+    // Its key is revoked.
+    let (_, fresh) = tokens(&api, key, json!({})).await.remove(0);
+    field.server.api().delete(&format!("/api/v1/keys/{key}")).await.done();
+    assert_eq!(why(Device::new(91).enrol(&field, &fresh).await), "the enrolment token is not valid");
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_is_told() {
+    let field = Field::set().await;
+    let (api, key) = (field.api(), &field.key.id);
+    let refusal = async |more: Value| {
+        let mut body = json!({ "key": key, "count": 1 });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        api.post("/api/v1/enrolments", body).await.to_string()
+    };
+    assert_eq!(refusal(json!({"count": 0})).await, "400 invalid: count: must be 1 to 500");
+    assert_eq!(refusal(json!({"count": 501})).await, "400 invalid: count: must be 1 to 500");
+    assert!(refusal(json!({"allow_groups": [""]})).await.starts_with("400 invalid: allow_groups: "));
+    assert!(refusal(json!({"ttl_seconds": 0})).await.starts_with("400 invalid: ttl_seconds: "));
+    let reader = field.server.api().with_key(&field.server.api().add_key("alpha", "reader").await);
+    let refused = reader.post("/api/v1/enrolments", json!({ "key": key, "count": 1 })).await;
+    assert_eq!(refused.to_string(), "403 forbidden: this needs the role member");
+    let none = reader.request(Method::GET, "/api/v1/enrolments").send().await.unwrap();
+    assert_eq!(none.json::<Value>().await.unwrap()["items"], json!([]));
+}
