@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use transom_model::cloud::access::CrossKey;
 use transom_model::endpoint::EndpointPolicy;
 use transom_model::grant::Dialect;
 use transom_store::Store;
@@ -28,6 +29,8 @@ pub struct Config {
     pub grants: Grants,
     /// The OpenStack and Rackspace front door.
     pub openstack: Openstack,
+    /// The VNC Cloud API and its devices.
+    pub cloud: Cloud,
     /// Where instances may be.
     pub endpoints: EndpointPolicy,
     /// Budgets.
@@ -141,6 +144,22 @@ pub struct GrantPolicy {
 impl Default for GrantPolicy {
     fn default() -> Self {
         Self { ttl: HumanDuration(Duration::from_secs(60)), uses: 1 }
+    }
+}
+
+/// The VNC Cloud API and its devices.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cloud {
+    /// Also version 1.0 lists addresses, which the vendor's does not.
+    pub list_in_1_0: bool,
+    /// A listen address that names a connect address of another access key lets it in.
+    pub allow_cross_key_individuals: bool,
+}
+
+impl Cloud {
+    pub(crate) fn cross_key(self) -> CrossKey {
+        if self.allow_cross_key_individuals { CrossKey::AllowIndividuals } else { CrossKey::Deny }
     }
 }
 

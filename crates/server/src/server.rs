@@ -235,6 +235,9 @@ impl Server {
         self.background.cancel();
         self.watching.close();
         self.watching.wait().await;
+        if let Err(error) = self.store.retire_node(self.app.node).await {
+            tracing::warn!(%error, "the other nodes will wait for this one for a minute");
+        }
         self.store.close().await;
     }
 }

@@ -196,6 +196,13 @@ async fn r1_a_change_is_in_force_when_every_living_node_has_looked() {
         assert_eq!(in_force().await, Some(false));
         house.store.note_enforced(two, revision).await.unwrap();
         assert_eq!(in_force().await, Some(true));
+        // A node that stops is not waited for; nor is one that has been silent so long that it has ended everything itself.
+        house.store.change_address(&scope, &address, reach(&[]), Precondition::Any, &audit).await.unwrap();
+        let revision = house.store.revision().await.unwrap();
+        house.store.note_enforced(one, revision).await.unwrap();
+        assert_eq!(in_force().await, Some(false));
+        house.store.retire_node(two).await.unwrap();
+        assert_eq!(in_force().await, Some(true));
         let other = Scope::Key(AccessKeyId::from_random([9; 22]));
         assert_eq!(house.store.address_in_force(&other, &address).await.unwrap(), None);
     }

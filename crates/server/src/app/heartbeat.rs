@@ -10,6 +10,7 @@ use tokio::time::{Interval, timeout};
 use tokio_util::sync::CancellationToken;
 use transom_model::EndReason;
 use transom_store::Store;
+use transom_tunnel::{Fault, Refusal};
 
 use super::{App, watch};
 
@@ -79,5 +80,9 @@ impl App {
             );
         }
         self.live.cut_all(&EndReason::StoreUnavailable.into());
+        // The other nodes no longer wait for this one to enforce what changed.
+        let lost =
+            Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database");
+        self.devices.send_away(&lost);
     }
 }

@@ -26,8 +26,8 @@ impl Relay {
     pub async fn dial(&self, project: ProjectId, address: &CloudAddress) -> Result<Stream, End> {
         let place = self.app.place_for_console(project, address);
         // After the place: what is removed between the two cuts the session.
-        self.app.console_may_reach(project, address).await?;
-        let agent = self.app.devices.listening(address).ok_or(EndReason::DeviceOffline)?;
+        let listener = self.app.console_may_reach(project, address).await?;
+        let agent = self.app.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
         let mut rendezvous = self
             .summon(&agent, GATEWAY)
             .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;

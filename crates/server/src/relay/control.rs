@@ -201,13 +201,13 @@ impl Serving {
         let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
         self.waiting.spawn(async move {
             let asked = async {
-                let listener = app.judge_connection(&member, &peer).await?.address;
+                let mut listener = app.judge_connection(&member, &peer).await?;
                 if wait {
-                    app.devices.wait_for(&listener).await;
+                    app.devices.wait_for(&listener.record.address).await;
                     // It may have taken days: the rule as it is now decides.
-                    app.judge_connection(&member, &peer).await?;
+                    listener = app.judge_connection(&member, &peer).await?;
                 }
-                app.devices.listening(&listener).map(drop).ok_or_else(|| Fault::CloudTargetNotFound.into())
+                app.reached_at(&listener).map(drop).ok_or_else(|| Fault::CloudTargetNotFound.into())
             };
             (call, asked.await)
         });
@@ -227,13 +227,13 @@ impl Serving {
         let app = &self.relay.app;
         let member = self.membership.member().clone();
         let opened = async {
-            let listener = app.judge_connection(&member, peer).await?;
+            let listener = app.judge_connection(&member, peer).await?.record.address;
             // The place comes before the second look, so that a rule changed between the two cuts the session.
-            let place = app.place_for_connector(&member, &listener.address)?;
-            app.judge_connection(&member, peer).await?;
-            let agent = app.devices.listening(&listener.address).ok_or(Fault::CloudTargetNotFound)?;
+            let place = app.place_for_connector(&member, &listener)?;
+            let listener = app.judge_connection(&member, peer).await?;
+            let agent = app.reached_at(&listener).ok_or(Fault::CloudTargetNotFound)?;
             let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
-            Ok::<_, Refusal>((listener, place, rendezvous))
+            Ok::<_, Refusal>((listener.record, place, rendezvous))
         };
         let (listener, place, rendezvous) = match opened.await {
             Ok(opened) => opened,

@@ -1,16 +1,11 @@
 //! Whether an address's version is in force at every node.
 
-use std::time::Duration;
-
 use transom_model::cloud::CloudAddress;
 use transom_model::id::NodeId;
 
 use super::Scope;
 use crate::database::sql;
 use crate::{Result, Store};
-
-/// Nodes say every few seconds that they live. One that has been silent for longer is not waited for.
-const SILENCE: Duration = Duration::from_secs(15);
 
 impl Store {
     /// This node has ended whatever was to end since the revision reached this.
@@ -23,14 +18,21 @@ impl Store {
         .await
     }
 
+    /// This node has ended everything and stops: it is not waited for.
+    pub async fn retire_node(&self, node: NodeId) -> Result<()> {
+        const RETIRE: &str = "UPDATE nodes SET seen_at = 0 WHERE id = $1";
+        self.write(move |db| Box::pin(async move { db.run(sql(RETIRE).bind(node)).await.map(drop) })).await
+    }
+
     /// Whether every living node enforces the address as it is now; `None` where there is no such address.
     ///
+    /// A node that has been silent for [`SILENCE`](Self::SILENCE) has ended its sessions itself and is not waited for.
     /// A new address is in force at once: whoever is asked for it reads it here.
     pub async fn address_in_force(&self, scope: &Scope, address: &CloudAddress) -> Result<Option<bool>> {
         let found =
             sql("SELECT NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.enforced < cloud_addresses.revision \
             AND nodes.seen_at > (SELECT now FROM clock) - ")
-            .push_value("", SILENCE)
+            .push_value("", Self::SILENCE)
             .push_value(") FROM cloud_addresses WHERE address = ", address);
         self.first(scope.push_to(found)).await?.map(|mut row| row.value()).transpose()
     }

@@ -1,9 +1,10 @@
 //! Presence: which node a device is joined at, and how that changes.
 
 use transom_model::access_key::AccessKeyId;
-use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState};
+use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState, Verifier};
 use transom_model::id::{NodeId, ProjectId};
 
+use super::read_verifier;
 use crate::database::{Connection, Row, sql};
 use crate::{Result, Store, StoreError};
 
@@ -65,6 +66,17 @@ impl Store {
     /// Nobody is joined at a node that has been silent for [`SILENCE`](Self::SILENCE). Answers how many there were.
     pub async fn forget_silent_presence(&self) -> Result<u64> {
         self.write(move |db| Box::pin(async move { forget(db, None).await })).await
+    }
+
+    /// The listen addresses that devices are joined under at this node and that may be used, with what their passwords are
+    /// verified by.
+    pub async fn standing_at(&self, node: NodeId) -> Result<Vec<(CloudAddress, Verifier)>> {
+        const STANDING: &str = "SELECT cloud_addresses.address, cloud_addresses.salt, cloud_addresses.iterations, \
+            cloud_addresses.stored_key, cloud_addresses.server_key FROM cloud_addresses \
+            JOIN access_keys ON access_keys.id = cloud_addresses.key_id \
+            WHERE cloud_addresses.node_id = $1 AND cloud_addresses.action = 'listen' AND access_keys.revoked_at IS NULL";
+        let rows = self.all(sql(STANDING).bind(node)).await?;
+        rows.into_iter().map(|mut row| Ok((row.parsed()?, read_verifier(&mut row)?))).collect()
     }
 
     /// A number that rises with every change of presence.

@@ -50,6 +50,16 @@ impl Field {
         self.address(json!({"allowedActions": ["listen"]})).await
     }
 
+    pub(crate) async fn connector(&self) -> Address {
+        self.address(json!({"allowedActions": ["connect"]})).await
+    }
+
+    pub(crate) async fn reset(&self, address: &Address) -> Address {
+        let path = format!("/cloud/1.1/static-address/{}", address.name);
+        let made = self.api().post(&path, Value::Null).await.done();
+        Address { name: address.name.clone(), password: text(&made, "cloudPassword") }
+    }
+
     pub(crate) async fn remove(&self, address: &Address) {
         self.api().delete(&format!("/cloud/1.1/static-address/{}", address.name)).await.done();
     }

@@ -6,3 +6,4 @@ mod enrolment;
 mod field;
 mod peer;
 mod presence;
+mod races;

@@ -9,21 +9,27 @@ use transom_server::app::random;
 use transom_testkit::wait::within;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
-use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, UPGRADE};
+use transom_tunnel::{
+    Binding, CONTROL_PATH, DATA_PATH, Enrolment, Fault, Message, Refusal, Role, TICKET_HEADER, Ticket,
+    UPGRADE,
+};
 
 use crate::field::Address;
 
 /// A control connection that is in.
 pub(crate) struct Peer {
+    server: SocketAddr,
+    role: Role,
     stream: TcpStream,
     inbox: Inbox,
+    calls: u32,
 }
 
 impl Peer {
     pub(crate) async fn join(server: SocketAddr, own: &Address, role: Role) -> Result<Self, Refusal> {
         within("joining", async {
-            let stream = upgraded(server, CONTROL_PATH).await.expect("the server takes it");
-            let mut peer = Self { stream, inbox: Inbox::default() };
+            let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
+            let mut peer = Self { server, role, stream, inbox: Inbox::default(), calls: 0 };
             let Message::Hello { binding: Binding::None, .. } = peer.next().await? else {
                 panic!("no hello")
             };
@@ -79,21 +85,50 @@ impl Peer {
 
     /// As a device that has no address yet: the address that it gets for a token.
     pub(crate) async fn enrol(server: SocketAddr, shown: Enrolment) -> Result<String, Refusal> {
-        let stream = upgraded(server, CONTROL_PATH).await.expect("the server takes it");
-        let mut peer = Self { stream, inbox: Inbox::default() };
+        let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
+        let mut peer = Self { server, role: Role::Agent, stream, inbox: Inbox::default(), calls: 0 };
         let Message::Hello { .. } = peer.next().await? else { panic!("no hello") };
         peer.say(&Message::Enrol(shown)).await;
         let Message::Enrolled(address) = peer.next().await? else { panic!("neither yes nor no") };
         Ok(address)
     }
+
+    /// As a device: the data connection of the next session.
+    pub(crate) async fn called(&mut self) -> TcpStream {
+        loop {
+            if let Message::Dial { ticket, .. } = self.next().await.expect("it is called") {
+                return self.data(&ticket).await.expect("its ticket is valid");
+            }
+        }
+    }
+
+    /// As a viewer's side: asks for a session; the ticket, or why there is none.
+    pub(crate) async fn ask_for(&mut self, peer: &str) -> Result<Ticket, Refusal> {
+        self.calls += 1;
+        let call = self.calls;
+        self.say(&Message::Connect { call, peer: peer.to_owned() }).await;
+        loop {
+            match self.next().await? {
+                Message::Meet { call: met, ticket } if met == call => return Ok(ticket),
+                Message::Failed { call: failed, refusal } if failed == call => return Err(refusal),
+                _ => {}
+            }
+        }
+    }
+
+    /// The data connection of a ticket, where that is still worth something.
+    pub(crate) async fn data(&self, ticket: &Ticket) -> Option<TcpStream> {
+        let shown = ticket.shown_by(self.role);
+        upgraded(self.server, DATA_PATH, &format!("{TICKET_HEADER}: {shown}\r\n")).await
+    }
 }
 
 /// One of the tunnel's paths; none where the server does not switch.
-async fn upgraded(server: SocketAddr, path: &str) -> Option<TcpStream> {
+async fn upgraded(server: SocketAddr, path: &str, header: &str) -> Option<TcpStream> {
     within("an upgrade", async {
         let mut stream = TcpStream::connect(server).await.unwrap();
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: {UPGRADE}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: {UPGRADE}\r\n{header}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut head = Vec::new();

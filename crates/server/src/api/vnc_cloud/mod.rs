@@ -27,7 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use answer::Refusal;
 use operation::Operation;
-use route::Route;
+use route::{Route, Version};
 
 /// The API.
 pub fn router(app: Arc<App>) -> Router {
@@ -62,7 +62,13 @@ async fn answer(app: &App, request: Request) -> Result<Response, Refusal> {
         return Err(Refusal::unavailable());
     }
     let (parts, body) = request.into_parts();
-    let route = Route::read(parts.uri.path())?;
+    let mut route = Route::read(parts.uri.path())?;
+    if route == Route::Collection(Version::V1_0)
+        && app.config().cloud.list_in_1_0
+        && parts.method != Method::POST
+    {
+        route = Route::Collection(Version::V1_1);
+    }
     let operation = Operation::of(route, &parts.method)?;
     let asked = credentials::authenticate(app, &parts, operation.changes()).await?;
     operation.run(app, &asked, &parts, body).await

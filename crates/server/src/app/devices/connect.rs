@@ -1,44 +1,63 @@
 //! Connecting: the access rule, and who is told what.
 
+use std::sync::Arc;
+
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry};
-use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
-use transom_model::cloud::{AddressRecord, CloudAddress};
+use transom_model::cloud::access::{Party, Verdict, judge};
+use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
 use transom_model::end_reason::End;
 use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
 
 use super::Member;
+use super::enforce::gone;
 use super::join::unavailable;
 use crate::app::App;
 use crate::app::error::Result;
 
+/// A listen address that may be reached, as it was when that was decided.
+#[derive(Debug)]
+pub struct Listener {
+    /// The address.
+    pub record: AddressRecord,
+    verifier: Verifier,
+}
+
 impl App {
     /// Whether this connector may reach that address. Of what is not its own key's it learns nothing: an address of
     /// another key, an unknown one and what is no address at all are all not found.
-    pub async fn judge_connection(&self, connector: &Member, peer: &str) -> Result<AddressRecord, Refusal> {
+    pub async fn judge_connection(&self, connector: &Member, peer: &str) -> Result<Listener, Refusal> {
         let Ok(peer) = peer.parse::<CloudAddress>() else { return Err(Fault::CloudTargetNotFound.into()) };
-        let verdict = self.judge_addresses(&connector.address, &peer).await;
-        match verdict.map_err(|error| unavailable(&error))? {
-            (Verdict::Allowed, Some(record)) => Ok(record),
-            (Verdict::Refused, _) => Err(Fault::CloudConnectionRefused.into()),
-            _ => Err(Fault::CloudTargetNotFound.into()),
+        let unavailable = |error| unavailable(&error);
+        let own = self.standing_address(&connector.address).await.map_err(unavailable)?;
+        // A proof is worth what its password is worth now, whether it was heard of here already or not.
+        let Some((own, _)) = own.filter(|(_, verifier)| *verifier == connector.verifier) else {
+            return Err(gone("its password was reset, or the address removed"));
+        };
+        let Some((record, verifier)) = self.standing_address(&peer).await.map_err(unavailable)? else {
+            return Err(Fault::CloudTargetNotFound.into());
+        };
+        match judge(party(&own), party(&record), self.config.cloud.cross_key()) {
+            Verdict::Allowed => Ok(Listener { record, verifier }),
+            Verdict::Refused => Err(Fault::CloudConnectionRefused.into()),
+            Verdict::NotFound => Err(Fault::CloudTargetNotFound.into()),
         }
     }
 
-    /// The verdict on two addresses as they are now.
+    /// The verdict on two addresses as they are now, whoever is joined under them.
     pub(super) async fn judge_addresses(
         &self,
         connector: &CloudAddress,
         listener: &CloudAddress,
-    ) -> Result<(Verdict, Option<AddressRecord>)> {
+    ) -> Result<Verdict> {
         let (connector, listener) =
             (self.standing_address(connector).await?, self.standing_address(listener).await?);
         let (Some((connector, _)), Some((listener, _))) = (connector, listener) else {
-            return Ok((Verdict::NotFound, None));
+            return Ok(Verdict::NotFound);
         };
-        Ok((judge(party(&connector), party(&listener), CrossKey::Deny), Some(listener)))
+        Ok(judge(party(&connector), party(&listener), self.config.cloud.cross_key()))
     }
 
     /// Whether consoles of this project may lead to that address: the grant stands in for the access rule, but the
@@ -47,19 +66,28 @@ impl App {
         &self,
         project: ProjectId,
         address: &CloudAddress,
-    ) -> Result<(), End> {
+    ) -> Result<Listener, End> {
         let found = self.standing_address(address).await.map_err(|error| {
             tracing::warn!(%error, "a cloud address could not be looked up");
             End::from(EndReason::StoreUnavailable)
         })?;
         match found {
-            Some((record, _)) if record.project == project && is_listener(&record) => Ok(()),
+            Some((record, verifier)) if record.project == project && is_listener(&record) => {
+                Ok(Listener { record, verifier })
+            }
             Some(_) => Err(End::new(
                 EndReason::EndpointNotAllowed,
                 "the cloud address is not one of this project that listens",
             )),
             None => Err(End::new(EndReason::DeviceOffline, "there is no such cloud address")),
         }
+    }
+
+    /// Whoever is reached there: joined by the password that the address has now.
+    #[must_use]
+    pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
+        let member = self.devices.listening(&listener.record.address);
+        member.filter(|member| member.verifier == listener.verifier)
     }
 
     /// Writes down that a connector got a session with a device, or did not.

@@ -2,7 +2,11 @@
 //! still be allowed. A password's reset sends the agent away and leaves its sessions alone; what was removed or forbidden
 //! ends them.
 
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::cloud::CloudAddress;
 use transom_model::cloud::access::Verdict;
+use transom_model::grant::Dialect;
+use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
 
 use super::sessions::Viewer;
@@ -11,45 +15,107 @@ use crate::app::App;
 use crate::app::error::Result;
 
 impl App {
-    /// Ends what the store no longer allows.
+    /// Ends what the store no longer allows, and writes that down.
     pub(crate) async fn enforce_devices(&self) -> Result<()> {
+        let mut ended = self.end_members().await?;
+        ended.extend(self.end_sessions().await?);
+        // What ends, ends first.
+        for entry in ended {
+            self.store.audit(&entry).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_members(&self) -> Result<Vec<AuditEntry>> {
         let members: Vec<_> = self.devices.table.lock().members.values().cloned().collect();
+        // One question about all agents: there are many, and few that anything has changed for.
+        let standing =
+            if members.len() > FEW { self.store.standing_at(self.node).await? } else { Vec::new() };
+        let standing: std::collections::HashMap<_, _> = standing.into_iter().collect();
+        let mut ended = Vec::new();
         for member in members {
+            if standing.get(&member.address).is_some_and(|verifier| *verifier == member.verifier) {
+                continue;
+            }
             if let Some(refusal) = self.no_longer_joined(&member).await? {
                 tracing::info!(address = %member.address, %refusal, "a device is sent away");
+                ended.push(entry(
+                    "device.sent-away",
+                    &member.address,
+                    member.project,
+                    refusal.detail.clone(),
+                ));
                 member.order(Order::End(refusal));
             }
         }
+        Ok(ended)
+    }
+
+    async fn end_sessions(&self) -> Result<Vec<AuditEntry>> {
         let sessions: Vec<_> = {
             let table = self.devices.table.lock();
             let entries = table.sessions.values();
             entries.map(|entry| (entry.viewer.clone(), entry.listener.clone(), entry.cut.clone())).collect()
         };
+        let mut ended = Vec::new();
         for (viewer, listener, cut) in sessions {
-            let allowed = match viewer {
-                Viewer::Connector { address, .. } => {
-                    self.judge_addresses(&address, &listener).await?.0 == Verdict::Allowed
+            let (allowed, from, project) = match viewer {
+                Viewer::Connector { address, project, .. } => {
+                    let verdict = self.judge_addresses(&address, &listener).await?;
+                    (verdict == Verdict::Allowed, address.to_string(), project)
                 }
                 Viewer::Gateway(project) => {
                     let standing = self.standing_address(&listener).await?;
-                    standing.is_some_and(|(record, _)| record.project == project)
+                    let allowed = standing.is_some_and(|(record, _)| record.project == project);
+                    (allowed, "a console".to_owned(), project)
                 }
             };
-            if !allowed {
+            if !allowed && !cut.is_cancelled() {
                 tracing::info!(address = %listener, "a device's session is no longer allowed");
+                let detail = format!("from {from}: no longer allowed");
+                ended.push(entry("device.cut", &listener, project, Some(detail)));
                 cut.cancel();
             }
         }
-        Ok(())
+        Ok(ended)
     }
 
     async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
-        let gone = |detail: &str| Some(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
         Ok(match self.standing_address(&member.address).await? {
-            None => gone("the address was removed, or its access key revoked"),
-            Some((_, verifier)) if verifier != member.verifier => gone("its password was reset"),
-            Some((record, _)) if record.reach.action() != member.action() => gone("its action was changed"),
+            None => Some(gone("the address was removed, or its access key revoked")),
+            Some((_, verifier)) if verifier != member.verifier => Some(gone("its password was reset")),
+            Some((record, _)) if record.reach.action() != member.action() => {
+                Some(gone("its action was changed"))
+            }
             Some(_) => None,
         })
+    }
+}
+
+/// Up to here, one by one is as quick.
+const FEW: usize = 8;
+
+/// What was proved is worth nothing any more.
+pub(super) fn gone(detail: &str) -> Refusal {
+    Refusal::from(Fault::CloudAuthenticationFailed).because(detail)
+}
+
+fn entry(
+    action: &'static str,
+    listener: &CloudAddress,
+    project: ProjectId,
+    detail: Option<String>,
+) -> AuditEntry {
+    AuditEntry {
+        request: None,
+        actor: Actor::Transom,
+        dialect: Dialect::VncCloud,
+        action,
+        target: listener.to_string(),
+        outcome: "ok",
+        project: Some(project),
+        grant: None,
+        session: None,
+        detail,
     }
 }

@@ -112,6 +112,7 @@ impl App {
             serial: self.devices.next_serial(),
             role,
             address,
+            project: record.project,
             verifier,
             epoch: AtomicU64::new(0),
             orders,

@@ -20,8 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use transom_model::cloud::{Action, CloudAddress, Verifier};
+use transom_model::id::ProjectId;
 use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
 
+pub use connect::Listener;
 pub(super) use join::unavailable;
 pub use join::{Candidate, Membership};
 pub use presence::{PresenceQuery, PresenceStream, Told};
@@ -79,6 +81,7 @@ pub struct Member {
     serial: u64,
     role: Role,
     address: CloudAddress,
+    project: ProjectId,
     /// What its proof was verified with: after a reset it is worth nothing.
     verifier: Verifier,
     epoch: AtomicU64,
@@ -140,9 +143,15 @@ impl Devices {
 
     /// Takes nobody in any more, and sends all away.
     pub fn close(&self, refusal: &Refusal) {
+        self.table.lock().closing = true;
+        self.send_away(refusal);
+        self.listeners.close();
+    }
+
+    /// Sends all away and ends their sessions.
+    pub(super) fn send_away(&self, refusal: &Refusal) {
         let (members, sessions) = {
-            let mut table = self.table.lock();
-            table.closing = true;
+            let table = self.table.lock();
             let members: Vec<_> = table.members.values().cloned().collect();
             let sessions: Vec<_> = table.sessions.values().map(|entry| entry.cut.clone()).collect();
             (members, sessions)
@@ -153,6 +162,5 @@ impl Devices {
         for cut in sessions {
             cut.cancel();
         }
-        self.listeners.close();
     }
 }

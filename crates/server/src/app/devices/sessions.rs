@@ -15,7 +15,7 @@ use crate::app::App;
 #[derive(Clone, Debug)]
 pub(super) enum Viewer {
     /// A connector, under the access rule.
-    Connector { serial: u64, address: CloudAddress },
+    Connector { serial: u64, address: CloudAddress, project: ProjectId },
     /// The gateway, under a grant of this project.
     Gateway(ProjectId),
 }
@@ -67,7 +67,11 @@ impl App {
         if self.devices.table.lock().sessions.values().any(has_one) {
             return Err(Fault::PeerBusy.into());
         }
-        let viewer = Viewer::Connector { serial: connector.serial, address: connector.address.clone() };
+        let viewer = Viewer::Connector {
+            serial: connector.serial,
+            address: connector.address.clone(),
+            project: connector.project,
+        };
         Ok(self.place(viewer, listener))
     }
 
