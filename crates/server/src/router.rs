@@ -14,11 +14,11 @@ use transom_model::secret::Secret;
 
 use crate::api;
 use crate::app::App;
-use crate::app::caller::Proof;
+use crate::app::caller::{Attempt, Proof};
 use crate::app::metrics::Now;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
-use crate::http::{with_host, with_request_id};
+use crate::http::{Id, with_host, with_request_id};
 use crate::relay::{self, Relay};
 use crate::web;
 
@@ -64,10 +64,12 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 }
 
 /// For Prometheus on this machine, or with the operator's token.
-async fn metrics(State(app): State<Arc<App>>, source: Source, headers: HeaderMap) -> Response {
+async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: HeaderMap) -> Response {
     // What an undeclared proxy on this machine hands on is not asked by this machine.
     let from_here = source.address.is_loopback() && !headers.contains_key("x-forwarded-for");
-    if !from_here && !shows_operator_token(&app, source, &headers).await {
+    if !from_here
+        && !shows_operator_token(&app, Attempt { source: source.address, request: &id.0 }, &headers).await
+    {
         return (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
@@ -81,8 +83,8 @@ async fn metrics(State(app): State<Arc<App>>, source: Source, headers: HeaderMap
         .into_response()
 }
 
-async fn shows_operator_token(app: &App, source: Source, headers: &HeaderMap) -> bool {
+async fn shows_operator_token(app: &App, attempt: Attempt<'_>, headers: &HeaderMap) -> bool {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-    app.authenticate(&Proof::Token(Secret::new(token)), source.address).await.is_ok()
+    app.authenticate(&Proof::Token(Secret::new(token)), attempt).await.is_ok()
 }

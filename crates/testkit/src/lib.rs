@@ -31,7 +31,7 @@ pub mod forward_proxy;
 pub mod instance;
 #[cfg(feature = "front-door")]
 pub mod interceptor;
-#[cfg(feature = "front-door")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod log;
 pub mod postgres;
 #[cfg(feature = "components")]

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
-use transom_model::id::ProjectId;
+use transom_model::id::{ProjectId, RequestId};
 use transom_model::secret::Secret;
 use transom_model::{EndReason, Timestamp};
 
@@ -100,13 +100,32 @@ pub enum Proof {
     KeySecret(String, Secret),
 }
 
+impl Proof {
+    /// The key's id, as it was sent.
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) => None,
+            Self::KeySecret(id, _) => Some(id),
+        }
+    }
+}
+
+/// A call whose caller has proved nothing yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// Its id, by which whoever was refused asks the operator why.
+    pub request: &'a RequestId,
+}
+
 impl App {
     /// Tells who calls. A correct proof is never delayed by somebody else's wrong ones.
-    pub async fn authenticate(&self, proof: &Proof, source: IpAddr) -> Result<Caller> {
-        match self.recognise(proof).await {
-            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+    pub async fn authenticate(&self, proof: &Proof, attempt: Attempt<'_>) -> Result<Caller> {
+        self.recognise(proof).await.map_err(|error| match error {
+            Error::Unauthenticated(_) => self.failed_proof(attempt, proof.key(), error),
             other => other,
-        }
+        })
     }
 
     /// Tells who calls, for somebody who has proved it before: a failure is no attempt to guess.
@@ -123,28 +142,37 @@ impl App {
         &self,
         id: &str,
         proves: impl Fn(&Secret) -> bool + Send,
-        source: IpAddr,
+        attempt: Attempt<'_>,
     ) -> Result<Caller> {
-        match self.key_caller(id, proves).await {
-            Err(Error::Unauthenticated(why)) => Err(self.failed_attempt(source, Error::Unauthenticated(why))),
+        self.key_caller(id, proves).await.map_err(|error| match error {
+            Error::Unauthenticated(_) => self.failed_proof(attempt, Some(id), error),
             other => other,
+        })
+    }
+
+    /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
+    /// too many.
+    pub(crate) fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
+        if self.repetition.is_news_of(attempt.source) {
+            // What is no key's id may be its secret, typed into the wrong field.
+            let key = key.and_then(|key| key.parse::<AccessKeyId>().ok()).map(tracing::field::display);
+            let Attempt { source, request } = attempt;
+            tracing::warn!(%request, key, %source, %error, "an authentication failed");
         }
+        self.failed_attempt(attempt.source, error)
     }
 
     /// Counts a failed attempt: the error itself, or that there were too many.
     pub(crate) fn failed_attempt(&self, source: IpAddr, error: Error) -> Error {
         self.metrics.failed_authentications.inc();
-        if self.repetition.is_news_of(source) {
-            tracing::warn!(%source, %error, "an authentication failed");
-        }
         if self.failures.allows(source) { error } else { Error::RateLimited }
     }
 
     /// Counts an error that tells of a guessed token or ticket; every other one passes as it is.
-    pub(crate) fn guarded(&self, source: IpAddr, error: Error) -> Error {
+    pub(crate) fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
         match &error {
             Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
-                self.failed_attempt(source, error)
+                self.failed_proof(attempt, None, error)
             }
             _ => error,
         }

@@ -16,6 +16,7 @@ use transom_store::{
     Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
 };
 
+use super::caller::Attempt;
 use super::error::{Error, Result};
 use super::live::LiveSession;
 use super::settlement::{How, Settlement};
@@ -172,10 +173,10 @@ impl App {
     }
 
     /// Whether a console URL's token would open something now, here or in an existing cloud; nothing is used up.
-    pub async fn opens_console(&self, token: &str, source: IpAddr) -> Result<()> {
+    pub async fn opens_console(&self, token: &str, attempt: Attempt<'_>) -> Result<()> {
         match self.console_behind(token).await {
             Err(Error::End(end)) if end.reason == EndReason::TokenUnknown => {
-                let known = self.is_foreign_console(token, source).await?;
+                let known = self.is_foreign_console(token, attempt).await?;
                 if known { Ok(()) } else { Err(end.into()) }
             }
             found => found.map(drop),
@@ -381,7 +382,7 @@ impl App {
         resumable: bool,
         request: &RequestId,
     ) -> Result<Claim> {
-        let claimed = match self.place_of(&mut target, located).await {
+        let claimed = match self.place_of(&mut target, located, request).await {
             Ok(place) => {
                 let grant = &target.grant;
                 let live = self.live.register(target.hold, grant.id, grant.key.clone());

@@ -15,6 +15,7 @@ use transom_model::id::RequestId;
 use super::link::Link;
 use super::session;
 use super::websocket::upgrade::{Upgrade, UpgradeError};
+use crate::app::caller::Attempt;
 use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
@@ -124,7 +125,7 @@ impl Gateway {
             Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, source.address, request).await,
             Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor, request).await,
         };
-        claimed.map_err(|error| self.app.guarded(source.address, error))
+        claimed.map_err(|error| self.app.guarded(Attempt { source: source.address, request }, error))
     }
 
     /// Whether a page of this origin may open consoles: our own, and those of the configuration.

@@ -14,6 +14,7 @@ use transom_model::secret::Secret;
 
 use super::{SESSION_PATH, Web};
 use crate::app::Error;
+use crate::app::caller::Attempt;
 use crate::app::console::Exchanged;
 use crate::gateway::entrance::is_allowed;
 use crate::http::Id;
@@ -57,7 +58,10 @@ pub(super) async fn exchange(
 ) -> Response {
     match answer(&web, &id, source, &headers, &body).await {
         Ok(exchanged) => show(&exchanged),
-        Err(error) => Failure::new(web.app.guarded(source.address, error), &id.0).into_response(),
+        Err(error) => {
+            let attempt = Attempt { source: source.address, request: &id.0 };
+            Failure::new(web.app.guarded(attempt, error), &id.0).into_response()
+        }
     }
 }
 

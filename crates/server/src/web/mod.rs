@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
 
+use crate::app::caller::Attempt;
 use crate::app::{App, Error};
 use crate::gateway::entrance::Gateway;
 use crate::gateway::websocket::upgrade::is_upgrade;
@@ -66,12 +67,9 @@ async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Resp
     let Some(token) = token_in(uri.query().unwrap_or_default()) else {
         return StatusCode::OK.into_response();
     };
-    match web
-        .app
-        .opens_console(&token, source.address)
-        .await
-        .map_err(|error| web.app.guarded(source.address, error))
-    {
+    let attempt = Attempt { source: source.address, request: &id.0 };
+    let opens = web.app.opens_console(&token, attempt).await;
+    match opens.map_err(|error| web.app.guarded(attempt, error)) {
         Ok(()) => StatusCode::OK.into_response(),
         Err(Error::End(end)) if end.reason.http_status() < 500 => StatusCode::UNAUTHORIZED.into_response(),
         Err(error) => Failure::new(error, &id.0).into_response(),

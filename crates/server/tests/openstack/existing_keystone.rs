@@ -7,7 +7,7 @@ use transom_server::Tls;
 use transom_server::app::AuditQuery;
 use transom_server::config::Config;
 
-use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer};
+use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer, operator};
 
 /// A Transom in front of this Keystone, with more at the beginning of its configuration and more of `[openstack]`.
 async fn in_front_of(keystone: &House, more: &str, openstack: &str) -> House {
@@ -100,11 +100,31 @@ async fn a_token_is_worth_what_its_roles_and_its_project_are() {
     // A name is worth nothing outside the domain of the configuration.
     let elsewhere = in_front_of(&keystone, "", "keystone_domain = \"another\"").await;
     assert_eq!(ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await.status, 403);
-    let own = keystone.server.app().project(&crate::house::operator(), PROJECT).await.unwrap().id;
-    let call = crate::house::operator();
+    let own = keystone.server.app().project(&operator(), PROJECT).await.unwrap().id;
+    let call = operator();
     elsewhere.server.app().create_project(&call, &own.to_string().parse().unwrap()).await.unwrap();
     let mapped = ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await;
     assert_eq!(mapped.body, json!({"servers": []}), "the project is named after its id there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_project_is_not_here_is_refused_by_name_and_the_log_says_what_to_make() {
+    let log = transom_testkit::log::capture();
+    let keystone = House::start().await;
+    let front = in_front_of(&keystone, "", "keystone_domain = \"another\"").await;
+    let token = log_in(&keystone, &keystone.member).await;
+    for (method, path, body, policy) in [
+        (Method::GET, "/v2.1/servers", None, "os_compute_api:servers:index"),
+        (Method::POST, ACTION, novnc(), "os_compute_api:os-remote-consoles"),
+    ] {
+        let refused = ask(&front, method, path, &token, body).await;
+        let expected = format!("Policy doesn't allow {policy} to be performed.");
+        assert_eq!(refused.body, json!({"forbidden": {"code": 403, "message": expected}}));
+        let (id, text) = (refused.header("x-compute-request-id"), log.text());
+        let told = text.lines().find(|line| line.contains("WARN") && line.contains(id)).unwrap();
+        assert!(told.contains("project_name=\"lab\""), "{told}");
+        assert!(told.contains("transom project add NAME"), "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,17 @@
-//! What became of a URL: found by the request id that its caller was given, and by the grant's.
+//! What became of a URL, or why there was none: found by the request id that its caller was given, and by the grant's.
 
 use std::str::FromStr as _;
 
+use reqwest::Method;
+use serde_json::json;
+use transom_model::access_key::Role;
 use transom_model::id::RequestId;
 use transom_model::session::SessionState;
 use transom_server::app::AuditQuery;
 
-use crate::house::{House, RUNNING, operator};
+use transom_testkit::log;
+
+use crate::house::{Answer, House, RUNNING, answer, operator};
 use crate::viewer::Viewer;
 
 #[tokio::test]
@@ -40,4 +45,54 @@ async fn the_audit_tells_dialect_key_project_instance_and_what_became_of_it() {
         ("session.end", "session-killed"),
     ];
     assert_eq!(told, expected);
+}
+
+/// The one line of the log that bears the request id of this answer.
+fn line(log: &log::Log, answer: &Answer) -> String {
+    let id = answer.header("x-request-id").to_owned();
+    let text = log.text();
+    let found: Vec<_> = text.lines().filter(|line| line.contains("WARN") && line.contains(&id)).collect();
+    let [line] = found[..] else { panic!("{found:?}") };
+    line.to_owned()
+}
+
+#[tokio::test]
+async fn a_refused_callers_request_id_finds_the_reason_in_the_log() {
+    let log = log::capture();
+    let house = House::start().await;
+    let member = &house.member;
+    let servers = |id: &str, secret: &str| {
+        answer(house.request(Method::GET, "/v2.1/servers").basic_auth(id, Some(secret)))
+    };
+    let wrong = servers(&member.id, "wrong").await;
+    assert_eq!(wrong.status, 401);
+    let told = line(&log, &wrong);
+    assert!(told.contains(&format!("key={}", member.id)), "{told}");
+    assert!(told.contains("error=the access key or its secret is not valid"), "{told}");
+    // What is no id may be the secret itself.
+    let swapped = servers(&member.secret, &member.id).await;
+    let told = line(&log, &swapped);
+    assert!(!told.contains("key=") && !log.text().contains(&member.secret), "{told}");
+
+    let auth = json!({"auth": {
+        "identity": {"methods": ["password"], "password": {"user": {
+            "name": member.id, "domain": {"id": "default"}, "password": member.secret}}},
+        "scope": {"project": {"name": "other", "domain": {"id": "default"}}},
+    }});
+    let elsewhere = answer(house.request(Method::POST, "/v3/auth/tokens").json(&auth)).await;
+    assert_eq!(elsewhere.status, 401);
+    let told = line(&log, &elsewhere);
+    assert!(told.contains(&format!("key={}", member.id)), "{told}");
+    assert!(told.contains("error=the access key is not of the project that was asked for"), "{told}");
+}
+
+#[tokio::test]
+async fn every_refused_role_names_the_policy() {
+    let house = House::start().await;
+    let reader = house.key(crate::house::PROJECT, Role::Reader).await;
+    let asked = house.request(Method::POST, "/v2.1/servers/web-1/action");
+    let asked = asked.json(&json!({"os-getVNCConsole": {"type": "novnc"}}));
+    let refused = answer(asked.basic_auth(&reader.id, Some(&reader.secret))).await;
+    let expected = "Policy doesn't allow os_compute_api:os-remote-consoles to be performed.";
+    assert_eq!(refused.body, json!({"forbidden": {"code": 403, "message": expected}}));
 }

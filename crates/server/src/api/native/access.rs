@@ -12,7 +12,7 @@ use transom_model::access_key::AccessKeyId;
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
-use crate::app::caller::Proof;
+use crate::app::caller::{Attempt, Proof};
 use crate::app::{App, Call, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
@@ -36,7 +36,8 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Ok(Id(request)) = Id::from_request_parts(parts, app).await;
         let Ok(source) = Source::from_request_parts(parts, app).await;
         let proof = proof(&parts.headers).map_err(|error| Failure::new(error, &request))?;
-        match app.authenticate(&proof, source.address).await {
+        let attempt = Attempt { source: source.address, request: &request };
+        match app.authenticate(&proof, attempt).await {
             Ok(caller) => Ok(Self(Call { caller, request })),
             Err(error) => Err(Failure::new(error, &request)),
         }

@@ -14,16 +14,16 @@ use crate::app::{Call, Error};
 /// The header that carries a token.
 pub(super) const AUTH_TOKEN: &str = "x-auth-token";
 
-/// Tells who calls.
-pub(super) async fn caller(asked: &Asked<'_>) -> Result<Call, Fault> {
-    let about = About { policy: "", server: "", operation: "" };
+/// Tells who calls, for a call that this policy decides about.
+pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Call, Fault> {
+    let about = About { policy, server: "", operation: "" };
     let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
     identify(asked, &proof).await.map_err(|error| Fault::of(error, about))
 }
 
 /// Tells whose proof this is.
 pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
-    let caller = asked.app.authenticate_or_ask(proof, asked.source.address).await?;
+    let caller = asked.app.authenticate_or_ask(proof, asked.attempt()).await?;
     Ok(Call { caller, request: asked.request.clone() })
 }
 

@@ -27,6 +27,7 @@ use http::{HeaderName, HeaderValue, Method};
 use transom_model::id::RequestId;
 
 use super::is_below;
+use crate::app::caller::Attempt;
 use crate::app::{App, random};
 use crate::http::source::Source;
 use fault::{Fault, Style};
@@ -74,6 +75,12 @@ struct Asked<'a> {
     headers: http::HeaderMap,
     source: Source,
     request: RequestId,
+}
+
+impl Asked<'_> {
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt { source: self.source.address, request: &self.request }
+    }
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -11,7 +11,7 @@ use transom_model::grant::Dialect;
 use transom_model::secret::Secret;
 
 use super::answer::Refusal;
-use crate::app::caller::Proof;
+use crate::app::caller::{Attempt, Proof};
 use crate::app::cloud_addresses::AddressCall;
 use crate::app::{App, Call};
 use crate::http::Id;
@@ -31,7 +31,7 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     let Ok(Id(request)) = Id::from_request_parts(&mut parts, &()).await;
     let Ok(source) = Source::from_request_parts(&mut parts, &()).await;
     let proof = Proof::KeySecret(key.to_string(), secret);
-    let caller = app.authenticate(&proof, source.address).await?;
+    let caller = app.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
     if changes {
         caller.need(Role::Member)?;
     }

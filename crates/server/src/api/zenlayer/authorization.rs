@@ -7,9 +7,8 @@ use transom_model::secret::Secret;
 use super::fault::{Code, Fault};
 use super::operation::only;
 use super::signature::Signed;
-use crate::app::caller::Proof;
+use crate::app::caller::{Attempt, Proof};
 use crate::app::{App, Caller, Error};
-use crate::http::source::Source;
 
 /// How far a caller's clock may be off, in seconds; 300 itself passes.
 const SKEW: u64 = 300;
@@ -60,7 +59,7 @@ impl Authorization {
     pub(super) async fn caller(
         &self,
         app: &App,
-        source: Source,
+        attempt: Attempt<'_>,
         method: &str,
         body: &[u8],
     ) -> Result<Caller, Fault> {
@@ -68,11 +67,11 @@ impl Authorization {
             Self::Signed(signed) => {
                 let texts = signed.texts(method, body);
                 let proves = |secret: &Secret| signed.is_by(secret, &texts);
-                Ok(app.authenticate_by(&signed.key, proves, source.address).await?)
+                Ok(app.authenticate_by(&signed.key, proves, attempt).await?)
             }
             Self::Bearer(token) => {
                 let proof = Proof::Token(token.clone());
-                app.authenticate(&proof, source.address).await.map_err(|error| match error {
+                app.authenticate(&proof, attempt).await.map_err(|error| match error {
                     Error::Unauthenticated(_) => {
                         Fault::new(Code::InvalidAuthorization, "The bearer token is not valid, or no longer.")
                     }

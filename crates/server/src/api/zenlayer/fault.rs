@@ -101,7 +101,9 @@ impl Fault {
             Some(Error::Unavailable(cause)) => {
                 tracing::warn!(%request, error = %cause, "the store is unavailable");
             }
-            _ => tracing::info!(%request, code = code.word(), %message, "a call to /api/v2 was refused"),
+            _ => {
+                tracing::info!(%request, code = code.word(), error = &*message, "a call to /api/v2 was refused")
+            }
         }
         let body = Body { request, code: code.word(), message: &message };
         let mut response = (status, Json(body)).into_response();

@@ -33,6 +33,7 @@ use transom_model::id::RequestId;
 use transom_model::project::Project;
 
 use super::is_below;
+use crate::app::caller::Attempt;
 use crate::app::{App, Call, random};
 use crate::http::source::Source;
 use crate::http::{Id, body};
@@ -111,7 +112,8 @@ impl Door {
         let authorization = Authorization::read(parts)?;
         authorization.check_time(jiff::Timestamp::now().as_second())?;
         let body = body?;
-        let caller = authorization.caller(&self.app, source, parts.method.as_str(), &body).await?;
+        let attempt = Attempt { source: source.address, request: &id.0 };
+        let caller = authorization.caller(&self.app, attempt, parts.method.as_str(), &body).await?;
         let call = Call { caller, request: id.0.clone() };
         let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
         tracing::debug!(request = %call.request, ?operation, "a call to /api/v2");

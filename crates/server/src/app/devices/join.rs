@@ -91,6 +91,9 @@ impl App {
     }
 
     pub(in crate::app) fn failed_join(&self, source: IpAddr) -> Refusal {
+        if self.repetition.is_news_of(source) {
+            tracing::warn!(%source, "a device's or a viewer's proof of its address failed");
+        }
         match self.failed_attempt(source, Error::Unauthenticated("")) {
             Error::RateLimited => Refusal {
                 retry: Retry::After(TOO_MANY),

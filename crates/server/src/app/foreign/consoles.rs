@@ -1,6 +1,5 @@
 //! Consoles: a token that is not ours becomes a grant while the existing Nova knows it, and leads where that Nova says.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use transom_model::project::ProjectName;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{ConsoleTarget, ForeignGrant, StoreError, TokenStanding};
 
+use crate::app::caller::Attempt;
 use crate::app::console::{Place, Visitor};
 use crate::app::error::{Error, Result};
 use crate::app::metrics::Lookup;
@@ -63,7 +63,10 @@ impl App {
         visitor: Visitor,
         request: &RequestId,
     ) -> Result<Option<(TokenDigest, Located)>> {
-        let Some(located) = self.look_up_console(token, visitor.address).await? else { return Ok(None) };
+        let Some(located) = self.look_up_console(token, Attempt { source: visitor.address, request }).await?
+        else {
+            return Ok(None);
+        };
         let name = self.foreign_project_name()?;
         let project = self.store.project_named(&name).await?.ok_or(Error::NotFound("project"))?.id;
         let id = GrantId(random::ordered_uuid());
@@ -100,8 +103,8 @@ impl App {
     }
 
     /// Whether a console token that is not ours would open something now. Nothing is used up.
-    pub(in crate::app) async fn is_foreign_console(&self, token: &str, source: IpAddr) -> Result<bool> {
-        if self.look_up_console(token, source).await?.is_none() {
+    pub(in crate::app) async fn is_foreign_console(&self, token: &str, attempt: Attempt<'_>) -> Result<bool> {
+        if self.look_up_console(token, attempt).await?.is_none() {
             return Ok(false);
         }
         let standing = self.store.token_standing(self.foreign_digest(token)).await?;
@@ -121,6 +124,7 @@ impl App {
         &self,
         target: &mut ConsoleTarget,
         located: Option<Located>,
+        request: &RequestId,
     ) -> Result<Place> {
         if let Some(instance) = target.instance.take() {
             return Ok(Place { instance, access_path: None });
@@ -128,7 +132,7 @@ impl App {
         let grant = &target.grant;
         let located = match located {
             Some(located) => located,
-            None => self.locate_again(grant).await?,
+            None => self.locate_again(grant, request).await?,
         };
         let host = if located.host.contains(':') { format!("[{}]", located.host) } else { located.host };
         let endpoint = format!("vnc://{host}:{}", located.port).parse::<Endpoint>().map_err(|error| {
@@ -172,24 +176,24 @@ impl App {
         name.parse().map_err(|error| Error::invalid("openstack.nova_project", error))
     }
 
-    async fn look_up_console(&self, token: &str, source: IpAddr) -> Result<Option<Located>> {
+    async fn look_up_console(&self, token: &str, attempt: Attempt<'_>) -> Result<Option<Located>> {
         match &self.upstream {
             Some(upstream) if upstream.resolves(token) => {
                 let token = Secret::new(token);
-                self.guarded_lookup(Lookup::ConsoleToken, source, upstream.locate(&token)).await
+                self.guarded_lookup(Lookup::ConsoleToken, attempt, upstream.locate(&token)).await
             }
             _ => Ok(None),
         }
     }
 
     /// The page of a foreign console comes back, or opens its WebSocket.
-    async fn locate_again(&self, grant: &Grant) -> Result<Located> {
+    async fn locate_again(&self, grant: &Grant, request: &RequestId) -> Result<Located> {
         let (Some(upstream), Some(sealed)) = (&self.upstream, &grant.foreign) else {
             return Err(End::from(EndReason::InstanceRemoved).into());
         };
         let token = self.vault.open(Purpose::ForeignToken, &grant.id.to_string(), sealed);
         let token = token.map_err(Error::internal)?;
-        match self.counted(Lookup::ConsoleToken, upstream.locate(&token).await)? {
+        match self.counted(Lookup::ConsoleToken, request, upstream.locate(&token).await)? {
             Some(located) => Ok(located),
             None => Err(End::from(EndReason::TokenExpired).into()),
         }

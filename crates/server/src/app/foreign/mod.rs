@@ -3,13 +3,13 @@
 mod consoles;
 mod guests;
 
-use std::net::IpAddr;
-
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+use transom_model::id::RequestId;
 use transom_model::project::ProjectName;
 
 use super::App;
+use super::caller::Attempt;
 use super::error::{Error, Result};
 use super::metrics::Lookup;
 use crate::upstream::{Fault, Upstream};
@@ -29,22 +29,27 @@ impl App {
     async fn guarded_lookup<T>(
         &self,
         what: Lookup,
-        source: IpAddr,
+        attempt: Attempt<'_>,
         lookup: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Option<T>> {
         // Paid in advance, so that many at once are counted as well; who shows a good token gets it back.
-        if !self.misses.take(source) {
+        if !self.misses.take(attempt.source) {
             self.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
         }
-        let found = self.counted(what, lookup.await);
+        let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {
-            self.misses.give_back(source);
+            self.misses.give_back(attempt.source);
         }
         found
     }
 
-    fn counted<T>(&self, what: Lookup, looked_up: Result<T, Fault>) -> Result<Option<T>> {
+    fn counted<T>(
+        &self,
+        what: Lookup,
+        request: &RequestId,
+        looked_up: Result<T, Fault>,
+    ) -> Result<Option<T>> {
         match looked_up {
             Ok(found) => {
                 self.metrics.lookup(what, "known");
@@ -56,7 +61,7 @@ impl App {
             }
             Err(Fault::Unavailable(cause)) => {
                 self.metrics.lookup(what, "failed");
-                tracing::warn!(cause, "the existing cloud could not be asked");
+                tracing::warn!(%request, error = cause, "the existing cloud could not be asked");
                 Err(End::from(EndReason::CloudUnavailable).into())
             }
         }

@@ -46,8 +46,20 @@ enum Resource<'a> {
     ConsoleToken(&'a str),
 }
 
-const NO_POLICY: About<'static> =
-    About { policy: "os_compute_api:servers:index", server: "", operation: "show" };
+impl Resource<'_> {
+    /// Upstream's policy that decides who may; flavors have none there, being everybody's.
+    fn policy(self) -> &'static str {
+        match self {
+            Self::Servers { detail: false } | Self::Flavors { .. } | Self::Flavor(_) => {
+                "os_compute_api:servers:index"
+            }
+            Self::Servers { detail: true } => "os_compute_api:servers:detail",
+            Self::Server(_) => "os_compute_api:servers:show",
+            Self::Action(_) | Self::RemoteConsoles(_) => "os_compute_api:os-remote-consoles",
+            Self::ConsoleToken(_) => "os_compute_api:os-console-auth-tokens",
+        }
+    }
+}
 
 /// Answers a call.
 pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<Response, Fault> {
@@ -63,7 +75,9 @@ pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<
         (_, []) => return versions::one(asked),
         _ => {}
     }
-    let call = access::caller(asked).await?;
+    let named = named(&segments);
+    let policy = named.map_or("os_compute_api:servers:index", |(_, resource)| resource.policy());
+    let call = access::caller(asked, policy).await?;
     let microversion = match asked.place.version {
         Version::V21 => Microversion::read(&asked.headers)?,
         // Rackspace has none: what a client says of them is not looked at.
@@ -87,13 +101,9 @@ async fn route(
     body: axum::body::Body,
 ) -> Result<Response, Fault> {
     let segments = asked.place.segments();
-    let (project, resource) = match (find(&segments), segments.as_slice()) {
-        (Some(resource), _) => (None, resource),
-        (None, [project, rest @ ..]) => (Some(*project), find(rest).ok_or_else(Fault::not_found)?),
-        (None, []) => return Err(Fault::not_found()),
-    };
+    let (project, resource) = named(&segments).ok_or_else(Fault::not_found)?;
     let named = project.map(str::to_owned);
-    let project = project_of(asked, &call, project).await?;
+    let project = project_of(asked, &call, project, resource.policy()).await?;
     let visit = Visit { asked, call, project, named, microversion };
     let (get, post) = (asked.method == Method::GET, asked.method == Method::POST);
     match resource {
@@ -107,6 +117,15 @@ async fn route(
         Resource::ConsoleToken(token) if get => console_tokens::show(&visit, token).await,
         Resource::Action(_) | Resource::RemoteConsoles(_) => Err(Fault::bad_method("POST")),
         _ => Err(Fault::bad_method("GET, HEAD")),
+    }
+}
+
+/// What the path names, and of which project where it says so.
+fn named<'a>(segments: &[&'a str]) -> Option<(Option<&'a str>, Resource<'a>)> {
+    match (find(segments), segments) {
+        (Some(resource), _) => Some((None, resource)),
+        (None, [project, rest @ ..]) => find(rest).map(|resource| (Some(*project), resource)),
+        (None, []) => None,
     }
 }
 
@@ -126,7 +145,12 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
 }
 
 /// The project that a call is for: the path's, which must be the key's own, or that of the key.
-async fn project_of(asked: &Asked<'_>, call: &Call, named: Option<&str>) -> Result<String, Fault> {
+async fn project_of(
+    asked: &Asked<'_>,
+    call: &Call,
+    named: Option<&str>,
+    policy: &'static str,
+) -> Result<String, Fault> {
     let own = call.caller.project();
     // A guest's catalogue holds the project's id in its own cloud.
     let named = match &call.caller {
@@ -143,7 +167,7 @@ async fn project_of(asked: &Asked<'_>, call: &Call, named: Option<&str>) -> Resu
             (Err(Error::NotFound(_)), Some(own)) => Err(Fault::bad_request(format!(
                 "Malformed request URL: URL's project_id '{named}' doesn't match Context's project_id '{own}'"
             ))),
-            (Err(error), _) => Err(Fault::of(error, NO_POLICY)),
+            (Err(error), _) => Err(Fault::of(error, About { policy, server: "", operation: "show" })),
         },
     }
 }

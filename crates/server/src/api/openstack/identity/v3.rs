@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::VARY;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
-use transom_model::access_key::Role;
+use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::api_token::ApiToken;
 use transom_model::grant::Dialect;
 use transom_model::project::Project;
@@ -19,6 +19,8 @@ use crate::app::caller::Proof;
 use crate::app::{Call, Error, Page};
 
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
+/// For the log alone: the caller is told what Keystone tells it.
+const NOT_ITS_PROJECT: &str = "the access key is not of the project that was asked for";
 const ABOUT: About<'static> = About { policy: "identity:validate_token", server: "", operation: "show" };
 
 /// `POST /v3/auth/tokens`
@@ -52,7 +54,7 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
 
 /// `GET` and `HEAD /v3/auth/tokens`
 pub(super) async fn show(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked).await?;
+    let call = access::caller(asked, ABOUT.policy).await?;
     let subject = subject(asked)?;
     let found = asked.app.token(&call, subject.expose()).await.map_err(of_subject)?;
     let project = project_of(asked, &call, Some(found.key.project.to_string())).await?;
@@ -61,7 +63,7 @@ pub(super) async fn show(asked: &Asked<'_>) -> Result<Response, Fault> {
 
 /// `DELETE /v3/auth/tokens`
 pub(super) async fn revoke(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked).await?;
+    let call = access::caller(asked, ABOUT.policy).await?;
     let subject = subject(asked)?;
     let revoked = asked.app.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
     revoked.map_err(of_subject)?;
@@ -70,7 +72,7 @@ pub(super) async fn revoke(asked: &Asked<'_>) -> Result<Response, Fault> {
 
 /// `GET /v3/auth/projects`
 pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked).await?;
+    let call = access::caller(asked, ABOUT.policy).await?;
     let found = asked.app.projects(&call, Page::first(Page::MAX)).await;
     let found = found.map_err(|error| Fault::of(error, ABOUT))?;
     let link = |path: &str| format!("{}{}{path}", base(asked), asked.place.root);
@@ -90,7 +92,7 @@ pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
 
 /// `GET /v3/auth/catalog`
 pub(super) async fn catalog(asked: &Asked<'_>) -> Result<Response, Fault> {
-    access::caller(asked).await?;
+    access::caller(asked, ABOUT.policy).await?;
     let itself = format!("{}{}/auth/catalog", base(asked), asked.place.root);
     let links = json!({ "self": itself, "previous": null, "next": null });
     Ok(answer(StatusCode::OK, &json!({ "catalog": services::v3(asked.app), "links": links })))
@@ -105,7 +107,13 @@ pub(super) async fn project_of(
     let own = call.caller.project().map(|own| own.to_string());
     let wanted = wanted.or(own).ok_or_else(Fault::unauthorized)?;
     asked.app.project(call, &wanted).await.map_err(|error| match error {
-        Error::NotFound(_) => Fault::unauthorized(),
+        Error::NotFound(_) => {
+            let key = call.caller.key().map(AccessKeyId::as_str);
+            Fault::of(
+                asked.app.failed_proof(asked.attempt(), key, Error::Unauthenticated(NOT_ITS_PROJECT)),
+                ABOUT,
+            )
+        }
         other => Fault::of(other, ABOUT),
     })
 }
