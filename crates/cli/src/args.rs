@@ -83,7 +83,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// What console URLs begin with, such as https://console.example.com.
-    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = web_url)]
+    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = transom_server::config::public_url)]
     pub(crate) public_url: Option<url::Url>,
     /// Certificate chain, PEM; read again when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "self_signed")]

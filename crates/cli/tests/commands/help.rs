@@ -221,7 +221,13 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "serve --public-url console.example.com"), @r"
-    error: invalid value 'console.example.com' for '--public-url <URL>': a URL begins with https:// or http://, such as https://console.example.com
+    error: invalid value 'console.example.com' for '--public-url <URL>': must be like https://console.example.com, without a path
+
+    For more information, try '--help'.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "serve --public-url https://console.example.com/pre"), @r"
+    error: invalid value 'https://console.example.com/pre' for '--public-url <URL>': must be like https://console.example.com, without a path
 
     For more information, try '--help'.
     exit 1

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use transom_model::endpoint::EndpointPolicy;
 use url::Url;
 
-use super::{HumanDuration, TlsFiles};
+use super::{HumanDuration, TlsFiles, web};
 
 /// The OpenStack and Rackspace front door.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,8 +21,10 @@ pub struct Openstack {
     pub novnc: NovncForm,
     /// What `xvpvnc` URLs begin with, where the Java viewer's `CONNECT` cannot take the way of all other requests; none:
     /// as all others.
+    #[serde(deserialize_with = "web::service")]
     pub xvpvnc_url: Option<Url>,
     /// The Nova at which console tokens are looked up that are not ours, such as `https://nova.example.com:8774/v2.1`.
+    #[serde(deserialize_with = "web::service")]
     pub nova_url: Option<Url>,
     /// Where the consoles of that Nova may be; nowhere by default.
     #[serde(deserialize_with = "networks")]
@@ -32,6 +34,7 @@ pub struct Openstack {
     /// The project that those consoles belong to here; it is made where there is none.
     pub nova_project: String,
     /// The Keystone at which tokens are validated that are not ours, such as `https://keystone.example.com:5000/v3`.
+    #[serde(deserialize_with = "web::service")]
     pub keystone_url: Option<Url>,
     /// The id of the only domain of that Keystone whose projects are found here by their names.
     pub keystone_domain: String,
@@ -74,6 +77,7 @@ pub struct Vencrypt {
 #[serde(default, deny_unknown_fields)]
 pub struct CloudAdmin {
     /// The Keystone to log in at; none: `keystone_url`.
+    #[serde(deserialize_with = "web::service")]
     pub auth_url: Option<Url>,
     /// The application credential.
     pub application_credential_id: Option<String>,
