@@ -37,11 +37,17 @@ impl Desk {
 
     /// The manual's example under this heading, about this server and this key.
     fn example(&self, heading: &str, language: &str) -> String {
-        let manual = fs::read_to_string(root().join("docs/API.md")).expect("the manual is there");
+        let example = self.example_of("docs/API.md", heading, language);
+        assert!(example.lines().count() <= 10, "{heading}: ten lines are enough");
+        example
+    }
+
+    /// The same of another page.
+    fn example_of(&self, page: &str, heading: &str, language: &str) -> String {
+        let manual = fs::read_to_string(root().join(page)).expect("the manual is there");
         let (_, section) = manual.split_once(&format!("\n### {heading}\n")).expect("the heading is there");
         let (_, example) = section.split_once(&format!("\n```{language}\n")).expect("it has an example");
         let (example, _) = example.split_once("\n```").expect("the example ends");
-        assert!(example.lines().count() <= 10, "{heading}: ten lines are enough");
         example
             .replace("console.example.com", self.program.address())
             .replace("takXXXXXXXX", self.key["id"].as_str().expect("an id"))
@@ -76,6 +82,14 @@ fn the_manuals_lines_for_zenlayers_sdk_print_a_url() {
     let file = desk.program.file("example.py", &desk.example("Zenlayer's SDK for Python", "python"));
     let python = root().join("target/clients/zenlayer/bin/python");
     desk.urls(&desk.type_in(&format!("{} {file}", python.display())), 1);
+}
+
+#[test]
+fn the_manuals_lines_that_sign_by_themselves_print_a_url() {
+    let desk = Desk::set();
+    let example = desk.example_of("docs/dialects/zenlayer.md", "Sign it yourself", "python");
+    let file = desk.program.file("sign.py", &example);
+    desk.urls(&desk.type_in(&format!("python3 {file}")), 1);
 }
 
 #[test]
