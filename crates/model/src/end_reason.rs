@@ -104,7 +104,7 @@ end_reasons! {
     4406 TicketReplayed "ticket-replayed" 403 Viewer NewLink
         "The session's ticket was shown twice, so the session was ended.", "Somebody may have copied it. Ask for a new link, and tell who runs this service.";
     4407 OriginRefused "origin-refused" 403 Operator Never
-        "The page that opened this console is not allowed to.", "Open the console's own link, or have the page's origin added to [console] allowed_origins.";
+        "The page that opened this console is not allowed to.", "Open the console's own link. Operators: behind a proxy set [http] public_url, for another site [console] allowed_origins.";
     4408 TakenOver "taken-over" 409 Viewer Never
         "This session was opened again elsewhere.", "Carry on there. If that was not you, tell who gave you the link.";
     4409 SessionKilled "session-killed" 403 Operator Never
@@ -126,7 +126,7 @@ end_reasons! {
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
         "The instance is not running.", "Start the instance, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never
-        "The instance's endpoint is not one that consoles may lead to.", "Have the operator set the endpoint, or allow it in [endpoints] allow.";
+        "The instance's endpoint is not one that consoles may lead to.", "Have the operator set the endpoint, or allow it: in [endpoints] allow, of an existing Nova in [openstack] nova_targets.";
     4422 EndpointUnresolved "endpoint-unresolved" 502 Instance Later
         "The name of the instance's endpoint cannot be resolved.", "Check the endpoint's spelling and the DNS that Transom uses.";
     4423 InstanceRefusedConnection "instance-refused-connection" 502 Instance Later

@@ -48,7 +48,14 @@ impl App {
                 // A second look-up could answer differently and walk past the allow-list: only these are dialled.
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
-                    tracing::warn!(instance = %instance.id, %host, port, "no console may lead there");
+                    let error = match instance.endpoint_set_by {
+                        SetBy::Operator => "Transom connects to no such address for anybody",
+                        SetBy::Project => {
+                            "a project's key set it: [endpoints] allow, or set it as the operator"
+                        }
+                        SetBy::Cloud => "the existing Nova named it: [openstack] nova_targets",
+                    };
+                    tracing::warn!(instance = %instance.id, %host, port, error, "no console may lead there");
                     return Err(EndReason::EndpointNotAllowed.into());
                 }
                 Ok(DialTarget::Tcp(addresses))

@@ -1,6 +1,7 @@
 //! Our own token in the existing cloud: got when it is first needed, and again shortly before it expires.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +11,7 @@ use tokio::sync::Mutex;
 use transom_model::secret::Secret;
 use url::Url;
 
+use super::answer::Question;
 use super::{Fault, answer, below, v3};
 use crate::config::{CloudAdmin, Openstack};
 
@@ -20,11 +22,14 @@ pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-
 const SECRET_VARIABLE: &str = "TRANSOM_OPENSTACK_SECRET";
 /// Longer than a lookup takes, and than two clocks in one cloud differ.
 const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_secs(60);
-const WHAT: &str = "login at Keystone";
+/// What a login that is denied wants.
+const CREDENTIALS: &str = "check who logs in by [openstack.admin], and the secret";
 
 /// Who we are there.
 pub(super) struct Admin {
     login: Url,
+    /// The key of the configuration that says so.
+    key: &'static str,
     identity: Identity,
     secret: Source,
     /// Locked while somebody logs in, so that the others wait for the same token.
@@ -47,16 +52,20 @@ impl Admin {
         let keystone = admin.auth_url.as_ref().or(config.keystone_url.as_ref());
         let keystone = keystone.ok_or("admin.auth_url: say where to log in, or set keystone_url")?;
         let secret = match (&admin.secret_file, std::env::var(SECRET_VARIABLE)) {
-            (Some(path), _) => Source::File(path.clone()),
+            (Some(path), _) => {
+                // Read anew at each login; that it can be read is told now.
+                let text = std::fs::read_to_string(path);
+                secret_of(path, text).map_err(|why| format!("admin.secret_file: {why}"))?;
+                Source::File(path.clone())
+            }
             (None, Ok(secret)) => Source::Environment(Secret::new(secret)),
             (None, Err(_)) => {
                 return Err(format!("admin.secret_file: name the file, or set {SECRET_VARIABLE}"));
             }
         };
-        let mut login = below(&v3(keystone), &["auth", "tokens"]);
-        // The catalogue is long, and we know where we are.
-        login.set_query(Some("nocatalog"));
-        Ok(Self { login, identity: Identity::read(admin)?, secret, token: Mutex::default() })
+        let key = if admin.auth_url.is_some() { "admin.auth_url" } else { "keystone_url" };
+        let login = below(&v3(keystone), &["auth", "tokens"]);
+        Ok(Self { login, key, identity: Identity::read(admin)?, secret, token: Mutex::default() })
     }
 
     /// A token that is valid for a while yet.
@@ -81,17 +90,22 @@ impl Admin {
     }
 
     async fn log_in(&self, http: &Client) -> Result<(Secret, Timestamp), Fault> {
-        let secret = self.secret.read().await?;
+        let question =
+            Question { what: "login at Keystone", at: &self.login, key: self.key, denied: CREDENTIALS };
+        let secret = self.secret.read().await.map_err(|why| Fault::unavailable(&question, why))?;
+        let mut login = self.login.clone();
+        // The catalogue is long, and we know where we are.
+        login.set_query(Some("nocatalog"));
         let auth = json!({ "auth": self.identity.shown_with(secret.expose()) });
-        let answer = answer::send(WHAT, http.post(self.login.clone()).json(&auth)).await?;
+        let answer = answer::send(&question, http.post(login).json(&auth)).await?;
         if answer.status != StatusCode::CREATED {
-            return Err(answer.unexpected(WHAT));
+            return Err(answer.unexpected(&question));
         }
         let token = answer.headers.get(SUBJECT_TOKEN).and_then(|token| token.to_str().ok());
         let until = answer.body["token"]["expires_at"].as_str().and_then(|at| at.parse().ok());
         match (token, until) {
             (Some(token), Some(until)) => Ok((Secret::new(token), until)),
-            _ => Err(Fault::unavailable(WHAT, "the answer holds no token")),
+            _ => Err(Fault::unavailable(&question, "the answer holds no token")),
         }
     }
 }
@@ -128,15 +142,20 @@ impl Identity {
 }
 
 impl Source {
-    async fn read(&self) -> Result<Secret, Fault> {
+    async fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Environment(secret) => Ok(secret.clone()),
-            Self::File(path) => {
-                let text = tokio::fs::read_to_string(path).await;
-                let text = text.map_err(|error| Fault::unavailable(WHAT, error))?;
-                Ok(Secret::new(text.strip_suffix('\n').unwrap_or(&text)))
-            }
+            Self::File(path) => secret_of(path, tokio::fs::read_to_string(path).await),
         }
+    }
+}
+
+/// What the file holds; one newline at its end is not part of it.
+fn secret_of(path: &Path, text: io::Result<String>) -> Result<Secret, String> {
+    let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    match text.strip_suffix('\n').unwrap_or(&text) {
+        "" => Err(format!("{} is empty", path.display())),
+        secret => Ok(Secret::new(secret)),
     }
 }
 

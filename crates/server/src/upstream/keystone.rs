@@ -5,9 +5,9 @@ use serde_json::Value;
 use transom_model::access_key::Role;
 use transom_model::secret::Secret;
 
-use super::{Fault, Upstream, admin, below};
+use super::answer::Question;
+use super::{ADMINISTRATOR, Fault, Upstream, admin, below};
 
-const WHAT: &str = "validation of a token at Keystone";
 /// Signed tokens of users with many roles are the longest.
 const MAX_TOKEN: usize = 4096;
 /// User ids are 32 or 64 hexadecimal digits.
@@ -40,16 +40,18 @@ impl Upstream {
         let Some(keystone) = self.keystone.as_ref().filter(|_| self.validates(token.expose())) else {
             return Err(Fault::Unknown);
         };
+        let what = "validation of a token at Keystone";
+        let question = Question { what, at: keystone, key: "keystone_url", denied: ADMINISTRATOR };
         let mut url = below(keystone, &["auth", "tokens"]);
         url.set_query(Some("nocatalog"));
         let subject = admin::value(token)?;
         let ask =
             |http: &reqwest::Client| http.get(url.clone()).header(admin::SUBJECT_TOKEN, subject.clone());
-        let answer = self.ask(WHAT, ask).await?;
+        let answer = self.ask(&question, ask).await?;
         match answer.status {
             StatusCode::OK => guest(&answer.body["token"]).ok_or(Fault::Unknown),
             StatusCode::NOT_FOUND if answer.body.get("error").is_some() => Err(Fault::Unknown),
-            _ => Err(answer.unexpected(WHAT)),
+            _ => Err(answer.unexpected(&question)),
         }
     }
 }

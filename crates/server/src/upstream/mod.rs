@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Openstack;
 use admin::Admin;
-use answer::Answer;
+use answer::{Answer, Question};
 pub(crate) use keystone::Guest;
 pub(crate) use nova::Located;
 use url::Url;
@@ -29,6 +29,8 @@ use url::Url;
 const CONNECT: Duration = Duration::from_secs(3);
 /// For all that a lookup needs. Nova asks its database in one cell after the other; a viewer waits meanwhile.
 const ANSWER: Duration = Duration::from_secs(8);
+/// What a lookup that is denied wants.
+const ADMINISTRATOR: &str = "the login of [openstack.admin] must be an administrator's there";
 /// How many lookups may be on their way: a slow cloud must not hold up everybody who shows a token.
 const AT_ONCE: usize = 64;
 
@@ -44,8 +46,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    fn unavailable(what: &str, cause: impl std::fmt::Display) -> Self {
-        Self::Unavailable(format!("{what}: {cause}"))
+    fn unavailable(question: &Question<'_>, cause: impl std::fmt::Display) -> Self {
+        Self::Unavailable(format!("{question}: {cause}"))
     }
 }
 
@@ -87,27 +89,32 @@ impl Upstream {
 
     /// Asks as the administrator; where our token is refused, with a new one, once. Whatever it waits for, it has an answer
     /// in time.
-    async fn ask(&self, what: &str, request: impl Fn(&Client) -> RequestBuilder) -> Result<Answer, Fault> {
-        let answer = tokio::time::timeout(ANSWER, self.ask_patiently(what, request)).await;
-        answer.unwrap_or_else(|_| Err(Fault::unavailable(what, "no answer in time")))
+    async fn ask(
+        &self,
+        question: &Question<'_>,
+        request: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Answer, Fault> {
+        let answer = tokio::time::timeout(ANSWER, self.ask_patiently(question, request)).await;
+        answer.unwrap_or_else(|_| Err(Fault::unavailable(question, "no answer in time")))
     }
 
     async fn ask_patiently(
         &self,
-        what: &str,
+        question: &Question<'_>,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Answer, Fault> {
         let place = self.places.acquire().await;
-        let _place = place.map_err(|closed| Fault::unavailable(what, closed))?;
+        let _place = place.map_err(|closed| Fault::unavailable(question, closed))?;
         let token = self.admin.token(&self.http).await?;
         let first =
-            answer::send(what, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await?;
+            answer::send(question, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?))
+                .await?;
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
         self.admin.forget(&token).await;
         let token = self.admin.token(&self.http).await?;
-        answer::send(what, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await
+        answer::send(question, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await
     }
 }
 

@@ -4,11 +4,11 @@ use http::StatusCode;
 use transom_model::id::InstanceId;
 use transom_model::secret::Secret;
 
-use super::{Fault, Upstream, below};
+use super::answer::Question;
+use super::{ADMINISTRATOR, Fault, Upstream, below};
 
 /// The first microversion that tells of every type of console.
 const MICROVERSION: &str = "2.31";
-const WHAT: &str = "lookup of a console token at Nova";
 /// XenServer's paths hold two references; this is many times their length.
 const MAX_PATH: usize = 2048;
 
@@ -36,9 +36,11 @@ impl Upstream {
         let Some(nova) = self.nova.as_ref().filter(|_| self.resolves(token.expose())) else {
             return Err(Fault::Unknown);
         };
+        let what = "lookup of a console token at Nova";
+        let question = Question { what, at: nova, key: "nova_url", denied: ADMINISTRATOR };
         let url = below(nova, &["os-console-auth-tokens", token.expose()]);
         let answer = self
-            .ask(WHAT, |http| {
+            .ask(&question, |http| {
                 let request = http.get(url.clone());
                 let request = request.header("openstack-api-version", format!("compute {MICROVERSION}"));
                 request.header("x-openstack-nova-api-version", MICROVERSION)
@@ -46,10 +48,10 @@ impl Upstream {
             .await?;
         match answer.status {
             StatusCode::OK => located(&answer.body["console"])
-                .ok_or_else(|| Fault::unavailable(WHAT, "the answer is not what Nova documents")),
+                .ok_or_else(|| Fault::unavailable(&question, "the answer is not what Nova documents")),
             // A 404 without Nova's own name for it comes from something else: the URL is wrong.
             StatusCode::NOT_FOUND if answer.body.get("itemNotFound").is_some() => Err(Fault::Unknown),
-            _ => Err(answer.unexpected(WHAT)),
+            _ => Err(answer.unexpected(&question)),
         }
     }
 }

@@ -16,6 +16,7 @@ use transom_server::app::{AuditQuery, Page};
 use transom_server::config::{Config, TlsFiles, Vencrypt};
 use transom_testkit::certificate::Authority;
 use transom_testkit::chromium::Visit;
+use transom_testkit::log;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::xvnc::{Security, Xvnc};
 
@@ -126,6 +127,7 @@ async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_leads_only_where_the_list_allows() {
+    let log = log::capture();
     let nova = House::start().await;
     for (targets, outcome) in [("", None), ("\"127.0.0.0/8:1\"", None), ("\"127.0.0.1/32\"", Some(()))] {
         let config = in_front_of(&nova, targets, "").await;
@@ -136,6 +138,7 @@ async fn a_console_leads_only_where_the_list_allows() {
         }
         assert_eq!(opened.ok().map(drop), outcome, "{targets}");
     }
+    assert!(log.text().contains("the existing Nova named it: [openstack] nova_targets"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,8 +252,26 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     assert_eq!((exchanged.status, &exchanged.body["error"]["code"]), (503, &json!("cloud-unavailable")));
     // A URL that leads elsewhere is no answer about a token either.
     config.openstack.nova_url = Some(format!("{}/nowhere", nova.url).parse().unwrap());
+    let front = House::start_with(config.clone(), Tls::Off).await;
+    let log = log::capture();
+    let told = async |front: &House| {
+        let failed = exchange(front, json!({ "token": token })).await;
+        assert_eq!(failed.status, 503);
+        let (id, text) = (failed.header("x-request-id"), log.text());
+        text.lines().find(|line| line.contains("WARN") && line.contains(id)).unwrap().to_owned()
+    };
+    let nowhere = told(&front).await;
+    let expected = format!("lookup of a console token at Nova ({}/nowhere): it answers 404", nova.url);
+    assert!(nowhere.contains(&expected) && nowhere.contains("is [openstack] nova_url right"), "{nowhere}");
+    // The secret is read at each login, so that it can be changed while we run.
+    let secret = config.openstack.admin.secret_file.clone().unwrap();
+    config.openstack.nova_url = Some(format!("{}/v2.1", nova.url).parse().unwrap());
     let front = House::start_with(config, Tls::Off).await;
-    assert_eq!(exchange(&front, json!({ "token": token })).await.status, 503);
+    std::fs::remove_file(&secret).unwrap();
+    assert!(told(&front).await.contains(&format!("cannot read {}: ", secret.display())));
+    std::fs::write(&secret, "wrong").unwrap();
+    let wrong = told(&front).await;
+    assert!(wrong.contains("it answers 401 Unauthorized: check who logs in by [openstack.admin]"), "{wrong}");
 }
 
 /// A Nova of which only what is asked for is there: it tells one place for every token.

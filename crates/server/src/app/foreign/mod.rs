@@ -21,6 +21,15 @@ pub(crate) fn upstream(config: &crate::config::Config) -> std::result::Result<Op
         let named = openstack.nova_project.parse::<ProjectName>();
         named.map_err(|error| format!("nova_project: {error}"))?;
     }
+    if let Some(files) = &openstack.nova_vencrypt {
+        let client = files.client.iter();
+        let client = client.flat_map(|pair| [("client.cert", &pair.cert), ("client.key", &pair.key)]);
+        for (key, path) in client.chain([("ca", &files.ca)]) {
+            // Read anew at each connect; that they can be read is told now.
+            let read = std::fs::File::open(path);
+            read.map_err(|error| format!("nova_vencrypt.{key}: cannot read {}: {error}", path.display()))?;
+        }
+    }
     Upstream::new(openstack)
 }
 
