@@ -93,9 +93,15 @@ impl DataFolder {
         text.trim().parse().map_err(|_| DataError::Content { path, message: "does not hold a node id" })
     }
 
+    /// Where the master key of this folder is, or would be.
+    #[must_use]
+    pub fn master_key_file(&self) -> PathBuf {
+        self.0.join("master.key")
+    }
+
     /// The master key of this folder: made once.
     pub fn master_key(&self) -> Result<MasterKey, DataError> {
-        let path = self.0.join("master.key");
+        let path = self.master_key_file();
         let text = self.once(&path, || hex::encode(random::bytes::<32>()) + "\n")?;
         parse_master_key(&text, &path)
     }

@@ -20,9 +20,11 @@ pub mod listener;
 pub mod relay;
 mod router;
 mod server;
+mod start_error;
 mod stream;
 mod upstream;
 pub mod web;
 mod write_deadline;
 
-pub use server::{Options, Server, StartError, Tls};
+pub use server::{Options, Server, Tls};
+pub use start_error::StartError;

@@ -10,21 +10,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
 use transom_model::secret::{Secret, TokenDigest};
-use transom_store::{DatabaseUrl, ParseDatabaseUrlError, Store, StoreError};
+use transom_store::{DatabaseUrl, Store};
 use transom_tunnel::{Fault, Refusal};
 use url::Url;
 
 use crate::app::vault::{MasterKey, Purpose, Vault};
 use crate::app::{App, Parts, foreign, heartbeat, watch};
 use crate::config::{Config, TlsFiles};
-use crate::data::{Admin, DataError, DataFolder};
+use crate::data::{Admin, DataFolder};
 use crate::gateway::entrance::Gateway;
 use crate::listener::budget::Budget;
 use crate::listener::self_signed;
-use crate::listener::tls::{Certificate, TlsError};
+use crate::listener::tls::Certificate;
 use crate::listener::{self, Front};
 use crate::relay::Relay;
 use crate::router;
+use crate::start_error::StartError;
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug)]
@@ -51,38 +52,6 @@ pub struct Options {
     pub master_key: Option<MasterKey>,
 }
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The database's URL.
-    #[error(transparent)]
-    Database(#[from] ParseDatabaseUrlError),
-    /// The certificate.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The listener has no address.
-    #[error("the listener has no address: {0}")]
-    Listener(#[from] std::io::Error),
-    /// The existing cloud that we are to stand in front of.
-    #[error("openstack.{0}")]
-    Cloud(String),
-    /// The project for the consoles of that cloud.
-    #[error(transparent)]
-    Project(#[from] crate::app::Error),
-    /// The master key does not fit the database.
-    #[error("the master key is not the one that this database's secrets are sealed with")]
-    MasterKey,
-    /// The address cannot stand in a URL.
-    #[error("the listener's address does not make a URL: {0}")]
-    Url(#[from] url::ParseError),
-}
-
 /// A running server.
 pub struct Server {
     app: Arc<App>,
@@ -107,17 +76,18 @@ impl Server {
         let lock = data.lock()?;
         let address = listener.local_addr()?;
         let (certificate, ca, files) = prepare_tls(&data, tls, &config, address)?;
-        let url = own_url(address, certificate.is_some())?;
+        let only_here = certificate.is_none() && config.http.trusted_proxies.is_empty();
+        let url = own_url(address, certificate.is_some(), only_here)?;
         let public_url = config.http.public_url.clone().unwrap_or_else(|| url.clone());
         let operators = operators_url(&url, address, certificate.is_some() && ca.is_none(), &public_url);
         let admin = data.admin(operators.as_str().trim_end_matches('/'), ca.as_deref())?;
-        let vault = Vault::new(master_key.map_or_else(|| data.master_key(), Ok)?);
         let database = match database {
             Some(url) => DatabaseUrl::parse(&url)?,
             None => DatabaseUrl::sqlite(data.database()),
         };
-        let store = Store::open(&database).await?;
-        check_master_key(&store, &vault).await?;
+        let store = Store::open(&database).await;
+        let store = store.map_err(|error| StartError::Open { database: database.clone(), error })?;
+        let vault = unlock(&store, &data, master_key).await?;
         let upstream = foreign::upstream(&config).map_err(StartError::Cloud)?;
         let node = data.node()?;
         store.adopt_orphans(node).await?;
@@ -284,9 +254,13 @@ fn names(config: &Config, address: SocketAddr) -> Vec<String> {
     names
 }
 
-/// The URL of this listener: on all addresses, the first that is not loopback.
-fn own_url(address: SocketAddr, tls: bool) -> Result<Url, url::ParseError> {
-    let ip = if address.ip().is_unspecified() { first_address() } else { address.ip() };
+/// The URL of this listener: on all addresses, the first that is not loopback, unless this machine alone is served.
+fn own_url(address: SocketAddr, tls: bool, only_here: bool) -> Result<Url, url::ParseError> {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() && only_here => loopback(ip).unwrap_or(ip),
+        ip if ip.is_unspecified() => first_address(),
+        ip => ip,
+    };
     let scheme = if tls { "https" } else { "http" };
     Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, address.port())))
 }
@@ -294,18 +268,22 @@ fn own_url(address: SocketAddr, tls: bool) -> Result<Url, url::ParseError> {
 /// The URL for operator commands. A certificate from files is for a public name: on this machine itself plain HTTP
 /// needs none.
 fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> Url {
-    let loopback = match address.ip() {
-        ip if ip.is_loopback() => Some(ip),
-        IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => Some(Ipv6Addr::LOCALHOST.into()),
-        _ => None,
-    };
-    let url = match (named, loopback) {
+    let url = match (named, loopback(address.ip())) {
         (true, Some(ip)) => Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).ok(),
         (true, None) => Some(public.clone()),
         (false, _) => None,
     };
     url.unwrap_or_else(|| own.clone())
+}
+
+/// The loopback address at which a listener on this one is reached.
+fn loopback(ip: IpAddr) -> Option<IpAddr> {
+    match ip {
+        ip if ip.is_loopback() => Some(ip),
+        IpAddr::V4(ip) if ip.is_unspecified() => Some(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => Some(Ipv6Addr::LOCALHOST.into()),
+        _ => None,
+    }
 }
 
 fn first_address() -> IpAddr {
@@ -314,13 +292,26 @@ fn first_address() -> IpAddr {
     found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), if_addrs::Interface::ip)
 }
 
-/// A wrong master key shows at start, not at the first console.
-async fn check_master_key(store: &Store, vault: &Vault) -> Result<(), StartError> {
+/// The vault of the database's secrets. A wrong master key shows at start, not at the first console; and where there are
+/// secrets already, none is made that could not open them.
+async fn unlock(store: &Store, data: &DataFolder, given: Option<MasterKey>) -> Result<Vault, StartError> {
     const NAME: &str = "master-key-check";
+    let path = data.master_key_file();
+    let key = match given {
+        Some(key) => key,
+        None if store.setting(NAME).await?.is_some() && !path.exists() => {
+            return Err(StartError::NoMasterKey { path });
+        }
+        None => data.master_key()?,
+    };
+    let vault = Vault::new(key);
     let fresh = vault.seal(Purpose::Check, NAME, &Secret::new("transom"));
     let stands = store.set_setting_if_absent(NAME, &fresh.0).await?;
     let sealed = transom_model::instance::Sealed(stands);
-    vault.open(Purpose::Check, NAME, &sealed).map(|_| ()).map_err(|_| StartError::MasterKey)
+    match vault.open(Purpose::Check, NAME, &sealed) {
+        Ok(_) => Ok(vault),
+        Err(_) => Err(StartError::MasterKey { path }),
+    }
 }
 
 #[cfg(test)]
@@ -332,12 +323,21 @@ mod tests {
         let public: Url = "https://console.example.com/".parse().expect("URL");
         let url = |address: &str, named| {
             let address = address.parse().expect("an address");
-            operators_url(&own_url(address, true).expect("URL"), address, named, &public).to_string()
+            operators_url(&own_url(address, true, false).expect("URL"), address, named, &public).to_string()
         };
         assert_eq!(url("127.0.0.1:443", true), "http://127.0.0.1:443/");
         assert_eq!(url("0.0.0.0:443", true), "http://127.0.0.1:443/");
         assert_eq!(url("[::]:443", true), "http://[::1]:443/");
         assert_eq!(url("192.0.2.1:443", true), "https://console.example.com/");
         assert_eq!(url("127.0.0.1:444", false), "https://127.0.0.1:444/");
+    }
+
+    #[test]
+    fn a_server_of_this_machine_alone_is_named_by_loopback() {
+        for (address, expected) in [("0.0.0.0:80", "http://127.0.0.1/"), ("[::]:8080", "http://[::1]:8080/")]
+        {
+            let url = own_url(address.parse().expect("an address"), false, true).expect("URL");
+            assert_eq!(url.as_str(), expected);
+        }
     }
 }

@@ -48,7 +48,8 @@ impl DatabaseUrl {
             return Ok(Self::sqlite(path));
         }
         let mut url = Url::parse(text).map_err(|_| ParseDatabaseUrlError::Form)?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
+        // `postgresql:name` would be a database on this machine whose name is nowhere.
+        if !matches!(url.scheme(), "postgres" | "postgresql") || !url.has_authority() {
             return Err(ParseDatabaseUrlError::Form);
         }
         if !url.query_pairs().all(|(name, _)| PARAMETERS.contains(&name.as_ref())) {
@@ -66,6 +67,12 @@ impl DatabaseUrl {
     #[must_use]
     pub fn sqlite(path: impl AsRef<Path>) -> Self {
         Self(Kind::Sqlite(path.as_ref().to_owned()))
+    }
+
+    /// Whether it is a server's, which may be out of reach; a file is not.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.0, Kind::Postgres { .. })
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -117,6 +124,7 @@ mod tests {
             "sqlite:",
             "sqlite::memory:",
             "mysql://u:hunter2@h/db",
+            "postgresql:hunter2",
             "postgres://u:hunter2@h:99999/db",
             "postgres://u:hunter2@h/db?sslpassword=hunter2",
             "postgres://u:hunter2@h/db?sslmode=hunter2",

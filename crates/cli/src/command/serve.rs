@@ -16,6 +16,13 @@ use crate::args::{Common, Serve};
 use crate::failure::Failure;
 use crate::output;
 
+/// Whoever listens to everybody means to serve somebody.
+const ONLY_HERE: &str = "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
+     or declare the proxy in front in [http] trusted_proxies.";
+/// A proxy on this machine that was not declared is taken for the viewer itself.
+const UNDECLARED: &str = "The public URL is https, and here is no TLS: declare the proxy in front in [http] \
+     trusted_proxies, or all its callers count as one and X-Forwarded-Proto is not believed.";
+
 pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     start_log("info");
     raise_descriptor_limit();
@@ -32,13 +39,17 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
         _ => Tls::Off,
     };
     let plain = matches!(tls, Tls::Off) && config.http.tls.is_none();
-    if plain && !serve.listen.ip().is_loopback() && config.http.trusted_proxies.is_empty() {
-        output::say(
-            "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
-                     or declare the proxy in front in [http] trusted_proxies.",
-        );
+    let only_here = plain && config.http.trusted_proxies.is_empty();
+    let public_tls = config.http.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    let warning = match only_here {
+        true if !serve.listen.ip().is_loopback() => Some(ONLY_HERE),
+        true if public_tls => Some(UNDECLARED),
+        _ => None,
+    };
+    if let Some(warning) = warning {
+        output::say(warning);
     }
-    if serve.listen.ip().is_unspecified() && config.http.public_url.is_none() {
+    if serve.listen.ip().is_unspecified() && !only_here && config.http.public_url.is_none() {
         output::say(
             "Console URLs will begin with this machine's first address: --public-url sets what they should begin with.",
         );
@@ -47,11 +58,15 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
         serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
     let listener = listen(serve.listen)?;
     let options = Options { data: common.data.clone(), config, database: serve.database, tls, master_key };
-    let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
+    let server = Server::start(options, listener).await.map_err(|error| match error.next_step() {
+        Some(next_step) => Failure::theirs(error).with_next_step(next_step),
+        None => Failure::theirs(error),
+    })?;
     let signals = Signals::listen()?;
     introduce(common, &server);
+    let status = warning.map_or_else(|| format!("Serves {}", server.public_url()), str::to_owned);
     // Where no service manager listens, there is nobody to tell.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
     signals.wait().await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!(sessions = server.app().live.count(), "draining");

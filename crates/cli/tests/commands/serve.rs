@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 
 use insta::assert_snapshot;
+use transom_testkit::certificate::Authority;
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::{Answer, is_private};
 
@@ -35,7 +36,8 @@ fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
         String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
     };
     let mut program = transom().environment("NOTIFY_SOCKET", &path).serving();
-    assert_eq!(hear(), "READY=1");
+    let ready = format!("READY=1\nSTATUS=Serves http://{}/", program.address());
+    assert_eq!(hear(), ready);
     TcpStream::connect(program.address()).expect("who is ready listens");
     assert_eq!(program.terminate(PATIENCE), Some(0));
     assert_eq!(hear(), "STOPPING=1");
@@ -47,10 +49,21 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
     let mut command = program.command();
     let server = Process::start("transom serve", command.args(["serve", "--listen", "0.0.0.0:0"]));
     server.stderr().expect("Without TLS only this machine itself is served: add --self-signed,", PATIENCE);
+    // Where by that warning it does serve.
+    server.stderr().expect("Transom serves http://127.0.0.1:", PATIENCE);
+    let program = transom();
+    let mut command = program.command();
+    let serve = ["serve", "--listen", "0.0.0.0:0", "--self-signed"];
+    let server = Process::start("transom serve", command.args(serve));
     server
         .stderr()
         .expect("Console URLs will begin with this machine's first address: --public-url", PATIENCE);
-    server.stderr().expect("Transom serves http://", PATIENCE);
+    server.stderr().expect("Transom serves https://", PATIENCE);
+    let program = transom();
+    let mut command = program.command();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--public-url", "https://console.example.com"];
+    let server = Process::start("transom serve", command.args(serve));
+    server.stderr().expect("declare the proxy in front in [http] trusted_proxies", PATIENCE);
 }
 
 /// A proxy of the environment would read the operator's token.
@@ -166,6 +179,25 @@ fn what_keeps_the_server_from_starting_is_named() {
     transom: a database URL is postgres://user:password@host:port/name or sqlite:/path/to/file
     exit 1
     ");
+    assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database postgresql:transom"), @r"
+    transom: a database URL is postgres://user:password@host:port/name or sqlite:/path/to/file
+    exit 1
+    ");
+    // Port 1 is nobody's.
+    assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database postgres://u:hunter2@127.0.0.1:1/transom"), @r"
+    transom: postgres://u@127.0.0.1:1/transom: the database is unavailable: error communicating with database: Connection refused (os error 111)
+             PostgreSQL must run there, the database exist (createdb transom), and its user be let in.
+    exit 1
+    ");
+    let authority = Authority::new();
+    let (one, other) = (authority.issue("one"), authority.issue("other"));
+    let (cert, other) = (one.cert.display().to_string(), other.key.display().to_string());
+    let mismatched =
+        failing(&program, &format!("serve --listen 127.0.0.1:0 --tls-cert {cert} --tls-key {other}"));
+    assert_snapshot!(mismatched.replace(&cert, "CERT").replace(&other, "KEY"), @r"
+    transom: KEY: is not the key of the certificate in CERT
+    exit 1
+    ");
     let key = program.file("key", "not a key\n");
     assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")).replace(&key, "KEY"), @r"
     transom: KEY: a master key is 64 hexadecimal digits (openssl rand -hex 32)
@@ -180,6 +212,50 @@ fn another_master_key_than_the_database_was_sealed_with_is_noticed_at_the_start(
     let key = program.file("key", &"5a".repeat(32));
     assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")), @r"
     transom: the master key is not the one that this database's secrets are sealed with
+             Put the database's own at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first one's.
+    exit 1
+    ");
+}
+
+#[test]
+fn a_database_without_its_master_key_gets_no_other_one() {
+    let mut program = lab();
+    program.terminate(PATIENCE);
+    let path = program.data().join("master.key");
+    let key = std::fs::read(&path).expect("the master key");
+    std::fs::remove_file(&path).expect("it can be lost");
+    assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
+    transom: DATA/master.key is missing, and this database's secrets are sealed with a master key
+             Put the database's own at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first one's.
+    exit 1
+    ");
+    assert!(!path.exists(), "another key would only be in the way");
+    std::fs::write(&path, key).expect("it can be put back");
+    program.serve();
+    assert_eq!(program.ask_json("project list")[0]["name"], "lab");
+}
+
+#[test]
+fn files_of_an_existing_cloud_are_looked_at_when_the_server_starts() {
+    let program = transom();
+    let with = |text: &str| {
+        let cloud =
+            "[openstack]\nkeystone_url = \"http://127.0.0.1:1\"\nnova_url = \"http://127.0.0.1:1/v2.1\"\n";
+        let config = program.file("transom.toml", &format!("{cloud}{text}"));
+        failing(&program, &format!("serve --listen 127.0.0.1:0 --config {config}"))
+    };
+    let empty = program.file("empty", "\n");
+    let admin = "[openstack.admin]\napplication_credential_id = \"id\"\nsecret_file";
+    assert_snapshot!(with(&format!("{admin} = \"/nowhere/at/all\"")), @r"
+    transom: openstack.admin.secret_file: cannot read /nowhere/at/all: No such file or directory (os error 2)
+    exit 1
+    ");
+    assert_snapshot!(with(&format!("{admin} = {empty:?}")).replace(&empty, "EMPTY"), @r"
+    transom: openstack.admin.secret_file: EMPTY is empty
+    exit 1
+    ");
+    assert_snapshot!(with("[openstack.nova_vencrypt]\nca = \"/nowhere/at/all\""), @r"
+    transom: openstack.nova_vencrypt.ca: cannot read /nowhere/at/all: No such file or directory (os error 2)
     exit 1
     ");
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
+use transom_model::end_reason::End;
 use transom_model::id::{ProjectId, RequestId};
 use transom_model::secret::Secret;
 use transom_model::{EndReason, Timestamp};
@@ -176,6 +177,18 @@ impl App {
             }
             _ => error,
         }
+    }
+
+    /// Refuses a page by its origin. The log says what to set: who sees the page can set nothing.
+    pub(crate) fn refuse_origin(&self, attempt: Attempt<'_>, origin: &str) -> Error {
+        if self.repetition.is_news_of(attempt.source) {
+            let Attempt { source, request } = attempt;
+            let error = "behind a proxy set [http] public_url and trusted_proxies, for another site's page \
+                         [console] allowed_origins";
+            let public_url = &self.public_url;
+            tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused by its origin");
+        }
+        End::new(EndReason::OriginRefused, origin).into()
     }
 
     async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {

@@ -67,8 +67,8 @@ impl Gateway {
         let admitted = match origin {
             // A cookie does not count with a page from another port, and the page cannot know.
             Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
-                let origin = origin.to_str().unwrap_or("an unreadable one").to_owned();
-                Err(End::new(EndReason::OriginRefused, origin).into())
+                let attempt = Attempt { source: source.address, request: &request };
+                Err(self.app.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
             }
             _ => self.admit(shown, source, ConsoleKind::Websocket, &request).await,
         };

@@ -144,7 +144,12 @@ fn load(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     }
     let key = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
         .map_err(|error| content(&files.key, format!("not a PEM private key: {error}")))?;
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| content(&files.key, error.to_string()))
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            content(&files.key, format!("is not the key of the certificate in {}", files.cert.display()))
+        }
+        error => content(&files.key, error.to_string()),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

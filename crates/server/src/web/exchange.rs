@@ -76,7 +76,8 @@ async fn answer(
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or("an unreadable one");
         if !is_allowed(&web.app, origin, headers, source) {
-            return Err(End::new(EndReason::OriginRefused, origin).into());
+            let attempt = Attempt { source: source.address, request: &id.0 };
+            return Err(web.app.refuse_origin(attempt, origin));
         }
     }
     let question: Question = serde_json::from_slice(body)

@@ -96,3 +96,16 @@ async fn every_refused_role_names_the_policy() {
     let expected = "Policy doesn't allow os_compute_api:os-remote-consoles to be performed.";
     assert_eq!(refused.body, json!({"forbidden": {"code": 403, "message": expected}}));
 }
+
+#[tokio::test]
+async fn a_page_that_an_undeclared_proxy_spoils_is_told_apart_in_the_log() {
+    let log = log::capture();
+    let house = House::start().await;
+    let asked =
+        house.request(Method::POST, "/console/exchange").header("origin", "https://console.example.com");
+    let refused = answer(asked.header("x-forwarded-proto", "https").json(&json!({"token": "x"}))).await;
+    assert_eq!(refused.status, 403);
+    let told = line(&log, &refused);
+    assert!(told.contains("origin=\"https://console.example.com\""), "{told}");
+    assert!(told.contains("set [http] public_url and trusted_proxies"), "{told}");
+}

@@ -46,6 +46,8 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub(super) async fn open(options: PgConnectOptions) -> Result<Self> {
         let options = options.application_name("transom").disable_statement_logging();
+        // That a table is there already is no news to anybody.
+        let options = options.options([("client_min_messages", "warning")]);
         migrate(&options).await?;
         let options = options.options([
             ("statement_timeout", STATEMENT_TIMEOUT),
