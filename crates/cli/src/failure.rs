@@ -17,7 +17,7 @@ const OURS: u8 = 2;
 pub(crate) struct Failure {
     sentence: String,
     next_step: Option<String>,
-    detail: Option<serde_json::Value>,
+    detail: Option<Box<serde_json::Value>>,
     code: u8,
 }
 
@@ -63,7 +63,7 @@ impl Failure {
 
     /// What the server answered, for `--json`.
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
-        Self { detail: Some(detail), ..self }
+        Self { detail: Some(Box::new(detail)), ..self }
     }
 
     /// Says it.
@@ -73,7 +73,8 @@ impl Failure {
             output::say(format_args!("         {next_step}"));
         }
         if json {
-            let detail = self.detail.unwrap_or_else(|| serde_json::json!({ "message": self.sentence }));
+            let plain = || serde_json::json!({ "message": self.sentence });
+            let detail = self.detail.map_or_else(plain, |detail| *detail);
             // Whoever asked for JSON may have gone.
             let _ = output::json(&serde_json::json!({ "error": detail }));
         }
