@@ -140,6 +140,11 @@ impl Agent {
             Err(refusal) => return Some(refusal),
         };
         backoff.reset();
+        if self.policy.end_to_end_only
+            && let Err(refusal) = control.send(&Message::EndToEndOnly).await
+        {
+            return Some(refusal);
+        }
         tell(Status::Online);
         let (declined, mut declining) = tokio::sync::mpsc::channel::<(Ticket, Declined)>(16);
         loop {

@@ -399,6 +399,24 @@ pub(crate) enum Address {
         #[arg(long, value_name = "T", default_value = "24h")]
         ttl: HumanDuration,
     },
+    /// Give a listen address a ticket, which is shown this once: a device joins by it that speaks the UltraVNC repeater's protocol
+    /// (x11vnc, UltraVNC). It replaces the one before.
+    Ticket {
+        /// The address.
+        address: CloudAddress,
+        /// A number, for software that takes nothing else (UltraVNC); it can be guessed more easily.
+        #[arg(long)]
+        numeric: bool,
+        /// Make the ticket worth nothing instead, and send the device away that waits under it.
+        #[arg(long, conflicts_with = "numeric")]
+        revoke: bool,
+    },
+    /// Make a number by which a viewer that speaks the UltraVNC repeater's protocol opens the device, once, within 5 minutes: the
+    /// number alone on stdout.
+    ViewerId {
+        /// The address.
+        address: CloudAddress,
+    },
     /// List enrolments: which tokens are still open, and which address came of which.
     Enrolments {
         /// Only those of this access key.

@@ -5,7 +5,7 @@ mod openstack;
 mod web;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct Config {
     pub openstack: Openstack,
     /// The VNC Cloud API and its devices.
     pub cloud: Cloud,
+    /// Devices and viewers that speak the UltraVNC repeater's protocol.
+    pub repeater: Repeater,
     /// Where instances may be.
     pub endpoints: EndpointPolicy,
     /// Budgets.
@@ -158,6 +160,28 @@ pub struct Cloud {
     pub list_in_1_0: bool,
     /// A listen address that names a connect address of another access key lets it in.
     pub allow_cross_key_individuals: bool,
+}
+
+/// Devices and viewers that speak the UltraVNC repeater's protocol; off unless an address is given.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Repeater {
+    /// Where devices join by a ticket, such as `0.0.0.0:5500`.
+    pub devices: Option<SocketAddr>,
+    /// Where viewers open a device by a one-time ID, such as `0.0.0.0:5901`.
+    pub viewers: Option<SocketAddr>,
+    /// Connections at once from one source, waiting devices included.
+    pub per_source: usize,
+    /// The same over all sources.
+    pub in_all: usize,
+    /// Wrong tickets and IDs per minute and source; loopback is exempt.
+    pub misses: u32,
+}
+
+impl Default for Repeater {
+    fn default() -> Self {
+        Self { devices: None, viewers: None, per_source: 64, in_all: 4096, misses: 10 }
+    }
 }
 
 impl Cloud {

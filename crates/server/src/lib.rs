@@ -26,5 +26,6 @@ mod upstream;
 pub mod web;
 mod write_deadline;
 
+pub use relay::repeater::Kind as RepeaterKind;
 pub use server::{Options, Server, Tls};
 pub use start_error::StartError;

@@ -24,6 +24,7 @@ use crate::listener::self_signed;
 use crate::listener::tls::Certificate;
 use crate::listener::{self, Front};
 use crate::relay::Relay;
+use crate::relay::repeater::{self, Kind};
 use crate::router;
 use crate::start_error::StartError;
 
@@ -63,6 +64,7 @@ pub struct Server {
     background: CancellationToken,
     tasks: TaskTracker,
     half_open: Arc<Budget>,
+    repeaters: Vec<(Kind, SocketAddr)>,
     watching: TaskTracker,
     store: Store,
     _lock: File,
@@ -108,6 +110,17 @@ impl Server {
         let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
+        let repeater = app.config().repeater;
+        let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
+        let mut repeaters = Vec::new();
+        for (kind, wanted) in [(Kind::Devices, repeater.devices), (Kind::Viewers, repeater.viewers)] {
+            let Some(wanted) = wanted else { continue };
+            let listener =
+                listener::bind(wanted).map_err(|source| StartError::Repeater { address: wanted, source })?;
+            repeaters.push((kind, listener.local_addr()?));
+            let (relay, budget, stop) = (relay.clone(), Arc::clone(&repeater_budget), accepting.clone());
+            tasks.spawn(repeater::serve(relay, kind, listener, budget, stop));
+        }
         let front = Arc::new(Front {
             router: router::router(&app, gateway.clone(), relay),
             gateway,
@@ -133,6 +146,7 @@ impl Server {
             background,
             tasks,
             half_open,
+            repeaters,
             watching,
             store,
             _lock: lock,
@@ -167,6 +181,12 @@ impl Server {
     #[must_use]
     pub fn public_url(&self) -> &Url {
         self.app.public_url()
+    }
+
+    /// Where devices or viewers that speak the UltraVNC repeater's protocol come to.
+    #[must_use]
+    pub fn repeater(&self, kind: Kind) -> Option<SocketAddr> {
+        self.repeaters.iter().find(|(own, _)| *own == kind).map(|(_, address)| *address)
     }
 
     /// How many tasks serve connections and sessions now; the listener's own is one of them.

@@ -1,5 +1,6 @@
 //! Why a server does not start, and what to do about it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use transom_store::{DatabaseUrl, ParseDatabaseUrlError, StoreError};
@@ -33,6 +34,14 @@ pub enum StartError {
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),
+    /// A listener of the repeater.
+    #[error("the repeater cannot listen on {address}: {source}")]
+    Repeater {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The existing cloud that we are to stand in front of.
     #[error("openstack.{0}")]
     Cloud(String),

@@ -14,6 +14,7 @@
 //!   Available, Meet, Failed ──────►   connector: the answers
 //!   Dial ─────────────────────────►   agent: come to the data connection of this ticket
 //!   ◄───────────────────── Declined   agent: it will not
+//!   ◄───────────────── EndToEndOnly   agent: nobody who could see what passes
 //!   Refused ──────────────────────►   the server ends it, and says when to come back
 //! ```
 
@@ -157,6 +158,8 @@ pub enum Message {
         /// For people.
         why: String,
     },
+    /// Agent → server: I take nobody who could see what passes. `0x22`
+    EndToEndOnly,
     /// Device → server: an address, for this token and a password that the device has made itself.
     /// `0x30 · 16 salt · 32 stored key · 32 server key · token`
     Enrol(Enrolment),
@@ -213,6 +216,7 @@ impl Message {
             Self::Declined { ticket, cause, why } => {
                 frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
             }
+            Self::EndToEndOnly => frame(0x22, &[]),
             Self::Enrol(Enrolment { salt, stored_key, server_key, token }) => {
                 frame(0x30, &[&salt[..], stored_key, server_key, text(token)].concat())
             }
@@ -248,6 +252,7 @@ impl Message {
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
             0x20 => Self::Dial { ticket: Ticket::from_bytes(r.array()?), peer: r.text(MAX_TEXT)? },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
+            0x22 => Self::EndToEndOnly,
             0x30 => Self::Enrol(Enrolment {
                 salt: r.array()?,
                 stored_key: r.array()?,

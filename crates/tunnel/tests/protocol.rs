@@ -54,6 +54,7 @@ fn every_message_has_its_bytes() {
             }),
             format!("300051 {} {} {} 74", "01".repeat(16), "02".repeat(32), "03".repeat(32)),
         ),
+        (Message::EndToEndOnly, "220000".into()),
         (Message::Enrolled("a".into()), "310001 61".into()),
     ];
     for (message, bytes) in golden {

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use transom_model::api::{
     AddressBody, AddressChangeBody, AddressSecretBody, EnrolmentBody, EnrolmentTokenBody, List,
-    NewEnrolmentsBody,
+    NewEnrolmentsBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{Action, CloudAddress};
 
@@ -71,6 +71,29 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             let body = NewEnrolmentsBody { key, count, allow_groups, ttl_seconds: Some(ttl.0.as_secs()) };
             let made: List<EnrolmentTokenBody> = client.send(Method::POST, ENROLMENTS, &body).await?;
             show_tokens(common, &made.items)
+        }
+        Address::Ticket { address, revoke: true, .. } => {
+            client.act(Method::DELETE, &at(&address, "/ticket")).await
+        }
+        Address::Ticket { address, numeric, revoke: false } => {
+            let made: TicketBody =
+                client.send(Method::POST, &at(&address, "/ticket"), &NewTicketBody { numeric }).await?;
+            if common.json {
+                return output::json(&made);
+            }
+            output::line(&made.ticket)?;
+            output::say("The ticket is shown this once, and good until it is revoked or replaced.");
+            Ok(())
+        }
+        Address::ViewerId { address } => {
+            let made: ViewerIdBody =
+                client.send(Method::POST, &at(&address, "/viewer-id"), &json!({})).await?;
+            if common.json {
+                return output::json(&made);
+            }
+            output::line(&made.id)?;
+            output::say(format_args!("It opens the device once, until {}.", made.expires_at));
+            Ok(())
         }
         Address::Enrolments { key } => {
             let filter = key.map(|key| format!("?key={}", escape(&key))).unwrap_or_default();

@@ -89,6 +89,10 @@ pub struct AddressBody {
     pub online: bool,
     /// When one was last joined.
     pub last_seen: Option<String>,
+    /// Whether a device may join by a repeater ticket, without its password.
+    pub repeater_ticket: bool,
+    /// Whether the agent that joined last takes nobody who could see what passes.
+    pub end_to_end_only: bool,
     /// When it was issued.
     pub created_at: String,
     /// When it was last changed or reset.
@@ -113,10 +117,43 @@ impl From<AddressRecord> for AddressBody {
             version: record.version,
             online: record.presence.node.is_some(),
             last_seen: record.presence.last_seen.map(|at| at.to_string()),
+            repeater_ticket: record.repeater_ticket.is_some(),
+            end_to_end_only: record.end_to_end_only,
             created_at: record.created_at.to_string(),
             changed_at: record.changed_at.to_string(),
         }
     }
+}
+
+/// How a device joins that speaks the UltraVNC repeater's protocol.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NewTicketBody {
+    /// Whether the ticket is a number, for software that takes nothing else (UltraVNC). A number can be guessed more easily.
+    pub numeric: bool,
+}
+
+/// A repeater ticket, which is shown this once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TicketBody {
+    /// The address.
+    pub address: String,
+    /// What the device's software sends behind `ID:`.
+    pub ticket: String,
+}
+
+/// An ID by which a viewer that speaks the UltraVNC repeater's protocol opens a device once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ViewerIdBody {
+    /// The address.
+    pub address: String,
+    /// What the viewer sends behind `ID:`.
+    pub id: String,
+    /// Until when.
+    pub expires_at: String,
 }
 
 /// What became of an address's device.

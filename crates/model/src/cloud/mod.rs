@@ -13,6 +13,7 @@ mod presence;
 use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::id::ProjectId;
+use crate::secret::TokenDigest;
 
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
@@ -39,4 +40,8 @@ pub struct AddressRecord {
     pub changed_at: Timestamp,
     /// Whether a device is joined under it.
     pub presence: Presence,
+    /// What is kept of the text by which a device joins that speaks the UltraVNC repeater's protocol.
+    pub repeater_ticket: Option<TokenDigest>,
+    /// The agent that joined last takes nobody who could see what passes.
+    pub end_to_end_only: bool,
 }

@@ -39,7 +39,7 @@ impl AddressCall {
         Self { call, scope: Scope::Key(key), dialect }
     }
 
-    fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
+    pub(super) fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
         AuditEntry { dialect: self.dialect, ..self.call.entry(action, address) }
     }
 }
@@ -209,7 +209,7 @@ impl App {
         Ok(AuditEntry { project: Some(record.project), ..asked.entry(action, address) })
     }
 
-    fn done<T>(&self, outcome: Guarded<T>) -> Result<T> {
+    pub(super) fn done<T>(&self, outcome: Guarded<T>) -> Result<T> {
         match outcome {
             Guarded::Done(value) => {
                 self.changed.notify_one();

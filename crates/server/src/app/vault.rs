@@ -30,6 +30,8 @@ pub enum Purpose {
     ForeignToken,
     /// The salt of an address that does not exist.
     DeviceChallenge,
+    /// What is kept of repeater tickets and IDs: some are short, and a digest of those could be searched.
+    RepeaterTicket,
     /// The key that the gateway shows to agents.
     GatewayKey,
     /// A constant by which a wrong master key is noticed at start.
@@ -45,6 +47,7 @@ impl Purpose {
             Self::ListCursor => b"transom list cursor",
             Self::ForeignToken => b"transom foreign token",
             Self::DeviceChallenge => b"transom device challenge",
+            Self::RepeaterTicket => b"transom repeater ticket",
             Self::GatewayKey => b"transom gateway key",
             Self::Check => b"transom check",
         }

@@ -77,6 +77,7 @@ impl App {
     async fn forget(&self) -> super::Result<bool> {
         self.failures.tidy();
         self.misses.tidy();
+        self.repeater_misses.tidy();
         self.repetition.tidy();
         let retention = &self.config.retention;
         let now = self.store.now().await?;

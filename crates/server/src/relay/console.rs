@@ -24,6 +24,16 @@ const OPEN: Duration = Duration::from_secs(20);
 impl Relay {
     /// Opens a connection to the device's first target, for a console of this project.
     pub async fn dial(&self, project: ProjectId, address: &CloudAddress) -> Result<Stream, End> {
+        self.dial_for("a console", project, address).await
+    }
+
+    /// The same for whoever this names.
+    pub(super) async fn dial_for(
+        &self,
+        who: &str,
+        project: ProjectId,
+        address: &CloudAddress,
+    ) -> Result<Stream, End> {
         let place = self.app.place_for_console(project, address);
         // After the place: what is removed between the two cuts the session.
         let listener = self.app.console_may_reach(project, address).await?;
@@ -32,6 +42,10 @@ impl Relay {
             .summon(&agent, GATEWAY)
             .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;
         let stream = rendezvous.agent().await.map_err(absent)?.leashed(place);
+        if agent.is_legacy() {
+            self.app.audit_legacy(address, project, who).await;
+            return Ok(stream);
+        }
         timeout(OPEN, self.open(address, stream)).await.unwrap_or_else(|_| {
             Err(End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened"))
         })

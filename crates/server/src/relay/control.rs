@@ -178,6 +178,7 @@ impl Serving {
                 }
             }
             Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
+            Message::EndToEndOnly => self.relay.app.end_to_end_only(self.membership.member()).await,
             _ => return Err(out_of_turn()),
         }
         Ok(())
@@ -207,7 +208,7 @@ impl Serving {
                     // It may have taken days: the rule as it is now decides.
                     listener = app.judge_connection(&member, &peer).await?;
                 }
-                app.reached_at(&listener).map(drop).ok_or_else(|| Fault::CloudTargetNotFound.into())
+                app.reached_by_connector(&listener).map(drop)
             };
             (call, asked.await)
         });
@@ -231,7 +232,7 @@ impl Serving {
             // The place comes before the second look, so that a rule changed between the two cuts the session.
             let place = app.place_for_connector(&member, &listener)?;
             let listener = app.judge_connection(&member, peer).await?;
-            let agent = app.reached_at(&listener).ok_or(Fault::CloudTargetNotFound)?;
+            let agent = app.reached_by_connector(&listener)?;
             let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
             Ok::<_, Refusal>((listener.record, place, rendezvous))
         };

@@ -5,6 +5,7 @@
 //!   ├── control      one agent or connector from its proof to its end
 //!   │     └── rendezvous   a ticket for each session, on which its two data connections meet
 //!   └── carry        both directions of a session between devices
+//! repeater     devices and viewers that speak the UltraVNC repeater's protocol
 //! console      the gateway's way to a device: it is a connector with a key of its own
 //! ```
 
@@ -13,6 +14,7 @@ mod console;
 mod control;
 pub mod entrance;
 mod rendezvous;
+pub mod repeater;
 mod wire;
 
 use std::collections::HashMap;

@@ -148,7 +148,7 @@ async fn hold(
     Ok(Guarded::Done(Held { version, owner, revision }))
 }
 
-async fn update(
+pub(super) async fn update(
     db: &mut Connection<'_>,
     scope: &Scope,
     address: &CloudAddress,

@@ -4,11 +4,13 @@ mod change;
 mod enforced;
 mod enrolment;
 mod presence;
+mod repeater;
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
 use transom_model::cloud::{AccessControl, Action, AddressRecord, CloudAddress, Presence, Reach, Verifier};
 use transom_model::id::ProjectId;
+use transom_model::secret::TokenDigest;
 
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
@@ -17,6 +19,7 @@ use crate::{Page, Result, Store, StoreError};
 pub use change::{Guarded, Precondition};
 pub use enrolment::{Enrolled, NewEnrolments};
 pub use presence::PresenceQuery;
+pub use repeater::NewViewerId;
 
 /// A cloud address to be issued.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ macro_rules! address_columns {
         "cloud_addresses.address, cloud_addresses.key_id, cloud_addresses.project_id, cloud_addresses.action, \
          cloud_addresses.groups, cloud_addresses.access_control, cloud_addresses.version, \
          cloud_addresses.created_at, cloud_addresses.changed_at, cloud_addresses.epoch, cloud_addresses.node_id, \
-         cloud_addresses.last_seen"
+         cloud_addresses.last_seen, cloud_addresses.repeater_ticket, cloud_addresses.end_to_end_only"
     };
 }
 use address_columns;
@@ -223,6 +226,8 @@ fn read(row: &mut Row) -> Result<AddressRecord> {
             node: row.parsed_or_null()?,
             last_seen: row.time_or_null()?,
         },
+        repeater_ticket: row.value::<Option<Vec<u8>>>()?.map(read_digest).transpose()?.map(TokenDigest),
+        end_to_end_only: row.value()?,
     })
 }
 
@@ -235,7 +240,11 @@ fn read_verifier(row: &mut Row) -> Result<Verifier> {
 }
 
 fn digest(row: &mut Row) -> Result<[u8; 32]> {
-    row.value::<Vec<u8>>()?.try_into().map_err(|_| corrupt("a verifier"))
+    read_digest(row.value()?)
+}
+
+fn read_digest(bytes: Vec<u8>) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| corrupt("a digest"))
 }
 
 fn corrupt(what: &str) -> StoreError {

@@ -26,7 +26,7 @@ impl Store {
         version: u64,
         node: NodeId,
     ) -> Result<Option<u64>> {
-        const JOIN: &str = "UPDATE cloud_addresses SET epoch = epoch + 1, node_id = $1, \
+        const JOIN: &str = "UPDATE cloud_addresses SET epoch = epoch + 1, node_id = $1, end_to_end_only = FALSE, \
             last_seen = (SELECT now FROM clock) WHERE address = $2 AND version = $3 \
             RETURNING epoch, key_id, project_id";
         let address = address.clone();

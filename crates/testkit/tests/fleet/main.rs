@@ -7,3 +7,4 @@ mod field;
 mod peer;
 mod presence;
 mod races;
+mod repeater;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use transom_model::api::{
     AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List, NewAddressBody,
+    NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
 use utoipa::IntoParams;
@@ -158,6 +159,51 @@ pub(super) async fn remove(
     let removed =
         async { app.remove_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
     removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+/// Gives a cloud address a ticket (member), by which a device joins that speaks the UltraVNC repeater's protocol. It replaces the
+/// one before, and is shown this once.
+#[utoipa::path(post, path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+    params(("address" = String, Path)), request_body = NewTicketBody, responses(
+    (status = 201, body = TicketBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn ticket(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+    Body(body): Body<NewTicketBody>,
+) -> Result<(StatusCode, Json<TicketBody>), Failure> {
+    let issued =
+        async { app.issue_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?, body.numeric).await };
+    let ticket = issued.await.map_err(|error| caller.failed(error))?.expose().to_owned();
+    Ok((StatusCode::CREATED, Json(TicketBody { address, ticket })))
+}
+
+/// Makes a cloud address's repeater ticket worth nothing (member): the device that waits under it is sent away.
+#[utoipa::path(delete, path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+    params(("address" = String, Path)), responses(
+    (status = 204), (status = "default", body = ErrorBody)))]
+pub(super) async fn revoke_ticket(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let revoked = async { app.revoke_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?).await };
+    revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+/// Makes an ID (member), by which a viewer that speaks the UltraVNC repeater's protocol opens the device once within 5 minutes.
+#[utoipa::path(post, path = "/api/v1/addresses/{address}/viewer-id", tag = "addresses",
+    params(("address" = String, Path)), responses(
+    (status = 201, body = ViewerIdBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn viewer_id(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+) -> Result<(StatusCode, Json<ViewerIdBody>), Failure> {
+    let issued = async { app.issue_viewer_id(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let (number, until) = issued.await.map_err(|error| caller.failed(error))?;
+    let body = ViewerIdBody { address, id: number.expose().to_owned(), expires_at: until.to_string() };
+    Ok((StatusCode::CREATED, Json(body)))
 }
 
 const ADDRESS: &str = "cloud address";

@@ -67,6 +67,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(addresses::show, addresses::change, addresses::remove))
         .routes(routes!(addresses::reset))
         .routes(routes!(addresses::relocate))
+        .routes(routes!(addresses::ticket, addresses::revoke_ticket))
+        .routes(routes!(addresses::viewer_id))
         .routes(routes!(presence::follow))
         .routes(routes!(enrolments::list, enrolments::create))
         .routes(routes!(enrolments::revoke))

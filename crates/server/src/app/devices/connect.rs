@@ -33,7 +33,7 @@ impl App {
         let unavailable = |error| unavailable(&error);
         let own = self.standing_address(&connector.address).await.map_err(unavailable)?;
         // A proof is worth what its password is worth now, whether it was heard of here already or not.
-        let Some((own, _)) = own.filter(|(_, verifier)| *verifier == connector.verifier) else {
+        let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
             return Err(gone("its password was reset, or the address removed"));
         };
         let Some((record, verifier)) = self.standing_address(&peer).await.map_err(unavailable)? else {
@@ -83,11 +83,22 @@ impl App {
         }
     }
 
-    /// Whoever is reached there: joined by the password that the address has now.
+    /// Whoever is reached there: joined by the password, or the ticket, that the address has now.
     #[must_use]
     pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
         let member = self.devices.listening(&listener.record.address);
-        member.filter(|member| member.verifier == listener.verifier)
+        member.filter(|member| member.stands(&listener.record, &listener.verifier))
+    }
+
+    /// Whoever a connector reaches there: with what speaks the repeater's protocol there is nothing end to end.
+    pub fn reached_by_connector(&self, listener: &Listener) -> Result<Arc<Member>, Refusal> {
+        let member = self.reached_at(listener).ok_or(Fault::CloudTargetNotFound)?;
+        if member.is_legacy() {
+            return Err(Refusal::from(Fault::DeviceRefused).because(
+                "it joined by a repeater ticket, without end-to-end encryption: open it by a console URL or a viewer's ID",
+            ));
+        }
+        Ok(member)
     }
 
     /// Writes down that a connector got a session with a device, or did not.

@@ -10,7 +10,7 @@ use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
 
 use super::sessions::Viewer;
-use super::{Member, Order};
+use super::{Member, Order, Shown};
 use crate::app::App;
 use crate::app::error::Result;
 
@@ -34,7 +34,9 @@ impl App {
         let standing: std::collections::HashMap<_, _> = standing.into_iter().collect();
         let mut ended = Vec::new();
         for member in members {
-            if standing.get(&member.address).is_some_and(|verifier| *verifier == member.verifier) {
+            let known = standing.get(&member.address);
+            if matches!((&member.shown, known), (Shown::Password(shown), Some(verifier)) if shown == verifier)
+            {
                 continue;
             }
             if let Some(refusal) = self.no_longer_joined(&member).await? {
@@ -83,7 +85,13 @@ impl App {
     async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
         Ok(match self.standing_address(&member.address).await? {
             None => Some(gone("the address was removed, or its access key revoked")),
-            Some((_, verifier)) if verifier != member.verifier => Some(gone("its password was reset")),
+            Some((record, verifier)) if !member.stands(&record, &verifier) => {
+                Some(gone(if member.is_legacy() {
+                    "its ticket was revoked"
+                } else {
+                    "its password was reset"
+                }))
+            }
             Some((record, _)) if record.reach.action() != member.action() => {
                 Some(gone("its action was changed"))
             }

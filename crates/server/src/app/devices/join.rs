@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT, ScramProof, Verifier};
 use transom_tunnel::{Fault, Refusal, Retry, Role};
 
-use super::{Member, ORDERS, Order};
+use super::{Member, ORDERS, Order, Shown};
 use crate::app::App;
 use crate::app::error::{Error, Result};
 use crate::app::vault::Purpose;
@@ -86,7 +86,7 @@ impl App {
             return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
-        let membership = self.admit(record, verifier, role).await?;
+        let membership = self.admit(record, Shown::Password(verifier), role).await?;
         Ok((membership, signature))
     }
 
@@ -103,10 +103,10 @@ impl App {
         }
     }
 
-    async fn admit(
+    pub(super) async fn admit(
         self: &Arc<Self>,
         record: AddressRecord,
-        verifier: Verifier,
+        shown: Shown,
         role: Role,
     ) -> Result<Membership, Refusal> {
         let (orders, ordered) = mpsc::channel(ORDERS);
@@ -116,7 +116,7 @@ impl App {
             role,
             address,
             project: record.project,
-            verifier,
+            shown,
             epoch: AtomicU64::new(0),
             orders,
         });
@@ -161,7 +161,7 @@ impl App {
     async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
         let standing = self.standing_address(&member.address).await.map_err(|error| unavailable(&error))?;
         match standing {
-            Some((_, verifier)) if verifier == member.verifier => Ok(()),
+            Some((record, verifier)) if member.stands(&record, &verifier) => Ok(()),
             _ => Err(changed_meanwhile()),
         }
     }

@@ -9,6 +9,7 @@
 mod connect;
 mod enforce;
 mod join;
+mod legacy;
 mod pins;
 mod presence;
 mod sessions;
@@ -19,8 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
-use transom_model::cloud::{Action, CloudAddress, Verifier};
+use transom_model::cloud::{Action, AddressRecord, CloudAddress, Verifier};
 use transom_model::id::ProjectId;
+use transom_model::secret::TokenDigest;
 use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
 
 pub use connect::Listener;
@@ -82,13 +84,35 @@ pub struct Member {
     role: Role,
     address: CloudAddress,
     project: ProjectId,
-    /// What its proof was verified with: after a reset it is worth nothing.
-    verifier: Verifier,
+    shown: Shown,
     epoch: AtomicU64,
     orders: mpsc::Sender<Order>,
 }
 
+/// What somebody has shown; it is worth nothing once the address has another one.
+#[derive(Debug)]
+enum Shown {
+    /// A proof of the password that this is kept of.
+    Password(Verifier),
+    /// A repeater ticket.
+    Ticket(TokenDigest),
+}
+
 impl Member {
+    /// Whether what it has shown is good for the address as it is now.
+    fn stands(&self, record: &AddressRecord, verifier: &Verifier) -> bool {
+        match &self.shown {
+            Shown::Password(shown) => shown == verifier,
+            Shown::Ticket(shown) => record.repeater_ticket == Some(*shown),
+        }
+    }
+
+    /// Whether it speaks the repeater's protocol: there is no end-to-end encryption with it.
+    #[must_use]
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.shown, Shown::Ticket(_))
+    }
+
     /// Its address.
     #[must_use]
     pub fn address(&self) -> &CloudAddress {

@@ -1,0 +1,203 @@
+//! Devices and viewers that speak the UltraVNC repeater's protocol: they show a text instead of proving a password.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::access_key::Role as Needed;
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::cloud::{Action, AddressRecord, CloudAddress};
+use transom_model::grant::Dialect;
+use transom_model::id::ProjectId;
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::{NewViewerId, StoreError};
+use transom_tunnel::{Fault, Refusal, Role};
+
+use super::join::unavailable;
+use super::{Member, Membership, Shown};
+use crate::app::cloud_addresses::AddressCall;
+use crate::app::error::{Error, Result};
+use crate::app::vault::Purpose;
+use crate::app::{App, random};
+
+/// Long enough to copy a number into a viewer.
+const VIEWER_ID_TTL: Duration = Duration::from_secs(5 * 60);
+/// A team opens its devices one after the other; more open numbers would only make guessing easier.
+const VIEWER_IDS_PER_KEY: u32 = 100;
+/// Two billion numbers: a few draws find a free one.
+const DRAWS: u32 = 8;
+/// 24 characters of 31: 118 bits.
+const TEXT: usize = 24;
+/// Letters and digits that are not taken for each other; UltraVNC sends upper case.
+const ALPHABET: &[u8; 31] = b"23456789ABCDEFGHJKLMNPQRSTUVWXY";
+/// UltraVNC takes a smaller number for a port's, and reads a signed one of 32 bits.
+const NUMBERS: std::ops::Range<u32> = 100_000_000..2_147_483_647;
+/// UltraVNC's own mark for a connection to be dropped.
+const RESERVED: u32 = 999_999_999;
+
+impl App {
+    /// Gives an address a repeater ticket instead of the one it has; it is shown this once.
+    pub async fn issue_repeater_ticket(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        numeric: bool,
+    ) -> Result<Secret> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        fit_for_repeater(&record)?;
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.ticket", address) };
+        for _ in 0..DRAWS {
+            let ticket = if numeric { number() } else { text() };
+            let kept = Some(self.kept_of(&ticket));
+            match self.store.set_repeater_ticket(&asked.scope, address, kept, &audit).await {
+                // Another address has it.
+                Err(StoreError::Conflict(_)) => {}
+                outcome => return self.done(outcome?).map(|_| Secret::new(ticket)),
+            }
+        }
+        Err(Error::Conflict("no free number was found: try again".to_owned()))
+    }
+
+    /// Makes an address's repeater ticket worth nothing: the device that waits under it is sent away.
+    pub async fn revoke_repeater_ticket(&self, asked: &AddressCall, address: &CloudAddress) -> Result<()> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        let audit =
+            AuditEntry { project: Some(record.project), ..asked.entry("address.ticket-revoke", address) };
+        self.done(self.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
+    }
+
+    /// Makes an ID by which a viewer opens this device once.
+    pub async fn issue_viewer_id(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+    ) -> Result<(Secret, Timestamp)> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        fit_for_repeater(&record)?;
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.viewer-id", address) };
+        for _ in 0..DRAWS {
+            let id = number();
+            let kept = self.kept_of(&id);
+            let (ttl, most) = (VIEWER_ID_TTL, VIEWER_IDS_PER_KEY);
+            match self.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
+                NewViewerId::Until(until) => return Ok((Secret::new(id), until)),
+                NewViewerId::Taken => {}
+                NewViewerId::TooMany => {
+                    return Err(Error::Conflict(format!(
+                        "{VIEWER_IDS_PER_KEY} IDs of this access key are open: wait until some are used or expire"
+                    )));
+                }
+                NewViewerId::Missing => return Err(Error::NotFound("cloud address")),
+            }
+        }
+        Err(Error::Conflict("no free number was found: try again".to_owned()))
+    }
+
+    /// Takes a device in that shows a ticket; `None` where the ticket is not one, which counts as a miss.
+    pub async fn join_by_ticket(
+        self: &Arc<Self>,
+        ticket: &str,
+        source: IpAddr,
+    ) -> Result<Option<Membership>, Refusal> {
+        if !self.repeater_misses.take(source) {
+            return Err(Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets"));
+        }
+        let kept = self.kept_of(&ticket.to_ascii_uppercase());
+        let unavailable = |error: Error| unavailable(&error);
+        let found = self.store.address_by_ticket(kept).await.map_err(|error| unavailable(error.into()))?;
+        let Some(record) = found else { return Ok(None) };
+        self.repeater_misses.give_back(source);
+        if self.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
+            return Ok(None);
+        }
+        if let Err(error) = fit_for_repeater(&record) {
+            return Err(Refusal::from(Fault::DeviceRefused).because(error.to_string()));
+        }
+        self.admit(record, Shown::Ticket(kept), Role::Agent).await.map(Some)
+    }
+
+    /// The address that a viewer's ID is for, and its project; it is spent by asking.
+    pub async fn redeem_viewer_id(
+        &self,
+        id: &str,
+        source: IpAddr,
+    ) -> Result<Option<(CloudAddress, ProjectId)>> {
+        if !self.repeater_misses.take(source) {
+            return Err(Error::RateLimited);
+        }
+        let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else { return Ok(None) };
+        self.repeater_misses.give_back(source);
+        let standing = self.standing_address(&address).await?;
+        Ok(standing.map(|(record, _)| (record.address, record.project)))
+    }
+
+    /// An agent that takes nobody who could see what passes.
+    pub async fn end_to_end_only(&self, member: &Member) {
+        let epoch = member.epoch.load(std::sync::atomic::Ordering::Acquire);
+        if let Err(error) = self.store.note_end_to_end_only(&member.address, self.node, epoch).await {
+            tracing::warn!(%error, address = %member.address, "an agent's wish could not be written down");
+        }
+    }
+
+    /// Writes down that a device was opened whose bytes pass here as they are.
+    pub(crate) async fn audit_legacy(&self, listener: &CloudAddress, project: ProjectId, who: &str) {
+        let entry = AuditEntry {
+            request: None,
+            actor: Actor::Viewer,
+            dialect: Dialect::VncCloud,
+            action: "device.connect",
+            target: listener.to_string(),
+            outcome: "ok",
+            project: Some(project),
+            grant: None,
+            session: None,
+            detail: Some(format!("legacy: a device without end-to-end encryption, from {who}")),
+        };
+        if let Err(error) = self.store.audit(&entry).await {
+            tracing::warn!(%error, "a connection could not be written down");
+        }
+    }
+
+    fn kept_of(&self, shown: &str) -> TokenDigest {
+        TokenDigest(self.vault.sign(Purpose::RepeaterTicket, shown.as_bytes()))
+    }
+}
+
+fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
+    if record.reach.action() != Action::Listen {
+        return Err(Error::Conflict(
+            "it is an address to connect: a repeater ticket is for one that listens".to_owned(),
+        ));
+    }
+    if record.end_to_end_only {
+        return Err(Error::Conflict(
+            "its agent takes end-to-end connections only, and the repeater's protocol has none".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn number() -> String {
+    loop {
+        let drawn = u32::from_be_bytes(random::bytes()) & 0x7fff_ffff;
+        if NUMBERS.contains(&drawn) && drawn != RESERVED {
+            return drawn.to_string();
+        }
+    }
+}
+
+fn text() -> String {
+    // Bytes of no whole share would make some characters likelier.
+    let fair = u8::MAX - u8::MAX % 31;
+    let mut text = String::new();
+    while text.len() < TEXT {
+        let bytes: [u8; TEXT] = random::bytes();
+        let more = bytes.into_iter().filter(|byte| *byte < fair);
+        text.extend(more.map(|byte| char::from(ALPHABET[usize::from(byte % 31)])).take(TEXT - text.len()));
+    }
+    text
+}

@@ -1,0 +1,190 @@
+//! Devices and viewers that speak the UltraVNC repeater's protocol, each kind on a listener of its own.
+//!
+//! ```text
+//! device → us      250 bytes `ID:<ticket>`, padded with NUL; then at once its own RFB version, kept until a viewer is there
+//! us → viewer      `RFB 000.000\n`
+//! viewer → us      250 bytes `ID:<number>`, padded with NUL; then it waits for the device's RFB version
+//! ```
+//!
+//! Nothing of it is encrypted, and nobody proves anything but the ticket or the number.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use transom_tunnel::Role;
+use transom_tunnel::ticket::Shown;
+
+use super::Relay;
+use crate::app::devices::{Membership, Order};
+use crate::app::error::Error;
+use crate::listener::budget::{Budget, Permit};
+use crate::stream::Stream;
+
+/// What either side introduces itself by.
+const INTRODUCTION: usize = 250;
+/// UltraVNC's own repeater waits 5 s; a bad mobile network takes a little longer.
+const INTRODUCE: Duration = Duration::from_secs(10);
+/// What tells a viewer that it speaks with a repeater.
+const GREETING: &[u8; 12] = b"RFB 000.000\n";
+/// A device sends its version (12 bytes) and waits; UltraVNC's own repeater keeps as much.
+const MAX_AHEAD: usize = 1024;
+/// A device that nobody wants for this long comes again: UltraVNC's own repeater forgets it then, too.
+const WAIT: Duration = Duration::from_secs(10 * 3600);
+/// Too many descriptors: the next accept will fail too, until something closes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Read size is the largest lever on cost.
+const READ: usize = 32 * 1024;
+
+/// Who comes to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Devices, with tickets.
+    Devices,
+    /// Viewers, with IDs.
+    Viewers,
+}
+
+/// Takes connections until told to stop. A failed accept is not fatal.
+pub async fn serve(
+    relay: Relay,
+    kind: Kind,
+    listener: TcpListener,
+    budget: Arc<Budget>,
+    stop: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((tcp, peer)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        relay.app.metrics.connections.inc();
+        let Some(permit) = budget.admit(peer.ip()) else {
+            relay.app.metrics.connections_shed.inc();
+            continue;
+        };
+        let (relay, stop) = (relay.clone(), stop.clone());
+        relay.tasks.clone().spawn(async move {
+            let served = async {
+                match kind {
+                    Kind::Devices => device(&relay, tcp, peer, permit).await,
+                    Kind::Viewers => viewer(&relay, tcp, peer, permit).await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                served = served => if let Err(error) = served {
+                    tracing::debug!(%peer, %error, "a repeater connection is over");
+                }
+            }
+        });
+    }
+}
+
+/// A device: takes its ticket, and keeps its connection until a viewer is there.
+async fn device(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Permit) -> io::Result<()> {
+    let Some(ticket) = introduction(&mut tcp).await? else { return Ok(()) };
+    let source = peer.ip().to_canonical();
+    let membership = match relay.app.join_by_ticket(&ticket, source).await {
+        Ok(Some(membership)) => membership,
+        Ok(None) => {
+            relay.app.metrics.failed_authentications.inc();
+            tracing::info!(%source, "a device's repeater ticket is not valid");
+            return Ok(());
+        }
+        Err(refusal) => {
+            tracing::info!(%source, %refusal, "a device is refused at the repeater");
+            return Ok(());
+        }
+    };
+    let address = membership.member().address().clone();
+    tracing::info!(%address, %source, "joined by a repeater ticket");
+    let waited = timeout(WAIT, wait(relay, membership, Stream::from(tcp))).await;
+    drop(permit);
+    match waited {
+        Ok(Err(error)) => tracing::info!(%address, %error, "gone"),
+        Ok(Ok(())) | Err(_) => {}
+    }
+    Ok(())
+}
+
+/// Waits for a viewer, and hands the connection over.
+async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> io::Result<()> {
+    let mut ahead = Vec::new();
+    let order = loop {
+        let mut buffer = [0; 256];
+        tokio::select! {
+            biased;
+            order = membership.order() => break Ok(order),
+            read = stream.read(&mut buffer) => match read {
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) if ahead.len() + count <= MAX_AHEAD => ahead.extend_from_slice(&buffer[..count]),
+                Ok(_) => break Err(io::Error::other("it goes on before anybody has answered")),
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    membership.leave().await;
+    if let Order::Dial { ticket, .. } = order?
+        && let Some(arrival) = relay.redeem(&Shown { ticket, role: Role::Agent })
+    {
+        stream.unread(&ahead);
+        arrival.hand_over(stream);
+    }
+    Ok(())
+}
+
+/// A viewer: takes its number, and carries between it and the device.
+async fn viewer(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Permit) -> io::Result<()> {
+    let source = peer.ip().to_canonical();
+    tcp.write_all(GREETING).await?;
+    let Some(id) = introduction(&mut tcp).await? else { return Ok(()) };
+    let (address, project) = match relay.app.redeem_viewer_id(&id, source).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            relay.app.metrics.failed_authentications.inc();
+            tracing::info!(%source, "a viewer's repeater ID is not valid");
+            return Ok(());
+        }
+        Err(Error::RateLimited) => {
+            tracing::info!(%source, "a viewer has shown too many wrong repeater IDs");
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a viewer's repeater ID could not be looked up");
+            return Ok(());
+        }
+    };
+    let who = format!("a repeater viewer at {source}");
+    let mut device = match relay.dial_for(&who, project, &address).await {
+        Ok(device) => device,
+        Err(end) => {
+            tracing::info!(%address, %source, reason = %end, "a repeater viewer does not reach its device");
+            return Ok(());
+        }
+    };
+    drop(permit);
+    let mut viewer = Stream::from(tcp);
+    tokio::io::copy_bidirectional_with_sizes(&mut device, &mut viewer, READ, READ).await.map(drop)
+}
+
+/// What stands behind `ID:`; none where something else does.
+async fn introduction(tcp: &mut TcpStream) -> io::Result<Option<String>> {
+    let mut bytes = [0; INTRODUCTION];
+    let read = timeout(INTRODUCE, tcp.read_exact(&mut bytes)).await;
+    read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.strip_prefix("ID:"))
+        .map(|id| id.trim().to_owned()))
+}

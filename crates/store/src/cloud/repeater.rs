@@ -1,0 +1,126 @@
+//! Repeater tickets and IDs: how devices and viewers that cannot prove a password are told from others.
+
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{AddressRecord, CloudAddress};
+use transom_model::id::NodeId;
+use transom_model::secret::TokenDigest;
+
+use super::change::update;
+use super::{Guarded, Precondition, Scope, address_columns, corrupt, read};
+use crate::database::{Connection, sql};
+use crate::{Result, Store};
+
+/// What became of a viewer's ID that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewViewerId {
+    /// It is good until then.
+    Until(Timestamp),
+    /// It is somebody's already: draw another one.
+    Taken,
+    /// The key has as many as it may.
+    TooMany,
+    /// There is no such address.
+    Missing,
+}
+
+impl Store {
+    /// Gives an address another repeater ticket, or none. `Conflict` where another address has that one.
+    pub async fn set_repeater_ticket(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        ticket: Option<TokenDigest>,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<AddressRecord>> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+                    .push_value(", repeater_ticket = ", ticket);
+                update(db, &scope, &address, &Precondition::Any, set, &audit).await
+            })
+        })
+        .await
+    }
+
+    /// The address that this ticket is for.
+    pub async fn address_by_ticket(&self, ticket: TokenDigest) -> Result<Option<AddressRecord>> {
+        const SELECT: &str =
+            concat!("SELECT ", address_columns!(), " FROM cloud_addresses WHERE repeater_ticket = $1");
+        self.first(sql(SELECT).bind(ticket)).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// The agent that joined under this epoch takes nobody who could see what passes.
+    pub async fn note_end_to_end_only(&self, address: &CloudAddress, node: NodeId, epoch: u64) -> Result<()> {
+        const NOTE: &str = "UPDATE cloud_addresses SET end_to_end_only = TRUE \
+            WHERE address = $1 AND node_id = $2 AND epoch = $3";
+        let address = address.clone();
+        self.write(move |db| {
+            Box::pin(async move { db.run(sql(NOTE).bind(&address).bind(node).bind(epoch)).await.map(drop) })
+        })
+        .await
+    }
+
+    /// Makes an ID by which a viewer opens this address, once; its key has at most `most` of them at a time.
+    pub async fn create_viewer_id(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        id: TokenDigest,
+        ttl: Duration,
+        most: u32,
+        audit: &AuditEntry,
+    ) -> Result<NewViewerId> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        self.write(move |db| {
+            Box::pin(async move { create(db, &scope, &address, (id, ttl, most), &audit).await })
+        })
+        .await
+    }
+
+    /// The address that this ID is for; whoever asks first gets it.
+    pub async fn take_viewer_id(&self, id: TokenDigest) -> Result<Option<CloudAddress>> {
+        const TAKE: &str = "DELETE FROM repeater_ids WHERE id_hash = $1 \
+            RETURNING address, expires_at > (SELECT now FROM clock)";
+        self.write(move |db| {
+            Box::pin(async move {
+                let Some(mut row) = db.first(sql(TAKE).bind(id)).await? else { return Ok(None) };
+                let address = row.parsed()?;
+                Ok(row.value::<bool>()?.then_some(address))
+            })
+        })
+        .await
+    }
+}
+
+async fn create(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    (id, ttl, most): (TokenDigest, Duration, u32),
+    audit: &AuditEntry,
+) -> Result<NewViewerId> {
+    const OLD: &str = "DELETE FROM repeater_ids WHERE expires_at <= (SELECT now FROM clock)";
+    const COUNT: &str = "SELECT COUNT(*) FROM repeater_ids WHERE key_id = $1";
+    const INSERT: &str = "INSERT INTO repeater_ids (id_hash, address, key_id, expires_at) \
+        SELECT $1, $2, $3, now + $4 FROM clock WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING expires_at";
+    let found =
+        scope.push_to(sql("SELECT key_id FROM cloud_addresses").push_value(" WHERE address = ", address));
+    let Some(mut row) = db.first(found).await? else { return Ok(NewViewerId::Missing) };
+    let key: String = row.value()?;
+    db.run(sql(OLD)).await?;
+    let count: i64 =
+        db.first(sql(COUNT).bind(key.as_str())).await?.ok_or_else(|| corrupt("no count"))?.value()?;
+    if count >= i64::from(most) {
+        return Ok(NewViewerId::TooMany);
+    }
+    let Some(mut row) = db.first(sql(INSERT).bind(id).bind(address).bind(key).bind(ttl)).await? else {
+        return Ok(NewViewerId::Taken);
+    };
+    let until = row.time()?;
+    crate::audit::write_down(db, audit).await?;
+    Ok(NewViewerId::Until(until))
+}

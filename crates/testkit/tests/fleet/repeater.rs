@@ -1,0 +1,312 @@
+//! Devices and viewers that speak the UltraVNC repeater's protocol (250 bytes, NUL padded, and the device's version right
+//! behind them).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use transom_server::RepeaterKind;
+use transom_testkit::TestServer;
+use transom_testkit::api::{config, text};
+use transom_testkit::wait::{until, within};
+use transom_tunnel::{Fault, Message, Role};
+
+use crate::field::{Address, Field};
+
+/// What is revoked ends within this time.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// ProtocolVersion (RFC 6143 §7.1.1).
+const VERSION: &[u8; 12] = b"RFB 003.008\n";
+/// What a repeater says to viewers.
+const GREETING: &[u8; 12] = b"RFB 000.000\n";
+
+async fn field() -> Field {
+    let repeater =
+        config("[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nper_source = 8").repeater;
+    Field::on(TestServer::setup().config(|config| config.repeater = repeater)).await
+}
+
+fn introduction(id: &str) -> Vec<u8> {
+    let mut bytes = format!("ID:{id}").into_bytes();
+    bytes.resize(250, 0);
+    bytes
+}
+
+impl Field {
+    fn door(&self, kind: RepeaterKind) -> SocketAddr {
+        self.server.server().repeater(kind).expect("it is switched on")
+    }
+
+    async fn ticket(&self, address: &Address, numeric: bool) -> String {
+        let path = format!("/api/v1/addresses/{}/ticket", address.name);
+        text(&self.api().post(&path, json!({ "numeric": numeric })).await.done(), "ticket")
+    }
+
+    async fn viewer_id(&self, address: &Address) -> String {
+        let path = format!("/api/v1/addresses/{}/viewer-id", address.name);
+        text(&self.api().post(&path, json!({})).await.done(), "id")
+    }
+
+    /// A device that shows a ticket, in these pieces.
+    async fn shows(&self, ticket: &str, pieces: &[usize]) -> TcpStream {
+        let mut device = TcpStream::connect(self.door(RepeaterKind::Devices)).await.unwrap();
+        device.set_nodelay(true).unwrap();
+        let bytes = [introduction(ticket), VERSION.to_vec()].concat();
+        let mut rest = &*bytes;
+        for length in pieces.iter().copied().cycle().take_while(|length| *length > 0) {
+            let (piece, after) = rest.split_at(length.min(rest.len()));
+            device.write_all(piece).await.unwrap();
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        device
+    }
+
+    async fn waits(&self, address: &Address) {
+        let address = address.name.parse().unwrap();
+        until("the device waits", || self.server.app().devices.listening(&address).is_some()).await;
+    }
+
+    async fn gone(&self, address: &Address) {
+        let address = address.name.parse().unwrap();
+        until("the device is gone", || self.server.app().devices.listening(&address).is_none()).await;
+    }
+
+    /// A viewer that shows a number.
+    async fn views(&self, id: &str) -> TcpStream {
+        let mut viewer = TcpStream::connect(self.door(RepeaterKind::Viewers)).await.unwrap();
+        let mut greeting = [0; 12];
+        within("the greeting", viewer.read_exact(&mut greeting)).await.unwrap();
+        assert_eq!(&greeting, GREETING);
+        viewer.write_all(&introduction(id)).await.unwrap();
+        viewer
+    }
+
+    async fn audit(&self) -> Vec<Value> {
+        let audit = self.server.api().get("/api/v1/audit?limit=1000").await.done();
+        audit["items"].as_array().unwrap().clone()
+    }
+}
+
+async fn takes(stream: &mut TcpStream, bytes: &[u8]) {
+    let mut read = vec![0; bytes.len()];
+    within("bytes", stream.read_exact(&mut read)).await.unwrap();
+    assert_eq!(read, bytes);
+}
+
+async fn ended(mut stream: TcpStream) {
+    let read = within("the end", stream.read_u8()).await;
+    assert!(read.is_err(), "it goes on");
+}
+
+#[tokio::test]
+async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_it_once() {
+    let field = field().await;
+    // Whole and coalesced with the banner; split before and within it; byte by byte.
+    for (pieces, numeric) in [(&[262][..], false), (&[250, 12], true), (&[251, 11], false), (&[1], true)] {
+        let own = field.listener().await;
+        let ticket = field.ticket(&own, numeric).await;
+        assert_eq!(ticket.parse::<u32>().is_ok(), numeric, "{ticket}");
+        let mut device = field.shows(&ticket, pieces).await;
+        field.waits(&own).await;
+        let shown = field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
+        assert_eq!((&shown["online"], &shown["repeater_ticket"]), (&json!(true), &json!(true)));
+        let id = field.viewer_id(&own).await;
+        let mut viewer = field.views(&id).await;
+        takes(&mut viewer, VERSION).await;
+        viewer.write_all(VERSION).await.unwrap();
+        takes(&mut device, VERSION).await;
+        device.write_all(b"\x01\x01").await.unwrap();
+        takes(&mut viewer, b"\x01\x01").await;
+        // The number was for once.
+        ended(field.views(&id).await).await;
+        // Whoever closes is seen to close; and the device may come again with the same ticket.
+        drop(viewer);
+        ended(device).await;
+        let _again = field.shows(&ticket, &[262]).await;
+        field.waits(&own).await;
+    }
+    let audit = field.audit().await;
+    let legacy = audit.iter().filter(|record| {
+        record["action"] == "device.connect" && record["detail"].as_str().unwrap().starts_with("legacy: ")
+    });
+    assert_eq!(legacy.count(), 4);
+}
+
+#[tokio::test]
+async fn a_ticket_survives_a_restart_until_it_is_revoked_or_replaced() {
+    let mut field = field().await;
+    let own = field.listener().await;
+    let ticket = field.ticket(&own, false).await;
+    field.server = field.server.restart().await;
+    // UltraVNC sends upper case, whatever was typed.
+    let device = field.shows(&ticket.to_ascii_lowercase(), &[262]).await;
+    field.waits(&own).await;
+    // A reset of the address's password is none of the device's business: it does not know it.
+    let own = field.reset(&own).await;
+    within("the reset is in force", async {
+        let path = format!("/cloud/1.1/static-address/{}/ready", own.name);
+        while field.api().get(&path).await.done()["changes"] != "none" {}
+    })
+    .await;
+    field.waits(&own).await;
+    // Replaced.
+    let next = field.ticket(&own, false).await;
+    timeout(AT_ONCE, ended(device)).await.expect("within a second");
+    ended(field.shows(&ticket, &[262]).await).await;
+    // Revoked.
+    let device = field.shows(&next, &[262]).await;
+    field.waits(&own).await;
+    field.api().delete(&format!("/api/v1/addresses/{}/ticket", own.name)).await.done();
+    timeout(AT_ONCE, ended(device)).await.expect("within a second");
+    ended(field.shows(&next, &[262]).await).await;
+    // Removed with its address, revoked with its key.
+    for n in 0..2 {
+        let own = field.listener().await;
+        let device = field.shows(&field.ticket(&own, true).await, &[262]).await;
+        field.waits(&own).await;
+        if n == 0 {
+            field.remove(&own).await;
+        } else {
+            field.server.api().delete(&format!("/api/v1/keys/{}", field.key.id)).await.done();
+        }
+        timeout(AT_ONCE, ended(device)).await.expect("within a second");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_device_of_an_address_waits_and_one_that_goes_or_babbles_is_gone() {
+    let field = field().await;
+    let own = field.listener().await;
+    let ticket = field.ticket(&own, false).await;
+    let old = field.shows(&ticket, &[262]).await;
+    field.waits(&own).await;
+    let mut new = field.shows(&ticket, &[262]).await;
+    ended(old).await;
+    field.waits(&own).await;
+    new.write_all(&[0; 2048]).await.unwrap();
+    ended(new).await;
+    field.gone(&own).await;
+    let device = field.shows(&ticket, &[262]).await;
+    field.waits(&own).await;
+    drop(device);
+    field.gone(&own).await;
+    // Nobody is there: the viewer is hung up on.
+    ended(field.views(&field.viewer_id(&own).await).await).await;
+}
+
+#[tokio::test]
+async fn a_console_opens_on_such_a_device_and_a_connector_is_told_why_not() {
+    let field = field().await;
+    let own = field.listener().await;
+    let mut device = field.shows(&field.ticket(&own, false).await, &[262]).await;
+    field.waits(&own).await;
+    let desk = field.connector().await;
+    let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
+    let refusal = viewer.ask_for(&own.name).await.expect_err("there is nothing end to end");
+    assert_eq!(refusal.fault, Fault::DeviceRefused);
+    assert!(refusal.detail.unwrap().contains("repeater ticket"));
+    let endpoint = format!("cloud:{}", own.name);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let token = field.server.console(&id).await.token;
+    // The device's side of RFB's handshake (RFC 6143 §7.1 to §7.3).
+    let serving = async {
+        takes(&mut device, VERSION).await;
+        device.write_all(&[1, 1]).await.unwrap();
+        takes(&mut device, &[1]).await;
+        device.write_all(&[0; 4]).await.unwrap();
+        takes(&mut device, &[1]).await;
+        let mut init = vec![0, 8, 0, 8, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0, 0, 0, 0, 4];
+        init.extend(b"desk");
+        device.write_all(&init).await.unwrap();
+    };
+    let (mut page, ()) = tokio::join!(field.server.viewer().token(&token).view(), serving);
+    device.write_all(b"pixels").await.unwrap();
+    assert_eq!(page.take(6).await.unwrap(), b"pixels");
+    let audit = field.audit().await;
+    let opened =
+        audit.iter().find(|record| record["action"] == "device.connect" && record["outcome"] == "ok");
+    let detail = opened.expect("it stands in the audit")["detail"].as_str().unwrap();
+    assert_eq!(detail, "legacy: a device without end-to-end encryption, from a console");
+}
+
+#[tokio::test]
+async fn an_address_whose_agent_wants_everything_end_to_end_has_no_ticket() {
+    let field = field().await;
+    let own = field.listener().await;
+    let ticket = field.ticket(&own, false).await;
+    let mut agent = field.device(&own).await;
+    agent.say(&Message::EndToEndOnly).await;
+    let shown = async || field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
+    within("it is written down", async { while shown().await["end_to_end_only"] != true {} }).await;
+    ended(field.shows(&ticket, &[262]).await).await;
+    for (what, body) in [("ticket", json!({})), ("viewer-id", json!({}))] {
+        let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), body).await;
+        let why =
+            "409 conflict: its agent takes end-to-end connections only, and the repeater's protocol has none";
+        assert_eq!(refused.to_string(), why);
+    }
+    let connects = field.connector().await;
+    let refused = field.api().post(&format!("/api/v1/addresses/{}/ticket", connects.name), json!({})).await;
+    assert_eq!(refused.status, 409);
+    // An agent that does not want that any more lifts it.
+    let _agent = field.device(&own).await;
+    let _device = field.shows(&ticket, &[262]).await;
+    assert_eq!(agent.sent_away().await.fault, Fault::Superseded);
+}
+
+#[tokio::test]
+async fn what_is_no_introduction_is_hung_up_on_and_a_source_has_its_share() {
+    let field = field().await;
+    let own = field.listener().await;
+    for wrong in ["", "ID", "RFB 003.008\n", "id:5", "ID:", "ID:nobody", "\u{1}\u{2}"] {
+        let mut device = TcpStream::connect(field.door(RepeaterKind::Devices)).await.unwrap();
+        let mut bytes = wrong.as_bytes().to_vec();
+        bytes.resize(250, 0);
+        device.write_all(&bytes).await.unwrap();
+        ended(device).await;
+        ended(field.views(wrong).await).await;
+    }
+    // A share of 8: the ninth connection from here is closed at once, and no other door is shut by it.
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        idle.push(TcpStream::connect(field.door(RepeaterKind::Devices)).await.unwrap());
+    }
+    ended(TcpStream::connect(field.door(RepeaterKind::Viewers)).await.unwrap()).await;
+    field.device(&own).await;
+    drop(idle);
+    let ticket = field.ticket(&own, false).await;
+    within("a free place", async {
+        loop {
+            let device = field.shows(&ticket, &[262]).await;
+            let address = own.name.parse().unwrap();
+            let waits = until("it waits", || field.server.app().devices.listening(&address).is_some());
+            if timeout(AT_ONCE, waits).await.is_ok() {
+                return;
+            }
+            drop(device);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_has_a_hundred_open_numbers_at_most() {
+    let field = field().await;
+    let own = field.listener().await;
+    let path = format!("/api/v1/addresses/{}/viewer-id", own.name);
+    for _ in 0..100 {
+        field.api().post(&path, json!({})).await.done();
+    }
+    let refused = field.api().post(&path, json!({})).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.to_string().contains("100 IDs of this access key are open"));
+    assert!(field.server.server().repeater(RepeaterKind::Devices).is_some());
+    assert!(Field::set().await.server.server().repeater(RepeaterKind::Devices).is_none(), "off by default");
+}
