@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use transom_server::config::{Config, TlsFiles};
 use transom_server::data::read_master_key;
 use transom_server::listener;
-use transom_server::{Options, Server, Tls};
+use transom_server::{Options, RepeaterKind, Server, Tls};
 
 use crate::args::{Common, Serve};
 use crate::failure::Failure;
@@ -83,6 +83,14 @@ fn introduce(common: &Common, server: &Server) {
     tracing::info!(address = %server.address(), public_url = %server.public_url(), "serving");
     output::say(format_args!("Transom serves {}", server.url()));
     output::say(format_args!("Operator commands find it by {}", common.data.join("admin.json").display()));
+    for (kind, who) in [
+        (RepeaterKind::Devices, "devices with a repeater ticket"),
+        (RepeaterKind::Viewers, "viewers with a repeater ID"),
+    ] {
+        if let Some(address) = server.repeater(kind) {
+            output::say(format_args!("It also takes {who} on {address}, unencrypted"));
+        }
+    }
     if let Some(ca) = server.ca() {
         output::say(format_args!("Its certificate's CA is {}", ca.display()));
         output::say(format_args!("  curl --cacert {} {}/healthz", ca.display(), server.url()));

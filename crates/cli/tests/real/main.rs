@@ -12,6 +12,7 @@ mod devices;
 mod endings;
 mod howto;
 mod proxies;
+mod repeater;
 mod restarts;
 mod secrets;
 mod tls;

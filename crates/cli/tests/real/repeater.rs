@@ -1,0 +1,146 @@
+//! Devices that know nothing of us: x11vnc joins by a ticket, and its screen is typed into by a viewer that speaks the
+//! repeater's protocol and from a browser.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use transom_testkit::chromium::Visit;
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::Program;
+use transom_testkit::xvnc::{Security, Xvnc};
+
+use crate::{add, console, transom};
+
+/// A server with both of the repeater's listeners, and a listen address.
+struct Field {
+    program: Program,
+    devices: String,
+    viewers: String,
+    address: String,
+    ticket: String,
+}
+
+impl Field {
+    fn set(numeric: &str) -> Self {
+        let mut program = transom();
+        let config = "[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\n";
+        let config = program.file("transom.toml", config);
+        program = program.environment("TRANSOM_CONFIG", config).serving();
+        program.ask("project add lab");
+        let log = program.log();
+        let door = |who: &str| {
+            let (_, rest) = log.split_once(&format!("It also takes {who} on ")).expect("it says so");
+            rest.split_once(',').expect("an address").0.to_owned()
+        };
+        let (devices, viewers) = (door("devices with a repeater ticket"), door("viewers with a repeater ID"));
+        let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
+        let made = program.ask_json(&format!("address add --key {key} --action listen"));
+        let address = made["cloudAddress"].as_str().expect("an address").to_owned();
+        let ticket = program.ask(&format!("address ticket {address} {numeric}"));
+        Self { program, devices, viewers, address, ticket }
+    }
+
+    /// An x11vnc that shows this screen and waits under the ticket; the line stands in DEVICES.md.
+    fn x11vnc(&self, screen: &Xvnc) -> Process {
+        let mut x11vnc = Command::new("x11vnc");
+        x11vnc.args([
+            "-display",
+            screen.display(),
+            "-norc",
+            "-nopw",
+            "-rfbport",
+            "0",
+            "-noshm",
+            "-noxdamage",
+        ]);
+        x11vnc.args(["-connect", &format!("repeater=ID:{}+{}", self.ticket, self.devices)]);
+        let process = Process::start("x11vnc", &mut x11vnc);
+        self.program.until_online(&self.address);
+        process
+    }
+}
+
+trait Online {
+    fn until_online(&self, address: &str);
+}
+
+impl Online for Program {
+    fn until_online(&self, address: &str) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while self.ask_json(&format!("address show {address}"))["online"] != true {
+            assert!(std::time::Instant::now() < deadline, "it joins");
+        }
+    }
+}
+
+/// A viewer's way in: the repeater's greeting, 250 bytes with the number, and then RFB (RFC 6143 §7.1 to §7.3).
+fn type_by_repeater(door: &str, id: &str, line: &str) {
+    let mut viewer = TcpStream::connect(door).expect("it listens");
+    viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    let mut banner = [0; 12];
+    viewer.read_exact(&mut banner).expect("a greeting");
+    assert_eq!(&banner, b"RFB 000.000\n");
+    let mut introduction = format!("ID:{id}").into_bytes();
+    introduction.resize(250, 0);
+    viewer.write_all(&introduction).expect("it is taken");
+    viewer.read_exact(&mut banner).expect("the device's version");
+    assert_eq!(&banner, b"RFB 003.008\n");
+    viewer.write_all(&banner).expect("version");
+    let mut count = [0; 1];
+    viewer.read_exact(&mut count).expect("security types");
+    let mut types = vec![0; usize::from(count[0])];
+    viewer.read_exact(&mut types).expect("security types");
+    assert!(types.contains(&1), "{types:?}");
+    viewer.write_all(&[1]).expect("None");
+    let mut result = [1; 4];
+    viewer.read_exact(&mut result).expect("a result");
+    assert_eq!(result, [0; 4]);
+    viewer.write_all(&[1]).expect("ClientInit");
+    let mut screen = [0; 24];
+    viewer.read_exact(&mut screen).expect("ServerInit");
+    assert_eq!(screen[..4], [2, 128, 1, 224], "640 by 480");
+    for letter in line.chars() {
+        let key = if letter == '\n' { 0xff0d } else { u32::from(letter) };
+        for down in [1, 0] {
+            let [a, b, c, d] = key.to_be_bytes();
+            viewer.write_all(&[4, down, 0, 0, a, b, c, d]).expect("a key");
+        }
+    }
+    // It is read to the end of what was typed before the viewer leaves.
+    viewer.shutdown(std::net::Shutdown::Write).expect("the viewer leaves");
+    let mut rest = [0; 4096];
+    while matches!(viewer.read(&mut rest), Ok(count) if count > 0) {}
+}
+
+#[test]
+fn a_repeater_viewer_types_into_an_x11vnc_that_joined_by_its_ticket() {
+    let screen = Xvnc::start(Security::None);
+    let field = Field::set("--numeric");
+    let mut x11vnc = field.x11vnc(&screen);
+    let id = field.program.ask(&format!("address viewer-id {}", field.address));
+    type_by_repeater(&field.viewers, &id, "by the repeater\n");
+    screen.typed().expect("by the repeater\n", PATIENCE);
+    x11vnc.kill();
+    // The ticket survives what the device does not.
+    let waiting = field.x11vnc(&screen);
+    field.program.ask(&format!("address ticket {} --revoke", field.address));
+    let online = || field.program.ask_json("address list --online");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while online() != serde_json::json!([]) {
+        assert!(std::time::Instant::now() < deadline, "it is sent away");
+    }
+    drop(waiting);
+}
+
+#[test]
+fn chromium_types_into_an_x11vnc_that_joined_by_its_ticket() {
+    let screen = Xvnc::start(Security::None);
+    let field = Field::set("");
+    let _x11vnc = field.x11vnc(&screen);
+    add(&field.program, "kiosk", &format!("cloud:{}", field.address), "");
+    Visit::to(&console(&field.program, "kiosk")).typing("from the browser\n").run();
+    screen.typed().expect("from the browser\n", PATIENCE);
+    let audit = field.program.ask_json("audit --limit 1000").to_string();
+    assert!(audit.contains("legacy: a device without end-to-end encryption, from a console"), "{audit}");
+}
