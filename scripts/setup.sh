@@ -32,6 +32,9 @@ x86_64-linux-gnu-as                                 binutils-x86-64-linux-gnu
 javac                                               default-jdk-headless
 nginx                                               nginx-light
 haproxy                                             haproxy
+/sbin/ip                                            iproute2
+/usr/sbin/nft                                       nftables
+/usr/sbin/conntrack                                 conntrack
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }

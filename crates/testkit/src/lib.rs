@@ -29,6 +29,8 @@ pub mod fault;
 pub mod forward_proxy;
 #[cfg(feature = "front-door")]
 pub mod instance;
+#[cfg(feature = "components")]
+pub mod internet;
 #[cfg(feature = "front-door")]
 pub mod interceptor;
 #[cfg(any(feature = "front-door", feature = "components"))]

@@ -59,6 +59,13 @@ impl Program {
         self
     }
 
+    /// Where the server listens; 127.0.0.1, on any port, unless this says otherwise.
+    #[must_use]
+    pub fn listening(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
+        self
+    }
+
     /// A variable of the server's environment.
     #[must_use]
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {

@@ -67,12 +67,12 @@ impl Fleet {
     }
 }
 
-fn text(body: &Value, name: &str) -> String {
+pub(crate) fn text(body: &Value, name: &str) -> String {
     body[name].as_str().expect("a text").to_owned()
 }
 
 /// Goes through RFB's handshake (RFC 6143 §7.1 to §7.3) and types a line.
-fn type_by_rfb(port: &str, line: &str) {
+pub(crate) fn type_by_rfb(port: &str, line: &str) {
     let mut viewer = TcpStream::connect(format!("127.0.0.1:{port}")).expect("the connector listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
     let mut banner = [0; 12];

@@ -11,6 +11,7 @@ mod device_viewers;
 mod devices;
 mod endings;
 mod howto;
+mod nat;
 mod proxies;
 mod repeater;
 mod restarts;

@@ -1,0 +1,145 @@
+//! The NAT laboratory: device and viewer each behind a NAT that lets nobody in, the server in the open between them.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use transom_testkit::internet::{DEVICE, DEVICE_NAT, Internet, Place, SERVER};
+use transom_testkit::process::{PATIENCE, Process};
+use transom_testkit::program::Program;
+use transom_testkit::xvnc::{Security, Xvnc};
+
+use crate::devices::{text, type_by_rfb};
+use crate::{lab, transom};
+
+/// A dial through a NAT that drops everything would wait for minutes.
+const DIAL: Duration = Duration::from_secs(2);
+/// A link that is gone for this long comes back to connections that are still there.
+const CUT: Duration = Duration::from_secs(20);
+/// Both ends of a session notice within 70 s that nothing comes back any more; on a busy machine a little later.
+const NOTICED: Duration = Duration::from_secs(90);
+
+/// An Xvnc with its agent behind one NAT, a connector behind the other.
+struct Laboratory {
+    // Dropped in this order: what runs ends before its network.
+    connector: Process,
+    agent: Process,
+    xvnc: Xvnc,
+    program: Program,
+    internet: Internet,
+    port: String,
+}
+
+impl Laboratory {
+    fn set() -> Self {
+        let internet = Internet::build();
+        let serve = || lab(transom().listening(&format!("{SERVER}:8443")).with(["--self-signed"]));
+        let program = internet.at(Place::Server, serve);
+        let key = internet.at(Place::Server, || text(&program.ask_json("key add --project lab"), "id"));
+        let joining = |name: &str, action: &str| {
+            let add = format!("address add --key {key} --action {action}");
+            let made = internet.at(Place::Server, || program.ask_json(&add));
+            let password = program.file(name, &text(&made, "cloudPassword"));
+            let address = text(&made, "cloudAddress");
+            let (data, ca) = (program.data().join(name), program.data().join("ca.pem"));
+            let line = format!(
+                "--server https://{SERVER}:8443 --ca {} --data {} --address {address} --password-file {password}",
+                ca.display(),
+                data.display()
+            );
+            (address, line)
+        };
+        let ((device, as_device), (_, as_viewer)) = (joining("device", "listen"), joining("desk", "connect"));
+        let start =
+            |name: &str, line: String| Process::start(name, program.command().args(line.split_whitespace()));
+        let xvnc = internet.at(Place::Device, || Xvnc::start(Security::None));
+        let agent = internet.at(Place::Device, || {
+            start("transom agent", format!("agent {as_device} --to {}", xvnc.address()))
+        });
+        agent.stderr().expect("Online\n", PATIENCE);
+        let connector =
+            internet.at(Place::Viewer, || start("transom connect", format!("connect {device} {as_viewer}")));
+        let port = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
+        let port = port.expect("the device is found");
+        Self { connector, agent, xvnc, program, internet, port }
+    }
+
+    /// A viewer's whole session.
+    fn visit(&self, line: &str) {
+        self.internet.at(Place::Viewer, || type_by_rfb(&self.port, line));
+        self.xvnc.typed().expect(line, PATIENCE);
+    }
+
+    /// A viewer that stays.
+    fn stay(&self) -> TcpStream {
+        let viewer =
+            self.internet.at(Place::Viewer, || TcpStream::connect(format!("127.0.0.1:{}", self.port)));
+        let viewer = viewer.expect("the connector listens");
+        self.connector.stderr().expect("Compare with its agent: ", PATIENCE);
+        viewer
+    }
+}
+
+/// Whether something answers there.
+fn dials(address: &str) -> bool {
+    TcpStream::connect_timeout(&address.parse().expect("an address"), DIAL).is_ok()
+}
+
+#[test]
+fn a_device_that_nobody_can_dial_is_reached_from_behind_another_nat() {
+    let laboratory = Laboratory::set();
+    let internet = &laboratory.internet;
+    // Its VNC server is there for its own network and for nobody else.
+    let service =
+        internet.at(Place::Device, || TcpListener::bind("0.0.0.0:5900")).expect("a port of its own");
+    assert!(internet.at(Place::Device, || dials(&format!("{DEVICE}:5900"))));
+    for from in [Place::Server, Place::Viewer] {
+        for to in [DEVICE, DEVICE_NAT] {
+            assert!(!internet.at(from, || dials(&format!("{to}:5900"))), "{to} from {from:?}");
+        }
+    }
+    // What the NAT has opened for one peer is closed for all others.
+    let met = internet.at(Place::Server, || TcpListener::bind(format!("{SERVER}:9000"))).expect("a port");
+    let _out =
+        internet.at(Place::Device, || TcpStream::connect(format!("{SERVER}:9000"))).expect("a way out");
+    let mapping = met.accept().expect("it came").1;
+    assert_eq!(mapping.ip().to_string(), DEVICE_NAT);
+    assert!(!internet.at(Place::Viewer, || dials(&mapping.to_string())), "the NAT is not port-restricted");
+    drop(service);
+    laboratory.visit("from behind two walls\n");
+}
+
+#[test]
+fn a_session_whose_nat_mapping_expired_ends_at_both_sides_and_the_device_comes_back() {
+    let laboratory = Laboratory::set();
+    let _viewer = laboratory.stay();
+    laboratory.agent.stderr().expect(" is connected", PATIENCE);
+    laboratory.internet.forget_mappings();
+    // Nobody was told: each side notices by itself.
+    laboratory.agent.stderr().expect(" was lost\n", NOTICED);
+    laboratory.connector.stderr().expect(" was lost\n", NOTICED);
+    let rejoined = |text: &str| (text.matches("Online\n").count() > 1).then_some(());
+    assert!(laboratory.agent.stderr().find(NOTICED, rejoined).is_some(), "the agent comes back");
+    laboratory.visit("through a new mapping\n");
+}
+
+#[test]
+fn a_link_that_was_cut_for_twenty_seconds_costs_no_session_and_no_device() {
+    let laboratory = Laboratory::set();
+    let mut viewer = laboratory.stay();
+    viewer.set_read_timeout(Some(NOTICED)).expect("a limit");
+    let mut banner = [0; 12];
+    viewer.read_exact(&mut banner).expect("the device speaks first");
+    laboratory.internet.unplug_device();
+    viewer.write_all(&banner).expect("version");
+    assert!(!laboratory.agent.stderr().ends(CUT), "the agent stays, whatever happens to its link");
+    laboratory.internet.plug_device();
+    // What was sent meanwhile is sent again, and arrives.
+    let mut types = [0; 2];
+    viewer.read_exact(&mut types).expect("the session goes on");
+    assert_eq!(types, [1, 1]);
+    drop(viewer);
+    laboratory.agent.stderr().expect(" has left\n", PATIENCE);
+    laboratory.visit("after the cut\n");
+    assert!(!laboratory.program.log().contains("ERROR"));
+}
