@@ -17,6 +17,14 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 const KEEPALIVE_TRIES: u32 = 3;
 
+/// A device's NAT may forget a connection at any time; whoever looks at a frozen screen is not to wait for a minute and a half.
+const DEVICE_KEEPALIVE_AFTER: Duration = Duration::from_secs(20);
+const DEVICE_KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+const DEVICE_KEEPALIVE_TRIES: u32 = 4;
+/// What was sent to a device or a connector and is not taken by then never will be: without this, TCP tries for a quarter of
+/// an hour. A viewer that does not look is given up by the gateway a little earlier, with a better reason.
+const DEVICE_UNTAKEN: Duration = Duration::from_secs(70);
+
 /// A byte stream, with bytes that were read ahead standing in front of it.
 #[derive(Debug)]
 pub struct Stream {
@@ -59,6 +67,29 @@ impl Stream {
         match &self.io {
             Io::Tcp(tcp) if self.ahead.is_none() && self.leash.is_none() => Some(tcp),
             _ => None,
+        }
+    }
+
+    /// Notices sooner than usual that the other end is gone: it may be behind a NAT that forgot it.
+    pub(crate) fn watch_closely(&self) {
+        let Some(tcp) = self.bottom() else { return };
+        let keepalive = TcpKeepalive::new()
+            .with_time(DEVICE_KEEPALIVE_AFTER)
+            .with_interval(DEVICE_KEEPALIVE_EVERY)
+            .with_retries(DEVICE_KEEPALIVE_TRIES);
+        // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
+        let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(DEVICE_UNTAKEN));
+    }
+
+    /// The TCP connection at the bottom.
+    fn bottom(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(tcp) => Some(tcp),
+            Io::Unix(_) => None,
+            Io::TlsAccepted(tls) => tls.get_ref().0.bottom(),
+            Io::TlsDialled(tls) => tls.get_ref().0.bottom(),
         }
     }
 

@@ -34,6 +34,7 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let origin = Origin { source: source.address, exporter, proxied };
     relay.tasks.clone().spawn(async move {
         if let Some(stream) = stream_of(upgraded.await) {
+            stream.watch_closely();
             control::run(relay, stream, origin).await;
         }
     });
@@ -52,6 +53,7 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     let upgraded = hyper::upgrade::on(&mut request);
     relay.tasks.spawn(async move {
         if let Some(stream) = stream_of(upgraded.await) {
+            stream.watch_closely();
             arrival.hand_over(stream);
         }
     });
