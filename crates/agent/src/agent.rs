@@ -5,23 +5,27 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::opening::{self, Outcome};
+use transom_tunnel::ticket::VOUCHER;
 use transom_tunnel::{
-    Cause, DATA_PATH, Message, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, VERSION, end_to_end, peer_key,
+    Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, Ticket, VERSION, end_to_end, peer_key,
 };
 
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials};
+use crate::data;
 use crate::identity::{Acquaintance, Identity};
 use crate::local::Local;
 use crate::outer::Outer;
 use crate::pipe::{Ending, pipe};
 use crate::server::Server;
+use crate::standby::{self, Call, Kept};
 use crate::target::{Target, Targets};
 
 /// A TLS handshake and a name, through the relay.
@@ -146,7 +150,8 @@ impl Agent {
             return Some(refusal);
         }
         tell(Status::Online);
-        let (declined, mut declining) = tokio::sync::mpsc::channel::<(Ticket, Declined)>(16);
+        let mut kept = Kept::default();
+        let (declined, mut declining) = mpsc::channel::<(Ticket, Declined)>(16);
         loop {
             let next_beat = control.next_beat();
             let done = tokio::select! {
@@ -155,17 +160,23 @@ impl Agent {
                     return None;
                 }
                 message = control.receive() => match message {
-                    Ok(Message::Dial { ticket, peer }) => {
-                        let (agent, tell, declined) = (Arc::clone(self), Arc::clone(tell), declined.clone());
-                        let stop = stop.clone();
-                        sessions.spawn(async move {
-                            let named = format!("[vnccloud:{peer}]");
-                            if let Err(why) = agent.answer(&ticket, &peer, &named, &tell, &stop).await {
-                                tell(Status::Refused { peer: named, why: why.words.clone() });
-                                // Where the server is gone, it need not be told.
-                                let _ = declined.send((ticket, why)).await;
-                            }
-                        });
+                    Ok(Message::Dial { ticket, standby, relay, peer }) => {
+                        if let Some(call) = kept.bind(standby, Call { ticket, relay, peer }) {
+                            let desk = Desk::new(self, tell, &declined, stop);
+                            sessions.spawn(async move { desk.serve(call, None).await });
+                        }
+                        Ok(())
+                    }
+                    Ok(Message::Standby { ticket, relay }) => {
+                        if let Some(bound) = kept.add(ticket.id) {
+                            let desk = Desk::new(self, tell, &declined, stop);
+                            sessions.spawn(async move {
+                                let ready = standby::wait(&desk.agent.server, &ticket, &relay, bound).await;
+                                if let Some((outer, call)) = ready {
+                                    desk.serve(call, Some(outer)).await;
+                                }
+                            });
+                        }
                         Ok(())
                     }
                     Ok(_) => Ok(()),
@@ -186,25 +197,30 @@ impl Agent {
     /// Comes to the data connection and serves the session; an error is one before the peer could be told inside it.
     async fn answer(
         &self,
-        ticket: &Ticket,
-        peer: &str,
+        call: &Call,
+        ready: Option<Outer>,
         named: &str,
         tell: &Tell,
         stop: &CancellationToken,
     ) -> Result<(), Declined> {
+        let Call { ticket, relay, peer } = call;
         if peer == GATEWAY && self.policy.end_to_end_only {
             let words = "this device takes end-to-end connections only: use transom connect".to_owned();
             return Err(Declined { cause: Cause::EndToEndOnly, words });
         }
-        let header = (TICKET_HEADER, ticket.shown_by(Role::Agent));
-        let (outer, _) =
-            Outer::open(&self.server, DATA_PATH, Some(header)).await.map_err(|error| error.to_string())?;
-        let greeted = timeout(GREET, self.greet(outer, peer)).await;
-        let Greeted { mut tls, phrase, new, target } =
+        let outer = match ready {
+            Some(outer) => outer,
+            None => data::open(&self.server, ticket, Role::Agent, relay)
+                .await
+                .map_err(|error| error.to_string())?,
+        };
+        let greeted = timeout(GREET, self.greet(outer, ticket, peer)).await;
+        let Greeted { mut tls, phrase, new, target, voucher } =
             match greeted.map_err(|_| "the peer fell silent".to_owned())?? {
                 Ok(greeted) => greeted,
-                Err((mut tls, outcome, words)) => {
-                    let _ = tls.write_all(&opening::answer(outcome, &words)).await;
+                Err((mut tls, voucher, outcome, words)) => {
+                    let answer = opening::answer(outcome, &words);
+                    let _ = tls.write_all(&[&voucher[..], &answer].concat()).await;
                     let _ = tls.shutdown().await;
                     tell(Status::Refused { peer: named.to_owned(), why: words });
                     return Ok(());
@@ -215,14 +231,15 @@ impl Agent {
             Ok(local) => Local::tcp(local),
             Err(error) => {
                 let words = format!("its target does not take connections: {error}");
-                let _ = tls.write_all(&opening::answer(Outcome::Unreachable, &words)).await;
+                let answer = opening::answer(Outcome::Unreachable, &words);
+                let _ = tls.write_all(&[&voucher[..], &answer].concat()).await;
                 let _ = tls.shutdown().await;
                 tell(Status::Refused { peer: named.to_owned(), why: words });
                 return Ok(());
             }
         };
         let opened = async {
-            tls.write_all(&opening::answer(Outcome::Open, "")).await?;
+            tls.write_all(&[&voucher[..], &opening::answer(Outcome::Open, "")].concat()).await?;
             tls.flush().await
         };
         if opened.await.is_err() {
@@ -236,15 +253,25 @@ impl Agent {
     }
 
     /// The end-to-end handshake, the peer's key, and which target it wants.
-    async fn greet(&self, outer: Outer, peer: &str) -> Result<Result<Greeted<'_>, Rejected>, String> {
+    async fn greet(
+        &self,
+        outer: Outer,
+        ticket: &Ticket,
+        peer: &str,
+    ) -> Result<Result<Greeted<'_>, Rejected>, String> {
         let config = end_to_end::accepting(self.identity.key()).map_err(|error| error.to_string())?;
         let accepted = TlsAcceptor::from(config).accept(outer).await;
         let mut tls = accepted.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
         let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
-        let new = match self.judge_key(peer, shown) {
-            Ok(new) => new,
-            Err((outcome, words)) => return Ok(Err((tls, outcome, words))),
-        };
+        let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
+        let exporter = exporter.map_err(|error| error.to_string())?;
+        let mut theirs = [0; VOUCHER];
+        tls.read_exact(&mut theirs).await.map_err(|error| error.to_string())?;
+        // Before the key is judged: that of somebody in between must not become the peer's.
+        if !ticket.vouched(Role::Connector, &exporter, &theirs) {
+            return Err("somebody stands between the peer and this device".to_owned());
+        }
+        let voucher = ticket.vouch(Role::Agent, &exporter);
         let mut head = [0; 2];
         tls.read_exact(&mut head).await.map_err(|error| error.to_string())?;
         let [version, length] = head;
@@ -253,13 +280,20 @@ impl Agent {
         if version != VERSION {
             return Err(format!("the peer speaks version {version} inside"));
         }
+        let new = match self.judge_key(peer, shown) {
+            Ok(new) => new,
+            Err((outcome, words)) => return Ok(Err((tls, voucher, outcome, words))),
+        };
         let name = String::from_utf8_lossy(&name).into_owned();
         match self.targets.find(&name) {
             Some(target) => {
                 let phrase = self.identity.public().phrase(shown);
-                Ok(Ok(Greeted { tls, phrase, new, target }))
+                Ok(Ok(Greeted { tls, phrase, new, target, voucher }))
             }
-            None => Ok(Err((tls, Outcome::NoSuchTarget, format!("it has no target of the name {name:?}")))),
+            None => {
+                let words = format!("it has no target of the name {name:?}");
+                Ok(Err((tls, voucher, Outcome::NoSuchTarget, words)))
+            }
         }
     }
 
@@ -301,6 +335,41 @@ struct Greeted<'a> {
     phrase: String,
     new: bool,
     target: &'a Target,
+    voucher: [u8; VOUCHER],
 }
 
-type Rejected = (TlsStream<Outer>, Outcome, String);
+type Rejected = (TlsStream<Outer>, [u8; VOUCHER], Outcome, String);
+
+/// What serves one session, and whom it tells.
+struct Desk {
+    agent: Arc<Agent>,
+    tell: Tell,
+    declined: mpsc::Sender<(Ticket, Declined)>,
+    stop: CancellationToken,
+}
+
+impl Desk {
+    fn new(
+        agent: &Arc<Agent>,
+        tell: &Tell,
+        declined: &mpsc::Sender<(Ticket, Declined)>,
+        stop: &CancellationToken,
+    ) -> Self {
+        Self {
+            agent: Arc::clone(agent),
+            tell: Arc::clone(tell),
+            declined: declined.clone(),
+            stop: stop.clone(),
+        }
+    }
+
+    /// One session, over the connection that was kept ready where there is one.
+    async fn serve(self, call: Call, ready: Option<Outer>) {
+        let named = format!("[vnccloud:{}]", call.peer);
+        if let Err(why) = self.agent.answer(&call, ready, &named, &self.tell, &self.stop).await {
+            (self.tell)(Status::Refused { peer: named, why: why.words.clone() });
+            // Where the server is gone, it need not be told.
+            let _ = self.declined.send((call.ticket, why)).await;
+        }
+    }
+}

@@ -79,15 +79,17 @@ impl Identity {
         &self.key
     }
 
+    /// The key that this peer had before.
+    pub(crate) fn known(&self, peer: &str) -> io::Result<Option<PublicKey>> {
+        self.known.key_of(peer)
+    }
+
     /// Compares a key with the one that this peer had before; keeps the first one.
     pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
         let known = &self.known;
         // Tasks of this program, and then programs, one at a time.
         let (_task, _program) = (known.lock.lock(), lock(&known.folder)?);
-        let text = known.read()?;
-        let entry = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == peer);
-        if let Some((_, key)) = entry {
-            let before: PublicKey = key.trim().parse().map_err(io::Error::other)?;
+        if let Some(before) = known.key_of(peer)? {
             return Ok(if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) });
         }
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&known.path)?;
@@ -120,6 +122,12 @@ fn lock(folder: &Path) -> io::Result<File> {
 }
 
 impl KnownKeys {
+    fn key_of(&self, peer: &str) -> io::Result<Option<PublicKey>> {
+        let text = self.read()?;
+        let entry = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == peer);
+        entry.map(|(_, key)| key.trim().parse().map_err(io::Error::other)).transpose()
+    }
+
     fn read(&self) -> io::Result<String> {
         match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),

@@ -22,6 +22,7 @@ mod agent;
 mod backoff;
 mod connector;
 mod control;
+mod data;
 mod door;
 mod enrolment;
 mod identity;
@@ -30,6 +31,7 @@ mod outer;
 mod pipe;
 mod proxy;
 mod server;
+mod standby;
 mod target;
 
 pub use agent::{Agent, Policy, Status};

@@ -35,6 +35,11 @@ enum Io {
 }
 
 impl Outer {
+    /// A connection to the raw listener, once that has let it in.
+    pub(crate) fn raw(tcp: TcpStream) -> Self {
+        Self { ahead: Vec::new(), io: Io::Plain(tcp) }
+    }
+
     /// Opens one of the server's paths, with an extra header where there is one.
     pub(crate) async fn open(
         server: &Server,

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use transom_tunnel::Refusal;
 use url::{Host, Url};
 
+use crate::data::Ways;
 use crate::proxy::Proxy;
 use crate::{SetupError, unreachable};
 
@@ -36,6 +37,7 @@ pub struct Server {
     pub(crate) port: u16,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) proxy: Option<Proxy>,
+    pub(crate) ways: Ways,
 }
 
 impl Server {
@@ -66,7 +68,7 @@ impl Server {
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
         };
-        Ok(Self { host, port, tls, proxy: None })
+        Ok(Self { host, port, tls, proxy: None, ways: Ways::default() })
     }
 }
 

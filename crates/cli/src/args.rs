@@ -180,6 +180,9 @@ pub(crate) struct Connect {
     /// Wait until the device is there.
     #[arg(long)]
     pub(crate) wait: bool,
+    /// How fast the server may carry a session, in bytes a second, from 1024 to 999999999.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=999_999_999))]
+    pub(crate) limit: Option<u32>,
     /// The key that the device must show, as its agent prints it.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<PublicKey>,

@@ -38,6 +38,8 @@ pub struct Config {
     pub repeater: Repeater,
     /// Where instances may be.
     pub endpoints: EndpointPolicy,
+    /// Sessions between agents and connectors.
+    pub relay: RelayConfig,
     /// Budgets.
     pub limits: Limits,
     /// How long finished things are kept.
@@ -187,6 +189,29 @@ impl Default for Repeater {
 impl Cloud {
     pub(crate) fn cross_key(self) -> CrossKey {
         if self.allow_cross_key_individuals { CrossKey::AllowIndividuals } else { CrossKey::Deny }
+    }
+}
+
+/// Sessions between agents and connectors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Where raw data connections are taken, besides the upgrades on the one port; none by default.
+    pub listen: Option<SocketAddr>,
+    /// `HOST:PORT` of that listener as agents and connectors are told; the public URL's host and the listener's port, where it
+    /// is not said.
+    pub public_address: Option<String>,
+    /// How many data connections an agent keeps ready for a next session once it has had one.
+    pub warm: usize,
+    /// How long a session may last.
+    pub max_session: Limit,
+    /// How long a session may carry nothing.
+    pub idle: Limit,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self { listen: None, public_address: None, warm: 1, max_session: Limit(None), idle: Limit(None) }
     }
 }
 

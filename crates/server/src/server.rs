@@ -23,8 +23,8 @@ use crate::listener::budget::Budget;
 use crate::listener::self_signed;
 use crate::listener::tls::Certificate;
 use crate::listener::{self, Front};
-use crate::relay::Relay;
 use crate::relay::repeater::{self, Kind};
+use crate::relay::{Relay, raw};
 use crate::router;
 use crate::start_error::StartError;
 
@@ -57,6 +57,7 @@ pub struct Options {
 pub struct Server {
     app: Arc<App>,
     address: SocketAddr,
+    relay_address: Option<SocketAddr>,
     url: Url,
     admin: Admin,
     ca: Option<PathBuf>,
@@ -106,7 +107,10 @@ impl Server {
         store.forget_presence(node).await?;
         let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
-        let relay = Relay::new(Arc::clone(&app), tasks.clone());
+        let raw = RawListener::open(&app)?;
+        let relay_address = raw.as_ref().map(|raw| raw.address);
+        let place = raw.as_ref().map_or_else(String::new, |raw| raw.place.clone());
+        let relay = Relay::new(Arc::clone(&app), tasks.clone(), place);
         let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
@@ -122,7 +126,7 @@ impl Server {
             tasks.spawn(repeater::serve(relay, kind, listener, budget, stop));
         }
         let front = Arc::new(Front {
-            router: router::router(&app, gateway.clone(), relay),
+            router: router::router(&app, gateway.clone(), relay.clone()),
             gateway,
             half_open: Arc::clone(&half_open),
             http: Budget::new(limits.http_per_source, limits.http),
@@ -135,10 +139,15 @@ impl Server {
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
         watching.spawn(heartbeat::run(Arc::clone(&app), background.clone()));
+        if let Some(raw) = raw {
+            tracing::info!(address = raw.place, "raw data connections of devices are taken");
+            tasks.spawn(raw::serve(relay, raw.listener, Arc::clone(&half_open), accepting.clone()));
+        }
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
         Ok(Self {
             app,
             address,
+            relay_address,
             url,
             admin,
             ca,
@@ -157,6 +166,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it takes raw data connections of devices, if it does.
+    #[must_use]
+    pub fn relay_address(&self) -> Option<SocketAddr> {
+        self.relay_address
     }
 
     /// Its URL on this machine, whatever it is called elsewhere.
@@ -229,6 +244,26 @@ impl Server {
             tracing::warn!(%error, "the other nodes will wait for this one for a minute");
         }
         self.store.close().await;
+    }
+}
+
+/// The raw listener of devices, and how they reach it.
+struct RawListener {
+    listener: TcpListener,
+    address: SocketAddr,
+    place: String,
+}
+
+impl RawListener {
+    fn open(app: &App) -> Result<Option<Self>, StartError> {
+        let config = &app.config().relay;
+        let Some(address) = config.listen else { return Ok(None) };
+        let failed = |source| StartError::RelayListener { address, source };
+        let listener = listener::bind(address).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let host = || app.public_url().host_str().unwrap_or_default().to_owned();
+        let place = config.public_address.clone().unwrap_or_else(|| format!("{}:{}", host(), bound.port()));
+        Ok(Some(Self { listener, address: bound, place }))
     }
 }
 

@@ -31,6 +31,14 @@ pub enum StartError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The raw listener of devices cannot be opened.
+    #[error("relay.listen: cannot listen on {address}: {source}")]
+    RelayListener {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),

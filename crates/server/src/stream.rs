@@ -83,6 +83,14 @@ impl Stream {
         let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(DEVICE_UNTAKEN));
     }
 
+    /// Makes the connection's end a reset: one that was not meant must not look like one that was.
+    pub(crate) fn reset(&self) {
+        if let Some(tcp) = self.bottom() {
+            // Where that fails, the socket is gone already.
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// The TCP connection at the bottom.
     fn bottom(&self) -> Option<&TcpStream> {
         match &self.io {

@@ -29,10 +29,10 @@ pub mod fault;
 pub mod forward_proxy;
 #[cfg(feature = "front-door")]
 pub mod instance;
-#[cfg(feature = "components")]
-pub mod internet;
 #[cfg(feature = "front-door")]
 pub mod interceptor;
+#[cfg(feature = "components")]
+pub mod internet;
 #[cfg(any(feature = "front-door", feature = "components"))]
 pub mod log;
 pub mod postgres;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! control connection   frame (its layout) · message (its words) · scram (who is it)
-//! data connection      ticket (which session) · then opaque bytes
+//! data connection      ticket (which session), by an upgrade or on the relay listener (raw) · then opaque bytes
 //! inside those bytes   end_to_end (TLS 1.3, raw public keys) · opening (which target, and whether it is there)
 //! ```
 
@@ -12,6 +12,7 @@ pub mod fault;
 pub mod frame;
 pub mod message;
 pub mod opening;
+pub mod raw;
 pub mod scram;
 pub mod ticket;
 mod wire;

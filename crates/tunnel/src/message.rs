@@ -13,6 +13,7 @@
 //!   ◄───────────── Ask, Connect       connector: is it there? a session, please
 //!   Available, Meet, Failed ──────►   connector: the answers
 //!   Dial ─────────────────────────►   agent: come to the data connection of this ticket
+//!   Standby ──────────────────────►   agent: open a data connection for a session to come
 //!   ◄───────────────────── Declined   agent: it will not
 //!   ◄───────────────── EndToEndOnly   agent: nobody who could see what passes
 //!   Refused ──────────────────────►   the server ends it, and says when to come back
@@ -27,6 +28,10 @@ use crate::wire::Reader;
 
 /// The longest text in a message: a SCRAM message with an address, two nonces and a channel binding is half as long.
 pub const MAX_TEXT: usize = 1024;
+
+/// The longest `HOST:PORT`.
+pub const MAX_PLACE: usize = 255;
+const NO_STANDBY: [u8; 16] = [0; 16];
 
 /// Which side of a session joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,10 +121,12 @@ pub enum Message {
         /// Whom.
         peer: String,
     },
-    /// Connector → server: a session. `0x11 · u32 call · peer's address`
+    /// Connector → server: a session. `0x11 · u32 call · u32 bytes a second (0: no limit) · peer's address`
     Connect {
         /// Answers carry it.
         call: u32,
+        /// How fast the relay may carry it, in bytes a second; 0: as fast as it goes.
+        limit: u32,
         /// With whom.
         peer: String,
     },
@@ -128,12 +135,14 @@ pub enum Message {
         /// Of this `Ask`.
         call: u32,
     },
-    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret`
+    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · raw listener`
     Meet {
         /// Of this `Connect`.
         call: u32,
         /// What the data connection shows.
         ticket: Ticket,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
     },
     /// Server → connector: no. `0x14 · u32 call · u16 fault · u32 retry seconds · detail`
     Failed {
@@ -142,12 +151,24 @@ pub enum Message {
         /// Why.
         refusal: Refusal,
     },
-    /// Server → agent: open the data connection. `0x20 · 16 id · 32 secret · who connects`
+    /// Server → agent: open the data connection.
+    /// `0x20 · 16 id · 32 secret · 16 standby (zeros: none) · u8 length · raw listener · who connects`
     Dial {
         /// What the data connection shows.
         ticket: Ticket,
+        /// The standby connection that becomes this session's, by its ticket's id. An agent that has lost it opens another.
+        standby: Option<[u8; 16]>,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
         /// A connect address, or `gateway`.
         peer: String,
+    },
+    /// Server → agent: open a data connection that waits for a session. `0x23 · 16 id · 32 secret · raw listener`
+    Standby {
+        /// What the data connection shows.
+        ticket: Ticket,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
     },
     /// Agent → server: I will not. `0x21 · 16 id · u8 cause · why`
     Declined {
@@ -206,17 +227,29 @@ impl Message {
             Self::Ask { call, wait, peer } => {
                 frame(0x10, &[&call.to_be_bytes(), &[u8::from(*wait)][..], text(peer)].concat())
             }
-            Self::Connect { call, peer } => frame(0x11, &[&call.to_be_bytes(), text(peer)].concat()),
+            Self::Connect { call, limit, peer } => {
+                frame(0x11, &[&call.to_be_bytes()[..], &limit.to_be_bytes(), text(peer)].concat())
+            }
             Self::Available { call } => frame(0x12, &call.to_be_bytes()),
-            Self::Meet { call, ticket } => frame(0x13, &[&call.to_be_bytes()[..], &ticket.bytes()].concat()),
+            Self::Meet { call, ticket, relay } => {
+                frame(0x13, &[&call.to_be_bytes()[..], &ticket.bytes(), cut(relay, MAX_PLACE)].concat())
+            }
             Self::Failed { call, refusal: why } => {
                 frame(0x14, &[&call.to_be_bytes()[..], &refusal(why)].concat())
             }
-            Self::Dial { ticket, peer } => frame(0x20, &[&ticket.bytes(), text(peer)].concat()),
+            Self::Dial { ticket, standby, relay, peer } => {
+                let (standby, relay) = (standby.unwrap_or(NO_STANDBY), cut(relay, MAX_PLACE));
+                // MAX_PLACE fits.
+                let length = [u8::try_from(relay.len()).unwrap_or(0)];
+                frame(0x20, &[&ticket.bytes()[..], &standby, &length, relay, text(peer)].concat())
+            }
             Self::Declined { ticket, cause, why } => {
                 frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
             }
             Self::EndToEndOnly => frame(0x22, &[]),
+            Self::Standby { ticket, relay } => {
+                frame(0x23, &[&ticket.bytes()[..], cut(relay, MAX_PLACE)].concat())
+            }
             Self::Enrol(Enrolment { salt, stored_key, server_key, token }) => {
                 frame(0x30, &[&salt[..], stored_key, server_key, text(token)].concat())
             }
@@ -246,13 +279,23 @@ impl Message {
             0x07 => Self::Ping,
             0x08 => Self::Pong,
             0x10 => Self::Ask { call: r.u32()?, wait: read_flag(r)?, peer: r.text(MAX_TEXT)? },
-            0x11 => Self::Connect { call: r.u32()?, peer: r.text(MAX_TEXT)? },
+            0x11 => Self::Connect { call: r.u32()?, limit: r.u32()?, peer: r.text(MAX_TEXT)? },
             0x12 => Self::Available { call: r.u32()? },
-            0x13 => Self::Meet { call: r.u32()?, ticket: Ticket::from_bytes(r.array()?) },
+            0x13 => Self::Meet {
+                call: r.u32()?,
+                ticket: Ticket::from_bytes(r.array()?),
+                relay: r.text(MAX_PLACE)?,
+            },
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
-            0x20 => Self::Dial { ticket: Ticket::from_bytes(r.array()?), peer: r.text(MAX_TEXT)? },
+            0x20 => Self::Dial {
+                ticket: Ticket::from_bytes(r.array()?),
+                standby: Some(r.array()?).filter(|id| *id != NO_STANDBY),
+                relay: r.short_text()?,
+                peer: r.text(MAX_TEXT)?,
+            },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
             0x22 => Self::EndToEndOnly,
+            0x23 => Self::Standby { ticket: Ticket::from_bytes(r.array()?), relay: r.text(MAX_PLACE)? },
             0x30 => Self::Enrol(Enrolment {
                 salt: r.array()?,
                 stored_key: r.array()?,
@@ -267,9 +310,13 @@ impl Message {
     }
 }
 
-/// A text as bytes, cut at a character where it is too long.
 fn text(text: &str) -> &[u8] {
-    let mut end = text.len().min(MAX_TEXT);
+    cut(text, MAX_TEXT)
+}
+
+/// A text as bytes, cut at a character where it is too long.
+fn cut(text: &str, max: usize) -> &[u8] {
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

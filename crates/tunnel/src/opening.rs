@@ -1,9 +1,12 @@
 //! The first words inside the end-to-end connection, before the session's own bytes.
 //!
 //! ```text
-//! connector → agent   u8 version · u8 length · target's name (empty: the agent's first)
-//! agent → connector   u8 outcome · u8 length · words for people
+//! connector → agent   32 voucher · u8 version · u8 length · target's name (empty: the agent's first)
+//! agent → connector   32 voucher · u8 outcome · u8 length · words for people
 //! ```
+//!
+//! The vouchers come from the session's ticket ([`Ticket::vouch`](crate::Ticket::vouch)): they hold only where both see the
+//! same end-to-end connection.
 
 use crate::VERSION;
 use crate::frame::FrameError;

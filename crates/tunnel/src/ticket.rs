@@ -1,9 +1,12 @@
 //! Dial tickets: with which the two data connections of one session find each other. Each side shows it once.
+//!
+//! Both ends of a session have its secret from the server, and nobody else has: with it each vouches for the end-to-end
+//! connection that it sees. Somebody between the two who ends TLS sees two connections, and can vouch for neither.
 
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::constant_time;
+use aws_lc_rs::{constant_time, hmac};
 use zeroize::Zeroizing;
 
 use crate::frame::FrameError;
@@ -11,6 +14,10 @@ use crate::message::Role;
 
 const ID: usize = 16;
 const SECRET: usize = 32;
+/// What is vouched for, so that a proof is never one of something else.
+const VOUCHING: &[u8] = b"transom end to end v1";
+/// How long the proof is with which an end vouches.
+pub const VOUCHER: usize = 32;
 
 /// A ticket: a public id and a secret.
 #[derive(Clone)]
@@ -38,6 +45,33 @@ impl Ticket {
         bytes[..ID].copy_from_slice(&self.id);
         bytes[ID..].copy_from_slice(&*self.secret);
         bytes
+    }
+
+    pub(crate) fn prove(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.secret));
+        context.update(label);
+        for part in parts {
+            context.update(part);
+        }
+        let mut proof = [0; 32];
+        proof.copy_from_slice(context.sign().as_ref());
+        proof
+    }
+
+    pub(crate) fn proves(&self, label: &[u8], parts: &[&[u8]], proof: &[u8; 32]) -> bool {
+        constant_time::verify_slices_are_equal(&self.prove(label, parts), proof).is_ok()
+    }
+
+    /// What this end says of the end-to-end connection whose exporter (RFC 9266 §4.2) this is.
+    #[must_use]
+    pub fn vouch(&self, role: Role, exporter: &[u8; 32]) -> [u8; VOUCHER] {
+        self.prove(VOUCHING, &[&[role as u8], exporter])
+    }
+
+    /// Whether the other end, in that role, sees the same end-to-end connection.
+    #[must_use]
+    pub fn vouched(&self, role: Role, exporter: &[u8; 32], proof: &[u8; VOUCHER]) -> bool {
+        self.proves(VOUCHING, &[&[role as u8], exporter], proof)
     }
 
     /// What a data connection's request says: the ticket, and which side shows it. For a header, never for a URL.

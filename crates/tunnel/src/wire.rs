@@ -33,6 +33,14 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(rest).map(str::to_owned).map_err(|_| FrameError::Text)
     }
 
+    /// A text behind its length.
+    pub(crate) fn short_text(&mut self) -> Result<String, FrameError> {
+        let length = usize::from(self.u8()?);
+        let (head, tail) = self.0.split_at_checked(length).ok_or(FrameError::Short)?;
+        self.0 = tail;
+        std::str::from_utf8(head).map(str::to_owned).map_err(|_| FrameError::Text)
+    }
+
     /// There must be nothing more.
     pub(crate) fn end(self) -> Result<(), FrameError> {
         if self.0.is_empty() { Ok(()) } else { Err(FrameError::Long) }

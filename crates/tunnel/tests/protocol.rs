@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use transom_tunnel::frame::Inbox;
+use transom_tunnel::raw::{self, Claim};
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
 use transom_tunnel::{Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
@@ -36,11 +37,30 @@ fn every_message_has_its_bytes() {
         (Message::Ping, "070000".into()),
         (Message::Pong, "080000".into()),
         (Message::Ask { call: 7, wait: true, peer: "a".into() }, "100006 00000007 01 61".into()),
-        (Message::Connect { call: 7, peer: "a".into() }, "110005 00000007 61".into()),
+        (Message::Connect { call: 7, limit: 1024, peer: "a".into() }, "110009 00000007 00000400 61".into()),
         (Message::Available { call: 7 }, "120004 00000007".into()),
-        (Message::Meet { call: 7, ticket: ticket(0xaa) }, format!("130034 00000007 {ticket_bytes}")),
+        (
+            Message::Meet { call: 7, ticket: ticket(0xaa), relay: String::new() },
+            format!("130034 00000007 {ticket_bytes}"),
+        ),
         (Message::Failed { call: 7, refusal: refusal() }, "14000a 00000007 0005 0000012c".into()),
-        (Message::Dial { ticket: ticket(0xaa), peer: "a".into() }, format!("200031 {ticket_bytes} 61")),
+        (
+            Message::Dial { ticket: ticket(0xaa), standby: None, relay: "h:1".into(), peer: "a".into() },
+            format!("200045 {ticket_bytes} {} 03683a31 61", "00".repeat(16)),
+        ),
+        (
+            Message::Dial {
+                ticket: ticket(0xaa),
+                standby: Some([2; 16]),
+                relay: String::new(),
+                peer: "a".into(),
+            },
+            format!("200042 {ticket_bytes} {} 00 61", "02".repeat(16)),
+        ),
+        (
+            Message::Standby { ticket: ticket(0xaa), relay: "h:1".into() },
+            format!("230033 {ticket_bytes} 683a31"),
+        ),
         (
             Message::Declined { ticket: [1; 16], cause: Cause::EndToEndOnly, why: "a".into() },
             format!("210012 {} 01 61", "01".repeat(16)),
@@ -98,6 +118,50 @@ fn a_ticket_is_shown_by_one_side_and_does_not_print_its_secret() {
     for bad in ["", "agent", "agent 00", "viewer 00", "agent zz"] {
         assert!(bad.parse::<Shown>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_raw_connection_s_words_have_their_bytes_and_name_what_they_are_not() {
+    let nonce = [5; raw::NONCE];
+    let greeting = raw::greeting(&nonce);
+    assert_eq!(hex::encode(greeting), format!("5452414e534f4d01{}", "05".repeat(32)));
+    assert_eq!(raw::read_greeting(&greeting), Ok(nonce));
+    let mut other = greeting;
+    other[7] = 2;
+    assert_eq!(raw::read_greeting(&other), Err(FrameError::Value("greeting")));
+    let claim = Claim::of(&ticket(0xaa), Role::Agent, &nonce);
+    let bytes = claim.encode();
+    assert_eq!(
+        hex::encode(bytes),
+        format!("01{}65cfedcd8da92f02183dbe3dfdc1fe9e353a56da261b51e7d395f70168c9facb", "aa".repeat(16))
+    );
+    assert_eq!(Claim::decode(&bytes), Ok(claim));
+    let mut nobody = bytes;
+    nobody[0] = 3;
+    assert_eq!(Claim::decode(&nobody), Err(FrameError::Value("role")));
+}
+
+#[test]
+fn a_claim_holds_for_its_ticket_its_nonce_and_its_role_only() {
+    let (ticket, nonce) = (Ticket::from_bytes([7; Ticket::LENGTH]), [5; raw::NONCE]);
+    let claim = Claim::of(&ticket, Role::Agent, &nonce);
+    assert!(claim.is_of(&ticket, &nonce));
+    assert!(!claim.is_of(&ticket, &[6; raw::NONCE]), "replayed on another connection");
+    let mut other_side = claim;
+    other_side.role = Role::Connector;
+    assert!(!other_side.is_of(&ticket, &nonce), "shown by the other side");
+    let mut bytes = [7; Ticket::LENGTH];
+    bytes[47] = 8;
+    assert!(!claim.is_of(&Ticket::from_bytes(bytes), &nonce), "of another secret");
+}
+
+#[test]
+fn an_end_vouches_for_one_connection_and_for_its_own_side_of_it() {
+    let (ticket, exporter) = (ticket(7), [1; 32]);
+    let voucher = ticket.vouch(Role::Agent, &exporter);
+    assert!(ticket.vouched(Role::Agent, &exporter, &voucher));
+    assert!(!ticket.vouched(Role::Connector, &exporter, &voucher), "sent back to where it came from");
+    assert!(!ticket.vouched(Role::Agent, &[2; 32], &voucher), "TLS ended in between");
 }
 
 /// RFC 7677 §3.
@@ -169,8 +233,8 @@ proptest! {
     fn texts_and_numbers_come_back(call: u32, wait: bool, peer in "\\PC{0,200}", detail in "\\PC{1,200}", seconds: u32) {
         for message in [
             Message::Ask { call, wait, peer: peer.clone() },
-            Message::Connect { call, peer: peer.clone() },
-            Message::Dial { ticket: ticket(3), peer },
+            Message::Connect { call, limit: seconds, peer: peer.clone() },
+            Message::Dial { ticket: ticket(3), standby: None, relay: "h:1".into(), peer },
             Message::Failed { call, refusal: Refusal {
                 fault: Fault::DeviceRefused,
                 retry: if seconds == u32::MAX { Retry::Never } else { Retry::After(Duration::from_secs(seconds.into())) },

@@ -40,6 +40,8 @@ pub struct Connector {
     /// Whether the first session is opened before the door is: what is wrong at the device then is the error of
     /// [`Connector::run`], and no viewer is let in vain. A door for one viewer is always opened so.
     pub open_first: bool,
+    /// How fast the relay may carry a session, in bytes a second; none: as fast as it goes (requirement S11).
+    pub limit: Option<u32>,
 }
 
 /// What a connector tells.

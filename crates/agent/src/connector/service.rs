@@ -131,7 +131,8 @@ impl Service {
                 Some(call) = self.called.recv() => {
                     let call = calls.add(call);
                     let peer = connector.peer.address.to_string();
-                    control.send(&Message::Connect { call, peer }).await?;
+                    let limit = connector.limit.unwrap_or(0);
+                    control.send(&Message::Connect { call, limit, peer }).await?;
                 }
                 message = control.receive() => match message? {
                     Message::Available { .. } if !self.ready => self.available()?,
@@ -202,13 +203,13 @@ impl Calls {
 
     fn answered(&mut self, message: Message) {
         match message {
-            Message::Meet { call, ticket } => {
+            Message::Meet { call, ticket, relay } => {
                 self.meeting.retain(|_, failed| !failed.is_closed());
                 if let Some(asked) = self.asked.remove(&call) {
                     let (failed, fails) = oneshot::channel();
                     self.meeting.insert(call, failed);
                     // A viewer that has gone needs no ticket.
-                    let _ = asked.send(Ok((ticket, fails)));
+                    let _ = asked.send(Ok((ticket, relay, fails)));
                 }
             }
             Message::Failed { call, refusal } => {

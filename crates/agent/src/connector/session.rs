@@ -8,11 +8,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transom_tunnel::opening::{self, Outcome};
-use transom_tunnel::{
-    DATA_PATH, Fault, PublicKey, Refusal, Role, TICKET_HEADER, Ticket, end_to_end, peer_key,
-};
+use transom_tunnel::ticket::VOUCHER;
+use transom_tunnel::{EXPORTER_LABEL, Fault, PublicKey, Refusal, Role, Ticket, end_to_end, peer_key};
 
 use super::{Connector, Event};
+use crate::data;
 use crate::identity::Acquaintance;
 use crate::outer::Outer;
 use crate::unreachable;
@@ -22,8 +22,8 @@ const OPEN: Duration = Duration::from_secs(45);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
-/// A ticket, and what tells that its session will not come about.
-pub(super) type Meeting = (Ticket, oneshot::Receiver<Refusal>);
+/// A ticket, where the raw listener is, and what tells that the session will not come about.
+pub(super) type Meeting = (Ticket, String, oneshot::Receiver<Refusal>);
 /// A session that somebody wants.
 pub(super) type Call = oneshot::Sender<Result<Meeting, Refusal>>;
 /// The way to the device, and what is to be told of it.
@@ -40,10 +40,10 @@ impl Connector {
         let (reply, replied) = oneshot::channel();
         let gone = || unreachable("the connection to the server was lost");
         calls.send(reply).await.map_err(|_| gone())?;
-        let (ticket, mut fails) = replied.await.map_err(|_| gone())??;
+        let (ticket, relay, mut fails) = replied.await.map_err(|_| gone())??;
         let met = tokio::select! {
             biased;
-            met = self.meet(&ticket) => met,
+            met = self.meet(&ticket, &relay) => met,
             Ok(refusal) = &mut fails => return Err(refusal),
         };
         match met {
@@ -54,24 +54,35 @@ impl Connector {
         }
     }
 
-    async fn meet(&self, ticket: &Ticket) -> Result<Opened, Refusal> {
-        let header = (TICKET_HEADER, ticket.shown_by(Role::Connector));
-        let (outer, _) = Outer::open(&self.server, DATA_PATH, Some(header)).await?;
+    async fn meet(&self, ticket: &Ticket, relay: &str) -> Result<Opened, Refusal> {
+        let outer = data::open(&self.server, ticket, Role::Connector, relay).await?;
         let config = end_to_end::dialling(self.identity.key()).map_err(unreachable)?;
         let connecting = TlsConnector::from(config).connect(end_to_end::nobody(), outer);
         let mut tls = connecting.await.map_err(unreachable)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown =
             shown.ok_or_else(|| Refusal::from(Fault::ProtocolError).because("the device showed no key"))?;
-        let new = self.judge_key(shown)?;
-        tls.write_all(&opening::request(&self.peer.target)).await.map_err(unreachable)?;
+        self.compare_key(shown)?;
+        let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
+        let exporter = exporter.map_err(unreachable)?;
+        let voucher = ticket.vouch(Role::Connector, &exporter);
+        let request = [&voucher[..], &opening::request(&self.peer.target)].concat();
+        tls.write_all(&request).await.map_err(unreachable)?;
         tls.flush().await.map_err(unreachable)?;
+        let mut theirs = [0; VOUCHER];
+        tls.read_exact(&mut theirs).await.map_err(unreachable)?;
+        if !ticket.vouched(Role::Agent, &exporter, &theirs) {
+            let between = "somebody stands between this side and the device";
+            return Err(Refusal::from(Fault::ProtocolError).because(between));
+        }
         let mut head = [0; 2];
         tls.read_exact(&mut head).await.map_err(unreachable)?;
         let mut words = vec![0; usize::from(head[1])];
         tls.read_exact(&mut words).await.map_err(unreachable)?;
         match Outcome::from_byte(head[0]) {
             Ok(Outcome::Open) => {
+                // Not before the device has vouched: the key of somebody in between must not become its own.
+                let new = self.judge_key(shown)?;
                 let phrase = self.identity.public().phrase(shown);
                 Ok((tls, Event::Opened { key: shown, phrase, new }))
             }
@@ -80,18 +91,35 @@ impl Connector {
         }
     }
 
-    fn judge_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
-        let changed = |before: PublicKey| {
-            Refusal::from(Fault::PeerKeyChanged).because(format!("expected {before}, and it shows {shown}"))
+    /// Whether it is another key than it should be, before anything is said to its holder.
+    fn compare_key(&self, shown: PublicKey) -> Result<(), Refusal> {
+        let expected = match self.fingerprint {
+            Some(expected) => Some(expected),
+            None => self.identity.known(self.peer.address.as_str()).map_err(unknown)?,
         };
-        if let Some(expected) = self.fingerprint {
-            return if expected == shown { Ok(false) } else { Err(changed(expected)) };
+        match expected {
+            Some(expected) if expected != shown => Err(changed(expected, shown)),
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
+        if self.fingerprint.is_some() {
+            return Ok(false);
         }
         match self.identity.meet(self.peer.address.as_str(), shown) {
             Ok(Acquaintance::Known) => Ok(false),
             Ok(Acquaintance::New) => Ok(true),
-            Ok(Acquaintance::Changed(before)) => Err(changed(before)),
-            Err(error) => Err(unreachable(format_args!("the known keys cannot be read: {error}"))),
+            Ok(Acquaintance::Changed(before)) => Err(changed(before, shown)),
+            Err(error) => Err(unknown(error)),
         }
     }
+}
+
+fn changed(before: PublicKey, shown: PublicKey) -> Refusal {
+    Refusal::from(Fault::PeerKeyChanged).because(format!("expected {before}, and it shows {shown}"))
+}
+
+fn unknown(error: std::io::Error) -> Refusal {
+    unreachable(format_args!("the known keys cannot be read: {error}"))
 }

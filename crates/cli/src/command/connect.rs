@@ -41,6 +41,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         fingerprint: connect.fingerprint,
         wait: connect.wait,
         open_first: host.viewer.is_some(),
+        limit: connect.limit,
     };
     let (events, told) = unbounded_channel();
     let told_event = move |event| {

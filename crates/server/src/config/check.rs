@@ -1,5 +1,6 @@
 //! What has the right form and would silently do nothing, or fail at its first use: told at the start, with its key.
 
+use transom_tunnel::message::MAX_PLACE;
 use std::time::Duration;
 
 use super::{Config, GrantPolicy, Limit};
@@ -17,6 +18,16 @@ impl Config {
                 return Err(format!(
                     "console.frame_ancestors: {ancestor:?} is not an origin such as https://portal.example.com"
                 ));
+            }
+        }
+        if let Some(place) = &self.relay.public_address {
+            let named = place.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+            });
+            if !named || place.len() > MAX_PLACE {
+                return Err(
+                    "relay.public_address: must be HOST:PORT, such as console.example.com:5443".to_owned()
+                );
             }
         }
         if self.console.resume.0 < MIN_RESUME {
@@ -83,6 +94,7 @@ mod tests {
             ("[console]\nframe_ancestors = [\"https://p.example; script-src *\"]", "console.frame_ancestors"),
             ("[console]\nresume = \"5s\"", "console.resume"),
             ("[console]\nidle = \"0s\"", "console.idle"),
+            ("[relay]\npublic_address = \"console.example.com\"", "relay.public_address"),
             ("[endpoints]\nallow = [\"10.0.0.0/8:5999-5900\"]", "endpoints.allow[0]"),
             ("[openstack]\nnova_targets = [\"10.0.0.0/8\"]", "openstack.nova_targets"),
         ] {

@@ -81,8 +81,17 @@ pub struct Front {
     pub tasks: TaskTracker,
 }
 
-/// Takes connections until told to stop. A failed accept is not fatal.
+/// Takes connections until told to stop.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
+    each_connection(&listener, &stop, |tcp, peer| admit(&front, tcp, peer, &stop)).await;
+}
+
+/// Hands on every connection until told to stop. A failed accept is not fatal.
+pub(crate) async fn each_connection(
+    listener: &TcpListener,
+    stop: &CancellationToken,
+    mut take: impl FnMut(TcpStream, SocketAddr),
+) {
     let mut complained: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
@@ -90,7 +99,7 @@ pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationT
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, peer)) => admit(&front, tcp, peer, &stop),
+            Ok((tcp, peer)) => take(tcp, peer),
             Err(error) => {
                 if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
                     tracing::warn!(%error, "connections cannot be taken in");

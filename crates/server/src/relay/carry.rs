@@ -1,19 +1,128 @@
 //! A session between two devices: whatever one side sends, the other gets, no faster than it takes it.
 
+use std::future::poll_fn;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::copy::Copy;
+use super::pace::Pace;
+#[cfg(target_os = "linux")]
+use super::splice::Splice;
 use crate::stream::Stream;
 
-/// Read size is the largest lever on cost; the memory is held while the session lives, twice.
-const READ: usize = 32 * 1024;
+/// What a session may take.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    /// Bytes a second, over both directions; 0: as fast as it goes.
+    pub(super) limit: u32,
+    /// How long it may be silent.
+    pub(super) idle: Option<Duration>,
+    /// How long it may last.
+    pub(super) longest: Option<Duration>,
+}
 
-/// Carries until both sides are done, one is lost, or the session is cut.
-pub(super) async fn carry(mut agent: Stream, mut connector: Stream, cut: CancellationToken) -> &'static str {
-    tokio::select! {
+/// How a session ended, and what it carried.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// `closed`, `lost`, `cut`, `idle` or `too-long`.
+    pub(super) how: &'static str,
+    pub(super) to_agent: u64,
+    pub(super) to_connector: u64,
+}
+
+/// Carries until both sides are done, one is lost, or the session is cut. An end that was not meant is passed on as one.
+pub(super) async fn carry(
+    mut agent: Stream,
+    mut connector: Stream,
+    cut: CancellationToken,
+    terms: Terms,
+) -> Carried {
+    let counts = Counts::default();
+    let how = tokio::select! {
         () = cut.cancelled() => "cut",
-        done = tokio::io::copy_bidirectional_with_sizes(&mut agent, &mut connector, READ, READ) => match done {
-            Ok(_) => "closed",
+        () = silence(&counts, terms.idle) => "idle",
+        () = after(terms.longest) => "too-long",
+        passed = pass(&mut agent, &mut connector, &counts, Pace::of(terms.limit)) => match passed {
+            Ok(()) => "closed",
             Err(_) => "lost",
         },
+    };
+    if how != "closed" {
+        agent.reset();
+        connector.reset();
+    }
+    let count = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
+    Carried { how, to_agent: count(&counts.to_agent), to_connector: count(&counts.to_connector) }
+}
+
+#[derive(Default)]
+struct Counts {
+    to_agent: AtomicU64,
+    to_connector: AtomicU64,
+}
+
+impl Counts {
+    fn sum(&self) -> u64 {
+        self.to_agent.load(Ordering::Relaxed) + self.to_connector.load(Ordering::Relaxed)
+    }
+}
+
+/// Both directions. Between bare sockets the bytes stay in the kernel.
+async fn pass(
+    agent: &mut Stream,
+    connector: &mut Stream,
+    counts: &Counts,
+    mut pace: Option<Pace>,
+) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if let (Some(agent), Some(connector)) = (agent.tcp(), connector.tcp()) {
+        let (mut up, mut down) = (Splice::default(), Splice::default());
+        return both(|cx| {
+            let up = up.poll(cx, connector, agent, &counts.to_agent, &mut pace)?;
+            let down = down.poll(cx, agent, connector, &counts.to_connector, &mut pace)?;
+            Poll::Ready(Ok((up, down)))
+        })
+        .await;
+    }
+    let (mut up, mut down) = (Copy::default(), Copy::default());
+    both(|cx| {
+        let up = up.poll(cx, connector, agent, &counts.to_agent, &mut pace)?;
+        let down = down.poll(cx, agent, connector, &counts.to_connector, &mut pace)?;
+        Poll::Ready(Ok((up, down)))
+    })
+    .await
+}
+
+/// One that is done stays done while the other goes on: a half may close.
+async fn both(
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(Poll<()>, Poll<()>)>>,
+) -> io::Result<()> {
+    poll_fn(|cx| match poll(cx) {
+        Poll::Ready(Ok((Poll::Ready(()), Poll::Ready(())))) => Poll::Ready(Ok(())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        _ => Poll::Pending,
+    })
+    .await
+}
+
+/// Waits until nothing has passed for this long.
+async fn silence(counts: &Counts, limit: Option<Duration>) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    let mut before = None;
+    while before != Some(counts.sum()) {
+        before = Some(counts.sum());
+        sleep(limit).await;
+    }
+}
+
+async fn after(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => std::future::pending().await,
     }
 }

@@ -10,7 +10,8 @@ use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
 use transom_tunnel::opening::{self, Outcome};
-use transom_tunnel::{Cause, end_to_end, peer_key};
+use transom_tunnel::ticket::VOUCHER;
+use transom_tunnel::{Cause, EXPORTER_LABEL, Role, Ticket, end_to_end, peer_key};
 
 use super::Relay;
 use super::rendezvous::{Absent, Declined};
@@ -41,17 +42,20 @@ impl Relay {
         let mut rendezvous = self
             .summon(&agent, GATEWAY)
             .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;
-        let stream = rendezvous.agent().await.map_err(absent)?.leashed(place);
+        let arrived = rendezvous.agent().await.map_err(absent)?;
+        tracing::debug!(%address, device_came = arrived.how(), "a console's device has come");
+        let stream = arrived.stream.leashed(place);
         if agent.is_legacy() {
             self.app.audit_legacy(address, project, who).await;
             return Ok(stream);
         }
-        timeout(OPEN, self.open(address, stream)).await.unwrap_or_else(|_| {
+        self.keep_warm(agent);
+        timeout(OPEN, self.open(address, &rendezvous.ticket, stream)).await.unwrap_or_else(|_| {
             Err(End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened"))
         })
     }
 
-    async fn open(&self, address: &CloudAddress, stream: Stream) -> Result<Stream, End> {
+    async fn open(&self, address: &CloudAddress, ticket: &Ticket, stream: Stream) -> Result<Stream, End> {
         let broken = |error: std::io::Error| End::new(EndReason::DeviceRefused, error.to_string());
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "the gateway's own key cannot be used");
@@ -63,9 +67,17 @@ impl Relay {
             TlsConnector::from(config).connect(end_to_end::nobody(), stream).await.map_err(broken)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown = shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it showed no key"))?;
-        self.app.check_device_key(address, shown).await?;
-        tls.write_all(&opening::request("")).await.map_err(broken)?;
+        let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
+        let exporter = exporter.map_err(|error| internal(&error))?;
+        let voucher = ticket.vouch(Role::Connector, &exporter);
+        tls.write_all(&[&voucher[..], &opening::request("")].concat()).await.map_err(broken)?;
         tls.flush().await.map_err(broken)?;
+        let theirs: [u8; VOUCHER] = read_array(&mut tls).await.map_err(broken)?;
+        if !ticket.vouched(Role::Agent, &exporter, &theirs) {
+            return Err(End::new(EndReason::DeviceRefused, "somebody stands between it and this server"));
+        }
+        // Not before it has vouched: the key of somebody in between must not become its own.
+        self.app.check_device_key(address, shown).await?;
         let [outcome, length] = read_array(&mut tls).await.map_err(broken)?;
         let mut words = vec![0; usize::from(length)];
         tls.read_exact(&mut words).await.map_err(broken)?;

@@ -1,18 +1,20 @@
 //! A control connection from its proof to its end.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::cloud::ScramProof;
+use transom_model::id::ProjectId;
 use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
 use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
-use super::carry::carry;
+use super::carry::{Carried, Terms, carry};
 use super::rendezvous::{Declined, Rendezvous};
 use super::wire::{Lost, Wire};
-use crate::app::devices::{Candidate, Membership, Order, Place};
+use crate::app::devices::{Candidate, Member, Membership, Order, Place};
 use crate::app::random;
 use crate::stream::Stream;
 
@@ -62,9 +64,11 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
     };
     let address = membership.member().address().clone();
     tracing::info!(%address, source = %origin.source, "joined");
+    let relay_of_all = relay.clone();
     let mut serving = Serving { relay, wire, membership, waiting: tokio::task::JoinSet::new() };
     let lost = serving.serve().await;
     let Serving { wire, membership, .. } = serving;
+    relay_of_all.forget_kept(membership.member());
     membership.leave().await;
     match lost {
         Lost::Gone(error) => tracing::info!(%address, %error, "gone"),
@@ -172,8 +176,8 @@ impl Serving {
             Message::Ping => self.wire.send(&Message::Pong).await?,
             Message::Pong => {}
             Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
-            Message::Connect { call, peer } => {
-                if let Err(refusal) = self.connect(call, &peer).await? {
+            Message::Connect { call, limit, peer } => {
+                if let Err(refusal) = self.connect(call, limit, &peer).await? {
                     self.wire.send(&Message::Failed { call, refusal }).await?;
                 }
             }
@@ -186,7 +190,10 @@ impl Serving {
 
     async fn obey(&mut self, order: Order) -> Result<(), Lost> {
         match order {
-            Order::Dial { ticket, peer } => self.wire.send(&Message::Dial { ticket, peer }).await?,
+            Order::Dial { ticket, standby, relay, peer } => {
+                self.wire.send(&Message::Dial { ticket, standby, relay, peer }).await?;
+            }
+            Order::Standby { ticket, relay } => self.wire.send(&Message::Standby { ticket, relay }).await?,
             Order::Failed { call, refusal } => self.wire.send(&Message::Failed { call, refusal }).await?,
             Order::End(refusal) => return Err(Lost::Garbled(refusal)),
         }
@@ -224,19 +231,19 @@ impl Serving {
     }
 
     /// A session: the agent is told to come, and the connector where to.
-    async fn connect(&mut self, call: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
+    async fn connect(&mut self, call: u32, limit: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
         let app = &self.relay.app;
         let member = self.membership.member().clone();
         let opened = async {
             let listener = app.judge_connection(&member, peer).await?.record.address;
             // The place comes before the second look, so that a rule changed between the two cuts the session.
-            let place = app.place_for_connector(&member, &listener)?;
+            let place = app.place_for_connector(&member, &listener).await?;
             let listener = app.judge_connection(&member, peer).await?;
             let agent = app.reached_by_connector(&listener)?;
             let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
-            Ok::<_, Refusal>((listener.record, place, rendezvous))
+            Ok::<_, Refusal>((listener.record, place, rendezvous, agent))
         };
-        let (listener, place, rendezvous) = match opened.await {
+        let (listener, place, rendezvous, agent) = match opened.await {
             Ok(opened) => opened,
             Err(refusal) => {
                 if let Ok(listener) = peer.parse() {
@@ -246,16 +253,24 @@ impl Serving {
             }
         };
         app.audit_connection(member.address(), &listener.address, Some(listener.project), "ok").await;
-        self.wire.send(&Message::Meet { call, ticket: rendezvous.ticket.clone() }).await?;
-        self.relay.tasks.spawn(session(rendezvous, place, move |refusal| {
-            member.order(Order::Failed { call, refusal });
-        }));
+        let relay = self.relay.place().to_owned();
+        self.wire.send(&Message::Meet { call, ticket: rendezvous.ticket.clone(), relay }).await?;
+        let ends = Ends { relay: self.relay.clone(), agent, connector: member, project: listener.project };
+        self.relay.tasks.spawn(session(rendezvous, place, limit, ends, call));
         Ok(Ok(()))
     }
 }
 
+/// Who meets.
+struct Ends {
+    relay: Relay,
+    agent: Arc<Member>,
+    connector: Arc<Member>,
+    project: ProjectId,
+}
+
 /// Waits for both data connections, and carries what passes between them.
-async fn session(mut rendezvous: Rendezvous, place: Place, failed: impl FnOnce(Refusal)) {
+async fn session(mut rendezvous: Rendezvous, place: Place, limit: u32, ends: Ends, call: u32) {
     let cut = place.cut();
     let met = async {
         let agent = rendezvous.agent().await?;
@@ -266,12 +281,30 @@ async fn session(mut rendezvous: Rendezvous, place: Place, failed: impl FnOnce(R
         () = cut.cancelled() => Err(Fault::CloudTargetNotFound.into()),
         met = met => met,
     };
-    match met {
-        Ok((agent, connector)) => {
-            drop(rendezvous);
-            let how = carry(agent, connector, cut).await;
-            tracing::debug!(how, "a session between devices is over");
+    let (agent, connector) = match met {
+        Ok(met) => met,
+        Err(refusal) => {
+            ends.connector.order(Order::Failed { call, refusal });
+            return;
         }
-        Err(refusal) => failed(refusal),
-    }
+    };
+    drop(rendezvous);
+    ends.relay.keep_warm(Arc::clone(&ends.agent));
+    let (app, began) = (&ends.relay.app, Instant::now());
+    let config = &app.config().relay;
+    let terms = Terms { limit, idle: config.idle.0, longest: config.max_session.0 };
+    let ways = (agent.how(), connector.how());
+    let Carried { how, to_agent, to_connector } = carry(agent.stream, connector.stream, cut, terms).await;
+    drop(place);
+    let (from, to) = (ends.connector.address(), ends.agent.address());
+    let seconds = began.elapsed().as_secs();
+    tracing::info!(
+        %from, %to, how, seconds, to_device = to_agent, to_viewer = to_connector,
+        device_came = ways.0, viewer_came = ways.1, "a session between devices is over"
+    );
+    let detail = format!(
+        "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
+        ways.0, ways.1
+    );
+    app.audit_disconnection(to, ends.project, how, detail).await;
 }

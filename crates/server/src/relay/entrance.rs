@@ -10,6 +10,7 @@ use transom_tunnel::{CONTROL_PATH, DATA_PATH, TICKET_HEADER, UPGRADE};
 
 use super::Relay;
 use super::control::{self, Origin};
+use super::rendezvous::Way;
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::stream_of;
 
@@ -54,7 +55,7 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     relay.tasks.spawn(async move {
         if let Some(stream) = stream_of(upgraded.await) {
             stream.watch_closely();
-            arrival.hand_over(stream);
+            arrival.hand_over(stream, Way::Upgrade);
         }
     });
     switching()

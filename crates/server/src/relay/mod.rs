@@ -4,7 +4,9 @@
 //! entrance     the two upgrades: /tunnel/v1/control and /tunnel/v1/data
 //!   ├── control      one agent or connector from its proof to its end
 //!   │     └── rendezvous   a ticket for each session, on which its two data connections meet
-//!   └── carry        both directions of a session between devices
+//!   └── carry        both directions of a session between devices: spliced, or copied, and paced
+//! raw          data connections without HTTP and TLS around them
+//! standby      data connections that agents keep ready for a next session
 //! repeater     devices and viewers that speak the UltraVNC repeater's protocol
 //! console      the gateway's way to a device: it is a connector with a key of its own
 //! ```
@@ -12,9 +14,15 @@
 mod carry;
 mod console;
 mod control;
+mod copy;
 pub mod entrance;
+mod pace;
+pub(crate) mod raw;
 mod rendezvous;
 pub mod repeater;
+#[cfg(target_os = "linux")]
+mod splice;
+mod standby;
 mod wire;
 
 use std::collections::HashMap;
@@ -25,6 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use rendezvous::Pending;
+use standby::Kept;
 
 /// What brings devices and viewers together.
 #[derive(Clone)]
@@ -32,12 +41,19 @@ pub struct Relay {
     app: Arc<App>,
     tasks: TaskTracker,
     pending: Arc<Mutex<HashMap<[u8; 16], Pending>>>,
+    kept: Kept,
+    place: Arc<str>,
 }
 
 impl Relay {
-    /// A relay whose connections run in these tasks.
+    /// A relay whose connections run in these tasks. `place` is where its raw listener is reached, `HOST:PORT`; empty: there is
+    /// none.
     #[must_use]
-    pub fn new(app: Arc<App>, tasks: TaskTracker) -> Self {
-        Self { app, tasks, pending: Arc::default() }
+    pub fn new(app: Arc<App>, tasks: TaskTracker, place: String) -> Self {
+        Self { app, tasks, pending: Arc::default(), kept: Kept::default(), place: place.into() }
+    }
+
+    fn place(&self) -> &str {
+        &self.place
     }
 }

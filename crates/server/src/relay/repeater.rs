@@ -21,6 +21,7 @@ use transom_tunnel::Role;
 use transom_tunnel::ticket::Shown;
 
 use super::Relay;
+use super::rendezvous::Way;
 use crate::app::devices::{Membership, Order};
 use crate::app::error::Error;
 use crate::listener::budget::{Budget, Permit};
@@ -138,7 +139,7 @@ async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> 
         && let Some(arrival) = relay.redeem(&Shown { ticket, role: Role::Agent })
     {
         stream.unread(&ahead);
-        arrival.hand_over(stream);
+        arrival.hand_over(stream, Way::Repeater);
     }
     Ok(())
 }

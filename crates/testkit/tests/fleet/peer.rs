@@ -106,10 +106,10 @@ impl Peer {
     pub(crate) async fn ask_for(&mut self, peer: &str) -> Result<Ticket, Refusal> {
         self.calls += 1;
         let call = self.calls;
-        self.say(&Message::Connect { call, peer: peer.to_owned() }).await;
+        self.say(&Message::Connect { call, limit: 0, peer: peer.to_owned() }).await;
         loop {
             match self.next().await? {
-                Message::Meet { call: met, ticket } if met == call => return Ok(ticket),
+                Message::Meet { call: met, ticket, .. } if met == call => return Ok(ticket),
                 Message::Failed { call: failed, refusal } if failed == call => return Err(refusal),
                 _ => {}
             }

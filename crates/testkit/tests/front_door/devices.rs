@@ -183,6 +183,7 @@ impl Field {
             fingerprint: None,
             wait: false,
             open_first: false,
+            limit: None,
         }
     }
 

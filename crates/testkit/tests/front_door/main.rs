@@ -20,6 +20,7 @@ mod one_port;
 mod origins;
 mod outage;
 mod page;
+mod relay;
 mod restarts;
 mod rights;
 mod secrets;

@@ -109,17 +109,39 @@ impl App {
         project: Option<ProjectId>,
         outcome: &'static str,
     ) {
+        self.audit_device("device.connect", listener, project, outcome, format!("from {connector}")).await;
+    }
+
+    /// Writes down how a session with a device ended, and what it carried.
+    pub(crate) async fn audit_disconnection(
+        &self,
+        listener: &CloudAddress,
+        project: ProjectId,
+        how: &'static str,
+        detail: String,
+    ) {
+        self.audit_device("device.disconnect", listener, Some(project), how, detail).await;
+    }
+
+    async fn audit_device(
+        &self,
+        action: &'static str,
+        listener: &CloudAddress,
+        project: Option<ProjectId>,
+        outcome: &'static str,
+        detail: String,
+    ) {
         let entry = AuditEntry {
             request: None,
             actor: Actor::Viewer,
             dialect: Dialect::VncCloud,
-            action: "device.connect",
+            action,
             target: listener.to_string(),
             outcome,
             project,
             grant: None,
             session: None,
-            detail: Some(format!("from {connector}")),
+            detail: Some(detail),
         };
         if let Err(error) = self.store.audit(&entry).await {
             tracing::warn!(%error, "a connection could not be written down");

@@ -44,8 +44,19 @@ pub enum Order {
     Dial {
         /// The ticket.
         ticket: Ticket,
+        /// The connection kept ready that becomes this session's.
+        standby: Option<[u8; 16]>,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
         /// Who connects.
         peer: String,
+    },
+    /// Open a data connection for a session to come.
+    Standby {
+        /// The ticket.
+        ticket: Ticket,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
     },
     /// A session that this connector asked for does not come about.
     Failed {
@@ -66,6 +77,8 @@ pub struct Devices {
     /// Rises with every agent that joins: who waits for one looks again.
     arrivals: watch::Sender<u64>,
     listeners: Listeners,
+    /// Rises with every session that ends: who waits for its place looks again.
+    vacancies: watch::Sender<u64>,
     key: tokio::sync::OnceCell<EndpointKey>,
 }
 
@@ -111,6 +124,12 @@ impl Member {
     #[must_use]
     pub fn is_legacy(&self) -> bool {
         matches!(self.shown, Shown::Ticket(_))
+    }
+
+    /// What tells it from all others that were ever joined here.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// Its address.

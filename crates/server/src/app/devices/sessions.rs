@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
@@ -10,6 +12,9 @@ use transom_tunnel::{Fault, Refusal};
 
 use super::Member;
 use crate::app::App;
+
+/// A viewer that comes back at once may be here before its last session's end is.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Who is at the viewer's end.
 #[derive(Clone, Debug)]
@@ -50,12 +55,13 @@ impl fmt::Debug for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.app.devices.table.lock().sessions.remove(&self.serial);
+        self.app.devices.vacancies.send_modify(|count| *count += 1);
     }
 }
 
 impl App {
-    /// A place for a session of a connector: one at a time with each peer.
-    pub fn place_for_connector(
+    /// A place for a session of a connector: one at a time with each peer (requirement S8).
+    pub async fn place_for_connector(
         self: &Arc<Self>,
         connector: &Member,
         listener: &CloudAddress,
@@ -64,9 +70,14 @@ impl App {
             entry.listener == *listener
                 && matches!(&entry.viewer, Viewer::Connector { serial, .. } if *serial == connector.serial)
         };
-        if self.devices.table.lock().sessions.values().any(has_one) {
-            return Err(Fault::PeerBusy.into());
-        }
+        let mut vacancies = self.devices.vacancies.subscribe();
+        let vacant = async {
+            while self.devices.table.lock().sessions.values().any(has_one) {
+                // The sender lives as long as `self`.
+                let _ = vacancies.changed().await;
+            }
+        };
+        timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?;
         let viewer = Viewer::Connector {
             serial: connector.serial,
             address: connector.address.clone(),

@@ -1,0 +1,107 @@
+//! How fast a session may go (requirement S11): a bucket that fills by the second.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The bucket holds what comes in an eighth of a second: bursts that nobody feels, and no timer for each packet.
+const BURSTS_PER_SECOND: u32 = 8;
+
+/// A limit in bytes a second, over both directions.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rate: u32,
+    /// What may pass now; below zero where more has passed than was there.
+    level: f64,
+    filled: Instant,
+}
+
+impl Pace {
+    /// A full bucket; none where there is no limit.
+    pub(super) fn of(rate: u32) -> Option<Self> {
+        (rate > 0).then(|| Self { rate, level: Self::room(rate), filled: Instant::now() })
+    }
+
+    fn room(rate: u32) -> f64 {
+        f64::from(rate) / f64::from(BURSTS_PER_SECOND)
+    }
+
+    /// How many bytes may pass now, or when to ask again.
+    pub(super) fn allows(&mut self) -> Result<usize, Instant> {
+        let now = Instant::now();
+        let gained = (now - self.filled).as_secs_f64() * f64::from(self.rate);
+        self.level = (self.level + gained).min(Self::room(self.rate));
+        self.filled = now;
+        if self.level >= 1.0 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a few bytes up to 2³²"
+            )]
+            return Ok(self.level as usize);
+        }
+        // Until the bucket is full again: one burst, not a byte at a time.
+        let missing = Self::room(self.rate) - self.level;
+        Err(now + Duration::from_secs_f64(missing / f64::from(self.rate)))
+    }
+
+    /// So many have passed.
+    pub(super) fn passed(&mut self, count: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "a read's length")]
+        let count = count as f64;
+        self.level -= count;
+    }
+}
+
+/// One direction's wait for the bucket.
+#[derive(Default)]
+pub(super) struct Paced(Option<Pin<Box<Sleep>>>);
+
+impl Paced {
+    /// How many bytes may pass, once some may.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, pace: &mut Option<Pace>) -> Poll<usize> {
+        let Some(pace) = pace else { return Poll::Ready(usize::MAX) };
+        loop {
+            match pace.allows() {
+                Ok(most) => {
+                    self.0 = None;
+                    return Poll::Ready(most);
+                }
+                Err(later) => {
+                    let sleep = self.0.insert(Box::pin(sleep_until(later)));
+                    if sleep.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn no_second_takes_more_than_the_limit_and_one_burst() {
+        for rate in [1024, 999_999_999] {
+            let mut pace = Pace::of(rate).expect("a limit");
+            let (start, mut passed) = (Instant::now(), 0);
+            while start.elapsed() < Duration::from_secs(10) {
+                match pace.allows() {
+                    Ok(most) => {
+                        let count = most.min(64 * 1024);
+                        pace.passed(count);
+                        passed += count as u64;
+                    }
+                    Err(later) => tokio::time::sleep_until(later).await,
+                }
+            }
+            let most = u64::from(rate) * 10 + u64::from(rate) / 4;
+            assert!((u64::from(rate) * 9..=most).contains(&passed), "{passed} at {rate}");
+        }
+        assert!(Pace::of(0).is_none());
+    }
+}
