@@ -4,8 +4,11 @@
 //! this process: viewers ──► gateway (processes of its own) ──► guest: a VNC server (a process of its own)
 //! ```
 //!
+//! `devices` measures agents by the thousand, and a device's screen beside rathole.
+//!
 //! `README.md` beside this crate says how to run it and what the figures mean.
 
+mod devices;
 mod guest;
 mod peer;
 mod report;
@@ -28,22 +31,37 @@ use peer::{Kind, Peer, Programs};
 use report::Report;
 
 const USAGE: &str = "usage: transom-bench compare [--rounds N] [--only SCENARIO]… | soak
-       with --transom FILE and --websockify FILE where they do not lie in target/";
+       transom-bench devices [--agents N] [--rounds N] | addresses [--count N]
+       with --transom FILE, --websockify FILE and --rathole FILE where they do not lie in target/";
 
 struct Arguments {
     command: String,
     rounds: usize,
     only: Vec<String>,
+    agents: usize,
+    count: usize,
+    rathole: PathBuf,
     programs: Programs,
 }
 
 fn main() -> Result<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("agents", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        raise_descriptor_limit()?;
+        return devices::agents::run(rest).map(|()| ExitCode::SUCCESS);
+    }
     let arguments = arguments()?;
     raise_descriptor_limit()?;
     let holds = match arguments.command.as_str() {
         "guest" => guest::run().map(|()| true),
         "compare" => compare(&arguments),
         "soak" => soak::run(&arguments.programs),
+        "devices" => {
+            let rathole = devices::Rathole(arguments.rathole.clone());
+            let plan = devices::Plan { agents: arguments.agents, rounds: arguments.rounds, rathole };
+            devices::run(&arguments.programs, &plan)
+        }
+        "addresses" => devices::addresses(&arguments.programs, arguments.count),
         _ => bail!(USAGE),
     }?;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -92,6 +110,9 @@ fn arguments() -> Result<Arguments> {
         command: std::env::args().nth(1).context(USAGE)?,
         rounds: 5,
         only: Vec::new(),
+        agents: 1000,
+        count: 1_000_000,
+        rathole: target.join("bench/rathole/bin/rathole"),
         programs: Programs { transom: beside, websockify: target.join("bench/venv/bin/websockify") },
     };
     let mut rest = std::env::args().skip(2);
@@ -100,6 +121,9 @@ fn arguments() -> Result<Arguments> {
         match name.as_str() {
             "--rounds" => parsed.rounds = value.parse()?,
             "--only" => parsed.only.push(value),
+            "--agents" => parsed.agents = value.parse()?,
+            "--count" => parsed.count = value.parse()?,
+            "--rathole" => parsed.rathole = PathBuf::from(value),
             "--transom" => parsed.programs.transom = PathBuf::from(value),
             "--websockify" => parsed.programs.websockify = PathBuf::from(value),
             _ => bail!(USAGE),

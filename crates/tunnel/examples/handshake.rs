@@ -1,0 +1,92 @@
+//! What a session's end-to-end handshake costs, whole and resumed: CPU of both ends, bytes, flights.
+//!
+//! `cargo run --release -p transom-tunnel --example handshake`
+
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, ServerConfig, ServerConnection, SideData,
+};
+use transom_tunnel::{EndpointKey, accepting, dialling, end_to_end, peer_key};
+
+const HANDSHAKES: u32 = 1000;
+
+/// What passed before both ends were done.
+#[derive(Default)]
+struct Passed {
+    to_agent: usize,
+    to_connector: usize,
+    flights: usize,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (device, desk) = (EndpointKey::generate()?, EndpointKey::generate()?);
+    let (connector, agent) = (dialling(&desk)?, accepting(&device)?);
+    // As it is, and as it would be with two tickets after each handshake.
+    let mut resuming = ServerConfig::clone(&agent);
+    resuming.send_tls13_tickets = 2;
+    resuming.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+    for (what, agent) in [("whole", agent), ("resumed", Arc::new(resuming))] {
+        let (kind, key, passed) = handshake(&connector, &agent)?;
+        let again = handshake(&connector, &agent)?;
+        writeln!(std::io::stdout(), "{what}: first {kind:?}, then {:?}", again.0)?;
+        writeln!(std::io::stdout(), "  the agent's key is seen: {}, {}", key, again.1)?;
+        let Passed { to_agent, to_connector, flights } = if what == "whole" { passed } else { again.2 };
+        let before = cpu_time()?;
+        for _ in 0..HANDSHAKES {
+            handshake(&connector, &agent)?;
+        }
+        let each = (cpu_time()? - before) / 1000 / u64::from(HANDSHAKES);
+        writeln!(
+            std::io::stdout(),
+            "  {each} CPU-µs of both ends, {to_agent} bytes to the agent, {to_connector} to the connector, {flights} flights"
+        )?;
+    }
+    Ok(())
+}
+
+/// One handshake in memory: its kind, whether the connector sees the agent's key, and what passed.
+fn handshake(
+    connector: &Arc<ClientConfig>,
+    agent: &Arc<ServerConfig>,
+) -> Result<(Option<HandshakeKind>, bool, Passed), Box<dyn Error>> {
+    let mut client = ClientConnection::new(Arc::clone(connector), end_to_end::nobody())?;
+    let mut server = ServerConnection::new(Arc::clone(agent))?;
+    let mut passed = Passed::default();
+    loop {
+        let up = pass(&mut client, &mut server)?;
+        let down = pass(&mut server, &mut client)?;
+        passed.to_agent += up;
+        passed.to_connector += down;
+        passed.flights += usize::from(up > 0) + usize::from(down > 0);
+        if up + down == 0 {
+            break;
+        }
+    }
+    Ok((client.handshake_kind(), peer_key(client.peer_certificates()).is_some(), passed))
+}
+
+/// All that one end has to say, to the other one: how many bytes.
+fn pass<F: SideData, T: SideData>(
+    from: &mut ConnectionCommon<F>,
+    to: &mut ConnectionCommon<T>,
+) -> Result<usize, Box<dyn Error>> {
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes)?;
+    }
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        to.read_tls(&mut rest)?;
+        to.process_new_packets()?;
+    }
+    Ok(bytes.len())
+}
+
+/// Nanoseconds that this process has spent on a processor.
+fn cpu_time() -> Result<u64, Box<dyn Error>> {
+    let spent = std::fs::read_to_string("/proc/self/schedstat")?;
+    Ok(spent.split(' ').next().unwrap_or_default().parse()?)
+}
