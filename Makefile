@@ -5,10 +5,10 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test bench check setup-build
+.PHONY: help build demo test bench bench-devices check setup-build
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist ## build the console page and the program (target/release/transom)
 	cargo build --release -p transom-cli
@@ -27,6 +27,11 @@ bench: build ## measure the gateway beside websockify and nginx (about ten minut
 	cargo build --release -p transom-bench
 	$(TARGET)/release/transom-bench compare $(ARGS)
 	$(TARGET)/release/transom-bench soak
+
+bench-devices: build ## measure agents and the relay beside rathole (about ten minutes; bench/README.md)
+	@bench/setup.sh devices
+	cargo build --release -p transom-bench
+	$(TARGET)/release/transom-bench devices $(ARGS)
 
 check: web/dist ## hold formatting, lints, documentation, types and dependency rules
 	@scripts/setup.sh check

@@ -1,10 +1,22 @@
 #!/usr/bin/env bash
-# Puts in place what the gateway is compared with: nginx with its stream module (Debian) and websockify (a Python environment below target/).
+# bench/setup.sh [devices]
+#
+# Puts in place what the gateway is compared with: nginx with its stream module (Debian) and websockify (a Python environment below target/);
+# for devices, rathole (compiled below target/, which takes some minutes once).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 WEBSOCKIFY_VERSION=0.13.0
 VENV=${CARGO_TARGET_DIR:-target}/bench/venv
+
+if [[ ${1:-} == devices ]]; then
+  RATHOLE_VERSION=0.5.0
+  RATHOLE=${CARGO_TARGET_DIR:-target}/bench/rathole
+  [[ -x $RATHOLE/bin/rathole ]] && exit
+  echo "setup: compiling rathole $RATHOLE_VERSION" >&2
+  # Its own lock file no longer compiles; without TLS and noise, which are not compared.
+  exec cargo install --quiet "rathole@$RATHOLE_VERSION" --no-default-features --features server,client --root "$RATHOLE"
+fi
 
 missing=()
 [[ -x /usr/sbin/nginx ]] || missing+=(nginx-light)

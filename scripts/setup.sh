@@ -35,6 +35,7 @@ haproxy                                             haproxy
 /sbin/ip                                            iproute2
 /usr/sbin/nft                                       nftables
 /usr/sbin/conntrack                                 conntrack
+/usr/lib/*/faketime/libfaketime.so.1                libfaketime
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use transom_testkit::internet::{DEVICE, DEVICE_NAT, Internet, Place, SERVER};
@@ -32,6 +33,11 @@ struct Laboratory {
 
 impl Laboratory {
     fn set() -> Self {
+        Self::with_clocks(None, None)
+    }
+
+    /// The same, with the device's and the viewer's clock off by so much, as libfaketime says it.
+    fn with_clocks(device_clock: Option<&str>, viewer_clock: Option<&str>) -> Self {
         let internet = Internet::build();
         let serve = || lab(transom().listening(&format!("{SERVER}:8443")).with(["--self-signed"]));
         let program = internet.at(Place::Server, serve);
@@ -50,15 +56,23 @@ impl Laboratory {
             (address, line)
         };
         let ((device, as_device), (_, as_viewer)) = (joining("device", "listen"), joining("desk", "connect"));
-        let start =
-            |name: &str, line: String| Process::start(name, program.command().args(line.split_whitespace()));
+        let start = |name: &str, line: String, clock: Option<&str>| {
+            let mut command = program.command();
+            if let Some(clock) = clock {
+                command.env("LD_PRELOAD", libfaketime()).env("FAKETIME", clock);
+                // A clock that is wrong runs as fast as any other.
+                command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            }
+            Process::start(name, command.args(line.split_whitespace()))
+        };
         let xvnc = internet.at(Place::Device, || Xvnc::start(Security::None));
         let agent = internet.at(Place::Device, || {
-            start("transom agent", format!("agent {as_device} --to {}", xvnc.address()))
+            start("transom agent", format!("agent {as_device} --to {}", xvnc.address()), device_clock)
         });
         agent.stderr().expect("Online\n", PATIENCE);
-        let connector =
-            internet.at(Place::Viewer, || start("transom connect", format!("connect {device} {as_viewer}")));
+        let connector = internet.at(Place::Viewer, || {
+            start("transom connect", format!("connect {device} {as_viewer}"), viewer_clock)
+        });
         let port = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
         let port = port.expect("the device is found");
         Self { connector, agent, xvnc, program, internet, port }
@@ -78,6 +92,13 @@ impl Laboratory {
         self.connector.stderr().expect("Compare with its agent: ", PATIENCE);
         viewer
     }
+}
+
+/// What turns a program's clock.
+fn libfaketime() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").expect("a system").flatten();
+    let found = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    found.expect("libfaketime is there: run `make test`, which installs it")
 }
 
 /// Whether something answers there.
@@ -142,4 +163,28 @@ fn a_link_that_was_cut_for_twenty_seconds_costs_no_session_and_no_device() {
     laboratory.agent.stderr().expect(" has left\n", PATIENCE);
     laboratory.visit("after the cut\n");
     assert!(!laboratory.program.log().contains("ERROR"));
+}
+
+#[test]
+fn a_server_that_is_killed_loses_its_sessions_and_nothing_else() {
+    let mut laboratory = Laboratory::set();
+    let mut viewer = laboratory.stay();
+    viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    viewer.read_exact(&mut [0; 12]).expect("the device speaks first");
+    laboratory.program.server().kill();
+    let lost = viewer.read(&mut [0]).expect_err("it is not an end that somebody wanted");
+    assert_eq!(lost.kind(), std::io::ErrorKind::ConnectionReset);
+    for side in [&laboratory.agent, &laboratory.connector] {
+        side.stderr().expect(" was lost\n", PATIENCE);
+        side.stderr().expect("CloudConnectivityError", PATIENCE);
+    }
+    let Laboratory { internet, program, .. } = &mut laboratory;
+    internet.at(Place::Server, || program.serve());
+    laboratory.visit("after the kill\n");
+}
+
+#[test]
+fn clocks_that_are_ten_minutes_off_keep_nobody_out() {
+    let laboratory = Laboratory::with_clocks(Some("-10m"), Some("+10m"));
+    laboratory.visit("at some other time\n");
 }
