@@ -8,3 +8,4 @@ mod peer;
 mod presence;
 mod races;
 mod repeater;
+mod rules;

@@ -27,8 +27,22 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn join(server: SocketAddr, own: &Address, role: Role) -> Result<Self, Refusal> {
+        Self::prove(server, "", own, role).await
+    }
+
+    /// As a proxy in front says it of somebody from there.
+    pub(crate) async fn join_from(
+        source: &str,
+        server: SocketAddr,
+        own: &Address,
+        role: Role,
+    ) -> Result<Self, Refusal> {
+        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, role).await
+    }
+
+    async fn prove(server: SocketAddr, header: &str, own: &Address, role: Role) -> Result<Self, Refusal> {
         within("joining", async {
-            let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
+            let stream = upgraded(server, CONTROL_PATH, header).await.expect("the server takes it");
             let mut peer = Self { server, role, stream, inbox: Inbox::default(), calls: 0 };
             let Message::Hello { binding: Binding::None, .. } = peer.next().await? else {
                 panic!("no hello")

@@ -4,6 +4,7 @@
 //! import cannot hide in a nested `use`. Tests (`#[cfg(test)]`, `tests/`) are free.
 
 mod paths;
+mod requirements;
 mod rules;
 mod workspace;
 

@@ -1,0 +1,222 @@
+//! Who may do what, as devices and viewers meet it: the access rule, roles, what is told to whom.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_testkit::api::{send, text};
+use transom_testkit::fault::FaultProxy;
+use transom_testkit::wait::within;
+use transom_testkit::{Api, TestServer, postgres};
+use transom_tunnel::{Fault, Refusal, Retry, Role, Ticket};
+
+use crate::field::{Address, Field};
+use crate::peer::Peer;
+
+/// A well-formed address that nobody ever got.
+const NOBODY: &str = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
+
+/// An address of another key of the same project.
+async fn of_another_key(field: &Field, body: Value) -> (Api, Address) {
+    let api = field.server.api().with_key(&field.server.api().add_key("alpha", "member").await);
+    let made = api.post("/cloud/1.1/static-address", body).await.done();
+    (api, Address { name: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") })
+}
+
+fn connect(groups: &[&str]) -> Value {
+    if groups.is_empty() {
+        json!({"allowedActions": ["connect"]})
+    } else {
+        json!({"allowedActions": ["connect"], "groups": groups})
+    }
+}
+
+fn fault(asked: Result<Ticket, Refusal>) -> Option<Fault> {
+    asked.err().map(|refusal| refusal.fault)
+}
+
+/// What a viewer's side with this address is answered by each of these.
+async fn asks(field: &Field, own: &Address, peers: &[&Address]) -> Vec<Option<Fault>> {
+    let mut viewer = field.join(own, Role::Connector).await.expect("it joins");
+    let mut answers = Vec::new();
+    for peer in peers {
+        answers.push(fault(viewer.ask_for(&peer.name).await));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn c3_s1_s2_an_address_joins_by_its_own_action_only_and_a_wrong_password_is_final() {
+    let field = Field::set().await;
+    let (listen, connect) = (field.listener().await, field.connector().await);
+    for (own, role) in [(&listen, Role::Connector), (&connect, Role::Agent)] {
+        let refusal = field.join(own, role).await.err().expect("it is refused");
+        assert_eq!((refusal.fault, refusal.retry), (Fault::CloudAuthenticationFailed, Retry::Never));
+    }
+    let wrong = Address { name: listen.name.clone(), password: connect.password.clone() };
+    let unknown = Address { name: NOBODY.to_owned(), password: connect.password.clone() };
+    let refusals = [field.join(&wrong, Role::Agent).await, field.join(&unknown, Role::Agent).await];
+    // Whether the address exists is not told.
+    for refusal in refusals.map(|joined| joined.err().expect("it is refused")) {
+        assert_eq!(refusal, Refusal::from(Fault::CloudAuthenticationFailed));
+        assert_eq!(refusal.retry, Retry::Never);
+    }
+    // S1: a device that has joined can be reached; one that has not cannot.
+    let mut viewer = field.join(&connect, Role::Connector).await.unwrap();
+    let refusal = viewer.ask_for(&listen.name).await.expect_err("nobody is there");
+    assert_eq!(
+        (refusal.fault, refusal.retry),
+        (Fault::CloudTargetNotFound, Retry::After(Refusal::FIRST_RETRY))
+    );
+    let _device = field.device(&listen).await;
+    assert_eq!(fault(viewer.ask_for(&listen.name).await), None);
+}
+
+#[tokio::test]
+async fn c4_the_side_that_connects_may_be_the_vnc_server() {
+    let field = Field::set().await;
+    let (listen, connect) = (field.listener().await, field.connector().await);
+    let (mut device, mut viewer) =
+        (field.device(&listen).await, field.join(&connect, Role::Connector).await.unwrap());
+    let ticket = viewer.ask_for(&listen.name).await.unwrap();
+    let (near, mut far) = tokio::join!(viewer.data(&ticket), device.called());
+    // The relay moves bytes: whoever is the RFB server greets first (RFC 6143 §7.1.1).
+    let mut near = near.unwrap();
+    near.write_all(b"RFB 003.008\n").await.unwrap();
+    let mut greeting = [0; 12];
+    within("the greeting", far.read_exact(&mut greeting)).await.unwrap();
+    assert_eq!(&greeting, b"RFB 003.008\n");
+    // A ticket is shown once.
+    assert!(viewer.data(&ticket).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c14_d7_acl1_to_acl8_s7_s9_the_access_rule_decides_who_is_told_what() {
+    let field = Field::set().await;
+    let staff = field.address(connect(&["staff"])).await;
+    let guest = field.connector().await;
+    let (_, foreign) = of_another_key(&field, connect(&["staff"])).await;
+    let listen = |access: Value| json!({"allowedActions": ["listen"], "accessControl": access});
+    let open = field.listener().await;
+    let by_group = field.address(listen(json!({"groups": ["staff"]}))).await;
+    let by_case = field.address(listen(json!({"groups": ["Staff"]}))).await;
+    let named = field.address(listen(json!({"cloudAddresses": [guest.name, foreign.name]}))).await;
+    let listeners = [&open, &by_group, &by_case, &named];
+    let mut devices = Vec::new();
+    for listener in listeners {
+        devices.push(field.device(listener).await);
+    }
+    let (refused, unfound) = (Some(Fault::CloudConnectionRefused), Some(Fault::CloudTargetNotFound));
+    // S8: one side, many peers in parallel.
+    assert_eq!(asks(&field, &staff, &listeners).await, [None, None, refused, refused]);
+    assert_eq!(asks(&field, &guest, &listeners).await, [None, refused, refused, None]);
+    assert_eq!(asks(&field, &foreign, &listeners).await, [unfound; 4]);
+    // ACL8: an address to connect is not to be connected to, whoever asks.
+    assert_eq!(asks(&field, &staff, &[&guest]).await, [refused]);
+    // S9: refused, whether it is there or not; and what does not exist, was removed or is another key's looks the same.
+    drop(devices);
+    assert_eq!(asks(&field, &guest, &[&by_group]).await, [refused]);
+    field.remove(&by_case).await;
+    let mut viewer = field.join(&foreign, Role::Connector).await.unwrap();
+    for name in [&open.name, &by_case.name, NOBODY, "no-address"] {
+        let refusal = viewer.ask_for(name).await.expect_err("not found");
+        assert_eq!(refusal, Refusal::from(Fault::CloudTargetNotFound), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn acl6_g3_what_the_configuration_allows_beyond_the_rule() {
+    let setup = TestServer::setup().config(|config| {
+        config.cloud.allow_cross_key_individuals = true;
+        config.cloud.list_in_1_0 = true;
+    });
+    let field = Field::on(setup).await;
+    let (other, foreign) = of_another_key(&field, connect(&["staff"])).await;
+    let access = json!({"cloudAddresses": [foreign.name], "groups": ["staff"]});
+    let named = field.address(json!({"allowedActions": ["listen"], "accessControl": access})).await;
+    let by_group =
+        field.address(json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}})).await;
+    let (_one, _two) = (field.device(&named).await, field.device(&by_group).await);
+    let answers = asks(&field, &foreign, &[&named, &by_group]).await;
+    // A group's name is another group under another key, whatever else is allowed.
+    assert_eq!(answers, [None, Some(Fault::CloudTargetNotFound)]);
+    let listed = other.get("/cloud/1.0/static-address").await.done();
+    assert_eq!(listed, json!({"cloudAddresses": [foreign.name]}));
+    assert_eq!(other.request(Method::PATCH, "/cloud/1.0/static-address").send().await.unwrap().status(), 405);
+    assert_eq!(Field::set().await.api().get("/cloud/1.0/static-address").await.status, 404);
+}
+
+#[tokio::test]
+async fn s16_who_guesses_passwords_is_told_to_wait_and_a_right_one_is_never_held_up() {
+    let setup = TestServer::setup().config(|config| {
+        config.limits.failed_authentications = 5;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    });
+    let field = Field::on(setup).await;
+    let (own, other) = (field.listener().await, field.listener().await);
+    let wrong = Address { name: own.name.clone(), password: other.password.clone() };
+    let server = field.server.address();
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        let refusal = Peer::join_from("203.0.113.5", server, &wrong, Role::Agent).await.err().unwrap();
+        told.push(refusal.retry);
+    }
+    assert!(told[..5].iter().all(|retry| *retry == Retry::Never), "{told:?}");
+    assert!(told.contains(&Retry::After(Duration::from_secs(10))), "{told:?}");
+    Peer::join_from("203.0.113.5", server, &own, Role::Agent).await.expect("its proof is right");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g15_without_its_database_every_operation_is_503_with_retry_after_and_changes_nothing() {
+    let url = tokio::task::spawn_blocking(postgres::database).await.unwrap();
+    let (login, place) = url.split_once('@').unwrap();
+    let (address, name) = place.split_once('/').unwrap();
+    let network = FaultProxy::start(address.parse().unwrap()).await;
+    let field =
+        Field::on(TestServer::setup().database(format!("{login}@{}/{name}", network.address()))).await;
+    let own = field.listener().await;
+    let (all, one) =
+        ("/cloud/1.1/static-address".to_owned(), format!("/cloud/1.1/static-address/{}", own.name));
+    let before = field.api().get(&one).await;
+    network.stall();
+    let body = json!({"allowedActions": ["listen"]});
+    let mut whole = body.clone();
+    whole["cloudAddress"] = own.name.clone().into();
+    let ready = format!("{one}/ready");
+    let asked = [
+        (Method::POST, &all, Some(&body)),
+        (Method::GET, &all, None),
+        (Method::GET, &ready, None),
+        (Method::GET, &one, None),
+        (Method::PUT, &one, Some(&whole)),
+        (Method::POST, &one, None),
+        (Method::DELETE, &one, None),
+    ];
+    // At once: each waits for the database as long as an operation may.
+    let answers = asked.map(|(method, path, body)| {
+        let request = field.api().request(method, path);
+        tokio::spawn(send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        }))
+    });
+    for answer in answers {
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status, &*answer.text), (503, ""));
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    let joining = field.join(&own, Role::Agent).await.err().expect("nobody can be verified");
+    assert_eq!(joining.fault, Fault::CloudConnectivityError);
+    network.heal();
+    let after = within("it is back", async {
+        loop {
+            let answer = field.api().get(&one).await;
+            if answer.status == 200 {
+                return answer;
+            }
+        }
+    })
+    .await;
+    assert_eq!((after.text, &after.headers["etag"]), (before.text, &before.headers["etag"]));
+}
