@@ -73,12 +73,6 @@ impl Xvnc {
         format!("vnc://{}", self.address())
     }
 
-    /// Its X display, which takes every client of this machine.
-    #[must_use]
-    pub fn display(&self) -> &str {
-        &self.display
-    }
-
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> String {
