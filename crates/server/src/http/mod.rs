@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod error;
+pub(crate) mod object;
 pub mod source;
 pub(crate) mod upgrade;
 

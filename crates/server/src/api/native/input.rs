@@ -1,7 +1,5 @@
 //! What a request says, in its body or its query; and what is wrong with it, in our own form.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,15 +8,14 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::id::RequestId;
 
 use crate::app::{App, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
+use crate::http::object::Object;
 
 /// A body that is a JSON object.
 pub(super) struct Body<T>(pub(super) T);
@@ -107,28 +104,5 @@ fn in_json(found: &str) -> &str {
         "sequence" => "an array",
         "map" => "an object",
         other => other,
-    }
-}
-
-/// What stands in a JSON object: serde by itself would also take an array of the members' values.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = T;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(members))
-            }
-        }
-
-        deserializer.deserialize_map(Members(PhantomData)).map(Self)
     }
 }

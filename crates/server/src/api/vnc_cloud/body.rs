@@ -1,18 +1,16 @@
 //! Request bodies: JSON objects with exactly the documented members.
 
 use std::error::Error as _;
-use std::fmt;
-use std::marker::PhantomData;
 
 use axum::body::Body;
 use http::StatusCode;
 use http_body_util::LengthLimitError;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use transom_model::cloud::{AddressRecord, CloudAddress, Draft, DraftAccessControl};
 
 use super::answer::Refusal;
+use crate::http::object::Object;
 
 /// 24 group names of 256 four-byte characters, written as JSON escapes, fit.
 const MAX: usize = 256 * 1024;
@@ -84,26 +82,6 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
 /// Present and not `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
-}
-
-/// A JSON object; serde alone would also take an array of the members.
-#[derive(Debug)]
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
-            type Value = T;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_map(Members(PhantomData)).map(Object)
-    }
 }
 
 /// An address as its owner gets it.
