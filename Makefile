@@ -5,13 +5,16 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test bench bench-devices check setup-build
+.PHONY: help build agent demo test bench bench-devices check setup-build
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist ## build the console page and the program (target/release/transom)
 	cargo build --release -p transom-cli
+
+agent: ## build the small program for devices (target/small/transom): agent and connect alone
+	cargo build --profile small -p transom-cli --no-default-features --features agent-only
 
 demo: build ## build, then open a console on the built-in test desktop
 	@$(TARGET)/release/transom demo $(ARGS)

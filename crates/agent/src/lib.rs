@@ -1,9 +1,11 @@
 //! Agent and connector: the device's side and the viewer's side of sessions through a Transom server, for
 //! `transom agent` and `transom connect`, and for products that carry them inside.
 //!
+//! A product that is to be reached:
+//!
 //! ```no_run
 //! use tokio_util::sync::CancellationToken;
-//! use transom_agent::{Agent, Credentials, Identity, Server, Targets};
+//! use transom_agent::{Agent, Credentials, Identity, Policy, Server, Status, Targets};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let agent = Agent {
@@ -11,9 +13,43 @@
 //!     credentials: Credentials::new("tca….tck….tcr….tce…".parse()?, "the cloud password"),
 //!     identity: Identity::open("/var/lib/panel/transom".as_ref())?,
 //!     targets: Targets::parse(&["127.0.0.1:5900"])?,
-//!     policy: Default::default(),
+//!     policy: Policy::default(),
 //! };
-//! agent.run(|status| println!("{status:?}"), CancellationToken::new()).await?;
+//! let tell = |status| match status {
+//!     Status::Online => println!("it can be reached"),
+//!     Status::Opened { peer, phrase, .. } => println!("{peer} is here: {phrase}"),
+//!     other => println!("{other:?}"),
+//! };
+//! // Until it is told to stop, or the server says that a person has to do something.
+//! agent.run(tell, CancellationToken::new()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And one that reaches it, for a viewer of its own:
+//!
+//! ```no_run
+//! use tokio_util::sync::CancellationToken;
+//! use transom_agent::{Connector, Credentials, Door, Event, Identity, Server};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let door = Door::tcp(([127, 0, 0, 1], 0).into())?;
+//! let place = door.address();
+//! let connector = Connector {
+//!     server: Server::new("https://console.example.com", None, false)?,
+//!     credentials: Credentials::new("tca….tck….tcr….tce…".parse()?, "the cloud password"),
+//!     identity: Identity::open("/home/me/.transom".as_ref())?,
+//!     peer: "tca….tck….tcr….tce…/panel".parse()?,
+//!     fingerprint: None,
+//!     wait: true,
+//!     open_first: false,
+//! };
+//! let tell = move |event| match event {
+//!     Event::Ready => println!("viewers may come to {place:?}"),
+//!     Event::Closed(ending) if ending.can_reconnect() => println!("lost; come again"),
+//!     other => println!("{other:?}"),
+//! };
+//! connector.run(door, tell, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
 //! ```

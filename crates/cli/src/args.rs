@@ -7,19 +7,26 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use transom_agent::{Peer, PublicKey};
-use transom_model::access_key::Role;
-use transom_model::cloud::{Action, CloudAddress};
-use transom_model::endpoint::Endpoint;
-use transom_model::grant::ConsoleKind;
-use transom_model::id::{EnrolmentId, GrantId, InstanceId, SessionId};
-use transom_model::instance::InstanceStatus;
+use transom_model::cloud::CloudAddress;
 use transom_model::secret::Secret;
-use transom_server::config::HumanDuration;
+#[cfg(feature = "server")]
+use {
+    transom_model::access_key::Role,
+    transom_model::cloud::Action,
+    transom_model::endpoint::Endpoint,
+    transom_model::grant::ConsoleKind,
+    transom_model::id::{EnrolmentId, GrantId, InstanceId, SessionId},
+    transom_model::instance::InstanceStatus,
+    transom_server::config::HumanDuration,
+};
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.
 #[derive(Debug, Parser)]
 #[command(name = "transom", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "First steps: `transom demo` shows a console; `transom serve` starts a server.")]
+#[cfg_attr(
+    feature = "server",
+    command(after_help = "First steps: `transom demo` shows a console; `transom serve` starts a server.")
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -42,6 +49,19 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "server")]
+    #[command(flatten)]
+    House(House),
+    /// Join as a device: its VNC server is reached through the server, from behind any NAT.
+    Agent(Agent),
+    /// Reach a device: opens a local port for a VNC viewer.
+    Connect(Connect),
+}
+
+/// What a build for small devices (`agent-only`) does without: the server, and the commands of its operators.
+#[cfg(feature = "server")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum House {
     /// Run the server.
     Serve(Serve),
     /// Show it all: a server in a temporary folder and a test desktop, with a console URL that works.
@@ -58,10 +78,6 @@ pub(crate) enum Command {
     /// Cloud addresses: the identities of devices and of those who connect to them.
     #[command(subcommand)]
     Address(Address),
-    /// Join as a device: its VNC server is reached through the server, from behind any NAT.
-    Agent(Agent),
-    /// Reach a device: opens a local port for a VNC viewer.
-    Connect(Connect),
     /// Make a console URL: the URL alone on stdout, its expiry on stderr.
     Console(Console),
     /// Grants: the permissions behind console URLs.
@@ -74,6 +90,7 @@ pub(crate) enum Command {
     Audit(Audit),
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Configuration file (TOML). Flags win over it.
@@ -102,6 +119,7 @@ pub(crate) struct Serve {
     pub(crate) master_key_file: Option<PathBuf>,
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
     /// Where to listen; without it, 127.0.0.1:6080 or any free port.
@@ -195,6 +213,7 @@ pub(crate) enum Bind {
     Unix(PathBuf),
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Project {
     /// Make a project.
@@ -206,6 +225,7 @@ pub(crate) enum Project {
     List,
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     /// Make an access key. Its secret is shown this once.
@@ -251,6 +271,7 @@ pub(crate) enum Key {
     },
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Instance {
     /// Add an instance.
@@ -313,6 +334,7 @@ pub(crate) enum Instance {
     },
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Address {
     /// Issue an address. Its password is shown this once.
@@ -433,6 +455,7 @@ pub(crate) enum Address {
     },
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InstanceSettings {
     /// What people call it.
@@ -461,6 +484,7 @@ pub(crate) struct InstanceSettings {
     pub(crate) fingerprint: Option<String>,
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Console {
     /// The instance.
@@ -485,6 +509,7 @@ pub(crate) struct Console {
     pub(crate) open: bool,
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Grant {
     /// List grants, the newest first.
@@ -500,6 +525,7 @@ pub(crate) enum Grant {
     },
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     /// List sessions, the newest first.
@@ -515,6 +541,7 @@ pub(crate) enum Session {
     },
 }
 
+#[cfg(feature = "server")]
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Audit {
     /// Go on as things happen (one JSON object per line with --json).

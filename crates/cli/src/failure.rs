@@ -62,6 +62,7 @@ impl Failure {
     }
 
     /// What the server answered, for `--json`.
+    #[cfg(feature = "server")]
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
         Self { detail: Some(Box::new(detail)), ..self }
     }

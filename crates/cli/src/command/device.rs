@@ -9,7 +9,7 @@ use transom_agent::{Credentials, Identity, Proxy, Server};
 use transom_model::cloud::CloudAddress;
 
 use crate::args::{Common, Joining};
-use crate::command::instance::read_password;
+use crate::command::file::read_password;
 use crate::failure::Failure;
 
 /// The folder of this end's key and of the keys that it knows, in the data folder.

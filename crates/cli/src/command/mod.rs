@@ -1,16 +1,50 @@
 //! One file for each command.
 
-pub(crate) mod address;
 pub(crate) mod agent;
-pub(crate) mod audit;
 pub(crate) mod connect;
-pub(crate) mod console;
-pub(crate) mod demo;
 mod device;
-pub(crate) mod grant;
-pub(crate) mod instance;
-pub(crate) mod key;
-pub(crate) mod project;
-pub(crate) mod serve;
-pub(crate) mod session;
+mod file;
 mod viewer;
+
+#[cfg(feature = "server")]
+mod address;
+#[cfg(feature = "server")]
+mod audit;
+#[cfg(feature = "server")]
+mod console;
+#[cfg(feature = "server")]
+mod demo;
+#[cfg(feature = "server")]
+mod grant;
+#[cfg(feature = "server")]
+mod instance;
+#[cfg(feature = "server")]
+mod key;
+#[cfg(feature = "server")]
+mod project;
+#[cfg(feature = "server")]
+mod serve;
+#[cfg(feature = "server")]
+mod session;
+
+/// The server, and the commands of its operators.
+#[cfg(feature = "server")]
+pub(crate) async fn house(
+    common: &crate::args::Common,
+    house: crate::args::House,
+) -> Result<(), crate::failure::Failure> {
+    use crate::args::House;
+
+    match house {
+        House::Serve(serve) => serve::run(common, serve).await,
+        House::Demo(demo) => demo::run(demo).await,
+        House::Project(project) => project::run(common, project).await,
+        House::Key(key) => key::run(common, key).await,
+        House::Instance(instance) => instance::run(common, instance).await,
+        House::Address(address) => address::run(common, address).await,
+        House::Console(console) => console::run(common, console).await,
+        House::Grant(grant) => grant::run(common, grant).await,
+        House::Session(session) => session::run(common, session).await,
+        House::Audit(audit) => audit::run(common, audit).await,
+    }
+}

@@ -25,12 +25,12 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       key       Access keys: id and secrets of a project, for programs
       instance  Instances: machines with a console
       address   Cloud addresses: the identities of devices and of those who connect to them
-      agent     Join as a device: its VNC server is reached through the server, from behind any NAT
-      connect   Reach a device: opens a local port for a VNC viewer
       console   Make a console URL: the URL alone on stdout, its expiry on stderr
       grant     Grants: the permissions behind console URLs
       session   Sessions: who is looking
       audit     What happened, who did it, and under which grant
+      agent     Join as a device: its VNC server is reached through the server, from behind any NAT
+      connect   Reach a device: opens a local port for a VNC viewer
       help      Print this message or the help of the given subcommand(s)
 
     Options:

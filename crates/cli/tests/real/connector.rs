@@ -206,3 +206,23 @@ fn programs_that_share_a_state_folder_show_one_key_and_know_the_same_peers() {
     let known = desk.fleet.program.data().join(&desk.viewer.name).join("device").join("known-keys");
     assert_eq!(fs::read_to_string(known).expect("it is there").lines().count(), 1);
 }
+
+#[test]
+fn a_server_that_restarts_has_its_devices_back_and_a_connector_keeps_its_port() {
+    let mut desk = Desk::set();
+    let connector = desk.connect("");
+    let port = place(&connector);
+    assert_eq!(desk.fleet.program.terminate(PATIENCE), Some(0));
+    for process in [&desk.agent, &connector] {
+        process.stderr().expect("(the server is going down) Next try in ", PATIENCE);
+    }
+    desk.fleet.program.serve();
+    let back = desk.agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));
+    assert!(back.is_some(), "{}", desk.agent.stderr().text());
+    // A viewer that comes while the connector is on its way back waits for it.
+    let mut screen = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it is open");
+    let mut guest = desk.guest();
+    guest.write_all(b"hello").expect("it listens");
+    screen.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    hear(&mut screen, "hello");
+}

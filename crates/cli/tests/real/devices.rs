@@ -160,3 +160,15 @@ fn chromium_types_into_a_device_behind_an_agent() {
     Visit::to(&console(&fleet.program, "kiosk")).typing("to the kiosk\n").run();
     xvnc.typed().expect("to the kiosk\n", PATIENCE);
 }
+
+#[test]
+fn chromium_is_told_that_a_device_takes_end_to_end_connections_only() {
+    let fleet = Fleet::set();
+    let device = fleet.address("listen", "");
+    let agent = fleet.agent(&device, "--to 127.0.0.1:5900 --end-to-end-only");
+    add(&fleet.program, "kiosk", &format!("cloud:{}", device.name), "");
+    Visit::refused(&console(&fleet.program, "kiosk"), "device-end-to-end-only").run();
+    agent.stderr().expect("[vnccloud:gateway] was refused: this device takes end-to-end", PATIENCE);
+    let trail = fleet.program.ask("audit --json");
+    assert!(trail.contains("device-end-to-end-only"), "{trail}");
+}
