@@ -1,5 +1,6 @@
 //! The agent: joins from wherever it is, waits to be called, and forwards to its targets only.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,8 +56,34 @@ pub struct Agent {
 pub struct Policy {
     /// Only these keys; empty: whichever key a peer shows first is its key from then on.
     pub allow_keys: Vec<PublicKey>,
-    /// No consoles in the browser: there the gateway, not the viewer, would be the other end.
+    /// No consoles in the browser: there the gateway, not the viewer, would be the other end. And no key that is seen for
+    /// the first time: the server could show one of its own, under any address.
     pub end_to_end_only: bool,
+    /// Asked last, before the first byte passes.
+    pub filter: Filter,
+}
+
+/// The embedding program's own word on who may come; by default, everybody may whom nothing else keeps out.
+#[derive(Clone, Default)]
+pub struct Filter(Option<Arc<Admits>>);
+
+type Admits = dyn Fn(&str) -> bool + Send + Sync;
+
+impl Filter {
+    /// Asks this of every peer, `[vnccloud:<address>]`. It must not block.
+    pub fn new(admits: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(admits)))
+    }
+
+    fn admits(&self, peer: &str) -> bool {
+        self.0.as_ref().is_none_or(|admits| admits(peer))
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Filter(..)" } else { "Filter(everybody)" })
+    }
 }
 
 /// How an agent is doing.
@@ -208,6 +235,9 @@ impl Agent {
             let words = "this device takes end-to-end connections only: use transom connect".to_owned();
             return Err(Declined { cause: Cause::EndToEndOnly, words });
         }
+        if !self.policy.filter.admits(named) {
+            return Err(format!("this device does not take connections from {named}").into());
+        }
         let outer = match ready {
             Some(outer) => outer,
             None => data::open(&self.server, ticket, Role::Agent, relay)
@@ -306,7 +336,17 @@ impl Agent {
                 Err((Outcome::KeyRefused, format!("the key {shown} is not on its --allow-key list")))
             };
         }
-        match self.identity.meet(peer, shown) {
+        let met = if self.policy.end_to_end_only {
+            self.identity.recall(peer, shown)
+        } else {
+            self.identity.meet(peer, shown).map(Some)
+        };
+        let Some(met) = met.transpose() else {
+            let words =
+                format!("it is for end-to-end connections only, and --allow-key does not name {shown}");
+            return Err((Outcome::KeyRefused, words));
+        };
+        match met {
             Ok(Acquaintance::Known) => Ok(false),
             Ok(Acquaintance::New) => Ok(true),
             Ok(Acquaintance::Changed(before)) => {

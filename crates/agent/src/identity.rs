@@ -84,13 +84,19 @@ impl Identity {
         self.known.key_of(peer)
     }
 
+    /// Compares a key with the one that this peer had before, where it had one.
+    pub(crate) fn recall(&self, peer: &str, shown: PublicKey) -> io::Result<Option<Acquaintance>> {
+        let compare = |before| if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) };
+        Ok(self.known.key_of(peer)?.map(compare))
+    }
+
     /// Compares a key with the one that this peer had before; keeps the first one.
     pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
         let known = &self.known;
         // Tasks of this program, and then programs, one at a time.
         let (_task, _program) = (known.lock.lock(), lock(&known.folder)?);
-        if let Some(before) = known.key_of(peer)? {
-            return Ok(if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) });
+        if let Some(met) = self.recall(peer, shown)? {
+            return Ok(met);
         }
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&known.path)?;
         file.write_all(format!("{peer} {shown}\n").as_bytes())?;

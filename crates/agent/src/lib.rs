@@ -70,7 +70,7 @@ mod server;
 mod standby;
 mod target;
 
-pub use agent::{Agent, Policy, Status};
+pub use agent::{Agent, Filter, Policy, Status};
 pub use connector::{Connector, Event, Peer};
 pub use control::Credentials;
 pub use door::Door;

@@ -169,7 +169,7 @@ pub(crate) struct Agent {
     /// Let in only viewers with these keys, as `transom connect` shows them.
     #[arg(long = "allow-key", value_name = "K")]
     pub(crate) allow_keys: Vec<PublicKey>,
-    /// No consoles in the browser: the server itself is not let in.
+    /// No consoles in the browser: the server itself is not let in, nor a key that --allow-key does not name.
     #[arg(long)]
     pub(crate) end_to_end_only: bool,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transom_tunnel::opening::{self, Outcome};
@@ -19,6 +19,9 @@ use crate::unreachable;
 
 /// The agent dials back, both ends shake hands, and the agent dials its target.
 const OPEN: Duration = Duration::from_secs(45);
+/// Viewers that come one after the other: the session before may be over here, and the server has not heard of it yet.
+const HANDOVER: Duration = Duration::from_secs(2);
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
@@ -32,8 +35,16 @@ pub(super) type Opened = (TlsStream<Outer>, Event);
 impl Connector {
     /// Opens a session.
     pub(super) async fn open(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {
-        let opened = timeout(OPEN, self.called(calls)).await;
-        opened.unwrap_or_else(|_| Err(unreachable("the device does not answer in time")))
+        let patience = Instant::now() + HANDOVER;
+        loop {
+            let opened = timeout(OPEN, self.called(calls)).await;
+            match opened.unwrap_or_else(|_| Err(unreachable("the device does not answer in time"))) {
+                Err(busy) if busy.fault == Fault::PeerBusy && Instant::now() < patience => {
+                    sleep(ASK_AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     async fn called(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {

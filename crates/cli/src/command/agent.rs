@@ -16,7 +16,8 @@ use crate::output::say;
 pub(crate) async fn run(common: &Common, agent: args::Agent) -> Result<(), Failure> {
     let Setup { server, identity, folder } = Setup::read(common, &agent.joining)?;
     let targets = Targets::parse(&agent.targets).map_err(Failure::theirs)?;
-    let policy = Policy { allow_keys: agent.allow_keys, end_to_end_only: agent.end_to_end_only };
+    let policy =
+        Policy { allow_keys: agent.allow_keys, end_to_end_only: agent.end_to_end_only, ..Policy::default() };
     say(format_args!("This device's key is {}", identity.public()));
     let stop = CancellationToken::new();
     let credentials = match (agent.address, agent.password_file, agent.enroll) {

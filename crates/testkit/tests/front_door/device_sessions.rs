@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use transom_agent::{Agent, Ending, Event, Fault, Status, Targets};
+use transom_agent::{Agent, Ending, Event, Fault, Filter, Policy, Status, Targets};
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running};
@@ -132,5 +132,42 @@ async fn a_neighbour_on_the_devices_network_is_reached_by_its_name() {
     assert_eq!(ends(&mut viewer).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
     let why = "it has no target of the name \"printer\"".to_owned();
+    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+}
+
+/// Requirement S8.
+#[tokio::test]
+async fn a_device_has_one_session_with_a_connector_and_the_next_as_soon_as_that_is_over() {
+    let mut lan = Lan::set(&[""]).await;
+    let (mut connector, viewer, guest) = lan.session().await;
+    let port = viewer.peer_addr().unwrap().port();
+    let mut second = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    assert_eq!(ends(&mut second).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
+    assert_eq!(refusal.fault, Fault::PeerBusy);
+    drop((viewer, guest));
+    for _ in 0..5 {
+        let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (mut guest, _) = within("the target's visitor", lan.targets[0].accept()).await.unwrap();
+        says(&mut guest, b"RFB 003.008\n", &mut viewer).await;
+    }
+}
+
+/// Requirements S4 and S12.
+#[tokio::test]
+async fn a_program_with_an_agent_inside_has_the_last_word_on_who_comes() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let (_, other) = field.pair().await;
+    let wanted = format!("[vnccloud:{}]", desk.address);
+    let policy = Policy { filter: Filter::new(move |peer| peer == wanted), ..Policy::default() };
+    let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    field.session(&mut connector, port).await;
+    let (mut connector, port) = Running::ready(field.desk(&other, &device.address)).await;
+    let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    assert_eq!(ends(&mut viewer).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
+    let why = format!("this device does not take connections from [vnccloud:{}]", other.address);
     assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
 }

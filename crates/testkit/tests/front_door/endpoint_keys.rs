@@ -135,7 +135,15 @@ async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_a
     assert!(audit.contains("device-end-to-end-only"), "{audit}");
     assert_eq!(field.server.api().newest_session().await["end_reason"], "device-end-to-end-only");
     assert_eq!(field.machine.arrived(), 0);
-    // Connectors are what it is for.
+    // Connectors are what it is for, but for keys that it was not told of: the server could have made them.
+    let viewers = field.identity("viewer").public();
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    let refusal = turned_away(&mut connector, port).await;
+    let why = format!("it is for end-to-end connections only, and --allow-key does not name {viewers}");
+    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    drop((agent, connector));
+    let policy = Policy { end_to_end_only: true, allow_keys: vec![viewers], ..Policy::default() };
+    let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     field.session(&mut connector, port).await;
 }
