@@ -20,6 +20,13 @@ test('the words of the close win over the list, and a detail stands by itself', 
   assert.equal(detailed.detail, 'Too many security failures');
 });
 
+test('a detail that would not fit beside its sentence comes alone', () => {
+  const whole = closed({ code: 4430, reason: '(it said "Authentication failure"; only its first 8 characters count)' }, true);
+  assert.equal(whole.sentence, 'The VNC server did not accept the instance\'s password.');
+  assert.equal(whole.detail, 'it said "Authentication failure"; only its first 8 characters count');
+  assert.equal(closed({ code: 4431, reason: '(Too many secur…' }, true).detail, 'Too many secur…');
+});
+
 test('a close without words has the sentence of the list', () => {
   assert.equal(closed({ code: 4409, reason: '' }, true).sentence, 'This session was ended by an operator.');
 });

@@ -74,10 +74,13 @@ function end(reason: Reason, closeCode: number | null): End {
   return { code, sentence, side, nextStep, retry, closeCode, detail: null, requestId: null };
 }
 
-/** Transom's words win. It writes `sentence (detail)`; where the sentence is the known one, the detail stands by itself. */
+/**
+ * Transom's words win. It writes `sentence (detail)`; where the sentence is the known one, the detail stands by itself. In a
+ * close frame, which is short, a long detail comes without its sentence.
+ */
 function worded(reason: Reason, text: string, closeCode: number | null): End {
   if (text === '') return end(reason, closeCode);
-  const opening = `${reason.sentence} (`;
+  const opening = closeCode !== null && text.startsWith('(') ? '(' : `${reason.sentence} (`;
   if (!text.startsWith(opening)) return { ...end(reason, closeCode), sentence: text };
   return { ...end(reason, closeCode), detail: text.slice(opening.length).replace(/\)$/, '') };
 }

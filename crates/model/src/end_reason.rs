@@ -242,10 +242,16 @@ impl End {
         }
     }
 
-    /// The sentence, cut to what a WebSocket close frame holds.
+    /// The sentence with its detail, as far as a WebSocket close frame holds it. Where it does not hold both, the sentence
+    /// is left out, which the close code stands for.
     #[must_use]
     pub fn close_text(&self) -> String {
         let mut text = self.sentence();
+        if text.len() > MAX_CLOSE_TEXT
+            && let Some(detail) = &self.detail
+        {
+            text = format!("({detail})");
+        }
         if text.len() > MAX_CLOSE_TEXT {
             let mut end = MAX_CLOSE_TEXT - '…'.len_utf8();
             while !text.is_char_boundary(end) {
@@ -301,7 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_detail_is_cut_at_a_character() {
+    fn a_long_detail_comes_without_its_sentence_and_is_cut_at_a_character() {
+        let detail = "it said \"Authentication failure\"; only its first 8 characters count";
+        let end = End::new(EndReason::InstancePasswordWrong, detail);
+        assert!(end.sentence().len() > MAX_CLOSE_TEXT);
+        assert_eq!(end.close_text(), format!("({detail})"));
+        let end = End::new(EndReason::InstancePasswordWrong, "short");
+        assert_eq!(end.close_text(), end.sentence());
         let end = End::new(EndReason::InstanceRefusedSession, "ä".repeat(200));
         assert!(end.close_text().len() <= MAX_CLOSE_TEXT);
         assert!(end.close_text().ends_with('…'));
