@@ -238,7 +238,7 @@ async fn refused(
     let key = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
     let row = db.first(key).await?;
     Err(match row.map(|mut row| read(&mut row)).transpose()? {
-        None => StoreError::NotFound("the access key does not exist"),
+        None => StoreError::NotFound("access key"),
         Some(key) if key.revoked_at.is_some() => StoreError::Conflict("the access key is revoked"),
         Some(_) => StoreError::Conflict(otherwise),
     })

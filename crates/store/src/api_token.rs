@@ -83,7 +83,7 @@ async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry)
         SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END \
         FROM access_keys, clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL";
     let insert = sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(token.no_later_than);
-    let missing = StoreError::NotFound("the access key does not exist");
+    let missing = StoreError::NotFound("access key");
     if db.run(insert).await? == 0 {
         return Err(missing);
     }

@@ -11,8 +11,8 @@ pub enum StoreError {
     /// What is asked for contradicts what there is; the text names it: `a project of this name exists`.
     #[error("{0}")]
     Conflict(&'static str),
-    /// What the change builds on does not exist; the text names it: `the instance does not exist`.
-    #[error("{0}")]
+    /// What the change builds on does not exist; the text names it: `instance`.
+    #[error("{0} does not exist")]
     NotFound(&'static str),
     /// The database cannot be reached, is too slow, or failed. A change may have happened or not.
     #[error("the database is unavailable: {0}")]

@@ -168,7 +168,7 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         .bind(grant.uses)
         .bind(grant.ttl)
         .bind(grant.instance);
-    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("the instance does not exist"))?;
+    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("instance"))?;
     write_down(db, audit).await?;
     read(&mut row)
 }

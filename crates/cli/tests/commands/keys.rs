@@ -64,6 +64,14 @@ fn a_key_lives_through_rotation_until_it_is_revoked() {
     ");
 
     program.ask(&format!("key revoke {id}"));
+    assert_snapshot!(failing(&program, &format!("key token {id}")), @r"
+    transom: the access key is revoked
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("key rotate {id}")), @r"
+    transom: the access key is revoked
+    exit 1
+    ");
     assert_eq!(as_key(&program, &second, "instance list --project lab").code, 1);
     let redactions = insta::dynamic_redaction(|value, _| if value.is_nil() { value } else { "TIME".into() });
     assert_json_snapshot!(

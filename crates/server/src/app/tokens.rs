@@ -41,6 +41,9 @@ impl App {
         if call.caller.key() != Some(&key.id) {
             call.caller.need(Role::Admin)?;
         }
+        if key.revoked_at.is_some() {
+            return Err(Error::Conflict("the access key is revoked".to_owned()));
+        }
         self.new_token(call, Dialect::Native, (&key.id, key.project), ttl).await
     }
 

@@ -192,7 +192,7 @@ async fn relocate(
     const PROJECT: &str = "SELECT project_id FROM access_keys WHERE id = $1 AND revoked_at IS NULL";
     // The counter before the address, as whoever creates one: two that wait for each other would be a deadlock.
     let Some(mut row) = db.first(sql(PROJECT).bind(to)).await? else {
-        return Err(StoreError::NotFound("the access key does not exist"));
+        return Err(StoreError::NotFound("access key"));
     };
     let project: ProjectId = row.parsed()?;
     let seq = next_seq(db, to).await?;

@@ -158,7 +158,7 @@ async fn create(db: &mut Connection<'_>, new: NewAddress, audit: &AuditEntry) ->
         .bind(new.verifier.iterations.get())
         .bind(new.verifier.stored_key.as_slice())
         .bind(new.verifier.server_key.as_slice());
-    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("the access key does not exist"))?;
+    let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("access key"))?;
     write_down(db, audit).await?;
     read(&mut row)
 }

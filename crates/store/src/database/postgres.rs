@@ -145,7 +145,7 @@ fn fault(error: sqlx::Error) -> StoreError {
     };
     match error.kind() {
         ErrorKind::UniqueViolation => StoreError::Conflict("it exists already"),
-        ErrorKind::ForeignKeyViolation => StoreError::NotFound("what it belongs to does not exist"),
+        ErrorKind::ForeignKeyViolation => StoreError::NotFound("what it belongs to"),
         _ => StoreError::Unavailable(cause(&*error)),
     }
 }

@@ -159,7 +159,7 @@ pub(super) fn fault(error: rusqlite::Error) -> StoreError {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
             StoreError::Conflict("it exists already")
         }
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::NotFound("what it belongs to does not exist"),
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::NotFound("what it belongs to"),
         code => {
             let message = message.map_or_else(|| failure.to_string(), str::to_owned);
             let passing = failure.code == rusqlite::ErrorCode::DatabaseBusy;

@@ -82,7 +82,7 @@ async fn refuse(db: &mut Connection<'_>, hold: Hold) -> Result<EndReason> {
         ended_at = (SELECT now FROM clock) WHERE id = $1 AND turn = $2 AND state <> 'ended'";
 
     let row = db.first(sql(WHY).bind(hold.session)).await?;
-    let mut row = row.ok_or(StoreError::NotFound("the session does not exist"))?;
+    let mut row = row.ok_or(StoreError::NotFound("session"))?;
     if let Some(reason) = row.parsed_or_null()? {
         return Ok(reason);
     }

@@ -153,7 +153,7 @@ async fn a_grant_needs_an_instance_of_its_own_project(lab: Lab) {
     let mut new = new_grant(&lab.instance, Some(1), None);
     new.project = stranger.id;
     let refused = lab.store.create_grant(new, &entry("grant.create")).await.unwrap_err();
-    assert!(matches!(refused, StoreError::NotFound("the instance does not exist")), "{refused:?}");
+    assert!(matches!(refused, StoreError::NotFound("instance")), "{refused:?}");
 }
 
 async fn a_revocation_before_the_commit_is_seen_by_it(lab: Lab) {
