@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use transom_agent::{Peer, PublicKey};
 use transom_model::cloud::CloudAddress;
 use transom_model::secret::Secret;
@@ -32,6 +32,25 @@ pub(crate) struct Args {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// Reads the command line of this process.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        // A server talks to no other one and prints no document: it takes these as every command does, and does not show them.
+        let unshown: Vec<_> = command
+            .get_arguments()
+            .filter(|option| matches!(option.get_id().as_str(), "server" | "json"))
+            .map(|option| option.clone().hide(true))
+            .collect();
+        let serving: &[&str] = if cfg!(feature = "server") { &["serve", "demo"] } else { &[] };
+        for server in serving {
+            command = command.mut_subcommand(server, |server| server.args(&unshown));
+        }
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -281,7 +300,7 @@ pub(crate) enum Instance {
         #[arg(long, value_name = "P")]
         /// The project, by name or id.
         project: String,
-        /// Where its VNC server is: vnc://HOST:PORT or vnc+unix:/PATH.
+        /// Where its VNC server is: vnc://HOST:PORT, vnc+unix:/PATH, or cloud:ADDRESS for a device.
         #[arg(long, value_name = "E")]
         endpoint: Endpoint,
         #[command(flatten)]

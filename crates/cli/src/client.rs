@@ -162,7 +162,11 @@ impl Client {
             cause = deeper;
         }
         let failure = Failure::theirs(format_args!("cannot reach the server at {}: {cause}", self.server));
-        failure.with_next_step("Is `transom serve` running there?")
+        failure.with_next_step(if self.server.starts_with("https://") {
+            "Is `transom serve` running there, with TLS? Without it, the URL begins with http://."
+        } else {
+            "Is `transom serve` running there?"
+        })
     }
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
@@ -176,7 +180,7 @@ impl Client {
             Failure::theirs(sentence)
         };
         let doubt = self.doubt.filter(|_| status == StatusCode::UNAUTHORIZED);
-        let failure = match error.next_step.as_deref().or(doubt) {
+        let failure = match error.next_step.as_deref().or(doubt).or_else(|| listing(&error.message)) {
             Some(next_step) => failure.with_next_step(next_step),
             None => failure,
         };
@@ -194,10 +198,24 @@ impl Proof {
     }
 }
 
+/// Where to look for what was not found.
+fn listing(message: &str) -> Option<&'static str> {
+    Some(match message.strip_suffix(" not found")? {
+        "project" => "Those that there are: transom project list",
+        "instance" => "Those that there are: transom instance list --project P",
+        "access key" => "Those that there are: transom key list",
+        "cloud address" => "Those that there are: transom address list",
+        "grant" => "Those that there are: transom grant list",
+        "session" => "Those that there are: transom session list",
+        _ => return None,
+    })
+}
+
 /// A text as one segment of a path, or one value of a query.
 pub(crate) fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
+
 /// Whether a proxy of the environment may stand in between: it would read the token, unless it only tunnels TLS; and
 /// this machine needs none to reach itself.
 fn goes_through_proxies(server: &reqwest::Url) -> bool {

@@ -53,10 +53,8 @@ fn the_help_of_serve_names_every_setting_of_the_contract() {
 
     Options:
           --config <FILE>           Configuration file (TOML). Flags win over it [env: TRANSOM_CONFIG=]
-          --server <URL>            The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
           --data <DIR>              The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
           --listen <ADDR>           Where to listen. Off loopback, TLS is needed, or a declared proxy in front [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
-          --json                    Print one JSON document on stdout
           --public-url <URL>        What console URLs begin with, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
           --tls-cert <FILE>         Certificate chain, PEM; read again when it changes
           --tls-key <FILE>          Private key, PEM
@@ -82,7 +80,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --project <P>        The project, by name or id
           --server <URL>       The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
           --data <DIR>         The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT or vnc+unix:/PATH
+          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT, vnc+unix:/PATH, or cloud:ADDRESS for a device
           --json               Print one JSON document on stdout
           --name <N>           What people call it
           --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed

@@ -112,10 +112,12 @@ fn an_instance_is_added_changed_shown_and_removed() {
     program.ask("instance remove vm --project lab");
     assert_snapshot!(failing(&program, "instance show vm --project lab"), @r"
     transom: instance not found
+             Those that there are: transom instance list --project P
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance show vm --project nowhere"), @r"
     transom: project not found
+             Those that there are: transom project list
     exit 1
     ");
 }

@@ -105,6 +105,15 @@ fn commands_find_the_server_wherever_it_was_started_last() {
 }
 
 #[test]
+fn who_speaks_tls_to_a_plain_port_is_asked_about_it() {
+    let program = lab();
+    let mut command = program.command();
+    let asked = command.args(["project", "list", "--server", &format!("https://{}", program.address())]);
+    let answer = Answer::of(asked.env("TRANSOM_TOKEN", "any"), "");
+    assert!(answer.stderr.contains("Is `transom serve` running there, with TLS?"), "{answer:?}");
+}
+
+#[test]
 fn without_a_server_the_next_step_is_named() {
     assert_snapshot!(failing(&transom(), "project list"), @r"
     transom: no server is known: there is no DATA/admin.json

@@ -39,6 +39,7 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
     let program = vm();
     assert_snapshot!(failing(&program, "console other --project lab"), @r"
     transom: instance not found
+             Those that there are: transom instance list --project P
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --ttl 0s"), @r"
@@ -109,6 +110,7 @@ fn a_grant_is_listed_until_it_is_revoked() {
     assert_eq!(program.ask_json("grant list --all").as_array().map(Vec::len), Some(1));
     assert_snapshot!(failing(&program, "grant revoke 00000000-0000-7000-8000-000000000000"), @r"
     transom: grant not found
+             Those that there are: transom grant list
     exit 1
     ");
 }
@@ -124,6 +126,7 @@ fn nobody_looking_is_said_to_people_and_an_empty_list_to_programs() {
     assert_eq!(program.ask("session list --json"), "[]");
     assert_snapshot!(failing(&program, "session kill 00000000-0000-7000-8000-000000000000"), @r"
     transom: session not found
+             Those that there are: transom session list
     exit 1
     ");
 }
@@ -184,6 +187,7 @@ fn the_audit_finds_everything_by_a_grant_and_follows_what_happens() {
     }
     assert_snapshot!(failing(&program, "audit --project nowhere"), @r"
     transom: project not found
+             Those that there are: transom project list
     exit 1
     ");
 }
