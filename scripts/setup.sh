@@ -19,9 +19,9 @@ chromium                                            chromium
 Xtigervnc                                           tigervnc-standalone-server
 tigervncpasswd                                      tigervnc-tools
 xtigervncviewer                                     tigervnc-viewer
+x11vnc                                              x11vnc
 xdotool                                             xdotool
 xterm                                               xterm
-x11vnc                                              x11vnc
 xdpyinfo                                            x11-utils
 xsetroot                                            x11-xserver-utils
 qemu-system-x86_64                                  qemu-system-x86
