@@ -111,9 +111,8 @@ async fn device(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Per
     tracing::info!(%address, %source, "joined by a repeater ticket");
     let waited = timeout(WAIT, wait(relay, membership, Stream::from(tcp))).await;
     drop(permit);
-    match waited {
-        Ok(Err(error)) => tracing::info!(%address, %error, "gone"),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = waited {
+        tracing::info!(%address, %error, "gone");
     }
     Ok(())
 }
