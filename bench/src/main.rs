@@ -31,7 +31,7 @@ use peer::{Kind, Peer, Programs};
 use report::Report;
 
 const USAGE: &str = "usage: transom-bench compare [--rounds N] [--only SCENARIO]… | soak
-       transom-bench devices [--agents N] [--rounds N] | addresses [--count N]
+       transom-bench devices [--agents N] [--rounds N] [--only fleet|first-byte|bulk]… | addresses [--count N]
        with --transom FILE, --websockify FILE and --rathole FILE where they do not lie in target/";
 
 struct Arguments {
@@ -58,7 +58,12 @@ fn main() -> Result<ExitCode> {
         "soak" => soak::run(&arguments.programs),
         "devices" => {
             let rathole = devices::Rathole(arguments.rathole.clone());
-            let plan = devices::Plan { agents: arguments.agents, rounds: arguments.rounds, rathole };
+            let plan = devices::Plan {
+                agents: arguments.agents,
+                rounds: arguments.rounds,
+                rathole,
+                only: arguments.only.clone(),
+            };
             devices::run(&arguments.programs, &plan)
         }
         "addresses" => devices::addresses(&arguments.programs, arguments.count),

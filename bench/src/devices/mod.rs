@@ -27,14 +27,21 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// rathole's program.
     pub(crate) rathole: Rathole,
+    /// Only these parts; empty: all.
+    pub(crate) only: Vec<String>,
 }
 
 /// Joins, rests, restarts; then the first byte and bulk.
 pub(crate) fn run(programs: &Programs, plan: &Plan) -> Result<bool> {
     let guest = Guest::start()?;
-    fleet::run(programs, plan.agents, guest.address)?;
-    first_byte::run(programs, guest.address)?;
-    bulk::run(programs, plan, guest.address)
+    let chosen = |part: &str| plan.only.is_empty() || plan.only.iter().any(|only| only == part);
+    if chosen("fleet") {
+        fleet::run(programs, plan.agents, guest.address)?;
+    }
+    if chosen("first-byte") {
+        first_byte::run(programs, guest.address)?;
+    }
+    if chosen("bulk") { bulk::run(programs, plan, guest.address) } else { Ok(true) }
 }
 
 /// Makes so many addresses under one key, and times each operation on the way.
