@@ -41,10 +41,12 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     let plain = matches!(tls, Tls::Off) && config.http.tls.is_none();
     let only_here = plain && config.http.trusted_proxies.is_empty();
     let public_tls = config.http.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
-    let warning = match only_here {
-        true if !serve.listen.ip().is_loopback() => Some(ONLY_HERE),
-        true if public_tls => Some(UNDECLARED),
-        _ => None,
+    let warning = if !only_here {
+        None
+    } else if serve.listen.ip().is_loopback() {
+        public_tls.then_some(UNDECLARED)
+    } else {
+        Some(ONLY_HERE)
     };
     if let Some(warning) = warning {
         output::say(warning);

@@ -48,3 +48,12 @@ fn chromium_resumes_after_the_server_was_killed_and_the_audit_is_whole() {
     assert!(after.starts_with(before), "{before:?}\n{after:?}");
     assert!(after.windows(2).all(|pair| pair[0]["seq"].as_i64() < pair[1]["seq"].as_i64()), "{after:?}");
 }
+
+#[test]
+fn a_restart_finds_postgresqls_tables_as_they_are_and_says_nothing_of_it() {
+    let mut program = lab(transom().environment("TRANSOM_DATABASE", transom_testkit::postgres::database()));
+    assert_eq!(program.terminate(DRAIN), Some(0), "{}", program.log());
+    program.serve();
+    assert_eq!(program.ask_json("project list")[0]["name"], "lab");
+    assert!(!program.log().contains("already exists"), "{}", program.log());
+}
