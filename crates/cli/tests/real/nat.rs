@@ -97,7 +97,8 @@ impl Laboratory {
 /// What turns a program's clock.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system").flatten();
-    let found = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    let found =
+        folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
     found.expect("libfaketime is there: run `make test`, which installs it")
 }
 

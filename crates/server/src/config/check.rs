@@ -1,7 +1,7 @@
 //! What has the right form and would silently do nothing, or fail at its first use: told at the start, with its key.
 
-use transom_tunnel::message::MAX_PLACE;
 use std::time::Duration;
+use transom_tunnel::message::MAX_PLACE;
 
 use super::{Config, GrantPolicy, Limit};
 use crate::app::console::{MAX_TTL, MAX_USES};

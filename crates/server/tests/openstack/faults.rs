@@ -32,10 +32,10 @@ async fn each_bad_body_gets_the_sentence_that_nova_has_for_it() {
             format!("{input} os-getVNCConsole. Value: None. None is not of type 'object'"),
         ),
         (
-            r#"{"os-getVNCConsole":{"type":"novnc","extra":1}}"#,
+            r#"{"os-getVNCConsole":{"type":"novnc","z":1}}"#,
             format!(
-                "{input} os-getVNCConsole. Value: {{'type': 'novnc', 'extra': 1}}. \
-                 Additional properties are not allowed ('extra' was unexpected)"
+                "{input} os-getVNCConsole. Value: {{'type': 'novnc', 'z': 1}}. \
+                 Additional properties are not allowed ('z' was unexpected)"
             ),
         ),
         ("", "Malformed request body".into()),

@@ -119,7 +119,7 @@ impl Wire {
         let answer = self.send(house).await;
         assert_eq!((answer.status, answer.body["code"].as_str()), (status, Some(code)), "{answer:?}");
         let members: Vec<_> = answer.body.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members, ["requestId", "code", "message"]);
+        assert_eq!(members, ["code", "message", "requestId"]);
         assert!(answer.body["message"].as_str().is_some_and(|message| !message.is_empty()));
         answer.checked_id()
     }

@@ -196,13 +196,12 @@ async fn g15_without_its_database_every_operation_is_503_with_retry_after_and_ch
     // At once: each waits for the database as long as an operation may.
     let answers = asked.map(|(method, path, body)| {
         let request = field.api().request(method, path);
-        tokio::spawn(send(match body {
+        send(match body {
             Some(body) => request.json(body),
             None => request,
-        }))
+        })
     });
-    for answer in answers {
-        let answer = answer.await.unwrap();
+    for answer in futures_util::future::join_all(answers).await {
         assert_eq!((answer.status, &*answer.text), (503, ""));
         assert!(answer.headers.contains_key("retry-after"));
     }
