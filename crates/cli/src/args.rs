@@ -175,6 +175,7 @@ pub(crate) struct Agent {
     #[arg(
         long,
         value_name = "TOKEN",
+        allow_hyphen_values = true,
         env = "TRANSOM_ENROLL",
         hide_env_values = true,
         conflicts_with = "address"
@@ -604,4 +605,20 @@ fn web_url(text: &str) -> Result<url::Url, &'static str> {
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.ok_or("a URL begins with https:// or http://, such as https://console.example.com")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One random token in 64 does.
+    #[test]
+    fn an_enrolment_token_may_begin_with_a_hyphen() {
+        let line = "transom agent --enroll -Sx --to 127.0.0.1:5900";
+        let Command::Agent(agent) = Args::try_parse_from(line.split(' ')).expect("a command line").command
+        else {
+            panic!("another command");
+        };
+        assert_eq!(agent.enroll.as_deref(), Some("-Sx"));
+    }
 }
