@@ -87,6 +87,10 @@ impl StartError {
                 "PostgreSQL must run there, the database exist (createdb transom), and its user be let in."
                     .to_owned(),
             ),
+            Self::RelayListener { .. } => Some(
+                "[relay] listen of the configuration says where: name another address, or end who listens there."
+                    .to_owned(),
+            ),
             Self::Repeater { .. } => Some(
                 "[repeater] of the configuration says where: name another address, or end who listens there."
                     .to_owned(),

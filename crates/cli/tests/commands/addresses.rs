@@ -79,10 +79,12 @@ fn an_address_is_issued_shown_listed_and_removed() {
     assert!(!fleet.addresses("").contains(&kiosk));
     assert_snapshot!(fleet.failing(&format!("address show {kiosk}")), @r"
     transom: cloud address not found
+             Those that there are: transom address list
     exit 1
     ");
     assert_snapshot!(fleet.failing(&format!("address remove {kiosk}")), @r"
     transom: cloud address not found
+             Those that there are: transom address list
     exit 1
     ");
 }
@@ -151,6 +153,7 @@ fn a_typo_is_told_and_changes_nothing() {
     let unknown = AccessKeyId::from_random([7; 22]);
     assert_snapshot!(fleet.failing(&format!("address add --key {unknown} --action listen")), @r"
     transom: access key not found
+             Those that there are: transom key list
     exit 1
     ");
     assert_snapshot!(fleet.failing(&format!("address add --key {} --action view", fleet.key)), @r"
@@ -175,10 +178,12 @@ fn a_typo_is_told_and_changes_nothing() {
     ");
     assert_snapshot!(fleet.failing(&format!("address move {kiosk} --to-key {unknown}")), @r"
     transom: access key not found
+             Those that there are: transom key list
     exit 1
     ");
     assert_snapshot!(fleet.failing("address list --project office"), @r"
     transom: project not found
+             Those that there are: transom project list
     exit 1
     ");
     assert_snapshot!(fleet.failing("address list --key nobody"), @r"

@@ -126,7 +126,7 @@ async fn create(db: &mut Connection<'_>, new: NewEnrolments, audit: &AuditEntry)
     let mut until = Timestamp(0);
     for (id, token) in new.tokens {
         let insert = sql(INSERT).bind(id).bind(token).bind(&new.key).bind(groups.clone()).bind(new.ttl);
-        let missing = StoreError::NotFound("the access key does not exist");
+        let missing = StoreError::NotFound("access key");
         let mut row = db.first(insert).await?.ok_or(missing)?;
         let project = Some(row.parsed()?);
         until = row.time()?;
