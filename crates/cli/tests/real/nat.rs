@@ -139,7 +139,7 @@ fn a_session_whose_nat_mapping_expired_ends_at_both_sides_and_the_device_comes_b
     laboratory.internet.forget_mappings();
     // Nobody was told: each side notices by itself.
     laboratory.agent.stderr().expect(" was lost\n", NOTICED);
-    laboratory.connector.stderr().expect(" was lost\n", NOTICED);
+    laboratory.connector.stderr().expect(" was lost; connect again\n", NOTICED);
     let rejoined = |text: &str| (text.matches("Online\n").count() > 1).then_some(());
     assert!(laboratory.agent.stderr().find(NOTICED, rejoined).is_some(), "the agent comes back");
     laboratory.visit("through a new mapping\n");
@@ -175,8 +175,10 @@ fn a_server_that_is_killed_loses_its_sessions_and_nothing_else() {
     laboratory.program.server().kill();
     let lost = viewer.read(&mut [0]).expect_err("it is not an end that somebody wanted");
     assert_eq!(lost.kind(), std::io::ErrorKind::ConnectionReset);
-    for side in [&laboratory.agent, &laboratory.connector] {
-        side.stderr().expect(" was lost\n", PATIENCE);
+    for (side, words) in
+        [(&laboratory.agent, " was lost\n"), (&laboratory.connector, " was lost; connect again\n")]
+    {
+        side.stderr().expect(words, PATIENCE);
         side.stderr().expect("CloudConnectivityError", PATIENCE);
     }
     let Laboratory { internet, program, .. } = &mut laboratory;

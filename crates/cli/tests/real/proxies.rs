@@ -50,14 +50,19 @@ fn assert_session(fleet: &Fleet, joining: impl Fn(&Address) -> String, set: &[(&
     }
 }
 
+/// A control connection and a data connection of each side, perhaps one that is kept ready, and nothing past the proxy.
+fn assert_all_passed(proxy: &ForwardProxy, line: &str) {
+    let asked = proxy.asked();
+    assert!((4..=5).contains(&asked.len()) && asked.iter().all(|asked| asked == line), "{asked:?}");
+}
+
 #[test]
 fn a_session_passes_a_proxy_that_wants_a_user_and_a_password() {
     let fleet = Fleet::set();
     let proxy = ForwardProxy::start(Rule { wants: Some(ALADDIN.to_owned()), ..rule(&fleet) });
     let more = format!("--proxy http://Aladdin:open%20sesame@{}", proxy.address());
     assert_session(&fleet, |own| format!("{} {more}", fleet.joining(own)), &[]);
-    // A control connection and a data connection of each side, and nothing past the proxy.
-    assert_eq!(proxy.asked(), vec![format!("CONNECT {}", fleet.program.address()); 4]);
+    assert_all_passed(&proxy, &format!("CONNECT {}", fleet.program.address()));
 }
 
 #[test]
@@ -72,7 +77,7 @@ fn the_environment_names_the_proxy_which_resolves_the_servers_name() {
         fleet.joining(own).replace(&local, &format!("https://{NAME}")) + &format!(" --ca {}", ca.display())
     };
     assert_session(&fleet, joining, &[("HTTPS_PROXY", &url), ("NO_PROXY", "localhost,.example.com")]);
-    assert_eq!(proxy.asked(), vec![format!("CONNECT {NAME}:443"); 4]);
+    assert_all_passed(&proxy, &format!("CONNECT {NAME}:443"));
 }
 
 #[test]
