@@ -188,6 +188,8 @@ impl Agent {
                 }
                 message = control.receive() => match message {
                     Ok(Message::Dial { ticket, standby, relay, peer }) => {
+                        // Who is declined is told so before any connection is theirs.
+                        let standby = standby.filter(|_| self.admit(&peer).is_ok());
                         if let Some(call) = kept.bind(standby, Call { ticket, relay, peer }) {
                             let desk = Desk::new(self, tell, &declined, stop);
                             sessions.spawn(async move { desk.serve(call, None).await });
@@ -221,6 +223,19 @@ impl Agent {
         }
     }
 
+    /// Whether this peer may come at all, whatever key it shows.
+    fn admit(&self, peer: &str) -> Result<(), Declined> {
+        if peer == GATEWAY && self.policy.end_to_end_only {
+            let words = "this device takes end-to-end connections only: use transom connect".to_owned();
+            return Err(Declined { cause: Cause::EndToEndOnly, words });
+        }
+        let named = named(peer);
+        if !self.policy.filter.admits(&named) {
+            return Err(format!("this device does not take connections from {named}").into());
+        }
+        Ok(())
+    }
+
     /// Comes to the data connection and serves the session; an error is one before the peer could be told inside it.
     async fn answer(
         &self,
@@ -231,13 +246,7 @@ impl Agent {
         stop: &CancellationToken,
     ) -> Result<(), Declined> {
         let Call { ticket, relay, peer } = call;
-        if peer == GATEWAY && self.policy.end_to_end_only {
-            let words = "this device takes end-to-end connections only: use transom connect".to_owned();
-            return Err(Declined { cause: Cause::EndToEndOnly, words });
-        }
-        if !self.policy.filter.admits(named) {
-            return Err(format!("this device does not take connections from {named}").into());
-        }
+        self.admit(peer)?;
         let outer = match ready {
             Some(outer) => outer,
             None => data::open(&self.server, ticket, Role::Agent, relay)
@@ -358,6 +367,11 @@ impl Agent {
     }
 }
 
+/// A peer, as people and programs are told of it.
+fn named(peer: &str) -> String {
+    format!("[vnccloud:{peer}]")
+}
+
 /// Why it does not come to a data connection.
 struct Declined {
     cause: Cause,
@@ -405,7 +419,7 @@ impl Desk {
 
     /// One session, over the connection that was kept ready where there is one.
     async fn serve(self, call: Call, ready: Option<Outer>) {
-        let named = format!("[vnccloud:{}]", call.peer);
+        let named = named(&call.peer);
         if let Err(why) = self.agent.answer(&call, ready, &named, &self.tell, &self.stop).await {
             (self.tell)(Status::Refused { peer: named, why: why.words.clone() });
             // Where the server is gone, it need not be told.

@@ -13,4 +13,4 @@ CREATE TABLE repeater_ids (
     key_id     TEXT   NOT NULL REFERENCES access_keys (id),
     expires_at BIGINT NOT NULL
 );
-CREATE INDEX repeater_ids_by_key ON repeater_ids (key_id);
+CREATE INDEX repeater_ids_by_owner ON repeater_ids (key_id);

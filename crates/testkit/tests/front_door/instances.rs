@@ -127,8 +127,8 @@ async fn a_name_that_does_not_resolve_is_named() {
         server.api().add_instance("alpha", json!({ "endpoint": "vnc://no-such-machine.invalid:5900" })).await;
     let token = server.console(&id).await.token;
     let closed = server.viewer().token(&token).open().await.unwrap().closed().await.to_string();
-    let expected = "4422 The name of the instance's endpoint cannot be resolved. (no-such-machine.invalid: ";
-    assert!(closed.starts_with(expected), "{closed}");
+    // The sentence does not fit beside it, and the page knows it by the code.
+    assert!(closed.starts_with("4422 (no-such-machine.invalid: "), "{closed}");
 }
 
 #[tokio::test]
