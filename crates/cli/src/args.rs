@@ -155,7 +155,7 @@ pub(crate) struct Joining {
     /// The CA that the server's certificate must chain to, PEM; without it, those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// A proxy on the way out, http://[USER:PASSWORD@]HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+    /// A proxy on the way out, http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
     #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, std::convert::Infallible>(Secret::new(url)))]
     pub(crate) proxy: Option<Secret>,
     /// Allow http:// to another machine: whoever is in between can take the address's place.
