@@ -71,17 +71,24 @@ pub(crate) fn text(body: &Value, name: &str) -> String {
     body[name].as_str().expect("a text").to_owned()
 }
 
-/// Goes through RFB's handshake (RFC 6143 §7.1 to §7.3) and types a line.
+/// A viewer at a connector's port, which types a line.
 pub(crate) fn type_by_rfb(port: &str, line: &str) {
-    let mut viewer = TcpStream::connect(format!("127.0.0.1:{port}")).expect("the connector listens");
+    let viewer = TcpStream::connect(format!("127.0.0.1:{port}")).expect("the connector listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
+    type_on(viewer, line);
+}
+
+/// Goes through RFB's handshake (RFC 6143 §7.1 to §7.3), types a line, and stays until the machine has read it.
+pub(crate) fn type_on(mut viewer: TcpStream, line: &str) {
     let mut banner = [0; 12];
     viewer.read_exact(&mut banner).expect("the device speaks first");
     assert_eq!(&banner, b"RFB 003.008\n");
     viewer.write_all(&banner).expect("version");
-    let mut types = [0; 2];
+    let mut count = [0; 1];
+    viewer.read_exact(&mut count).expect("security types");
+    let mut types = vec![0; usize::from(count[0])];
     viewer.read_exact(&mut types).expect("security types");
-    assert_eq!(types, [1, 1]);
+    assert!(types.contains(&1), "{types:?}");
     viewer.write_all(&[1]).expect("None");
     let mut result = [1; 4];
     viewer.read_exact(&mut result).expect("a result");
@@ -99,6 +106,8 @@ pub(crate) fn type_by_rfb(port: &str, line: &str) {
     }
     // It is read to the end of what was typed before the viewer leaves.
     viewer.shutdown(std::net::Shutdown::Write).expect("the viewer leaves");
+    let mut rest = [0; 4096];
+    while matches!(viewer.read(&mut rest), Ok(count) if count > 0) {}
 }
 
 #[test]

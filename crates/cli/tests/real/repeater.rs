@@ -10,6 +10,7 @@ use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Program;
 use transom_testkit::xvnc::{Security, Xvnc};
 
+use crate::devices::type_on;
 use crate::{add, console, transom};
 
 /// A server with both of the repeater's listeners, and a listen address.
@@ -84,33 +85,7 @@ fn type_by_repeater(door: &str, id: &str, line: &str) {
     let mut introduction = format!("ID:{id}").into_bytes();
     introduction.resize(250, 0);
     viewer.write_all(&introduction).expect("it is taken");
-    viewer.read_exact(&mut banner).expect("the device's version");
-    assert_eq!(&banner, b"RFB 003.008\n");
-    viewer.write_all(&banner).expect("version");
-    let mut count = [0; 1];
-    viewer.read_exact(&mut count).expect("security types");
-    let mut types = vec![0; usize::from(count[0])];
-    viewer.read_exact(&mut types).expect("security types");
-    assert!(types.contains(&1), "{types:?}");
-    viewer.write_all(&[1]).expect("None");
-    let mut result = [1; 4];
-    viewer.read_exact(&mut result).expect("a result");
-    assert_eq!(result, [0; 4]);
-    viewer.write_all(&[1]).expect("ClientInit");
-    let mut screen = [0; 24];
-    viewer.read_exact(&mut screen).expect("ServerInit");
-    assert_eq!(screen[..4], [2, 128, 1, 224], "640 by 480");
-    for letter in line.chars() {
-        let key = if letter == '\n' { 0xff0d } else { u32::from(letter) };
-        for down in [1, 0] {
-            let [a, b, c, d] = key.to_be_bytes();
-            viewer.write_all(&[4, down, 0, 0, a, b, c, d]).expect("a key");
-        }
-    }
-    // It is read to the end of what was typed before the viewer leaves.
-    viewer.shutdown(std::net::Shutdown::Write).expect("the viewer leaves");
-    let mut rest = [0; 4096];
-    while matches!(viewer.read(&mut rest), Ok(count) if count > 0) {}
+    type_on(viewer, line);
 }
 
 #[test]
