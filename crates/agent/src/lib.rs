@@ -43,6 +43,7 @@
 //!     fingerprint: None,
 //!     wait: true,
 //!     open_first: false,
+//!     limit: None,
 //! };
 //! let tell = move |event| match event {
 //!     Event::Ready => println!("viewers may come to {place:?}"),
