@@ -14,9 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{
-    Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, Ticket, VERSION, end_to_end, peer_key,
-};
+use transom_tunnel::{Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, Ticket, VERSION, peer_key};
 
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials};
@@ -298,8 +296,7 @@ impl Agent {
         ticket: &Ticket,
         peer: &str,
     ) -> Result<Result<Greeted<'_>, Rejected>, String> {
-        let config = end_to_end::accepting(self.identity.key()).map_err(|error| error.to_string())?;
-        let accepted = TlsAcceptor::from(config).accept(outer).await;
+        let accepted = TlsAcceptor::from(self.identity.key().accepting()).accept(outer).await;
         let mut tls = accepted.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
         let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);

@@ -104,7 +104,7 @@ async fn an_address_reads_back_as_it_was_written() {
         let made = house.store.create_address(new.clone(), &entry("address.create")).await.unwrap();
         assert_eq!((&made.address, &made.reach, made.version), (&new.address, &new.reach, 1));
         assert_eq!(made.project, house.project);
-        let (read, verifier) = house.store.address_with_verifier(&new.address).await.unwrap().unwrap();
+        let (read, verifier) = house.store.standing_address(&new.address).await.unwrap().unwrap();
         assert_eq!((read, verifier), (made, new.verifier));
         let other = Scope::Key(house.key(2).await);
         assert_eq!(house.store.address(&other, &new.address).await.unwrap(), None);

@@ -6,10 +6,11 @@ use std::error::Error;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, HandshakeKind, ServerConfig, ServerConnection, SideData,
 };
-use transom_tunnel::{EndpointKey, accepting, dialling, end_to_end, peer_key};
+use transom_tunnel::{EndpointKey, end_to_end, peer_key};
 
 const HANDSHAKES: u32 = 1000;
 
@@ -23,12 +24,16 @@ struct Passed {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (device, desk) = (EndpointKey::generate()?, EndpointKey::generate()?);
-    let (connector, agent) = (dialling(&desk)?, accepting(&device)?);
+    let (connector, agent) = (desk.dialling(), device.accepting());
     // As it is, and as it would be with two tickets after each handshake.
+    let mut remembers = ClientConfig::clone(&connector);
+    remembers.resumption = Resumption::default();
     let mut resuming = ServerConfig::clone(&agent);
     resuming.send_tls13_tickets = 2;
     resuming.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-    for (what, agent) in [("whole", agent), ("resumed", Arc::new(resuming))] {
+    for (what, connector, agent) in
+        [("whole", connector, agent), ("resumed", Arc::new(remembers), Arc::new(resuming))]
+    {
         let (kind, key, passed) = handshake(&connector, &agent)?;
         let again = handshake(&connector, &agent)?;
         writeln!(std::io::stdout(), "{what}: first {kind:?}, then {:?}", again.0)?;

@@ -5,25 +5,26 @@
 
 use std::sync::Arc;
 
-use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{AlwaysResolvesClientRawPublicKeys, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{AlwaysResolvesServerRawPublicKeys, NoServerSessionStorage};
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 
-use crate::endpoint_key::{EndpointKey, NotAKey, PublicKey};
+use crate::endpoint_key::{NotAKey, PublicKey};
 
 /// The protocol's name inside (ALPN, RFC 7301), so that nothing else is mistaken for it.
 const ALPN: &[u8] = b"transom/1";
 
 /// The connector's side.
-pub fn dialling(key: &EndpointKey) -> Result<Arc<ClientConfig>, NotAKey> {
+pub(crate) fn dialling(key: Arc<CertifiedKey>) -> Result<Arc<ClientConfig>, NotAKey> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
-    let resolver = Arc::new(AlwaysResolvesClientRawPublicKeys::new(Arc::new(key.certified()?)));
+    let resolver = Arc::new(AlwaysResolvesClientRawPublicKeys::new(key));
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|_| NotAKey)?
@@ -32,14 +33,16 @@ pub fn dialling(key: &EndpointKey) -> Result<Arc<ClientConfig>, NotAKey> {
         .with_client_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_owned()];
     config.enable_sni = false;
+    // One configuration serves all peers: what one of them gave must not be shown to another.
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
 /// The agent's side.
-pub fn accepting(key: &EndpointKey) -> Result<Arc<ServerConfig>, NotAKey> {
+pub(crate) fn accepting(key: Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, NotAKey> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
-    let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(Arc::new(key.certified()?)));
+    let resolver = Arc::new(AlwaysResolvesServerRawPublicKeys::new(key));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|_| NotAKey)?
@@ -48,6 +51,7 @@ pub fn accepting(key: &EndpointKey) -> Result<Arc<ServerConfig>, NotAKey> {
     config.alpn_protocols = vec![ALPN.to_owned()];
     // A ticket would be a secret worth as much as the key, and saves neither a round trip nor bytes (docs/ARCHITECTURE.md).
     config.send_tls13_tickets = 0;
+    config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 

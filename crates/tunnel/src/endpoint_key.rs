@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ServerConfig};
 use zeroize::Zeroizing;
+
+use crate::end_to_end;
 
 /// A key that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +22,8 @@ pub struct NotAKey;
 pub struct EndpointKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
+    dialling: Arc<ClientConfig>,
+    accepting: Arc<ServerConfig>,
 }
 
 impl EndpointKey {
@@ -33,7 +39,12 @@ impl EndpointKey {
         let pkcs8 = Zeroizing::new(bytes.to_owned());
         let signing = any_supported_type(&der(&pkcs8)).map_err(|_| NotAKey)?;
         let spki = signing.public_key().ok_or(NotAKey)?;
-        Ok(Self { public: PublicKey::of(&spki), pkcs8 })
+        let public = PublicKey::of(&spki);
+        let certified =
+            Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki.as_ref().to_vec())], signing));
+        let (dialling, accepting) =
+            (end_to_end::dialling(Arc::clone(&certified))?, end_to_end::accepting(certified)?);
+        Ok(Self { pkcs8, public, dialling, accepting })
     }
 
     /// PKCS#8, to be kept as a secret.
@@ -48,10 +59,16 @@ impl EndpointKey {
         self.public
     }
 
-    pub(crate) fn certified(&self) -> Result<CertifiedKey, NotAKey> {
-        let signing = any_supported_type(&der(&self.pkcs8)).map_err(|_| NotAKey)?;
-        let spki = signing.public_key().ok_or(NotAKey)?;
-        Ok(CertifiedKey::new(vec![CertificateDer::from(spki.as_ref().to_vec())], signing))
+    /// The connector's side of a session with this key.
+    #[must_use]
+    pub fn dialling(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.dialling)
+    }
+
+    /// The agent's side of a session with this key.
+    #[must_use]
+    pub fn accepting(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.accepting)
     }
 }
 

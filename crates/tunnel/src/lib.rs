@@ -17,7 +17,7 @@ pub mod scram;
 pub mod ticket;
 mod wire;
 
-pub use end_to_end::{accepting, dialling, peer_key};
+pub use end_to_end::peer_key;
 pub use endpoint_key::{EndpointKey, PublicKey};
 pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;

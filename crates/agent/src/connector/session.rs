@@ -67,8 +67,8 @@ impl Connector {
 
     async fn meet(&self, ticket: &Ticket, relay: &str) -> Result<Opened, Refusal> {
         let outer = data::open(&self.server, ticket, Role::Connector, relay).await?;
-        let config = end_to_end::dialling(self.identity.key()).map_err(unreachable)?;
-        let connecting = TlsConnector::from(config).connect(end_to_end::nobody(), outer);
+        let connecting =
+            TlsConnector::from(self.identity.key().dialling()).connect(end_to_end::nobody(), outer);
         let mut tls = connecting.await.map_err(unreachable)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown =

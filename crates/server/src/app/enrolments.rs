@@ -111,7 +111,7 @@ impl App {
         let token = TokenDigest::of(&shown.token);
         let enrolled = self.store.enrol(token, random::bytes(), verifier, &audit).await;
         let refused = |why: &str| Err(Refusal::from(Fault::CloudAuthenticationFailed).because(why));
-        match enrolled.map_err(|error| unavailable(&error.into()))? {
+        match enrolled.map_err(unavailable)? {
             Enrolled::As(address) => Ok(address),
             Enrolled::Used => refused("the enrolment token was used by another device"),
             Enrolled::Over => refused("the enrolment token has expired, or was revoked"),

@@ -62,9 +62,8 @@ impl Relay {
             End::from(EndReason::InternalError)
         };
         let key = self.app.gateway_key().await.map_err(|error| internal(&error))?;
-        let config = end_to_end::dialling(key).map_err(|error| internal(&error))?;
         let mut tls =
-            TlsConnector::from(config).connect(end_to_end::nobody(), stream).await.map_err(broken)?;
+            TlsConnector::from(key.dialling()).connect(end_to_end::nobody(), stream).await.map_err(broken)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown = shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it showed no key"))?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);

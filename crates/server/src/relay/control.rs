@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
-use transom_model::cloud::ScramProof;
+use transom_model::cloud::{CloudAddress, ScramProof};
 use transom_model::id::ProjectId;
 use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
 use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
@@ -209,6 +209,7 @@ impl Serving {
         let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
         self.waiting.spawn(async move {
             let asked = async {
+                let peer = peer.parse().map_err(|_| Fault::CloudTargetNotFound)?;
                 let mut listener = app.judge_connection(&member, &peer).await?;
                 if wait {
                     app.devices.wait_for(&listener.record.address).await;
@@ -234,11 +235,14 @@ impl Serving {
     async fn connect(&mut self, call: u32, limit: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
         let app = &self.relay.app;
         let member = self.membership.member().clone();
+        // What is no address is not found either.
+        let Ok(peer) = peer.parse::<CloudAddress>() else {
+            return Ok(Err(Fault::CloudTargetNotFound.into()));
+        };
         let opened = async {
-            let listener = app.judge_connection(&member, peer).await?.record.address;
-            // The place comes before the second look, so that a rule changed between the two cuts the session.
-            let place = app.place_for_connector(&member, &listener).await?;
-            let listener = app.judge_connection(&member, peer).await?;
+            // The place comes before the look, so that a rule changed between the two cuts the session.
+            let place = app.place_for_connector(&member, &peer).await?;
+            let listener = app.judge_connection(&member, &peer).await?;
             let agent = app.reached_by_connector(&listener)?;
             let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
             Ok::<_, Refusal>((listener.record, place, rendezvous, agent))
@@ -246,9 +250,7 @@ impl Serving {
         let (listener, place, rendezvous, agent) = match opened.await {
             Ok(opened) => opened,
             Err(refusal) => {
-                if let Ok(listener) = peer.parse() {
-                    app.audit_connection(member.address(), &listener, None, refusal.fault.name()).await;
-                }
+                app.audit_connection(member.address(), &peer, None, refusal.fault.name()).await;
                 return Ok(Err(refusal));
             }
         };

@@ -82,17 +82,19 @@ impl Store {
         self.first(found).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// One address of anybody, with what its password is verified by.
-    pub async fn address_with_verifier(
+    /// One address that may be used, with what its password is verified by: it exists, and its access key is not revoked.
+    pub async fn standing_address(
         &self,
         address: &CloudAddress,
     ) -> Result<Option<(AddressRecord, Verifier)>> {
-        const BOTH: &str = concat!(
+        const STANDING: &str = concat!(
             "SELECT ",
             address_columns!(),
-            ", salt, iterations, stored_key, server_key FROM cloud_addresses WHERE address = $1"
+            ", salt, iterations, stored_key, server_key FROM cloud_addresses \
+             JOIN access_keys ON access_keys.id = cloud_addresses.key_id \
+             WHERE cloud_addresses.address = $1 AND access_keys.revoked_at IS NULL"
         );
-        let Some(mut row) = self.first(sql(BOTH).bind(address)).await? else { return Ok(None) };
+        let Some(mut row) = self.first(sql(STANDING).bind(address)).await? else { return Ok(None) };
         let record = read(&mut row)?;
         Ok(Some((record, read_verifier(&mut row)?)))
     }

@@ -27,16 +27,18 @@ pub struct Listener {
 
 impl App {
     /// Whether this connector may reach that address. Of what is not its own key's it learns nothing: an address of
-    /// another key, an unknown one and what is no address at all are all not found.
-    pub async fn judge_connection(&self, connector: &Member, peer: &str) -> Result<Listener, Refusal> {
-        let Ok(peer) = peer.parse::<CloudAddress>() else { return Err(Fault::CloudTargetNotFound.into()) };
-        let unavailable = |error| unavailable(&error);
-        let own = self.standing_address(&connector.address).await.map_err(unavailable)?;
+    /// another key and an unknown one are both not found.
+    pub async fn judge_connection(
+        &self,
+        connector: &Member,
+        peer: &CloudAddress,
+    ) -> Result<Listener, Refusal> {
+        let own = self.store.standing_address(&connector.address).await.map_err(unavailable)?;
         // A proof is worth what its password is worth now, whether it was heard of here already or not.
         let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
             return Err(gone("its password was reset, or the address removed"));
         };
-        let Some((record, verifier)) = self.standing_address(&peer).await.map_err(unavailable)? else {
+        let Some((record, verifier)) = self.store.standing_address(peer).await.map_err(unavailable)? else {
             return Err(Fault::CloudTargetNotFound.into());
         };
         match judge(party(&own), party(&record), self.config.cloud.cross_key()) {
@@ -53,7 +55,7 @@ impl App {
         listener: &CloudAddress,
     ) -> Result<Verdict> {
         let (connector, listener) =
-            (self.standing_address(connector).await?, self.standing_address(listener).await?);
+            (self.store.standing_address(connector).await?, self.store.standing_address(listener).await?);
         let (Some((connector, _)), Some((listener, _))) = (connector, listener) else {
             return Ok(Verdict::NotFound);
         };
@@ -67,7 +69,7 @@ impl App {
         project: ProjectId,
         address: &CloudAddress,
     ) -> Result<Listener, End> {
-        let found = self.standing_address(address).await.map_err(|error| {
+        let found = self.store.standing_address(address).await.map_err(|error| {
             tracing::warn!(%error, "a cloud address could not be looked up");
             End::from(EndReason::StoreUnavailable)
         })?;
@@ -143,7 +145,7 @@ impl App {
             session: None,
             detail: Some(detail),
         };
-        if let Err(error) = self.store.audit(&entry).await {
+        if let Err(error) = self.store.audit_soon(&entry).await {
             tracing::warn!(%error, "a connection could not be written down");
         }
     }

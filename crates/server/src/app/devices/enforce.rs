@@ -67,7 +67,7 @@ impl App {
                     (verdict == Verdict::Allowed, address.to_string(), project)
                 }
                 Viewer::Gateway(project) => {
-                    let standing = self.standing_address(&listener).await?;
+                    let standing = self.store.standing_address(&listener).await?;
                     let allowed = standing.is_some_and(|(record, _)| record.project == project);
                     (allowed, "a console".to_owned(), project)
                 }
@@ -83,7 +83,7 @@ impl App {
     }
 
     async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
-        Ok(match self.standing_address(&member.address).await? {
+        Ok(match self.store.standing_address(&member.address).await? {
             None => Some(gone("the address was removed, or its access key revoked")),
             Some((record, verifier)) if !member.stands(&record, &verifier) => {
                 Some(gone(if member.is_legacy() {

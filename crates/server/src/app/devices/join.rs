@@ -34,7 +34,7 @@ impl App {
     /// Looks an address up. One that does not exist gets a salt too, always the same one: only a proof tells them apart.
     pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
         let known = match address.parse::<CloudAddress>() {
-            Ok(address) => self.standing_address(&address).await?,
+            Ok(address) => self.store.standing_address(&address).await?,
             Err(_) => None,
         };
         Ok(match known {
@@ -49,19 +49,6 @@ impl App {
                 known: None,
             },
         })
-    }
-
-    /// An address that may be used: it exists, and its access key is not revoked.
-    pub(super) async fn standing_address(
-        &self,
-        address: &CloudAddress,
-    ) -> Result<Option<(AddressRecord, Verifier)>> {
-        let Some((record, verifier)) = self.store.address_with_verifier(address).await? else {
-            return Ok(None);
-        };
-        let key = self.store.key(None, &record.key).await?;
-        let stands = key.is_some_and(|key| key.revoked_at.is_none());
-        Ok(stands.then_some((record, verifier)))
     }
 
     /// Takes somebody in who has proved to be the address; answers the server's own proof.
@@ -138,7 +125,7 @@ impl App {
 
     async fn register(&self, member: &Arc<Member>, version: u64) -> Result<(), Refusal> {
         let joined = self.store.join_address(&member.address, version, self.node).await;
-        let epoch = joined.map_err(|error| unavailable(&error.into()))?.ok_or_else(changed_meanwhile)?;
+        let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
         let superseded = {
             let mut table = self.devices.table.lock();
@@ -159,7 +146,7 @@ impl App {
 
     /// A connector leaves no trace in the store: what its proof was verified with is compared once more.
     async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
-        let standing = self.standing_address(&member.address).await.map_err(|error| unavailable(&error))?;
+        let standing = self.store.standing_address(&member.address).await.map_err(unavailable)?;
         match standing {
             Some((record, verifier)) if member.stands(&record, &verifier) => Ok(()),
             _ => Err(changed_meanwhile()),
@@ -175,7 +162,8 @@ fn changed_meanwhile() -> Refusal {
 }
 
 /// The store does not answer; the log knows more.
-pub(in crate::app) fn unavailable(error: &Error) -> Refusal {
+pub(in crate::app) fn unavailable(error: impl Into<Error>) -> Refusal {
+    let error = error.into();
     tracing::warn!(%error, "a device could not be served");
     Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database")
 }

@@ -107,11 +107,10 @@ impl App {
             return Err(Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets"));
         }
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
-        let unavailable = |error: Error| unavailable(&error);
-        let found = self.store.address_by_ticket(kept).await.map_err(|error| unavailable(error.into()))?;
+        let found = self.store.address_by_ticket(kept).await.map_err(unavailable)?;
         let Some(record) = found else { return Ok(None) };
         self.repeater_misses.give_back(source);
-        if self.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
+        if self.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
             return Ok(None);
         }
         if let Err(error) = fit_for_repeater(&record) {
@@ -131,7 +130,7 @@ impl App {
         }
         let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else { return Ok(None) };
         self.repeater_misses.give_back(source);
-        let standing = self.standing_address(&address).await?;
+        let standing = self.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
     }
 
