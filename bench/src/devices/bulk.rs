@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
-use super::agents::Agents;
 use super::node::{Credential, Kind, Node};
 use super::{Plan, percentile, row, table};
 use crate::peer::{Programs, free_address};
@@ -79,10 +78,8 @@ fn device(programs: &Programs, kind: Kind, guest: SocketAddr) -> Result<Cost> {
     let node = Node::start(programs, kind)?;
     let mut client = node.client()?;
     let (device, desk) = (client.make("listen")?, client.make("connect")?);
-    let agents = Agents::start(&node, std::slice::from_ref(&device), guest)?;
-    agents.join(1, START)?;
-    let connect = Connect::start(programs, &node, &device, &desk)?;
-    cost(connect.address, &[node.tree(), agents.tree()])
+    let ends = Ends::start(programs, &node, &device, &desk, guest)?;
+    cost(ends.address, &[node.tree(), ends.agent()])
 }
 
 /// Opens sessions at this address, and lets the guest stream.
@@ -107,37 +104,44 @@ fn cost(address: SocketAddr, trees: &[Tree]) -> Result<Cost> {
     Ok((bulk, session))
 }
 
-/// A connector's process, `transom connect`; it ends with its handle.
-pub(super) struct Connect {
-    child: Child,
+/// `transom agent` and `transom connect`, as people run them; they end with their handle.
+pub(super) struct Ends {
+    agent: Ended,
+    _connect: Ended,
+    /// Where viewers come.
     pub(super) address: SocketAddr,
 }
 
-impl Connect {
+impl Ends {
     pub(super) fn start(
         programs: &Programs,
         node: &Node,
         device: &Credential,
-        own: &Credential,
+        desk: &Credential,
+        target: SocketAddr,
     ) -> Result<Self> {
-        let password = node.file("desk-password");
-        fs::write(&password, &own.password)?;
-        let mut command = Command::new(&programs.transom);
-        command.args(["connect", &device.address, "--server", &node.url(), "--address", &own.address]);
-        command.arg("--password-file").arg(password).arg("--data").arg(node.file("desk"));
-        let log = File::create(node.file("desk-log"))?;
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let end = |name: &str, own: &Credential, arguments: &[&str]| -> Result<Command> {
+            let password = node.file(&format!("{name}-password"));
+            fs::write(&password, &own.password)?;
+            let mut command = Command::new(&programs.transom);
+            command.args(arguments).args(["--server", &node.url(), "--address", &own.address]);
+            command.arg("--password-file").arg(password).arg("--data").arg(node.file(name));
+            let log = File::create(node.file(&format!("{name}-log")))?;
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+            Ok(command)
+        };
+        let agent = Ended(end("device", device, &["agent", "--to", &target.to_string()])?.spawn()?);
+        let mut connect = end("desk", desk, &["connect", "--wait", &device.address])?.spawn()?;
+        let told = connect.stdout.take().context("stdout")?;
+        let connect = Ended(connect);
         let mut port = String::new();
-        BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut port)?;
+        BufReader::new(told).read_line(&mut port)?;
         let port: u16 = port.trim().parse().context("transom connect told no port")?;
-        Ok(Self { child, address: ([127, 0, 0, 1], port).into() })
+        Ok(Self { agent, _connect: connect, address: ([127, 0, 0, 1], port).into() })
     }
-}
 
-impl Drop for Connect {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(super) fn agent(&self) -> Tree {
+        Tree(self.agent.0.id())
     }
 }
 

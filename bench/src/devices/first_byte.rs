@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::agents::Agents;
-use super::bulk::Connect;
+use super::bulk::Ends;
 use super::node::{Kind, Node};
 use super::{percentile, row, table};
 use crate::peer::Programs;
@@ -30,19 +29,17 @@ pub(super) fn run(programs: &Programs, target: SocketAddr) -> Result<()> {
         let node = Node::start(programs, kind)?;
         let mut client = node.client()?;
         let (device, desk) = (client.make("listen")?, client.make("connect")?);
-        let agents = Agents::start(&node, std::slice::from_ref(&device), target)?;
-        agents.join(1, PATIENCE)?;
-        let connect = Connect::start(programs, &node, &device, &desk)?;
+        let ends = Ends::start(programs, &node, &device, &desk, target)?;
         let visit = || -> Result<f64> {
             let begun = Instant::now();
-            let mut viewer = TcpStream::connect(connect.address)?;
+            let mut viewer = TcpStream::connect(ends.address)?;
             viewer.set_read_timeout(Some(PATIENCE))?;
             viewer.read_exact(&mut [0]).context("no first byte")?;
             Ok(begun.elapsed().as_secs_f64() * 1e3)
         };
         let visits = |count: usize| (0..count).map(|_| visit()).collect::<Result<Vec<f64>>>();
         visits(WARM_UP)?;
-        let before = (node.tree().cpu()?, agents.tree().cpu()?);
+        let before = (node.tree().cpu()?, ends.agent().cpu()?);
         let mut times = visits(VISITS)?;
         let each = |after: f64, before: f64| format!("{:.2}", (after - before) * 1e3 / VISITS as f64);
         row(&[
@@ -50,7 +47,7 @@ pub(super) fn run(programs: &Programs, target: SocketAddr) -> Result<()> {
             format!("{:.1}", percentile(&mut times, 50)),
             format!("{:.1}", percentile(&mut times, 99)),
             each(node.tree().cpu()?, before.0),
-            each(agents.tree().cpu()?, before.1),
+            each(ends.agent().cpu()?, before.1),
         ])?;
     }
     Ok(())
