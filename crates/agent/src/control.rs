@@ -44,7 +44,8 @@ pub(crate) struct Control {
     outer: Outer,
     inbox: Inbox,
     heartbeat: Duration,
-    heard: Instant,
+    /// When something was sent last: the server counts what it hears, and being called is no sign of life.
+    spoke: Instant,
     asked: Option<Instant>,
 }
 
@@ -75,7 +76,7 @@ impl Control {
         let (outer, exporter) = Outer::open(server, CONTROL_PATH, None).await?;
         let now = Instant::now();
         let control =
-            Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, heard: now, asked: None };
+            Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, spoke: now, asked: None };
         Ok((control, exporter))
     }
 
@@ -124,7 +125,7 @@ impl Control {
 
     /// When [`Self::beat`] is due.
     pub(crate) fn next_beat(&self) -> Instant {
-        self.asked.map_or(self.heard + self.heartbeat, |asked| asked + ANSWER)
+        self.asked.map_or(self.spoke + self.heartbeat, |asked| asked + ANSWER)
     }
 
     /// Asks whether the server is there; the next time, it must have answered.
@@ -160,12 +161,13 @@ impl Control {
                 return Err(unreachable("the server closed the connection"));
             }
             self.inbox.push(&buffer[..count]);
-            (self.heard, self.asked) = (Instant::now(), None);
+            self.asked = None;
         }
     }
 
     pub(crate) async fn send(&mut self, message: &Message) -> Result<(), Refusal> {
         let bytes = message.encode();
+        self.spoke = Instant::now();
         let sent = timeout_at(Instant::now() + SEND, async {
             self.outer.write_all(&bytes).await?;
             self.outer.flush().await

@@ -86,6 +86,23 @@ async fn a_link_that_fell_silent_is_given_up_by_its_heartbeat() {
 }
 
 #[tokio::test]
+async fn a_device_that_is_called_all_the_time_stays_joined() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let mut agent = field.joined(&device).await;
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    // Never as long as from one heartbeat to the next, and in all longer than a server listens to silence.
+    for _ in 0..12 {
+        let session = field.session(&mut connector, port).await;
+        assert!(matches!(agent.tells().await, Status::Opened { .. }));
+        drop(session);
+        assert!(matches!(agent.tells().await, Status::Closed { .. }));
+        assert!(matches!(connector.tells().await, Event::Closed(_)));
+        clock::pass(HEARTBEAT / 4).await;
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_goes_says_so_and_connectors_and_devices_wait_for_it() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
