@@ -9,8 +9,8 @@ use crate::failure::Failure;
 
 /// One line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
-    // Nobody listening is no reason to fail.
-    let _ = writeln!(io::stderr(), "{line}");
+    // Whole, so that lines of several programs do not mix. Nobody listening is no reason to fail.
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// One line on stdout.

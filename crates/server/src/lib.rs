@@ -20,6 +20,8 @@ pub mod listener;
 pub mod relay;
 mod router;
 mod server;
+#[cfg(target_os = "linux")]
+mod splice;
 mod start_error;
 mod stream;
 mod upstream;

@@ -1,6 +1,6 @@
 //! Bytes that go from one TCP connection to another inside the kernel, by `splice(2)` through a pipe of this thread.
 //!
-//! Bulk is bound by copies, and this has none. The pipe is empty between two polls: what a viewer does not take at once is
+//! Bulk is bound by copies, and this has none. The pipe is empty between two polls: what the receiver does not take at once is
 //! read out and kept where everything is kept that waits, so no session holds a pipe.
 
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// As much as one frame carries: a browser holds a frame whole until its end has come.
-pub(super) const MOST: usize = 128 * 1024;
+/// As much as one WebSocket frame carries: a browser holds a frame whole until its end has come.
+pub(crate) const MOST: usize = 128 * 1024;
 /// Below this the calls cost more than the copies that they save.
-pub(super) const LEAST: usize = 32 * 1024;
+pub(crate) const LEAST: usize = 32 * 1024;
 
 /// A pipe, and how many bytes are in it.
 struct Pipe {
@@ -30,11 +30,11 @@ thread_local! {
 }
 
 /// Bytes on their way: taken from one connection, and not yet put into the other.
-pub(super) struct Taken(Pipe);
+pub(crate) struct Taken(Pipe);
 
 /// Takes up to [`MOST`] bytes that wait in `from`; none at its end. An error says only that it cannot be done this way:
 /// nothing was taken, and an ordinary read will tell what is wrong with the connection.
-pub(super) fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Taken>> {
+pub(crate) fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Taken>> {
     let idle = PIPE.take();
     let mut pipe = idle.map_or_else(Pipe::open, Ok)?;
     let taken = loop {
@@ -63,12 +63,12 @@ pub(super) fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Resu
 
 impl Taken {
     /// How many bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.held
     }
 
     /// Puts `head` and the bytes behind it into `to`, and what it does not take into `rest`.
-    pub(super) fn put(self, head: &[u8], to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn put(self, head: &[u8], to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<()> {
         let Self(mut pipe) = self;
         let sent = match head {
             [] => 0,

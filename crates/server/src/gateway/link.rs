@@ -11,9 +11,9 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 
 use super::limits::CLOSE;
-#[cfg(target_os = "linux")]
-use super::splice::Taken;
 use super::websocket::frame::{self, Deframer, HEAD_ROOM, Signals};
+#[cfg(target_os = "linux")]
+use crate::splice::Taken;
 use crate::stream::{Stream, poll_read_some};
 
 /// A viewer's handshake messages are a dozen bytes.

@@ -8,7 +8,7 @@
 //!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
 //!    └── pump       both directions, with nothing held while nothing moves
-//!          └── splice      bulk towards the viewer, without leaving the kernel
+//!
 //! websocket  RFC 6455: the handshake and the frames
 //! ```
 
@@ -20,7 +20,5 @@ pub mod link;
 mod pump;
 mod scratch;
 pub mod session;
-#[cfg(target_os = "linux")]
-mod splice;
 mod verify;
 pub mod websocket;

@@ -19,10 +19,10 @@ use transom_rfb::{ClientFilter, ClientMessageError};
 use super::limits::{INSTANCE_STALL, LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
-#[cfg(target_os = "linux")]
-use super::splice;
 use crate::app::live::Traffic;
 use crate::app::metrics::Metrics;
+#[cfg(target_os = "linux")]
+use crate::splice;
 use crate::stream::{Stream, poll_read_some};
 
 /// After so many reads in one direction the other sessions of this thread get their turn.

@@ -11,8 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::copy::Copy;
 use super::pace::Pace;
-#[cfg(target_os = "linux")]
-use super::splice::Splice;
 use crate::stream::Stream;
 
 /// What a session may take.
@@ -72,23 +70,13 @@ impl Counts {
     }
 }
 
-/// Both directions. Between bare sockets the bytes stay in the kernel.
+/// Both directions.
 async fn pass(
     agent: &mut Stream,
     connector: &mut Stream,
     counts: &Counts,
     mut pace: Option<Pace>,
 ) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    if let (Some(agent), Some(connector)) = (agent.tcp(), connector.tcp()) {
-        let (mut up, mut down) = (Splice::default(), Splice::default());
-        return both(|cx| {
-            let up = up.poll(cx, connector, agent, &counts.to_agent, &mut pace)?;
-            let down = down.poll(cx, agent, connector, &counts.to_connector, &mut pace)?;
-            Poll::Ready(Ok((up, down)))
-        })
-        .await;
-    }
     let (mut up, mut down) = (Copy::default(), Copy::default());
     both(|cx| {
         let up = up.poll(cx, connector, agent, &counts.to_agent, &mut pace)?;

@@ -1,4 +1,4 @@
-//! One direction of a session, by reading and writing: where one end is not a bare socket.
+//! One direction of a session: by reading and writing, and bulk between bare sockets without leaving the kernel.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,10 +9,14 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite as _;
 
 use super::pace::{Pace, Paced};
+#[cfg(target_os = "linux")]
+use crate::splice;
 use crate::stream::{Stream, poll_read_some};
 
 /// Bulk is bound by the kernel's copies: read size is the largest lever on cost.
 const READ: usize = 128 * 1024;
+/// A read of so much is one of many: they go without leaving the kernel.
+const BULK: usize = 32 * 1024;
 
 thread_local! {
     /// Lent for the time of one poll: a silent session holds none.
@@ -26,6 +30,8 @@ pub(super) struct Copy {
     rest: Vec<u8>,
     taken: usize,
     unflushed: bool,
+    /// What came last came in large pieces: more of them is to be expected.
+    bulk: bool,
     paced: Paced,
     end: End,
 }
@@ -69,16 +75,7 @@ impl Copy {
                 continue;
             }
             let Poll::Ready(most) = self.paced.poll(cx, pace) else { return Ok(Poll::Pending) };
-            let read = SCRATCH.with_borrow_mut(|scratch| {
-                let room = &mut scratch[..most.min(READ)];
-                let Poll::Ready(read) = poll_read_some(from, cx, room)? else { return Ok(Poll::Pending) };
-                let written = if read == 0 { 0 } else { self.write_at_once(cx, to, &room[..read])? };
-                self.wrote(written, to, count);
-                self.taken = 0;
-                self.rest = room[written..read].to_vec();
-                io::Result::Ok(Poll::Ready(read))
-            })?;
-            match read {
+            match self.poll_move(cx, from, to, count, most)? {
                 Poll::Ready(0) => self.end = End::Seen,
                 Poll::Ready(read) => pace.iter_mut().for_each(|pace| pace.passed(read)),
                 Poll::Pending => {
@@ -89,6 +86,54 @@ impl Copy {
                 }
             }
         }
+    }
+
+    /// Moves some bytes: how many, none at the end.
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        to: &mut Stream,
+        count: &AtomicU64,
+        most: usize,
+    ) -> io::Result<Poll<usize>> {
+        #[cfg(target_os = "linux")]
+        if self.bulk
+            && most == usize::MAX
+            && let Some(moved) = self.poll_splice(cx, from, to, count)?
+        {
+            return Ok(moved);
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = &mut scratch[..most.min(READ)];
+            let Poll::Ready(read) = poll_read_some(from, cx, room)? else { return Ok(Poll::Pending) };
+            let written = if read == 0 { 0 } else { self.write_at_once(cx, to, &room[..read])? };
+            self.wrote(written, to, count);
+            self.taken = 0;
+            self.rest = room[written..read].to_vec();
+            self.bulk = read >= BULK;
+            Ok(Poll::Ready(read))
+        })
+    }
+
+    /// Moves bulk without copying it, where both ends are bare sockets.
+    #[cfg(target_os = "linux")]
+    fn poll_splice(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &Stream,
+        to: &Stream,
+        count: &AtomicU64,
+    ) -> io::Result<Option<Poll<usize>>> {
+        let (Some(source), Some(sink)) = (from.tcp(), to.tcp()) else { return Ok(None) };
+        let Poll::Ready(taken) = splice::poll_take(source, cx) else { return Ok(Some(Poll::Pending)) };
+        self.bulk = taken.as_ref().is_ok_and(|taken| taken.len() >= BULK);
+        let Ok(taken) = taken else { return Ok(None) };
+        let moved = taken.len();
+        taken.put(&[], sink, &mut self.rest)?;
+        self.wrote(moved - self.rest.len(), to, count);
+        self.taken = 0;
+        Ok(Some(Poll::Ready(moved)))
     }
 
     /// How much of it is taken right now.

@@ -20,8 +20,6 @@ mod pace;
 pub(crate) mod raw;
 mod rendezvous;
 pub mod repeater;
-#[cfg(target_os = "linux")]
-mod splice;
 mod standby;
 mod wire;
 
