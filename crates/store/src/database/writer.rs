@@ -24,7 +24,7 @@ const QUEUE: usize = 1024;
 const MAX_BATCH: usize = 256;
 
 /// How long an operation without hurry waits for company: on a busy node, where it matters, other commits come sooner.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// The way to the writer's thread, which ends when this is dropped or closed.
 pub(super) struct Writer {
