@@ -17,7 +17,7 @@ use transom_tunnel::ticket::VOUCHER;
 use transom_tunnel::{Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, Ticket, VERSION, peer_key};
 
 use crate::backoff::{Backoff, random};
-use crate::control::{Control, Credentials};
+use crate::control::{Control, Credentials, Joins};
 use crate::data;
 use crate::identity::{Acquaintance, Identity};
 use crate::local::Local;
@@ -164,16 +164,12 @@ impl Agent {
         backoff: &mut Backoff,
         stop: &CancellationToken,
     ) -> Option<Refusal> {
-        let mut control = match Control::join(&self.server, &self.credentials, Role::Agent).await {
+        let joins = Joins::Agent { end_to_end_only: self.policy.end_to_end_only };
+        let mut control = match Control::join(&self.server, &self.credentials, joins).await {
             Ok(control) => control,
             Err(refusal) => return Some(refusal),
         };
         backoff.reset();
-        if self.policy.end_to_end_only
-            && let Err(refusal) = control.send(&Message::EndToEndOnly).await
-        {
-            return Some(refusal);
-        }
         tell(Status::Online);
         let mut kept = Kept::default();
         let (declined, mut declining) = mpsc::channel::<(Ticket, Declined)>(16);

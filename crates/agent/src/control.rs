@@ -39,6 +39,18 @@ impl Credentials {
     }
 }
 
+/// Which side joins, and what the server is to know of it from the first moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Joins {
+    /// A device's side.
+    Agent {
+        /// It takes nobody who could see what passes.
+        end_to_end_only: bool,
+    },
+    /// A viewer's side.
+    Connector,
+}
+
 /// A control connection that is in.
 pub(crate) struct Control {
     outer: Outer,
@@ -51,9 +63,9 @@ pub(crate) struct Control {
 
 impl Control {
     /// Joins.
-    pub(crate) async fn join(server: &Server, own: &Credentials, role: Role) -> Result<Self, Refusal> {
+    pub(crate) async fn join(server: &Server, own: &Credentials, joins: Joins) -> Result<Self, Refusal> {
         let (mut control, exporter) = Self::open(server).await?;
-        let proved = timeout(PROVE, control.prove(own, role, exporter)).await;
+        let proved = timeout(PROVE, control.prove(own, joins, exporter)).await;
         proved.unwrap_or_else(|_| Err(unreachable("the server fell silent while joining")))?;
         Ok(control)
     }
@@ -93,7 +105,7 @@ impl Control {
     async fn prove(
         &mut self,
         own: &Credentials,
-        role: Role,
+        joins: Joins,
         exporter: Option<scram::Exporter>,
     ) -> Result<(), Refusal> {
         let binding = self.hello().await?;
@@ -101,7 +113,11 @@ impl Control {
         aws_lc_rs::rand::fill(&mut random).map_err(|_| unreachable("there is no randomness"))?;
         let nonce = scram::nonce(random);
         let prover = Prover::new(own.address.as_str(), nonce, binding, exporter.as_ref());
-        self.send(&Message::Prove { role, client_first: prover.first() }).await?;
+        let (role, end_to_end_only) = match joins {
+            Joins::Agent { end_to_end_only } => (Role::Agent, end_to_end_only),
+            Joins::Connector => (Role::Connector, false),
+        };
+        self.send(&Message::Prove { role, end_to_end_only, client_first: prover.first() }).await?;
         let Message::Challenge(server_first) = self.message().await? else { return Err(out_of_turn()) };
         let garbled =
             |error: scram::ScramError| Refusal::from(Fault::ProtocolError).because(error.to_string());

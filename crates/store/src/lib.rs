@@ -30,8 +30,8 @@ pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
 pub use api_token::NewApiToken;
 pub use audit::{AuditQuery, AuditStart};
 pub use cloud::{
-    AddressQuery, Enrolled, Guarded, NewAddress, NewEnrolments, NewViewerId, Precondition, PresenceQuery,
-    Scope,
+    AddressQuery, Enrolled, Guarded, Joining, NewAddress, NewEnrolments, NewViewerId, Precondition,
+    PresenceQuery, Scope,
 };
 pub use error::{Cause, Result, StoreError};
 pub use foreign::ForeignGrant;

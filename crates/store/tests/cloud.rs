@@ -9,10 +9,13 @@ use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::instance::Sealed;
 use transom_store::{
-    AddressQuery, DatabaseUrl, Guarded, NewAccessKey, NewAddress, NewKeySecret, Page, Precondition, Scope,
-    Store, StoreError,
+    AddressQuery, DatabaseUrl, Guarded, Joining, NewAccessKey, NewAddress, NewKeySecret, Page, Precondition,
+    Scope, Store, StoreError,
 };
 use uuid::Uuid;
+
+/// How most devices join.
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false };
 
 struct House {
     store: Store,
@@ -214,8 +217,8 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let (node, address) = (NodeId(Uuid::now_v7()), house.issue(1).await);
         let online = AddressQuery { online: true, ..AddressQuery::default() };
         let online = async || house.store.addresses(&online, Page::first(9)).await.unwrap().len();
-        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), Some(1));
-        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), Some(2));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), Some(1));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), Some(2));
         assert!(!house.store.leave_address(&address, 1).await.unwrap(), "it was superseded");
         assert_eq!(online().await, 1);
         assert!(house.store.leave_address(&address, 2).await.unwrap());
@@ -224,8 +227,8 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let reset =
             house.store.reset_address(&house.own(), &address, verifier, Precondition::Any, &audit).await;
         assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
-        assert_eq!(house.store.join_address(&address, 1, node).await.unwrap(), None);
-        assert_eq!(house.store.join_address(&address, 2, node).await.unwrap(), Some(3));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), None);
+        assert_eq!(house.store.join_address(&address, 2, node, PASSWORD).await.unwrap(), Some(3));
         assert_eq!(house.store.forget_presence(node).await.unwrap(), 1);
         assert_eq!(online().await, 0);
     }

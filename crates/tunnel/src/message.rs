@@ -15,7 +15,6 @@
 //!   Dial ─────────────────────────►   agent: come to the data connection of this ticket
 //!   Standby ──────────────────────►   agent: open a data connection for a session to come
 //!   ◄───────────────────── Declined   agent: it will not
-//!   ◄───────────────── EndToEndOnly   agent: nobody who could see what passes
 //!   Refused ──────────────────────►   the server ends it, and says when to come back
 //! ```
 
@@ -78,7 +77,7 @@ byte_enum!(Role "role" Agent Connector);
 byte_enum!(Binding "binding" None TlsExporter);
 byte_enum!(Cause "cause" Failed EndToEndOnly);
 
-/// A message. One line of layout each; the numbers are never reused.
+/// A message. One line of layout each; the numbers are never reused (`0x22` was one).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Server → peer: how it speaks. `0x01 · u8 version · u8 binding`
@@ -88,10 +87,13 @@ pub enum Message {
         /// What the proof is to be bound to.
         binding: Binding,
     },
-    /// Peer → server. `0x02 · u8 role · SCRAM client-first`
+    /// Peer → server. `0x02 · u8 role · u8 end to end only · SCRAM client-first`
     Prove {
         /// Which side it is.
         role: Role,
+        /// Of an agent: it takes nobody who could see what passes. Said before it is in, so that there is no moment in
+        /// which the server does not know.
+        end_to_end_only: bool,
         /// RFC 5802 §7.
         client_first: String,
     },
@@ -179,8 +181,6 @@ pub enum Message {
         /// For people.
         why: String,
     },
-    /// Agent → server: I take nobody who could see what passes. `0x22`
-    EndToEndOnly,
     /// Device → server: an address, for this token and a password that the device has made itself.
     /// `0x30 · 16 salt · 32 stored key · 32 server key · token`
     Enrol(Enrolment),
@@ -214,7 +214,9 @@ impl Message {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Hello { version, binding } => frame(0x01, &[*version, *binding as u8]),
-            Self::Prove { role, client_first } => frame(0x02, &[&[*role as u8], text(client_first)].concat()),
+            Self::Prove { role, end_to_end_only, client_first } => {
+                frame(0x02, &[&[*role as u8, u8::from(*end_to_end_only)], text(client_first)].concat())
+            }
             Self::Challenge(server_first) => frame(0x03, text(server_first)),
             Self::Proof(client_final) => frame(0x04, text(client_final)),
             Self::Joined { heartbeat, server_final } => {
@@ -246,7 +248,6 @@ impl Message {
             Self::Declined { ticket, cause, why } => {
                 frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
             }
-            Self::EndToEndOnly => frame(0x22, &[]),
             Self::Standby { ticket, relay } => {
                 frame(0x23, &[&ticket.bytes()[..], cut(relay, MAX_PLACE)].concat())
             }
@@ -268,7 +269,11 @@ impl Message {
         let r = &mut reader;
         let message = match kind {
             0x01 => Self::Hello { version: r.u8()?, binding: Binding::read(r)? },
-            0x02 => Self::Prove { role: Role::read(r)?, client_first: r.text(MAX_TEXT)? },
+            0x02 => Self::Prove {
+                role: Role::read(r)?,
+                end_to_end_only: read_flag(r)?,
+                client_first: r.text(MAX_TEXT)?,
+            },
             0x03 => Self::Challenge(r.text(MAX_TEXT)?),
             0x04 => Self::Proof(r.text(MAX_TEXT)?),
             0x05 => Self::Joined {
@@ -294,7 +299,6 @@ impl Message {
                 peer: r.text(MAX_TEXT)?,
             },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
-            0x22 => Self::EndToEndOnly,
             0x23 => Self::Standby { ticket: Ticket::from_bytes(r.array()?), relay: r.text(MAX_PLACE)? },
             0x30 => Self::Enrol(Enrolment {
                 salt: r.array()?,

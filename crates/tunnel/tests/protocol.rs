@@ -22,7 +22,10 @@ fn every_message_has_its_bytes() {
     let ticket_bytes = "aa".repeat(Ticket::LENGTH);
     let golden: Vec<(Message, String)> = vec![
         (Message::Hello { version: 1, binding: Binding::TlsExporter }, "01000201 01".into()),
-        (Message::Prove { role: Role::Agent, client_first: "n".into() }, "0200020 16e".into()),
+        (
+            Message::Prove { role: Role::Agent, end_to_end_only: true, client_first: "n".into() },
+            "02000301 016e".into(),
+        ),
         (Message::Challenge("r".into()), "03000172".into()),
         (Message::Proof("c".into()), "04000163".into()),
         (
@@ -74,7 +77,6 @@ fn every_message_has_its_bytes() {
             }),
             format!("300051 {} {} {} 74", "01".repeat(16), "02".repeat(32), "03".repeat(32)),
         ),
-        (Message::EndToEndOnly, "220000".into()),
         (Message::Enrolled("a".into()), "310001 61".into()),
     ];
     for (message, bytes) in golden {

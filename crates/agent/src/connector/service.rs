@@ -7,12 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use transom_tunnel::{Fault, Message, Refusal, Role};
+use transom_tunnel::{Fault, Message, Refusal};
 
 use super::session::{Call, Opened};
 use super::{Connector, Event};
 use crate::backoff::{Backoff, random};
-use crate::control::Control;
+use crate::control::{Control, Joins};
 use crate::door::Door;
 use crate::local::Local;
 use crate::pipe::{Ending, leave, pipe};
@@ -105,7 +105,7 @@ impl Service {
 
     async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Refusal> {
         let connector = Arc::clone(&self.connector);
-        let mut control = Control::join(&connector.server, &connector.credentials, Role::Connector).await?;
+        let mut control = Control::join(&connector.server, &connector.credentials, Joins::Connector).await?;
         let mut calls = Calls::default();
         if !self.ready {
             self.opening.abort_all();

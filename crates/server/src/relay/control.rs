@@ -83,8 +83,10 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
 async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membership, Message), Lost> {
     let channel = origin.channel();
     wire.send(&Message::Hello { version: VERSION, binding: channel.binding() }).await?;
-    let (role, client_first) = match wire.receive().await? {
-        Message::Prove { role, client_first } => (role, client_first),
+    let (wish, client_first) = match wire.receive().await? {
+        Message::Prove { role, end_to_end_only, client_first } => {
+            (Wish { role, end_to_end_only }, client_first)
+        }
         Message::Enrol(enrolment) => {
             let enrolled = relay.app.enrol_device(&enrolment, origin.source).await;
             wire.send(&Message::Enrolled(enrolled.map_err(Lost::Garbled)?.to_string())).await?;
@@ -104,20 +106,30 @@ async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membe
         examiner.challenge(&scram::nonce(random::bytes()), &candidate.salt, candidate.iterations.get());
     wire.send(&Message::Challenge(asked.server_first.clone())).await?;
     let Message::Proof(client_final) = wire.receive().await? else { return Err(out_of_turn()) };
-    join(relay, origin, role, candidate, &asked, &client_final).await
+    join(relay, origin, wish, candidate, &asked, &client_final).await
+}
+
+/// As what somebody wants to join.
+struct Wish {
+    role: Role,
+    end_to_end_only: bool,
 }
 
 async fn join(
     relay: &Relay,
     origin: &Origin,
-    role: Role,
+    wish: Wish,
     candidate: Candidate,
     asked: &Asked,
     client_final: &str,
 ) -> Result<(Membership, Message), Lost> {
     let answer = asked.answered(client_final, origin.channel()).map_err(scram_failed)?;
     let proof = ScramProof(*answer.proof);
-    let joined = relay.app.device_join(candidate, role, &proof, &answer.auth_message, origin.source).await;
+    let Wish { role, end_to_end_only } = wish;
+    let joined = relay
+        .app
+        .device_join(candidate, role, end_to_end_only, &proof, &answer.auth_message, origin.source)
+        .await;
     let (membership, signature) = joined.map_err(Lost::Garbled)?;
     let server_final = scram::server_final(&signature);
     Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }))
@@ -182,7 +194,6 @@ impl Serving {
                 }
             }
             Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
-            Message::EndToEndOnly => self.relay.app.end_to_end_only(self.membership.member()).await,
             _ => return Err(out_of_turn()),
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::{Page, Result, Store, StoreError};
 
 pub use change::{Guarded, Precondition};
 pub use enrolment::{Enrolled, NewEnrolments};
-pub use presence::PresenceQuery;
+pub use presence::{Joining, PresenceQuery};
 pub use repeater::NewViewerId;
 
 /// A cloud address to be issued.

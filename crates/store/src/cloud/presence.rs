@@ -1,10 +1,14 @@
 //! Presence: which node a device is joined at, and how that changes.
 
 use transom_model::access_key::AccessKeyId;
+use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState, Verifier};
+use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
+use transom_model::secret::TokenDigest;
 
 use super::read_verifier;
+use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
 use crate::{Result, Store, StoreError};
 
@@ -17,29 +21,32 @@ pub struct PresenceQuery {
     pub key: Option<AccessKeyId>,
 }
 
+/// What a device has shown that joins.
+#[derive(Clone, Copy, Debug)]
+pub enum Joining {
+    /// A proof of the password.
+    Password {
+        /// It takes nobody who could see what passes: the address's repeater ticket is dropped. One that does not say so
+        /// lifts it, in the same moment.
+        end_to_end_only: bool,
+    },
+    /// This repeater ticket, which must still be the address's.
+    Ticket(TokenDigest),
+}
+
 impl Store {
     /// A device proved to be this address while the address had this version: raises the epoch and answers it. `None`
-    /// where the address was changed, reset or removed meanwhile: what was proved no longer counts.
+    /// where the address was changed, reset or removed meanwhile, or its repeater ticket was dropped: what was proved no
+    /// longer counts.
     pub async fn join_address(
         &self,
         address: &CloudAddress,
         version: u64,
         node: NodeId,
+        shown: Joining,
     ) -> Result<Option<u64>> {
-        const JOIN: &str = "UPDATE cloud_addresses SET epoch = epoch + 1, node_id = $1, end_to_end_only = FALSE, \
-            last_seen = (SELECT now FROM clock) WHERE address = $2 AND version = $3 \
-            RETURNING epoch, key_id, project_id";
         let address = address.clone();
-        self.write(move |db| {
-            Box::pin(async move {
-                let joined = sql(JOIN).bind(node).bind(&address).bind(version);
-                let Some(mut row) = db.first(joined).await? else { return Ok(None) };
-                let epoch = row.count()?;
-                tell(db, &address, &owner(&mut row)?, PresenceState::Online).await?;
-                Ok(Some(epoch))
-            })
-        })
-        .await
+        self.write(move |db| Box::pin(async move { join(db, &address, version, node, shown).await })).await
     }
 
     /// The device that joined under this epoch is gone. False where a newer one has joined, or the address is removed.
@@ -102,6 +109,60 @@ impl Store {
             .push_value(" ORDER BY seq LIMIT ", limit);
         self.all(changes).await?.into_iter().map(read).collect()
     }
+}
+
+async fn join(
+    db: &mut Connection<'_>,
+    address: &CloudAddress,
+    version: u64,
+    node: NodeId,
+    shown: Joining,
+) -> Result<Option<u64>> {
+    let join =
+        sql("UPDATE cloud_addresses SET epoch = epoch + 1, last_seen = (SELECT now FROM clock), node_id = ")
+            .push_value("", node);
+    let join = match shown {
+        Joining::Password { end_to_end_only } => join.push_value(", end_to_end_only = ", end_to_end_only),
+        Joining::Ticket(_) => join,
+    };
+    let join = join.push_value(" WHERE address = ", address).push_value(" AND version = ", version);
+    let join = match shown {
+        Joining::Password { .. } => join,
+        Joining::Ticket(ticket) => {
+            join.push(" AND NOT end_to_end_only").push_value(" AND repeater_ticket = ", ticket)
+        }
+    };
+    let Some(mut row) = db.first(join.push(" RETURNING epoch, key_id, project_id")).await? else {
+        return Ok(None);
+    };
+    let (epoch, owner) = (row.count()?, owner(&mut row)?);
+    tell(db, address, &owner, PresenceState::Online).await?;
+    if let Joining::Password { end_to_end_only: true } = shown {
+        drop_ticket(db, address, owner.project).await?;
+    }
+    Ok(Some(epoch))
+}
+
+/// An agent that wants everything end to end leaves no way in that has none.
+async fn drop_ticket(db: &mut Connection<'_>, address: &CloudAddress, project: ProjectId) -> Result<()> {
+    const DROP: &str = "UPDATE cloud_addresses SET repeater_ticket = NULL \
+        WHERE address = $1 AND repeater_ticket IS NOT NULL";
+    if db.run(sql(DROP).bind(address)).await? == 0 {
+        return Ok(());
+    }
+    let dropped = AuditEntry {
+        request: None,
+        actor: Actor::Transom,
+        dialect: Dialect::VncCloud,
+        action: "address.ticket-revoke",
+        target: address.to_string(),
+        outcome: "ok",
+        project: Some(project),
+        grant: None,
+        session: None,
+        detail: Some("its agent takes end-to-end connections only".to_owned()),
+    };
+    write_down(db, &dropped).await
 }
 
 /// Who an address belongs to.

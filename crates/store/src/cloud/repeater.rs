@@ -5,7 +5,6 @@ use std::time::Duration;
 use transom_model::Timestamp;
 use transom_model::audit::AuditEntry;
 use transom_model::cloud::{AddressRecord, CloudAddress};
-use transom_model::id::NodeId;
 use transom_model::secret::TokenDigest;
 
 use super::change::update;
@@ -51,17 +50,6 @@ impl Store {
         const SELECT: &str =
             concat!("SELECT ", address_columns!(), " FROM cloud_addresses WHERE repeater_ticket = $1");
         self.first(sql(SELECT).bind(ticket)).await?.map(|mut row| read(&mut row)).transpose()
-    }
-
-    /// The agent that joined under this epoch takes nobody who could see what passes.
-    pub async fn note_end_to_end_only(&self, address: &CloudAddress, node: NodeId, epoch: u64) -> Result<()> {
-        const NOTE: &str = "UPDATE cloud_addresses SET end_to_end_only = TRUE \
-            WHERE address = $1 AND node_id = $2 AND epoch = $3";
-        let address = address.clone();
-        self.write(move |db| {
-            Box::pin(async move { db.run(sql(NOTE).bind(&address).bind(node).bind(epoch)).await.map(drop) })
-        })
-        .await
     }
 
     /// Makes an ID by which a viewer opens this address, once; its key has at most `most` of them at a time.

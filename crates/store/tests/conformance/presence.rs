@@ -4,10 +4,13 @@ use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
 use transom_model::cloud::{CloudAddress, CloudPassword, PresenceState, Reach};
 use transom_model::id::NodeId;
-use transom_store::{NewAddress, PresenceQuery, Store};
+use transom_store::{Joining, NewAddress, PresenceQuery, Store};
 use uuid::Uuid;
 
 use crate::lab::{Lab, entry};
+
+/// How most devices join.
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false };
 
 on_both_databases! {
     of_many_joins_at_once_none_is_missed_by_who_follows,
@@ -37,7 +40,7 @@ async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
     for n in 0..DEVICES {
         let (store, node, address) = (lab.store.clone(), lab.node, issue(&lab, &key, n).await);
         joins.spawn(async move {
-            let epoch = store.join_address(&address, 1, node).await.unwrap().unwrap();
+            let epoch = store.join_address(&address, 1, node, PASSWORD).await.unwrap().unwrap();
             if n % 2 == 0 {
                 assert!(store.leave_address(&address, epoch).await.unwrap());
             }
@@ -65,8 +68,8 @@ async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
     let key = lab.key().await;
     let (own, others) = (issue(&lab, &key, 1).await, issue(&lab, &key, 2).await);
     let elsewhere = NodeId(Uuid::now_v7());
-    lab.store.join_address(&own, 1, lab.node).await.unwrap();
-    lab.store.join_address(&others, 1, elsewhere).await.unwrap();
+    lab.store.join_address(&own, 1, lab.node, PASSWORD).await.unwrap();
+    lab.store.join_address(&others, 1, elsewhere, PASSWORD).await.unwrap();
     let before = lab.store.presence_seq().await.unwrap();
     assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 1);
     assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 0);
@@ -87,7 +90,7 @@ async fn the_devices_of_a_silent_node_are_offline(lab: Lab) {
     let key = lab.key().await;
     let (address, elsewhere) = (issue(&lab, &key, 1).await, NodeId(Uuid::now_v7()));
     lab.store.sweep(elsewhere).await.unwrap();
-    lab.store.join_address(&address, 1, elsewhere).await.unwrap();
+    lab.store.join_address(&address, 1, elsewhere, PASSWORD).await.unwrap();
     assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 0);
     lab.advance_clock(Store::SILENCE * 2).await;
     assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 1);

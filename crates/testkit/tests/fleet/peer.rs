@@ -27,7 +27,12 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn join(server: SocketAddr, own: &Address, role: Role) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, role).await
+        Self::prove(server, "", own, (role, false)).await
+    }
+
+    /// An agent that takes nobody who could see what passes.
+    pub(crate) async fn join_end_to_end(server: SocketAddr, own: &Address) -> Result<Self, Refusal> {
+        Self::prove(server, "", own, (Role::Agent, true)).await
     }
 
     /// As a proxy in front says it of somebody from there.
@@ -37,10 +42,15 @@ impl Peer {
         own: &Address,
         role: Role,
     ) -> Result<Self, Refusal> {
-        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, role).await
+        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, (role, false)).await
     }
 
-    async fn prove(server: SocketAddr, header: &str, own: &Address, role: Role) -> Result<Self, Refusal> {
+    async fn prove(
+        server: SocketAddr,
+        header: &str,
+        own: &Address,
+        (role, end_to_end_only): (Role, bool),
+    ) -> Result<Self, Refusal> {
         within("joining", async {
             let stream = upgraded(server, CONTROL_PATH, header).await.expect("the server takes it");
             let mut peer = Self { server, role, stream, inbox: Inbox::default(), calls: 0 };
@@ -48,7 +58,8 @@ impl Peer {
                 panic!("no hello")
             };
             let prover = Prover::new(&own.name, scram::nonce(random::bytes()), Binding::None, None);
-            peer.say(&Message::Prove { role, client_first: prover.first() }).await;
+            let client_first = prover.first();
+            peer.say(&Message::Prove { role, end_to_end_only, client_first }).await;
             let Message::Challenge(server_first) = peer.next().await? else { panic!("no challenge") };
             let challenge = prover.challenged(&server_first).unwrap();
             let proof = ScramProof::make(

@@ -2,6 +2,7 @@
 //! behind them).
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,10 +12,12 @@ use tokio::time::timeout;
 use transom_server::RepeaterKind;
 use transom_testkit::TestServer;
 use transom_testkit::api::{config, text};
+use transom_testkit::server::Setup;
 use transom_testkit::wait::{until, within};
-use transom_tunnel::{Fault, Message, Role};
+use transom_tunnel::{Fault, Role};
 
 use crate::field::{Address, Field};
+use crate::peer::Peer;
 
 /// What is revoked ends within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -23,10 +26,19 @@ const VERSION: &[u8; 12] = b"RFB 003.008\n";
 /// What a repeater says to viewers.
 const GREETING: &[u8; 12] = b"RFB 000.000\n";
 
-async fn field() -> Field {
+fn setup() -> Setup {
     let repeater =
         config("[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nper_source = 8").repeater;
-    Field::on(TestServer::setup().config(|config| config.repeater = repeater)).await
+    TestServer::setup().config(|config| config.repeater = repeater)
+}
+
+async fn field() -> Field {
+    Field::on(setup()).await
+}
+
+async fn on_postgres() -> Field {
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    Field::on(setup().database(postgres)).await
 }
 
 fn introduction(id: &str) -> Vec<u8> {
@@ -66,6 +78,11 @@ impl Field {
             tokio::task::yield_now().await;
         }
         device
+    }
+
+    /// An agent that takes nobody who could see what passes.
+    async fn end_to_end(&self, address: &Address) -> Peer {
+        Peer::join_end_to_end(self.server.address(), address).await.expect("it joins")
     }
 
     async fn waits(&self, address: &Address) {
@@ -241,10 +258,9 @@ async fn an_address_whose_agent_wants_everything_end_to_end_has_no_ticket() {
     let field = field().await;
     let own = field.listener().await;
     let ticket = field.ticket(&own, false).await;
-    let mut agent = field.device(&own).await;
-    agent.say(&Message::EndToEndOnly).await;
-    let shown = async || field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
-    within("it is written down", async { while shown().await["end_to_end_only"] != true {} }).await;
+    let mut agent = field.end_to_end(&own).await;
+    let shown = field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
+    assert_eq!((&shown["end_to_end_only"], &shown["repeater_ticket"]), (&json!(true), &json!(false)));
     ended(field.shows(&ticket, &[262]).await).await;
     for (what, body) in [("ticket", json!({})), ("viewer-id", json!({}))] {
         let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), body).await;
@@ -255,10 +271,49 @@ async fn an_address_whose_agent_wants_everything_end_to_end_has_no_ticket() {
     let connects = field.connector().await;
     let refused = field.api().post(&format!("/api/v1/addresses/{}/ticket", connects.name), json!({})).await;
     assert_eq!(refused.status, 409);
-    // An agent that does not want that any more lifts it.
-    let _agent = field.device(&own).await;
-    let _device = field.shows(&ticket, &[262]).await;
+    // An agent that does not want that any more lifts it; a ticket from before is worth nothing for all that.
+    let mut lifting = field.device(&own).await;
     assert_eq!(agent.sent_away().await.fault, Fault::Superseded);
+    ended(field.shows(&ticket, &[262]).await).await;
+    let _device = field.shows(&field.ticket(&own, false).await, &[262]).await;
+    assert_eq!(lifting.sent_away().await.fault, Fault::Superseded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_an_end_to_end_agent_comes_back_no_earlier_ticket_takes_its_place() {
+    for field in [field().await, on_postgres().await] {
+        let own = field.listener().await;
+        let ticket = field.ticket(&own, false).await;
+        let waiting = field.shows(&ticket, &[262]).await;
+        field.waits(&own).await;
+        let mut agent = field.end_to_end(&own).await;
+        ended(waiting).await;
+        let stop = AtomicBool::new(false);
+        let taking_over = async {
+            while !stop.load(Ordering::Relaxed) {
+                ended(field.shows(&ticket, &[262]).await).await;
+            }
+        };
+        let coming_back = async {
+            for _ in 0..20 {
+                let before = std::mem::replace(&mut agent, field.end_to_end(&own).await);
+                drop(before);
+                let address = own.name.parse().unwrap();
+                let reached = field.server.app().devices.listening(&address).expect("it is there");
+                assert!(!reached.is_legacy(), "nobody without encryption is reached");
+            }
+            stop.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(taking_over, coming_back);
+        // Offline, it still is an address without a ticket.
+        drop(agent);
+        field.gone(&own).await;
+        ended(field.shows(&ticket, &[262]).await).await;
+        let revoked: Vec<_> = field.audit().await;
+        let revoked = revoked.iter().filter(|record| record["action"] == "address.ticket-revoke");
+        let details: Vec<_> = revoked.map(|record| text(record, "detail")).collect();
+        assert_eq!(details, ["its agent takes end-to-end connections only"]);
+    }
 }
 
 #[tokio::test]

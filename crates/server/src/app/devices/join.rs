@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT, ScramProof, Verifier};
+use transom_store::Joining;
 use transom_tunnel::{Fault, Refusal, Retry, Role};
 
 use super::{Member, ORDERS, Order, Shown};
@@ -28,6 +29,15 @@ pub struct Candidate {
     pub salt: Vec<u8>,
     /// How often the password is stretched.
     pub iterations: NonZeroU32,
+}
+
+/// As what somebody joins who has shown enough.
+#[derive(Clone, Copy)]
+pub(super) enum Joins {
+    /// A device.
+    Agent(Joining),
+    /// A viewer's side.
+    Connector,
 }
 
 impl App {
@@ -56,6 +66,7 @@ impl App {
         self: &Arc<Self>,
         candidate: Candidate,
         role: Role,
+        end_to_end_only: bool,
         proof: &ScramProof,
         auth_message: &str,
         source: IpAddr,
@@ -64,16 +75,16 @@ impl App {
         let Some((record, verifier)) = proved else {
             return Err(self.failed_join(source));
         };
-        let wanted = match role {
-            Role::Agent => Action::Listen,
-            Role::Connector => Action::Connect,
+        let (wanted, joins) = match role {
+            Role::Agent => (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only })),
+            Role::Connector => (Action::Connect, Joins::Connector),
         };
         if record.reach.action() != wanted {
             let detail = format!("it is an address to {}, and {wanted} was asked for", record.reach.action());
             return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
-        let membership = self.admit(record, Shown::Password(verifier), role).await?;
+        let membership = self.admit(record, Shown::Password(verifier), joins).await?;
         Ok((membership, signature))
     }
 
@@ -94,8 +105,12 @@ impl App {
         self: &Arc<Self>,
         record: AddressRecord,
         shown: Shown,
-        role: Role,
+        joins: Joins,
     ) -> Result<Membership, Refusal> {
+        let role = match joins {
+            Joins::Agent(_) => Role::Agent,
+            Joins::Connector => Role::Connector,
+        };
         let (orders, ordered) = mpsc::channel(ORDERS);
         let address = record.address;
         let member = Arc::new(Member {
@@ -116,15 +131,15 @@ impl App {
             table.members.insert(member.serial, Arc::clone(&member));
         }
         let membership = Membership { app: Arc::clone(self), member, ordered };
-        match role {
-            Role::Agent => self.register(&membership.member, record.version).await?,
-            Role::Connector => self.still_stands(&membership.member).await?,
+        match joins {
+            Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await?,
+            Joins::Connector => self.still_stands(&membership.member).await?,
         }
         Ok(membership)
     }
 
-    async fn register(&self, member: &Arc<Member>, version: u64) -> Result<(), Refusal> {
-        let joined = self.store.join_address(&member.address, version, self.node).await;
+    async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
+        let joined = self.store.join_address(&member.address, version, self.node, joining).await;
         let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
         let superseded = {

@@ -11,11 +11,12 @@ use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
-use transom_store::{NewViewerId, StoreError};
-use transom_tunnel::{Fault, Refusal, Role};
+use transom_store::{Joining, NewViewerId, StoreError};
+use transom_tunnel::{Fault, Refusal};
 
+use super::join::Joins;
 use super::join::unavailable;
-use super::{Member, Membership, Shown};
+use super::{Membership, Shown};
 use crate::app::cloud_addresses::AddressCall;
 use crate::app::error::{Error, Result};
 use crate::app::vault::Purpose;
@@ -116,7 +117,7 @@ impl App {
         if let Err(error) = fit_for_repeater(&record) {
             return Err(Refusal::from(Fault::DeviceRefused).because(error.to_string()));
         }
-        self.admit(record, Shown::Ticket(kept), Role::Agent).await.map(Some)
+        self.admit(record, Shown::Ticket(kept), Joins::Agent(Joining::Ticket(kept))).await.map(Some)
     }
 
     /// The address that a viewer's ID is for, and its project; it is spent by asking.
@@ -132,14 +133,6 @@ impl App {
         self.repeater_misses.give_back(source);
         let standing = self.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
-    }
-
-    /// An agent that takes nobody who could see what passes.
-    pub async fn end_to_end_only(&self, member: &Member) {
-        let epoch = member.epoch.load(std::sync::atomic::Ordering::Acquire);
-        if let Err(error) = self.store.note_end_to_end_only(&member.address, self.node, epoch).await {
-            tracing::warn!(%error, address = %member.address, "an agent's wish could not be written down");
-        }
     }
 
     /// Writes down that a device was opened whose bytes pass here as they are.
