@@ -50,6 +50,19 @@ impl Setup {
         Self { database: Some(url), ..self }
     }
 
+    /// Another node on the same database, with a data folder of its own and this one's master key.
+    ///
+    /// # Panics
+    /// Where the first node has not been started yet.
+    #[must_use]
+    pub fn another_node(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("data")).expect("its data folder");
+        let key = |folder: &Path| folder.join("data/master.key");
+        std::fs::copy(key(self.folder()), key(folder.path())).expect("the first node's master key");
+        Self { folder: Arc::new(folder), ..self.clone() }
+    }
+
     /// Speaks TLS too.
     #[must_use]
     pub fn tls(self, tls: Tls) -> Self {

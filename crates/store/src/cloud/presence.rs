@@ -10,6 +10,7 @@ use transom_model::secret::TokenDigest;
 use super::read_verifier;
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
+use crate::revision::raise as raise_revision;
 use crate::{Result, Store, StoreError};
 
 /// Whose presence is followed: what fits everything that is given.
@@ -38,6 +39,8 @@ impl Store {
     /// A device proved to be this address while the address had this version: raises the epoch and answers it. `None`
     /// where the address was changed, reset or removed meanwhile, or its repeater ticket was dropped: what was proved no
     /// longer counts.
+    ///
+    /// The revision rises where the address was joined at another node: what is joined there is superseded.
     pub async fn join_address(
         &self,
         address: &CloudAddress,
@@ -75,15 +78,15 @@ impl Store {
         self.write(move |db| Box::pin(async move { forget(db, None).await })).await
     }
 
-    /// The listen addresses that devices are joined under at this node and that may be used, with what their passwords are
-    /// verified by.
-    pub async fn standing_at(&self, node: NodeId) -> Result<Vec<(CloudAddress, Verifier)>> {
-        const STANDING: &str = "SELECT cloud_addresses.address, cloud_addresses.salt, cloud_addresses.iterations, \
+    /// The listen addresses that devices are joined under at this node and that may be used, with the epoch of the newest
+    /// join and what their passwords are verified by.
+    pub async fn standing_at(&self, node: NodeId) -> Result<Vec<(CloudAddress, u64, Verifier)>> {
+        const STANDING: &str = "SELECT cloud_addresses.address, cloud_addresses.epoch, cloud_addresses.salt, cloud_addresses.iterations, \
             cloud_addresses.stored_key, cloud_addresses.server_key FROM cloud_addresses \
             JOIN access_keys ON access_keys.id = cloud_addresses.key_id \
             WHERE cloud_addresses.node_id = $1 AND cloud_addresses.action = 'listen' AND access_keys.revoked_at IS NULL";
         let rows = self.all(sql(STANDING).bind(node)).await?;
-        rows.into_iter().map(|mut row| Ok((row.parsed()?, read_verifier(&mut row)?))).collect()
+        rows.into_iter().map(|mut row| Ok((row.parsed()?, row.count()?, read_verifier(&mut row)?))).collect()
     }
 
     /// A number that rises with every change of presence.
@@ -118,6 +121,7 @@ async fn join(
     node: NodeId,
     shown: Joining,
 ) -> Result<Option<u64>> {
+    const RETURNING: &str = " RETURNING epoch, key_id, project_id";
     let join =
         sql("UPDATE cloud_addresses SET epoch = epoch + 1, last_seen = (SELECT now FROM clock), node_id = ")
             .push_value("", node);
@@ -132,9 +136,17 @@ async fn join(
             join.push(" AND NOT end_to_end_only").push_value(" AND repeater_ticket = ", ticket)
         }
     };
-    let Some(mut row) = db.first(join.push(" RETURNING epoch, key_id, project_id")).await? else {
-        return Ok(None);
-    };
+    // Whoever holds the row first is seen by the other one: PostgreSQL judges the condition once more when it has waited.
+    let at_home = join.clone().push_value(" AND COALESCE(node_id, ", node).push_value(") = ", node);
+    let mut joined = db.first(at_home.push(RETURNING)).await?;
+    if joined.is_none() {
+        joined = db.first(join.push(RETURNING)).await?;
+        if joined.is_some() {
+            // It was joined at another node, which is to look.
+            raise_revision(db).await?;
+        }
+    }
+    let Some(mut row) = joined else { return Ok(None) };
     let (epoch, owner) = (row.count()?, owner(&mut row)?);
     tell(db, address, &owner, PresenceState::Online).await?;
     if let Joining::Password { end_to_end_only: true } = shown {

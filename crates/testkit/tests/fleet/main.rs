@@ -4,6 +4,7 @@
 
 mod enrolment;
 mod field;
+mod nodes;
 mod peer;
 mod presence;
 mod races;

@@ -85,11 +85,15 @@ impl App {
         }
     }
 
-    /// Whoever is reached there: joined by the password, or the ticket, that the address has now.
+    /// Whoever is reached there: joined by the password, or the ticket, that the address has now, and not superseded at
+    /// another node.
     #[must_use]
     pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
         let member = self.devices.listening(&listener.record.address);
-        member.filter(|member| member.stands(&listener.record, &listener.verifier))
+        member.filter(|member| {
+            member.stands(&listener.record, &listener.verifier)
+                && !member.is_older_than(listener.record.presence.epoch)
+        })
     }
 
     /// Whoever a connector reaches there: with what speaks the repeater's protocol there is nothing end to end.

@@ -2,6 +2,9 @@
 //! still be allowed. A password's reset sends the agent away and leaves its sessions alone; what was removed or forbidden
 //! ends them.
 
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::CloudAddress;
 use transom_model::cloud::access::Verdict;
@@ -27,19 +30,27 @@ impl App {
     }
 
     async fn end_members(&self) -> Result<Vec<AuditEntry>> {
+        self.devices.rounds.fetch_add(1, Ordering::AcqRel);
         let members: Vec<_> = self.devices.table.lock().members.values().cloned().collect();
         // One question about all agents: there are many, and few that anything has changed for.
         let standing =
             if members.len() > FEW { self.store.standing_at(self.node).await? } else { Vec::new() };
-        let standing: std::collections::HashMap<_, _> = standing.into_iter().collect();
+        let standing: HashMap<_, _> =
+            standing.into_iter().map(|(address, epoch, verifier)| (address, (epoch, verifier))).collect();
         let mut ended = Vec::new();
         for member in members {
             let known = standing.get(&member.address);
-            if matches!((&member.shown, known), (Shown::Password(shown), Some(verifier)) if shown == verifier)
+            if let (Shown::Password(shown), Some((epoch, verifier))) = (&member.shown, known)
+                && shown == verifier
+                && !member.is_older_than(*epoch)
             {
                 continue;
             }
             if let Some(refusal) = self.no_longer_joined(&member).await? {
+                if refusal.fault == Fault::Superseded {
+                    member.supersede();
+                    continue;
+                }
                 tracing::info!(address = %member.address, %refusal, "a device is sent away");
                 ended.push(entry(
                     "device.sent-away",
@@ -82,7 +93,7 @@ impl App {
         Ok(ended)
     }
 
-    async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
+    pub(super) async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
         Ok(match self.store.standing_address(&member.address).await? {
             None => Some(gone("the address was removed, or its access key revoked")),
             Some((record, verifier)) if !member.stands(&record, &verifier) => {
@@ -94,6 +105,9 @@ impl App {
             }
             Some((record, _)) if record.reach.action() != member.action() => {
                 Some(gone("its action was changed"))
+            }
+            Some((record, _)) if member.is_older_than(record.presence.epoch) => {
+                Some(Fault::Superseded.into())
             }
             Some(_) => None,
         })

@@ -139,9 +139,17 @@ impl App {
     }
 
     async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
+        let rounds = || self.devices.rounds.load(Ordering::Acquire);
+        let before = rounds();
         let joined = self.store.join_address(&member.address, version, self.node, joining).await;
         let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
+        if rounds() != before
+            && let Some(refusal) = self.no_longer_joined(member).await.map_err(unavailable)?
+        {
+            // It was changed, or another node took a newer one in, and enforcement has not seen the epoch.
+            return Err(refusal);
+        }
         let superseded = {
             let mut table = self.devices.table.lock();
             match table.listening.get(&member.address) {
@@ -151,8 +159,7 @@ impl App {
             }
         };
         if let Some(old) = superseded {
-            tracing::warn!(address = %old.address, "another agent has joined under this address");
-            old.order(Order::End(Fault::Superseded.into()));
+            old.supersede();
         }
         self.devices.arrivals.send_modify(|count| *count += 1);
         self.devices.listeners.ring();

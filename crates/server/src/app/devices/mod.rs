@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, Verifier};
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
-use transom_tunnel::{EndpointKey, Refusal, Role, Ticket};
+use transom_tunnel::{EndpointKey, Fault, Refusal, Role, Ticket};
 
 pub use connect::Listener;
 pub(super) use join::unavailable;
@@ -79,6 +79,8 @@ pub struct Devices {
     listeners: Listeners,
     /// Rises with every session that ends: who waits for its place looks again.
     vacancies: watch::Sender<u64>,
+    /// Rises with every round of enforcement: who joined meanwhile was perhaps not seen by it.
+    rounds: AtomicU64,
     key: tokio::sync::OnceCell<EndpointKey>,
 }
 
@@ -136,6 +138,19 @@ impl Member {
     #[must_use]
     pub fn address(&self) -> &CloudAddress {
         &self.address
+    }
+
+    /// Whether a newer one than this has joined, wherever, when the address had this epoch. One that is still joining has
+    /// none to compare.
+    fn is_older_than(&self, epoch: u64) -> bool {
+        let own = self.epoch.load(Ordering::Acquire);
+        self.role == Role::Agent && own != 0 && own < epoch
+    }
+
+    /// Tells it that another one has come in its place.
+    fn supersede(&self) {
+        tracing::warn!(address = %self.address, "another agent has joined under this address");
+        self.order(Order::End(Fault::Superseded.into()));
     }
 
     fn action(&self) -> Action {

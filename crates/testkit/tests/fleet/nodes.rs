@@ -1,0 +1,103 @@
+//! Several nodes on one PostgreSQL: which of two agents of one address is reached, and what the other one is told.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use transom_testkit::TestServer;
+use transom_tunnel::{Fault, Refusal, Role};
+
+use crate::field::{Address, Field};
+use crate::peer::Peer;
+
+/// What changes at one node is in force at the others within this time.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A node, and another one beside it.
+async fn nodes() -> (Field, TestServer) {
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    let setup = TestServer::setup().database(postgres);
+    let first = Field::on(setup.clone()).await;
+    let second = setup.another_node().start_bare().await;
+    (first, second)
+}
+
+async fn join(node: &TestServer, own: &Address, role: Role) -> Peer {
+    Peer::join(node.address(), own, role).await.expect("it joins")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_join_wins_at_whichever_node_and_the_old_agent_is_told_there() {
+    let (first, second) = nodes().await;
+    let (own, desk) = (first.listener().await, first.connector().await);
+    let asked = async |node: &TestServer| {
+        let mut viewer = join(node, &desk, Role::Connector).await;
+        viewer.ask_for(&own.name).await.map(drop).map_err(|refusal| refusal.fault)
+    };
+    let mut old = first.device(&own).await;
+    assert_eq!(asked(&first.server).await, Ok(()));
+    let mut new = join(&second, &own, Role::Agent).await;
+    // From this moment on, whether it has heard or not.
+    assert_eq!(asked(&first.server).await, Err(Fault::CloudTargetNotFound));
+    let told = timeout(AT_ONCE, old.sent_away()).await.expect("within a second");
+    assert_eq!(told, Refusal::from(Fault::Superseded));
+    drop(old);
+    // What the old one leaves behind does not take the new one away.
+    assert_eq!(asked(&second).await, Ok(()));
+    // And back again.
+    let _newest = first.device(&own).await;
+    let told = timeout(AT_ONCE, new.sent_away()).await.expect("within a second");
+    assert_eq!(told.fault, Fault::Superseded);
+    assert_eq!(asked(&second).await, Err(Fault::CloudTargetNotFound));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_agents_that_join_everywhere_at_once_one_stays_and_all_others_are_told() {
+    const RACERS: usize = 6;
+    let (first, second) = nodes().await;
+    for _ in 0..10 {
+        let own = first.listener().await;
+        let mut racers = JoinSet::new();
+        for n in 0..RACERS {
+            let (node, own) = ([first.server.address(), second.address()][n % 2], own.clone());
+            racers.spawn(async move { Peer::join(node, &own, Role::Agent).await });
+        }
+        // Who lost the race while it joined is told at once.
+        let joined = racers.join_all().await.into_iter().filter_map(Result::ok);
+        let mut staying = JoinSet::new();
+        for mut peer in joined {
+            staying.spawn(async move { peer.sent_away().await.fault });
+        }
+        while staying.len() > 1 {
+            let told = timeout(2 * AT_ONCE, staying.join_next()).await.expect("in time").unwrap();
+            assert_eq!(told.unwrap(), Fault::Superseded);
+        }
+        assert!(staying.try_join_next().is_none(), "one stays");
+        assert_eq!(staying.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_that_moves_to_another_node_is_told_there_and_leaves_nobody_behind() {
+    const FLEET: usize = 40;
+    let (first, second) = nodes().await;
+    let mut addresses = Vec::new();
+    for _ in 0..FLEET {
+        addresses.push(first.listener().await);
+    }
+    let mut old = JoinSet::new();
+    for own in &addresses {
+        let mut device = first.device(own).await;
+        old.spawn(async move { device.sent_away().await.fault });
+    }
+    let mut moving = JoinSet::new();
+    for own in addresses {
+        let node = second.address();
+        moving.spawn(async move { Peer::join(node, &own, Role::Agent).await.expect("it joins") });
+    }
+    let moved = moving.join_all().await;
+    let told = timeout(AT_ONCE, old.join_all()).await.expect("within a second");
+    assert_eq!(told, [Fault::Superseded; FLEET]);
+    assert_eq!((first.server.app().devices.joined(), second.app().devices.joined()), (0, FLEET));
+    drop(moved);
+}
