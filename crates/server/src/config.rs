@@ -223,7 +223,7 @@ pub struct Limits {
     pub failed_authentications: u32,
     /// Tokens per minute and source address that are neither ours nor known to the existing cloud; loopback is exempt.
     pub foreign_misses: u32,
-    /// Connections from one source address that have not yet sent a request.
+    /// Connections from one source address that have not yet sent a request, or, of devices, not yet proved who they are.
     pub half_open_per_source: usize,
     /// The same over all sources.
     pub half_open: usize,

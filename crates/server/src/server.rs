@@ -110,10 +110,10 @@ impl Server {
         let raw = RawListener::open(&app)?;
         let relay_address = raw.as_ref().map(|raw| raw.address);
         let place = raw.as_ref().map_or_else(String::new, |raw| raw.place.clone());
-        let relay = Relay::new(Arc::clone(&app), tasks.clone(), place);
-        let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
+        let relay = Relay::new(Arc::clone(&app), tasks.clone(), place, Arc::clone(&half_open));
+        let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
         let repeater = app.config().repeater;
         let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
         let mut repeaters = Vec::new();
@@ -210,7 +210,7 @@ impl Server {
         self.tasks.len()
     }
 
-    /// How many connections have not sent a request yet.
+    /// How many connections have not sent a request yet, or, of devices, not proved yet who they are.
     #[must_use]
     pub fn half_open(&self) -> usize {
         self.half_open.count()

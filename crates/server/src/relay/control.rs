@@ -16,6 +16,7 @@ use super::rendezvous::{Declined, Rendezvous};
 use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Member, Membership, Order, Place};
 use crate::app::random;
+use crate::listener::budget::Permit;
 use crate::stream::Stream;
 
 /// Two round trips over a bad mobile network.
@@ -45,10 +46,11 @@ impl Origin {
     }
 }
 
-/// Serves an agent or a connector until it goes or is sent away.
-pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin) {
+/// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, it holds the permit.
+pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open: Permit) {
     let mut wire = Wire::new(stream);
     let proved = timeout(PROVE, prove(&relay, &mut wire, &origin)).await;
+    drop(half_open);
     let membership = match proved {
         Ok(Ok((membership, joined))) => {
             if wire.send(&joined).await.is_err() {

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use transom_tunnel::ticket::Shown;
-use transom_tunnel::{CONTROL_PATH, DATA_PATH, TICKET_HEADER, UPGRADE};
+use transom_tunnel::{CONTROL_PATH, DATA_PATH, Refusal, TICKET_HEADER, UPGRADE};
 
 use super::Relay;
 use super::control::{self, Origin};
@@ -31,12 +31,21 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     }
     let config = &relay.app.config().http;
     let proxied = connection.is_some_and(|connection| config.trusts(connection.peer.ip()));
+    // A proxy that does not say whom it speaks for speaks for many.
+    let speaks_for_many =
+        proxied && connection.is_some_and(|connection| connection.peer.ip().to_canonical() == source.address);
+    let half_open = &relay.half_open;
+    let admitted = if speaks_for_many { half_open.admit_proxy() } else { half_open.admit(source.address) };
+    let Some(permit) = admitted else {
+        relay.app.metrics.connections_shed.inc();
+        return too_many();
+    };
     let upgraded = hyper::upgrade::on(&mut request);
     let origin = Origin { source: source.address, exporter, proxied };
     relay.tasks.clone().spawn(async move {
         if let Some(stream) = stream_of(upgraded.await) {
             stream.watch_closely();
-            control::run(relay, stream, origin).await;
+            control::run(relay, stream, origin, permit).await;
         }
     });
     switching()
@@ -73,6 +82,13 @@ fn switching() -> Response {
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
     ];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// Too many are proving from there at this moment: whoever means it comes again.
+fn too_many() -> Response {
+    let headers = [(header::RETRY_AFTER, HeaderValue::from(Refusal::FIRST_RETRY.as_secs()))];
+    (StatusCode::SERVICE_UNAVAILABLE, headers, "Too many are joining from there: come again.\n")
+        .into_response()
 }
 
 fn not_an_upgrade() -> Response {

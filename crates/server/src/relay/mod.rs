@@ -30,6 +30,7 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::listener::budget::Budget;
 use rendezvous::Pending;
 use standby::Kept;
 
@@ -41,14 +42,15 @@ pub struct Relay {
     pending: Arc<Mutex<HashMap<[u8; 16], Pending>>>,
     kept: Kept,
     place: Arc<str>,
+    half_open: Arc<Budget>,
 }
 
 impl Relay {
     /// A relay whose connections run in these tasks. `place` is where its raw listener is reached, `HOST:PORT`; empty: there is
-    /// none.
+    /// none. Who has not proved yet who it is counts as `half_open`.
     #[must_use]
-    pub fn new(app: Arc<App>, tasks: TaskTracker, place: String) -> Self {
-        Self { app, tasks, pending: Arc::default(), kept: Kept::default(), place: place.into() }
+    pub fn new(app: Arc<App>, tasks: TaskTracker, place: String, half_open: Arc<Budget>) -> Self {
+        Self { app, tasks, pending: Arc::default(), kept: Kept::default(), place: place.into(), half_open }
     }
 
     fn place(&self) -> &str {

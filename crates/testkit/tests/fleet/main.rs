@@ -2,6 +2,7 @@
 //! Through the front door, on both databases where it may matter.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod crowds;
 mod enrolment;
 mod field;
 mod nodes;

@@ -52,7 +52,8 @@ impl Peer {
         (role, end_to_end_only): (Role, bool),
     ) -> Result<Self, Refusal> {
         within("joining", async {
-            let stream = upgraded(server, CONTROL_PATH, header).await.expect("the server takes it");
+            let stream = upgraded(server, CONTROL_PATH, header).await;
+            let stream = stream.ok_or(Fault::CloudConnectivityError)?;
             let mut peer = Self { server, role, stream, inbox: Inbox::default(), calls: 0 };
             let Message::Hello { binding: Binding::None, .. } = peer.next().await? else {
                 panic!("no hello")
@@ -73,6 +74,11 @@ impl Peer {
             Ok(peer)
         })
         .await
+    }
+
+    /// A control connection that says nothing; none where the server does not take it.
+    pub(crate) async fn silent(server: SocketAddr, source: &str) -> Option<TcpStream> {
+        upgraded(server, CONTROL_PATH, &format!("X-Forwarded-For: {source}\r\n")).await
     }
 
     /// The next message; a refusal is the end. A connection that was closed without a word is one as well.
@@ -155,7 +161,7 @@ async fn upgraded(server: SocketAddr, path: &str, header: &str) -> Option<TcpStr
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: {UPGRADE}\r\n{header}\r\n"
         );
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.ok()?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.ok()?);
