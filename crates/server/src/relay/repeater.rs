@@ -10,12 +10,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::Role;
 use transom_tunnel::ticket::Shown;
@@ -75,25 +76,34 @@ pub async fn serve(
         };
         let (relay, stop) = (relay.clone(), stop.clone());
         relay.tasks.clone().spawn(async move {
-            let served = async {
-                match kind {
-                    Kind::Devices => device(&relay, tcp, peer, permit).await,
-                    Kind::Viewers => viewer(&relay, tcp, peer, permit).await,
-                }
+            let served = match kind {
+                // It is sent away in good order.
+                Kind::Devices => device(&relay, tcp, peer, permit, &stop).await,
+                Kind::Viewers => tokio::select! {
+                    () = stop.cancelled() => Ok(()),
+                    served = viewer(&relay, tcp, peer, permit) => served,
+                },
             };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                served = served => if let Err(error) = served {
-                    tracing::debug!(%peer, %error, "a repeater connection is over");
-                }
+            if let Err(error) = served {
+                tracing::debug!(%peer, %error, "a repeater connection is over");
             }
         });
     }
 }
 
 /// A device: takes its ticket, and keeps its connection until a viewer is there.
-async fn device(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Permit) -> io::Result<()> {
-    let Some(ticket) = introduction(&mut tcp).await? else { return Ok(()) };
+async fn device(
+    relay: &Relay,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let introduced = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        introduced = introduction(&mut tcp) => introduced,
+    };
+    let Some(ticket) = introduced? else { return Ok(()) };
     let source = peer.ip().to_canonical();
     let membership = match relay.app.join_by_ticket(&ticket, source).await {
         Ok(Some(membership)) => membership,
@@ -109,9 +119,9 @@ async fn device(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Per
     };
     let address = membership.member().address().clone();
     tracing::info!(%address, %source, "joined by a repeater ticket");
-    let waited = timeout(WAIT, wait(relay, membership, Stream::from(tcp))).await;
+    let waited = wait(relay, membership, Stream::from(tcp)).await;
     drop(permit);
-    if let Ok(Err(error)) = waited {
+    if let Err(error) = waited {
         tracing::info!(%address, %error, "gone");
     }
     Ok(())
@@ -120,6 +130,7 @@ async fn device(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Per
 /// Waits for a viewer, and hands the connection over.
 async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> io::Result<()> {
     let mut ahead = Vec::new();
+    let mut unwanted = pin!(sleep(WAIT));
     let order = loop {
         let mut buffer = [0; 256];
         tokio::select! {
@@ -131,6 +142,7 @@ async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> 
                 Ok(_) => break Err(io::Error::other("it goes on before anybody has answered")),
                 Err(error) => break Err(error),
             },
+            () = &mut unwanted => break Err(io::Error::new(io::ErrorKind::TimedOut, "nobody has wanted it")),
         }
     };
     membership.leave().await;

@@ -317,6 +317,20 @@ async fn however_often_an_end_to_end_agent_comes_back_no_earlier_ticket_takes_it
 }
 
 #[tokio::test]
+async fn a_device_that_nobody_has_wanted_for_ten_hours_is_let_go_and_is_offline() {
+    let field = field().await;
+    let own = field.listener().await;
+    let device = field.shows(&field.ticket(&own, false).await, &[262]).await;
+    field.waits(&own).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10 * 3600 + 1)).await;
+    tokio::time::resume();
+    ended(device).await;
+    let shown = async || field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
+    within("it is offline", async { while shown().await["online"] == true {} }).await;
+}
+
+#[tokio::test]
 async fn what_is_no_introduction_is_hung_up_on_and_a_source_has_its_share() {
     let field = field().await;
     let own = field.listener().await;
