@@ -176,7 +176,7 @@ pub struct Repeater {
     pub per_source: usize,
     /// The same over all sources.
     pub in_all: usize,
-    /// Wrong tickets and IDs per minute and source; loopback is exempt.
+    /// Wrong numbers per minute and source, of devices and of viewers each; loopback is exempt.
     pub misses: u32,
 }
 

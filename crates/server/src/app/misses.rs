@@ -1,4 +1,5 @@
-//! How often a source may show tokens that an existing cloud has to be asked about and does not know.
+//! How often a source may show what is not known here: tokens that an existing cloud has to be asked about, and numbers short
+//! enough to be guessed.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -69,7 +69,9 @@ pub struct App {
     /// The existing cloud that we stand in front of.
     pub(crate) upstream: Option<Upstream>,
     pub(crate) misses: MissBudget,
-    pub(crate) repeater_misses: MissBudget,
+    /// Numbers of the repeater's protocol: whoever guesses a device's holds up no viewer.
+    device_misses: MissBudget,
+    viewer_misses: MissBudget,
     repetition: Repetition,
     /// Rung by whatever may end a session here, so that the watch looks at once.
     pub(crate) changed: Notify,
@@ -103,7 +105,8 @@ impl App {
             devices: Devices::default(),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
             misses: MissBudget::new(config.limits.foreign_misses),
-            repeater_misses: MissBudget::new(config.repeater.misses),
+            device_misses: MissBudget::new(config.repeater.misses),
+            viewer_misses: MissBudget::new(config.repeater.misses),
             repetition: Repetition::new(config.limits.sessions_per_grant),
             metrics: Metrics::default(),
             lookups: lookup::Lookups::default(),

@@ -77,7 +77,8 @@ impl App {
     async fn forget(&self) -> super::Result<bool> {
         self.failures.tidy();
         self.misses.tidy();
-        self.repeater_misses.tidy();
+        self.device_misses.tidy();
+        self.viewer_misses.tidy();
         self.repetition.tidy();
         let retention = &self.config.retention;
         let now = self.store.now().await?;

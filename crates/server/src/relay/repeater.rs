@@ -109,7 +109,6 @@ async fn device(
         Ok(Some(membership)) => membership,
         Ok(None) => {
             relay.app.metrics.failed_authentications.inc();
-            tracing::info!(%source, "a device's repeater ticket is not valid");
             return Ok(());
         }
         Err(refusal) => {

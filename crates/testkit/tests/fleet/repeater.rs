@@ -1,7 +1,7 @@
 //! Devices and viewers that speak the UltraVNC repeater's protocol (250 bytes, NUL padded, and the device's version right
 //! behind them).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -328,6 +328,33 @@ async fn a_device_that_nobody_has_wanted_for_ten_hours_is_let_go_and_is_offline(
     ended(device).await;
     let shown = async || field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
     within("it is offline", async { while shown().await["online"] == true {} }).await;
+}
+
+#[tokio::test]
+async fn wrong_tickets_from_one_place_hold_up_neither_texts_nor_viewers_there() {
+    let field = field().await;
+    let (app, source) = (field.server.app(), IpAddr::from([203, 0, 113, 5]));
+    let (own, other) = (field.listener().await, field.listener().await);
+    let (text, number) = (field.ticket(&own, false).await, field.ticket(&other, true).await);
+    let mut held_up = 0;
+    for n in 0..30 {
+        let guessed = app.join_by_ticket(&(500_000_000 + n).to_string(), source).await;
+        held_up += u32::from(guessed.is_err());
+        assert!(app.join_by_ticket(&format!("{n:024}"), source).await.expect("it is looked up").is_none());
+    }
+    assert!(held_up >= 15, "{held_up} of 30 guesses");
+    assert!(app.join_by_ticket(&number, source).await.is_err(), "it could be guessed");
+    assert!(app.join_by_ticket(&text, source).await.unwrap().is_some());
+    let elsewhere = IpAddr::from([203, 0, 113, 6]);
+    assert!(app.join_by_ticket(&number, elsewhere).await.unwrap().is_some());
+    // Viewers have a share of their own.
+    let id = field.viewer_id(&own).await;
+    assert!(app.redeem_viewer_id(&id, source).await.unwrap().is_some());
+    for n in 0..30 {
+        let _ = app.redeem_viewer_id(&(500_000_000 + n).to_string(), source).await;
+    }
+    let id = field.viewer_id(&own).await;
+    assert!(app.redeem_viewer_id(&id, source).await.is_err());
 }
 
 #[tokio::test]

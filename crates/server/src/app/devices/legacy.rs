@@ -98,19 +98,27 @@ impl App {
         Err(Error::Conflict("no free number was found: try again".to_owned()))
     }
 
-    /// Takes a device in that shows a ticket; `None` where the ticket is not one, which counts as a miss.
+    /// Takes a device in that shows a ticket; `None` where the ticket is not one. A number that is none counts as a miss; a
+    /// text cannot be guessed, and whoever has one is held up by nobody's guesses.
     pub async fn join_by_ticket(
         self: &Arc<Self>,
         ticket: &str,
         source: IpAddr,
     ) -> Result<Option<Membership>, Refusal> {
-        if !self.repeater_misses.take(source) {
+        let guessable = ticket.len() < TEXT;
+        if guessable && !self.device_misses.take(source) {
             return Err(Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets"));
         }
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
-        let found = self.store.address_by_ticket(kept).await.map_err(unavailable)?;
-        let Some(record) = found else { return Ok(None) };
-        self.repeater_misses.give_back(source);
+        let Some(record) = self.store.address_by_ticket(kept).await.map_err(unavailable)? else {
+            if self.repetition.is_news_of(source) {
+                tracing::info!(%source, "a device's repeater ticket is not valid");
+            }
+            return Ok(None);
+        };
+        if guessable {
+            self.device_misses.give_back(source);
+        }
         if self.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
             return Ok(None);
         }
@@ -126,11 +134,11 @@ impl App {
         id: &str,
         source: IpAddr,
     ) -> Result<Option<(CloudAddress, ProjectId)>> {
-        if !self.repeater_misses.take(source) {
+        if !self.viewer_misses.take(source) {
             return Err(Error::RateLimited);
         }
         let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else { return Ok(None) };
-        self.repeater_misses.give_back(source);
+        self.viewer_misses.give_back(source);
         let standing = self.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
     }
