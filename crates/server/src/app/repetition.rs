@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 
@@ -18,11 +19,16 @@ const NEWS: Duration = Duration::from_secs(60);
 /// no log.
 const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// Budgets of what one link or source may write.
+/// So many refusals of one kind to one connector a minute are told one by one: who tries its handful of devices is seen,
+/// whoever tries all there may be fills no database.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// Budgets of what one link, source or connector may write.
 pub(super) struct Repetition {
     refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
     tickets: DefaultKeyedRateLimiter<TokenDigest>,
     failures: DefaultKeyedRateLimiter<IpAddr>,
+    connections: DefaultKeyedRateLimiter<(CloudAddress, &'static str)>,
 }
 
 impl Repetition {
@@ -34,6 +40,7 @@ impl Repetition {
             refusals: DefaultKeyedRateLimiter::keyed(once.allow_burst(NonZeroU32::MIN)),
             tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(tickets)),
             failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
+            connections: DefaultKeyedRateLimiter::keyed(Quota::per_minute(CONNECTIONS)),
         }
     }
 
@@ -45,6 +52,11 @@ impl Repetition {
     /// Whether a failed authentication from there belongs into the log once more.
     pub(super) fn is_news_of(&self, source: IpAddr) -> bool {
         self.failures.check_key(&network::of(source)).is_ok()
+    }
+
+    /// Whether this refusal to a connector belongs into the audit once more.
+    pub(super) fn is_news_to(&self, connector: &CloudAddress, refusal: &'static str) -> bool {
+        self.connections.check_key(&(connector.clone(), refusal)).is_ok()
     }
 
     /// Whether the link may be exchanged for one more ticket.
@@ -60,5 +72,7 @@ impl Repetition {
         self.tickets.shrink_to_fit();
         self.failures.retain_recent();
         self.failures.shrink_to_fit();
+        self.connections.retain_recent();
+        self.connections.shrink_to_fit();
     }
 }

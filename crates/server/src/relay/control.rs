@@ -263,11 +263,11 @@ impl Serving {
         let (listener, place, rendezvous, agent) = match opened.await {
             Ok(opened) => opened,
             Err(refusal) => {
-                app.audit_connection(member.address(), &peer, None, refusal.fault.name()).await;
+                app.audit_refusal(&member, &peer, &refusal).await;
                 return Ok(Err(refusal));
             }
         };
-        app.audit_connection(member.address(), &listener.address, Some(listener.project), "ok").await;
+        app.audit_connection(&member, &listener.address, listener.project).await;
         let relay = self.relay.place().to_owned();
         self.wire.send(&Message::Meet { call, ticket: rendezvous.ticket.clone(), relay }).await?;
         let ends = Ends { relay: self.relay.clone(), agent, connector: member, project: listener.project };

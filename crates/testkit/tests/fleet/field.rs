@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use transom_testkit::api::text;
 use transom_testkit::server::{PROJECT, Setup};
+use transom_testkit::wait::within;
 use transom_testkit::{Api, Key, TestServer};
 use transom_tunnel::{Refusal, Role};
 
@@ -62,6 +63,28 @@ impl Field {
 
     pub(crate) async fn remove(&self, address: &Address) {
         self.api().delete(&format!("/cloud/1.1/static-address/{}", address.name)).await.done();
+    }
+
+    /// What the audit tells of this, the oldest first: outcome and detail. An auditor of the project asks.
+    pub(crate) async fn told(&self, action: &str) -> Vec<(String, String)> {
+        let audit =
+            self.server.api().get(&format!("/api/v1/audit?limit=1000&project={PROJECT}")).await.done();
+        let records = audit["items"].as_array().unwrap().iter();
+        let found = records.filter(|record| record["action"] == action);
+        found.map(|record| (text(record, "outcome"), text(record, "detail"))).collect()
+    }
+
+    /// The same, once there are so many.
+    pub(crate) async fn told_so_often(&self, action: &str, count: usize) -> Vec<(String, String)> {
+        within("the audit", async {
+            loop {
+                let told = self.told(action).await;
+                if told.len() >= count {
+                    return told;
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) async fn join(&self, address: &Address, role: Role) -> Result<Peer, Refusal> {

@@ -11,3 +11,4 @@ mod presence;
 mod races;
 mod repeater;
 mod rules;
+mod trail;

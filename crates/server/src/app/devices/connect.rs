@@ -107,15 +107,25 @@ impl App {
         Ok(member)
     }
 
-    /// Writes down that a connector got a session with a device, or did not.
+    /// Writes down that a connector has a session with a device.
     pub(crate) async fn audit_connection(
         &self,
-        connector: &CloudAddress,
+        connector: &Member,
         listener: &CloudAddress,
-        project: Option<ProjectId>,
-        outcome: &'static str,
+        project: ProjectId,
     ) {
-        self.audit_device("device.connect", listener, project, outcome, format!("from {connector}")).await;
+        let detail = format!("from {}", connector.address);
+        self.audit_device("device.connect", listener, project, "ok", detail).await;
+    }
+
+    /// Writes down that a connector got none, in its own project: whether the device is in another is not its business. What
+    /// may be repeated at will is written a few times a minute.
+    pub(crate) async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
+        let outcome = why.fault.name();
+        if self.repetition.is_news_to(&connector.address, outcome) {
+            let detail = format!("from {}", connector.address);
+            self.audit_device("device.connect", listener, connector.project, outcome, detail).await;
+        }
     }
 
     /// Writes down how a session with a device ended, and what it carried.
@@ -126,14 +136,14 @@ impl App {
         how: &'static str,
         detail: String,
     ) {
-        self.audit_device("device.disconnect", listener, Some(project), how, detail).await;
+        self.audit_device("device.disconnect", listener, project, how, detail).await;
     }
 
     async fn audit_device(
         &self,
         action: &'static str,
         listener: &CloudAddress,
-        project: Option<ProjectId>,
+        project: ProjectId,
         outcome: &'static str,
         detail: String,
     ) {
@@ -144,7 +154,7 @@ impl App {
             action,
             target: listener.to_string(),
             outcome,
-            project,
+            project: Some(project),
             grant: None,
             session: None,
             detail: Some(detail),
