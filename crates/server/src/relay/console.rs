@@ -15,27 +15,54 @@ use transom_tunnel::{Cause, EXPORTER_LABEL, Role, Ticket, end_to_end, peer_key};
 
 use super::Relay;
 use super::rendezvous::{Absent, Declined};
+use crate::app::devices::Place;
 use crate::stream::Stream;
 
+/// What logs and audit call it.
+const CONSOLE: &str = "a console";
 /// What agents know the gateway by.
 const GATEWAY: &str = "gateway";
 /// A TLS handshake through the relay, and the agent's own dial to its target, which it gives up after 10 s.
 const OPEN: Duration = Duration::from_secs(20);
 
+/// A connection to a device.
+pub(super) struct Reached {
+    pub(super) stream: Stream,
+    /// It speaks the repeater's protocol: nothing of it is encrypted up to here.
+    pub(super) legacy: bool,
+}
+
 impl Relay {
     /// Opens a connection to the device's first target, for a console of this project.
     pub async fn dial(&self, project: ProjectId, address: &CloudAddress) -> Result<Stream, End> {
-        self.dial_for("a console", project, address).await
+        let place = self.app.place_for_console(CONSOLE, project, address);
+        let Reached { stream, legacy } = self.reach(project, address, &place).await?;
+        if legacy {
+            let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
+            self.app.audit_legacy(address, project, "ok", detail).await;
+        }
+        Ok(stream.leashed(place))
     }
 
-    /// The same for whoever this names.
-    pub(super) async fn dial_for(
+    /// The same for a session that has this place.
+    pub(super) async fn reach(
         &self,
-        who: &str,
         project: ProjectId,
         address: &CloudAddress,
-    ) -> Result<Stream, End> {
-        let place = self.app.place_for_console(project, address);
+        place: &Place,
+    ) -> Result<Reached, End> {
+        let cut = place.cut();
+        tokio::select! {
+            biased;
+            () = cut.cancelled() => {
+                let why = self.app.console_may_reach(project, address).await.err();
+                Err(why.unwrap_or_else(|| EndReason::DeviceOffline.into()))
+            }
+            reached = self.reached(project, address) => reached,
+        }
+    }
+
+    async fn reached(&self, project: ProjectId, address: &CloudAddress) -> Result<Reached, End> {
         // After the place: what is removed between the two cuts the session.
         let listener = self.app.console_may_reach(project, address).await?;
         let agent = self.app.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
@@ -44,15 +71,14 @@ impl Relay {
             .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;
         let arrived = rendezvous.agent().await.map_err(absent)?;
         tracing::debug!(%address, device_came = arrived.how(), "a console's device has come");
-        let stream = arrived.stream.leashed(place);
         if agent.is_legacy() {
-            self.app.audit_legacy(address, project, who).await;
-            return Ok(stream);
+            return Ok(Reached { stream: arrived.stream, legacy: true });
         }
         self.keep_warm(agent);
-        timeout(OPEN, self.open(address, &rendezvous.ticket, stream)).await.unwrap_or_else(|_| {
-            Err(End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened"))
-        })
+        let opened = timeout(OPEN, self.open(address, &rendezvous.ticket, arrived.stream)).await;
+        let silent =
+            || End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened");
+        Ok(Reached { stream: opened.map_err(|_| silent())??, legacy: false })
     }
 
     async fn open(&self, address: &CloudAddress, ticket: &Ticket, stream: Stream) -> Result<Stream, End> {

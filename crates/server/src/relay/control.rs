@@ -1,20 +1,17 @@
 //! A control connection from its proof to its end.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
-use transom_model::cloud::{CloudAddress, ScramProof};
-use transom_model::id::ProjectId;
+use transom_model::cloud::ScramProof;
 use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
 use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
-use super::carry::{Carried, Terms, carry};
-use super::rendezvous::{Declined, Rendezvous};
+use super::rendezvous::Declined;
 use super::wire::{Lost, Wire};
-use crate::app::devices::{Candidate, Member, Membership, Order, Place};
+use crate::app::devices::{Candidate, Membership, Order};
 use crate::app::random;
 use crate::listener::budget::Permit;
 use crate::stream::Stream;
@@ -246,80 +243,13 @@ impl Serving {
 
     /// A session: the agent is told to come, and the connector where to.
     async fn connect(&mut self, call: u32, limit: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
-        let app = &self.relay.app;
-        let member = self.membership.member().clone();
-        // What is no address is not found either.
-        let Ok(peer) = peer.parse::<CloudAddress>() else {
-            return Ok(Err(Fault::CloudTargetNotFound.into()));
+        let session = match self.relay.call(self.membership.member(), peer).await {
+            Ok(session) => session,
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let opened = async {
-            // The place comes before the look, so that a rule changed between the two cuts the session.
-            let place = app.place_for_connector(&member, &peer).await?;
-            let listener = app.judge_connection(&member, &peer).await?;
-            let agent = app.reached_by_connector(&listener)?;
-            let rendezvous = self.relay.summon(&agent, member.address().as_str())?;
-            Ok::<_, Refusal>((listener.record, place, rendezvous, agent))
-        };
-        let (listener, place, rendezvous, agent) = match opened.await {
-            Ok(opened) => opened,
-            Err(refusal) => {
-                app.audit_refusal(&member, &peer, &refusal).await;
-                return Ok(Err(refusal));
-            }
-        };
-        app.audit_connection(&member, &listener.address, listener.project).await;
         let relay = self.relay.place().to_owned();
-        self.wire.send(&Message::Meet { call, ticket: rendezvous.ticket.clone(), relay }).await?;
-        let ends = Ends { relay: self.relay.clone(), agent, connector: member, project: listener.project };
-        self.relay.tasks.spawn(session(rendezvous, place, limit, ends, call));
+        self.wire.send(&Message::Meet { call, ticket: session.ticket().clone(), relay }).await?;
+        self.relay.tasks.spawn(session.run(call, limit));
         Ok(Ok(()))
     }
-}
-
-/// Who meets.
-struct Ends {
-    relay: Relay,
-    agent: Arc<Member>,
-    connector: Arc<Member>,
-    project: ProjectId,
-}
-
-/// Waits for both data connections, and carries what passes between them.
-async fn session(mut rendezvous: Rendezvous, place: Place, limit: u32, ends: Ends, call: u32) {
-    let cut = place.cut();
-    let met = async {
-        let agent = rendezvous.agent().await?;
-        let connector = rendezvous.connector().await;
-        Ok::<_, Refusal>((agent, connector.ok_or(Fault::CloudConnectivityError)?))
-    };
-    let met = tokio::select! {
-        () = cut.cancelled() => Err(Fault::CloudTargetNotFound.into()),
-        met = met => met,
-    };
-    let (agent, connector) = match met {
-        Ok(met) => met,
-        Err(refusal) => {
-            ends.connector.order(Order::Failed { call, refusal });
-            return;
-        }
-    };
-    drop(rendezvous);
-    ends.relay.keep_warm(Arc::clone(&ends.agent));
-    let (app, began) = (&ends.relay.app, Instant::now());
-    let config = &app.config().relay;
-    let terms = Terms { limit, idle: config.idle.0, longest: config.max_session.0 };
-    let ways = (agent.how(), connector.how());
-    let Carried { how, to_agent, to_connector } = carry(agent.stream, connector.stream, cut, terms).await;
-    drop(place);
-    let (from, to) = (ends.connector.address(), ends.agent.address());
-    let seconds = began.elapsed().as_secs();
-    tracing::info!(
-        %from, %to, how, seconds, to_device = to_agent, to_viewer = to_connector,
-        device_came = ways.0, viewer_came = ways.1, "a session between devices is over"
-    );
-    let detail = format!(
-        "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
-        ways.0, ways.1
-    );
-    app.audit_disconnection(to, ends.project, how, detail).await;
 }

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::Role;
 use transom_tunnel::ticket::Shown;
 
 use super::Relay;
+use super::carry::{Carried, Terms, carry};
+use super::console::Reached;
 use super::rendezvous::Way;
 use crate::app::devices::{Membership, Order};
 use crate::app::error::Error;
@@ -40,8 +42,6 @@ const MAX_AHEAD: usize = 1024;
 const WAIT: Duration = Duration::from_secs(10 * 3600);
 /// Too many descriptors: the next accept will fail too, until something closes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Read size is the largest lever on cost.
-const READ: usize = 32 * 1024;
 
 /// Who comes to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +77,9 @@ pub async fn serve(
         let (relay, stop) = (relay.clone(), stop.clone());
         relay.tasks.clone().spawn(async move {
             let served = match kind {
-                // It is sent away in good order.
+                // Once they are in, both end in good order by themselves when the server stops.
                 Kind::Devices => device(&relay, tcp, peer, permit, &stop).await,
-                Kind::Viewers => tokio::select! {
-                    () = stop.cancelled() => Ok(()),
-                    served = viewer(&relay, tcp, peer, permit) => served,
-                },
+                Kind::Viewers => viewer(&relay, tcp, peer, permit, &stop).await,
             };
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "a repeater connection is over");
@@ -155,10 +152,20 @@ async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> 
 }
 
 /// A viewer: takes its number, and carries between it and the device.
-async fn viewer(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Permit) -> io::Result<()> {
+async fn viewer(
+    relay: &Relay,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+    stop: &CancellationToken,
+) -> io::Result<()> {
     let source = peer.ip().to_canonical();
     tcp.write_all(GREETING).await?;
-    let Some(id) = introduction(&mut tcp).await? else { return Ok(()) };
+    let introduced = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        introduced = introduction(&mut tcp) => introduced,
+    };
+    let Some(id) = introduced? else { return Ok(()) };
     let (address, project) = match relay.app.redeem_viewer_id(&id, source).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -176,16 +183,34 @@ async fn viewer(relay: &Relay, mut tcp: TcpStream, peer: SocketAddr, permit: Per
         }
     };
     let who = format!("a repeater viewer at {source}");
-    let mut device = match relay.dial_for(&who, project, &address).await {
-        Ok(device) => device,
+    let place = relay.app.place_for_console(&who, project, &address);
+    let reached = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        reached = relay.reach(project, &address, &place) => reached,
+    };
+    let Reached { stream: device, legacy } = match reached {
+        Ok(reached) => reached,
         Err(end) => {
             tracing::info!(%address, %source, reason = %end, "a repeater viewer does not reach its device");
+            // Each number is for one attempt.
+            relay.app.audit_legacy(&address, project, end.reason.code(), format!("legacy: from {who}")).await;
             return Ok(());
         }
     };
     drop(permit);
-    let mut viewer = Stream::from(tcp);
-    tokio::io::copy_bidirectional_with_sizes(&mut device, &mut viewer, READ, READ).await.map(drop)
+    let plain = if legacy { "a device" } else { "a viewer" };
+    let detail = format!("legacy: {plain} without end-to-end encryption, from {who}");
+    relay.app.audit_legacy(&address, project, "ok", detail).await;
+    let (began, config) = (Instant::now(), &relay.app.config().relay);
+    let terms = Terms { limit: 0, idle: config.idle.0, longest: config.max_session.0 };
+    let Carried { how, to_agent, to_connector } = carry(device, Stream::from(tcp), place.cut(), terms).await;
+    drop(place);
+    let seconds = began.elapsed().as_secs();
+    let detail = format!(
+        "legacy: from {who}; {to_agent} bytes to the device, {to_connector} to the viewer, {seconds} s"
+    );
+    relay.app.audit_disconnection(&address, project, how, detail).await;
+    Ok(())
 }
 
 /// What stands behind `ID:`; none where something else does.

@@ -124,6 +124,15 @@ impl Peer {
         Ok(address)
     }
 
+    /// As a viewer's side: why the session that it has a ticket for does not come about.
+    pub(crate) async fn failed(&mut self) -> Refusal {
+        loop {
+            if let Message::Failed { refusal, .. } = self.next().await.expect("it stays") {
+                return refusal;
+            }
+        }
+    }
+
     /// As a device: the data connection of the next session.
     pub(crate) async fn called(&mut self) -> TcpStream {
         loop {

@@ -149,11 +149,38 @@ async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_
         let _again = field.shows(&ticket, &[262]).await;
         field.waits(&own).await;
     }
-    let audit = field.audit().await;
-    let legacy = audit.iter().filter(|record| {
-        record["action"] == "device.connect" && record["detail"].as_str().unwrap().starts_with("legacy: ")
+    let began = field.told("device.connect").await;
+    let expected = "legacy: a device without end-to-end encryption, from a repeater viewer at 127.0.0.1";
+    assert_eq!(began, vec![("ok".to_owned(), expected.to_owned()); 4]);
+    let over = field.told_so_often("device.disconnect", 4).await;
+    let told = over.iter().all(|(_, detail)| {
+        detail.starts_with(
+            "legacy: from a repeater viewer at 127.0.0.1; 12 bytes to the device, 14 to the viewer, ",
+        )
     });
-    assert_eq!(legacy.count(), 4);
+    assert!(told && over.len() == 4, "{over:?}");
+}
+
+#[tokio::test]
+async fn a_viewer_that_is_cut_or_finds_nobody_stands_in_the_audit_as_what_it_is() {
+    let field = field().await;
+    let own = field.listener().await;
+    let nobody = field.views(&field.viewer_id(&own).await).await;
+    ended(nobody).await;
+    let who = "from a repeater viewer at 127.0.0.1";
+    let told = field.told_so_often("device.connect", 1).await;
+    assert_eq!(told, [("device-offline".to_owned(), format!("legacy: {who}"))]);
+    let device = field.shows(&field.ticket(&own, false).await, &[262]).await;
+    field.waits(&own).await;
+    let mut viewer = field.views(&field.viewer_id(&own).await).await;
+    takes(&mut viewer, VERSION).await;
+    field.remove(&own).await;
+    timeout(AT_ONCE, ended(viewer)).await.expect("within a second");
+    ended(device).await;
+    let cut = field.told_so_often("device.cut", 1).await;
+    assert_eq!(cut, [("ok".to_owned(), format!("{who}: no longer allowed"))]);
+    let over = field.told_so_often("device.disconnect", 1).await;
+    assert!(over[0].0 == "cut" && over[0].1.starts_with(&format!("legacy: {who}; ")), "{over:?}");
 }
 
 #[tokio::test]

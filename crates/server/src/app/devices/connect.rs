@@ -128,6 +128,17 @@ impl App {
         }
     }
 
+    /// Writes down that a device was opened, or not, with bytes that pass here as they are.
+    pub(crate) async fn audit_legacy(
+        &self,
+        listener: &CloudAddress,
+        project: ProjectId,
+        outcome: &'static str,
+        detail: String,
+    ) {
+        self.audit_device("device.connect", listener, project, outcome, detail).await;
+    }
+
     /// Writes down how a session with a device ended, and what it carried.
     pub(crate) async fn audit_disconnection(
         &self,

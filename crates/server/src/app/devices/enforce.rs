@@ -77,10 +77,10 @@ impl App {
                     let verdict = self.judge_addresses(&address, &listener).await?;
                     (verdict == Verdict::Allowed, address.to_string(), project)
                 }
-                Viewer::Gateway(project) => {
+                Viewer::Gateway { who, project } => {
                     let standing = self.store.standing_address(&listener).await?;
                     let allowed = standing.is_some_and(|(record, _)| record.project == project);
-                    (allowed, "a console".to_owned(), project)
+                    (allowed, who, project)
                 }
             };
             if !allowed && !cut.is_cancelled() {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use transom_model::Timestamp;
 use transom_model::access_key::Role as Needed;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::AuditEntry;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress};
-use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{Joining, NewViewerId, StoreError};
@@ -141,25 +140,6 @@ impl App {
         self.viewer_misses.give_back(source);
         let standing = self.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
-    }
-
-    /// Writes down that a device was opened whose bytes pass here as they are.
-    pub(crate) async fn audit_legacy(&self, listener: &CloudAddress, project: ProjectId, who: &str) {
-        let entry = AuditEntry {
-            request: None,
-            actor: Actor::Viewer,
-            dialect: Dialect::VncCloud,
-            action: "device.connect",
-            target: listener.to_string(),
-            outcome: "ok",
-            project: Some(project),
-            grant: None,
-            session: None,
-            detail: Some(format!("legacy: a device without end-to-end encryption, from {who}")),
-        };
-        if let Err(error) = self.store.audit(&entry).await {
-            tracing::warn!(%error, "a connection could not be written down");
-        }
     }
 
     fn kept_of(&self, shown: &str) -> TokenDigest {

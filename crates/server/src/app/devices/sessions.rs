@@ -21,8 +21,8 @@ const LEAVING: Duration = Duration::from_secs(1);
 pub(super) enum Viewer {
     /// A connector, under the access rule.
     Connector { serial: u64, address: CloudAddress, project: ProjectId },
-    /// The gateway, under a grant of this project.
-    Gateway(ProjectId),
+    /// The gateway, for a console of this project or a viewer in the repeater's protocol.
+    Gateway { who: String, project: ProjectId },
 }
 
 pub(super) struct SessionEntry {
@@ -86,9 +86,14 @@ impl App {
         Ok(self.place(viewer, listener))
     }
 
-    /// A place for a console.
-    pub(crate) fn place_for_console(self: &Arc<Self>, project: ProjectId, listener: &CloudAddress) -> Place {
-        self.place(Viewer::Gateway(project), listener)
+    /// A place for a console, or whoever else this names.
+    pub(crate) fn place_for_console(
+        self: &Arc<Self>,
+        who: &str,
+        project: ProjectId,
+        listener: &CloudAddress,
+    ) -> Place {
+        self.place(Viewer::Gateway { who: who.to_owned(), project }, listener)
     }
 
     fn place(self: &Arc<Self>, viewer: Viewer, listener: &CloudAddress) -> Place {
