@@ -220,13 +220,19 @@ impl Serving {
         self.waiting.spawn(async move {
             let asked = async {
                 let peer = peer.parse().map_err(|_| Fault::CloudTargetNotFound)?;
-                let mut listener = app.judge_connection(&member, &peer).await?;
-                if wait {
-                    app.devices.wait_for(&listener.record.address).await;
+                loop {
+                    // Before the look: whoever comes after it is another one.
+                    let present = app.devices.listening(&peer).map(|member| member.serial());
                     // It may have taken days: the rule as it is now decides.
-                    listener = app.judge_connection(&member, &peer).await?;
+                    let listener = app.judge_connection(&member, &peer).await?;
+                    match app.reached_by_connector(&listener) {
+                        // Nobody; or somebody whose proof is worth nothing any more.
+                        Err(refusal) if wait && refusal.fault == Fault::CloudTargetNotFound => {
+                            app.devices.wait_for(&peer, present).await;
+                        }
+                        reached => return reached.map(drop),
+                    }
                 }
-                app.reached_by_connector(&listener).map(drop)
             };
             (call, asked.await)
         });

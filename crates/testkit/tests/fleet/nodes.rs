@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use transom_testkit::TestServer;
+use transom_testkit::api::text;
 use transom_tunnel::{Fault, Refusal, Role};
 
 use crate::field::{Address, Field};
@@ -49,6 +51,23 @@ async fn the_newest_join_wins_at_whichever_node_and_the_old_agent_is_told_there(
     let told = timeout(AT_ONCE, new.sent_away()).await.expect("within a second");
     assert_eq!(told.fault, Fault::Superseded);
     assert_eq!(asked(&second).await, Err(Fault::CloudTargetNotFound));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_device_goes_on_waiting_while_the_one_there_has_an_old_password() {
+    let (first, second) = nodes().await;
+    let (own, desk) = (first.listener().await, first.connector().await);
+    let mut old = first.device(&own).await;
+    let mut viewer = first.join(&desk, Role::Connector).await.unwrap();
+    // Reset at the other node: this one has not looked yet when it is asked.
+    let api = second.api().with_key(&first.key);
+    let reset = api.post(&format!("/cloud/1.1/static-address/{}", own.name), Value::Null).await.done();
+    viewer.asks(&own.name, true).await;
+    let told = timeout(AT_ONCE, old.sent_away()).await.expect("within a second");
+    assert_eq!(told.fault, Fault::CloudAuthenticationFailed);
+    let renewed = Address { name: own.name.clone(), password: text(&reset, "cloudPassword") };
+    let _new = first.device(&renewed).await;
+    assert_eq!(viewer.is_told().await, Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

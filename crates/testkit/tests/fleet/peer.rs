@@ -124,6 +124,23 @@ impl Peer {
         Ok(address)
     }
 
+    /// As a viewer's side: asks whether somebody is there.
+    pub(crate) async fn asks(&mut self, peer: &str, wait: bool) {
+        self.calls += 1;
+        self.say(&Message::Ask { call: self.calls, wait, peer: peer.to_owned() }).await;
+    }
+
+    /// The answer to the last question.
+    pub(crate) async fn is_told(&mut self) -> Result<(), Refusal> {
+        loop {
+            match self.next().await? {
+                Message::Available { call } if call == self.calls => return Ok(()),
+                Message::Failed { call, refusal } if call == self.calls => return Err(refusal),
+                _ => {}
+            }
+        }
+    }
+
     /// As a viewer's side: why the session that it has a ticket for does not come about.
     pub(crate) async fn failed(&mut self) -> Refusal {
         loop {

@@ -177,10 +177,10 @@ impl Devices {
         self.table.lock().listening.get(address).cloned()
     }
 
-    /// Waits until somebody listens at this address.
-    pub async fn wait_for(&self, address: &CloudAddress) {
+    /// Waits until somebody listens at this address who is not this one.
+    pub async fn wait_for(&self, address: &CloudAddress, other_than: Option<u64>) {
         let mut arrivals = self.arrivals.subscribe();
-        while self.listening(address).is_none() {
+        while self.listening(address).is_none_or(|member| Some(member.serial) == other_than) {
             if arrivals.changed().await.is_err() {
                 return;
             }
