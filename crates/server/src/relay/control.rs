@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::cloud::ScramProof;
 use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
@@ -10,6 +11,7 @@ use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
 use super::rendezvous::Declined;
+use super::session::Session;
 use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Membership, Order};
 use crate::app::random;
@@ -24,6 +26,8 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(45);
 /// A connector may wait for so many peers at once.
 const MAX_WAITING: usize = 64;
+/// And open so many sessions in the same second; they run by the thousand.
+const MAX_CALLING: usize = 64;
 
 /// What is known of the connection that a peer came over.
 pub(super) struct Origin {
@@ -64,7 +68,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open:
     let address = membership.member().address().clone();
     tracing::info!(%address, source = %origin.source, "joined");
     let relay_of_all = relay.clone();
-    let mut serving = Serving { relay, wire, membership, waiting: tokio::task::JoinSet::new() };
+    let mut serving = Serving { relay, wire, membership, waiting: JoinSet::new(), calling: JoinSet::new() };
     let lost = serving.serve().await;
     let Serving { wire, membership, .. } = serving;
     relay_of_all.forget_kept(membership.member());
@@ -152,7 +156,10 @@ struct Serving {
     wire: Wire,
     membership: Membership,
     /// Calls of a connector that wait for their peer to come; gone with the connection.
-    waiting: tokio::task::JoinSet<(u32, Result<(), Refusal>)>,
+    waiting: JoinSet<(u32, Result<(), Refusal>)>,
+    /// Sessions that a connector has called for: one whose last session with the same peer is still on its way out holds up
+    /// no other (requirement S8).
+    calling: JoinSet<(u32, u32, Result<Session, Refusal>)>,
 }
 
 impl Serving {
@@ -173,6 +180,11 @@ impl Serving {
                     return self.heard(message).await;
                 }
                 order = self.membership.order() => self.obey(order).await?,
+                Some(called) = self.calling.join_next() => {
+                    if let Ok(called) = called {
+                        self.answer_call(called).await?;
+                    }
+                }
                 Some(waited) = self.waiting.join_next() => {
                     if let Ok((call, outcome)) = waited {
                         self.answer_ask(call, outcome).await?;
@@ -187,11 +199,7 @@ impl Serving {
             Message::Ping => self.wire.send(&Message::Pong).await?,
             Message::Pong => {}
             Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
-            Message::Connect { call, limit, peer } => {
-                if let Err(refusal) = self.connect(call, limit, &peer).await? {
-                    self.wire.send(&Message::Failed { call, refusal }).await?;
-                }
-            }
+            Message::Connect { call, limit, peer } => self.connect(call, limit, peer).await?,
             Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
             _ => return Err(out_of_turn()),
         }
@@ -247,15 +255,29 @@ impl Serving {
         Ok(self.wire.send(&answer).await?)
     }
 
-    /// A session: the agent is told to come, and the connector where to.
-    async fn connect(&mut self, call: u32, limit: u32, peer: &str) -> Result<Result<(), Refusal>, Lost> {
-        let session = match self.relay.call(self.membership.member(), peer).await {
+    /// A session, please.
+    async fn connect(&mut self, call: u32, limit: u32, peer: String) -> Result<(), Lost> {
+        if self.calling.len() >= MAX_CALLING {
+            let refusal = Refusal::from(Fault::PeerBusy).because("too many calls at once");
+            return Ok(self.wire.send(&Message::Failed { call, refusal }).await?);
+        }
+        let (relay, member) = (self.relay.clone(), self.membership.member().clone());
+        self.calling.spawn(async move { (call, limit, relay.call(&member, &peer).await) });
+        Ok(())
+    }
+
+    /// The agent is told to come, and the connector where to; or why not.
+    async fn answer_call(
+        &mut self,
+        (call, limit, outcome): (u32, u32, Result<Session, Refusal>),
+    ) -> Result<(), Lost> {
+        let session = match outcome {
             Ok(session) => session,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(self.wire.send(&Message::Failed { call, refusal }).await?),
         };
         let relay = self.relay.place().to_owned();
         self.wire.send(&Message::Meet { call, ticket: session.ticket().clone(), relay }).await?;
         self.relay.tasks.spawn(session.run(call, limit));
-        Ok(Ok(()))
+        Ok(())
     }
 }

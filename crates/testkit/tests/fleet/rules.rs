@@ -9,7 +9,7 @@ use transom_testkit::api::{send, text};
 use transom_testkit::fault::FaultProxy;
 use transom_testkit::wait::within;
 use transom_testkit::{Api, TestServer, postgres};
-use transom_tunnel::{Fault, Refusal, Retry, Role, Ticket};
+use transom_tunnel::{Fault, Message, Refusal, Retry, Role, Ticket};
 
 use crate::field::{Address, Field};
 use crate::peer::Peer;
@@ -123,6 +123,52 @@ async fn c14_d7_acl1_to_acl8_s7_s9_the_access_rule_decides_who_is_told_what() {
         let refusal = viewer.ask_for(name).await.expect_err("not found");
         assert_eq!(refusal, Refusal::from(Fault::CloudTargetNotFound), "{name}");
     }
+}
+
+#[tokio::test]
+async fn s8_a_session_that_is_still_on_its_way_out_holds_up_no_other_peer() {
+    let field = Field::set().await;
+    let (busy, free, desk) = (field.listener().await, field.listener().await, field.connector().await);
+    let (_busy, _free) = (field.device(&busy).await, field.device(&free).await);
+    let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
+    viewer.ask_for(&busy.name).await.expect("it is free");
+    for (call, peer) in [(101, &busy), (102, &free), (103, &busy)] {
+        viewer.say(&Message::Connect { call, limit: 0, peer: peer.name.clone() }).await;
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        match viewer.next().await.expect("it stays") {
+            Message::Meet { call, .. } => answers.push((call, None)),
+            Message::Failed { call, refusal } => answers.push((call, Some(refusal.fault))),
+            _ => {}
+        }
+    }
+    assert_eq!(answers.remove(0), (102, None), "it is answered first");
+    answers.sort_by_key(|(call, _)| *call);
+    assert_eq!(answers, [(101, Some(Fault::PeerBusy)), (103, Some(Fault::PeerBusy))]);
+}
+
+#[tokio::test]
+async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
+    let field = Field::set().await;
+    let (own, desk) = (field.listener().await, field.connector().await);
+    let _device = field.device(&own).await;
+    let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
+    for call in 101..121 {
+        viewer.say(&Message::Connect { call, limit: 0, peer: own.name.clone() }).await;
+    }
+    let (mut meetings, mut busy) = (0, 0);
+    while meetings + busy < 20 {
+        match viewer.next().await.expect("it stays") {
+            Message::Meet { .. } => meetings += 1,
+            Message::Failed { refusal, .. } => {
+                assert_eq!(refusal.fault, Fault::PeerBusy);
+                busy += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((meetings, busy), (1, 19));
 }
 
 #[tokio::test]

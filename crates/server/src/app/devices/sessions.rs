@@ -10,7 +10,7 @@ use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
 
-use super::Member;
+use super::{Member, Table};
 use crate::app::App;
 
 /// A viewer that comes back at once may be here before its last session's end is.
@@ -70,20 +70,26 @@ impl App {
             entry.listener == *listener
                 && matches!(&entry.viewer, Viewer::Connector { serial, .. } if *serial == connector.serial)
         };
-        let mut vacancies = self.devices.vacancies.subscribe();
-        let vacant = async {
-            while self.devices.table.lock().sessions.values().any(has_one) {
-                // The sender lives as long as `self`.
-                let _ = vacancies.changed().await;
-            }
-        };
-        timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?;
         let viewer = Viewer::Connector {
             serial: connector.serial,
             address: connector.address.clone(),
             project: connector.project,
         };
-        Ok(self.place(viewer, listener))
+        let mut vacancies = self.devices.vacancies.subscribe();
+        let vacant = async {
+            loop {
+                {
+                    // Seen to be free and taken under one lock: calls come side by side.
+                    let mut table = self.devices.table.lock();
+                    if !table.sessions.values().any(has_one) {
+                        return self.place(&mut table, viewer, listener);
+                    }
+                }
+                // The sender lives as long as `self`.
+                let _ = vacancies.changed().await;
+            }
+        };
+        Ok(timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?)
     }
 
     /// A place for a console, or whoever else this names.
@@ -93,13 +99,14 @@ impl App {
         project: ProjectId,
         listener: &CloudAddress,
     ) -> Place {
-        self.place(Viewer::Gateway { who: who.to_owned(), project }, listener)
+        let viewer = Viewer::Gateway { who: who.to_owned(), project };
+        self.place(&mut self.devices.table.lock(), viewer, listener)
     }
 
-    fn place(self: &Arc<Self>, viewer: Viewer, listener: &CloudAddress) -> Place {
+    fn place(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Place {
         let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
         let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
-        self.devices.table.lock().sessions.insert(serial, entry);
+        table.sessions.insert(serial, entry);
         Place { app: Arc::clone(self), serial, cut }
     }
 }
