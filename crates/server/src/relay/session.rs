@@ -94,7 +94,9 @@ impl Session {
 
     /// Why it was cut before it began.
     async fn forbidden(&self) -> Refusal {
-        Fault::CloudTargetNotFound.into()
+        let judged = self.relay.app.judge_connection(&self.connector, self.agent.address()).await;
+        // Allowed again meanwhile, or the node is sending everybody away: it is not there now.
+        judged.err().unwrap_or_else(|| Fault::CloudTargetNotFound.into())
     }
 }
 

@@ -29,6 +29,25 @@ async fn a_connector_that_is_refused_again_and_again_is_told_of_a_few_times_in_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_is_lost_before_the_ends_have_met_is_told_as_what_it_is() {
+    for field in Field::both().await {
+        let (own, gone, desk) = (field.listener().await, field.listener().await, field.connector().await);
+        let (_device, _gone) = (field.device(&own).await, field.device(&gone).await);
+        let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
+        viewer.ask_for(&own.name).await.unwrap();
+        let path = format!("/api/v1/addresses/{}", own.name);
+        field.api().patch(&path, json!({"allow_groups": ["staff"]})).await.done();
+        assert_eq!(viewer.failed().await.fault, Fault::CloudConnectionRefused);
+        viewer.ask_for(&gone.name).await.unwrap();
+        field.remove(&gone).await;
+        assert_eq!(viewer.failed().await.fault, Fault::CloudTargetNotFound);
+        let told = field.told_so_often("device.connect", 2).await;
+        let outcomes: Vec<_> = told.iter().map(|(outcome, _)| outcome.as_str()).collect();
+        assert_eq!(outcomes, ["CloudConnectionRefused", "CloudTargetNotFound"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_told_of_as_one_when_both_ends_are_there_and_else_by_the_refusal_s_name() {
     let field = Field::set().await;
     let (own, desk) = (field.listener().await, field.connector().await);
