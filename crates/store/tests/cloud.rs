@@ -4,7 +4,7 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry};
-use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach};
+use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach, Verifier};
 use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::instance::Sealed;
@@ -247,5 +247,27 @@ async fn a_moved_address_belongs_to_the_other_key_and_stands_last_in_its_list() 
         let nobody = AccessKeyId::from_random([9; 22]);
         let refused = house.store.move_address(&Scope::All, &address, &nobody, &audit).await;
         assert!(matches!(refused, Err(StoreError::NotFound(_))));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_that_a_device_showed_first_stands_until_its_password_is_reset_and_goes_with_its_address() {
+    for house in houses().await {
+        let address = house.issue(1).await;
+        let (old, new) = (house.draft(1).verifier, house.draft(2).verifier);
+        let shows = async |password: &Verifier, key: &str| {
+            house.store.device_key(&address, password, key).await.unwrap()
+        };
+        let (one, two) = tokio::join!(shows(&old, "one"), shows(&old, "two"));
+        assert!(one.is_some() && one == two, "one of them was the first");
+        assert_eq!(shows(&old, "three").await, one);
+        assert_eq!(shows(&new, "three").await, None, "it is not the password");
+        let (condition, audit) = (Precondition::Any, entry("address.reset"));
+        house.store.reset_address(&house.own(), &address, new.clone(), condition, &audit).await.unwrap();
+        assert_eq!(shows(&old, "one").await, None);
+        assert_eq!(shows(&new, "three").await.as_deref(), Some("three"));
+        let audit = entry("address.remove");
+        house.store.remove_address(&house.own(), &address, Precondition::Any, &audit).await.unwrap();
+        assert_eq!(shows(&new, "three").await, None);
     }
 }

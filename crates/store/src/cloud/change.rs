@@ -76,7 +76,7 @@ impl Store {
         .await
     }
 
-    /// Gives an address another password.
+    /// Gives an address another password. What its device's key was is forgotten.
     pub async fn reset_address(
         &self,
         scope: &Scope,
@@ -92,7 +92,8 @@ impl Store {
                     .push_value(", salt = ", verifier.salt.as_slice())
                     .push_value(", iterations = ", verifier.iterations.get())
                     .push_value(", stored_key = ", verifier.stored_key.as_slice())
-                    .push_value(", server_key = ", verifier.server_key.as_slice());
+                    .push_value(", server_key = ", verifier.server_key.as_slice())
+                    .push(", device_key = NULL");
                 update(db, &scope, &address, &condition, set, &audit).await
             })
         })

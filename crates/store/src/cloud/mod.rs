@@ -1,6 +1,7 @@
 //! Cloud addresses: issuing, finding, listing.
 
 mod change;
+mod device_key;
 mod enforced;
 mod enrolment;
 mod presence;

@@ -48,9 +48,6 @@ impl App {
 
     async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<String>> {
         let Some((_, verifier)) = self.store.standing_address(address).await? else { return Ok(None) };
-        // Every password has a salt of its own.
-        let name = format!("device-key:{address}:{}", hex::encode(&verifier.salt));
-        let stands = self.store.set_setting_if_absent(&name, shown.to_string().as_bytes()).await?;
-        Ok(Some(String::from_utf8_lossy(&stands).into_owned()))
+        Ok(self.store.device_key(address, &verifier, &shown.to_string()).await?)
     }
 }
