@@ -1,14 +1,13 @@
 //! Where viewers come in. A door has its place from the start, and is closed until the device is there.
 
-use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 
 use crate::local::Local;
+use crate::socket_path::SocketPath;
 
 /// Viewers of one person.
 const BACKLOG: u32 = 64;
@@ -21,40 +20,32 @@ pub struct Door(State);
 enum State {
     TcpClosed(TcpSocket),
     Tcp(TcpListener),
-    UnixClosed(UnixSocket, Place),
+    UnixClosed(UnixSocket, SocketPath),
     Unix {
         listener: UnixListener,
-        _place: Place,
+        _path: SocketPath,
     },
     /// For one viewer, who is there already.
     Stdio,
     /// Nobody comes any more.
-    Used,
+    Shut,
 }
 
-/// A socket's path, which goes with it.
-#[derive(Debug)]
-struct Place(PathBuf);
-
 impl Door {
-    /// A TCP port. Until the device is there, connections to it are refused.
+    /// A TCP port, which is nobody else's from now on. Until the device is there, connections to it are refused.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A connector that was restarted finds its port still held by connections of the one before.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(Self(State::TcpClosed(socket)))
+        let bound = match bind(address, false) {
+            // Connections of a connector that was here before allow it; a connector that holds the port allows nothing.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind(address, true),
+            bound => bound,
+        };
+        Ok(Self(State::TcpClosed(reserve(bound?)?)))
     }
 
-    /// A unix socket at this path, for this user only. One that nobody listens at any more is replaced.
+    /// A unix socket at this path, for this user only. One that nobody holds any more is replaced.
     pub fn unix(path: &Path) -> io::Result<Self> {
-        remove_stale(path)?;
-        let socket = UnixSocket::new_stream()?;
-        socket.bind(path)?;
-        let place = Place(path.to_owned());
-        // Nobody can connect yet, so nobody else is in before this.
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        Ok(Self(State::UnixClosed(socket, place)))
+        let (socket, path) = SocketPath::bind(path)?;
+        Ok(Self(State::UnixClosed(socket, path)))
     }
 
     /// Standard input and output, for one viewer.
@@ -74,18 +65,21 @@ impl Door {
     }
 
     pub(crate) fn is_for_one(&self) -> bool {
-        matches!(self.0, State::Stdio | State::Used)
+        matches!(self.0, State::Stdio)
     }
 
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        self.0 = match std::mem::replace(&mut self.0, State::Used) {
-            State::TcpClosed(socket) => State::Tcp(socket.listen(BACKLOG)?),
-            State::UnixClosed(socket, place) => {
-                State::Unix { listener: socket.listen(BACKLOG)?, _place: place }
-            }
+        self.0 = match std::mem::replace(&mut self.0, State::Shut) {
+            State::TcpClosed(socket) => State::Tcp(listen(socket)?),
+            State::UnixClosed(socket, path) => State::Unix { listener: socket.listen(BACKLOG)?, _path: path },
             open => open,
         };
         Ok(())
+    }
+
+    /// Nobody comes any more: whoever waits in front of it is turned away, and its place is free.
+    pub(crate) fn shut(&mut self) {
+        self.0 = State::Shut;
     }
 
     /// The next viewer. Cancel-safe.
@@ -94,34 +88,39 @@ impl Door {
             State::Tcp(listener) => Ok(Local::tcp(listener.accept().await?.0)),
             State::Unix { listener, .. } => Ok(Local::Unix(listener.accept().await?.0)),
             State::Stdio => {
-                self.0 = State::Used;
+                self.shut();
                 Ok(Local::stdio())
             }
-            State::TcpClosed(_) | State::UnixClosed(..) | State::Used => std::future::pending().await,
+            State::TcpClosed(_) | State::UnixClosed(..) | State::Shut => std::future::pending().await,
         }
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Where it is gone already, nothing is left to do.
-        let _ = fs::remove_file(&self.0);
-    }
+fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(beside)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !metadata.file_type().is_socket() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        _ => Err(io::ErrorKind::AddrInUse.into()),
-    }
+/// A bound socket that does not listen yet keeps others off its port only as long as it allows no reuse itself.
+fn reserve(socket: TcpSocket) -> io::Result<TcpSocket> {
+    socket.set_reuseaddr(false)?;
+    Ok(socket)
+}
+
+/// One that listens keeps them off whatever it allows; its connections, which outlive it for a minute, must allow reuse to
+/// the connector that comes after this one.
+fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
+    socket.set_reuseaddr(true)?;
+    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -147,6 +146,24 @@ mod tests {
         let early = std::net::TcpStream::connect(address);
         assert_eq!(early.map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionRefused));
         door.open().expect("open");
+        std::net::TcpStream::connect(address).expect("it is open");
+    }
+
+    #[tokio::test]
+    async fn a_port_is_reserved_before_the_door_is_open_and_free_for_the_connector_after_this_one() {
+        let mut door = Door::tcp(([127, 0, 0, 1], 0).into()).expect("door");
+        let address = door.address().expect("a place");
+        let taken = |tried: io::Result<()>| tried.map_err(|error| error.kind());
+        assert_eq!(taken(Door::tcp(address).map(drop)), Err(io::ErrorKind::AddrInUse));
+        // The standard library's allows reuse, as servers do.
+        assert_eq!(taken(std::net::TcpListener::bind(address).map(drop)), Err(io::ErrorKind::AddrInUse));
+        door.open().expect("open");
+        let viewer = std::net::TcpStream::connect(address).expect("it is open");
+        // This side closes first: the connection outlives the door, for a minute.
+        drop((door.viewer().await.expect("a viewer"), door, viewer));
+        let mut after = Door::tcp(address).expect("it is free");
+        assert_eq!(taken(Door::tcp(address).map(drop)), Err(io::ErrorKind::AddrInUse));
+        after.open().expect("open");
         std::net::TcpStream::connect(address).expect("it is open");
     }
 }

@@ -68,6 +68,7 @@ mod outer;
 mod pipe;
 mod proxy;
 mod server;
+mod socket_path;
 mod standby;
 mod target;
 

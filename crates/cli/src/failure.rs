@@ -34,8 +34,7 @@ impl Failure {
 
     /// A device or its viewer was refused: the fault's own name and exit code.
     pub(crate) fn refused(refusal: &Refusal) -> Self {
-        Self { code: refusal.fault.exit_code(), ..Self::theirs(refusal) }
-            .with_next_step(refusal.fault.next_step())
+        Self { code: refusal.fault.exit_code(), ..Self::theirs(refusal) }.with_next_step(refusal.next_step())
     }
 
     /// There is no listening at this place, which was named with that flag.

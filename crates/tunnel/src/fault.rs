@@ -127,6 +127,8 @@ pub struct Refusal {
     pub retry: Retry,
     /// More for people, never a secret.
     pub detail: Option<String>,
+    /// What to do, where this end knows better than [`Fault::next_step`]; it is not sent.
+    pub advice: Option<&'static str>,
 }
 
 impl Refusal {
@@ -143,6 +145,18 @@ impl Refusal {
     pub fn because(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
+
+    /// Says what to do in this case.
+    #[must_use]
+    pub fn advising(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        self.advice.unwrap_or(self.fault.next_step())
+    }
 }
 
 impl From<Fault> for Refusal {
@@ -155,7 +169,7 @@ impl From<Fault> for Refusal {
             Fault::ConnectionIntercepted => Retry::After(Self::INTERCEPTED_RETRY),
             _ => Retry::Never,
         };
-        Self { fault, retry, detail: None }
+        Self { fault, retry, detail: None, advice: None }
     }
 }
 

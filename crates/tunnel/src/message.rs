@@ -345,7 +345,7 @@ fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FrameError> {
         seconds => Retry::After(Duration::from_secs(seconds.into())),
     };
     let detail = Some(reader.text(MAX_TEXT)?).filter(|detail| !detail.is_empty());
-    Ok(Refusal { fault, retry, detail })
+    Ok(Refusal { fault, retry, detail, advice: None })
 }
 
 fn read_flag(reader: &mut Reader<'_>) -> Result<bool, FrameError> {

@@ -14,7 +14,12 @@ fn ticket(fill: u8) -> Ticket {
 }
 
 fn refusal() -> Refusal {
-    Refusal { fault: Fault::Superseded, retry: Retry::After(Duration::from_secs(300)), detail: None }
+    Refusal {
+        fault: Fault::Superseded,
+        retry: Retry::After(Duration::from_secs(300)),
+        detail: None,
+        advice: None,
+    }
 }
 
 #[test]
@@ -241,6 +246,7 @@ proptest! {
                 fault: Fault::DeviceRefused,
                 retry: if seconds == u32::MAX { Retry::Never } else { Retry::After(Duration::from_secs(seconds.into())) },
                 detail: Some(detail),
+                advice: None,
             } },
         ] {
             let mut inbox = Inbox::default();

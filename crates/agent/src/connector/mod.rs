@@ -51,6 +51,9 @@ pub enum Event {
     Ready,
     /// The server is gone, because of this; tried again after that long. Sessions go on.
     Waiting(Refusal, Duration),
+    /// Nobody may come any more, because of this, and trying again is of no use. Sessions go on; [`Connector::run`] ends
+    /// with the last of them.
+    Shut(Refusal),
     /// A viewer is at the device; the words are the same at the other end.
     Opened {
         /// The peer's key.

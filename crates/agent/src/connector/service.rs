@@ -1,11 +1,14 @@
 //! A connector at work: it keeps the control connection, and takes viewers in.
 
 use std::collections::HashMap;
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::{Fault, Message, Refusal};
 
@@ -20,6 +23,8 @@ use crate::unreachable;
 
 /// Viewers that come at once.
 const CALLS: usize = 64;
+/// A server that restarts is back by then. A viewer that had to wait for longer would look as if it hung: it is told why.
+const BEARABLE: Duration = Duration::from_secs(15);
 /// The call that asks whether the peer is there; sessions have later ones.
 const ASK: u32 = 0;
 
@@ -34,6 +39,7 @@ pub(super) async fn run(
     let (calls, called) = mpsc::channel(CALLS);
     let mut service = Service {
         open_first: connector.open_first || door.is_for_one(),
+        for_one: door.is_for_one(),
         connector: Arc::new(connector),
         door,
         tell: Arc::new(tell),
@@ -46,10 +52,7 @@ pub(super) async fn run(
         sessions: JoinSet::new(),
     };
     let done = service.stay().await;
-    if let Some((mut far, _)) = service.at_hand.take() {
-        leave(&mut far).await;
-    }
-    while service.sessions.join_next().await.is_some() {}
+    service.end(done.as_ref().err()).await;
     done
 }
 
@@ -61,12 +64,33 @@ struct Service {
     /// Whether the door is open.
     ready: bool,
     open_first: bool,
+    /// Whether the first viewer is the only one.
+    for_one: bool,
     /// The session that was opened before the door, until its viewer comes.
     at_hand: Option<Opened>,
     opening: JoinSet<Result<Opened, Refusal>>,
     calls: mpsc::Sender<Call>,
     called: mpsc::Receiver<Call>,
     sessions: JoinSet<Ending>,
+}
+
+/// Why a stay at the server is over.
+struct Lost {
+    refusal: Refusal,
+    /// Coming back is of no use.
+    last: bool,
+}
+
+impl Lost {
+    fn last(refusal: Refusal) -> Self {
+        Self { refusal, last: true }
+    }
+}
+
+impl From<Refusal> for Lost {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, last: false }
+    }
 }
 
 /// Calls that were made over a control connection; they are lost with it.
@@ -86,26 +110,80 @@ impl Service {
                 () = stop.cancelled() => return Ok(()),
                 lost = self.serve(&mut backoff) => lost,
             };
-            let Err(refusal) = lost else { return Ok(()) };
+            let Err(Lost { refusal, last }) = lost else { return Ok(()) };
             let may_wait =
                 self.ready || (self.connector.wait && refusal.fault == Fault::CloudConnectivityError);
-            let wait = backoff.after(&refusal, random()).filter(|_| may_wait);
-            let Some(wait) = wait else {
-                // Nobody may come any more; who is there, may stay.
-                return Err(refusal);
-            };
-            (self.tell)(Event::Waiting(refusal, wait));
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                ended = ended(&mut self.sessions), if self.door.is_for_one() => return ended,
-                () = sleep(wait) => {}
+            let wait = backoff.after(&refusal, random()).filter(|_| may_wait && !last);
+            let Some(wait) = wait else { return Err(refusal) };
+            (self.tell)(Event::Waiting(refusal.clone(), wait));
+            if let Some(done) = self.bide(&refusal, Instant::now() + wait).await {
+                return done;
             }
         }
     }
 
-    async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Refusal> {
+    /// Waits for the next try, unless it is all over before that. Viewers who come shortly before it wait along.
+    async fn bide(&mut self, refusal: &Refusal, until: Instant) -> Option<Result<(), Refusal>> {
+        let stop = self.stop.clone();
+        self.turn_away(refusal);
+        loop {
+            let is_long = until.saturating_duration_since(Instant::now()) > BEARABLE;
+            tokio::select! {
+                () = stop.cancelled() => return Some(Ok(())),
+                () = sleep_until(until) => return None,
+                viewer = self.door.viewer(), if self.ready => self.admit(viewer),
+                Some(call) = self.called.recv(), if is_long => {
+                    // A viewer that has gone need not be told.
+                    let _ = call.send(Err(refusal.clone()));
+                }
+                ended = ended(&mut self.sessions), if !self.sessions.is_empty() => {
+                    if self.for_one {
+                        return Some(ended);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells viewers that wait already why they wait in vain.
+    fn turn_away(&mut self, refusal: &Refusal) {
+        while let Ok(call) = self.called.try_recv() {
+            let _ = call.send(Err(refusal.clone()));
+        }
+    }
+
+    /// Nobody may come any more; who is there, may stay.
+    async fn end(&mut self, why: Option<&Refusal>) {
+        self.door.shut();
+        self.called.close();
+        if let Some(refusal) = why {
+            self.turn_away(refusal);
+        }
+        if let Some((mut far, _)) = self.at_hand.take() {
+            leave(&mut far).await;
+        }
+        while self.sessions.try_join_next().is_some() {}
+        if let (Some(refusal), false) = (why, self.sessions.is_empty()) {
+            (self.tell)(Event::Shut(refusal.clone()));
+        }
+        while self.sessions.join_next().await.is_some() {}
+    }
+
+    /// Does this, and takes viewers in meanwhile, who wait for it.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                viewer = self.door.viewer(), if self.ready => self.admit(viewer),
+            }
+        }
+    }
+
+    async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Lost> {
         let connector = Arc::clone(&self.connector);
-        let mut control = Control::join(&connector.server, &connector.credentials, Joins::Connector).await?;
+        let joining = Control::join(&connector.server, &connector.credentials, Joins::Connector);
+        let mut control = self.meanwhile(joining).await?;
         let mut calls = Calls::default();
         if !self.ready {
             self.opening.abort_all();
@@ -120,10 +198,7 @@ impl Service {
                     control.leave().await;
                     return Ok(());
                 }
-                viewer = self.door.viewer(), if self.ready => match viewer {
-                    Ok(viewer) => self.admit(viewer),
-                    Err(error) => tracing::warn!(%error, "a viewer could not be taken in"),
-                },
+                viewer = self.door.viewer(), if self.ready => self.admit(viewer),
                 Some(Ok(opened)) = self.opening.join_next() => {
                     self.at_hand = Some(opened?);
                     self.open_door()?;
@@ -136,13 +211,13 @@ impl Service {
                 }
                 message = control.receive() => match message? {
                     Message::Available { .. } if !self.ready => self.available()?,
-                    Message::Failed { call: ASK, refusal } if !self.ready => return Err(refusal),
+                    Message::Failed { call: ASK, refusal } if !self.ready => return Err(refusal.into()),
                     message => calls.answered(message),
                 },
                 ended = ended(&mut self.sessions), if !self.sessions.is_empty() => {
-                    if self.door.is_for_one() {
+                    if self.for_one {
                         control.leave().await;
-                        return ended;
+                        return ended.map_err(Lost::last);
                     }
                 }
                 () = sleep_until(next_beat) => control.beat().await?,
@@ -151,7 +226,7 @@ impl Service {
     }
 
     /// The peer is there.
-    fn available(&mut self) -> Result<(), Refusal> {
+    fn available(&mut self) -> Result<(), Lost> {
         if !self.open_first {
             return self.open_door();
         }
@@ -160,14 +235,22 @@ impl Service {
         Ok(())
     }
 
-    fn open_door(&mut self) -> Result<(), Refusal> {
-        self.door.open().map_err(|error| unreachable(format_args!("nobody can be let in: {error}")))?;
+    fn open_door(&mut self) -> Result<(), Lost> {
+        let taken = |error| {
+            let refusal = unreachable(format_args!("nobody can be let in: {error}"));
+            Lost::last(refusal.advising("Another program has taken the place of --bind: name another one."))
+        };
+        self.door.open().map_err(taken)?;
         self.ready = true;
         (self.tell)(Event::Ready);
         Ok(())
     }
 
-    fn admit(&mut self, viewer: Local) {
+    fn admit(&mut self, viewer: io::Result<Local>) {
+        let viewer = match viewer {
+            Ok(viewer) => viewer,
+            Err(error) => return tracing::warn!(%error, "a viewer could not be taken in"),
+        };
         let (connector, tell) = (Arc::clone(&self.connector), Arc::clone(&self.tell));
         let (calls, stop) = (self.calls.clone(), self.stop.clone());
         let at_hand = self.at_hand.take();

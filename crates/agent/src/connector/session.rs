@@ -22,6 +22,8 @@ const OPEN: Duration = Duration::from_secs(45);
 /// Viewers that come one after the other: the session before may be over here, and the server has not heard of it yet.
 const HANDOVER: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The server's word on a call comes in a round trip. Where it is about to come back, that may take until its next try.
+const ASKED: Duration = Duration::from_secs(20);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
@@ -51,7 +53,9 @@ impl Connector {
         let (reply, replied) = oneshot::channel();
         let gone = || unreachable("the connection to the server was lost");
         calls.send(reply).await.map_err(|_| gone())?;
-        let (ticket, relay, mut fails) = replied.await.map_err(|_| gone())??;
+        let replied = timeout(ASKED, replied).await;
+        let replied = replied.map_err(|_| unreachable("the server does not answer in time"))?;
+        let (ticket, relay, mut fails) = replied.map_err(|_| gone())??;
         let met = tokio::select! {
             biased;
             met = self.meet(&ticket, &relay) => met,

@@ -135,6 +135,9 @@ impl Host {
             Event::Waiting(refusal, wait) => {
                 say(format_args!("{refusal} Next try in {} s; sessions go on.", wait.as_secs()));
             }
+            Event::Shut(refusal) => {
+                say(format_args!("{refusal} Nobody can come any more; sessions go on."));
+            }
             Event::Opened { key, phrase, new: true } => {
                 say(format_args!("{peer} shows the key {key} for the first time; it is kept in {known}."));
                 say(format_args!("Compare with its agent: {phrase}"));
@@ -144,7 +147,7 @@ impl Host {
             }
             Event::Failed(refusal) => {
                 say(format_args!("{refusal}"));
-                say(format_args!("         {}", refusal.fault.next_step()));
+                say(format_args!("         {}", refusal.next_step()));
             }
             Event::Closed(ending) => say(format_args!("{peer}: {}", how(*ending))),
         }

@@ -13,16 +13,16 @@ use transom_testkit::program::is_private;
 use crate::devices::{Address, Fleet};
 
 /// A device whose target says `hello`, hears one line, and closes.
-struct Desk {
-    fleet: Fleet,
-    device: Address,
-    viewer: Address,
-    agent: Process,
-    target: TcpListener,
+pub(crate) struct Desk {
+    pub(crate) fleet: Fleet,
+    pub(crate) device: Address,
+    pub(crate) viewer: Address,
+    pub(crate) agent: Process,
+    pub(crate) target: TcpListener,
 }
 
 impl Desk {
-    fn set() -> Self {
+    pub(crate) fn set() -> Self {
         let fleet = Fleet::set();
         let (device, viewer) = (fleet.address("listen", ""), fleet.address("connect", ""));
         let target = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
@@ -30,24 +30,24 @@ impl Desk {
         Self { fleet, device, viewer, agent, target }
     }
 
-    fn connect(&self, more: &str) -> Process {
+    pub(crate) fn connect(&self, more: &str) -> Process {
         let line = format!("connect {} {} {more}", self.device.name, self.fleet.joining(&self.viewer));
         self.fleet.start("transom connect", &line)
     }
 
-    fn guest(&self) -> TcpStream {
+    pub(crate) fn guest(&self) -> TcpStream {
         let (guest, _) = self.target.accept().expect("a connection");
         guest.set_read_timeout(Some(PATIENCE)).expect("a limit");
         guest
     }
 }
 
-fn place(connector: &Process) -> String {
+pub(crate) fn place(connector: &Process) -> String {
     let line = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
     line.unwrap_or_else(|| panic!("no place was printed: {}", connector.stderr().text()))
 }
 
-fn hear(from: &mut impl std::io::Read, words: &str) {
+pub(crate) fn hear(from: &mut impl std::io::Read, words: &str) {
     let mut heard = vec![0; words.len()];
     from.read_exact(&mut heard).expect("words");
     assert_eq!(String::from_utf8_lossy(&heard), words);

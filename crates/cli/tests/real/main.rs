@@ -10,6 +10,7 @@ mod consoles;
 mod demo;
 mod device_viewers;
 mod devices;
+mod doors;
 mod endings;
 mod howto;
 mod nat;
