@@ -1,7 +1,7 @@
 //! The agent: joins from wherever it is, waits to be called, and forwards to its targets only.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -93,6 +93,9 @@ pub enum Status {
     Online,
     /// It is not, because of this, and tries again after that long.
     Waiting(Refusal, Duration),
+    /// It cannot be reached any more, because of this, and trying again is of no use. Its sessions go on; [`Agent::run`]
+    /// ends with the last of them.
+    SentAway(Refusal),
     /// A session with this peer, `[vnccloud:<address>]`, has begun; the words are the same at the other end.
     Opened {
         /// Who.
@@ -128,7 +131,7 @@ impl Agent {
         stop: CancellationToken,
     ) -> Result<(), Refusal> {
         let (agent, tell): (_, Tell) = (Arc::new(self), Arc::new(tell));
-        let mut sessions = JoinSet::new();
+        let mut sessions = Sessions::default();
         let mut backoff = Backoff::default();
         loop {
             tell(Status::Searching);
@@ -138,10 +141,13 @@ impl Agent {
             };
             let Some(refusal) = lost else { break };
             let Some(wait) = backoff.after(&refusal, random()) else {
+                if sessions.is_live() {
+                    tell(Status::SentAway(refusal.clone()));
+                }
                 // A new password ends no session (requirements a29): what runs, runs on until it ends or we are told to.
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = async { while sessions.join_next().await.is_some() {} } => {}
+                    () = sessions.end() => {}
                 }
                 return Err(refusal);
             };
@@ -152,7 +158,7 @@ impl Agent {
             }
         }
         // Sessions end with the agent; each says goodbye by itself.
-        while sessions.join_next().await.is_some() {}
+        sessions.end().await;
         Ok(())
     }
 
@@ -160,7 +166,7 @@ impl Agent {
     async fn stay(
         self: &Arc<Self>,
         tell: &Tell,
-        sessions: &mut JoinSet<()>,
+        sessions: &mut Sessions,
         backoff: &mut Backoff,
         stop: &CancellationToken,
     ) -> Option<Refusal> {
@@ -185,15 +191,15 @@ impl Agent {
                         // Who is declined is told so before any connection is theirs.
                         let standby = standby.filter(|_| self.admit(&peer).is_ok());
                         if let Some(call) = kept.bind(standby, Call { ticket, relay, peer }) {
-                            let desk = Desk::new(self, tell, &declined, stop);
-                            sessions.spawn(async move { desk.serve(call, None).await });
+                            let desk = Desk::new(self, tell, &declined, stop, sessions);
+                            sessions.tasks.spawn(async move { desk.serve(call, None).await });
                         }
                         Ok(())
                     }
                     Ok(Message::Standby { ticket, relay }) => {
                         if let Some(bound) = kept.add(ticket.id) {
-                            let desk = Desk::new(self, tell, &declined, stop);
-                            sessions.spawn(async move {
+                            let desk = Desk::new(self, tell, &declined, stop, sessions);
+                            sessions.tasks.spawn(async move {
                                 let ready = standby::wait(&desk.agent.server, &ticket, &relay, bound).await;
                                 if let Some((outer, call)) = ready {
                                     desk.serve(call, Some(outer)).await;
@@ -208,7 +214,7 @@ impl Agent {
                 Some((ticket, Declined { cause, words: why })) = declining.recv() => {
                     control.send(&Message::Declined { ticket: ticket.id, cause, why }).await
                 }
-                Some(_) = sessions.join_next() => Ok(()),
+                Some(_) = sessions.tasks.join_next() => Ok(()),
                 () = sleep_until(next_beat) => control.beat().await,
             };
             if let Err(refusal) = done {
@@ -387,12 +393,32 @@ struct Greeted<'a> {
 
 type Rejected = (TlsStream<Outer>, [u8; VOUCHER], Outcome, String);
 
+/// What an agent does besides listening.
+#[derive(Default)]
+struct Sessions {
+    /// Sessions, and connections that are kept ready for some.
+    tasks: JoinSet<()>,
+    /// Held by each session.
+    live: Arc<()>,
+}
+
+impl Sessions {
+    fn is_live(&self) -> bool {
+        Arc::strong_count(&self.live) > 1
+    }
+
+    async fn end(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
 /// What serves one session, and whom it tells.
 struct Desk {
     agent: Arc<Agent>,
     tell: Tell,
     declined: mpsc::Sender<(Ticket, Declined)>,
     stop: CancellationToken,
+    live: Weak<()>,
 }
 
 impl Desk {
@@ -401,17 +427,20 @@ impl Desk {
         tell: &Tell,
         declined: &mpsc::Sender<(Ticket, Declined)>,
         stop: &CancellationToken,
+        sessions: &Sessions,
     ) -> Self {
         Self {
             agent: Arc::clone(agent),
             tell: Arc::clone(tell),
             declined: declined.clone(),
             stop: stop.clone(),
+            live: Arc::downgrade(&sessions.live),
         }
     }
 
     /// One session, over the connection that was kept ready where there is one.
     async fn serve(self, call: Call, ready: Option<Outer>) {
+        let _live = self.live.upgrade();
         let named = named(&call.peer);
         if let Err(why) = self.agent.answer(&call, ready, &named, &self.tell, &self.stop).await {
             (self.tell)(Status::Refused { peer: named, why: why.words.clone() });

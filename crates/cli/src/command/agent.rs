@@ -66,6 +66,9 @@ fn tell(status: &Status) {
         Status::Waiting(refusal, wait) => {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
         }
+        Status::SentAway(refusal) => {
+            say(format_args!("{refusal} Nobody can come any more; sessions go on."));
+        }
         Status::Opened { peer, phrase, new } => {
             let known = if *new { "for the first time; compare" } else { "as before" };
             say(format_args!("{peer} is connected, {known}: {phrase}"));

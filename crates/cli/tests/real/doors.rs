@@ -1,4 +1,4 @@
-//! `transom connect` where there is nothing to open its door for: it waits, or says why not and what it ends with.
+//! Nobody can come: `transom connect` and `transom agent` wait, or say why not and what they end with.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -16,6 +16,10 @@ const TURNED_AWAY: Duration = Duration::from_secs(25);
 /// What a second connector for the same place is told.
 const TAKEN: &str =
     " in use\n         Another program listens there: end it, or name another address with --bind.\n";
+
+/// What who is sent away for good says while a session of theirs goes on.
+const SENT_AWAY: &str = "CloudAuthenticationFailed: The cloud address or its password is not valid. \
+                         (its password was reset) Nobody can come any more; sessions go on.\n";
 
 #[test]
 fn a_connector_that_waits_comes_back_to_a_server_that_was_gone() {
@@ -99,11 +103,7 @@ fn a_connector_that_is_sent_away_lets_nobody_in_and_its_session_goes_on() {
     let mut guest = desk.guest();
     hear(&mut guest, "a key");
     desk.fleet.program.ask(&format!("address reset {}", desk.viewer.name));
-    connector.stderr().expect(
-        "CloudAuthenticationFailed: The cloud address or its password is not valid. (its password was reset) \
-         Nobody can come any more; sessions go on.\n",
-        PATIENCE,
-    );
+    connector.stderr().expect(SENT_AWAY, PATIENCE);
     let late = TcpStream::connect(&place).map(drop).map_err(|error| error.kind());
     assert_eq!(late, Err(ErrorKind::ConnectionRefused));
     guest.write_all(b"a screen").expect("it listens");
@@ -125,4 +125,27 @@ fn a_viewer_that_comes_while_the_server_is_gone_is_turned_away_and_told_why() {
     let said = "CloudConnectivityError: The server cannot be reached, or the connection to it was lost. \
                 (Connection refused (os error 111))\n         Check the network and --server";
     connector.stderr().expect(said, PATIENCE);
+}
+
+#[test]
+fn an_agent_that_is_sent_away_says_so_at_once_and_ends_with_its_session() {
+    let mut desk = Desk::set();
+    let connector = desk.connect("");
+    let mut viewer =
+        TcpStream::connect(format!("127.0.0.1:{}", place(&connector))).expect("the door is open");
+    viewer.write_all(b"a key").expect("it listens");
+    let mut guest = desk.guest();
+    hear(&mut guest, "a key");
+    desk.fleet.program.ask(&format!("address reset {}", desk.device.name));
+    desk.agent.stderr().expect(SENT_AWAY, PATIENCE);
+    guest.write_all(b"a screen").expect("it listens");
+    hear(&mut viewer, "a screen");
+    drop((viewer, guest));
+    assert_eq!(desk.agent.wait(PATIENCE).code(), Some(10));
+    // Without a session there is nothing to wait for, nor to say.
+    let idle = desk.fleet.address("listen", "");
+    let mut agent = desk.fleet.agent(&idle, "--to 127.0.0.1:5900");
+    desk.fleet.program.ask(&format!("address reset {}", idle.name));
+    assert_eq!(agent.wait(PATIENCE).code(), Some(10));
+    assert!(!agent.stderr().text().contains("sessions go on"), "{}", agent.stderr().text());
 }
