@@ -16,9 +16,6 @@ const IDS: [(&str, usize); 10] = [
     ("S", 16),
 ];
 
-/// What is not there yet, and says so.
-const OPEN: [&str; 1] = ["S11"];
-
 struct Row {
     id: String,
     /// What it says between backticks.
@@ -65,11 +62,7 @@ fn every_requirement_has_one_row_and_every_row_a_test() {
             let id = format!("{kind}{n}");
             let own: Vec<_> = rows.iter().filter(|row| row.id == id).collect();
             assert_eq!(own.len(), 1, "{id} has {} rows", own.len());
-            assert_eq!(
-                own.iter().all(|row| row.tests.is_empty()),
-                OPEN.contains(&&*id),
-                "{id}: what holds it?"
-            );
+            assert!(own.iter().any(|row| !row.tests.is_empty()), "{id}: what holds it?");
         }
     }
     assert_eq!(rows.len(), IDS.iter().map(|(_, count)| count).sum::<usize>(), "rows that nobody asked for");
