@@ -14,6 +14,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
 }
 
+/// What a numbered step of a page has the reader type.
+fn step_of(page: &str, step: u8) -> String {
+    let manual = fs::read_to_string(root().join(page)).expect("the manual is there");
+    let (_, step) = manual.split_once(&format!("\n{step}. ")).expect("the step is there");
+    let (_, lines) = step.split_once("\n   ```\n").expect("it has something to type");
+    lines.split_once("\n   ```").expect("which ends").0.to_owned()
+}
+
 /// A server as the manual's examples suppose it, and a key.
 struct Desk {
     program: Program,
@@ -116,4 +124,24 @@ fn the_manuals_lines_for_the_java_viewer_show_the_screen() {
     assert!(example.contains(theirs));
     let seen = desk.type_in(&example.replace(theirs, &viewer.display().to_string()));
     assert!(seen.stdout.contains("640x480"), "{}", seen.stdout);
+}
+
+#[test]
+fn the_manuals_first_step_for_devices_makes_two_addresses_on_a_new_server() {
+    let program = transom().serving();
+    let mut key = Value::Null;
+    let mut made = Vec::new();
+    for line in step_of("docs/DEVICES.md", 1).lines() {
+        let words = line.trim().strip_prefix("transom ").expect("a command of ours");
+        let answer = program.ask(&words.replace("KEY", key["id"].as_str().unwrap_or("KEY")));
+        match words.split(' ').next() {
+            Some("key") => key = serde_json::from_str(&answer).expect("one JSON document"),
+            Some("address") => made.push(serde_json::from_str::<Value>(&answer).expect("one JSON document")),
+            _ => {}
+        }
+    }
+    assert_eq!(made.len(), 2);
+    for address in made {
+        assert!(address["cloudAddress"].is_string() && address["cloudPassword"].is_string(), "{address}");
+    }
 }
