@@ -85,7 +85,8 @@ impl Control {
     }
 
     async fn open(server: &Server) -> Result<(Self, Option<scram::Exporter>), Refusal> {
-        let (outer, exporter) = Outer::open(server, CONTROL_PATH, None).await?;
+        let opened = Outer::open(server, CONTROL_PATH, None).await;
+        let (outer, exporter) = opened.map_err(|refusal| server.advise(refusal))?;
         let now = Instant::now();
         let control =
             Self { outer, inbox: Inbox::default(), heartbeat: Duration::MAX, spoke: now, asked: None };

@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -30,6 +30,11 @@ const KEEPALIVE_TRIES: u32 = 4;
 /// does not look is given up by the gateway a little earlier, with a better reason.
 const UNTAKEN: Duration = Duration::from_secs(70);
 
+const NO_CA: &str =
+    "If the server made its certificate itself (--self-signed), name a copy of its ca.pem: --ca ca.pem.";
+const OTHER_CA: &str = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem anew, or leave --ca out where \
+                        the certificate comes from a public CA.";
+
 /// A Transom server.
 #[derive(Clone)]
 pub struct Server {
@@ -37,6 +42,8 @@ pub struct Server {
     pub(crate) port: u16,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) proxy: Option<Proxy>,
+    /// Whether a CA was named for it.
+    own_ca: bool,
     pub(crate) ways: Ways,
 }
 
@@ -68,7 +75,7 @@ impl Server {
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
         };
-        Ok(Self { host, port, tls, proxy: None, ways: Ways::default() })
+        Ok(Self { host, port, tls, proxy: None, own_ca: ca.is_some(), ways: Ways::default() })
     }
 }
 
@@ -90,6 +97,16 @@ impl Server {
         }
         let proxy = Proxy::from_environment(&self.host, self.tls.is_some(), variable)?;
         Ok(Self { proxy, ..self })
+    }
+
+    /// Says what to do where this machine does not trust the server's certificate.
+    pub(crate) fn advise(&self, refusal: Refusal) -> Refusal {
+        // By now it is only words.
+        let unknown = rustls::Error::from(CertificateError::UnknownIssuer).to_string();
+        if refusal.detail.as_ref() != Some(&unknown) {
+            return refusal;
+        }
+        refusal.advising(if self.own_ca { OTHER_CA } else { NO_CA })
     }
 
     /// A connection, with small packets sent at once and a vanished server noticed.

@@ -47,7 +47,7 @@ faults! {
         "The device refused the connection.",
         "Its reason is given; look into the agent's log, its --to list and its --allow-key list.";
     7 PeerKeyChanged 16
-        "The other side shows another key than before.",
+        "The other side shows another key than expected.",
         "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file; else somebody stands between.";
     8 PeerBusy 17
         "This connector has a session with that cloud address already.",

@@ -27,6 +27,10 @@ const ASKED: Duration = Duration::from_secs(20);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
+/// Known keys play no part where one was named.
+const ANOTHER: &str = "Compare --fingerprint with what its agent prints when it starts; if it was reinstalled, name its new key there; \
+                       else somebody stands between.";
+
 /// A ticket, where the raw listener is, and what tells that the session will not come about.
 pub(super) type Meeting = (Ticket, String, oneshot::Receiver<Refusal>);
 /// A session that somebody wants.
@@ -113,7 +117,10 @@ impl Connector {
             None => self.identity.known(self.peer.address.as_str()).map_err(unknown)?,
         };
         match expected {
-            Some(expected) if expected != shown => Err(changed(expected, shown)),
+            Some(expected) if expected != shown => {
+                let changed = changed(expected, shown);
+                Err(if self.fingerprint.is_some() { changed.advising(ANOTHER) } else { changed })
+            }
             _ => Ok(()),
         }
     }

@@ -47,6 +47,7 @@ async fn enrol(
     }
     let waits = |refusal: &Refusal, wait: Duration| {
         say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
+        advise(refusal);
     };
     let enrolled = enrolment.enrol(server, token, waits, stop).await.map_err(|error| match error {
         EnrolmentError::Refused(refusal) => Failure::refused(&refusal)
@@ -65,6 +66,7 @@ fn tell(status: &Status) {
         Status::Online => say("Online"),
         Status::Waiting(refusal, wait) => {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
+            advise(refusal);
         }
         Status::SentAway(refusal) => {
             say(format_args!("{refusal} Nobody can come any more; sessions go on."));
@@ -75,6 +77,13 @@ fn tell(status: &Status) {
         }
         Status::Refused { peer, why } => say(format_args!("{peer} was refused: {why}")),
         Status::Closed { peer, ending } => say(format_args!("{peer} {}", how(*ending))),
+    }
+}
+
+/// What to do, where that is known of this one case.
+fn advise(refusal: &Refusal) {
+    if let Some(advice) = refusal.advice {
+        say(format_args!("         {advice}"));
     }
 }
 

@@ -1,10 +1,13 @@
 //! The named cloud errors of `transom connect` (requirements S2, S6, S7): each has its exit code, its sentence and what to do.
 
+use transom_testkit::certificate::Authority;
+use transom_testkit::process::PATIENCE;
 use transom_testkit::program::Answer;
 use transom_testkit::scripted_broker::ScriptedBroker;
 use transom_tunnel::{Binding, Fault, Message, Refusal};
 
 use crate::devices::{Address, Fleet};
+use crate::{lab, transom};
 
 /// A device with an agent in front of a port where nothing listens, and somebody who may connect to it.
 fn pair(fleet: &Fleet) -> (Address, Address) {
@@ -88,6 +91,36 @@ fn exit_13_is_a_server_that_cannot_be_reached() {
 }
 
 #[test]
+fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
+    let fleet = Fleet::of(lab(transom().with(["--self-signed"])));
+    let (device, viewer) = pair(&fleet);
+    let joining = |own| fleet.joining(own).replace("http://", "https://");
+    let said = |next: &str| {
+        format!(
+            "CloudConnectivityError: The server cannot be reached, or the connection to it was lost. \
+             (invalid peer certificate: UnknownIssuer){next}"
+        )
+    };
+    let named =
+        "If the server made its certificate itself (--self-signed), name a copy of its ca.pem: --ca ca.pem.";
+    let untrusted = fleet.program.run(&format!("connect {} {}", device.name, joining(&viewer)));
+    assert_ends(&untrusted, 13, &format!("transom: {}", said(&format!("\n         {named}"))));
+    let other = Authority::new();
+    let line = format!("connect {} {} --ca {}", device.name, joining(&viewer), other.ca().display());
+    let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem anew, or \
+                 leave --ca out where the certificate comes from a public CA.";
+    assert_ends(&fleet.program.run(&line), 13, &format!("transom: {}", said(&format!("\n         {other}"))));
+    // An agent tries again, and says the same each time.
+    let line = format!("agent {} --to 127.0.0.1:5900", joining(&device));
+    let agent = fleet.start("transom agent", &line);
+    agent.stderr().expect(&format!(" s.\n         {named}\n"), PATIENCE);
+    agent.stderr().expect(&said(" Next try in "), PATIENCE);
+    let ca = fleet.program.data().join("ca.pem");
+    let trusting = fleet.start("transom agent", &format!("{line} --ca {}", ca.display()));
+    trusting.stderr().expect("Online\n", PATIENCE);
+}
+
+#[test]
 fn exit_14_is_somebody_else_at_the_same_address() {
     assert_ends(
         &told(&Message::Refused(Fault::Superseded.into())),
@@ -123,10 +156,10 @@ fn exit_16_is_a_device_with_another_key() {
     let key = key.lines().find_map(|line| line.strip_prefix("This device's key is ")).expect("a key");
     let other = "0123456789abcdef".repeat(4);
     let said = format!(
-        "transom: PeerKeyChanged: The other side shows another key than before. \
+        "transom: PeerKeyChanged: The other side shows another key than expected. \
          (expected {other}, and it shows {key})\n         \
-         If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys \
-         file; else somebody stands between."
+         Compare --fingerprint with what its agent prints when it starts; if it was reinstalled, name its new \
+         key there; else somebody stands between."
     );
     assert_ends(&fleet.connect(&device.name, &viewer, &format!("--stdio --fingerprint {other}")), 16, &said);
 }
