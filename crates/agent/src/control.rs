@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
-use transom_model::cloud::{CloudAddress, CloudPassword, ScramProof, Verifier};
+use transom_model::cloud::{CloudAddress, CloudPassword, EnrolmentToken, ScramProof, Verifier};
 use transom_model::secret::Secret;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
@@ -70,16 +70,26 @@ impl Control {
         Ok(control)
     }
 
-    /// Asks for an address, for a token.
-    pub(crate) async fn enrol(server: &Server, shown: Enrolment) -> Result<String, Refusal> {
-        let (mut control, _) = Self::open(server).await?;
+    /// Asks for an address, for a token, by what the device says of itself.
+    pub(crate) async fn enrol(
+        server: &Server,
+        token: &EnrolmentToken,
+        own: Enrolment,
+    ) -> Result<String, Refusal> {
+        let (mut control, exporter) = Self::open(server).await?;
         let asked = timeout(PROVE, async {
-            control.hello().await?;
+            let binding = control.hello().await?;
+            let (own, message) = own.bind(binding, exporter.as_ref());
+            let shown = Enrolment { proof: token.prove(&message), ..own };
             control.send(&Message::Enrol(shown)).await?;
-            match control.message().await? {
-                Message::Enrolled(address) => Ok(address),
-                _ => Err(out_of_turn()),
+            let Message::Enrolled { proof, address } = control.message().await? else {
+                return Err(out_of_turn());
+            };
+            if !token.digest().answers(&message, &address, &proof) {
+                let detail = "the server does not know this enrolment token: it is not the right server";
+                return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
             }
+            Ok(address)
         });
         asked.await.unwrap_or_else(|_| Err(unreachable("the server fell silent while enrolling")))
     }

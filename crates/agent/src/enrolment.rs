@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! 1. makes a password and keeps it            folder/cloud-password (0600)
-//! 2. shows the token and the verifier ──────► the server makes the address, or finds the one that it made for this verifier
-//! 3. keeps the address                        folder/cloud-address (0600)
+//! 2. proves that it has the token, and says
+//!    what its password is verified by ──────► the server makes the address, or finds the one that it made for this verifier
+//! 3. keeps which token it was                 folder/cloud-enrolment (0600)
+//!    and the address                          folder/cloud-address (0600)
 //! ```
 //!
-//! Wherever it is cut off, it goes on from there: a token whose address never arrived is shown once more, with the same
-//! password, and answered with the same address. The password itself is never sent.
+//! Wherever it is cut off, it goes on from there: a token whose address never arrived is used once more, with the same
+//! password, and answered with the same address. Neither password nor token is ever sent.
+//!
+//! A device whose address is not taken any more may enrol anew, by another token: all three are made beside those that it
+//! has (`.next`), and take their place once the address is there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -17,18 +22,19 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use transom_model::cloud::{CloudAddress, CloudPassword, Verifier};
+use transom_model::cloud::{CloudAddress, CloudPassword, EnrolmentToken, Verifier};
 use transom_model::secret::Secret;
 use transom_tunnel::{Fault, Refusal};
 
+use crate::SetupError;
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials};
 use crate::server::Server;
-use crate::{SetupError, unreachable};
 
 const PASSWORD: &str = "cloud-password";
+const MADE_BY: &str = "cloud-enrolment";
 const ADDRESS: &str = "cloud-address";
-/// Both are a line.
+/// Each is a line.
 const MAX_FILE: u64 = 1024;
 
 /// A device's own credentials, in a folder that only it reads.
@@ -37,6 +43,10 @@ pub struct Enrolment {
     folder: PathBuf,
     password: Secret,
     address: Option<CloudAddress>,
+    /// The token that the address was made of, by its id.
+    made_by: Option<String>,
+    /// Whether its files are made beside those of another address.
+    is_next: bool,
 }
 
 /// Why a device has no address.
@@ -53,20 +63,24 @@ pub enum EnrolmentError {
 impl Enrolment {
     /// Opens the folder, which must exist; makes a password where there is none.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
-        let password = match read(&folder.join(PASSWORD))? {
-            Some(password) => password,
-            None => {
-                let mut bytes = [0; CloudPassword::RANDOM];
-                aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SetupError::new("there is no randomness"))?;
-                keep(folder, PASSWORD, CloudPassword::from_random(bytes).expose())?;
-                // Another process may have been first: what stands there counts.
-                read(&folder.join(PASSWORD))?.ok_or_else(|| SetupError::new("the password was not kept"))?
-            }
-        };
+        adopt(folder)?;
+        let password = password(folder, PASSWORD)?;
         let address = read(&folder.join(ADDRESS))?.map(|text| text.parse()).transpose();
         let address =
             address.map_err(|error| SetupError::new(format_args!("{}: {error}", folder.display())))?;
-        Ok(Self { folder: folder.to_owned(), password: Secret::new(password), address })
+        let made_by = read(&folder.join(MADE_BY))?;
+        Ok(Self { folder: folder.to_owned(), password, address, made_by, is_next: false })
+    }
+
+    /// To be used where the server does not take the address any more: the device is to enrol anew by this token, with
+    /// another password. None where the address was made of that same token, which has no more to give.
+    pub fn anew(self, token: &str) -> Result<Option<Self>, SetupError> {
+        let made_of_it = self.made_by == Some(read_token(token)?.id().to_string());
+        if self.address.is_some() && made_of_it {
+            return Ok(None);
+        }
+        let password = password(&self.folder, &next(PASSWORD))?;
+        Ok(Some(Self { password, address: None, made_by: None, is_next: true, ..self }))
     }
 
     /// The address and its password, where the device has them already.
@@ -87,13 +101,14 @@ impl Enrolment {
     ) -> Result<Option<Credentials>, EnrolmentError> {
         let mut backoff = Backoff::default();
         while self.address.is_none() {
+            let token = read_token(token)?;
             let asked = tokio::select! {
                 () = stop.cancelled() => return Ok(None),
-                asked = Control::enrol(server, self.shown(token)?) => asked,
+                asked = Control::enrol(server, &token, self.own(&token)) => asked,
             };
             let refusal = match asked.map(|address| address.parse::<CloudAddress>()) {
                 Ok(Ok(address)) => {
-                    keep(&self.folder, ADDRESS, address.as_str())?;
+                    self.keep(&token, &address)?;
                     self.address = Some(address);
                     continue;
                 }
@@ -110,16 +125,59 @@ impl Enrolment {
         Ok(self.credentials())
     }
 
-    /// What the server is shown: the same whenever it is asked again, since it knows this device by it.
-    fn shown(&self, token: &str) -> Result<transom_tunnel::Enrolment, Refusal> {
+    /// What the device says of itself: the same whenever it asks again, since the server knows it by that.
+    fn own(&self, token: &EnrolmentToken) -> transom_tunnel::Enrolment {
         let password = CloudPassword::from(self.password.clone());
         let salt = salt(&self.password);
         let Verifier { stored_key, server_key, .. } = password.verifier(salt);
-        if token.is_empty() || token.len() > transom_tunnel::message::MAX_TEXT {
-            return Err(unreachable("the enrolment token is not one"));
-        }
-        Ok(transom_tunnel::Enrolment { salt, stored_key, server_key, token: token.to_owned() })
+        let (id, proof) = (token.id().0.into_bytes(), [0; 32]);
+        transom_tunnel::Enrolment { id, salt, stored_key, server_key, proof, binding: String::new() }
     }
+
+    fn keep(&self, token: &EnrolmentToken, address: &CloudAddress) -> Result<(), SetupError> {
+        let name = |name| if self.is_next { next(name) } else { String::from(name) };
+        replace(&self.folder, &name(MADE_BY), &token.id().to_string())?;
+        // What is there with it is whole.
+        keep(&self.folder, &name(ADDRESS), address.as_str())?;
+        adopt(&self.folder)
+    }
+}
+
+fn read_token(token: &str) -> Result<EnrolmentToken, SetupError> {
+    token.parse().map_err(SetupError::new)
+}
+
+/// The password that is kept under this name; a new one where there is none.
+fn password(folder: &Path, name: &str) -> Result<Secret, SetupError> {
+    let path = folder.join(name);
+    if read(&path)?.is_none() {
+        let mut bytes = [0; CloudPassword::RANDOM];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SetupError::new("there is no randomness"))?;
+        keep(folder, name, CloudPassword::from_random(bytes).expose())?;
+    }
+    // Another process may have been first: what stands there counts.
+    let kept = read(&path)?.ok_or_else(|| SetupError::new("the password was not kept"))?;
+    Ok(Secret::new(kept))
+}
+
+fn next(name: &str) -> String {
+    format!("{name}.next")
+}
+
+/// Puts what was made beside in the place of what was there, once it is whole; goes on with that after a crash.
+fn adopt(folder: &Path) -> Result<(), SetupError> {
+    if read(&folder.join(next(ADDRESS)))?.is_none() {
+        return Ok(());
+    }
+    // The address goes last: until then, this is done once more.
+    for name in [PASSWORD, MADE_BY, ADDRESS] {
+        let (from, to) = (folder.join(next(name)), folder.join(name));
+        match fs::rename(from, &to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&to, &error)),
+            _ => {}
+        }
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, &error))
 }
 
 /// Drawn from the password itself, which is random: of no use to who would guess it, and the same after a crash.
@@ -131,55 +189,113 @@ fn salt(password: &Secret) -> [u8; 16] {
     std::array::from_fn(|n| hash.as_ref()[n])
 }
 
+fn failed(path: &Path, error: &io::Error) -> SetupError {
+    SetupError::new(format_args!("{}: {error}", path.display()))
+}
+
 fn read(path: &Path) -> Result<Option<String>, SetupError> {
-    let failed = |error: io::Error| SetupError::new(format_args!("{}: {error}", path.display()));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
-        Ok(metadata) if metadata.len() > MAX_FILE => Err(failed(io::ErrorKind::FileTooLarge.into())),
-        Ok(_) => fs::read_to_string(path).map(|text| Some(text.trim_end().to_owned())).map_err(failed),
+        Err(error) => Err(failed(path, &error)),
+        Ok(metadata) if metadata.len() > MAX_FILE => Err(failed(path, &io::ErrorKind::FileTooLarge.into())),
+        Ok(_) => fs::read_to_string(path)
+            .map(|text| Some(text.trim_end().to_owned()))
+            .map_err(|error| failed(path, &error)),
     }
 }
 
 /// Writes a file whole and to the disk, or not at all; never over another one.
 fn keep(folder: &Path, name: &str, text: &str) -> Result<(), SetupError> {
+    write(folder, name, text, |fresh, path| {
+        let linked = fs::hard_link(fresh, path);
+        fs::remove_file(fresh)?;
+        linked.or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
+    })
+}
+
+/// The same, over whatever is there.
+fn replace(folder: &Path, name: &str, text: &str) -> Result<(), SetupError> {
+    write(folder, name, text, |fresh, path| fs::rename(fresh, path))
+}
+
+fn write(
+    folder: &Path,
+    name: &str,
+    text: &str,
+    put: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> Result<(), SetupError> {
     let path = folder.join(name);
     let fresh = folder.join(format!("{name}.{}", std::process::id()));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(format!("{text}\n").as_bytes())?;
         file.sync_all()?;
-        let linked = fs::hard_link(&fresh, &path);
-        fs::remove_file(&fresh)?;
-        match linked {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+        put(&fresh, &path)?;
         File::open(folder)?.sync_all()
     })();
-    written.map_err(|error: io::Error| SetupError::new(format_args!("{}: {error}", path.display())))
+    written.map_err(|error: io::Error| failed(&path, &error))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const ADDRESSES: [&str; 2] = [
+        "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M",
+        "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4N",
+    ];
+
+    /// One of two.
+    fn token(n: u8) -> EnrolmentToken {
+        let letters = if n == 1 { "AQEB" } else { "AgIC" };
+        letters.repeat(11)[..43].parse().expect("a token")
+    }
+
+    fn address(enrolment: &Enrolment) -> String {
+        enrolment.credentials().expect("credentials").address.as_str().to_owned()
+    }
 
     #[test]
     fn a_device_shows_the_same_after_a_crash_and_keeps_what_it_has() {
         let folder = tempfile::tempdir().expect("a folder");
-        let before = Enrolment::open(folder.path()).expect("opens").shown("token").expect("shown");
-        let after = Enrolment::open(folder.path()).expect("opens").shown("token").expect("shown");
-        assert!(before == after);
-        let address = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
-        keep(folder.path(), ADDRESS, address).expect("kept");
-        keep(folder.path(), ADDRESS, "another").expect("not kept");
-        let credentials = Enrolment::open(folder.path()).expect("opens").credentials().expect("credentials");
-        assert_eq!(credentials.address.as_str(), address);
-        for name in [PASSWORD, ADDRESS] {
+        let opened = || Enrolment::open(folder.path()).expect("opens");
+        let token = token(1);
+        assert!(opened().own(&token) == opened().own(&token));
+        opened().keep(&token, &ADDRESSES[0].parse().expect("an address")).expect("kept");
+        opened().keep(&token, &ADDRESSES[1].parse().expect("an address")).expect("not kept");
+        assert_eq!(address(&opened()), ADDRESSES[0]);
+        for name in [PASSWORD, MADE_BY, ADDRESS] {
             let mode = fs::metadata(folder.path().join(name)).expect("a file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 3);
+    }
+
+    #[test]
+    fn a_device_that_enrols_anew_has_the_old_address_or_the_new_one_wherever_it_is_cut_off() {
+        let folder = tempfile::tempdir().expect("folder");
+        let opened = || Enrolment::open(folder.path()).expect("opens");
+        opened().keep(&token(1), &ADDRESSES[0].parse().expect("an address")).expect("kept");
+        let before = opened().own(&token(2));
+        assert!(
+            opened().anew(token(1).text().expose()).expect("a token").is_none(),
+            "it has no more to give"
+        );
+        let anew = || opened().anew(token(2).text().expose()).expect("a token").expect("another one");
+        assert!(anew().own(&token(2)) == anew().own(&token(2)), "it asks again as the same device");
+        assert!(anew().own(&token(2)) != before, "with another password");
+        assert_eq!(address(&opened()), ADDRESSES[0]);
+        // The address has come, and nothing has taken its place yet.
+        let next_own = anew().own(&token(2));
+        replace(folder.path(), &next(MADE_BY), &token(2).id().to_string()).expect("kept");
+        keep(folder.path(), &next(ADDRESS), ADDRESSES[1]).expect("kept");
+        // Or only the password has.
+        fs::rename(folder.path().join(next(PASSWORD)), folder.path().join(PASSWORD)).expect("renamed");
+        assert_eq!(address(&opened()), ADDRESSES[1]);
+        assert!(opened().own(&token(2)) == next_own);
+        assert!(opened().anew(token(2).text().expose()).expect("a token").is_none());
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 3);
     }
 }

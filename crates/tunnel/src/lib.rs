@@ -8,6 +8,7 @@
 
 pub mod end_to_end;
 pub mod endpoint_key;
+pub mod enrolment;
 pub mod fault;
 pub mod frame;
 pub mod message;
@@ -19,9 +20,10 @@ mod wire;
 
 pub use end_to_end::peer_key;
 pub use endpoint_key::{EndpointKey, PublicKey};
+pub use enrolment::Enrolment;
 pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;
-pub use message::{Binding, Cause, Enrolment, Message, Role};
+pub use message::{Binding, Cause, Message, Role};
 pub use ticket::Ticket;
 
 /// The protocol's version; a peer with another one is refused by name.

@@ -20,6 +20,7 @@
 
 use std::time::Duration;
 
+use crate::enrolment::Enrolment;
 use crate::fault::{Fault, Refusal, Retry};
 use crate::frame::{FrameError, Inbox, frame};
 use crate::ticket::Ticket;
@@ -181,31 +182,17 @@ pub enum Message {
         /// For people.
         why: String,
     },
-    /// Device → server: an address, for this token and a password that the device has made itself.
-    /// `0x30 · 16 salt · 32 stored key · 32 server key · token`
+    // 0x30 was Enrol with the token itself, and 0x31 Enrolled without a proof. Do not reuse.
+    /// Device → server: an address, for a token and a password that the device has made itself.
+    /// `0x32 · 16 id · 16 salt · 32 stored key · 32 server key · 32 proof · channel-binding`
     Enrol(Enrolment),
-    /// Server → device: its address. `0x31 · address`
-    Enrolled(String),
-}
-
-/// What a device says that has no address yet. The server keeps of the password what SCRAM keeps (RFC 5802 §3), with one
-/// iteration, and never sees it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Enrolment {
-    /// The password's salt.
-    pub salt: [u8; 16],
-    /// What proofs are verified with.
-    pub stored_key: [u8; 32],
-    /// What the server proves itself with.
-    pub server_key: [u8; 32],
-    /// The enrolment token.
-    pub token: String,
-}
-
-impl std::fmt::Debug for Enrolment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Enrolment(..)")
-    }
+    /// Server → device: its address, and the server's own proof. `0x33 · 32 proof · address`
+    Enrolled {
+        /// Of somebody who keeps what the token is verified by.
+        proof: [u8; 32],
+        /// The address.
+        address: String,
+    },
 }
 
 impl Message {
@@ -251,10 +238,10 @@ impl Message {
             Self::Standby { ticket, relay } => {
                 frame(0x23, &[&ticket.bytes()[..], cut(relay, MAX_PLACE)].concat())
             }
-            Self::Enrol(Enrolment { salt, stored_key, server_key, token }) => {
-                frame(0x30, &[&salt[..], stored_key, server_key, text(token)].concat())
+            Self::Enrol(Enrolment { id, salt, stored_key, server_key, proof, binding }) => {
+                frame(0x32, &[&id[..], salt, stored_key, server_key, proof, text(binding)].concat())
             }
-            Self::Enrolled(address) => frame(0x31, text(address)),
+            Self::Enrolled { proof, address } => frame(0x33, &[&proof[..], text(address)].concat()),
         }
     }
 
@@ -300,13 +287,15 @@ impl Message {
             },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
             0x23 => Self::Standby { ticket: Ticket::from_bytes(r.array()?), relay: r.text(MAX_PLACE)? },
-            0x30 => Self::Enrol(Enrolment {
+            0x32 => Self::Enrol(Enrolment {
+                id: r.array()?,
                 salt: r.array()?,
                 stored_key: r.array()?,
                 server_key: r.array()?,
-                token: r.text(MAX_TEXT)?,
+                proof: r.array()?,
+                binding: r.text(MAX_TEXT)?,
             }),
-            0x31 => Self::Enrolled(r.text(MAX_TEXT)?),
+            0x33 => Self::Enrolled { proof: r.array()?, address: r.text(MAX_TEXT)? },
             other => return Err(FrameError::Type(other)),
         };
         reader.end()?;

@@ -58,6 +58,29 @@ impl Channel<'_> {
         }
     }
 
+    /// Whether a peer on it binds its proof as it can.
+    fn judge(&self, header: &str) -> Result<(), ScramError> {
+        match (header, self) {
+            ("p=tls-exporter,,", Self::Tls(_)) | ("n,,", Self::Plain) => Ok(()),
+            ("y,," | "n,,", Self::Proxied) => Ok(()),
+            // It is on TLS, which ends before us.
+            ("y,,", Self::Plain) => Err(ScramError::Undeclared),
+            ("p=tls-exporter,," | "y,," | "n,,", _) => Err(ScramError::Binding),
+            _ => Err(ScramError::Malformed),
+        }
+    }
+
+    /// Whether a peer on it, which says no more than this, binds its proof as it can (RFC 5802 §7, channel-binding).
+    pub(crate) fn judge_binding(&self, binding: &str) -> Result<(), ScramError> {
+        let plain = STANDARD.decode(binding).map_err(|_| ScramError::Malformed)?;
+        let commas = plain.iter().enumerate().filter(|(_, byte)| **byte == b',');
+        let (end, _) = commas.take(2).last().ok_or(ScramError::Malformed)?;
+        let header = plain.get(..=end).and_then(|header| std::str::from_utf8(header).ok());
+        let header = header.ok_or(ScramError::Malformed)?;
+        self.judge(header)?;
+        if binding == bound_by(header, self.bound()) { Ok(()) } else { Err(ScramError::Binding) }
+    }
+
     /// What a proof over it is bound to.
     fn bound(&self) -> &[u8] {
         match self {
@@ -74,12 +97,17 @@ pub fn nonce(random: [u8; NONCE]) -> String {
 }
 
 /// How the peer's side of the header begins (RFC 5802 §7, gs2-header), and what is bound.
-fn header(offered: Binding, exporter: Option<&Exporter>) -> (&'static str, &[u8]) {
+pub(crate) fn header(offered: Binding, exporter: Option<&Exporter>) -> (&'static str, &[u8]) {
     match (offered, exporter) {
         (Binding::TlsExporter, Some(exporter)) => ("p=tls-exporter,,", exporter),
         (_, Some(_)) => ("y,,", &[]),
         (_, None) => ("n,,", &[]),
     }
+}
+
+/// What a proof is bound to, in the form that is sent.
+pub(crate) fn bound_by(header: &str, bound: &[u8]) -> String {
+    STANDARD.encode([header.as_bytes(), bound].concat())
 }
 
 /// The side that proves.
@@ -128,7 +156,7 @@ impl Prover {
         if iterations.get() > MAX_ITERATIONS {
             return Err(ScramError::Malformed);
         }
-        let binding = STANDARD.encode([self.header.as_bytes(), &self.bound].concat());
+        let binding = bound_by(self.header, &self.bound);
         let without_proof = format!("c={binding},r={nonce}");
         let auth_message = format!("{},{server_first},{without_proof}", self.bare);
         Ok(Challenge { salt, iterations, auth_message, without_proof })
@@ -171,14 +199,7 @@ impl Examiner {
         let bare_at = client_first.match_indices(',').nth(1).ok_or(ScramError::Malformed)?.0 + 1;
         let (header, bare) = client_first.split_at_checked(bare_at).ok_or(ScramError::Malformed)?;
         let [address, nonce] = attributes(bare, ["n=", "r="])?;
-        match (header, channel) {
-            ("p=tls-exporter,,", Channel::Tls(_)) | ("n,,", Channel::Plain) => {}
-            ("y,," | "n,,", Channel::Proxied) => {}
-            // It is on TLS, which ends before us.
-            ("y,,", Channel::Plain) => return Err(ScramError::Undeclared),
-            ("p=tls-exporter,," | "y,," | "n,,", _) => return Err(ScramError::Binding),
-            _ => return Err(ScramError::Malformed),
-        }
+        channel.judge(header)?;
         if nonce.len() < NONCE || address.is_empty() {
             return Err(ScramError::Malformed);
         }
@@ -224,7 +245,7 @@ impl Asked {
         if nonce != self.nonce {
             return Err(ScramError::Nonce);
         }
-        if binding != STANDARD.encode([self.examiner.header.as_bytes(), channel.bound()].concat()) {
+        if binding != bound_by(&self.examiner.header, channel.bound()) {
             return Err(ScramError::Binding);
         }
         let auth_message = format!("{},{},c={binding},r={nonce}", self.examiner.bare, self.server_first);

@@ -75,14 +75,23 @@ fn every_message_has_its_bytes() {
         ),
         (
             Message::Enrol(Enrolment {
-                salt: [1; 16],
-                stored_key: [2; 32],
-                server_key: [3; 32],
-                token: "t".into(),
+                id: [1; 16],
+                salt: [2; 16],
+                stored_key: [3; 32],
+                server_key: [4; 32],
+                proof: [5; 32],
+                binding: "biws".into(),
             }),
-            format!("300051 {} {} {} 74", "01".repeat(16), "02".repeat(32), "03".repeat(32)),
+            format!(
+                "320084 {} {} {} {} {} 62697773",
+                "01".repeat(16),
+                "02".repeat(16),
+                "03".repeat(32),
+                "04".repeat(32),
+                "05".repeat(32)
+            ),
         ),
-        (Message::Enrolled("a".into()), "310001 61".into()),
+        (Message::Enrolled { proof: [1; 32], address: "a".into() }, format!("330021 {} 61", "01".repeat(32))),
     ];
     for (message, bytes) in golden {
         let bytes = hex::decode(bytes.replace(' ', "")).expect("golden bytes");
@@ -109,6 +118,9 @@ fn what_is_malformed_is_named() {
         ("030001 ff", FrameError::Text),
         ("060006 0000 00000000", FrameError::Value("fault")),
         ("100006 00000000 02 61", FrameError::Value("flag")),
+        // Numbers that had another meaning once.
+        ("300001 00", FrameError::Type(0x30)),
+        ("310001 61", FrameError::Type(0x31)),
     ] {
         let mut inbox = Inbox::default();
         inbox.push(&hex::decode(bytes.replace(' ', "")).expect("bytes"));

@@ -5,59 +5,111 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use transom_agent::{
-    Agent, Credentials, Ending, Enrolment, EnrolmentError, Policy, Refusal, Server, Status, Targets,
+    Agent, Credentials, Ending, Enrolment, EnrolmentError, Fault, Policy, Refusal, Server, Status, Targets,
 };
+use transom_model::cloud::CloudAddress;
 
 use super::device::{self, Setup};
 use crate::args::{self, Common};
 use crate::failure::Failure;
 use crate::output::say;
 
-pub(crate) async fn run(common: &Common, agent: args::Agent) -> Result<(), Failure> {
-    let Setup { server, identity, folder } = Setup::read(common, &agent.joining)?;
-    let targets = Targets::parse(&agent.targets).map_err(Failure::theirs)?;
+/// What a token is made by.
+const ANOTHER: &str = "Make another enrolment token: transom address enroll --key ID";
+
+pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failure> {
+    let Setup { server, identity, folder } = Setup::read(common, &given.joining)?;
+    let targets = Targets::parse(&given.targets).map_err(Failure::theirs)?;
     let policy =
-        Policy { allow_keys: agent.allow_keys, end_to_end_only: agent.end_to_end_only, ..Policy::default() };
+        Policy { allow_keys: given.allow_keys, end_to_end_only: given.end_to_end_only, ..Policy::default() };
     say(format_args!("This device's key is {}", identity.public()));
     let stop = CancellationToken::new();
-    let credentials = match (agent.address, agent.password_file, agent.enroll) {
-        (Some(address), Some(password_file), _) => device::credentials(address, &password_file)?,
-        (_, _, Some(token)) => {
-            let enrolled = device::run(stop.clone(), enrol(&server, &folder, &token, &stop)).await?;
-            let Some(credentials) = enrolled? else { return Ok(()) };
-            credentials
-        }
-        _ => return Err(Failure::theirs("neither an address nor an enrolment token was given")),
+    let agent = |credentials| Agent {
+        server: server.clone(),
+        credentials,
+        identity: identity.clone(),
+        targets: targets.clone(),
+        policy: policy.clone(),
     };
-    let agent = Agent { server, credentials, identity, targets, policy };
-    let ran = device::run(stop.clone(), agent.run(|status| tell(&status), stop)).await?;
-    ran.map_err(|refusal| Failure::refused(&refusal))
+    match (given.address, given.password_file, given.enroll) {
+        (Some(address), Some(password_file), _) => {
+            let agent = agent(device::credentials(address, &password_file)?);
+            let ran = device::run(stop.clone(), agent.run(|status| tell(&status), stop)).await?;
+            ran.map_err(|refusal| Failure::refused(&refusal))
+        }
+        (_, _, Some(token)) => {
+            let enrolled = Enrolled { server: &server, folder: &folder, token: &token, stop: &stop };
+            device::run(stop.clone(), enrolled.run(agent)).await?
+        }
+        _ => Err(Failure::theirs("neither an address nor an enrolment token was given")),
+    }
 }
 
-/// The device's own credentials: those that it has, or those that it gets for the token; none where it is to end.
-async fn enrol(
-    server: &Server,
-    folder: &Path,
-    token: &str,
-    stop: &CancellationToken,
-) -> Result<Option<Credentials>, Failure> {
-    let enrolment = Enrolment::open(folder).map_err(Failure::theirs)?;
-    if let Some(credentials) = enrolment.credentials() {
-        return Ok(Some(credentials));
+/// A device that has its address by a token.
+struct Enrolled<'a> {
+    server: &'a Server,
+    folder: &'a Path,
+    token: &'a str,
+    stop: &'a CancellationToken,
+}
+
+impl Enrolled<'_> {
+    /// Runs by the address that the device has. Where it has none, or the server takes it no more, the token makes one.
+    async fn run(&self, agent: impl Fn(Credentials) -> Agent) -> Result<(), Failure> {
+        let enrolment = Enrolment::open(self.folder).map_err(Failure::theirs)?;
+        let agent = |credentials| agent(credentials).run(|status| tell(&status), self.stop.clone());
+        let enrolment = match enrolment.credentials() {
+            None => enrolment,
+            Some(credentials) => {
+                let address = credentials.address.clone();
+                let refusal = match agent(credentials).await {
+                    Err(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => refusal,
+                    ran => return ran.map_err(|refusal| Failure::refused(&refusal)),
+                };
+                let Some(anew) = enrolment.anew(self.token).map_err(Failure::theirs)? else {
+                    return Err(gone(&refusal, &address));
+                };
+                say(format_args!(
+                    "{refusal} The server does not take {address}: the new token makes another."
+                ));
+                anew
+            }
+        };
+        let Some(credentials) = self.enrol(enrolment).await? else { return Ok(()) };
+        let address = credentials.address.clone();
+        agent(credentials).await.map_err(|refusal| match refusal.fault {
+            Fault::CloudAuthenticationFailed => gone(&refusal, &address),
+            _ => Failure::refused(&refusal),
+        })
     }
-    let waits = |refusal: &Refusal, wait: Duration| {
-        say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
-        advise(refusal);
-    };
-    let enrolled = enrolment.enrol(server, token, waits, stop).await.map_err(|error| match error {
-        EnrolmentError::Refused(refusal) => Failure::refused(&refusal)
-            .with_next_step("Make another enrolment token: transom address enroll --key ID"),
-        EnrolmentError::Setup(error) => Failure::theirs(error),
-    })?;
-    if let Some(credentials) = &enrolled {
-        say(format_args!("Enrolled as {}", credentials.address));
+
+    /// The credentials that the device gets for the token; none where it is to end.
+    async fn enrol(&self, enrolment: Enrolment) -> Result<Option<Credentials>, Failure> {
+        let waits = |refusal: &Refusal, wait: Duration| {
+            say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
+            advise(refusal);
+        };
+        let enrolled = enrolment.enrol(self.server, self.token, waits, self.stop).await;
+        let enrolled = enrolled.map_err(|error| match error {
+            EnrolmentError::Refused(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => {
+                Failure::refused(&refusal).with_next_step(ANOTHER)
+            }
+            EnrolmentError::Refused(refusal) => Failure::refused(&refusal),
+            EnrolmentError::Setup(error) => Failure::theirs(error),
+        })?;
+        if let Some(credentials) = &enrolled {
+            say(format_args!("Enrolled as {}", credentials.address));
+        }
+        Ok(enrolled)
     }
-    Ok(enrolled)
+}
+
+/// The address that a token made is not taken, and there is no other token.
+fn gone(refusal: &Refusal, address: &CloudAddress) -> Failure {
+    Failure::refused(refusal).with_next_step(format_args!(
+        "The server does not take {address}, which this device enrolled as: it was removed, or its password reset. \
+         {ANOTHER}"
+    ))
 }
 
 fn tell(status: &Status) {

@@ -100,6 +100,43 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
 }
 
 #[test]
+fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_way() {
+    let program = lab();
+    let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
+    let tokens = program.ask(&format!("address enroll --key {key} --count 3"));
+    let tokens: Vec<_> = tokens.lines().collect();
+    let device = Device { program: &program, folder: program.data().with_file_name("device") };
+    drop(device.online(tokens[0]));
+    let first = device.address();
+    // While its address is good, another token changes nothing, and is not spent.
+    let mut agent = device.online(tokens[1]);
+    assert_eq!(device.address(), first);
+    // Its address is removed while it runs: the token that it has makes another.
+    program.ask(&format!("address remove {first}"));
+    agent
+        .stderr()
+        .expect(&format!("The server does not take {first}: the new token makes another."), PATIENCE);
+    agent.stderr().expect("Enrolled as ", PATIENCE);
+    let back = agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));
+    assert!(back.is_some(), "{}", agent.stderr().text());
+    let second = device.address();
+    assert_ne!(first, second);
+    agent.terminate();
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
+    // The token that made it has no more to give: what was used is named.
+    program.ask(&format!("address reset {second}"));
+    let mut refused = device.start(tokens[1]);
+    assert_eq!(refused.wait(PATIENCE).code(), Some(10));
+    let next = format!(
+        "\n         The server does not take {second}, which this device enrolled as: it was removed, or its password \
+         reset. Make another enrolment token: transom address enroll --key ID\n"
+    );
+    assert!(refused.stderr().text().ends_with(&next), "{}", refused.stderr().text());
+    drop(device.online(tokens[2]));
+    assert_ne!(device.address(), second);
+}
+
+#[test]
 fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there_yet() {
     let mut program = lab();
     insta::assert_snapshot!(failing(&program, "agent --to 127.0.0.1:5900"), @r"

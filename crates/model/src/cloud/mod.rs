@@ -7,6 +7,7 @@ pub mod access;
 mod address;
 pub mod draft;
 pub mod enrolment;
+mod enrolment_token;
 mod password;
 mod presence;
 
@@ -18,6 +19,7 @@ use crate::secret::TokenDigest;
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
 pub use draft::{Amendment, Draft, DraftAccessControl, DraftFault};
+pub use enrolment_token::{EnrolmentToken, NotAToken};
 pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
 pub use presence::{Presence, PresenceChange, PresenceState};
 

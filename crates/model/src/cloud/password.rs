@@ -134,7 +134,7 @@ fn client_key(salted: &[u8; HASH]) -> Zeroizing<[u8; HASH]> {
     Zeroizing::new(mac(salted, b"Client Key"))
 }
 
-fn mac(key: &[u8; HASH], message: &[u8]) -> [u8; HASH] {
+pub(super) fn mac(key: &[u8; HASH], message: &[u8]) -> [u8; HASH] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
     let mut out = [0; HASH];
     out.copy_from_slice(tag.as_ref());

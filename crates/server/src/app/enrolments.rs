@@ -7,12 +7,15 @@ use transom_model::Timestamp;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::enrolment::Enrolment;
-use transom_model::cloud::{CloudAddress, Draft, DraftAccessControl, GroupName, ITERATIONS, Verifier};
+use transom_model::cloud::{
+    CloudAddress, Draft, DraftAccessControl, EnrolmentToken, GroupName, ITERATIONS, Verifier,
+};
 use transom_model::grant::Dialect;
 use transom_model::id::EnrolmentId;
-use transom_model::secret::{Secret, TokenDigest};
+use transom_model::secret::Secret;
 use transom_store::{Enrolled, NewEnrolments};
 use transom_tunnel::{Fault, Refusal};
+use uuid::Uuid;
 
 use super::devices::unavailable;
 use super::error::{Error, Result};
@@ -51,16 +54,18 @@ impl App {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 30 days"));
         }
         let groups = listed(groups)?;
-        let tokens: Vec<_> =
-            (0..count).map(|_| (EnrolmentId(random::ordered_uuid()), random::token())).collect();
+        let token = |_| EnrolmentToken::new(EnrolmentId(random::ordered_uuid()), random::bytes());
+        let tokens: Vec<_> = (0..count).map(token).collect();
         let new = NewEnrolments {
             key: key.id,
-            tokens: tokens.iter().map(|(id, token)| (*id, token.digest())).collect(),
+            tokens: tokens.iter().map(|token| (token.id(), token.digest())).collect(),
             groups,
             ttl,
         };
         let audit = call.entry("enrolment.create", "");
-        Ok(FreshEnrolments { expires_at: self.store.create_enrolments(new, &audit).await?, tokens })
+        let expires_at = self.store.create_enrolments(new, &audit).await?;
+        let tokens = tokens.iter().map(|token| (token.id(), token.text())).collect();
+        Ok(FreshEnrolments { expires_at, tokens })
     }
 
     /// Enrolments that the caller sees, of one key where it is named.
@@ -84,12 +89,17 @@ impl App {
         }
     }
 
-    /// Gives a device its address for its token.
+    /// Gives a device its address for the token that it proves to have, over this message; and our own proof.
     pub async fn enrol_device(
         &self,
         shown: &transom_tunnel::Enrolment,
+        message: &[u8],
         source: IpAddr,
-    ) -> Result<CloudAddress, Refusal> {
+    ) -> Result<(CloudAddress, [u8; 32]), Refusal> {
+        let id = EnrolmentId(Uuid::from_bytes(shown.id));
+        let invalid = || self.failed_join(source).because("the enrolment token is not valid");
+        let kept = self.store.enrolment_token(id).await.map_err(unavailable)?;
+        let kept = kept.filter(|kept| kept.is_proved_by(&shown.proof, message)).ok_or_else(invalid)?;
         let verifier = Verifier {
             salt: shown.salt.to_vec(),
             iterations: ITERATIONS,
@@ -108,14 +118,16 @@ impl App {
             session: None,
             detail: Some(format!(" from {source}")),
         };
-        let token = TokenDigest::of(&shown.token);
-        let enrolled = self.store.enrol(token, random::bytes(), verifier, &audit).await;
+        let enrolled = self.store.enrol(id, random::bytes(), verifier, &audit).await;
         let refused = |why: &str| Err(Refusal::from(Fault::CloudAuthenticationFailed).because(why));
         match enrolled.map_err(unavailable)? {
-            Enrolled::As(address) => Ok(address),
+            Enrolled::As(address) => {
+                let proof = kept.answer(message, address.as_str());
+                Ok((address, proof))
+            }
             Enrolled::Used => refused("the enrolment token was used by another device"),
             Enrolled::Over => refused("the enrolment token has expired, or was revoked"),
-            Enrolled::Unknown => Err(self.failed_join(source).because("the enrolment token is not valid")),
+            Enrolled::Unknown => Err(invalid()),
         }
     }
 }

@@ -91,8 +91,10 @@ async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membe
             (Wish { role, end_to_end_only }, client_first)
         }
         Message::Enrol(enrolment) => {
-            let enrolled = relay.app.enrol_device(&enrolment, origin.source).await;
-            wire.send(&Message::Enrolled(enrolled.map_err(Lost::Garbled)?.to_string())).await?;
+            let message = enrolment.message(channel).map_err(scram_failed)?;
+            let enrolled = relay.app.enrol_device(&enrolment, &message, origin.source).await;
+            let (address, proof) = enrolled.map_err(Lost::Garbled)?;
+            wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
             // It comes again with its address.
             return Err(Lost::Gone(std::io::ErrorKind::UnexpectedEof.into()));
         }

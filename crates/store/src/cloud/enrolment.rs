@@ -10,7 +10,7 @@ use transom_model::cloud::{AccessControl, CloudAddress, GroupName, Reach, Verifi
 use transom_model::id::{EnrolmentId, ProjectId};
 use transom_model::secret::TokenDigest;
 
-use super::{NewAddress, corrupt, create as create_address, json, read_verifier};
+use super::{NewAddress, corrupt, create as create_address, digest, json, read_verifier};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
 use crate::{Page, Result, Store, StoreError};
@@ -95,17 +95,24 @@ impl Store {
         .await
     }
 
-    /// A device comes with a token, and with what its password is to be verified by: of all that come with one token, the
-    /// first gets an address. That same device, which is known by its verifier, gets the same answer whenever it asks again.
+    /// What is kept of an enrolment's token, which never changes.
+    pub async fn enrolment_token(&self, id: EnrolmentId) -> Result<Option<TokenDigest>> {
+        const TOKEN: &str = "SELECT token_hash FROM enrolments WHERE id = $1";
+        let found = self.all(sql(TOKEN).bind(id)).await?.into_iter().next();
+        found.map(|mut row| digest(&mut row).map(TokenDigest)).transpose()
+    }
+
+    /// A device comes that has the enrolment's token, with what its password is to be verified by: of all that come with
+    /// one, the first gets an address. That same device, which is known by its verifier, gets the same answer whenever it asks again.
     pub async fn enrol(
         &self,
-        token: TokenDigest,
+        id: EnrolmentId,
         fresh: [u8; 32],
         verifier: Verifier,
         audit: &AuditEntry,
     ) -> Result<Enrolled> {
         let audit = audit.clone();
-        self.write(move |db| Box::pin(async move { enrol(db, token, fresh, verifier, &audit).await })).await
+        self.write(move |db| Box::pin(async move { enrol(db, id, fresh, verifier, &audit).await })).await
     }
 
     /// Forgets enrolments that expired before this, at most so many. Call again while it forgets as many as the limit.
@@ -137,17 +144,16 @@ async fn create(db: &mut Connection<'_>, new: NewEnrolments, audit: &AuditEntry)
 
 async fn enrol(
     db: &mut Connection<'_>,
-    token: TokenDigest,
+    id: EnrolmentId,
     fresh: [u8; 32],
     verifier: Verifier,
     audit: &AuditEntry,
 ) -> Result<Enrolled> {
     // The update locks the row: of two that come at once, the second sees what the first has done.
-    const HOLD: &str = "UPDATE enrolments SET token_hash = token_hash WHERE token_hash = $1 RETURNING \
-        id, key_id, project_id, groups, revoked_at IS NOT NULL OR expires_at <= (SELECT now FROM clock), address";
+    const HOLD: &str = "UPDATE enrolments SET token_hash = token_hash WHERE id = $1 RETURNING \
+        key_id, project_id, groups, revoked_at IS NOT NULL OR expires_at <= (SELECT now FROM clock), address";
     const SPEND: &str = "UPDATE enrolments SET used_at = (SELECT now FROM clock), address = $1 WHERE id = $2";
-    let Some(mut row) = db.first(sql(HOLD).bind(token)).await? else { return Ok(Enrolled::Unknown) };
-    let id: EnrolmentId = row.parsed()?;
+    let Some(mut row) = db.first(sql(HOLD).bind(id)).await? else { return Ok(Enrolled::Unknown) };
     let key: AccessKeyId = row.parsed()?;
     let project: ProjectId = row.parsed()?;
     let groups = groups(&mut row)?;

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use transom_model::cloud::{CloudPassword, Verifier};
+use transom_model::cloud::{CloudPassword, EnrolmentToken, Verifier};
+use transom_model::id::EnrolmentId;
+use transom_server::app::random;
 use transom_testkit::Api;
 use transom_testkit::api::text;
 use transom_testkit::wait::until;
-use transom_tunnel::{Enrolment, Refusal};
+use transom_tunnel::{Binding, Enrolment, Refusal};
 
 use crate::field::{Address, Field};
 use crate::peer::Peer;
@@ -27,7 +29,11 @@ impl Device {
 
     fn shows(&self, token: &str) -> Enrolment {
         let Verifier { stored_key, server_key, .. } = self.password.verifier(self.salt);
-        Enrolment { salt: self.salt, stored_key, server_key, token: token.to_owned() }
+        let token: EnrolmentToken = token.parse().unwrap();
+        let (id, salt) = (token.id().0.into_bytes(), self.salt);
+        let unproved = Enrolment { id, salt, stored_key, server_key, proof: [0; 32], binding: String::new() };
+        let (own, message) = unproved.bind(Binding::None, None);
+        Enrolment { proof: token.prove(&message), ..own }
     }
 
     async fn enrol(&self, field: &Field, token: &str) -> Result<String, Refusal> {
@@ -96,7 +102,9 @@ async fn of_many_devices_with_one_token_one_gets_an_address_and_joins_by_its_own
 async fn a_token_that_is_over_makes_nothing() {
     let field = Field::set().await;
     let (api, key) = (field.api(), &field.key.id);
-    assert_eq!(why(Device::new(1).enrol(&field, "guessed").await), "the enrolment token is not valid");
+    let guessed = EnrolmentToken::new(EnrolmentId(random::uuid()), [0; EnrolmentToken::RANDOM]);
+    let guessed = guessed.text();
+    assert_eq!(why(Device::new(1).enrol(&field, guessed.expose()).await), "the enrolment token is not valid");
     // Revoked: by whoever may.
     let (id, token) = tokens(&api, key, json!({})).await.remove(0);
     let path = format!("/api/v1/enrolments/{id}");
@@ -121,6 +129,28 @@ async fn a_token_that_is_over_makes_nothing() {
     let (_, fresh) = tokens(&api, key, json!({})).await.remove(0);
     field.server.api().delete(&format!("/api/v1/keys/{key}")).await.done();
     assert_eq!(why(Device::new(91).enrol(&field, &fresh).await), "the enrolment token is not valid");
+}
+
+#[tokio::test]
+async fn what_is_heard_of_an_enrolment_is_of_no_use_to_another_device() {
+    let field = Field::set().await;
+    let (_, token) = tokens(&field.api(), &field.key.id, json!({})).await.remove(0);
+    let (heard, own) = (Device::new(1).shows(&token), Device::new(2).shows(&token));
+    let Enrolment { salt, stored_key, server_key, .. } = own;
+    for tried in [
+        // With a password of its own.
+        Enrolment { salt, stored_key, server_key, ..heard.clone() },
+        // As if it had been said over another connection.
+        Enrolment { binding: "eSws".into(), ..heard.clone() },
+        Enrolment { proof: [0; 32], ..heard.clone() },
+    ] {
+        Peer::enrol(field.server.address(), tried).await.expect_err("it is refused");
+    }
+    // Word for word, it is the first device's.
+    let address = Peer::enrol(field.server.address(), heard.clone()).await.unwrap();
+    assert_eq!(Peer::enrol(field.server.address(), heard).await.unwrap(), address);
+    let own = Address { name: address, password: Device::new(1).password.expose().to_owned() };
+    field.device(&own).await;
 }
 
 #[tokio::test]

@@ -114,13 +114,14 @@ impl Peer {
         }
     }
 
-    /// As a device that has no address yet: the address that it gets for a token.
+    /// As a device that has no address yet: the address that it gets for a token. What it says of itself may be what
+    /// another one has proved, word for word.
     pub(crate) async fn enrol(server: SocketAddr, shown: Enrolment) -> Result<String, Refusal> {
         let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
         let mut peer = Self { server, role: Role::Agent, stream, inbox: Inbox::default(), calls: 0 };
         let Message::Hello { .. } = peer.next().await? else { panic!("no hello") };
         peer.say(&Message::Enrol(shown)).await;
-        let Message::Enrolled(address) = peer.next().await? else { panic!("neither yes nor no") };
+        let Message::Enrolled { address, .. } = peer.next().await? else { panic!("neither yes nor no") };
         Ok(address)
     }
 

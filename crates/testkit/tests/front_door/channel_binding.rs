@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use serde_json::json;
 use tempfile::TempDir;
-use transom_agent::{Agent, Connector, Event, Fault, Retry, Server, Status};
+use tokio_util::sync::CancellationToken;
+use transom_agent::{Agent, Connector, Enrolment, Event, Fault, Refusal, Retry, Server, Status};
 use transom_server::Tls;
+use transom_testkit::api::text;
 use transom_testkit::certificate::Authority;
 use transom_testkit::duplex::Route;
 use transom_testkit::{Interceptor, TestServer};
@@ -80,6 +84,38 @@ async fn whoever_ends_tls_in_between_cannot_join_in_a_devices_place() {
         assert_eq!(connector.fault().await, Fault::ConnectionIntercepted);
     }
     assert_eq!(field.server.app().devices.joined(), 0);
+}
+
+#[tokio::test]
+async fn whoever_ends_tls_in_between_cannot_enrol_by_what_a_device_says() {
+    let field = Field::on(TestServer::setup().tls(Tls::SelfSigned).start().await).await;
+    let key = field.server.api().add_key("alpha", "member").await;
+    let api = field.server.api().with_key(&key);
+    let made = api.post("/api/v1/enrolments", json!({"key": key.id, "count": 1})).await.done();
+    let token = text(&made["items"][0], "token");
+    let folder = tempfile::tempdir().unwrap();
+    for (onward, instead) in [
+        (onward(&field), None),
+        (onward(&field), Some(TALKED_OUT_OF_IT)),
+        (Route::plain(field.server.address()), None),
+    ] {
+        let ambush = Ambush::set(&field, onward, instead).await;
+        let device = Enrolment::open(folder.path()).unwrap();
+        let (stop, told) = (CancellationToken::new(), Mutex::new(None));
+        // It is not silenced for good: it would try again.
+        let wait = |refusal: &Refusal, _| {
+            *told.lock() = Some(refusal.fault);
+            stop.cancel();
+        };
+        assert!(device.enrol(&ambush.place(), &token, wait, &stop).await.unwrap().is_none());
+        assert_eq!(*told.lock(), Some(Fault::ConnectionIntercepted));
+    }
+    // The token is still good, for the device itself.
+    let device = Enrolment::open(folder.path()).unwrap();
+    let enrolled = device.enrol(&field.place(), &token, |_, _| {}, &CancellationToken::new()).await;
+    let credentials = enrolled.unwrap().unwrap();
+    let (own, _) = field.pair().await;
+    let _agent = Running::joined(Agent { credentials, ..field.device(&own) }).await;
 }
 
 #[tokio::test]
