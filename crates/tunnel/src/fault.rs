@@ -45,7 +45,7 @@ faults! {
         "Each device needs an address of its own; stop the other agent, or reset the address's password.";
     6 DeviceRefused 15
         "The device refused the connection.",
-        "Its reason is given; look into the agent's log, its --to list and its --allow-key list.";
+        "Its reason is given; look into the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
     7 PeerKeyChanged 16
         "The other side shows another key than expected.",
         "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file; else somebody stands between.";

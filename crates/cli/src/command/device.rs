@@ -36,14 +36,22 @@ impl Setup {
             None => server.through_environment(|name| std::env::var(name).ok()).map_err(Failure::theirs)?,
         };
         let folder = common.data.join(FOLDER);
-        let identity = Identity::open(&folder).map_err(Failure::theirs)?;
+        let identity = Identity::open(&folder).map_err(|error| {
+            Failure::theirs(error).with_next_step("Name a folder that can be written to: --data DIR")
+        })?;
         Ok(Self { server, identity, folder })
     }
 }
 
 /// The address and its password, as they were given.
 pub(super) fn credentials(address: CloudAddress, password_file: &Path) -> Result<Credentials, Failure> {
-    Ok(Credentials::new(address, read_password(password_file)?))
+    let password = read_password(password_file)?;
+    if password.trim().is_empty() {
+        return Err(Failure::theirs("the password file is empty").with_next_step(
+            "It holds what was printed as cloudPassword: when the address was made, or by transom address reset",
+        ));
+    }
+    Ok(Credentials::new(address, password))
 }
 
 /// Runs until the work is done; it is told once somebody wants the program to end.
