@@ -64,6 +64,7 @@ mod door;
 mod enrolment;
 mod identity;
 mod local;
+mod monitor;
 mod outer;
 mod pipe;
 mod proxy;
@@ -78,11 +79,13 @@ pub use control::Credentials;
 pub use door::Door;
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use identity::{Acquaintance, Identity};
+pub use monitor::Monitor;
 pub use pipe::Ending;
 pub use proxy::Proxy;
 pub use server::Server;
 pub use target::Targets;
-pub use transom_tunnel::{Fault, PublicKey, Refusal, Retry};
+pub use transom_model::cloud::CloudAddress;
+pub use transom_tunnel::{Availability, Fault, PublicKey, Refusal, Retry};
 
 /// Why an agent or a connector cannot even begin: a setting is wrong.
 #[derive(Debug, thiserror::Error)]

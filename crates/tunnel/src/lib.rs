@@ -23,7 +23,7 @@ pub use endpoint_key::{EndpointKey, PublicKey};
 pub use enrolment::Enrolment;
 pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;
-pub use message::{Binding, Cause, Message, Role};
+pub use message::{Availability, Binding, Cause, Message, Role};
 pub use ticket::Ticket;
 
 /// The protocol's version; a peer with another one is refused by name.

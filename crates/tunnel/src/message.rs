@@ -12,6 +12,8 @@
 //!   ◄──────────────── Ping … Pong ►   both ways, whenever it was silent
 //!   ◄───────────── Ask, Connect       connector: is it there? a session, please
 //!   Available, Meet, Failed ──────►   connector: the answers
+//!   ◄─────────────────────── Watch    connector: tell me whenever it comes or goes
+//!   Seen ─────────────────────────►   connector: it is there, it is not; at once, and at every change
 //!   Dial ─────────────────────────►   agent: come to the data connection of this ticket
 //!   Standby ──────────────────────►   agent: open a data connection for a session to come
 //!   ◄───────────────────── Declined   agent: it will not
@@ -28,6 +30,9 @@ use crate::wire::Reader;
 
 /// The longest text in a message: a SCRAM message with an address, two nonces and a channel binding is half as long.
 pub const MAX_TEXT: usize = 1024;
+
+/// A connector may watch so many peers over one connection: each is looked up whenever somebody's rights change.
+pub const MAX_WATCHED: usize = 64;
 
 /// The longest `HOST:PORT`.
 pub const MAX_PLACE: usize = 255;
@@ -53,6 +58,18 @@ pub enum Binding {
     TlsExporter = 1,
 }
 
+/// What a connector is told of a peer that it watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Availability {
+    /// It may not be told, or the server cannot tell at this moment.
+    Unknown = 0,
+    /// It is there, and may be connected to.
+    Available = 1,
+    /// It is not there; or there is no such address.
+    Unavailable = 2,
+}
+
 /// Why an agent does not come to a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -76,6 +93,7 @@ macro_rules! byte_enum {
 }
 byte_enum!(Role "role" Agent Connector);
 byte_enum!(Binding "binding" None TlsExporter);
+byte_enum!(Availability "availability" Unknown Available Unavailable);
 byte_enum!(Cause "cause" Failed EndToEndOnly);
 
 /// A message. One line of layout each; the numbers are never reused (`0x22` was one).
@@ -154,6 +172,20 @@ pub enum Message {
         /// Why.
         refusal: Refusal,
     },
+    /// Connector → server: tell me of it, from now on. `0x15 · u32 call · peer's address`
+    Watch {
+        /// What it is told carries it.
+        call: u32,
+        /// Whom.
+        peer: String,
+    },
+    /// Server → connector: how it is with a peer that is watched. `0x16 · u32 call · u8 availability`
+    Seen {
+        /// Of this `Watch`.
+        call: u32,
+        /// How it is.
+        availability: Availability,
+    },
     /// Server → agent: open the data connection.
     /// `0x20 · 16 id · 32 secret · 16 standby (zeros: none) · u8 length · raw listener · who connects`
     Dial {
@@ -226,6 +258,10 @@ impl Message {
             Self::Failed { call, refusal: why } => {
                 frame(0x14, &[&call.to_be_bytes()[..], &refusal(why)].concat())
             }
+            Self::Watch { call, peer } => frame(0x15, &[&call.to_be_bytes()[..], text(peer)].concat()),
+            Self::Seen { call, availability } => {
+                frame(0x16, &[&call.to_be_bytes()[..], &[*availability as u8]].concat())
+            }
             Self::Dial { ticket, standby, relay, peer } => {
                 let (standby, relay) = (standby.unwrap_or(NO_STANDBY), cut(relay, MAX_PLACE));
                 // MAX_PLACE fits.
@@ -279,6 +315,8 @@ impl Message {
                 relay: r.text(MAX_PLACE)?,
             },
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
+            0x15 => Self::Watch { call: r.u32()?, peer: r.text(MAX_TEXT)? },
+            0x16 => Self::Seen { call: r.u32()?, availability: Availability::read(r)? },
             0x20 => Self::Dial {
                 ticket: Ticket::from_bytes(r.array()?),
                 standby: Some(r.array()?).filter(|id| *id != NO_STANDBY),

@@ -7,7 +7,9 @@ use transom_tunnel::frame::Inbox;
 use transom_tunnel::raw::{self, Claim};
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
-use transom_tunnel::{Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket};
+use transom_tunnel::{
+    Availability, Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket,
+};
 
 fn ticket(fill: u8) -> Ticket {
     Ticket::from_bytes([fill; Ticket::LENGTH])
@@ -51,6 +53,8 @@ fn every_message_has_its_bytes() {
             Message::Meet { call: 7, ticket: ticket(0xaa), relay: String::new() },
             format!("130034 00000007 {ticket_bytes}"),
         ),
+        (Message::Watch { call: 7, peer: "a".into() }, "150005 00000007 61".into()),
+        (Message::Seen { call: 7, availability: Availability::Unavailable }, "160005 00000007 02".into()),
         (Message::Failed { call: 7, refusal: refusal() }, "14000a 00000007 0005 0000012c".into()),
         (
             Message::Dial { ticket: ticket(0xaa), standby: None, relay: "h:1".into(), peer: "a".into() },
@@ -121,6 +125,7 @@ fn what_is_malformed_is_named() {
         // Numbers that had another meaning once.
         ("300001 00", FrameError::Type(0x30)),
         ("310001 61", FrameError::Type(0x31)),
+        ("160005 00000000 03", FrameError::Value("availability")),
     ] {
         let mut inbox = Inbox::default();
         inbox.push(&hex::decode(bytes.replace(' ', "")).expect("bytes"));

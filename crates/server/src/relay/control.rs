@@ -1,6 +1,7 @@
 //! A control connection from its proof to its end.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -10,6 +11,7 @@ use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError
 use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
 
 use super::Relay;
+use super::monitor::Monitor;
 use super::rendezvous::Declined;
 use super::session::Session;
 use super::wire::{Lost, Wire};
@@ -68,7 +70,9 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open:
     let address = membership.member().address().clone();
     tracing::info!(%address, source = %origin.source, "joined");
     let relay_of_all = relay.clone();
-    let mut serving = Serving { relay, wire, membership, waiting: JoinSet::new(), calling: JoinSet::new() };
+    let monitor = Monitor::new(relay.app.clone(), Arc::clone(membership.member()));
+    let mut serving =
+        Serving { relay, wire, membership, waiting: JoinSet::new(), calling: JoinSet::new(), monitor };
     let lost = serving.serve().await;
     let Serving { wire, membership, .. } = serving;
     relay_of_all.forget_kept(membership.member());
@@ -162,6 +166,7 @@ struct Serving {
     /// Sessions that a connector has called for: one whose last session with the same peer is still on its way out holds up
     /// no other (requirement S8).
     calling: JoinSet<(u32, u32, Result<Session, Refusal>)>,
+    monitor: Monitor,
 }
 
 impl Serving {
@@ -187,6 +192,9 @@ impl Serving {
                         self.answer_call(called).await?;
                     }
                 }
+                (call, availability) = self.monitor.news() => {
+                    self.wire.send(&Message::Seen { call, availability }).await?;
+                }
                 Some(waited) = self.waiting.join_next() => {
                     if let Ok((call, outcome)) = waited {
                         self.answer_ask(call, outcome).await?;
@@ -202,6 +210,11 @@ impl Serving {
             Message::Pong => {}
             Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
             Message::Connect { call, limit, peer } => self.connect(call, limit, peer).await?,
+            Message::Watch { call, peer } => {
+                if let Err(refusal) = self.monitor.add(call, &peer) {
+                    self.wire.send(&Message::Failed { call, refusal }).await?;
+                }
+            }
             Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
             _ => return Err(out_of_turn()),
         }

@@ -4,6 +4,7 @@
 //! entrance     the two upgrades: /tunnel/v1/control and /tunnel/v1/data
 //!   ├── control      one agent or connector from its proof to its end
 //!   │     └── rendezvous   a ticket for each session, on which its two data connections meet
+//!   ├── monitor      which of the peers that a connector watches are there
 //!   ├── session      one between a connector and an agent, from its call to its last byte
 //!   └── carry        both directions of a session between devices: spliced, or copied, and paced
 //! raw          data connections without HTTP and TLS around them
@@ -17,6 +18,7 @@ mod console;
 mod control;
 mod copy;
 pub mod entrance;
+mod monitor;
 mod pace;
 pub(crate) mod raw;
 mod rendezvous;

@@ -15,6 +15,7 @@ mod http_connections;
 mod instances;
 mod leftovers;
 mod metrics;
+mod monitors;
 mod native_api;
 mod one_port;
 mod origins;

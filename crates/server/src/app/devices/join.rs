@@ -161,7 +161,7 @@ impl App {
         if let Some(old) = superseded {
             old.supersede();
         }
-        self.devices.arrivals.send_modify(|count| *count += 1);
+        self.devices.movements.send_modify(|count| *count += 1);
         self.devices.listeners.ring();
         Ok(())
     }
@@ -235,6 +235,8 @@ impl Drop for Membership {
         // A newer one may stand there under the same address.
         if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
             table.listening.remove(&self.member.address);
+            drop(table);
+            self.app.devices.movements.send_modify(|count| *count += 1);
         }
     }
 }

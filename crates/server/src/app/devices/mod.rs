@@ -74,8 +74,10 @@ pub enum Order {
 pub struct Devices {
     table: Mutex<Table>,
     serial: AtomicU64,
-    /// Rises with every agent that joins: who waits for one looks again.
-    arrivals: watch::Sender<u64>,
+    /// Rises with every agent that joins or goes: who waits for one, or watches it, looks again.
+    movements: watch::Sender<u64>,
+    /// The revision that was enforced last: who watches peers looks whether it still may.
+    rules: watch::Sender<i64>,
     listeners: Listeners,
     /// Rises with every session that ends: who waits for its place looks again.
     vacancies: watch::Sender<u64>,
@@ -177,11 +179,17 @@ impl Devices {
         self.table.lock().listening.get(address).cloned()
     }
 
+    /// What changes whenever an agent joins or goes, and whenever somebody's rights may have changed.
+    #[must_use]
+    pub fn watch(&self) -> (watch::Receiver<u64>, watch::Receiver<i64>) {
+        (self.movements.subscribe(), self.rules.subscribe())
+    }
+
     /// Waits until somebody listens at this address who is not this one.
     pub async fn wait_for(&self, address: &CloudAddress, other_than: Option<u64>) {
-        let mut arrivals = self.arrivals.subscribe();
+        let mut movements = self.movements.subscribe();
         while self.listening(address).is_none_or(|member| Some(member.serial) == other_than) {
-            if arrivals.changed().await.is_err() {
+            if movements.changed().await.is_err() {
                 return;
             }
         }

@@ -139,8 +139,9 @@ impl App {
         Ok(())
     }
 
-    /// Lets every listener look whether it still may.
+    /// Lets every listener, and every connector that watches peers, look whether it still may.
     pub(crate) fn tell_listeners(&self, revision: i64) {
+        self.devices.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
         let news = &self.devices.listeners.news;
         news.send_if_modified(|news| std::mem::replace(&mut news.revision, revision) != revision);
     }
