@@ -118,6 +118,12 @@ async fn r3_nobody_joins_by_a_password_that_was_reset_before_it_asked() {
             }
         }
         assert!(joined > ROUNDS && refused > ROUNDS / 2, "{joined} joined, {refused} were refused");
+        // Whoever was let in has gone, and whoever was not has left no trace of having come.
+        within("it is offline", async {
+            let path = format!("/api/v1/addresses/{}", own.name);
+            while field.api().get(&path).await.done()["online"] == true {}
+        })
+        .await;
     }
 }
 

@@ -131,11 +131,17 @@ impl App {
             table.members.insert(member.serial, Arc::clone(&member));
         }
         let membership = Membership { app: Arc::clone(self), member, ordered };
-        match joins {
-            Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await?,
-            Joins::Connector => self.still_stands(&membership.member).await?,
+        let admitted = match joins {
+            Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await,
+            Joins::Connector => self.still_stands(&membership.member).await,
+        };
+        match admitted {
+            Ok(()) => Ok(membership),
+            Err(refusal) => {
+                membership.leave().await;
+                Err(refusal)
+            }
         }
-        Ok(membership)
     }
 
     async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
@@ -213,14 +219,14 @@ impl Membership {
         }
     }
 
-    /// Writes down that it is gone.
+    /// Writes down that it is gone, where it was written down that it has come.
     pub async fn leave(self) {
         let (app, member) = (Arc::clone(&self.app), Arc::clone(&self.member));
         drop(self);
-        if member.role == Role::Connector {
+        let epoch = member.epoch.load(Ordering::Acquire);
+        if member.role == Role::Connector || epoch == 0 {
             return;
         }
-        let epoch = member.epoch.load(Ordering::Acquire);
         if let Err(error) = app.store.leave_address(&member.address, epoch).await {
             tracing::warn!(%error, address = %member.address, "a device's leave could not be written down");
         }
