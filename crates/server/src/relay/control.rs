@@ -28,7 +28,7 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(45);
 /// A connector may wait for so many peers at once.
 const MAX_WAITING: usize = 64;
-/// And open so many sessions in the same second; they run by the thousand.
+/// And call for so many sessions in the same moment: the next word is heard when one of the calls is answered.
 const MAX_CALLING: usize = 64;
 
 /// What is known of the connection that a peer came over.
@@ -182,7 +182,7 @@ impl Serving {
         let silent_at = Instant::now() + SILENCE;
         loop {
             tokio::select! {
-                message = timeout_at(silent_at, self.wire.receive()) => {
+                message = timeout_at(silent_at, self.wire.receive()), if self.calling.len() < MAX_CALLING => {
                     let message = message.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
                     return self.heard(message).await;
                 }
@@ -209,7 +209,7 @@ impl Serving {
             Message::Ping => self.wire.send(&Message::Pong).await?,
             Message::Pong => {}
             Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
-            Message::Connect { call, limit, peer } => self.connect(call, limit, peer).await?,
+            Message::Connect { call, limit, peer } => self.connect(call, limit, peer),
             Message::Watch { call, peer } => {
                 if let Err(refusal) = self.monitor.add(call, &peer) {
                     self.wire.send(&Message::Failed { call, refusal }).await?;
@@ -271,14 +271,9 @@ impl Serving {
     }
 
     /// A session, please.
-    async fn connect(&mut self, call: u32, limit: u32, peer: String) -> Result<(), Lost> {
-        if self.calling.len() >= MAX_CALLING {
-            let refusal = Refusal::from(Fault::PeerBusy).because("too many calls at once");
-            return Ok(self.wire.send(&Message::Failed { call, refusal }).await?);
-        }
+    fn connect(&mut self, call: u32, limit: u32, peer: String) {
         let (relay, member) = (self.relay.clone(), self.membership.member().clone());
         self.calling.spawn(async move { (call, limit, relay.call(&member, &peer).await) });
-        Ok(())
     }
 
     /// The agent is told to come, and the connector where to; or why not.

@@ -154,11 +154,11 @@ async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
     let (own, desk) = (field.listener().await, field.connector().await);
     let _device = field.device(&own).await;
     let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
-    for call in 101..121 {
+    for call in 101..201 {
         viewer.say(&Message::Connect { call, limit: 0, peer: own.name.clone() }).await;
     }
     let (mut meetings, mut busy) = (0, 0);
-    while meetings + busy < 20 {
+    while meetings + busy < 100 {
         match viewer.next().await.expect("it stays") {
             Message::Meet { .. } => meetings += 1,
             Message::Failed { refusal, .. } => {
@@ -168,7 +168,7 @@ async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
             _ => {}
         }
     }
-    assert_eq!((meetings, busy), (1, 19));
+    assert_eq!((meetings, busy), (1, 99));
 }
 
 #[tokio::test]
