@@ -112,7 +112,7 @@ async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membe
         )
     })?;
     let asked =
-        examiner.challenge(&scram::nonce(random::bytes()), &candidate.salt, candidate.iterations.get());
+        examiner.challenge(&scram::nonce(random::bytes()), candidate.salt(), candidate.iterations().get());
     wire.send(&Message::Challenge(asked.server_first.clone())).await?;
     let Message::Proof(client_final) = wire.receive().await? else { return Err(out_of_turn()) };
     join(relay, origin, wish, candidate, &asked, &client_final).await

@@ -24,11 +24,24 @@ const TOO_MANY: Duration = Duration::from_secs(10);
 /// Somebody who says that it is an address, before it has proved so.
 #[derive(Debug)]
 pub struct Candidate {
-    known: Option<(AddressRecord, Verifier)>,
+    /// None: there is no such address.
+    known: Option<AddressRecord>,
+    /// What its proof is verified with; of an unknown one, what no password fits.
+    verifier: Verifier,
+}
+
+impl Candidate {
     /// The salt for its proof.
-    pub salt: Vec<u8>,
+    #[must_use]
+    pub fn salt(&self) -> &[u8] {
+        &self.verifier.salt
+    }
+
     /// How often the password is stretched.
-    pub iterations: NonZeroU32,
+    #[must_use]
+    pub fn iterations(&self) -> NonZeroU32 {
+        self.verifier.iterations
+    }
 }
 
 /// As what somebody joins who has shown enough.
@@ -41,23 +54,21 @@ pub(super) enum Joins {
 }
 
 impl App {
-    /// Looks an address up. One that does not exist gets a salt too, always the same one: only a proof tells them apart.
+    /// Looks an address up. One that does not exist gets a salt too, always the same one, and as much work: neither the
+    /// challenge nor its time tells them apart.
     pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
         let known = match address.parse::<CloudAddress>() {
             Ok(address) => self.store.standing_address(&address).await?,
             Err(_) => None,
         };
+        let made_up = self.vault.sign(Purpose::DeviceChallenge, address.as_bytes());
         Ok(match known {
-            Some((record, verifier)) => Candidate {
-                salt: verifier.salt.clone(),
-                iterations: verifier.iterations,
-                known: Some((record, verifier)),
-            },
-            None => Candidate {
-                salt: self.vault.sign(Purpose::DeviceChallenge, address.as_bytes())[..SALT].to_vec(),
-                iterations: ITERATIONS,
-                known: None,
-            },
+            Some((record, verifier)) => Candidate { known: Some(record), verifier },
+            None => {
+                let (salt, iterations) = (made_up[..SALT].to_vec(), ITERATIONS);
+                let verifier = Verifier { salt, iterations, stored_key: made_up, server_key: made_up };
+                Candidate { known: None, verifier }
+            }
         })
     }
 
@@ -71,8 +82,9 @@ impl App {
         auth_message: &str,
         source: IpAddr,
     ) -> Result<(Membership, [u8; 32]), Refusal> {
-        let proved = candidate.known.filter(|(_, verifier)| verifier.accepts(proof, auth_message.as_bytes()));
-        let Some((record, verifier)) = proved else {
+        let Candidate { known, verifier } = candidate;
+        let proved = verifier.accepts(proof, auth_message.as_bytes());
+        let Some(record) = known.filter(|_| proved) else {
             return Err(self.failed_join(source));
         };
         let (wanted, joins) = match role {
