@@ -19,7 +19,8 @@ use transom_tunnel::{Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, T
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials, Joins};
 use crate::data;
-use crate::identity::{Acquaintance, Identity};
+use crate::identity::Identity;
+use crate::introduction::{Introduction, Objection, Verify, named};
 use crate::local::Local;
 use crate::outer::Outer;
 use crate::pipe::{Ending, pipe};
@@ -57,8 +58,10 @@ pub struct Policy {
     /// No consoles in the browser: there the gateway, not the viewer, would be the other end. And no key that is seen for
     /// the first time: the server could show one of its own, under any address.
     pub end_to_end_only: bool,
-    /// Asked last, before the first byte passes.
+    /// Asked by address, before anything passes.
     pub filter: Filter,
+    /// Asked last, by key, before a new one is kept and before the first byte of a session passes.
+    pub verify: Verify,
 }
 
 /// The embedding program's own word on who may come; by default, everybody may whom nothing else keeps out.
@@ -253,30 +256,25 @@ impl Agent {
                 .await
                 .map_err(|error| error.to_string())?,
         };
-        let greeted = timeout(GREET, self.greet(outer, ticket, peer)).await;
-        let Greeted { mut tls, phrase, new, target, voucher } =
-            match greeted.map_err(|_| "the peer fell silent".to_owned())?? {
-                Ok(greeted) => greeted,
-                Err((mut tls, voucher, outcome, words)) => {
-                    let answer = opening::answer(outcome, &words);
-                    let _ = tls.write_all(&[&voucher[..], &answer].concat()).await;
-                    let _ = tls.shutdown().await;
-                    tell(Status::Refused { peer: named.to_owned(), why: words });
-                    return Ok(());
-                }
-            };
+        let greeted = timeout(GREET, self.greet(outer, ticket)).await;
+        let greeted = greeted.map_err(|_| "the peer fell silent".to_owned())??;
+        let (target, Introduction { phrase, new, .. }) = match self.decide(peer, &greeted).await {
+            Ok(decided) => decided,
+            Err(rejected) => {
+                greeted.reject(rejected, named, tell).await;
+                return Ok(());
+            }
+        };
         let dialled = timeout(DIAL, TcpStream::connect((target.host.as_str(), target.port))).await;
         let local = match dialled.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             Ok(local) => Local::tcp(local),
             Err(error) => {
                 let words = format!("its target does not take connections: {error}");
-                let answer = opening::answer(Outcome::Unreachable, &words);
-                let _ = tls.write_all(&[&voucher[..], &answer].concat()).await;
-                let _ = tls.shutdown().await;
-                tell(Status::Refused { peer: named.to_owned(), why: words });
+                greeted.reject((Outcome::Unreachable, words), named, tell).await;
                 return Ok(());
             }
         };
+        let Greeted { mut tls, voucher, .. } = greeted;
         let opened = async {
             tls.write_all(&[&voucher[..], &opening::answer(Outcome::Open, "")].concat()).await?;
             tls.flush().await
@@ -292,12 +290,7 @@ impl Agent {
     }
 
     /// The end-to-end handshake, the peer's key, and which target it wants.
-    async fn greet(
-        &self,
-        outer: Outer,
-        ticket: &Ticket,
-        peer: &str,
-    ) -> Result<Result<Greeted<'_>, Rejected>, String> {
+    async fn greet(&self, outer: Outer, ticket: &Ticket) -> Result<Greeted, String> {
         let accepted = TlsAcceptor::from(self.identity.key().accepting()).accept(outer).await;
         let mut tls = accepted.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
         let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
@@ -318,57 +311,56 @@ impl Agent {
         if version != VERSION {
             return Err(format!("the peer speaks version {version} inside"));
         }
-        let new = match self.judge_key(peer, shown) {
-            Ok(new) => new,
-            Err((outcome, words)) => return Ok(Err((tls, voucher, outcome, words))),
-        };
-        let name = String::from_utf8_lossy(&name).into_owned();
-        match self.targets.find(&name) {
-            Some(target) => {
-                let phrase = self.identity.public().phrase(shown);
-                Ok(Ok(Greeted { tls, phrase, new, target, voucher }))
-            }
-            None => {
-                let words = format!("it has no target of the name {name:?}");
-                Ok(Err((tls, voucher, Outcome::NoSuchTarget, words)))
-            }
-        }
+        Ok(Greeted { tls, shown, wanted: String::from_utf8_lossy(&name).into_owned(), voucher })
     }
 
-    /// Whether this peer may come with this key: whether it was new, or why not.
-    fn judge_key(&self, peer: &str, shown: PublicKey) -> Result<bool, (Outcome, String)> {
-        if !self.policy.allow_keys.is_empty() {
-            return if self.policy.allow_keys.contains(&shown) {
-                Ok(false)
-            } else {
-                Err((Outcome::KeyRefused, format!("the key {shown} is not on its --allow-key list")))
-            };
-        }
-        let met = if self.policy.end_to_end_only {
-            self.identity.recall(peer, shown)
-        } else {
-            self.identity.meet(peer, shown).map(Some)
-        };
-        let Some(met) = met.transpose() else {
-            let words =
-                format!("it is for end-to-end connections only, and --allow-key does not name {shown}");
-            return Err((Outcome::KeyRefused, words));
-        };
-        match met {
-            Ok(Acquaintance::Known) => Ok(false),
-            Ok(Acquaintance::New) => Ok(true),
-            Ok(Acquaintance::Changed(before)) => {
-                let words = format!("{peer} had the key {before} before, and shows {shown}");
-                Err((Outcome::KeyChanged, words))
+    /// Whether this peer may come with this key, and where to.
+    async fn decide(
+        &self,
+        peer: &str,
+        greeted: &Greeted,
+    ) -> Result<(&Target, Introduction), (Outcome, String)> {
+        let Greeted { shown, wanted, .. } = greeted;
+        let new = self.compare_key(peer, *shown)?;
+        let introduced = self.identity.introduce(&self.policy.verify, peer, *shown, new).await;
+        let introduction = introduced.map_err(|objection| match objection {
+            Objection::Declined => {
+                (Outcome::KeyRefused, format!("this device does not take the key {shown}"))
             }
-            Err(error) => Err((Outcome::KeyRefused, format!("its known keys cannot be read: {error}"))),
+            Objection::Changed(before) => changed(peer, before, *shown),
+            Objection::Unknown(error) => unknown(&error),
+        })?;
+        let target = self.targets.find(wanted);
+        let none = || (Outcome::NoSuchTarget, format!("it has no target of the name {wanted:?}"));
+        Ok((target.ok_or_else(none)?, introduction))
+    }
+
+    /// Whether this is a new key of the peer's, or why it may not come with it.
+    fn compare_key(&self, peer: &str, shown: PublicKey) -> Result<bool, (Outcome, String)> {
+        let Policy { allow_keys, end_to_end_only, .. } = &self.policy;
+        if !allow_keys.is_empty() {
+            let refused = format!("the key {shown} is not on its --allow-key list");
+            return if allow_keys.contains(&shown) { Ok(false) } else { Err((Outcome::KeyRefused, refused)) };
+        }
+        match self.identity.known(peer).map_err(|error| unknown(&error))? {
+            Some(known) if known == shown => Ok(false),
+            Some(before) => Err(changed(peer, before, shown)),
+            None if *end_to_end_only => {
+                let words =
+                    format!("it is for end-to-end connections only, and --allow-key does not name {shown}");
+                Err((Outcome::KeyRefused, words))
+            }
+            None => Ok(true),
         }
     }
 }
 
-/// A peer, as people and programs are told of it.
-fn named(peer: &str) -> String {
-    format!("[vnccloud:{peer}]")
+fn changed(peer: &str, before: PublicKey, shown: PublicKey) -> (Outcome, String) {
+    (Outcome::KeyChanged, format!("{peer} had the key {before} before, and shows {shown}"))
+}
+
+fn unknown(error: &std::io::Error) -> (Outcome, String) {
+    (Outcome::KeyRefused, format!("its known keys cannot be read: {error}"))
 }
 
 /// Why it does not come to a data connection.
@@ -383,15 +375,24 @@ impl From<String> for Declined {
     }
 }
 
-struct Greeted<'a> {
+/// A peer that has said what it wants.
+struct Greeted {
     tls: TlsStream<Outer>,
-    phrase: String,
-    new: bool,
-    target: &'a Target,
+    shown: PublicKey,
+    wanted: String,
     voucher: [u8; VOUCHER],
 }
 
-type Rejected = (TlsStream<Outer>, [u8; VOUCHER], Outcome, String);
+impl Greeted {
+    /// Tells it no.
+    async fn reject(mut self, (outcome, words): (Outcome, String), named: &str, tell: &Tell) {
+        let answer = opening::answer(outcome, &words);
+        // A peer that has gone need not be told.
+        let _ = self.tls.write_all(&[&self.voucher[..], &answer].concat()).await;
+        let _ = self.tls.shutdown().await;
+        tell(Status::Refused { peer: named.to_owned(), why: words });
+    }
+}
 
 /// What an agent does besides listening.
 #[derive(Default)]

@@ -85,7 +85,7 @@ impl Identity {
     }
 
     /// Compares a key with the one that this peer had before, where it had one.
-    pub(crate) fn recall(&self, peer: &str, shown: PublicKey) -> io::Result<Option<Acquaintance>> {
+    fn recall(&self, peer: &str, shown: PublicKey) -> io::Result<Option<Acquaintance>> {
         let compare =
             |before| if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) };
         Ok(self.known.key_of(peer)?.map(compare))

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! use tokio_util::sync::CancellationToken;
-//! use transom_agent::{Agent, Credentials, Identity, Policy, Server, Status, Targets};
+//! use transom_agent::{Agent, Credentials, Identity, Introduction, Policy, Server, Status, Targets, Verify};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let agent = Agent {
@@ -13,7 +13,7 @@
 //!     credentials: Credentials::new("tca….tck….tcr….tce…".parse()?, "the cloud password"),
 //!     identity: Identity::open("/var/lib/panel/transom".as_ref())?,
 //!     targets: Targets::parse(&["127.0.0.1:5900"])?,
-//!     policy: Policy::default(),
+//!     policy: Policy { verify: Verify::new(ask_the_owner), ..Policy::default() },
 //! };
 //! let tell = |status| match status {
 //!     Status::Online => println!("it can be reached"),
@@ -24,13 +24,21 @@
 //! agent.run(tell, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
+//!
+//! /// Asked before a key is kept as the peer's own, and before the first byte passes.
+//! async fn ask_the_owner(peer: Introduction) -> bool {
+//!     println!("{} shows the key {}; it reads you these words: {}", peer.peer, peer.key, peer.phrase);
+//!     // Who has shown this key before needs no new consent. A first key waits for whoever stands at the panel.
+//!     !peer.new || the_panel_says_yes().await
+//! }
+//! # async fn the_panel_says_yes() -> bool { true }
 //! ```
 //!
 //! And one that reaches it, for a viewer of its own:
 //!
 //! ```no_run
 //! use tokio_util::sync::CancellationToken;
-//! use transom_agent::{Connector, Credentials, Door, Event, Identity, Server};
+//! use transom_agent::{Connector, Credentials, Door, Event, Identity, Server, Verify};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let door = Door::tcp(([127, 0, 0, 1], 0).into())?;
@@ -41,6 +49,8 @@
 //!     identity: Identity::open("/home/me/.transom".as_ref())?,
 //!     peer: "tca….tck….tcr….tce…/panel".parse()?,
 //!     fingerprint: None,
+//!     // As at the other end; `Verify::default()` takes a first key without asking.
+//!     verify: Verify::new(async |peer| !peer.new || peer.key.to_string() == "what its label says"),
 //!     wait: true,
 //!     open_first: false,
 //!     limit: None,
@@ -63,6 +73,7 @@ mod data;
 mod door;
 mod enrolment;
 mod identity;
+mod introduction;
 mod local;
 mod monitor;
 mod outer;
@@ -79,6 +90,7 @@ pub use control::Credentials;
 pub use door::Door;
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use identity::{Acquaintance, Identity};
+pub use introduction::{Introduction, Verify};
 pub use monitor::Monitor;
 pub use pipe::Ending;
 pub use proxy::Proxy;

@@ -19,6 +19,7 @@ pub use peer::Peer;
 use crate::control::Credentials;
 use crate::door::Door;
 use crate::identity::Identity;
+use crate::introduction::Verify;
 use crate::pipe::Ending;
 use crate::server::Server;
 
@@ -35,6 +36,8 @@ pub struct Connector {
     pub peer: Peer,
     /// The key that the peer must show; none: whichever it shows first is its key from then on.
     pub fingerprint: Option<PublicKey>,
+    /// This program's own word on the peer's key, before it is kept and before a viewer's first byte passes.
+    pub verify: Verify,
     /// Whether to wait until the peer listens.
     pub wait: bool,
     /// Whether the first session is opened before the door is: what is wrong at the device then is the error of

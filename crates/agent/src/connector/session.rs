@@ -13,8 +13,9 @@ use transom_tunnel::{EXPORTER_LABEL, Fault, PublicKey, Refusal, Role, Ticket, en
 
 use super::{Connector, Event};
 use crate::data;
-use crate::identity::Acquaintance;
+use crate::introduction::{Introduction, Objection};
 use crate::outer::Outer;
+use crate::pipe::leave;
 use crate::unreachable;
 
 /// The agent dials back, both ends shake hands, and the agent dials its target.
@@ -38,6 +39,13 @@ pub(super) type Call = oneshot::Sender<Result<Meeting, Refusal>>;
 /// The way to the device, and what is to be told of it.
 pub(super) type Opened = (TlsStream<Outer>, Event);
 
+/// A device that has said yes; its key, and whether that is new.
+struct Met {
+    tls: TlsStream<Outer>,
+    shown: PublicKey,
+    new: bool,
+}
+
 impl Connector {
     /// Opens a session.
     pub(super) async fn open(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {
@@ -48,12 +56,31 @@ impl Connector {
                 Err(busy) if busy.fault == Fault::PeerBusy && Instant::now() < patience => {
                     sleep(ASK_AGAIN).await;
                 }
-                opened => return opened,
+                met => return self.introduced(met?).await,
             }
         }
     }
 
-    async fn called(&self, calls: &mpsc::Sender<Call>) -> Result<Opened, Refusal> {
+    /// Not before the device has vouched: the key of somebody in between must not become its own.
+    async fn introduced(&self, met: Met) -> Result<Opened, Refusal> {
+        let Met { mut tls, shown, new } = met;
+        let address = self.peer.address.as_str();
+        match self.identity.introduce(&self.verify, address, shown, new).await {
+            Ok(Introduction { key, phrase, new, .. }) => Ok((tls, Event::Opened { key, phrase, new })),
+            Err(objection) => {
+                leave(&mut tls).await;
+                Err(match objection {
+                    Objection::Declined => Refusal::from(Fault::PeerKeyChanged)
+                        .because(format!("this program does not take the key {shown}"))
+                        .advising("Compare keys with the device's owner."),
+                    Objection::Changed(before) => changed(before, shown),
+                    Objection::Unknown(error) => unknown(error),
+                })
+            }
+        }
+    }
+
+    async fn called(&self, calls: &mpsc::Sender<Call>) -> Result<Met, Refusal> {
         let (reply, replied) = oneshot::channel();
         let gone = || unreachable("the connection to the server was lost");
         calls.send(reply).await.map_err(|_| gone())?;
@@ -73,7 +100,7 @@ impl Connector {
         }
     }
 
-    async fn meet(&self, ticket: &Ticket, relay: &str) -> Result<Opened, Refusal> {
+    async fn meet(&self, ticket: &Ticket, relay: &str) -> Result<Met, Refusal> {
         let outer = data::open(&self.server, ticket, Role::Connector, relay).await?;
         let connecting =
             TlsConnector::from(self.identity.key().dialling()).connect(end_to_end::nobody(), outer);
@@ -81,7 +108,7 @@ impl Connector {
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown =
             shown.ok_or_else(|| Refusal::from(Fault::ProtocolError).because("the device showed no key"))?;
-        self.compare_key(shown)?;
+        let new = self.compare_key(shown)?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exporter.map_err(unreachable)?;
         let voucher = ticket.vouch(Role::Connector, &exporter);
@@ -99,19 +126,14 @@ impl Connector {
         let mut words = vec![0; usize::from(head[1])];
         tls.read_exact(&mut words).await.map_err(unreachable)?;
         match Outcome::from_byte(head[0]) {
-            Ok(Outcome::Open) => {
-                // Not before the device has vouched: the key of somebody in between must not become its own.
-                let new = self.judge_key(shown)?;
-                let phrase = self.identity.public().phrase(shown);
-                Ok((tls, Event::Opened { key: shown, phrase, new }))
-            }
+            Ok(Outcome::Open) => Ok(Met { tls, shown, new }),
             Ok(_) => Err(Refusal::from(Fault::DeviceRefused).because(String::from_utf8_lossy(&words))),
             Err(error) => Err(Refusal::from(Fault::ProtocolError).because(error.to_string())),
         }
     }
 
-    /// Whether it is another key than it should be, before anything is said to its holder.
-    fn compare_key(&self, shown: PublicKey) -> Result<(), Refusal> {
+    /// Whether it is a new key, or another one than it should be, before anything is said to its holder.
+    fn compare_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
         let expected = match self.fingerprint {
             Some(expected) => Some(expected),
             None => self.identity.known(self.peer.address.as_str()).map_err(unknown)?,
@@ -121,19 +143,7 @@ impl Connector {
                 let changed = changed(expected, shown);
                 Err(if self.fingerprint.is_some() { changed.advising(ANOTHER) } else { changed })
             }
-            _ => Ok(()),
-        }
-    }
-
-    fn judge_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
-        if self.fingerprint.is_some() {
-            return Ok(false);
-        }
-        match self.identity.meet(self.peer.address.as_str(), shown) {
-            Ok(Acquaintance::Known) => Ok(false),
-            Ok(Acquaintance::New) => Ok(true),
-            Ok(Acquaintance::Changed(before)) => Err(changed(before, shown)),
-            Err(error) => Err(unknown(error)),
+            known => Ok(known.is_none()),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Connector, Door, Ending, Event};
+use transom_agent::{Connector, Door, Ending, Event, Verify};
 
 use super::device::{self, Setup};
 use super::viewer::Viewer;
@@ -39,6 +39,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         identity,
         peer: connect.peer,
         fingerprint: connect.fingerprint,
+        verify: Verify::default(),
         wait: connect.wait,
         open_first: host.viewer.is_some(),
         limit: connect.limit,

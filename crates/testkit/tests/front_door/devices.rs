@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use transom_agent::{
     Agent, Connector, Credentials, Door, Event, Fault, Identity, Peer, Policy, Refusal, Server, Status,
-    Targets,
+    Targets, Verify,
 };
 use transom_testkit::api::text;
 use transom_testkit::wait::{until, within};
@@ -181,6 +181,7 @@ impl Field {
             identity: self.identity("viewer"),
             peer: peer.parse::<Peer>().unwrap(),
             fingerprint: None,
+            verify: Verify::default(),
             wait: false,
             open_first: false,
             limit: None,

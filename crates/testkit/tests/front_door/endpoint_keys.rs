@@ -3,7 +3,10 @@
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use transom_agent::{Agent, Connector, Event, Fault, Identity, Policy, Refusal, Status};
+use tokio::sync::mpsc;
+use transom_agent::{
+    Agent, Connector, Event, Fault, Identity, Introduction, Policy, Refusal, Status, Verify,
+};
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running, view};
@@ -146,4 +149,69 @@ async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_a
     let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     field.session(&mut connector, port).await;
+}
+
+/// A program's own word on keys, and what it was asked.
+fn asked(answer: bool) -> (Verify, mpsc::UnboundedReceiver<Introduction>) {
+    let (ask, asked) = mpsc::unbounded_channel();
+    let verify = Verify::new(move |introduction| {
+        drop(ask.send(introduction));
+        std::future::ready(answer)
+    });
+    (verify, asked)
+}
+
+/// Requirement S14.
+#[tokio::test]
+async fn a_program_has_the_last_word_on_a_key_before_it_is_kept_and_before_the_first_byte() {
+    let field = Field::set().await;
+    let (device, desk) = field.pair().await;
+    let [known_here, known_there] =
+        ["device", "viewer"].map(|name| field.identity(name).known_keys().to_owned());
+    let [own, viewers] = ["device", "viewer"].map(|name| field.identity(name).public());
+    let phrase = own.phrase(viewers);
+    let introduction = |address: &Address, key, new| Introduction {
+        peer: format!("[vnccloud:{}]", address.address),
+        key,
+        phrase: phrase.clone(),
+        new,
+    };
+    // The viewer's side does not want the device's key: nobody gets to see the screen, and nothing is kept.
+    let agent = field.joined(&device).await;
+    let (verify, mut told) = asked(false);
+    let (mut connector, port) =
+        Running::ready(Connector { verify, ..field.desk(&desk, &device.address) }).await;
+    let refusal = turned_away(&mut connector, port).await;
+    assert_eq!(refusal.fault, Fault::PeerKeyChanged);
+    assert_eq!(refusal.detail, Some(format!("this program does not take the key {own}")));
+    assert_eq!(told.recv().await, Some(introduction(&device, own, true)));
+    assert!(!known_there.exists());
+    drop((agent, connector));
+    std::fs::remove_file(&known_here).unwrap();
+    // The device does not want the viewer's: its target hears of nobody.
+    let arrived = field.machine.arrived();
+    let (verify, mut told) = asked(false);
+    let policy = Policy { verify, ..Policy::default() };
+    let agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
+    let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
+    let refusal = turned_away(&mut connector, port).await;
+    let why = format!("this device does not take the key {viewers}");
+    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    assert_eq!(told.recv().await, Some(introduction(&desk, viewers, true)));
+    assert_eq!((known_here.exists(), field.machine.arrived()), (false, arrived));
+    drop((agent, connector));
+    // Both take them: they are kept, and asked about at each session.
+    let ((here, mut told_here), (there, mut told_there)) = (asked(true), asked(true));
+    let policy = Policy { verify: here, ..Policy::default() };
+    let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
+    let (mut connector, port) =
+        Running::ready(Connector { verify: there, ..field.desk(&desk, &device.address) }).await;
+    for new in [true, false] {
+        let (viewer, guest) = field.session(&mut connector, port).await;
+        assert_eq!(told_here.recv().await, Some(introduction(&desk, viewers, new)));
+        assert_eq!(told_there.recv().await, Some(introduction(&device, own, new)));
+        drop((viewer, guest));
+        assert!(matches!(connector.tells().await, Event::Closed(_)));
+    }
+    assert!(known_here.exists() && known_there.exists());
 }
