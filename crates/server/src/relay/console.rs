@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
 use transom_model::cloud::CloudAddress;
@@ -40,8 +40,21 @@ impl Relay {
         if legacy {
             let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
             self.app.audit_legacy(address, project, "ok", detail).await;
+            self.tell_end(project, address.clone(), &place);
         }
         Ok(stream.leashed(place))
+    }
+
+    /// Writes down when a console on a device without encryption is over. What it carried, its own session tells.
+    fn tell_end(&self, project: ProjectId, address: CloudAddress, place: &Place) {
+        let (app, began) = (self.app.clone(), Instant::now());
+        let (cut, over) = (place.cut(), place.over());
+        self.tasks.spawn(async move {
+            over.cancelled().await;
+            let how = if cut.is_cancelled() { "cut" } else { "closed" };
+            let detail = format!("legacy: from {CONSOLE}; {} s", began.elapsed().as_secs());
+            app.audit_disconnection(&address, project, how, detail).await;
+        });
     }
 
     /// The same for a session that has this place.

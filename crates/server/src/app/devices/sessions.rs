@@ -36,9 +36,16 @@ pub struct Place {
     app: Arc<App>,
     serial: u64,
     cut: CancellationToken,
+    over: CancellationToken,
 }
 
 impl Place {
+    /// What tells that the session has given its place up.
+    #[must_use]
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
+    }
+
     /// What tells the session to end.
     #[must_use]
     pub fn cut(&self) -> CancellationToken {
@@ -56,6 +63,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.app.devices.table.lock().sessions.remove(&self.serial);
         self.app.devices.vacancies.send_modify(|count| *count += 1);
+        self.over.cancel();
     }
 }
 
@@ -107,6 +115,6 @@ impl App {
         let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
         let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
         table.sessions.insert(serial, entry);
-        Place { app: Arc::clone(self), serial, cut }
+        Place { app: Arc::clone(self), serial, cut, over: CancellationToken::new() }
     }
 }
