@@ -88,6 +88,23 @@ impl Store {
         &self,
         address: &CloudAddress,
     ) -> Result<Option<(AddressRecord, Verifier)>> {
+        self.standing(address, None).await
+    }
+
+    /// The same among this key's: it takes as long to find that an address is another key's as that there is none.
+    pub async fn standing_address_of(
+        &self,
+        key: &AccessKeyId,
+        address: &CloudAddress,
+    ) -> Result<Option<(AddressRecord, Verifier)>> {
+        self.standing(address, Some(key)).await
+    }
+
+    async fn standing(
+        &self,
+        address: &CloudAddress,
+        key: Option<&AccessKeyId>,
+    ) -> Result<Option<(AddressRecord, Verifier)>> {
         const STANDING: &str = concat!(
             "SELECT ",
             address_columns!(),
@@ -95,7 +112,8 @@ impl Store {
              JOIN access_keys ON access_keys.id = cloud_addresses.key_id \
              WHERE cloud_addresses.address = $1 AND access_keys.revoked_at IS NULL"
         );
-        let Some(mut row) = self.first(sql(STANDING).bind(address)).await? else { return Ok(None) };
+        let standing = sql(STANDING).bind(address).push_some(" AND cloud_addresses.key_id = ", key);
+        let Some(mut row) = self.first(standing).await? else { return Ok(None) };
         let record = read(&mut row)?;
         Ok(Some((record, read_verifier(&mut row)?)))
     }

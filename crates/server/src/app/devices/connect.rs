@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry};
-use transom_model::cloud::access::{Party, Verdict, judge};
+use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
 use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
 use transom_model::end_reason::End;
 use transom_model::grant::Dialect;
@@ -38,10 +38,16 @@ impl App {
         let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
             return Err(gone("its password was reset, or the address removed"));
         };
-        let Some((record, verifier)) = self.store.standing_address(peer).await.map_err(unavailable)? else {
+        let cross_key = self.config.cloud.cross_key();
+        let found = match cross_key {
+            // How long that takes must not tell which addresses of others exist.
+            CrossKey::Deny => self.store.standing_address_of(&own.key, peer).await,
+            CrossKey::AllowIndividuals => self.store.standing_address(peer).await,
+        };
+        let Some((record, verifier)) = found.map_err(unavailable)? else {
             return Err(Fault::CloudTargetNotFound.into());
         };
-        match judge(party(&own), party(&record), self.config.cloud.cross_key()) {
+        match judge(party(&own), party(&record), cross_key) {
             Verdict::Allowed => Ok(Listener { record, verifier }),
             Verdict::Refused => Err(Fault::CloudConnectionRefused.into()),
             Verdict::NotFound => Err(Fault::CloudTargetNotFound.into()),
