@@ -87,7 +87,7 @@ impl Enrolled<'_> {
     async fn enrol(&self, enrolment: Enrolment) -> Result<Option<Credentials>, Failure> {
         let waits = |refusal: &Refusal, wait: Duration| {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
-            advise(refusal);
+            device::advise(refusal);
         };
         let enrolled = enrolment.enrol(self.server, self.token, waits, self.stop).await;
         let enrolled = enrolled.map_err(|error| match error {
@@ -118,7 +118,7 @@ fn tell(status: &Status) {
         Status::Online => say("Online"),
         Status::Waiting(refusal, wait) => {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
-            advise(refusal);
+            device::advise(refusal);
         }
         Status::SentAway(refusal) => {
             say(format_args!("{refusal} Nobody can come any more; sessions go on."));
@@ -129,13 +129,6 @@ fn tell(status: &Status) {
         }
         Status::Refused { peer, why } => say(format_args!("{peer} was refused: {why}")),
         Status::Closed { peer, ending } => say(format_args!("{peer} {}", how(*ending))),
-    }
-}
-
-/// What to do, where that is known of this one case.
-fn advise(refusal: &Refusal) {
-    if let Some(advice) = refusal.advice {
-        say(format_args!("         {advice}"));
     }
 }
 

@@ -135,6 +135,7 @@ impl Host {
             Event::Ready => {}
             Event::Waiting(refusal, wait) => {
                 say(format_args!("{refusal} Next try in {} s; sessions go on.", wait.as_secs()));
+                device::advise(refusal);
             }
             Event::Shut(refusal) => {
                 say(format_args!("{refusal} Nobody can come any more; sessions go on."));

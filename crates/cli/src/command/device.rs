@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Credentials, Identity, Proxy, Server};
+use transom_agent::{Credentials, Identity, Proxy, Refusal, Server};
 use transom_model::cloud::CloudAddress;
 
 use crate::args::{Common, Joining};
 use crate::command::file::read_password;
 use crate::failure::Failure;
+use crate::output::say;
 
 /// The folder of this end's key and of the keys that it knows, in the data folder.
 const FOLDER: &str = "device";
@@ -52,6 +53,13 @@ pub(super) fn credentials(address: CloudAddress, password_file: &Path) -> Result
         ));
     }
     Ok(Credentials::new(address, password))
+}
+
+/// What to do, where that is known of this one case.
+pub(super) fn advise(refusal: &Refusal) {
+    if let Some(advice) = refusal.advice {
+        say(format_args!("         {advice}"));
+    }
 }
 
 /// Runs until the work is done; it is told once somebody wants the program to end.

@@ -110,7 +110,10 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
     let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem anew, or \
                  leave --ca out where the certificate comes from a public CA.";
     assert_ends(&fleet.program.run(&line), 13, &format!("transom: {}", said(&format!("\n         {other}"))));
-    // An agent tries again, and says the same each time.
+    // Who tries again says the same each time.
+    let waiting =
+        fleet.start("transom connect", &format!("connect {} {} --wait", device.name, joining(&viewer)));
+    waiting.stderr().expect(&format!(" s; sessions go on.\n         {named}\n"), PATIENCE);
     let line = format!("agent {} --to 127.0.0.1:5900", joining(&device));
     let agent = fleet.start("transom agent", &line);
     agent.stderr().expect(&format!(" s.\n         {named}\n"), PATIENCE);
