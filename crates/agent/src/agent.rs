@@ -1,39 +1,24 @@
 //! The agent: joins from wherever it is, waits to be called, and forwards to its targets only.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use transom_tunnel::opening::{self, Outcome};
-use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{Cause, EXPORTER_LABEL, Message, PublicKey, Refusal, Role, Ticket, VERSION, peer_key};
+use transom_tunnel::{Message, PublicKey, Refusal, Ticket};
 
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials, Joins};
-use crate::data;
+use crate::desk::{Declined, Desk};
 use crate::identity::Identity;
-use crate::introduction::{Introduction, Objection, Verify, named};
-use crate::local::Local;
-use crate::outer::Outer;
-use crate::pipe::{Ending, pipe};
+use crate::introduction::Verify;
+use crate::pipe::Ending;
 use crate::server::Server;
 use crate::standby::{self, Call, Kept};
-use crate::target::{Target, Targets};
-
-/// A TLS handshake and a name, through the relay.
-const GREET: Duration = Duration::from_secs(15);
-/// A target is on this machine, or on its network.
-const DIAL: Duration = Duration::from_secs(10);
-/// What the gateway is called.
-const GATEWAY: &str = "gateway";
+use crate::target::Targets;
 
 /// A device's side.
 #[derive(Clone, Debug)]
@@ -76,7 +61,7 @@ impl Filter {
         Self(Some(Arc::new(admits)))
     }
 
-    fn admits(&self, peer: &str) -> bool {
+    pub(crate) fn admits(&self, peer: &str) -> bool {
         self.0.as_ref().is_none_or(|admits| admits(peer))
     }
 }
@@ -124,7 +109,7 @@ pub enum Status {
     },
 }
 
-type Tell = Arc<dyn Fn(Status) + Send + Sync>;
+pub(crate) type Tell = Arc<dyn Fn(Status) + Send + Sync>;
 
 impl Agent {
     /// Joins and stays until told to stop, or until the server says that trying again is of no use.
@@ -225,182 +210,15 @@ impl Agent {
             }
         }
     }
-
-    /// Whether this peer may come at all, whatever key it shows.
-    fn admit(&self, peer: &str) -> Result<(), Declined> {
-        if peer == GATEWAY && self.policy.end_to_end_only {
-            let words = "this device takes end-to-end connections only: use transom connect".to_owned();
-            return Err(Declined { cause: Cause::EndToEndOnly, words });
-        }
-        let named = named(peer);
-        if !self.policy.filter.admits(&named) {
-            return Err(format!("this device does not take connections from {named}").into());
-        }
-        Ok(())
-    }
-
-    /// Comes to the data connection and serves the session; an error is one before the peer could be told inside it.
-    async fn answer(
-        &self,
-        call: &Call,
-        ready: Option<Outer>,
-        named: &str,
-        tell: &Tell,
-        stop: &CancellationToken,
-    ) -> Result<(), Declined> {
-        let Call { ticket, relay, peer } = call;
-        self.admit(peer)?;
-        let outer = match ready {
-            Some(outer) => outer,
-            None => data::open(&self.server, ticket, Role::Agent, relay)
-                .await
-                .map_err(|error| error.to_string())?,
-        };
-        let greeted = timeout(GREET, self.greet(outer, ticket)).await;
-        let greeted = greeted.map_err(|_| "the peer fell silent".to_owned())??;
-        let (target, Introduction { phrase, new, .. }) = match self.decide(peer, &greeted).await {
-            Ok(decided) => decided,
-            Err(rejected) => {
-                greeted.reject(rejected, named, tell).await;
-                return Ok(());
-            }
-        };
-        let dialled = timeout(DIAL, TcpStream::connect((target.host.as_str(), target.port))).await;
-        let local = match dialled.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
-            Ok(local) => Local::tcp(local),
-            Err(error) => {
-                let words = format!("its target does not take connections: {error}");
-                greeted.reject((Outcome::Unreachable, words), named, tell).await;
-                return Ok(());
-            }
-        };
-        let Greeted { mut tls, voucher, .. } = greeted;
-        let opened = async {
-            tls.write_all(&[&voucher[..], &opening::answer(Outcome::Open, "")].concat()).await?;
-            tls.flush().await
-        };
-        if opened.await.is_err() {
-            local.reset();
-            return Ok(());
-        }
-        tell(Status::Opened { peer: named.to_owned(), phrase, new });
-        let ending = pipe(local, tls, stop).await;
-        tell(Status::Closed { peer: named.to_owned(), ending });
-        Ok(())
-    }
-
-    /// The end-to-end handshake, the peer's key, and which target it wants.
-    async fn greet(&self, outer: Outer, ticket: &Ticket) -> Result<Greeted, String> {
-        let accepted = TlsAcceptor::from(self.identity.key().accepting()).accept(outer).await;
-        let mut tls = accepted.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
-        let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
-        let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
-        let exporter = exporter.map_err(|error| error.to_string())?;
-        let mut theirs = [0; VOUCHER];
-        tls.read_exact(&mut theirs).await.map_err(|error| error.to_string())?;
-        // Before the key is judged: that of somebody in between must not become the peer's.
-        if !ticket.vouched(Role::Connector, &exporter, &theirs) {
-            return Err("somebody stands between the peer and this device".to_owned());
-        }
-        let voucher = ticket.vouch(Role::Agent, &exporter);
-        let mut head = [0; 2];
-        tls.read_exact(&mut head).await.map_err(|error| error.to_string())?;
-        let [version, length] = head;
-        let mut name = vec![0; usize::from(length)];
-        tls.read_exact(&mut name).await.map_err(|error| error.to_string())?;
-        if version != VERSION {
-            return Err(format!("the peer speaks version {version} inside"));
-        }
-        Ok(Greeted { tls, shown, wanted: String::from_utf8_lossy(&name).into_owned(), voucher })
-    }
-
-    /// Whether this peer may come with this key, and where to.
-    async fn decide(
-        &self,
-        peer: &str,
-        greeted: &Greeted,
-    ) -> Result<(&Target, Introduction), (Outcome, String)> {
-        let Greeted { shown, wanted, .. } = greeted;
-        let new = self.compare_key(peer, *shown)?;
-        let introduced = self.identity.introduce(&self.policy.verify, peer, *shown, new).await;
-        let introduction = introduced.map_err(|objection| match objection {
-            Objection::Declined => {
-                (Outcome::KeyRefused, format!("this device does not take the key {shown}"))
-            }
-            Objection::Changed(before) => changed(peer, before, *shown),
-            Objection::Unknown(error) => unknown(&error),
-        })?;
-        let target = self.targets.find(wanted);
-        let none = || (Outcome::NoSuchTarget, format!("it has no target of the name {wanted:?}"));
-        Ok((target.ok_or_else(none)?, introduction))
-    }
-
-    /// Whether this is a new key of the peer's, or why it may not come with it.
-    fn compare_key(&self, peer: &str, shown: PublicKey) -> Result<bool, (Outcome, String)> {
-        let Policy { allow_keys, end_to_end_only, .. } = &self.policy;
-        if !allow_keys.is_empty() {
-            let refused = format!("the key {shown} is not on its --allow-key list");
-            return if allow_keys.contains(&shown) { Ok(false) } else { Err((Outcome::KeyRefused, refused)) };
-        }
-        match self.identity.known(peer).map_err(|error| unknown(&error))? {
-            Some(known) if known == shown => Ok(false),
-            Some(before) => Err(changed(peer, before, shown)),
-            None if *end_to_end_only => {
-                let words =
-                    format!("it is for end-to-end connections only, and --allow-key does not name {shown}");
-                Err((Outcome::KeyRefused, words))
-            }
-            None => Ok(true),
-        }
-    }
-}
-
-fn changed(peer: &str, before: PublicKey, shown: PublicKey) -> (Outcome, String) {
-    (Outcome::KeyChanged, format!("{peer} had the key {before} before, and shows {shown}"))
-}
-
-fn unknown(error: &std::io::Error) -> (Outcome, String) {
-    (Outcome::KeyRefused, format!("its known keys cannot be read: {error}"))
-}
-
-/// Why it does not come to a data connection.
-struct Declined {
-    cause: Cause,
-    words: String,
-}
-
-impl From<String> for Declined {
-    fn from(words: String) -> Self {
-        Self { cause: Cause::Failed, words }
-    }
-}
-
-/// A peer that has said what it wants.
-struct Greeted {
-    tls: TlsStream<Outer>,
-    shown: PublicKey,
-    wanted: String,
-    voucher: [u8; VOUCHER],
-}
-
-impl Greeted {
-    /// Tells it no.
-    async fn reject(mut self, (outcome, words): (Outcome, String), named: &str, tell: &Tell) {
-        let answer = opening::answer(outcome, &words);
-        // A peer that has gone need not be told.
-        let _ = self.tls.write_all(&[&self.voucher[..], &answer].concat()).await;
-        let _ = self.tls.shutdown().await;
-        tell(Status::Refused { peer: named.to_owned(), why: words });
-    }
 }
 
 /// What an agent does besides listening.
 #[derive(Default)]
-struct Sessions {
+pub(crate) struct Sessions {
     /// Sessions, and connections that are kept ready for some.
     tasks: JoinSet<()>,
     /// Held by each session.
-    live: Arc<()>,
+    pub(crate) live: Arc<()>,
 }
 
 impl Sessions {
@@ -410,43 +228,5 @@ impl Sessions {
 
     async fn end(&mut self) {
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// What serves one session, and whom it tells.
-struct Desk {
-    agent: Arc<Agent>,
-    tell: Tell,
-    declined: mpsc::Sender<(Ticket, Declined)>,
-    stop: CancellationToken,
-    live: Weak<()>,
-}
-
-impl Desk {
-    fn new(
-        agent: &Arc<Agent>,
-        tell: &Tell,
-        declined: &mpsc::Sender<(Ticket, Declined)>,
-        stop: &CancellationToken,
-        sessions: &Sessions,
-    ) -> Self {
-        Self {
-            agent: Arc::clone(agent),
-            tell: Arc::clone(tell),
-            declined: declined.clone(),
-            stop: stop.clone(),
-            live: Arc::downgrade(&sessions.live),
-        }
-    }
-
-    /// One session, over the connection that was kept ready where there is one.
-    async fn serve(self, call: Call, ready: Option<Outer>) {
-        let _live = self.live.upgrade();
-        let named = named(&call.peer);
-        if let Err(why) = self.agent.answer(&call, ready, &named, &self.tell, &self.stop).await {
-            (self.tell)(Status::Refused { peer: named, why: why.words.clone() });
-            // Where the server is gone, it need not be told.
-            let _ = self.declined.send((call.ticket, why)).await;
-        }
     }
 }

@@ -70,6 +70,7 @@ mod backoff;
 mod connector;
 mod control;
 mod data;
+mod desk;
 mod door;
 mod enrolment;
 mod identity;
