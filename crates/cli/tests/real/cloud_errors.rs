@@ -140,7 +140,7 @@ fn exit_15_is_a_device_that_refuses_and_says_why() {
     let closed = closed_port();
     let _agent = fleet.agent(&device, &format!("--to {closed}"));
     let next = "\n         \
-         Its reason is given; look into the agent's log, its --to list and its --allow-key list.";
+         Its reason is given; look into the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
     for (peer, why) in [
         (device.name.clone(), "its target does not take connections: Connection refused (os error 111)"),
         (format!("{}/plc", device.name), "it has no target of the name \"plc\""),
