@@ -434,3 +434,15 @@ async fn a_key_has_a_hundred_open_numbers_at_most() {
     assert!(field.server.server().repeater(RepeaterKind::Devices).is_some());
     assert!(Field::set().await.server.server().repeater(RepeaterKind::Devices).is_none(), "off by default");
 }
+
+#[tokio::test]
+async fn what_no_listener_of_this_server_would_take_is_not_given() {
+    let field = Field::set().await;
+    let own = field.listener().await;
+    for (what, listener) in [("ticket", "devices"), ("viewer-id", "viewers")] {
+        let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), json!({})).await;
+        let why =
+            format!("409 conflict: this server takes none: its configuration has no [repeater] {listener}");
+        assert_eq!(refused.to_string(), why);
+    }
+}

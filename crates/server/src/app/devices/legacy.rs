@@ -1,6 +1,6 @@
 //! Devices and viewers that speak the UltraVNC repeater's protocol: they show a text instead of proving a password.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ impl App {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
         fit_for_repeater(&record)?;
+        taken_here(self.config.repeater.devices, "devices")?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.ticket", address) };
         for _ in 0..DRAWS {
             let ticket = if numeric { number() } else { text() };
@@ -78,6 +79,7 @@ impl App {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
         fit_for_repeater(&record)?;
+        taken_here(self.config.repeater.viewers, "viewers")?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.viewer-id", address) };
         for _ in 0..DRAWS {
             let id = number();
@@ -150,7 +152,7 @@ impl App {
 fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
     if record.reach.action() != Action::Listen {
         return Err(Error::Conflict(
-            "it is an address to connect: a repeater ticket is for one that listens".to_owned(),
+            "it is an address to connect: the repeater's protocol reaches one that listens".to_owned(),
         ));
     }
     if record.end_to_end_only {
@@ -159,6 +161,13 @@ fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// What nobody takes is better not given.
+fn taken_here(listener: Option<SocketAddr>, name: &str) -> Result<()> {
+    let off =
+        || Error::Conflict(format!("this server takes none: its configuration has no [repeater] {name}"));
+    listener.map(drop).ok_or_else(off)
 }
 
 fn number() -> String {
