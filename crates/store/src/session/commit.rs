@@ -3,7 +3,7 @@
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 
-use super::{Hold, standing, verdict};
+use super::{ConsoleTarget, Hold, allowed, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::revision::raise;
@@ -31,8 +31,11 @@ impl Store {
 
     /// As [`commit`](Self::commit), for a session whose use is not counted: nothing could be used twice if it were
     /// lost, so nobody waits for the disk. What forbids the session by now is found by [`to_end`](Self::to_end).
-    pub async fn commit_soon(&self, hold: Hold, audit: &AuditEntry) -> Result<()> {
-        let audit = audit.clone();
+    pub async fn commit_soon(&self, target: &ConsoleTarget, audit: &AuditEntry) -> Result<()> {
+        let (hold, audit) = (target.hold, audit.clone());
+        if target.draft.as_ref().is_some_and(|draft| draft.begin(&audit)) {
+            return Ok(());
+        }
         self.post(move |db| Box::pin(async move { commit_or_call(db, hold, audit).await })).await
     }
 }
@@ -60,12 +63,12 @@ async fn commit_or_call(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) 
 
 /// Whether the session is live now: nothing forbids it.
 async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
-    const GO_LIVE: &str = "UPDATE sessions SET state = 'live', lapses_at = NULL \
-        WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS ( \
-            SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
-            LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-            WHERE grants.id = sessions.grant_id AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
-            AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL))";
+    const GO_LIVE: &str = concat!(
+        "UPDATE sessions SET state = 'live', lapses_at = NULL \
+         WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS (",
+        allowed!("sessions.grant_id"),
+        ")"
+    );
     Ok(db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? == 1)
 }
 

@@ -8,6 +8,7 @@
 //! the older ones powerless, so that a connection which was taken over cannot end or detach its successor's session.
 
 mod commit;
+mod draft;
 mod ending;
 mod reservation;
 mod sweep;
@@ -22,6 +23,7 @@ pub use ending::{Ending, Traffic};
 pub use reservation::{NewSession, Reservation};
 pub use sweep::{Orphans, Swept};
 pub use target::ConsoleTarget;
+use target::allowed;
 pub(crate) use target::{standing, verdict};
 pub use ticket::{NewTicket, TicketOutcome};
 

@@ -10,7 +10,8 @@ use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_model::{EndReason, Timestamp};
 
-use super::{ConsoleTarget, Hold, NewTicket, standing, verdict};
+use super::draft::Draft;
+use super::{ConsoleTarget, Hold, NewTicket, allowed, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::grant::{self, TokenStanding, grant_columns, refusal};
@@ -80,6 +81,7 @@ impl Store {
         session: NewSession,
     ) -> Result<Reservation> {
         let of = grant.clone();
+        let draft = Draft::default();
         let target = ConsoleTarget {
             hold: Hold { session: session.id, turn: 1 },
             state: SessionState::Reserved,
@@ -87,8 +89,9 @@ impl Store {
             ticket_expires_at: None,
             grant,
             instance,
+            draft: Some(draft.way()),
         };
-        self.post(move |db| Box::pin(async move { set_aside(db, &of, session).await })).await?;
+        self.post(move |db| Box::pin(async move { set_aside(db, &of, session, draft).await })).await?;
         Ok(Reservation::Reserved(Box::new(target)))
     }
 
@@ -141,13 +144,19 @@ async fn reserve(
         ticket_expires_at,
         grant,
         instance,
+        draft: None,
     })))
 }
 
-/// Reserves a session of a grant that stood when it was looked at.
-async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession) -> Result<()> {
+/// Reserves a session of a grant that stood when it was looked at, or begins it where it was committed meanwhile.
+async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession, draft: Draft) -> Result<()> {
     const VERDICT: &str = concat!("SELECT ", verdict!(), " FROM ", standing!(), " WHERE sessions.id = $1");
     let id = session.id;
+    if let Some(start) = draft.written()
+        && insert_live(db, grant, &session).await?
+    {
+        return write_down(db, &start).await;
+    }
     insert(db, grant, session, None).await?;
     let mut row = db.first(sql(VERDICT).bind(id)).await?.ok_or_else(raced)?;
     if row.parsed_or_null::<EndReason>()?.is_some() {
@@ -178,6 +187,24 @@ async fn insert(
         .bind(ticket.map(|ticket| ticket.ttl))
         .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)));
     db.first(insert).await?.ok_or_else(raced)?.time_or_null()
+}
+
+/// Writes a session down that is live already; false where something forbids it by now.
+async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSession) -> Result<bool> {
+    const INSERT: &str = concat!(
+        "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket_presented, \
+         bytes_to_viewer, bytes_to_instance, created_at) \
+         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now FROM clock WHERE EXISTS (",
+        allowed!("$2"),
+        ")"
+    );
+    let insert = sql(INSERT)
+        .bind(session.id)
+        .bind(grant.id)
+        .bind(grant.project)
+        .bind(session.node)
+        .bind(session.viewer.as_str());
+    Ok(db.run(insert).await? == 1)
 }
 
 /// Why the token opens nothing.

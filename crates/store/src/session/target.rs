@@ -8,6 +8,7 @@ use transom_model::id::SessionId;
 use transom_model::instance::Instance;
 use transom_model::session::SessionState;
 
+use super::draft::DraftOf;
 use super::{Hold, read_state};
 use crate::Result;
 use crate::database::Row;
@@ -27,6 +28,8 @@ pub struct ConsoleTarget {
     pub instance: Option<Instance>,
     /// Until when the newest ticket brings the page back; none: while it is live, or without a ticket.
     pub ticket_expires_at: Option<Timestamp>,
+    /// The reservation, where nobody waited for it.
+    pub(crate) draft: Option<DraftOf>,
 }
 
 /// A session with what decides over it. Neither the key nor the instance need be there.
@@ -48,6 +51,20 @@ macro_rules! verdict {
     };
 }
 pub(crate) use verdict;
+
+/// Whether a grant may have live sessions, as a subquery: it finds the grant where nothing forbids it.
+macro_rules! allowed {
+    ($grant:literal) => {
+        concat!(
+            "SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
+             LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+             WHERE grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
+             AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) AND grants.id = ",
+            $grant
+        )
+    };
+}
+pub(super) use allowed;
 
 /// The columns of a [`ConsoleTarget`], to be selected from `standing` where `verdict` is NULL.
 macro_rules! target_columns {
@@ -72,6 +89,7 @@ pub(super) fn read(row: &mut Row) -> Result<ConsoleTarget> {
         ticket_expires_at: row.time_or_null()?,
         grant: crate::grant::read(row)?,
         instance: None,
+        draft: None,
     };
     if target.grant.foreign.is_none() {
         target.instance = Some(crate::instance::read(row)?);

@@ -12,12 +12,13 @@ on_both_databases! {
     a_revocation_while_it_is_dialled_is_found,
     a_revocation_that_came_before_a_hurried_start_calls_the_node,
     a_revocation_beside_the_reservation_is_found,
+    a_revocation_before_a_begun_session_is_written_calls_the_node,
 }
 
 async fn an_uncounted_session_is_on_record_from_its_reservation_to_its_end(lab: Lab) {
     let (grant, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
     let traffic = Traffic { to_viewer: 7, to_instance: 3 };
     let ended = lab.store.end(target.hold, EndReason::ViewerClosed, traffic, &entry("session.end")).await;
     // The end comes behind the two before it, and is durable now; so are they.
@@ -32,7 +33,7 @@ async fn an_uncounted_session_is_on_record_from_its_reservation_to_its_end(lab: 
 async fn what_was_asked_for_without_hurry_is_done_before_closing(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
     lab.store.close().await;
     let store = Store::open(&lab.url).await.unwrap();
     let session = store.session(None, target.hold.session).await.unwrap().unwrap();
@@ -53,7 +54,7 @@ async fn a_revocation_that_came_before_a_hurried_start_calls_the_node(lab: Lab) 
     let target = lab.reserve(token).await;
     lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap();
     let seen = lab.store.revision().await.unwrap();
-    lab.store.commit_soon(target.hold, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
     // Behind it in the queue.
     lab.store.set_setting("x", b"").await.unwrap();
     assert!(lab.store.revision().await.unwrap() > seen, "the node was not called");
@@ -62,18 +63,40 @@ async fn a_revocation_that_came_before_a_hurried_start_calls_the_node(lab: Lab) 
     assert_eq!(lab.store.to_end(lab.node).await.unwrap().len(), 1);
 }
 
-/// Whichever comes first: the token opens nothing, or the node that looks once it was called finds the session.
+/// Whichever comes first: the token opens nothing, or the node that looks once it was called finds the session, whether it
+/// was begun by then or not.
 async fn a_revocation_beside_the_reservation_is_found(lab: Lab) {
-    for _ in 0..20 {
+    for begun in [true, false].repeat(10) {
         let (grant, token) = lab.grant(None).await;
         let revocation = entry("grant.revoke");
         let (reserved, revoked) =
             tokio::join!(lab.try_reserve(token), lab.store.revoke_grant(None, grant.id, &revocation));
         revoked.unwrap();
         let transom_store::Reservation::Reserved(target) = reserved else { continue };
+        if begun {
+            lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+        }
         lab.store.set_setting("x", b"").await.unwrap();
         let to_end = lab.store.to_end(lab.node).await.unwrap();
         assert!(to_end.iter().any(|to_end| to_end.hold == target.hold), "{target:?} lives on");
         lab.end(target.hold, EndReason::GrantRevoked).await;
     }
+}
+
+/// The token stood when it was looked at; the session begins, and is written down after the revocation.
+async fn a_revocation_before_a_begun_session_is_written_calls_the_node(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    let seen = lab.store.revision().await.unwrap();
+    let target = lab.reserve(token).await;
+    // Behind the store's back: its own queue would write the reservation first.
+    lab.sql(&format!("UPDATE grants SET revoked_at = 1 WHERE id = '{}'", grant.id)).await;
+    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+    lab.store.set_setting("x", b"").await.unwrap();
+    assert!(lab.store.revision().await.unwrap() > seen, "the node was not called");
+    let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
+    assert_eq!(session.state, SessionState::Reserved);
+    let to_end = ToEnd { hold: target.hold, reason: EndReason::GrantRevoked };
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [to_end]);
+    let records = lab.store.audit_records(&AuditQuery::default(), 100).await.unwrap();
+    assert!(records.iter().all(|record| record.action != "session.start"), "{records:?}");
 }
