@@ -99,14 +99,14 @@ pub fn viewer_handshake(data: &[u8]) {
     let run = |sizes: &[usize]| {
         let mut machine = match kind % 4 {
             0 => ViewerHandshake::new(),
-            3 => ViewerHandshake::announcing(&ServerInit {
+            3 => ViewerHandshake::new().announcing(&ServerInit {
                 width: 1,
                 height: 1,
                 pixel_format: PixelFormat::RGB888,
                 name: "a screen".into(),
             }),
             1 => ViewerHandshake::with_password(VncPassword::new("secretpw"), [7; 16]),
-            _ => ViewerHandshake::refusing("the instance is stopped"),
+            _ => ViewerHandshake::new().refusing("the instance is stopped"),
         };
         let (mut written, mut taken) = (Vec::new(), 0);
         for chunk in cut(input, sizes) {

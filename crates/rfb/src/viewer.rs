@@ -113,19 +113,22 @@ impl ViewerHandshake {
         Self::with(Admission::Open)
     }
 
-    /// Admits the viewer without authentication to the screen that `init` announces, which is sent as soon as it may be.
-    pub fn announcing(init: &ServerInit) -> Self {
-        Self::with(Admission::Announced(init.message()))
-    }
-
     /// Admits a viewer that knows `password`; `challenge` is 16 fresh random bytes.
     pub fn with_password(password: VncPassword, challenge: [u8; CHALLENGE_LEN]) -> Self {
         Self::with(Admission::Password { password, challenge })
     }
 
-    /// Agrees on a version and then tells the viewer why it may not come in.
-    pub fn refusing(reason: &str) -> Self {
-        Self::with(Admission::Refused(reason.to_owned()))
+    /// Admits the viewer to the screen that `init` announces, which is sent as soon as it may be. To be said before
+    /// anything was received, and without a password.
+    #[must_use]
+    pub fn announcing(self, init: &ServerInit) -> Self {
+        Self { admission: Admission::Announced(init.message()), ..self }
+    }
+
+    /// Agrees on a version and then tells the viewer why it may not come in. To be said before anything was received.
+    #[must_use]
+    pub fn refusing(self, reason: &str) -> Self {
+        Self { admission: Admission::Refused(reason.to_owned()), ..self }
     }
 
     fn with(admission: Admission) -> Self {

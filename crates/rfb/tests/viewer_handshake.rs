@@ -41,7 +41,7 @@ fn with_password() -> ViewerHandshake {
 }
 
 fn refusing() -> ViewerHandshake {
-    ViewerHandshake::refusing("token expired")
+    ViewerHandshake::new().refusing("token expired")
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_screen_that_is_known_is_announced_behind_the_viewers_version() {
         (V37, b"\x01", vec![b"\x01\x01".to_vec(), init.clone()]),
         (V38, b"\x01", vec![b"\x01\x01".to_vec(), ok, init.clone()]),
     ] {
-        let mut machine = ViewerHandshake::announcing(&screen);
+        let mut machine = ViewerHandshake::new().announcing(&screen);
         assert_eq!(machine.take_output(), [V38]);
         assert_eq!(machine.receive(&mut &version[..]), Ok(ViewerProgress::NeedMore));
         assert_eq!(machine.take_output(), answer);
@@ -80,7 +80,7 @@ fn a_screen_that_is_known_is_announced_behind_the_viewers_version() {
 #[test]
 fn a_viewer_that_chooses_otherwise_behind_the_announcement_is_left() {
     let screen = ServerInit { width: 2, height: 1, pixel_format: PixelFormat::RGB888, name: "tank".into() };
-    let mut machine = ViewerHandshake::announcing(&screen);
+    let mut machine = ViewerHandshake::new().announcing(&screen);
     assert_eq!(machine.receive(&mut &V38[..]), Ok(ViewerProgress::NeedMore));
     machine.take_output();
     assert_eq!(machine.receive(&mut &b"\x02"[..]), Err(Error::NotOffered(SecurityType::VncAuth)));

@@ -1,11 +1,11 @@
 //! Bodies for fuzzing, as plain functions: arbitrary bytes must neither panic nor be told apart by how they are cut.
 
 use crate::gateway::websocket::frame::{Deframer, FrameError, Signals};
-use crate::listener::head::{parse_connect, recognise};
+use crate::listener::head::{parse_connect, parse_upgrade, recognise};
 
-/// The peek at a connection's first bytes, and the head of a raw CONNECT.
+/// The peek at a connection's first bytes, and the heads of a raw CONNECT and of a request for a WebSocket.
 pub fn request_head(data: &[u8]) {
-    let (mut opening, mut head) = (None, Ok(None));
+    let (mut opening, mut head, mut upgrade) = (None, Ok(None), None);
     for end in 0..=data.len() {
         let bytes = &data[..end];
         if opening.is_some() {
@@ -19,6 +19,10 @@ pub fn request_head(data: &[u8]) {
         if let Ok(Some(head)) = &head {
             assert!(head.len <= end && !head.target.is_empty(), "a head is longer than what came");
         }
+        let len = parse_upgrade(bytes).map(|head| head.len);
+        assert!(len.is_none_or(|len| len <= end), "a head is longer than what came");
+        assert!(upgrade.is_none() || upgrade == len, "a head that was read changed with more bytes");
+        upgrade = len;
     }
 }
 

@@ -26,7 +26,6 @@ mod start_error;
 mod stream;
 mod upstream;
 pub mod web;
-mod write_deadline;
 
 pub use relay::repeater::Kind as RepeaterKind;
 pub use server::{Options, Server, Tls};

@@ -23,7 +23,7 @@ use crate::relay::{self, Relay};
 use crate::web;
 
 /// No answer of ours takes longer; a body that trickles in is cut off.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 /// The largest request body anywhere.
 const MAX_BODY: usize = 256 * 1024;
 

@@ -55,6 +55,11 @@ enum Io {
 }
 
 impl Stream {
+    /// Takes a TCP connection in that was [prepared](prepare), or whose listener was.
+    pub(crate) fn prepared(tcp: TcpStream) -> Self {
+        Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
+    }
+
     /// Whether writes stay in a buffer of ours until they are flushed.
     #[must_use]
     pub fn buffers_writes(&self) -> bool {
@@ -119,19 +124,39 @@ impl Stream {
         }
         self.ahead = Some(Box::new(Ahead { bytes: all, taken: 0 }));
     }
+
+    /// The bytes that stand in front.
+    pub fn ahead(&self) -> &[u8] {
+        self.ahead.as_ref().map_or(&[], |ahead| &ahead.bytes[ahead.taken..])
+    }
+
+    /// Takes so many of the bytes that stand in front away.
+    pub fn skip(&mut self, count: usize) {
+        let Some(ahead) = &mut self.ahead else { return };
+        ahead.taken = ahead.bytes.len().min(ahead.taken + count);
+        if ahead.taken == ahead.bytes.len() {
+            self.ahead = None;
+        }
+    }
+}
+
+/// Lets small packets go out at once, and vanished peers be noticed: on this socket, or on those that a listener accepts.
+pub(crate) fn prepare<'a>(socket: impl Into<SockRef<'a>>) {
+    let socket = socket.into();
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(KEEPALIVE_TRIES);
+    // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_nodelay(true);
 }
 
 impl From<TcpStream> for Stream {
-    /// Takes a TCP connection in, with small packets sent at once and vanished peers noticed.
+    /// Takes a TCP connection in.
     fn from(tcp: TcpStream) -> Self {
-        let keepalive = TcpKeepalive::new()
-            .with_time(KEEPALIVE_AFTER)
-            .with_interval(KEEPALIVE_EVERY)
-            .with_retries(KEEPALIVE_TRIES);
-        // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
-        let _ = SockRef::from(&tcp).set_tcp_keepalive(&keepalive);
-        let _ = tcp.set_nodelay(true);
-        Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
+        prepare(&tcp);
+        Self::prepared(tcp)
     }
 }
 
@@ -182,14 +207,11 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some(ahead) = &mut self.ahead {
-            let rest = &ahead.bytes[ahead.taken..];
+        let rest = self.ahead();
+        if !rest.is_empty() {
             let count = rest.len().min(buffer.remaining());
             buffer.put_slice(&rest[..count]);
-            ahead.taken += count;
-            if ahead.taken == ahead.bytes.len() {
-                self.ahead = None;
-            }
+            self.skip(count);
             return Poll::Ready(Ok(()));
         }
         if let Some(leash) = &mut self.leash

@@ -8,7 +8,6 @@ pub mod zenlayer;
 use axum::response::{IntoResponse, Response};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-use transom_model::id::RequestId;
 
 use crate::app::{App, random};
 use crate::http::error::Failure;
@@ -24,7 +23,7 @@ pub(crate) fn overloaded(app: &App, path: &str) -> Response {
     if vnc_cloud::owns(path) {
         return vnc_cloud::overloaded();
     }
-    let request = RequestId::from_uuid(random::uuid());
+    let request = random::request_id();
     Failure::new(End::from(EndReason::Overloaded), &request).into_response()
 }
 

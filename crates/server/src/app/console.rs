@@ -258,7 +258,7 @@ impl App {
         let committed = if claim.target.grant.uses.is_some() || claim.resumable {
             self.store.commit(claim.target.hold, &audit).await?
         } else {
-            self.store.commit_soon(claim.target.hold, &audit).await?;
+            self.store.commit_soon(&claim.target, &audit).await?;
             Commit::Live
         };
         match committed {

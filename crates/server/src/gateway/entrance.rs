@@ -20,7 +20,7 @@ use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 use crate::http::source::Source;
-use crate::http::upgrade::stream_of;
+use crate::http::upgrade::Switched;
 use crate::relay::Relay;
 use crate::stream::Stream;
 
@@ -39,6 +39,22 @@ enum Shown<'a> {
     Ticket(&'a str),
 }
 
+/// What becomes of a request for a WebSocket.
+pub(crate) enum Decision {
+    /// It becomes one: the answer's headers, and what then comes over it.
+    Switch(HeaderMap, Next),
+    /// It stays HTTP.
+    Refuse(Response),
+}
+
+/// What a WebSocket is for.
+pub(crate) enum Next {
+    /// A session. It is large, and moved from hand to hand: a future would keep room for each of them.
+    Carry(Box<Claim>),
+    /// The reason why there is none.
+    Close(End),
+}
+
 impl Gateway {
     /// A gateway whose sessions run in these tasks.
     #[must_use]
@@ -46,63 +62,86 @@ impl Gateway {
         Self { app, relay, tasks }
     }
 
-    /// Answers a request for a WebSocket.
+    /// Answers a request for a WebSocket that came through hyper.
+    pub async fn websocket(&self, source: Source, request: RequestId, mut http: Request<Body>) -> Response {
+        let upgraded = hyper::upgrade::on(&mut http);
+        match self.decide(source, &request, http.uri(), http.headers()).await {
+            Decision::Refuse(response) => response,
+            Decision::Switch(headers, next) => {
+                let gateway = self.clone();
+                self.tasks.spawn(async move {
+                    match Switched::from(upgraded).await {
+                        Some(switched) => gateway.run_websocket(next, switched).await,
+                        None => gateway.give_up(next).await,
+                    }
+                });
+                (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+            }
+        }
+    }
+
+    /// Looks at a request for a WebSocket; where it shows a good token, a use of that is taken.
     ///
     /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded and then closed with the
     /// reason's code; one without gets the HTTP status.
-    pub async fn websocket(&self, source: Source, request: RequestId, mut http: Request<Body>) -> Response {
-        let upgraded = hyper::upgrade::on(&mut http);
-        let headers = http.headers();
+    pub(crate) async fn decide(
+        &self,
+        source: Source,
+        request: &RequestId,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Decision {
         let upgrade = match Upgrade::read(headers) {
             Ok(upgrade) => upgrade,
-            Err(error) => return refused_upgrade(error),
+            Err(error) => return Decision::Refuse(refused_upgrade(error)),
         };
         let origin = headers.get(ORIGIN);
         // A browser sends a cookie to every port of its host, whoever made the page: only our own pages may count on it.
         let own = origin.and_then(|origin| origin.to_str().ok());
         let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
-        let token = token_of(http.uri()).or_else(|| own.and_then(|_| cookie_of(headers)));
+        let token = token_of(uri).or_else(|| own.and_then(|_| cookie_of(headers)));
         let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
         let withheld = shown.is_none() && cookie_of(headers).is_some();
         let admitted = match origin {
             // A cookie does not count with a page from another port, and the page cannot know.
             Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
-                let attempt = Attempt { source: source.address, request: &request };
+                let attempt = Attempt { source: source.address, request };
                 Err(self.app.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
             }
-            _ => self.admit(shown, source, ConsoleKind::Websocket, &request).await,
+            _ => self.admit(shown, source, ConsoleKind::Websocket, request).await,
         };
-        let answer = (StatusCode::SWITCHING_PROTOCOLS, upgrade.answer());
         match admitted {
-            Ok(claim) => {
-                // It is large, and moved from hand to hand: a future would keep room for each of them.
-                let claim = Box::new(claim);
-                let (app, relay) = (Arc::clone(&self.app), self.relay.clone());
-                self.tasks.spawn(async move {
-                    if let Some(stream) = stream_of(upgraded.await) {
-                        session::run(app, relay, claim, Link::websocket(stream)).await;
-                    } else {
-                        give_up(&app, &claim).await;
-                    }
-                });
-                answer.into_response()
-            }
+            Ok(claim) => Decision::Switch(upgrade.answer(), Next::Carry(Box::new(claim))),
             Err(error) if origin.is_some() => {
-                let end = end_of(error, &request);
-                self.tasks.spawn(async move {
-                    if let Some(stream) = stream_of(upgraded.await) {
-                        session::refuse(Link::websocket(stream), &end).await;
-                    }
-                });
-                answer.into_response()
+                Decision::Switch(upgrade.answer(), Next::Close(end_of(error, request)))
             }
-            Err(error) => Failure::new(error, &request).into_response(),
+            Err(error) => Decision::Refuse(Failure::new(error, request).into_response()),
+        }
+    }
+
+    /// Goes on with what was HTTP.
+    pub(crate) async fn run_websocket(&self, next: Next, switched: Switched) {
+        let link = Link::websocket(switched);
+        match next {
+            Next::Carry(claim) => {
+                session::run(Arc::clone(&self.app), self.relay.clone(), claim, link).await;
+            }
+            Next::Close(end) => session::refuse(link, &end).await,
+        }
+    }
+
+    /// The viewer went before the upgrade was done.
+    async fn give_up(&self, next: Next) {
+        if let Next::Carry(claim) = next
+            && let Err(error) = self.app.give_back(&claim, &EndReason::ViewerLost.into()).await
+        {
+            tracing::error!(%error, "a use could not be given back");
         }
     }
 
     /// Admits the viewer behind a raw CONNECT.
     pub async fn connect(&self, source: Source, token: &str) -> Result<Claim, (Error, RequestId)> {
-        let request = RequestId::from_uuid(random::uuid());
+        let request = random::request_id();
         let shown = Some(Shown::Token(token));
         self.admit(shown, source, ConsoleKind::Xvpvnc, &request).await.map_err(|error| (error, request))
     }
@@ -184,13 +223,6 @@ fn refused_upgrade(error: UpgradeError) -> Response {
             (StatusCode::UPGRADE_REQUIRED, [(SEC_WEBSOCKET_VERSION, "13")], error.to_string()).into_response()
         }
         _ => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    }
-}
-
-/// The viewer went before the upgrade was done.
-async fn give_up(app: &App, claim: &Claim) {
-    if let Err(error) = app.give_back(claim, &EndReason::ViewerLost.into()).await {
-        tracing::error!(%error, "a use could not be given back");
     }
 }
 

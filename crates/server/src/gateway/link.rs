@@ -12,6 +12,7 @@ use transom_model::end_reason::End;
 
 use super::limits::CLOSE;
 use super::websocket::frame::{self, Deframer, HEAD_ROOM, Signals};
+use crate::http::upgrade::Switched;
 #[cfg(target_os = "linux")]
 use crate::splice::Taken;
 use crate::stream::{Stream, poll_read_some};
@@ -26,6 +27,8 @@ pub struct Link {
     framing: Framing,
     /// A close frame came behind data that had to go first.
     closing: Option<u16>,
+    /// The viewer sends no more.
+    finished: bool,
     outbox: Outbox,
 }
 
@@ -50,14 +53,16 @@ impl Link {
     /// A viewer that speaks RFB without framing: after CONNECT, or on a listener of its own.
     #[must_use]
     pub fn raw(stream: Stream) -> Self {
-        Self { stream, framing: Framing::Raw, closing: None, outbox: Outbox::default() }
+        Self { stream, framing: Framing::Raw, closing: None, finished: false, outbox: Outbox::default() }
     }
 
-    /// A viewer behind a WebSocket whose opening handshake is done.
+    /// A viewer behind a WebSocket; the answer to its opening handshake goes out with the first message.
     #[must_use]
-    pub fn websocket(stream: Stream) -> Self {
+    pub(crate) fn websocket(switched: Switched) -> Self {
+        let Switched { stream, answer } = switched;
         let framing = Framing::WebSocket(Deframer::default());
-        Self { stream, framing, closing: None, outbox: Outbox::default() }
+        let outbox = Outbox { bytes: answer, ..Outbox::default() };
+        Self { stream, framing, closing: None, finished: false, outbox }
     }
 
     /// Whether RFB travels without framing.
@@ -81,7 +86,10 @@ impl Link {
             return Poll::Ready(Ok(Received::Close(code)));
         }
         let count = match ready!(poll_read_some(&mut self.stream, cx, buffer)) {
-            Ok(0) => return Poll::Ready(Ok(Received::Eof)),
+            Ok(0) => {
+                self.finished = true;
+                return Poll::Ready(Ok(Received::Eof));
+            }
             Ok(count) => count,
             Err(error) => return Poll::Ready(Err(lost(&error))),
         };
@@ -188,6 +196,9 @@ impl Link {
         // A viewer that does not read cannot be told; the deadline is the answer to that.
         let _ = timeout(CLOSE, async {
             poll_fn(|cx| self.poll_drain(cx)).await?;
+            if self.finished && !self.stream.buffers_writes() {
+                return Ok(());
+            }
             self.stream.shutdown().await?;
             // Closing while unread bytes wait would reset the connection, and the close frame could be lost with it.
             let mut sink = [0; HANDSHAKE_READ];

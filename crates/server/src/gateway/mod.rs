@@ -3,7 +3,7 @@
 //! ```text
 //! entrance   WebSocket upgrade or CONNECT: who may come in, with which session
 //!    │
-//! session    dial → commit the use → viewer's handshake → pump → close with a reason
+//! session    greet the viewer → dial → commit the use → viewer's handshake → pump → close with a reason
 //!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
 //!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames

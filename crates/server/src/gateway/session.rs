@@ -22,8 +22,9 @@ use crate::relay::Relay;
 pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: Link) {
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
-    let opened = open(&app, &relay, &claim, &mut link, &mut told).await;
-    let (end, greeted) = match opened {
+    let mut greeting = ViewerHandshake::new();
+    let opened = open(&app, &relay, &claim, &mut link, &mut greeting, &mut told).await;
+    let (end, introduced) = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
             let end = carry(&app, &claim, &mut link, ready, told).await;
@@ -35,15 +36,15 @@ pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: L
     log(&claim, &end);
     // The place in the table is free before the viewer has heard the reason: a slow one must not keep it.
     drop(claim);
-    if !greeted {
-        Box::pin(tell_by_rfb(&mut link, &end)).await;
+    if !introduced {
+        Box::pin(tell_by_rfb(&mut link, greeting, &end)).await;
     }
     Box::pin(link.close(&end)).await;
 }
 
 /// Tells a viewer that came in without a session why there is none.
 pub async fn refuse(mut link: Link, end: &End) {
-    tell_by_rfb(&mut link, end).await;
+    tell_by_rfb(&mut link, ViewerHandshake::new(), end).await;
     link.close(end).await;
 }
 
@@ -66,14 +67,19 @@ async fn open(
     relay: &Relay,
     claim: &Claim,
     link: &mut Link,
+    greeting: &mut ViewerHandshake,
     told: &mut oneshot::Receiver<End>,
 ) -> Result<Ready, Failure> {
-    let dialled = Box::pin(dial(app, relay, &claim.place));
+    let dialled = Box::pin(async {
+        // The viewer answers while the instance is dialled: one turn less to wait for.
+        greet(link, greeting).await?;
+        dial(app, relay, &claim.place).await
+    });
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
     Box::pin(app.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
-    let greeted = Box::pin(introduce(link, &instance));
-    let early = unless_told(told, greeted).await.map_err(Failure::Viewer)?;
+    let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance));
+    let early = unless_told(told, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
 }
 
@@ -88,13 +94,18 @@ async fn unless_told<T>(
     }
 }
 
+/// Says which RFB is spoken here.
+async fn greet(link: &mut Link, greeting: &mut ViewerHandshake) -> Result<(), End> {
+    let greeted = timeout(VIEWER_HANDSHAKE, link.send(&greeting.take_output())).await;
+    greeted.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
+}
+
 /// Brings the viewer to where the instance is: behind ServerInit. What it sent beyond ClientInit is given back.
-async fn introduce(link: &mut Link, instance: &Dialled) -> Result<Vec<u8>, End> {
+async fn introduce(link: &mut Link, greeting: ViewerHandshake, instance: &Dialled) -> Result<Vec<u8>, End> {
     let introduced = timeout(VIEWER_HANDSHAKE, async {
-        let mut machine = ViewerHandshake::announcing(&instance.init);
+        let mut machine = greeting.announcing(&instance.init);
         let mut received = Vec::new();
         loop {
-            link.send(&machine.take_output()).await?;
             received.clear();
             link.receive(&mut received).await?;
             let mut bytes = received.as_slice();
@@ -145,7 +156,7 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     }
 }
 
-/// Writes down that a session did not reach its screen; why, and whether the viewer has been greeted.
+/// Writes down that a session did not reach its screen; why, and whether the viewer was on its way there.
 async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     match failure {
         Failure::Dial(end) => {
@@ -163,11 +174,11 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
 }
 
 /// A raw viewer has no close frame: RFB's own failure form tells it why (RFC 6143 §7.1.2).
-async fn tell_by_rfb(link: &mut Link, end: &End) {
+async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
     if !link.is_raw() {
         return;
     }
-    let mut machine = ViewerHandshake::refusing(&end.sentence());
+    let mut machine = greeting.refusing(&end.sentence());
     let _ = timeout(VIEWER_HANDSHAKE, async {
         let mut received = Vec::new();
         loop {

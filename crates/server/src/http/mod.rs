@@ -4,14 +4,15 @@ pub mod body;
 pub mod error;
 pub(crate) mod object;
 pub mod source;
+pub(crate) mod stream;
 pub(crate) mod upgrade;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderValue;
 use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use transom_model::id::RequestId;
 
 use crate::app::random;
@@ -32,13 +33,18 @@ pub async fn with_host(mut request: Request, next: Next) -> Response {
 
 /// Gives every request an id and puts it on the answer.
 pub async fn with_request_id(mut request: Request, next: Next) -> Response {
-    let id = RequestId::from_uuid(random::uuid());
+    let id = random::request_id();
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
+    put_id(response.headers_mut(), &id);
     response
+}
+
+/// Puts a request's id on its answer.
+pub(crate) fn put_id(headers: &mut HeaderMap, id: &RequestId) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
 }
 
 /// The request's id, as an argument of a handler.
@@ -50,6 +56,6 @@ impl<S: Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let id = parts.extensions.get::<RequestId>().cloned();
-        Ok(Self(id.unwrap_or_else(|| RequestId::from_uuid(random::uuid()))))
+        Ok(Self(id.unwrap_or_else(random::request_id)))
     }
 }

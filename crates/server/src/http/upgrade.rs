@@ -1,15 +1,41 @@
 //! What is left of a connection when HTTP is done with it.
 
-use hyper::upgrade::Upgraded;
+use std::io;
+
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 
+use super::stream::HttpStream;
+use crate::listener;
 use crate::stream::Stream;
-use crate::write_deadline::WriteDeadline;
 
-/// The bare stream below hyper, with what it had read ahead.
-pub(crate) fn stream_of(upgraded: Result<Upgraded, hyper::Error>) -> Option<Stream> {
-    let parts = upgraded.ok()?.downcast::<TokioIo<WriteDeadline>>().ok()?;
-    let mut stream = parts.io.into_inner().into_inner();
-    stream.unread(&parts.read_buf);
-    Some(stream)
+/// A connection that is no longer HTTP.
+#[derive(Debug)]
+pub(crate) struct Switched {
+    /// The bare stream, with what hyper had read ahead.
+    pub(crate) stream: Stream,
+    /// The answer that its peer is still to be told.
+    pub(crate) answer: Vec<u8>,
+}
+
+impl Switched {
+    /// The connection below hyper, once it has answered; nothing where its peer went before.
+    pub(crate) async fn from(upgrade: OnUpgrade) -> Option<Self> {
+        let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpStream>>().ok()?;
+        let (mut stream, answer) = parts.io.into_inner().into_parts();
+        stream.unread(&parts.read_buf);
+        Some(Self { stream, answer })
+    }
+
+    /// The stream of a peer that has been told.
+    pub(crate) async fn answered(self) -> io::Result<Stream> {
+        let Self { mut stream, answer } = self;
+        let telling = async {
+            stream.write_all(&answer).await?;
+            stream.flush().await
+        };
+        listener::deadline(listener::FAREWELL, telling).await?;
+        Ok(stream)
+    }
 }

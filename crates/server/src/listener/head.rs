@@ -1,9 +1,11 @@
-//! The first bytes of a connection: what kind it is, and the head of a raw CONNECT.
+//! The first bytes of a connection: what kind it is, and the heads of a raw CONNECT and of a request for a WebSocket.
 
 use std::io;
 
+use http::{HeaderName, HeaderValue, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::gateway::websocket::upgrade::is_upgrade;
 use crate::stream::Stream;
 
 /// What a head needs in the common case.
@@ -90,6 +92,36 @@ pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
     }
 }
 
+/// The head of a request for a WebSocket. It holds a token.
+pub struct UpgradeHead {
+    /// Path, query and headers.
+    pub request: http::Request<()>,
+    /// How many bytes the head has.
+    pub len: usize,
+}
+
+/// Takes the head of a request for a WebSocket apart; nothing where it is incomplete, or anything else.
+#[must_use]
+pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let Ok(httparse::Status::Complete(len)) = parsed.parse(bytes) else { return None };
+    if parsed.method != Some("GET") || parsed.version != Some(1) {
+        return None;
+    }
+    let mut request = http::Request::new(());
+    *request.uri_mut() = parsed.path.filter(|path| path.starts_with('/'))?.parse().ok()?;
+    for header in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        request.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
+    }
+    // A body, or a wait for the word to send one, is hyper's to deal with.
+    let plain = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT]
+        .iter()
+        .all(|name| !request.headers().contains_key(name));
+    (plain && is_upgrade(request.headers())).then_some(UpgradeHead { request, len })
+}
+
 /// Reads a CONNECT's head; what follows it is put back.
 pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<ConnectHead, BadHead>> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
@@ -159,11 +191,48 @@ mod tests {
         );
     }
 
+    const UPGRADE: &str = "GET /websockify?token=abc HTTP/1.1\r\nHost: c.example\r\nUpgrade: WebSocket\r\n\
+                           Connection: keep-alive, Upgrade\r\nX-Forwarded-For: 192.0.2.1\r\n\
+                           X-Forwarded-For: 192.0.2.2\r\n\r\n";
+
+    #[test]
+    fn a_request_for_a_websocket_is_read_whole_or_not_at_all() {
+        let with_frame = [UPGRADE.as_bytes(), b"\x82\x80"].concat();
+        let head = parse_upgrade(&with_frame).expect("a head");
+        assert_eq!((head.len, head.request.uri().query()), (UPGRADE.len(), Some("token=abc")));
+        assert_eq!(head.request.headers().get_all("x-forwarded-for").iter().count(), 2);
+        for end in 0..UPGRADE.len() {
+            assert!(parse_upgrade(&UPGRADE.as_bytes()[..end]).is_none(), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_a_request_for_a_websocket_is_left_to_http() {
+        for (from, to) in [
+            ("GET", "POST"),
+            ("HTTP/1.1", "HTTP/1.0"),
+            ("/websockify", "http://c.example/websockify"),
+            ("Upgrade: WebSocket", "Upgrade: h2c"),
+            ("keep-alive, Upgrade", "keep-alive"),
+            ("Host: c.example", "Content-Length: 5"),
+            ("Host: c.example", "Transfer-Encoding: chunked"),
+            ("Host: c.example", "Expect: 100-continue"),
+            ("Host: c.example", "Ho st: c.example"),
+            ("Host: c.example\r\n", "Host: c.example\r\n folded\r\n"),
+        ] {
+            let other = UPGRADE.replacen(from, to, 1);
+            assert_ne!(other, UPGRADE);
+            assert!(parse_upgrade(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = recognise(&bytes);
             let _ = parse_connect(&bytes);
+            let _ = parse_upgrade(&bytes);
+            let _ = parse_upgrade(&[b"GET /websockify HTTP/1.1\r\n", &bytes[..]].concat());
             let _ = parse_connect(&[CONNECT, &bytes].concat());
         }
     }

@@ -5,7 +5,9 @@
 //!              │ no                  ▼
 //!              └──────────────► "CONNECT "? ─► raw viewer
 //!                                    │ no
-//!                                    └─► "PRI * HTTP/2"? ─► HTTP/2, else HTTP/1.1
+//!                                    ├─► "PRI * HTTP/2"? ─► HTTP/2
+//!                                    ├─► a console's WebSocket? ─► the gateway
+//!                                    └─► HTTP/1.1
 //! ```
 
 pub mod budget;
@@ -15,6 +17,7 @@ mod requests;
 pub mod self_signed;
 pub mod tls;
 mod unread;
+mod websocket;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -32,11 +36,11 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Connection;
-use crate::stream::Stream;
-use crate::write_deadline::WriteDeadline;
+use crate::http::stream::HttpStream;
+use crate::stream::{self, Stream};
 use budget::{Budget, Permit};
 use head::Opening;
-use requests::Requests;
+use requests::{Place, Requests};
 
 /// A request head comes in one piece, or over a bad network in a few seconds; this is no time for a slow loris.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
@@ -50,7 +54,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The log of a node that cannot take connections in must not fill the disk as well.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 /// Answers that are on their way when a connection is to end may take this long to arrive.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 /// A page loads a dozen files at once; each stream may hold a request's body.
 const STREAMS: u32 = 32;
 
@@ -83,6 +87,8 @@ pub struct Front {
 
 /// Takes connections until told to stop.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
+    // What it accepts inherits that: five calls less for each connection.
+    stream::prepare(&listener);
     each_connection(&listener, &stop, |tcp, peer| admit(&front, tcp, peer, &stop)).await;
 }
 
@@ -132,7 +138,7 @@ async fn connection(
     permit: Permit,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let mut stream = Stream::from(tcp);
+    let mut stream = Stream::prepared(tcp);
     let mut opening = deadline(HEAD, head::opening(&mut stream)).await?;
     let mut connection = Connection { peer, tls: false, exporter: None };
     if let Opening::Tls = opening {
@@ -140,10 +146,9 @@ async fn connection(
             tracing::debug!(%peer, "TLS was asked for and none is configured");
             return Ok(());
         };
-        let accepted = deadline(TLS, certificate.acceptor().accept(stream)).await?;
         connection.tls = true;
-        connection.exporter = tls::exporter(&accepted);
-        stream = accepted.into();
+        // What a handshake needs is much, and gone after it.
+        (stream, connection.exporter) = deadline(TLS, Box::pin(accept_tls(certificate, stream))).await?;
         opening = deadline(HEAD, head::opening(&mut stream)).await?;
     } else if !allows_plain(&front, peer) {
         return deadline(HEAD, head::refuse_plain(&mut stream)).await;
@@ -152,9 +157,25 @@ async fn connection(
         // TLS within TLS is nobody's browser.
         Opening::Tls => Ok(()),
         Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit)).await,
-        Opening::Http1 => Box::pin(http_1(front, stream, connection, permit, stop)).await,
+        Opening::Http1 => match websocket::request(&stream) {
+            Some(head) => Box::pin(websocket::serve(front, stream, head, connection, permit, stop)).await,
+            None => {
+                let place = Place::half_open(permit);
+                Box::pin(http_1(front, stream, connection, place, stop, None)).await
+            }
+        },
         Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, stop)).await,
     }
+}
+
+/// The stream behind a TLS handshake, and what the connection is known by on both ends.
+async fn accept_tls(
+    certificate: &tls::Certificate,
+    stream: Stream,
+) -> io::Result<(Stream, Option<[u8; 32]>)> {
+    let accepted = certificate.acceptor().accept(stream).await?;
+    let exporter = tls::exporter(&accepted);
+    Ok((accepted.into(), exporter))
 }
 
 /// Plain HTTP is for this machine itself, and for declared proxies that end TLS in front.
@@ -163,19 +184,24 @@ fn allows_plain(front: &Front, peer: SocketAddr) -> bool {
     address.is_loopback() || front.app.config().http.trusts(address)
 }
 
+/// Serves HTTP/1; the `answer` to the first request may be known already.
 async fn http_1(
     front: Arc<Front>,
     stream: Stream,
     connection: Connection,
-    permit: Permit,
+    place: Place,
     stop: CancellationToken,
+    answer: Option<Response>,
 ) -> io::Result<()> {
-    let service = Requests::new(front, connection, permit);
+    let service = Requests::new(front, connection, place, answer);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
-    let serving = builder.serve_connection(TokioIo::new(WriteDeadline::from(stream)), service);
+    let serving =
+        builder.serve_connection(TokioIo::new(HttpStream::new(stream, service.progress().ended())), service);
     let mut serving = std::pin::pin!(serving.with_upgrades());
     tokio::select! {
+        // An answer that is there already goes out before it is seen that the end has come.
+        biased;
         served = serving.as_mut() => return served.map_err(io::Error::other),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
     }
@@ -189,7 +215,7 @@ async fn http_2(
     permit: Permit,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let service = Requests::new(front, connection, permit);
+    let service = Requests::new(front, connection, Place::half_open(permit), None);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -198,7 +224,7 @@ async fn http_2(
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     let progress = service.progress();
-    let io = TokioIo::new(WriteDeadline::from(stream));
+    let io = TokioIo::new(HttpStream::new(stream, Arc::default()));
     let mut serving = std::pin::pin!(builder.serve_connection(io, service));
     tokio::select! {
         served = serving.as_mut() => return served.map_err(io::Error::other),

@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, Request, Version, header};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use parking_lot::Mutex;
@@ -37,18 +38,45 @@ pub(super) struct Requests {
 pub(super) struct Progress {
     place: Mutex<Place>,
     last_request: Mutex<Instant>,
+    answer: Mutex<Option<Response>>,
+    ended: Arc<AtomicBool>,
 }
 
 /// What a connection counts as. It is held until the connection ends or becomes something else.
-enum Place {
+pub(super) enum Place {
     HalfOpen { _permit: Permit },
     Http { _permit: Permit },
 }
 
+impl Place {
+    /// That of a connection without a request yet.
+    pub(super) fn half_open(permit: Permit) -> Self {
+        Self::HalfOpen { _permit: permit }
+    }
+
+    /// That of a connection with a request, unless its budget is used up.
+    pub(super) fn http(front: &Front, connection: &Connection) -> Option<Self> {
+        let peer = connection.peer.ip().to_canonical();
+        let proxy = front.app.config().http.trusts(peer);
+        let permit = if proxy { front.http.admit_proxy() } else { front.http.admit(peer) };
+        permit.map(|permit| Self::Http { _permit: permit })
+    }
+}
+
 impl Requests {
-    pub(super) fn new(front: Arc<Front>, connection: Connection, permit: Permit) -> Self {
-        let place = Mutex::new(Place::HalfOpen { _permit: permit });
-        let progress = Arc::new(Progress { place, last_request: Mutex::new(Instant::now()) });
+    /// `answer`: that of the first request, where it is known already.
+    pub(super) fn new(
+        front: Arc<Front>,
+        connection: Connection,
+        place: Place,
+        answer: Option<Response>,
+    ) -> Self {
+        let progress = Arc::new(Progress {
+            place: Mutex::new(place),
+            last_request: Mutex::new(Instant::now()),
+            answer: Mutex::new(answer),
+            ended: Arc::default(),
+        });
         Self { front, connection, progress }
     }
 
@@ -60,13 +88,8 @@ impl Requests {
     fn has_place(&self) -> bool {
         let mut place = self.progress.place.lock();
         if let Place::HalfOpen { .. } = *place {
-            let peer = self.connection.peer.ip().to_canonical();
-            let budget = &self.front.http;
-            let proxy = self.front.app.config().http.trusts(peer);
-            let Some(permit) = (if proxy { budget.admit_proxy() } else { budget.admit(peer) }) else {
-                return false;
-            };
-            *place = Place::Http { _permit: permit };
+            let Some(whole) = Place::http(&self.front, &self.connection) else { return false };
+            *place = whole;
         }
         *self.progress.last_request.lock() = Instant::now();
         true
@@ -74,6 +97,11 @@ impl Requests {
 }
 
 impl Progress {
+    /// Set once the answer was given that ends HTTP.
+    pub(super) fn ended(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ended)
+    }
+
     /// Waits until the first request should have come and did not: HTTP/2 has no such limit of its own.
     pub(super) async fn overdue(&self) {
         sleep(HEAD).await;
@@ -110,11 +138,22 @@ impl Service<Request<Incoming>> for Requests {
             drop(request);
             return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
+        if let Some(answer) = self.progress.answer.lock().take() {
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
         let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
         request.extensions_mut().insert(source);
         // A device's proof is bound to the connection that it came over.
         request.extensions_mut().insert(self.connection);
-        Box::pin(heard_out(self.front.router.clone().oneshot(request), unread))
+        let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
+        let answering = async move {
+            let response = answering.await?;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                progress.ended.store(true, Ordering::Relaxed);
+            }
+            Ok(response)
+        };
+        Box::pin(heard_out(answering, unread))
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
 use transom_tunnel::ticket::Shown;
 use transom_tunnel::{CONTROL_PATH, DATA_PATH, Refusal, TICKET_HEADER, UPGRADE};
 
@@ -12,7 +13,8 @@ use super::Relay;
 use super::control::{self, Origin};
 use super::rendezvous::Way;
 use crate::http::source::{Connection, Source};
-use crate::http::upgrade::stream_of;
+use crate::http::upgrade::Switched;
+use crate::stream::Stream;
 
 /// The tunnel's paths.
 pub fn router(relay: Relay) -> Router {
@@ -43,8 +45,7 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let upgraded = hyper::upgrade::on(&mut request);
     let origin = Origin { source: source.address, exporter, proxied };
     relay.tasks.clone().spawn(async move {
-        if let Some(stream) = stream_of(upgraded.await) {
-            stream.watch_closely();
+        if let Some(stream) = stream_of(upgraded).await {
             control::run(relay, stream, origin, permit).await;
         }
     });
@@ -62,12 +63,18 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     };
     let upgraded = hyper::upgrade::on(&mut request);
     relay.tasks.spawn(async move {
-        if let Some(stream) = stream_of(upgraded.await) {
-            stream.watch_closely();
+        if let Some(stream) = stream_of(upgraded).await {
             arrival.hand_over(stream, Way::Upgrade);
         }
     });
     switching()
+}
+
+/// The connection below HTTP, once its peer was told that it may begin.
+async fn stream_of(upgrade: OnUpgrade) -> Option<Stream> {
+    let stream = Switched::from(upgrade).await?.answered().await.ok()?;
+    stream.watch_closely();
+    Some(stream)
 }
 
 fn asks_for_tunnel(headers: &HeaderMap) -> bool {

@@ -26,6 +26,11 @@ const SESSION_PATH: &str = "/console/session";
 /// Where other noVNC pages, vncdotool and websocat open theirs.
 const WEBSOCKIFY_PATH: &str = "/websockify";
 
+/// Whether a WebSocket at this path is a console.
+pub(crate) fn is_console_socket(path: &str) -> bool {
+    matches!(path, "/" | SESSION_PATH | WEBSOCKIFY_PATH)
+}
+
 /// What the pages stand on.
 #[derive(Clone)]
 pub struct Web {

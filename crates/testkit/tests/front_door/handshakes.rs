@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_rfb::Version;
+use transom_testkit::wait::until;
 use transom_testkit::{Instance, Script, Step, clock};
 
 use crate::stage::{Stage, assert_live, closing};
@@ -98,14 +99,24 @@ async fn a_viewer_that_does_not_speak_rfb_is_told_so() {
     }
 }
 
+/// What viewers say that then fall silent in their handshake.
+const SILENT: [&[u8]; 4] = [b"", b"RFB 003", b"RFB 003.008\n", b"RFB 003.008\n\x01"];
+
+/// Waits until the instance is reached and the viewer is listened to; so many sessions came this far before.
+async fn until_heard(stage: &Stage, before: usize) {
+    let started = || stage.server.app().metrics.sessions_started.get();
+    until("the viewer is listened to", || started() > before as u64).await;
+}
+
 #[tokio::test]
 async fn a_viewer_that_says_nothing_in_the_handshake_is_given_up() {
     let stage = Stage::set().await;
-    for said in [&b""[..], b"RFB 003", b"RFB 003.008\n", b"RFB 003.008\n\x01"] {
+    for (before, said) in SILENT.into_iter().enumerate() {
         let mut viewer = stage.server.viewer().token(&stage.token().await).open().await.unwrap();
         viewer.take(12).await.unwrap();
         viewer.send(said).await.unwrap();
         let guest = stage.machine.guest().await;
+        until_heard(&stage, before).await;
         clock::pass(Duration::from_secs(16)).await;
         assert_eq!(viewer.closed().await.to_string(), "4445 The viewer took too long.");
         drop(guest);
@@ -115,12 +126,13 @@ async fn a_viewer_that_says_nothing_in_the_handshake_is_given_up() {
 #[tokio::test]
 async fn a_raw_viewer_that_says_nothing_is_given_up_with_its_reason() {
     let stage = Stage::set().await;
-    for said in [&b""[..], b"RFB 003", b"RFB 003.008\n", b"RFB 003.008\n\x01"] {
+    for (before, said) in SILENT.into_iter().enumerate() {
         let path = format!("/console?token={}", stage.token().await);
         let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
         viewer.take(12).await.unwrap();
         viewer.send(said).await.unwrap();
         let mut guest = stage.machine.guest().await;
+        until_heard(&stage, before).await;
         clock::pass(Duration::from_secs(16)).await;
         assert_eq!(viewer.closed().await.to_string(), "the stream ended without a word");
         guest.ended().await;
@@ -134,6 +146,7 @@ async fn a_raw_viewer_that_does_not_ask_why_its_console_failed_is_let_go() {
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
     viewer.take(12).await.unwrap();
+    until("it is about to be told why", || stage.server.app().live.count() == 0).await;
     clock::pass(Duration::from_secs(16)).await;
     assert_eq!(viewer.closed().await.to_string(), "the stream ended without a word");
     assert_eq!(stage.end_reason().await, "instance-closed-early");

@@ -31,3 +31,4 @@ mod targets;
 mod tickets;
 mod tokens;
 mod viewers;
+mod websockets;

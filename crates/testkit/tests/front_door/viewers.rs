@@ -2,6 +2,7 @@
 
 use tokio_tungstenite::tungstenite::Message;
 use transom_model::EndReason;
+use transom_testkit::wait::until;
 use transom_testkit::{Script, Step, Viewer};
 
 use crate::stage::{Stage, assert_live, closing, key};
@@ -164,8 +165,10 @@ async fn a_raw_viewer_that_is_told_of_a_failed_dial_holds_no_place_meanwhile() {
     let stage = Stage::with(Script::default().closes_before(Step::Security)).await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
-    assert_eq!(viewer.take(12).await.unwrap(), b"RFB 003.008\n", "it is about to be told why");
-    assert_eq!(stage.server.app().live.count(), 0);
+    assert_eq!(viewer.take(12).await.unwrap(), b"RFB 003.008\n", "it is told why once it has answered");
+    until("its place is free", || stage.server.app().live.count() == 0).await;
+    viewer.send(b"RFB 003.008\n").await.unwrap();
+    assert_eq!(viewer.take(5).await.unwrap()[..4], [0, 0, 0, 0], "no security types, but a reason");
 }
 
 #[tokio::test]

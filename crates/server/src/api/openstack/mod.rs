@@ -61,7 +61,7 @@ pub(super) fn owns(path: &str) -> bool {
 /// The answer to a call that nobody looked at.
 pub(super) fn overloaded(app: &App, path: &str) -> Response {
     let place = Place::of(path);
-    let request = RequestId::from_uuid(random::uuid());
+    let request = random::request_id();
     let response = Fault::unavailable().render(Style::of(&place), app, &request);
     with_ids(response, place.service, &request)
 }
@@ -88,7 +88,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let place = Place::of(parts.uri.path());
     let (style, service) = (Style::of(&place), place.service);
     let request = parts.extensions.get::<RequestId>().cloned();
-    let request = request.unwrap_or_else(|| RequestId::from_uuid(random::uuid()));
+    let request = request.unwrap_or_else(random::request_id);
     let source = parts.extensions.get::<Source>().copied();
     let asked = Asked {
         app: &app,

@@ -1,7 +1,12 @@
-//! A stream whose peer must take what is written to it: HTTP's, since hyper itself waits for ever.
+//! The stream below hyper.
+//!
+//! Its peer must take what is written to it, since hyper itself waits for ever. And it keeps the answer that ends HTTP: who
+//! goes on with the connection says that together with its own first words, in one packet.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,15 +19,24 @@ use crate::stream::Stream;
 const STALL: Duration = Duration::from_secs(30);
 
 /// A stream whose writes fail once the peer has taken nothing for [`STALL`].
-pub(crate) struct WriteDeadline {
+pub(crate) struct HttpStream {
     stream: Stream,
+    /// Whether the answer that ends HTTP was given: from then on, what is written is kept.
+    ended: Arc<AtomicBool>,
+    kept: Vec<u8>,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl WriteDeadline {
-    pub(crate) fn into_inner(self) -> Stream {
-        self.stream
+impl HttpStream {
+    /// A stream that goes over to another protocol once `ended` is set.
+    pub(crate) fn new(stream: Stream, ended: Arc<AtomicBool>) -> Self {
+        Self { stream, ended, kept: Vec::new(), stalled: None }
+    }
+
+    /// The stream below, and what its peer is still to be told.
+    pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
+        (self.stream, self.kept)
     }
 
     /// Passes on what is done; what waits, waits until the deadline.
@@ -36,13 +50,7 @@ impl WriteDeadline {
     }
 }
 
-impl From<Stream> for WriteDeadline {
-    fn from(stream: Stream) -> Self {
-        Self { stream, stalled: None }
-    }
-}
-
-impl AsyncRead for WriteDeadline {
+impl AsyncRead for HttpStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -52,8 +60,12 @@ impl AsyncRead for WriteDeadline {
     }
 }
 
-impl AsyncWrite for WriteDeadline {
+impl AsyncWrite for HttpStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.ended.load(Ordering::Relaxed) {
+            self.kept.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, written)
     }
@@ -73,6 +85,11 @@ impl AsyncWrite for WriteDeadline {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.ended.load(Ordering::Relaxed) {
+            let before = self.kept.len();
+            self.kept.extend(slices.iter().flat_map(|slice| &**slice));
+            return Poll::Ready(Ok(self.kept.len() - before));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.judge(cx, written)
     }

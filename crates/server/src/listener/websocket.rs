@@ -1,0 +1,86 @@
+//! A viewer's WebSocket on a connection of its own: answered by hand, like the raw CONNECT.
+//!
+//! Such a connection is this one request, and then the gateway's. A request that is not whole in what was read first, or that
+//! comes later on a connection, is hyper's; so is every refusal in HTTP's own form. What is decided is the same.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::response::IntoResponse as _;
+use http::{HeaderMap, StatusCode};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Permit;
+use super::head::{self, UpgradeHead};
+use super::requests::Place;
+use super::{FAREWELL, Front, http_1};
+use crate::app::random;
+use crate::gateway::entrance::Decision;
+use crate::http::put_id;
+use crate::http::source::{Connection, Source};
+use crate::http::upgrade::Switched;
+use crate::router::ANSWER;
+use crate::stream::Stream;
+use crate::web::is_console_socket;
+
+/// The request that stands in front of the stream, where it is for a console's WebSocket.
+pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {
+    head::parse_upgrade(stream.ahead()).filter(|head| is_console_socket(head.request.uri().path()))
+}
+
+pub(super) async fn serve(
+    front: Arc<Front>,
+    mut stream: Stream,
+    head: UpgradeHead,
+    connection: Connection,
+    permit: Permit,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let UpgradeHead { request, len } = head;
+    let Some(place) = Place::http(&front, &connection) else {
+        // Too many ask at this moment: HTTP says so.
+        return Box::pin(http_1(front, stream, connection, Place::half_open(permit), stop, None)).await;
+    };
+    drop(permit);
+    let id = random::request_id();
+    let source = Source::read(connection, request.headers(), &front.app.config().http);
+    // What is decided needs more memory than the session after it.
+    let deciding = Box::pin(front.gateway.decide(source, &id, request.uri(), request.headers()));
+    let decided = tokio::select! {
+        decided = timeout(ANSWER, deciding) => decided,
+        () = over(&stop) => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    match decided.unwrap_or_else(|_| Decision::Refuse(StatusCode::REQUEST_TIMEOUT.into_response())) {
+        Decision::Switch(mut headers, next) => {
+            drop((place, request));
+            stream.skip(len);
+            put_id(&mut headers, &id);
+            let answer = switching(&headers);
+            front.gateway.run_websocket(next, Switched { stream, answer }).await;
+            Ok(())
+        }
+        Decision::Refuse(mut response) => {
+            put_id(response.headers_mut(), &id);
+            Box::pin(http_1(front, stream, connection, place, stop, Some(response))).await
+        }
+    }
+}
+
+/// Waits until an answer that is on its way has had its time since the end came.
+async fn over(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(FAREWELL).await;
+}
+
+/// The answer that ends HTTP.
+fn switching(headers: &HeaderMap) -> Vec<u8> {
+    let mut answer = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            answer.extend_from_slice(part);
+        }
+    }
+    answer.extend_from_slice(b"\r\n");
+    answer
+}
