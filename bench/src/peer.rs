@@ -40,6 +40,11 @@ impl Kind {
         }
     }
 
+    /// How many sessions are opened for a figure: websockify takes five seconds for a tenth of what takes the others two.
+    pub(crate) fn new_sessions(self) -> usize {
+        if self == Self::Websockify { 400 } else { 4000 }
+    }
+
     /// How many sessions it is given to hold: websockify waits by `select`, and is a process for each.
     pub(crate) fn idle_sessions(self) -> usize {
         if self == Self::Websockify { 200 } else { 1000 }

@@ -6,17 +6,17 @@ use super::{Measured, in_threads};
 use crate::peer::Peer;
 use crate::viewer::Viewer;
 
-const SESSIONS: usize = 400;
 const WARM_UP: usize = 40;
 
 /// CPU for each session, from its first byte to its last.
 pub(super) fn run(peer: &Peer) -> Result<Measured> {
+    let sessions = peer.kind.new_sessions();
     let visit = |number| Viewer::open(&peer.door, number).map(drop);
     in_threads(WARM_UP, visit)?;
     let before = peer.tree.cpu()?;
-    in_threads(SESSIONS, visit)?;
+    in_threads(sessions, visit)?;
     // Ends are part of a session; they take a moment longer than its viewer.
     crate::pause(std::time::Duration::from_millis(500));
     let spent = peer.tree.cpu()? - before;
-    Ok(vec![("session-cpu", spent * 1e3 / SESSIONS as f64)])
+    Ok(vec![("session-cpu", spent * 1e3 / sessions as f64)])
 }
