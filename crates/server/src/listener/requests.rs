@@ -145,10 +145,12 @@ impl Service<Request<Incoming>> for Requests {
         request.extensions_mut().insert(source);
         // A device's proof is bound to the connection that it came over.
         request.extensions_mut().insert(self.connection);
+        // Older versions know no other protocol to go over to, whatever they are answered (RFC 9110 §7.8).
+        let may_end = request.version() == Version::HTTP_11;
         let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
         let answering = async move {
             let response = answering.await?;
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if may_end && response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 progress.ended.store(true, Ordering::Relaxed);
             }
             Ok(response)
