@@ -5,7 +5,7 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build agent demo test bench bench-devices check setup-build
+.PHONY: help build agent demo test acceptance bench bench-devices check setup-build
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run e
 	npm --prefix web test
 	cargo test --workspace --doc
 	cargo nextest run --workspace
+
+acceptance: web/dist ## run the long and faulty tests at real times, none skipped (by hand; CONTRIBUTING.md)
+	@scripts/setup.sh test
+	cargo nextest run --workspace --profile acceptance $(ARGS)
 
 bench: build ## measure the gateway beside websockify and nginx (about ten minutes; bench/README.md)
 	@bench/setup.sh

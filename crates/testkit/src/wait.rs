@@ -33,3 +33,13 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// Lets `span` of real time pass, in which `ending` must not come: for acceptance tests, which hold that something lasts.
+///
+/// # Panics
+/// Where it comes.
+pub async fn lasts<T: std::fmt::Debug>(what: &str, span: Duration, ending: impl Future<Output = T>) {
+    if let Ok(ended) = timeout(span, ending).await {
+        panic!("{what} did not last for {span:?}: {ended:?}");
+    }
+}

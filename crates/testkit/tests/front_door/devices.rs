@@ -67,6 +67,11 @@ impl<T> Running<T> {
         within("the next thing that it tells", self.told.recv()).await.expect("it runs")
     }
 
+    /// The next thing that it tells, whenever that is.
+    pub(crate) async fn told(&mut self) -> Option<T> {
+        self.told.recv().await
+    }
+
     /// Tells it to stop.
     pub(crate) fn stop(&self) {
         self.stop.cancel();

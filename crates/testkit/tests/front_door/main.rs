@@ -1,6 +1,7 @@
 //! Grants, gateway and the one port, through the front door: a real server, real sockets, exact answers.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod acceptance;
 mod budgets;
 mod channel_binding;
 mod crowd;
