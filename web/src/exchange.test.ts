@@ -9,6 +9,7 @@ const body = {
   ticket_expires_at: '2026-11-21T04:00:00Z',
   websocket: '/console/session',
   instance: { id: 'i-1', name: 'build machine' },
+  request: '1a2b3c4d',
   rights: { view_only: false, clipboard: true },
 };
 
@@ -18,6 +19,7 @@ test('an admission is read', () => {
     ticket: 't-1',
     websocket: '/console/session',
     instance: { id: 'i-1', name: 'build machine' },
+    request: '1a2b3c4d',
     rights: { viewOnly: false, clipboard: true },
   });
 });

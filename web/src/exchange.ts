@@ -6,6 +6,8 @@ export interface Admission {
   readonly ticket: string;
   readonly websocket: string;
   readonly instance: { readonly id: string; readonly name: string };
+  /** The short form of the WebSocket's request id: its close does not bring it. */
+  readonly request: string | null;
   readonly rights: { readonly viewOnly: boolean; readonly clipboard: boolean };
 }
 
@@ -46,7 +48,7 @@ export async function exchange(credential: Credential): Promise<Answer> {
 
 /** Reads the body of a 200; `null` where a part is missing. */
 export function readAdmission(body: unknown): Admission | null {
-  const { session, ticket, websocket, instance, rights } = record(body);
+  const { session, ticket, websocket, instance, request, rights } = record(body);
   const { id, name } = record(instance);
   if (typeof session !== 'string' || typeof ticket !== 'string' || typeof websocket !== 'string' || typeof id !== 'string') return null;
   return {
@@ -54,6 +56,7 @@ export function readAdmission(body: unknown): Admission | null {
     ticket,
     websocket,
     instance: { id, name: typeof name === 'string' && name !== '' ? name : id },
+    request: typeof request === 'string' ? request : null,
     // A right that is not given is not there.
     rights: { viewOnly: record(rights)['view_only'] !== false, clipboard: record(rights)['clipboard'] === true },
   };

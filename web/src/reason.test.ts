@@ -53,8 +53,13 @@ test('an error answer brings its own next step and request id', () => {
   const end = answered(401, { error });
   assert.deepEqual(end, {
     code: 'token-expired', closeCode: 4402, sentence: 'Too late.', side: 'viewer',
-    nextStep: 'Be quick.', retry: 'new-link', detail: null, requestId: 'req-1',
+    nextStep: 'Be quick.', retry: 'new-link', detail: null, requestId: 'req-1', machine: null,
   });
+});
+
+test('an error answer names the machine where its link stands', () => {
+  const error = { code: 'instance-not-running', message: 'The instance is not running.', request_id: 'req-1', instance: 'web-01' };
+  assert.equal(answered(409, { error }).machine, 'web-01');
 });
 
 test('an answer that is not ours says so', () => {

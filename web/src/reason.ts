@@ -21,6 +21,8 @@ export interface End extends Reason {
   readonly closeCode: number | null;
   readonly detail: string | null;
   readonly requestId: string | null;
+  /** What people call the machine, where the answer says it. */
+  readonly machine: string | null;
 }
 
 interface Listed extends Reason {
@@ -56,11 +58,13 @@ export function answered(status: number, body: unknown): End {
   const closeCode = field(error, 'close_code');
   const nextStep = field(error, 'next_step');
   const requestId = field(error, 'request_id');
+  const machine = field(error, 'instance');
   const known = LIST.find((reason) => reason.code === code) ?? { ...local['unknown-reason'], code };
   const told = typeof nextStep === 'string' && nextStep !== '' ? { ...known, nextStep } : known;
   return {
     ...worded(told, message, typeof closeCode === 'number' ? closeCode : null),
     requestId: typeof requestId === 'string' ? requestId : null,
+    machine: typeof machine === 'string' ? machine : null,
   };
 }
 
@@ -71,7 +75,7 @@ export function noticed(name: keyof typeof local, detail: string | null = null):
 
 function end(reason: Reason, closeCode: number | null): End {
   const { code, sentence, side, nextStep, retry } = reason;
-  return { code, sentence, side, nextStep, retry, closeCode, detail: null, requestId: null };
+  return { code, sentence, side, nextStep, retry, closeCode, detail: null, requestId: null, machine: null };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { pauseBefore } from './backoff.ts';
 import { exchange, type Admission, type Credential } from './exchange.ts';
 import type { Line, Listener } from './line.ts';
+import * as machine from './machine.ts';
 import { noticed, type End } from './reason.ts';
 import * as ticket from './ticket.ts';
 
@@ -34,6 +35,8 @@ export class Session {
   /** The link's token, until the instance has answered: a failed attempt gives the use back, so it can be shown again. */
   #token: string | null = null;
   #id: string | null = null;
+  /** The short request id of the newest WebSocket. */
+  #request: string | null = null;
   #line: Line | null = null;
   #run = 0;
 
@@ -43,7 +46,10 @@ export class Session {
 
   /** Opens a link's token, or comes back with this tab's ticket. */
   open(token: string | null): void {
-    if (token !== null) ticket.forget();
+    if (token !== null) {
+      ticket.forget();
+      machine.forget();
+    }
     this.#token = token;
     void this.#follow();
   }
@@ -91,6 +97,7 @@ export class Session {
     if (run !== this.#run) return lost(noticed('left'));
     ticket.keep(answer.admission.ticket);
     this.#id = answer.admission.session;
+    this.#request = answer.admission.request;
     this.#view.admitted(answer.admission);
     return this.#connect(answer.admission, attempt, run);
   }
@@ -130,7 +137,7 @@ export class Session {
     if (end.retry === 'resume' && ticket.newest() !== null) this.#token = null;
     if (end.code === 'left') ticket.holdForPage();
     if (end.retry === 'never' || end.retry === 'new-link') ticket.forget();
-    this.#view.ended(end, this.#id);
+    this.#view.ended({ ...end, requestId: end.requestId ?? this.#request }, this.#id);
   }
 }
 

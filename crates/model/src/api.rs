@@ -63,7 +63,10 @@ bodies! {
         /// What to do about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next_step: Option<String>,
-        /// The call's id; the audit and the log hold it too.
+        /// What people call the machine, where a link or a ticket was shown that stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<String>,
+        /// The call's id; the audit and the log hold it too. Its last eight characters find it as well.
         request_id: String,
     }
     /// A project to be made.
@@ -311,7 +314,18 @@ pub struct List<T> {
 }
 
 impl ErrorDetail {
-    /// A failure that is on the list of end reasons.
+    /// A failure that is on the list of end reasons, for those who manage the machine: with its whole detail.
+    #[must_use]
+    pub fn for_manager(end: &End, request: &RequestId) -> Self {
+        let sentence = end.reason.sentence();
+        Self {
+            message: end.detail().map_or(sentence.to_owned(), |detail| format!("{sentence} ({detail})")),
+            next_step: Some(end.reason.remedy().unwrap_or(end.reason.next_step()).to_owned()),
+            ..Self::of_end(end, request)
+        }
+    }
+
+    /// A failure that is on the list of end reasons, for everybody.
     #[must_use]
     pub fn of_end(end: &End, request: &RequestId) -> Self {
         let side = match end.reason.side() {
@@ -326,6 +340,7 @@ impl ErrorDetail {
             close_code: Some(end.reason.close_code()),
             side: Some(side.to_owned()),
             next_step: Some(end.reason.next_step().to_owned()),
+            instance: end.machine().map(str::to_owned),
             request_id: request.to_string(),
         }
     }
@@ -339,6 +354,7 @@ impl ErrorDetail {
             close_code: None,
             side: None,
             next_step: None,
+            instance: None,
             request_id: request.to_string(),
         }
     }

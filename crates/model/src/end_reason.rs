@@ -37,7 +37,7 @@ pub enum Retry {
 
 macro_rules! end_reasons {
     ($($close:literal $variant:ident $code:literal $status:literal $side:ident $retry:ident
-       $sentence:literal, $next:literal;)+) => {
+       $sentence:literal, $next:literal $(, $remedy:literal)?;)+) => {
         /// Why a console did not open, or ended.
         ///
         /// The numbers are WebSocket close codes (RFC 6455 §7.4.2, the private range) and are never reused.
@@ -61,10 +61,17 @@ macro_rules! end_reasons {
                 match self { $(Self::$variant => $sentence,)+ }
             }
 
-            /// What to do about it.
+            /// What the person who views does about it.
             #[must_use]
             pub fn next_step(self) -> &'static str {
                 match self { $(Self::$variant => $next,)+ }
+            }
+
+            /// What the people who manage the machine do about it, where that is something else. Viewers are not told: it
+            /// names commands, settings and places of this installation.
+            #[must_use]
+            pub fn remedy(self) -> Option<&'static str> {
+                match self { $(Self::$variant => None$(.or(Some($remedy)))?,)+ }
             }
 
             /// Whose side the cause lies on.
@@ -104,7 +111,8 @@ end_reasons! {
     4406 TicketReplayed "ticket-replayed" 403 Viewer NewLink
         "The session's ticket was shown twice, so the session was ended.", "Somebody may have copied it. Ask for a new link, and tell who runs this service.";
     4407 OriginRefused "origin-refused" 403 Operator Never
-        "The page that opened this console is not allowed to.", "Open the console's own link. Operators: behind a proxy set [http] public_url, for another site [console] allowed_origins.";
+        "The page that opened this console is not allowed to.", "Open the console's own link. If you did, tell who runs this service.",
+        "Behind a proxy set [http] public_url, for another site's page [console] allowed_origins.";
     4408 TakenOver "taken-over" 409 Viewer Never
         "This session was opened again elsewhere.", "Carry on there. If that was not you, tell who gave you the link.";
     4409 SessionKilled "session-killed" 403 Operator Never
@@ -126,41 +134,58 @@ end_reasons! {
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
         "The instance is not running.", "Start the instance, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never
-        "The instance's endpoint is not one that consoles may lead to.", "Have the operator set the endpoint, or allow it: in [endpoints] allow, of an existing Nova in [openstack] nova_targets.";
+        "The instance's endpoint is not one that consoles may lead to.", "Tell who manages the machine, with the request id.",
+        "Have the operator set the endpoint, or allow it: in [endpoints] allow, of an existing Nova in [openstack] nova_targets.";
     4422 EndpointUnresolved "endpoint-unresolved" 502 Instance Later
-        "The name of the instance's endpoint cannot be resolved.", "Check the endpoint's spelling and the DNS that Transom uses.";
+        "The name of the instance's endpoint cannot be resolved.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "Check the endpoint's spelling and the DNS that Transom uses.";
     4423 InstanceRefusedConnection "instance-refused-connection" 502 Instance Later
-        "The instance's endpoint refuses connections.", "Check that the VNC server runs and listens on the endpoint's port.";
+        "The instance's endpoint refuses connections.", "The machine may be starting: try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "Check that the VNC server runs and listens on the endpoint's port.";
     4424 InstanceUnreachable "instance-unreachable" 504 Instance Later
-        "The instance's endpoint cannot be reached.", "Check address, routes and firewalls between Transom and the endpoint.";
+        "The instance's endpoint cannot be reached.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "Check address, routes and firewalls between Transom and the endpoint.";
     4425 InstanceSilent "instance-silent" 504 Instance Later
-        "The instance's endpoint takes connections but says nothing.", "Check that the port is a VNC server's and that it is not hanging.";
+        "The instance's endpoint takes connections but says nothing.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "Check that the port is a VNC server's and that it is not hanging.";
     4426 InstanceNotVnc "instance-not-vnc" 502 Instance Never
-        "What answers at the instance's endpoint is not a VNC server.", "Check the endpoint's port.";
+        "What answers at the instance's endpoint is not a VNC server.", "Tell who manages the machine, with the request id.",
+        "Check the endpoint's port: the details quote what answers there.";
     4427 InstanceClosedEarly "instance-closed-early" 502 Instance Later
-        "The instance closed the connection while it was being opened.", "Look into the VNC server's log: it may limit or block connections.";
+        "The instance closed the connection while it was being opened.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "Look into the VNC server's log: it may limit or block connections.";
     4428 InstanceSecurityUnsupported "instance-security-unsupported" 502 Instance Never
-        "The VNC server offers no security type that can be used.", "Configure it for VNC authentication or VeNCrypt X509, and set what that needs on the instance.";
+        "The VNC server offers no security type that can be used.", "Tell who manages the machine, with the request id.",
+        "Configure it for VNC authentication or VeNCrypt X509, and set what that needs on the instance.";
     4429 InstancePasswordMissing "instance-password-missing" 502 Operator Never
-        "The VNC server wants a password and none is set for the instance.", "Set it: transom instance set ID --project P --password-file F.";
+        "The VNC server wants a password and none is set for the instance.", "Tell who manages the machine, with the request id.",
+        "Set it: transom instance set ID --project P --password-file F.";
     4430 InstancePasswordWrong "instance-password-wrong" 502 Operator Never
-        "The VNC server did not accept the instance's password.", "Set the right one: transom instance set ID --project P --password-file F.";
+        "The VNC server did not accept the instance's password.", "Tell who manages the machine, with the request id.",
+        "Set the right one: transom instance set ID --project P --password-file F.";
     4431 InstanceRefusedSession "instance-refused-session" 502 Instance Later
-        "The VNC server refused the session.", "Its own words follow; look into its log.";
+        "The VNC server refused the session.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "The details quote its own words; look into its log.";
     4432 InstanceProtocolError "instance-protocol-error" 502 Instance Never
-        "The VNC server does not follow the RFB protocol.", "Check its version; the details name what it sent.";
+        "The VNC server does not follow the RFB protocol.", "Tell who manages the machine, with the request id.",
+        "Check its version; the details name what it sent.";
     4433 InstanceGone "instance-gone" 502 Instance Resume
         "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again by itself.";
     4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
-        "TLS with the VNC server failed.", "Check its certificate against the CA or fingerprint that is set for the instance.";
+        "TLS with the VNC server failed.", "Tell who manages the machine, with the request id.",
+        "Check its certificate against the CA or fingerprint that is set for the instance.";
     4435 DeviceOffline "device-offline" 502 Instance Later
-        "The device behind this console is not online.", "Check that its agent runs and reaches Transom: transom address show ADDRESS.";
+        "The device behind this console is not online.", "Switch the device on and check its network, then try again. If it stays, tell who manages it, with the request id.",
+        "Check that its agent runs and reaches Transom: transom address show ADDRESS.";
     4436 DeviceRefused "device-refused" 502 Instance Later
-        "The device refused the console.", "Its reason follows; look into the agent's log, its --to list and its --allow-key list.";
+        "The device refused the console.", "Try again in a moment. If it stays, tell who manages the device, with the request id.",
+        "The details quote its reason; look into the agent's log, its --to list and its --allow-key list.";
     4437 DeviceEndToEndOnly "device-end-to-end-only" 403 Instance Never
-        "The device takes end-to-end connections only, and no consoles in a browser.", "Reach it by transom connect with a VNC viewer.";
+        "The device takes end-to-end connections only, and no consoles in a browser.", "Ask who manages the device for another way to it: this one is closed on purpose.",
+        "Reach it by transom connect with a VNC viewer.";
     4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
-        "The device shows another key than before.", "If it was reinstalled, reset its address's password, which forgets the old key; else somebody stands in between.";
+        "The device shows another key than before.", "Tell who manages the device, with the request id: it may have been reinstalled, or somebody stands in between.",
+        "If it was reinstalled, reset its address's password, which forgets the old key; else somebody stands in between.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
         "The console was closed.", "Nothing: the viewer closed it.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume
@@ -174,13 +199,13 @@ end_reasons! {
     4445 ViewerTooSlow "viewer-too-slow" 408 Viewer Resume
         "The viewer took too long.", "Check the network and try again.";
     4450 InternalError "internal-error" 500 Transom Later
-        "Transom failed.", "Try again. If it stays, give the request id to who runs this service.";
+        "Transom failed.", "Try again. If it stays, tell who runs this service, with the request id.";
     4451 Overloaded "overloaded" 503 Transom Later
         "Transom carries as much as it can.", "Wait a moment, then try again.";
     4452 StoreUnavailable "store-unavailable" 503 Transom Resume
-        "Transom cannot reach its database.", "Wait a moment, then try again; the operator sees more in the log.";
+        "Transom cannot reach its database.", "Wait a moment, then try again. If it stays, tell who runs this service, with the request id.";
     4453 CloudUnavailable "cloud-unavailable" 503 Operator Later
-        "The cloud that this console belongs to does not answer.", "Wait a moment, then try again; the operator sees more in the log.";
+        "The cloud that this console belongs to does not answer.", "Wait a moment, then try again. If it stays, tell who runs this service, with the request id.";
 }
 
 impl EndReason {
@@ -209,18 +234,38 @@ impl FromStr for EndReason {
 }
 
 /// An end reason with what is known about this one case.
+///
+/// A detail is kept from viewers unless it was made by [`End::told`]: it may hold an endpoint's host, address or path, the names
+/// in a certificate, what a banner said. Everything that is shown, `Display` too, has the viewers' part only; the log, the
+/// audit and those who manage the machine get [`End::detail`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}{}", .detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
+#[error("{reason}{}", .detail.told().map(|words| format!(": {words}")).unwrap_or_default())]
 pub struct End {
     /// The reason.
     pub reason: EndReason,
-    /// More for people, never a secret: what the VNC server said, which security types it offers.
-    pub detail: Option<String>,
+    detail: Detail,
+    machine: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Detail {
+    None,
+    Told(String),
+    Kept(String),
+}
+
+impl Detail {
+    fn told(&self) -> Option<&str> {
+        match self {
+            Self::Told(words) => Some(words),
+            Self::None | Self::Kept(_) => None,
+        }
+    }
 }
 
 impl From<EndReason> for End {
     fn from(reason: EndReason) -> Self {
-        Self { reason, detail: None }
+        Self { reason, detail: Detail::None, machine: None }
     }
 }
 
@@ -228,29 +273,56 @@ impl From<EndReason> for End {
 const MAX_CLOSE_TEXT: usize = 123;
 
 impl End {
-    /// A reason with its detail.
+    /// A reason with its detail, never a secret, which viewers are not told: what the VNC server said, which address does not
+    /// answer.
     pub fn new(reason: EndReason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: Some(detail.into()) }
+        Self { detail: Detail::Kept(detail.into()), ..reason.into() }
     }
 
-    /// The sentence, with the detail where there is one.
+    /// A reason with more words for viewers: of what they did themselves, or of what their link shows them anyway.
+    pub fn told(reason: EndReason, words: impl Into<String>) -> Self {
+        Self { detail: Detail::Told(words.into()), ..reason.into() }
+    }
+
+    /// The same, of a machine of this name: whoever is told has shown a link that stands, or a ticket.
+    #[must_use]
+    pub fn of_machine(self, name: impl Into<String>) -> Self {
+        Self { machine: Some(name.into()), ..self }
+    }
+
+    /// What people call the machine, where whoever is told may know it.
+    #[must_use]
+    pub fn machine(&self) -> Option<&str> {
+        self.machine.as_deref()
+    }
+
+    /// The whole detail, for the log, the audit and those who manage the machine.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match &self.detail {
+            Detail::None => None,
+            Detail::Told(words) | Detail::Kept(words) => Some(words),
+        }
+    }
+
+    /// The sentence, with the viewers' words where there are some.
     #[must_use]
     pub fn sentence(&self) -> String {
-        match &self.detail {
-            Some(detail) => format!("{} ({detail})", self.reason.sentence()),
+        match self.detail.told() {
+            Some(words) => format!("{} ({words})", self.reason.sentence()),
             None => self.reason.sentence().to_owned(),
         }
     }
 
-    /// The sentence with its detail, as far as a WebSocket close frame holds it. Where it does not hold both, the sentence
-    /// is left out, which the close code stands for.
+    /// The sentence with the viewers' words, as far as a WebSocket close frame holds it. Where it does not hold both, the
+    /// sentence is left out, which the close code stands for.
     #[must_use]
     pub fn close_text(&self) -> String {
         let mut text = self.sentence();
         if text.len() > MAX_CLOSE_TEXT
-            && let Some(detail) = &self.detail
+            && let Some(words) = self.detail.told()
         {
-            text = format!("({detail})");
+            text = format!("({words})");
         }
         if text.len() > MAX_CLOSE_TEXT {
             let mut end = MAX_CLOSE_TEXT - '…'.len_utf8();
@@ -275,6 +347,7 @@ mod tests {
             assert!((4400..4500).contains(&reason.close_code()), "{reason}");
             assert!(reason.sentence().len() <= 120, "{reason}");
             assert!(!reason.next_step().is_empty(), "{reason}");
+            assert_ne!(reason.remedy(), Some(reason.next_step()), "{reason}");
             assert_eq!(reason.code().parse(), Ok(*reason));
         }
     }
@@ -307,14 +380,43 @@ mod tests {
     }
 
     #[test]
+    fn viewers_are_told_nothing_that_only_the_operator_can_use() {
+        for reason in EndReason::ALL {
+            for words in [reason.sentence(), reason.next_step()] {
+                let told = |mark: &str| words.contains(mark);
+                assert!(
+                    !["transom ", "--", "[", "_", "log", "DNS", "Operator"].into_iter().any(told),
+                    "{words}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_detail_is_kept_from_viewers_unless_it_is_meant_for_them() {
+        let kept = End::new(EndReason::EndpointUnresolved, "rack-12.corp.example: not found");
+        assert_eq!(kept.detail(), Some("rack-12.corp.example: not found"));
+        for shown in [kept.sentence(), kept.close_text(), kept.to_string()] {
+            assert!(!shown.contains("rack-12"), "{shown}");
+        }
+        let told = End::told(EndReason::InstanceNotRunning, "it is stopped");
+        assert_eq!(told.detail(), Some("it is stopped"));
+        assert_eq!(told.sentence(), "The instance is not running. (it is stopped)");
+        assert_eq!(told.to_string(), "instance-not-running: it is stopped");
+    }
+
+    #[test]
     fn a_long_detail_comes_without_its_sentence_and_is_cut_at_a_character() {
-        let detail = "it said \"Authentication failure\"; only its first 8 characters count";
-        let end = End::new(EndReason::InstancePasswordWrong, detail);
+        let words = "it has the type 77, and a length that no extension of the protocol has ever given it";
+        let end = End::told(EndReason::ViewerProtocolError, words);
+        assert!(end.sentence().len() <= MAX_CLOSE_TEXT);
+        let words = format!("{words} in any version of the viewer");
+        let end = End::told(EndReason::ViewerProtocolError, &words);
         assert!(end.sentence().len() > MAX_CLOSE_TEXT);
-        assert_eq!(end.close_text(), format!("({detail})"));
-        let end = End::new(EndReason::InstancePasswordWrong, "short");
+        assert_eq!(end.close_text(), format!("({words})"));
+        let end = End::told(EndReason::ViewerProtocolError, "short");
         assert_eq!(end.close_text(), end.sentence());
-        let end = End::new(EndReason::InstanceRefusedSession, "ä".repeat(200));
+        let end = End::told(EndReason::ViewerProtocolError, "ä".repeat(200));
         assert!(end.close_text().len() <= MAX_CLOSE_TEXT);
         assert!(end.close_text().ends_with('…'));
     }

@@ -95,7 +95,25 @@ uuid_id!(
 pub struct RequestId(String);
 text_id!(RequestId);
 
+/// So many digits at the end of a request id are its short form: few enough to be read out, and not two calls in a million
+/// that are looked for together have the same.
+pub const SHORT_REQUEST_ID: usize = 8;
+
 impl RequestId {
+    /// The end of the id, which people read out: the audit finds it by that, and so does a search in the log.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(self.0.len().saturating_sub(SHORT_REQUEST_ID)..).unwrap_or(&self.0)
+    }
+
+    /// The same id with another end.
+    #[must_use]
+    pub fn ending(self, end: [u8; SHORT_REQUEST_ID / 2]) -> Self {
+        let whole = self.0.len().saturating_sub(SHORT_REQUEST_ID);
+        let end = end.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Self(format!("{}{end}", &self.0[..whole]))
+    }
+
     /// `req-` and a UUID: the native API's and OpenStack's form.
     #[must_use]
     pub fn from_uuid(uuid: Uuid) -> Self {

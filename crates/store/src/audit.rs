@@ -17,6 +17,8 @@ pub struct AuditQuery {
     pub session: Option<SessionId>,
     /// Of this call.
     pub request: Option<RequestId>,
+    /// Of calls whose ids end so: the short form, which people read out. Every record is looked at.
+    pub request_end: Option<String>,
     /// From where on.
     pub start: AuditStart,
 }
@@ -53,6 +55,7 @@ impl Store {
             AuditStart::Oldest => (None, " ORDER BY seq LIMIT "),
             AuditStart::After(seq) => (Some(seq), " ORDER BY seq LIMIT "),
         };
+        let end = query.request_end.as_ref().map(|end| end.to_ascii_lowercase());
         let records =
             sql("SELECT seq, at, request_id, actor, dialect, action, target, outcome, project_id, \
              grant_id, session_id, detail FROM audit WHERE 1 = 1")
@@ -60,6 +63,7 @@ impl Store {
             .push_some(" AND grant_id = ", query.grant)
             .push_some(" AND session_id = ", query.session)
             .push_some(" AND request_id = ", query.request.as_ref())
+            .push_some(" AND lower(substr(request_id, length(request_id) - 7)) = ", end.as_deref())
             .push_some(" AND seq > ", after)
             .push_value(order, limit.min(Page::MAX));
         let mut records = self.all(records).await?.into_iter().map(read).collect::<Result<Vec<_>>>()?;

@@ -9,11 +9,15 @@ const SIDES: Record<Side, string> = {
   operator: 'This was decided or set up by the people who run this service or own the instance.',
 };
 
+/** So many characters at a request id's end are read out by phone; audit and log are searched by them. */
+const SHORT_REQUEST_ID = 8;
+
 /** How long “Copied” stands on the button. */
 const THANKS_MS = 2_000;
 
 /** The page that names why a console did not open or ended, and what to do next. */
 export class Ending {
+  readonly #machine = element('ending-machine', HTMLElement);
   readonly #sentence = element('ending-sentence', HTMLElement);
   readonly #detail = element('ending-detail', HTMLElement);
   readonly #next = element('ending-next', HTMLElement);
@@ -29,9 +33,10 @@ export class Ending {
     this.#again = button('try-again', again);
   }
 
-  /** Shows a reason; `session` is the session's id where there was one. */
+  /** Shows a reason; `name` is the machine's, where the page knows it, and `session` is the session's id where there was one. */
   show(end: End, name: string | null, session: string | null): void {
     const plain = end.code === 'left' || end.code === 'session-ended' || end.code === 'needs-link';
+    this.#machine.textContent = plain ? '' : (name ?? '');
     this.#sentence.textContent = end.code === 'left' && name !== null ? `You have disconnected from ${name}.` : end.sentence;
     this.#detail.textContent = end.detail ?? '';
     this.#next.replaceChildren(...unbroken(end.nextStep));
@@ -41,7 +46,8 @@ export class Ending {
     this.#logo.hidden = !plain;
     const facts = plain ? [] : factsOf(end, session);
     this.#facts.replaceChildren(...facts.flatMap((fact) => [span(fact), ' ']));
-    this.#details = [end.sentence, end.detail, ...facts].filter((part) => part !== null).join('\n');
+    const whole = end.requestId === null || end.requestId.length <= SHORT_REQUEST_ID ? null : `request ${end.requestId}`;
+    this.#details = [name, end.sentence, end.detail, ...facts, whole].filter((part) => part !== null).join('\n');
     this.#copy.hidden = plain;
     this.#again.hidden = end.retry !== 'resume' && end.retry !== 'later';
     this.#again.textContent = plain ? 'Connect again' : 'Try again';
@@ -61,7 +67,7 @@ function factsOf(end: End, session: string | null): string[] {
   return [
     end.code,
     end.closeCode === null ? null : `close ${end.closeCode}`,
-    end.requestId === null ? null : `request ${end.requestId}`,
+    end.requestId === null ? null : `request ${end.requestId.slice(-SHORT_REQUEST_ID)}`,
     session === null ? null : `session ${session}`,
     new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
   ].filter((fact) => fact !== null);

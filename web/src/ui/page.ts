@@ -2,6 +2,7 @@ import type RFB from '@novnc/novnc';
 
 import type { Admission } from '../exchange.ts';
 import { Line, type Listener } from '../line.ts';
+import * as machine from '../machine.ts';
 import type { End } from '../reason.ts';
 import { prefer, preferred, type Scaling } from '../scaling.ts';
 import type { View } from '../session.ts';
@@ -24,6 +25,10 @@ export interface Asks {
 
 const TITLE = 'Transom console';
 
+function titled(name: string | null, sentence: string | null): string {
+  return [name, sentence, TITLE].filter((part) => part !== null).join(' – ');
+}
+
 /** The parts of the page, played together. */
 export class Page implements View {
   readonly #screen = new Screen();
@@ -38,7 +43,6 @@ export class Page implements View {
   #novnc = import('@novnc/novnc');
   #scaling: Scaling = preferred();
   #line: Line | null = null;
-  #name: string | null = null;
 
   constructor(asks: Asks) {
     const focus = (): void => this.#line?.focus();
@@ -61,8 +65,7 @@ export class Page implements View {
   }
 
   checking(): void {
-    this.#name = null;
-    document.title = TITLE;
+    document.title = titled(machine.name(), null);
     this.#screen.thaw();
     this.#progress.checking();
   }
@@ -72,8 +75,8 @@ export class Page implements View {
   }
 
   admitted(admission: Admission): void {
-    this.#name = admission.instance.name;
-    document.title = `${this.#name} – ${TITLE}`;
+    machine.keep(admission.instance.name);
+    document.title = titled(admission.instance.name, null);
     this.#toolbar.admit(admission);
     this.#clipboard.offer(admission.rights.viewOnly ? null : admission.rights.clipboard ? 'both ways' : 'not in this link');
   }
@@ -122,8 +125,9 @@ export class Page implements View {
     this.#keyboard.close();
     this.#screen.thaw();
     if (document.fullscreenElement !== null) void document.exitFullscreen();
-    document.title = `${end.sentence} – ${TITLE}`;
-    this.#ending.show(end, this.#name, session);
+    const name = end.machine ?? machine.name();
+    document.title = titled(name, end.sentence);
+    this.#ending.show(end, name, session);
   }
 
   async #loaded(): Promise<typeof RFB> {

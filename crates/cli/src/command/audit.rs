@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use transom_model::EndReason;
 use transom_model::api::{AuditBody, List};
 
 use crate::args::{Audit, Common};
@@ -14,6 +15,8 @@ const FOLLOW: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
     let client = Client::new(common)?;
+    // Who asks for one call wants to know what to do about it.
+    let advise = command.request.is_some();
     let mut filter = format!("?limit={}", command.limit);
     for (name, value) in [
         ("project", command.project),
@@ -27,7 +30,7 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
     }
     let mut list: List<AuditBody> = client.read(&format!("/api/v1/audit{filter}")).await?;
     if !command.follow {
-        return if common.json { output::json(&list.items) } else { show_all(&list.items) };
+        return if common.json { output::json(&list.items) } else { show_all(&list.items, advise) };
     }
     let mut after = 0;
     loop {
@@ -46,11 +49,18 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
     }
 }
 
-fn show_all(records: &[AuditBody]) -> Result<(), Failure> {
+fn show_all(records: &[AuditBody], advise: bool) -> Result<(), Failure> {
     if records.is_empty() {
         output::say("Nothing is on record.");
     }
-    records.iter().try_for_each(show)
+    for record in records {
+        show(record)?;
+        if advise && let Ok(reason) = record.outcome.parse::<EndReason>() {
+            output::say(reason.sentence());
+            output::say(reason.remedy().unwrap_or(reason.next_step()));
+        }
+    }
+    Ok(())
 }
 
 fn show(record: &AuditBody) -> Result<(), Failure> {

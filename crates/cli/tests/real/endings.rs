@@ -76,7 +76,7 @@ fn chromium_is_told_that_the_instance_is_stopped_gone_or_shut() {
         .with(["--device", "phone", "--theme", "dark"])
         .shot("refused-phone-dark")
         .run();
-    assert!(report.next_step().contains("VNC server runs"), "{report:?}");
+    assert!(report.next_step().contains("try again in a moment"), "{report:?}");
 }
 
 #[test]
@@ -96,7 +96,19 @@ fn chromium_is_told_about_passwords_that_are_wrong_or_missing() {
     add(&program, "none", &xvnc.endpoint(), "");
     let report =
         Visit::refused(&console(&program, "wrong"), "instance-password-wrong").shot("password").run();
-    assert!(report.next_step().contains("--password-file"), "{report:?}");
+    assert!(report.next_step().starts_with("Tell who manages the machine"), "{report:?}");
+    let title = report.whole()["title"].as_str().unwrap_or_default();
+    assert!(title.starts_with("wrong – The VNC server did not accept"), "{title}");
+    let whole = report.whole().to_string();
+    assert!(!whole.contains("transom instance") && !whole.contains("Authentication fail"), "{whole}");
+    // The short request id that can be read out finds what the page does not say.
+    let facts = report.whole()["facts"].as_str().unwrap_or_default();
+    let request =
+        facts.split("request ").nth(1).expect("a request").split_whitespace().next().expect("an id");
+    assert_eq!(request.len(), 8, "{facts}");
+    let found = program.run(&format!("audit --request {request}"));
+    assert!(found.stdout.contains("Authentication fail"), "{found:?}");
+    assert!(found.stderr.contains("--password-file"), "{found:?}");
     Visit::refused(&console(&program, "none"), "instance-password-missing").run();
 }
 

@@ -188,7 +188,7 @@ impl App {
             let public_url = &self.public_url;
             tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused by its origin");
         }
-        End::new(EndReason::OriginRefused, origin).into()
+        End::told(EndReason::OriginRefused, origin).into()
     }
 
     async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {

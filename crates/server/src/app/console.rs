@@ -276,8 +276,10 @@ impl App {
 
     /// The instance could not be reached: the use is given back until the grant expires.
     pub async fn give_back(&self, claim: &Claim, end: &End) -> Result<()> {
-        let audit =
-            AuditEntry { detail: end.detail.clone(), ..claim.entry("session.fail", end.reason.code()) };
+        let audit = AuditEntry {
+            detail: end.detail().map(str::to_owned),
+            ..claim.entry("session.fail", end.reason.code())
+        };
         self.metrics.handshake_failed(end.reason);
         self.store.give_back(claim.target.hold, end.reason, &audit).await?;
         Ok(())
@@ -291,8 +293,10 @@ impl App {
 
     /// The session is over.
     pub async fn end(&self, claim: &Claim, end: &End) -> Result<()> {
-        let audit =
-            AuditEntry { detail: end.detail.clone(), ..claim.entry("session.end", end.reason.code()) };
+        let audit = AuditEntry {
+            detail: end.detail().map(str::to_owned),
+            ..claim.entry("session.end", end.reason.code())
+        };
         let Claim { target, live, .. } = claim;
         let how = How::Ended(end.reason, audit);
         self.settle(Settlement { hold: target.hold, traffic: live.bytes(), how }).await
@@ -328,7 +332,9 @@ impl App {
             let reason = EndReason::InstanceNotRunning;
             let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
             self.store.give_back(target.hold, reason, &audit).await?;
-            return Err(End::new(reason, format!("it is {status}")).into());
+            let name = target.instance.as_ref().map(|instance| instance.name.clone());
+            let end = End::told(reason, format!("it is {status}"));
+            return Err(end.of_machine(name.unwrap_or_default()).into());
         }
         Ok((target, located))
     }
@@ -395,12 +401,13 @@ impl App {
                 Ok(Claim { target, place, live, request: request.clone(), viewer, resumable })
             }
             Err(error) => {
-                let reason = match &error {
-                    Error::End(end) => end.reason,
-                    _ => EndReason::InternalError,
+                let (reason, detail) = match &error {
+                    Error::End(end) => (end.reason, end.detail().map(str::to_owned)),
+                    _ => (EndReason::InternalError, None),
                 };
                 let session = target.hold.session;
                 let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+                let audit = AuditEntry { detail, ..audit };
                 self.store.give_back(target.hold, reason, &audit).await?;
                 Err(error)
             }

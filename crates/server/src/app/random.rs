@@ -1,6 +1,6 @@
 //! Fresh ids and tokens from the operating system's random source.
 
-use aws_lc_rs::rand;
+use aws_lc_rs::{digest, rand};
 use transom_model::id::RequestId;
 use transom_model::secret::Secret;
 use uuid::Uuid;
@@ -32,6 +32,17 @@ pub fn ordered_uuid() -> Uuid {
 #[must_use]
 pub fn request_id() -> RequestId {
     RequestId::from_uuid(ordered_uuid())
+}
+
+/// The id of the call that will show this ticket. Its short form depends on the ticket alone: whoever exchanges is told it
+/// beforehand, since a browser tells its page nothing but the close of a WebSocket.
+#[must_use]
+pub fn request_id_by(ticket: &str) -> RequestId {
+    const PURPOSE: &[u8] = b"transom request\0";
+    let digest = digest::digest(&digest::SHA256, &[PURPOSE, ticket.as_bytes()].concat());
+    let mut end = [0; 4];
+    end.copy_from_slice(&digest.as_ref()[..4]);
+    request_id().ending(end)
 }
 
 /// A token of 256 random bits, URL-safe.

@@ -12,6 +12,9 @@ use transom_model::instance::{Instance, SetBy};
 
 use super::App;
 
+/// Why an endpoint is refused that the policy does not list.
+const BY_KEY: &str = "a project's key set it: [endpoints] allow, or set it as the operator";
+
 /// Where to dial; already allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialTarget {
@@ -34,7 +37,7 @@ impl App {
             }
             Endpoint::Unix { path } => {
                 if instance.endpoint_set_by != SetBy::Operator && !policy.allows_unix(path) {
-                    return Err(EndReason::EndpointNotAllowed.into());
+                    return Err(End::new(EndReason::EndpointNotAllowed, format!("{path}: {BY_KEY}")));
                 }
                 Ok(DialTarget::Unix(PathBuf::from(path)))
             }
@@ -48,15 +51,12 @@ impl App {
                 // A second look-up could answer differently and walk past the allow-list: only these are dialled.
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
-                    let error = match instance.endpoint_set_by {
+                    let why = match instance.endpoint_set_by {
                         SetBy::Operator => "Transom connects to no such address for anybody",
-                        SetBy::Project => {
-                            "a project's key set it: [endpoints] allow, or set it as the operator"
-                        }
+                        SetBy::Project => BY_KEY,
                         SetBy::Cloud => "the existing Nova named it: [openstack] nova_targets",
                     };
-                    tracing::warn!(instance = %instance.id, %host, port, error, "no console may lead there");
-                    return Err(EndReason::EndpointNotAllowed.into());
+                    return Err(End::new(EndReason::EndpointNotAllowed, format!("{host}:{port}: {why}")));
                 }
                 Ok(DialTarget::Tcp(addresses))
             }

@@ -1,5 +1,6 @@
 //! Reaches an instance and authenticates to it: what comes back is a stream that is ready for ClientInit's answer.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -44,12 +45,9 @@ pub async fn dial(app: &App, relay: &Relay, place: &Place) -> Result<Dialled, En
     let stream = connect(relay, instance, &target, place.access_path.as_deref()).await?;
     let mut machine = InstanceHandshake::new(credentials);
     match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
-        Ok(Err(End { reason: EndReason::InstancePasswordWrong, detail })) if truncated => {
-            let detail = detail.unwrap_or_default();
-            Err(End::new(
-                EndReason::InstancePasswordWrong,
-                format!("{detail}; only its first 8 characters count"),
-            ))
+        Ok(Err(end)) if truncated && end.reason == EndReason::InstancePasswordWrong => {
+            let said = end.detail().unwrap_or_default();
+            Err(End::new(end.reason, format!("{said}; only its first 8 characters count")))
         }
         Ok(done) => done,
         Err(_) if machine.stage() == Stage::Version => Err(EndReason::InstanceSilent.into()),
@@ -109,7 +107,7 @@ async fn connect_tcp(addresses: &[SocketAddr]) -> Result<Stream, End> {
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(tcp) => return Ok(tcp.into()),
-            Err(error) => last = unreachable(&error),
+            Err(error) => last = unreachable(&error, address),
         }
     }
     Err(last)
@@ -121,15 +119,16 @@ async fn connect_unix(path: &Path) -> Result<Stream, End> {
         io::ErrorKind::PermissionDenied => {
             End::new(EndReason::InstanceUnreachable, "Transom may not open the socket")
         }
-        _ => unreachable(&error),
+        _ => unreachable(&error, &path.display()),
     })
 }
 
-fn unreachable(error: &io::Error) -> End {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection.into(),
-        kind => End::new(EndReason::InstanceUnreachable, kind.to_string()),
-    }
+fn unreachable(error: &io::Error, place: &dyn Display) -> End {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection,
+        _ => EndReason::InstanceUnreachable,
+    };
+    End::new(reason, format!("{place}: {}", error.kind()))
 }
 
 async fn handshake(

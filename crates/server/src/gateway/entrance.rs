@@ -19,6 +19,7 @@ use crate::app::caller::Attempt;
 use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
+use crate::http::put_id;
 use crate::http::source::Source;
 use crate::http::upgrade::Switched;
 use crate::relay::Relay;
@@ -95,6 +96,8 @@ impl Gateway {
             Ok(upgrade) => upgrade,
             Err(error) => return Decision::Refuse(refused_upgrade(error)),
         };
+        let by_ticket = upgrade.ticket.map(random::request_id_by);
+        let request = by_ticket.as_ref().unwrap_or(request);
         let origin = headers.get(ORIGIN);
         // A browser sends a cookie to every port of its host, whoever made the page: only our own pages may count on it.
         let own = origin.and_then(|origin| origin.to_str().ok());
@@ -110,12 +113,18 @@ impl Gateway {
             }
             _ => self.admit(shown, source, ConsoleKind::Websocket, request).await,
         };
+        let mut answer = upgrade.answer();
+        put_id(&mut answer, request);
         match admitted {
-            Ok(claim) => Decision::Switch(upgrade.answer(), Next::Carry(Box::new(claim))),
+            Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim))),
             Err(error) if origin.is_some() => {
-                Decision::Switch(upgrade.answer(), Next::Close(end_of(error, request)))
+                Decision::Switch(answer, Next::Close(end_of(error, source, request)))
             }
-            Err(error) => Decision::Refuse(Failure::new(error, request).into_response()),
+            Err(error) => {
+                let mut response = Failure::new(error, request).into_response();
+                put_id(response.headers_mut(), request);
+                Decision::Refuse(response)
+            }
         }
     }
 
@@ -227,9 +236,13 @@ fn refused_upgrade(error: UpgradeError) -> Response {
 }
 
 /// What a viewer is told that was upgraded already.
-fn end_of(error: Error, request: &RequestId) -> End {
+fn end_of(error: Error, source: Source, request: &RequestId) -> End {
     match error {
-        Error::End(end) => end,
+        Error::End(end) => {
+            let (source, reason, detail) = (source.address, end.reason, end.detail());
+            tracing::info!(%request, %source, %reason, detail, "a viewer was not admitted");
+            end
+        }
         Error::RateLimited => EndReason::RateLimited.into(),
         Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
         error => {

@@ -99,7 +99,7 @@ impl Link {
         let mut signals = Signals::default();
         let data = deframer
             .unmask(&mut buffer[..count], &mut signals)
-            .map_err(|error| End::new(EndReason::ViewerWebsocketError, error.to_string()))?;
+            .map_err(|error| End::told(EndReason::ViewerWebsocketError, error.to_string()))?;
         if let Some(payload) = signals.ping {
             self.outbox.answer_ping(&payload);
         }

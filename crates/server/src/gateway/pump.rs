@@ -309,7 +309,7 @@ impl<'a> Pump<'a> {
         // Its answers to pings wait behind what the instance does not take.
         let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
         if heard && now >= self.viewer_alive + VIEWER_SILENCE {
-            return Err(End::new(EndReason::ViewerLost, "no answer to pings"));
+            return Err(End::told(EndReason::ViewerLost, "no answer to pings"));
         }
         if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {
             return Err(EndReason::ViewerClosed.into());
@@ -338,5 +338,5 @@ fn refused(error: ClientMessageError) -> End {
         | ClientMessageError::UnknownAudioOperation(_) => EndReason::ViewerUnknownMessage,
         _ => EndReason::ViewerProtocolError,
     };
-    End::new(reason, error.to_string())
+    End::told(reason, error.to_string())
 }

@@ -115,7 +115,7 @@ async fn introduce(link: &mut Link, greeting: ViewerHandshake, instance: &Dialle
                 Ok(ViewerProgress::NeedMore) => {}
                 Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
                 Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
-                Err(error) => return Err(End::new(EndReason::ViewerProtocolError, format!("it {error}"))),
+                Err(error) => return Err(End::told(EndReason::ViewerProtocolError, format!("it {error}"))),
             }
         }
     });
@@ -214,7 +214,7 @@ fn log(claim: &Claim, end: &End) {
         session = %claim.live.id(),
         instance = %claim.place.instance.id,
         reason = %end.reason,
-        detail = end.detail.as_deref(),
+        detail = end.detail(),
         to_viewer = traffic.to_viewer,
         to_instance = traffic.to_instance,
         "session over"

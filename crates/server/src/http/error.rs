@@ -18,18 +18,25 @@ const WAIT: HeaderValue = HeaderValue::from_static("1");
 pub struct Failure {
     error: Error,
     request: RequestId,
+    manager: bool,
 }
 
 impl Failure {
     /// A use case's error, for the call of this id.
     pub fn new(error: impl Into<Error>, request: &RequestId) -> Self {
-        Self { error: error.into(), request: request.clone() }
+        Self { error: error.into(), request: request.clone(), manager: false }
+    }
+
+    /// The same for somebody who manages the machine, and is told what viewers are not.
+    #[must_use]
+    pub fn to_manager(self, manager: bool) -> Self {
+        Self { manager, ..self }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Self { error, request } = self;
+        let Self { error, request, manager } = self;
         // A 5xx tells the log, not the caller.
         if let Error::Internal(cause) = &error {
             tracing::error!(%request, error = %cause, "request failed");
@@ -37,7 +44,7 @@ impl IntoResponse for Failure {
         if let Error::Unavailable(cause) = &error {
             tracing::warn!(%request, error = %cause, "the store is unavailable");
         }
-        let (status, detail) = describe(&error, &request);
+        let (status, detail) = describe(&error, &request, manager);
         let mut response = (status, Json(ErrorBody { error: detail })).into_response();
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -51,11 +58,11 @@ impl IntoResponse for Failure {
     }
 }
 
-fn describe(error: &Error, request: &RequestId) -> (StatusCode, ErrorDetail) {
+fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, ErrorDetail) {
     let end = match error {
         Error::End(end) => Some(end.clone()),
         Error::InstanceStatus(status) => {
-            Some(End::new(EndReason::InstanceNotRunning, format!("it is {status}")))
+            Some(End::told(EndReason::InstanceNotRunning, format!("it is {status}")))
         }
         Error::RateLimited => Some(EndReason::RateLimited.into()),
         Error::Unavailable(_) => Some(EndReason::StoreUnavailable.into()),
@@ -65,7 +72,8 @@ fn describe(error: &Error, request: &RequestId) -> (StatusCode, ErrorDetail) {
     if let Some(end) = end {
         let status =
             StatusCode::from_u16(end.reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return (status, ErrorDetail::of_end(&end, request));
+        let told = if manager { ErrorDetail::for_manager } else { ErrorDetail::of_end };
+        return (status, told(&end, request));
     }
     let (status, code) = match error {
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),

@@ -36,7 +36,9 @@ pub async fn with_request_id(mut request: Request, next: Next) -> Response {
     let id = random::request_id();
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    put_id(response.headers_mut(), &id);
+    if !response.headers().contains_key(REQUEST_ID) {
+        put_id(response.headers_mut(), &id);
+    }
     response
 }
 

@@ -17,9 +17,9 @@ use super::requests::Place;
 use super::{FAREWELL, Front, http_1};
 use crate::app::random;
 use crate::gateway::entrance::Decision;
-use crate::http::put_id;
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::Switched;
+use crate::http::{REQUEST_ID, put_id};
 use crate::router::ANSWER;
 use crate::stream::Stream;
 use crate::web::is_console_socket;
@@ -52,16 +52,17 @@ pub(super) async fn serve(
         () = over(&stop) => return Err(io::ErrorKind::TimedOut.into()),
     };
     match decided.unwrap_or_else(|_| Decision::Refuse(StatusCode::REQUEST_TIMEOUT.into_response())) {
-        Decision::Switch(mut headers, next) => {
+        Decision::Switch(headers, next) => {
             drop((place, request));
             stream.skip(len);
-            put_id(&mut headers, &id);
             let answer = switching(&headers);
             front.gateway.run_websocket(next, Switched { stream, answer }).await;
             Ok(())
         }
         Decision::Refuse(mut response) => {
-            put_id(response.headers_mut(), &id);
+            if !response.headers().contains_key(REQUEST_ID) {
+                put_id(response.headers_mut(), &id);
+            }
             Box::pin(http_1(front, stream, connection, place, stop, Some(response))).await
         }
     }

@@ -81,7 +81,7 @@ impl Relay {
         let agent = self.app.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
         let mut rendezvous = self
             .summon(&agent, GATEWAY)
-            .map_err(|refusal| End { reason: EndReason::DeviceOffline, detail: refusal.detail })?;
+            .map_err(|refusal| End::new(EndReason::DeviceOffline, refusal.detail.unwrap_or_default()))?;
         let arrived = rendezvous.agent().await.map_err(absent)?;
         tracing::debug!(%address, device_came = arrived.how(), "a console's device has come");
         if agent.is_legacy() {

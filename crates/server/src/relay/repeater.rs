@@ -191,7 +191,8 @@ async fn viewer(
     let Reached { stream: device, legacy } = match reached {
         Ok(reached) => reached,
         Err(end) => {
-            tracing::info!(%address, %source, reason = %end, "a repeater viewer does not reach its device");
+            let (reason, detail) = (end.reason, end.detail());
+            tracing::info!(%address, %source, %reason, detail, "a repeater viewer does not reach its device");
             // Each number is for one attempt.
             relay.app.audit_legacy(&address, project, end.reason.code(), format!("legacy: from {who}")).await;
             return Ok(());

@@ -13,9 +13,9 @@ use transom_model::grant::Rights;
 use transom_model::secret::Secret;
 
 use super::{SESSION_PATH, Web};
-use crate::app::Error;
 use crate::app::caller::Attempt;
 use crate::app::console::Exchanged;
+use crate::app::{Error, random};
 use crate::gateway::entrance::is_allowed;
 use crate::http::Id;
 use crate::http::error::Failure;
@@ -41,6 +41,8 @@ struct Answer<'a> {
     websocket: &'static str,
     instance: InstanceName<'a>,
     rights: Rights,
+    /// The short form of the request id that the WebSocket will have.
+    request: &'a str,
 }
 
 #[derive(Serialize)]
@@ -91,6 +93,7 @@ async fn answer(
 
 fn show(exchanged: &Exchanged) -> Response {
     let target = &exchanged.target;
+    let request = random::request_id_by(exchanged.ticket.expose());
     let answer = Answer {
         session: target.hold.session.to_string(),
         ticket: exchanged.ticket.expose(),
@@ -98,6 +101,7 @@ fn show(exchanged: &Exchanged) -> Response {
         websocket: SESSION_PATH,
         instance: InstanceName { id: target.grant.instance.as_str(), name: &exchanged.name },
         rights: target.grant.rights,
+        request: request.short(),
     };
     let mut response = Json(answer).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

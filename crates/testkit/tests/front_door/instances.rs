@@ -9,12 +9,12 @@ use transom_rfb::Version;
 use transom_testkit::wait::until;
 use transom_testkit::{Closed, Instance, Script, Step, TestServer, clock};
 
-use crate::stage::{Stage, assert_live, closing};
+use crate::stage::{Stage, assert_live, kept, plain};
 
-/// How a console on such an instance ends.
-async fn end_with(script: Script) -> String {
+/// How a console on such an instance ends for its viewer, and what the audit has of it.
+async fn end_with(script: Script) -> (String, String) {
     let stage = Stage::with(script).await;
-    end_of(&stage).await.to_string()
+    (end_of(&stage).await.to_string(), kept(&stage.server).await)
 }
 
 async fn end_of(stage: &Stage) -> Closed {
@@ -85,6 +85,7 @@ async fn an_endpoint_that_refuses_connections_is_named() {
     let token = server.console(&id).await.token;
     let end = server.viewer().token(&token).open().await.unwrap().closed().await;
     assert_eq!(end.to_string(), "4423 The instance's endpoint refuses connections.");
+    assert_eq!(kept(&server).await, format!("{}: connection refused", endpoint.trim_start_matches("vnc://")));
 }
 
 #[tokio::test]
@@ -93,7 +94,8 @@ async fn an_endpoint_that_cannot_be_reached_is_named() {
     let id = server.api().add_instance("alpha", json!({ "endpoint": "vnc+unix:/nowhere/vnc.sock" })).await;
     let token = server.console(&id).await.token;
     let end = server.viewer().token(&token).open().await.unwrap().closed().await;
-    assert_eq!(end.to_string(), closing(EndReason::InstanceUnreachable, "there is no such socket"));
+    assert_eq!(end.to_string(), plain(EndReason::InstanceUnreachable));
+    assert_eq!(kept(&server).await, "there is no such socket");
 }
 
 #[tokio::test]
@@ -114,10 +116,8 @@ async fn an_endpoint_that_never_answers_is_given_up() {
     until("it is dialled", || server.app().live.count() == 1).await;
     server.api().get("/healthz").await;
     clock::pass(Duration::from_secs(11)).await;
-    assert_eq!(
-        viewer.closed().await.to_string(),
-        closing(EndReason::InstanceUnreachable, "no answer in time")
-    );
+    assert_eq!(viewer.closed().await.to_string(), plain(EndReason::InstanceUnreachable));
+    assert_eq!(kept(&server).await, "no answer in time");
 }
 
 #[tokio::test]
@@ -127,8 +127,9 @@ async fn a_name_that_does_not_resolve_is_named() {
         server.api().add_instance("alpha", json!({ "endpoint": "vnc://no-such-machine.invalid:5900" })).await;
     let token = server.console(&id).await.token;
     let closed = server.viewer().token(&token).open().await.unwrap().closed().await.to_string();
-    // The sentence does not fit beside it, and the page knows it by the code.
-    assert!(closed.starts_with("4422 (no-such-machine.invalid: "), "{closed}");
+    assert_eq!(closed, plain(EndReason::EndpointUnresolved));
+    let kept = kept(&server).await;
+    assert!(kept.starts_with("no-such-machine.invalid: "), "{kept}");
 }
 
 #[tokio::test]
@@ -144,13 +145,10 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
         let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
         stage.machine.held().await;
         clock::pass(Duration::from_secs(11)).await;
-        let end = match during {
-            None => "4425 The instance's endpoint takes connections but says nothing.".to_owned(),
-            Some(during) => {
-                closing(EndReason::InstanceSilent, &format!("it fell silent during the {during}"))
-            }
-        };
+        let end = "4425 The instance's endpoint takes connections but says nothing.";
         assert_eq!(viewer.closed().await.to_string(), end);
+        let detail = during.map(|during| format!("it fell silent during the {during}"));
+        assert_eq!(kept(&stage.server).await, detail.unwrap_or_default());
     }
 }
 
@@ -164,19 +162,19 @@ async fn an_instance_that_closes_in_the_middle_of_the_handshake_is_told_from_a_s
     ] {
         let end = end_with(Script::default().closes_before(step)).await;
         let detail = format!("it closed the connection during the {during}");
-        assert_eq!(end, closing(EndReason::InstanceClosedEarly, &detail));
+        assert_eq!(end, (plain(EndReason::InstanceClosedEarly), detail));
     }
 }
 
 #[tokio::test]
-async fn what_is_no_vnc_server_is_quoted() {
+async fn what_is_no_vnc_server_is_quoted_to_the_operator_alone() {
     for (greeting, quoted) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP/1.1 400 Bad Request"),
         (b"SSH-2.0-x\r\n", "SSH-2.0-x"),
     ] {
         let end = end_with(Script::default().greets(greeting)).await;
         let detail = format!("it does not speak RFB; it began with {quoted:?}");
-        assert_eq!(end, closing(EndReason::InstanceNotVnc, &detail));
+        assert_eq!(end, (plain(EndReason::InstanceNotVnc), detail));
     }
 }
 
@@ -187,17 +185,11 @@ async fn a_password_that_is_missing_or_wrong_is_told_apart() {
     for (password, end) in [
         (
             None,
-            Some(closing(
-                EndReason::InstancePasswordMissing,
-                "it demands a VNC password, and none is configured",
-            )),
+            Some((EndReason::InstancePasswordMissing, "it demands a VNC password, and none is configured")),
         ),
         (
             Some("wrong"),
-            Some(closing(
-                EndReason::InstancePasswordWrong,
-                "it rejected the password: \"Authentication failed\"",
-            )),
+            Some((EndReason::InstancePasswordWrong, "it rejected the password: \"Authentication failed\"")),
         ),
         // VNC authentication knows eight characters (RFC 6143 §7.2.2).
         (Some("curtains-and-more"), None),
@@ -206,7 +198,10 @@ async fn a_password_that_is_missing_or_wrong_is_told_apart() {
         let token = server.console(&id).await.token;
         let mut viewer = server.viewer().token(&token).open().await.unwrap();
         match end {
-            Some(end) => assert_eq!(viewer.closed().await.to_string(), end),
+            Some((reason, detail)) => {
+                assert_eq!(viewer.closed().await.to_string(), plain(reason));
+                assert_eq!(kept(&server).await, detail);
+            }
             None => assert_eq!(viewer.greet().await.unwrap().name, "fake"),
         }
     }
@@ -217,15 +212,15 @@ async fn security_types_that_are_not_supported_are_named() {
     // 6 is RA2, 30 Apple's.
     let end = end_with(Script::default().offers(&[6, 30])).await;
     let detail = "it offers only RA2ne (6), Apple Remote Desktop (30)";
-    assert_eq!(end, closing(EndReason::InstanceSecurityUnsupported, detail));
+    assert_eq!(end, (plain(EndReason::InstanceSecurityUnsupported), detail.to_owned()));
 }
 
 #[tokio::test]
-async fn a_refusal_is_passed_on_in_the_instances_own_words() {
+async fn a_refusal_in_the_instances_own_words_is_kept_for_the_operator() {
     for version in [Version::V3_3, Version::V3_8] {
         let end = end_with(Script::default().version(version).refuses("Too many security failures")).await;
         let detail = "it refused the connection: \"Too many security failures\"";
-        assert_eq!(end, closing(EndReason::InstanceRefusedSession, detail));
+        assert_eq!(end, (plain(EndReason::InstanceRefusedSession), detail.to_owned()));
     }
 }
 
@@ -236,12 +231,9 @@ async fn an_announcement_that_nobody_can_show_is_refused_before_it_is_allocated(
         (Script::default().screen(65535, 65535), "65535×65535"),
         (Script::default().screen(0, 480), "0×480"),
     ] {
-        let end = end_with(script).await;
-        assert!(
-            end.starts_with("4432 The VNC server does not follow the RFB protocol. (it announces"),
-            "{end}"
-        );
-        assert!(end.contains(detail), "{end}");
+        let (end, kept) = end_with(script).await;
+        assert_eq!(end, "4432 The VNC server does not follow the RFB protocol.");
+        assert!(kept.starts_with("it announces") && kept.contains(detail), "{kept}");
     }
 }
 

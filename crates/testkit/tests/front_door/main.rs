@@ -31,5 +31,6 @@ mod stage;
 mod targets;
 mod tickets;
 mod tokens;
+mod told;
 mod viewers;
 mod websockets;

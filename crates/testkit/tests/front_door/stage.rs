@@ -89,9 +89,22 @@ pub(crate) async fn turned_away(opening: Opening) -> String {
     opening.open().await.expect("a page is upgraded first").closed().await.to_string()
 }
 
-/// A close code and text with a detail, cut to what a close frame holds.
-pub(crate) fn closing(reason: EndReason, detail: &str) -> String {
-    format!("{} {}", reason.close_code(), End::new(reason, detail).close_text())
+/// A close code and text with words for the viewer, cut to what a close frame holds.
+pub(crate) fn closing(reason: EndReason, words: &str) -> String {
+    format!("{} {}", reason.close_code(), End::told(reason, words).close_text())
+}
+
+/// A close code and the sentence alone: all that a viewer is told of the instance.
+pub(crate) fn plain(reason: EndReason) -> String {
+    format!("{} {}", reason.close_code(), reason.sentence())
+}
+
+/// What the audit has of the newest console that did not open: what its viewer is not told.
+pub(crate) async fn kept(server: &TestServer) -> String {
+    let audit = server.api().get("/api/v1/audit").await.done();
+    let records = audit["items"].as_array().expect("records").iter().rev();
+    let failed = records.into_iter().find(|record| record["action"] == "session.fail").expect("a failure");
+    failed["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A key press as it stands on the wire (RFC 6143 §7.5.4).

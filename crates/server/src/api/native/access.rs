@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use transom_model::access_key::AccessKeyId;
+use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
@@ -25,7 +25,7 @@ pub(super) struct Caller(pub(super) Call);
 impl Caller {
     /// A failure of this call.
     pub(super) fn failed(&self, error: impl Into<Error>) -> Failure {
-        Failure::new(error, &self.0.request)
+        Failure::new(error, &self.0.request).to_manager(self.0.caller.need(Role::Admin).is_ok())
     }
 }
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use transom_model::api::{AuditBody, ErrorBody, List};
+use transom_model::id::SHORT_REQUEST_ID;
 
 use utoipa::IntoParams;
 
@@ -28,7 +29,7 @@ pub(super) struct Filter {
     /// Only of this session.
     #[param(required = false)]
     session: Option<String>,
-    /// Only of this call.
+    /// Only of this call: its id, or the last eight characters of it, as the page shows them.
     #[param(required = false)]
     request: Option<String>,
     /// Only those after this `seq`; 0 begins with the oldest.
@@ -53,11 +54,16 @@ pub(super) async fn list(
             Some(project) => Some(app.project(&caller.0, project).await?.id),
             None => None,
         };
+        let (request, request_end) = match filter.request.as_deref() {
+            Some(short) if is_short(short) => (None, Some(short.to_owned())),
+            whole => (parsed(whole, "request")?, None),
+        };
         let query = AuditQuery {
             project,
             grant: parsed(filter.grant.as_deref(), "grant")?,
             session: parsed(filter.session.as_deref(), "session")?,
-            request: parsed(filter.request.as_deref(), "request")?,
+            request,
+            request_end,
             start: match filter.after {
                 None => AuditStart::Newest,
                 Some(..=0) => AuditStart::Oldest,
@@ -70,6 +76,11 @@ pub(super) async fn list(
     // Following goes on from the last record, also where the page was not full.
     let next = records.last().map(|record| record.seq.to_string());
     Ok(Json(List { items: records.into_iter().map(AuditBody::from).collect(), next }))
+}
+
+/// Both forms of a request id end in hexadecimal digits, Zenlayer's in capitals.
+fn is_short(text: &str) -> bool {
+    text.len() == SHORT_REQUEST_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(
