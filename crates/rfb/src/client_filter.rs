@@ -7,6 +7,7 @@
 //! The usual chunk passes as it is, without a copy or an allocation. Where something is dropped, the rest of the chunk moves
 //! up in place; the output is never longer than what came in.
 
+use crate::announcement::{Announcements, Extensions};
 use crate::client_message::{ClientMessageError, HEADER_MAX, Kind, Measure, measure};
 use crate::encoding::Encoding;
 
@@ -29,23 +30,26 @@ impl ClientPolicy {
         self.clipboard_to_instance && !self.view_only
     }
 
-    fn keeps(self, kind: Kind) -> bool {
+    /// What only watches holds to what every instance knows, and to what this one has told that it knows: another would take
+    /// the bytes of an extension for messages of their own.
+    fn keeps(self, kind: Kind, known: Extensions) -> bool {
         match kind {
             Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::Gii | Kind::Xvp | Kind::SetDesktopSize => {
                 !self.view_only
             }
             Kind::CutText => self.lets_cut_text_pass(),
-            Kind::SetPixelFormat
-            | Kind::SetEncodings
-            | Kind::UpdateRequest
-            | Kind::ContinuousUpdates
-            | Kind::Fence
-            | Kind::QemuAudio => true,
+            Kind::SetPixelFormat | Kind::SetEncodings | Kind::UpdateRequest => true,
+            Kind::ContinuousUpdates => !self.view_only || known.continuous_updates,
+            Kind::Fence => !self.view_only || known.fence,
+            Kind::QemuAudio => !self.view_only || known.qemu_audio,
         }
     }
 
-    fn lets_ask_for(self, encoding: Encoding) -> bool {
+    /// `known` is what the instance has told, and whatever it can still tell unseen is not asked for.
+    fn lets_ask_for(self, encoding: Encoding, known: Extensions) -> bool {
         match encoding {
+            Encoding::FENCE => !self.view_only || known.fence,
+            Encoding::CONTINUOUS_UPDATES => !self.view_only || known.continuous_updates,
             // Whether the server took this up shows only in the other direction, and with it the length of a PointerEvent. A
             // viewer could use the doubt to hide a message that is dropped here inside one that passes.
             Encoding::EXTENDED_MOUSE_BUTTONS => self == Self::FULL,
@@ -74,6 +78,12 @@ pub struct ClientFilter {
     policy: ClientPolicy,
     /// The viewer's last SetEncodings, as it passed, announced ExtendedMouseButtons.
     wide_pointer: bool,
+    /// What the instance has told that it knows.
+    known: Extensions,
+    /// Whether somebody still looks at what the instance tells.
+    heard: bool,
+    /// The viewer has asked for a picture, so that one may be on its way.
+    requested: bool,
     state: State,
 }
 
@@ -82,7 +92,8 @@ enum State {
     /// The next byte is a message type.
     Boundary,
     /// The length is not known yet. `held` bytes have neither passed nor been dropped: their kind is not certain.
-    Header { bytes: [u8; HEADER_MAX], len: usize, held: bool },
+    /// Of the others, `keep` tells whether they passed.
+    Header { bytes: [u8; HEADER_MAX], len: usize, held: bool, keep: bool },
     /// This many bytes of the message are to come.
     Body { left: usize, keep: bool },
     /// A SetEncodings is being gathered.
@@ -94,7 +105,25 @@ enum State {
 impl ClientFilter {
     /// Starts behind ClientInit.
     pub fn new(policy: ClientPolicy) -> Self {
-        Self { policy, wide_pointer: false, state: State::Boundary }
+        Self {
+            policy,
+            wide_pointer: false,
+            known: Extensions::default(),
+            heard: policy.view_only,
+            requested: false,
+            state: State::Boundary,
+        }
+    }
+
+    /// Whether what passes depends on what the instance tells: see [`hear`](Self::hear).
+    pub fn listens(&self) -> bool {
+        self.heard
+    }
+
+    /// Takes note of what the instance has told. Tell this before the viewer can have read it.
+    pub fn hear(&mut self, announcements: &Announcements) {
+        self.known = announcements.known();
+        self.heard = self.policy.view_only && !announcements.is_over();
     }
 
     /// Whether the last chunk ended with the end of a message.
@@ -126,7 +155,8 @@ impl ClientFilter {
                     self.begin_encodings(sieve);
                 }
                 Measure::Whole { kind, len } => {
-                    let keep = sieve.begin(kind, self.policy);
+                    self.requested |= kind == Kind::UpdateRequest;
+                    let keep = sieve.begin(kind, self.policy, self.known);
                     let left = sieve.settle(len as usize, keep);
                     if left > 0 {
                         self.state = State::Body { left, keep };
@@ -154,14 +184,14 @@ impl ClientFilter {
         for (slot, byte) in bytes.iter_mut().zip(sieve.rest()) {
             *slot = *byte;
         }
-        let keep = kind.is_some_and(|kind| sieve.begin(kind, self.policy));
+        let keep = kind.is_some_and(|kind| sieve.begin(kind, self.policy, self.known));
         sieve.settle(len, keep);
-        self.state = State::Header { bytes, len, held: kind.is_none() };
+        self.state = State::Header { bytes, len, held: kind.is_none(), keep };
     }
 
     /// Takes one more byte of a header that was cut by the end of a chunk.
     fn continue_header(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
-        let State::Header { bytes, len, held } = &mut self.state else { return Ok(()) };
+        let State::Header { bytes, len, held, keep } = &mut self.state else { return Ok(()) };
         let (Some(byte), Some(slot)) = (sieve.rest().first(), bytes.get_mut(*len)) else { return Ok(()) };
         *slot = *byte;
         *len += 1;
@@ -170,13 +200,14 @@ impl ClientFilter {
             sieve.settle(1, false);
             return Ok(());
         };
-        let keep = self.policy.keeps(kind);
         if std::mem::take(held) {
-            sieve.begin(kind, self.policy);
-            if keep {
+            *keep = sieve.begin(kind, self.policy, self.known);
+            if *keep {
                 sieve.head.extend(bytes.get(..*len - 1).unwrap_or_default());
             }
         }
+        // As it began: what the instance tells in the middle of a message changes the next one.
+        let keep = *keep;
         sieve.settle(1, keep);
         if let Measure::Whole { len: whole, .. } = measured {
             let left = (whole as usize).saturating_sub(*len);
@@ -226,11 +257,18 @@ impl ClientFilter {
         };
         let entries = entries.as_chunks_mut::<4>().0;
         self.wide_pointer = false;
+        // Before the first picture it is seen whether the instance knows what it is asked for; later only what it knows already.
+        let seen = self.heard && !self.requested;
+        let askable = Extensions {
+            fence: self.known.fence || seen,
+            continuous_updates: self.known.continuous_updates || seen,
+            ..self.known
+        };
         let mut kept: u16 = 0;
         for index in 0..entries.len() {
             let Some(&entry) = entries.get(index) else { break };
             let encoding = Encoding(i32::from_be_bytes(entry));
-            if self.policy.lets_ask_for(encoding) {
+            if self.policy.lets_ask_for(encoding, askable) {
                 self.wide_pointer |= encoding == Encoding::EXTENDED_MOUSE_BUTTONS;
                 if let Some(slot) = entries.get_mut(usize::from(kept)) {
                     *slot = entry;
@@ -266,10 +304,10 @@ impl<'a> Sieve<'a> {
     }
 
     /// Notes the beginning of a message and tells whether it passes.
-    fn begin(&mut self, kind: Kind, policy: ClientPolicy) -> bool {
+    fn begin(&mut self, kind: Kind, policy: ClientPolicy, known: Extensions) -> bool {
         self.input |=
             matches!(kind, Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::CutText | Kind::Gii | Kind::Xvp);
-        policy.keeps(kind)
+        policy.keeps(kind, known)
     }
 
     /// Keeps or drops the next `len` bytes, or as many of them as are here; tells how many are not.

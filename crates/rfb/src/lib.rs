@@ -21,11 +21,13 @@
 //! | [`init`], [`pixel_format`] | ServerInit and how a pixel is laid out |
 //! | [`instance`], [`viewer`] | the two handshake machines |
 //! | [`client_message`], [`client_filter`] | what a viewer sends: how long it is, what it means, what may pass |
+//! | [`announcement`] | which extensions an instance knows, as far as rights depend on it |
 //! | [`server_message`] | what a small RFB server needs to write |
 //! | [`limits`] | every bound, in one place |
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+pub mod announcement;
 pub mod client_filter;
 pub mod client_message;
 pub mod encoding;
@@ -45,6 +47,7 @@ pub mod viewer;
 pub mod vnc_auth;
 pub mod wire;
 
+pub use announcement::{Announcements, Extensions};
 pub use client_filter::{ClientFilter, ClientPolicy, Filtered};
 pub use client_message::{ClientMessage, ClientMessageError};
 pub use encoding::Encoding;

@@ -4,7 +4,7 @@
 
 use transom_rfb::fuzz::filtered;
 use transom_rfb::limits::{MAX_CUT_TEXT, MAX_EXTENDED_CUT_TEXT};
-use transom_rfb::{ClientFilter, ClientMessageError as Error, ClientPolicy, Encoding};
+use transom_rfb::{Announcements, ClientFilter, ClientMessageError as Error, ClientPolicy, Encoding};
 
 const NO_CLIPBOARD: ClientPolicy = ClientPolicy { view_only: false, clipboard_to_instance: false };
 
@@ -26,8 +26,9 @@ const QEMU_KEY: &[u8] = b"\xff\0\0\x01\0\0\0\x61\0\0\0\x1e";
 const QEMU_AUDIO_ON: &[u8] = b"\xff\x01\0\0";
 const QEMU_AUDIO_FORMAT: &[u8] = b"\xff\x01\0\x02\x03\x02\0\0\xac\x44";
 
-const ALWAYS: &[&[u8]] =
-    &[SET_PIXEL_FORMAT, UPDATE_REQUEST, CONTINUOUS_UPDATES, FENCE, QEMU_AUDIO_ON, QEMU_AUDIO_FORMAT];
+const ALWAYS: &[&[u8]] = &[SET_PIXEL_FORMAT, UPDATE_REQUEST];
+/// Messages that an instance may not know, and would take for others.
+const EXTENSIONS: &[&[u8]] = &[CONTINUOUS_UPDATES, FENCE, QEMU_AUDIO_ON, QEMU_AUDIO_FORMAT];
 const INPUT: &[&[u8]] = &[KEY, POINTER, QEMU_KEY, XVP, GII_BIG, GII_LITTLE];
 const CLIPBOARD: &[&[u8]] = &[CUT_TEXT, EXTENDED_CUT_TEXT];
 
@@ -56,29 +57,88 @@ fn error(stream: &[u8]) -> Error {
 
 #[test]
 fn with_full_rights_every_message_passes_as_it_is() {
-    for message in [ALWAYS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat() {
+    for message in [ALWAYS, EXTENSIONS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat() {
         let twice = [message, message].concat();
         assert_eq!(pass(ClientPolicy::FULL, &twice).0, twice, "{message:02x?}");
     }
-    let stream = [ALWAYS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat().concat();
+    let stream = [ALWAYS, EXTENSIONS, INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat().concat();
     assert_eq!(pass(ClientPolicy::FULL, &stream), (stream, true));
 }
 
 #[test]
 fn a_watching_viewer_neither_types_nor_points_nor_pastes_nor_reboots() {
-    for dropped in [INPUT, CLIPBOARD, &[SET_DESKTOP_SIZE]].concat() {
-        let stream = [UPDATE_REQUEST, dropped, FENCE, dropped, dropped, UPDATE_REQUEST].concat();
+    for dropped in [INPUT, CLIPBOARD, EXTENSIONS, &[SET_DESKTOP_SIZE]].concat() {
+        let stream = [UPDATE_REQUEST, dropped, SET_PIXEL_FORMAT, dropped, dropped, UPDATE_REQUEST].concat();
         let (passed, input) = pass(ClientPolicy::VIEW_ONLY, &stream);
-        assert_eq!(passed, [UPDATE_REQUEST, FENCE, UPDATE_REQUEST].concat(), "{dropped:02x?}");
-        assert_eq!(input, dropped != SET_DESKTOP_SIZE);
+        assert_eq!(passed, [UPDATE_REQUEST, SET_PIXEL_FORMAT, UPDATE_REQUEST].concat(), "{dropped:02x?}");
+        assert_eq!(input, [INPUT, CLIPBOARD].concat().contains(&dropped));
     }
     let always = ALWAYS.concat();
     assert_eq!(pass(ClientPolicy::VIEW_ONLY, &always), (always, false));
 }
 
+/// The bytes by which an instance tells that it knows fences, continuous updates and QEMU's audio.
+const ANNOUNCED: &[&[u8]] =
+    &[b"\xf8\0\0\0\x80\0\0\x01\0", b"\x96", b"\0\0\0\x01\0\0\0\0\0\0\0\0\xff\xff\xfe\xfd"];
+
+#[test]
+fn a_watching_viewer_speaks_of_an_extension_once_the_instance_has() {
+    for (known, passes) in ANNOUNCED.iter().zip([&EXTENSIONS[1..2], &EXTENSIONS[..1], &EXTENSIONS[2..]]) {
+        let mut announcements = Announcements::default();
+        announcements.see(known);
+        for message in EXTENSIONS {
+            let mut filter = ClientFilter::new(ClientPolicy::VIEW_ONLY);
+            filter.hear(&announcements);
+            let mut sent = message.to_vec();
+            let expected = if passes.contains(message) { *message } else { b"" };
+            assert_eq!(filter.filter(&mut sent).unwrap().body, expected, "{known:02x?}");
+        }
+    }
+}
+
+#[test]
+fn what_an_instance_tells_in_the_middle_of_a_message_changes_the_next_one_only() {
+    let mut announcements = Announcements::default();
+    announcements.see(&ANNOUNCED.concat());
+    for message in EXTENSIONS {
+        for cut in 1..message.len() {
+            let mut filter = ClientFilter::new(ClientPolicy::VIEW_ONLY);
+            let (mut begun, mut rest) = (message[..cut].to_vec(), [&message[cut..], message].concat());
+            assert_eq!(filter.filter(&mut begun).unwrap().body, b"");
+            filter.hear(&announcements);
+            let passed = filter.filter(&mut rest).unwrap();
+            let passed = [&passed.head, passed.body].concat();
+            // Whose kind was not certain yet goes as a whole.
+            let expected =
+                if message[0] == 255 && cut == 1 { [*message, message].concat() } else { message.to_vec() };
+            assert_eq!(passed, expected, "{message:02x?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_watching_viewer_asks_for_extensions_while_it_can_be_seen_who_knows_them() {
+    let asked = set_encodings(&[7, -312, -313]);
+    let plain = set_encodings(&[7]);
+    let stream = [&asked, UPDATE_REQUEST, &asked].concat();
+    assert_eq!(pass(ClientPolicy::VIEW_ONLY, &stream).0, [&asked, UPDATE_REQUEST, &plain].concat());
+    assert_eq!(pass(ClientPolicy::FULL, &stream).0, stream);
+    let mut painted = Announcements::default();
+    painted.see(b"\xf8\0\0\0\x80\0\0\x01\0\0\0\0\x01\0\0\0\0\0\x01\0\x01\0\0\0\0");
+    let mut filter = ClientFilter::new(ClientPolicy::VIEW_ONLY);
+    filter.hear(&painted);
+    assert!(!filter.listens());
+    let mut again = asked.clone();
+    assert_eq!(
+        filter.filter(&mut again).unwrap().body,
+        set_encodings(&[7, -312]),
+        "it is known to know fences"
+    );
+}
+
 #[test]
 fn without_the_clipboard_right_only_the_clipboard_is_dropped() {
-    let kept = [ALWAYS, INPUT, &[SET_DESKTOP_SIZE]].concat().concat();
+    let kept = [ALWAYS, EXTENSIONS, INPUT, &[SET_DESKTOP_SIZE]].concat().concat();
     let stream = [CUT_TEXT, &kept, EXTENDED_CUT_TEXT].concat();
     assert_eq!(pass(NO_CLIPBOARD, &stream).0, kept);
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-use transom_rfb::{ClientFilter, ClientMessageError};
+use transom_rfb::{Announcements, ClientFilter, ClientMessageError};
 
 use super::limits::{INSTANCE_STALL, LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
 use super::link::{self, Link, Outbox, Received};
@@ -49,6 +49,8 @@ pub(super) struct Pump<'a> {
     instance: Stream,
     to_instance: Outbox,
     filter: ClientFilter,
+    /// What the instance tells before its first picture, where the viewer's rights depend on it.
+    announcements: Option<Box<Announcements>>,
     meters: Meters<'a>,
     told: oneshot::Receiver<End>,
     bounds: Bounds,
@@ -90,6 +92,7 @@ impl<'a> Pump<'a> {
             viewer,
             instance,
             to_instance: Outbox::default(),
+            announcements: filter.listens().then(Box::default),
             filter,
             meters,
             told,
@@ -184,12 +187,25 @@ impl<'a> Pump<'a> {
                 Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
             };
             if count > 0 {
+                self.listen(scratch.body(count));
                 let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
                 sent.map_err(|error| link::lost(&error))?;
             }
-            self.bulk = count == most;
+            // What is moved without being copied is not seen.
+            self.bulk = count == most && self.announcements.is_none();
             Ok(Poll::Ready(count))
         })
+    }
+
+    /// Lets the filter hear what the instance tells, up to its first picture.
+    fn listen(&mut self, bytes: &[u8]) {
+        if let Some(announcements) = &mut self.announcements {
+            announcements.see(bytes);
+            self.filter.hear(announcements);
+            if announcements.is_over() {
+                self.announcements = None;
+            }
+        }
     }
 
     /// Moves bulk without copying it, where both peers are plain TCP.

@@ -12,6 +12,8 @@ const REBOOT: &[u8] = b"\xfa\0\x01\x02";
 const RESIZE: &[u8] = b"\xfb\0\x04\0\x03\0\x01\0\0\0\0\x01\0\0\0\0\x04\0\x03\0\0\0\0\0";
 const REQUEST: &[u8] = b"\x03\x01\0\0\0\0\0\x10\0\x10";
 const FENCE: &[u8] = b"\xf8\0\0\0\x80\0\0\x01\x03abc";
+const CONTINUOUS_UPDATES: &[u8] = b"\x96\x01\0\0\0\0\0\x10\0\x10";
+const QEMU_AUDIO: &[u8] = b"\xff\x01\0\x02\x03\x02\0\0\xac\x44";
 const FORMAT: &[u8] = b"\0\0\0\0\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0";
 
 async fn session(rights: serde_json::Value) -> (Stage, Viewer, Guest) {
@@ -38,14 +40,40 @@ async fn everything_that_is_known_passes_unchanged() {
 #[tokio::test]
 async fn view_only_lets_nothing_through_that_changes_the_machine() {
     let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
-    let dropped = [&key(b'a')[..], POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE];
+    let dropped =
+        [&key(b'a')[..], POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE, FENCE, CONTINUOUS_UPDATES, QEMU_AUDIO];
     for message in dropped {
         viewer.send(message).await.unwrap();
     }
-    let passing = [FORMAT, REQUEST, FENCE].concat();
+    let passing = [FORMAT, REQUEST].concat();
     viewer.send(&[dropped.concat(), passing.clone(), dropped.concat()].concat()).await.unwrap();
     viewer.send(REQUEST).await.unwrap();
     assert_eq!(guest.take(passing.len() + REQUEST.len()).await, [&passing[..], REQUEST].concat());
+}
+
+/// A payload that an instance without the extension would take for a key press.
+#[tokio::test]
+async fn a_watcher_smuggles_nothing_to_an_instance_that_knows_no_fence() {
+    let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
+    let smuggled = [&b"\xf8\0\0\0\0\0\0\x01\x08"[..], &key(b'A')].concat();
+    guest.send(b"\0\0\0\x01\0\0\0\0\0\x01\0\x01\0\0\0\0\xf8\x96\x96\x96");
+    viewer.take(20).await.unwrap();
+    viewer.send(&[&smuggled, CONTINUOUS_UPDATES, REQUEST].concat()).await.unwrap();
+    assert_eq!(guest.take(10).await, REQUEST);
+}
+
+#[tokio::test]
+async fn a_watcher_answers_an_instance_that_has_told_what_it_knows() {
+    let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
+    let asked = b"\x02\0\0\x03\0\0\0\x07\xff\xff\xfe\xc8\xff\xff\xfe\xc7";
+    viewer.send(asked).await.unwrap();
+    assert_eq!(guest.take(asked.len()).await, asked);
+    let told = b"\x02\xf8\0\0\0\x80\0\0\x01\x03abc\x96";
+    guest.send(told);
+    assert_eq!(viewer.take(told.len()).await.unwrap(), told);
+    let answers = [FENCE, CONTINUOUS_UPDATES].concat();
+    viewer.send(&[&answers, QEMU_AUDIO, &key(b'a'), REQUEST].concat()).await.unwrap();
+    assert_eq!(guest.take(answers.len() + 10).await, [&answers, REQUEST].concat());
 }
 
 #[tokio::test]
