@@ -227,10 +227,19 @@ impl App {
 
     /// Exchanges a ticket for a fresh one: the page comes back to its session.
     pub async fn exchange_ticket(&self, ticket: &str, request: &RequestId) -> Result<Exchanged> {
+        let shown = TokenDigest::of(ticket);
+        // Each exchange is written down. What is not exchanged does not count: an old copy must not keep the page out.
+        if let Some(session) = self.store.exchangeable(shown).await?
+            && !self.repetition.has_exchange(session)
+        {
+            return Err(
+                End::new(EndReason::RateLimited, "this session's ticket is exchanged too often").into()
+            );
+        }
         let fresh = random::token();
         let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
-        let outcome = self.store.rotate_ticket(TokenDigest::of(ticket), new, request).await?;
-        let target = self.ticket_target(outcome, request)?;
+        let outcome = self.store.rotate_ticket(shown, new, request).await?;
+        let target = self.ticket_target(outcome, request).await?;
         Ok(exchanged(target, fresh))
     }
 
@@ -245,7 +254,7 @@ impl App {
     pub async fn claim_by_ticket(&self, ticket: &str, viewer: IpAddr, request: &RequestId) -> Result<Claim> {
         let shown = TokenDigest::of(ticket);
         let outcome = self.store.present_ticket(shown, self.node, &viewer.to_string(), request).await?;
-        let target = self.ticket_target(outcome, request)?;
+        let target = self.ticket_target(outcome, request).await?;
         self.claim(target, None, viewer, true, request).await
     }
 
@@ -366,7 +375,7 @@ impl App {
         }
     }
 
-    fn ticket_target(&self, outcome: TicketOutcome, request: &RequestId) -> Result<ConsoleTarget> {
+    async fn ticket_target(&self, outcome: TicketOutcome, request: &RequestId) -> Result<ConsoleTarget> {
         let reason = match outcome {
             TicketOutcome::Accepted(target) => return Ok(*target),
             TicketOutcome::Invalid | TicketOutcome::Expired => EndReason::TicketInvalid,
@@ -376,8 +385,24 @@ impl App {
                 self.changed.notify_one();
                 EndReason::TicketReplayed
             }
+            TicketOutcome::Old { session, grant } => {
+                self.refused_old_ticket(session, &grant, request).await;
+                EndReason::TicketInvalid
+            }
         };
         Err(End::from(reason).into())
+    }
+
+    /// An old ticket of a session that waits for its page: it is refused and written down, and changes nothing.
+    async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, request: &RequestId) {
+        if !self.repetition.is_news_of_old_ticket(session) {
+            return;
+        }
+        tracing::warn!(%request, %session, grant = %grant.id, "an old ticket was shown; its session waits for its page");
+        let entry = TicketOutcome::replay_entry(grant, session, request.clone(), EndReason::TicketInvalid);
+        if let Err(error) = self.store.audit(&entry).await {
+            tracing::error!(%error, %session, "an old ticket could not be written to the audit");
+        }
     }
 
     async fn claim(

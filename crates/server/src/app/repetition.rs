@@ -7,7 +7,7 @@ use std::time::Duration;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_model::EndReason;
 use transom_model::cloud::CloudAddress;
-use transom_model::id::GrantId;
+use transom_model::id::{GrantId, SessionId};
 use transom_model::secret::TokenDigest;
 
 use super::network;
@@ -23,12 +23,21 @@ const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// whoever tries all there may be fills no database.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
+/// A page whose network comes and goes tries with pauses of up to 15 s; a person reloads a few times. A program in a loop
+/// would write each time.
+const EXCHANGES: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// So many old tickets of one session a minute are audited one by one: whoever has a copy can show it at will.
+const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
 /// Budgets of what one link, source or connector may write.
 pub(super) struct Repetition {
     refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
     tickets: DefaultKeyedRateLimiter<TokenDigest>,
     failures: DefaultKeyedRateLimiter<IpAddr>,
     connections: DefaultKeyedRateLimiter<(CloudAddress, &'static str)>,
+    exchanges: DefaultKeyedRateLimiter<SessionId>,
+    old_tickets: DefaultKeyedRateLimiter<SessionId>,
 }
 
 impl Repetition {
@@ -41,6 +50,8 @@ impl Repetition {
             tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(tickets)),
             failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
             connections: DefaultKeyedRateLimiter::keyed(Quota::per_minute(CONNECTIONS)),
+            exchanges: DefaultKeyedRateLimiter::keyed(Quota::per_minute(EXCHANGES)),
+            old_tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(OLD_TICKETS)),
         }
     }
 
@@ -64,6 +75,16 @@ impl Repetition {
         self.tickets.check_key(&token).is_ok()
     }
 
+    /// Whether the session's ticket may be exchanged once more.
+    pub(super) fn has_exchange(&self, session: SessionId) -> bool {
+        self.exchanges.check_key(&session).is_ok()
+    }
+
+    /// Whether an old ticket of this session belongs into the audit once more.
+    pub(super) fn is_news_of_old_ticket(&self, session: SessionId) -> bool {
+        self.old_tickets.check_key(&session).is_ok()
+    }
+
     /// Forgets links that were not shown lately.
     pub(super) fn tidy(&self) {
         self.refusals.retain_recent();
@@ -74,5 +95,9 @@ impl Repetition {
         self.failures.shrink_to_fit();
         self.connections.retain_recent();
         self.connections.shrink_to_fit();
+        self.exchanges.retain_recent();
+        self.exchanges.shrink_to_fit();
+        self.old_tickets.retain_recent();
+        self.old_tickets.shrink_to_fit();
     }
 }

@@ -80,7 +80,8 @@ async fn detach(db: &mut Connection<'_>, hold: Hold, traffic: Traffic) -> Result
         ended_at = CASE WHEN turn = $2 AND (ticket IS NULL OR kill_reason IS NOT NULL) \
                         THEN (SELECT now FROM clock) END, \
         lapses_at = CASE WHEN turn <> $2 THEN lapses_at WHEN ticket IS NULL OR kill_reason IS NOT NULL THEN NULL \
-                         ELSE (SELECT now FROM clock) + ticket_ttl END \
+                         ELSE (SELECT now FROM clock) + ticket_ttl END, \
+        carried = CASE WHEN turn = $2 THEN FALSE ELSE carried END \
         WHERE id = $1 AND state <> 'ended' RETURNING end_reason, turn";
     let detach =
         sql(DETACH).bind(hold.session).bind(hold.turn).bind(traffic.to_viewer).bind(traffic.to_instance);

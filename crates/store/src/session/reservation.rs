@@ -234,7 +234,7 @@ async fn give_back(
     const END: &str = "UPDATE sessions SET state = 'ended', end_reason = COALESCE(kill_reason, $3), lapses_at = NULL, \
         ended_at = (SELECT now FROM clock) WHERE id = $1 AND turn = $2 AND state = 'reserved' \
         RETURNING grant_id, kill_reason IS NULL";
-    const STAY: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) + ticket_ttl \
+    const STAY: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) + ticket_ttl, carried = FALSE \
         WHERE id = $1 AND turn = $2 AND state = 'detached' AND kill_reason IS NULL";
 
     let end = sql(END).bind(hold.session).bind(hold.turn).bind(reason);

@@ -63,7 +63,7 @@ impl Store {
 
 async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
     // `state <> 'ended'` says it again for SQLite, which would not see that the index of open sessions fits.
-    const SILENT: &str = "UPDATE sessions SET state = 'detached', \
+    const SILENT: &str = "UPDATE sessions SET state = 'detached', carried = FALSE, \
         lapses_at = (SELECT now FROM clock) + COALESCE(ticket_ttl, 0) \
         WHERE state <> 'ended' AND state = 'live' AND node_id IN ( \
             SELECT nodes.id FROM nodes WHERE nodes.seen_at < (SELECT now FROM clock) - $1)";
@@ -127,14 +127,17 @@ async fn end(db: &mut Connection<'_>, lapsed: &Lapsed) -> Result<Option<Swept>> 
 }
 
 async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<Orphans> {
-    const DETACH: &str = "UPDATE sessions SET state = 'detached', \
+    const DETACH: &str = "UPDATE sessions SET state = 'detached', carried = FALSE, \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
         WHERE node_id = $1 AND state <> 'ended' AND state = 'live' AND ticket IS NOT NULL AND kill_reason IS NULL";
     const LAPSE: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) \
         WHERE node_id = $1 AND state <> 'ended' AND (ticket IS NULL OR kill_reason IS NOT NULL)";
+    const LET_GO: &str =
+        "UPDATE sessions SET carried = FALSE WHERE node_id = $1 AND state <> 'ended' AND carried";
     seen(db, node).await?;
     let detached = db.run(sql(DETACH).bind(node)).await?;
     let lapsed = db.run(sql(LAPSE).bind(node)).await?;
+    db.run(sql(LET_GO).bind(node)).await?;
     Ok(Orphans { detached, lapsed })
 }
 

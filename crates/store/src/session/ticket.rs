@@ -1,16 +1,19 @@
 //! Tickets: how a page that holds a session comes back to it.
 //!
 //! A session has one newest ticket. It is *fresh* until a WebSocket presents it, once. An exchange rotates it, fresh or
-//! presented: it becomes *spent* and a new one takes its place. A spent ticket that is shown again was copied, so the
-//! session ends, with one exception: the ticket that the newest one was exchanged for may be exchanged again while
-//! the newest was never presented, because the answer may have been lost; that newest one is then spent.
+//! presented: it becomes *old* and a new one takes its place. The ticket that the newest one was exchanged for may be
+//! exchanged once more, within [`Store::ANSWER_LOST`] and while the newest was never presented, because the answer may have
+//! been lost; that newest one is then old. Anything else with an old ticket, and a second presentation, is a copy at work: a
+//! session that a connection carries ends, and one that waits for its page is left alone.
 
 use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry};
+use transom_model::grant::Grant;
 use transom_model::id::{GrantId, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::secret::TokenDigest;
+use transom_model::session::SessionState;
 
 use super::ending::ask_to_end;
 use super::target::{self, target_columns};
@@ -41,7 +44,7 @@ pub enum TicketOutcome {
     Expired,
     /// Its session is over, or may not go on.
     Ended(EndReason),
-    /// It was spent, so somebody copied it: the session must end, which this call has asked for and audited.
+    /// It is old, and a connection carries its session: the session must end, which this call has asked for and audited.
     Replayed {
         /// The session.
         session: SessionId,
@@ -50,9 +53,53 @@ pub enum TicketOutcome {
         /// Its project.
         project: ProjectId,
     },
+    /// It is old, and its session waits for its page: nothing was changed or audited.
+    Old {
+        /// The session.
+        session: SessionId,
+        /// Its grant.
+        grant: Box<Grant>,
+    },
+}
+
+impl TicketOutcome {
+    /// The record of an old ticket that was shown.
+    #[must_use]
+    pub fn replay_entry(
+        grant: &Grant,
+        session: SessionId,
+        request: RequestId,
+        outcome: EndReason,
+    ) -> AuditEntry {
+        AuditEntry {
+            request: Some(request),
+            actor: Actor::Viewer,
+            dialect: grant.dialect,
+            action: "ticket.replay",
+            target: grant.instance.to_string(),
+            outcome: outcome.code(),
+            project: Some(grant.project),
+            grant: Some(grant.id),
+            session: Some(session),
+            detail: None,
+        }
+    }
 }
 
 impl Store {
+    /// For how long the answer to an exchange may have been lost: a page asks again at once, or when it was reloaded.
+    pub const ANSWER_LOST: Duration = Duration::from_secs(30);
+
+    /// The session that an exchange of this ticket would change; none where it would change nothing or end it. Only reads.
+    pub async fn exchangeable(&self, shown: TokenDigest) -> Result<Option<SessionId>> {
+        const FIND: &str = "SELECT id FROM sessions WHERE (ticket = $1 \
+            OR id = (SELECT spent_tickets.session_id FROM spent_tickets WHERE spent_tickets.digest = $1)) \
+            AND state <> 'ended' AND (ticket = $1 OR (previous_ticket = $1 AND NOT ticket_presented \
+                AND exchanged_at > (SELECT now FROM clock) - $2))";
+        let found = sql(FIND).bind(shown).bind(Self::ANSWER_LOST);
+        self.first(found).await?.map(|mut row| row.parsed()).transpose()
+    }
+
     /// Exchanges a ticket for a new one. Leaves the session's connection alone: the new ticket's presenter takes over.
     ///
     /// The target's hold is the one that stands; it is not a new one.
@@ -67,10 +114,12 @@ impl Store {
             Box::pin(async move {
                 match judge(db, shown).await? {
                     Judgement::Refused(outcome) => Ok(outcome),
-                    Judgement::Fresh(found) | Judgement::Presented(found) | Judgement::AnswerLost(found) => {
-                        rotate(db, shown, *found, new).await
+                    Judgement::Fresh(found) | Judgement::Presented(found) => {
+                        rotate(db, Some(shown), *found, new).await
                     }
-                    Judgement::Spent(found) => replayed(db, *found, request).await,
+                    // Once more, and not again.
+                    Judgement::AnswerLost(found) => rotate(db, None, *found, new).await,
+                    Judgement::Old(found) => replayed(db, *found, request).await,
                 }
             })
         })
@@ -92,7 +141,7 @@ impl Store {
                 match judge(db, shown).await? {
                     Judgement::Refused(outcome) => Ok(outcome),
                     Judgement::Fresh(found) => take_hold(db, *found, node, &viewer).await,
-                    Judgement::Presented(found) | Judgement::AnswerLost(found) | Judgement::Spent(found) => {
+                    Judgement::Presented(found) | Judgement::AnswerLost(found) | Judgement::Old(found) => {
                         replayed(db, *found, request).await
                     }
                 }
@@ -110,10 +159,10 @@ enum Judgement {
     Fresh(Box<Found>),
     /// The newest, presented.
     Presented(Box<Found>),
-    /// What the newest was exchanged for, and the newest was never presented.
+    /// What the newest was exchanged for, a moment ago and once, and the newest was never presented.
     AnswerLost(Box<Found>),
-    /// Another that was exchanged before.
-    Spent(Box<Found>),
+    /// Any other that was exchanged before.
+    Old(Box<Found>),
 }
 
 /// A session found by a ticket of its own.
@@ -121,6 +170,8 @@ struct Found {
     node: NodeId,
     newest: TokenDigest,
     presented: bool,
+    /// A connection carries the session, or is on its way to.
+    carried: bool,
     target: ConsoleTarget,
 }
 
@@ -129,6 +180,7 @@ async fn judge(db: &mut Connection<'_>, shown: TokenDigest) -> Result<Judgement>
         "SELECT COALESCE(sessions.end_reason, ",
         verdict!(),
         "), sessions.node_id, sessions.ticket, sessions.previous_ticket, sessions.ticket_presented, \
+         COALESCE(sessions.exchanged_at > (SELECT now FROM clock) - $2, FALSE), sessions.carried, \
          COALESCE(sessions.lapses_at <= (SELECT now FROM clock), FALSE), ",
         target_columns!(),
         " FROM ",
@@ -136,7 +188,7 @@ async fn judge(db: &mut Connection<'_>, shown: TokenDigest) -> Result<Judgement>
         " WHERE sessions.ticket = $1 \
          OR sessions.id = (SELECT spent_tickets.session_id FROM spent_tickets WHERE spent_tickets.digest = $1)"
     );
-    let Some(mut row) = db.first(sql(FIND).bind(shown)).await? else {
+    let Some(mut row) = db.first(sql(FIND).bind(shown).bind(Store::ANSWER_LOST)).await? else {
         return Ok(Judgement::Refused(TicketOutcome::Invalid));
     };
     if let Some(reason) = row.parsed_or_null()? {
@@ -147,17 +199,21 @@ async fn judge(db: &mut Connection<'_>, shown: TokenDigest) -> Result<Judgement>
         digest(&mut row)?.ok_or_else(|| StoreError::Corrupt("a session without ticket".to_owned()))?;
     let previous = digest(&mut row)?;
     let presented = row.value()?;
+    let lately: bool = row.value()?;
+    let carried = row.value()?;
     let lapsed: bool = row.value()?;
-    let found = Box::new(Found { node, newest, presented, target: target::read(&mut row)? });
+    let target = target::read(&mut row)?;
+    let carried = carried || target.state == SessionState::Live;
+    let found = Box::new(Found { node, newest, presented, carried, target });
 
     let current = shown == newest;
-    let answer_lost = previous == Some(shown) && !presented;
+    let answer_lost = previous == Some(shown) && lately && !presented;
     Ok(match (current, answer_lost) {
         (true, _) | (_, true) if lapsed => Judgement::Refused(TicketOutcome::Expired),
         (true, _) if presented => Judgement::Presented(found),
         (true, _) => Judgement::Fresh(found),
         (_, true) => Judgement::AnswerLost(found),
-        (false, false) => Judgement::Spent(found),
+        (false, false) => Judgement::Old(found),
     })
 }
 
@@ -167,14 +223,16 @@ fn digest(row: &mut Row) -> Result<Option<TokenDigest>> {
     Ok(Some(TokenDigest(bytes)))
 }
 
+/// Puts a new ticket in the place of the newest. `again`: which one may be exchanged once more.
 async fn rotate(
     db: &mut Connection<'_>,
-    shown: TokenDigest,
+    again: Option<TokenDigest>,
     found: Found,
     new: NewTicket,
 ) -> Result<TicketOutcome> {
     // While it is live it does not lapse; when its viewer is lost, the new ticket's time begins.
     const ROTATE: &str = "UPDATE sessions SET ticket = $1, previous_ticket = $2, ticket_presented = FALSE, \
+        exchanged_at = (SELECT now FROM clock), \
         ticket_ttl = $3, lapses_at = CASE WHEN state = 'live' THEN NULL ELSE (SELECT now FROM clock) + $3 END \
         WHERE id = $4 AND turn = $5 AND state = $6 AND ticket = $7 AND ticket_presented = $8 AND kill_reason IS NULL \
         RETURNING lapses_at";
@@ -183,7 +241,7 @@ async fn rotate(
     let mut target = found.target;
     let rotate = sql(ROTATE)
         .bind(new.digest)
-        .bind(shown)
+        .bind(again)
         .bind(new.ttl)
         .bind(target.hold.session)
         .bind(target.hold.turn)
@@ -204,6 +262,7 @@ async fn take_hold(
 ) -> Result<TicketOutcome> {
     // A live session counts as detached until its new holder commits, so that a failed dial leaves it resumable.
     const TAKE: &str = "UPDATE sessions SET ticket_presented = TRUE, turn = turn + 1, node_id = $1, viewer = $2, \
+        carried = TRUE, \
         state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
         WHERE id = $3 AND turn = $4 AND state = $5 AND ticket = $6 AND ticket_presented = FALSE \
@@ -236,22 +295,14 @@ async fn take_hold(
 
 async fn replayed(db: &mut Connection<'_>, found: Found, request: RequestId) -> Result<TicketOutcome> {
     let ConsoleTarget { hold, grant, .. } = found.target;
+    if !found.carried {
+        return Ok(TicketOutcome::Old { session: hold.session, grant: Box::new(grant) });
+    }
     if !ask_to_end(db, None, hold.session, EndReason::TicketReplayed).await? {
         return Err(raced());
     }
     raise(db).await?;
-    let audit = AuditEntry {
-        request: Some(request),
-        actor: Actor::Viewer,
-        dialect: grant.dialect,
-        action: "ticket.replay",
-        target: grant.instance.to_string(),
-        outcome: EndReason::TicketReplayed.code(),
-        project: Some(grant.project),
-        grant: Some(grant.id),
-        session: Some(hold.session),
-        detail: None,
-    };
+    let audit = TicketOutcome::replay_entry(&grant, hold.session, request, EndReason::TicketReplayed);
     write_down(db, &audit).await?;
     Ok(TicketOutcome::Replayed { session: hold.session, grant: grant.id, project: grant.project })
 }

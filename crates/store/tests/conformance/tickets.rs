@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use transom_model::EndReason;
 use transom_model::id::NodeId;
 use transom_model::session::SessionState;
-use transom_store::{AuditQuery, Commit, Ending, Hold, TicketOutcome, ToEnd, Traffic};
+use transom_store::{AuditQuery, Commit, Ending, Hold, Store, TicketOutcome, ToEnd, Traffic};
 use uuid::Uuid;
 
 use crate::lab::{Lab, TTL, accepted, digest, entry};
@@ -15,7 +15,11 @@ on_both_databases! {
     a_fresh_ticket_is_presented_once,
     a_page_comes_back_with_its_presented_ticket,
     a_ticket_that_nobody_issued_is_invalid,
-    a_lost_answer_is_asked_for_again,
+    a_lost_answer_is_asked_for_again_once,
+    a_lost_answer_is_asked_for_again_within_half_a_minute,
+    an_old_ticket_of_a_detached_session_ends_nothing,
+    of_many_exchanges_of_a_copied_ticket_two_are_answered,
+    only_what_would_change_a_session_is_exchangeable,
     a_successor_that_was_replaced_counts_as_spent,
     a_spent_ticket_ends_its_session,
     a_ticket_that_is_presented_twice_ends_its_session,
@@ -90,19 +94,94 @@ async fn a_ticket_that_nobody_issued_is_invalid(lab: Lab) {
     assert!(matches!(lab.rotate(digest()).await.0, TicketOutcome::Invalid));
 }
 
-async fn a_lost_answer_is_asked_for_again(lab: Lab) {
+async fn a_lost_answer_is_asked_for_again_once(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     detach(&lab, hold).await;
-    for _ in 0..3 {
-        let (outcome, _lost) = lab.rotate(ticket).await;
-        accepted(outcome);
-    }
-    let (_, fresh) = lab.rotate(ticket).await;
+    accepted(lab.rotate(ticket).await.0);
+    let (outcome, fresh) = lab.rotate(ticket).await;
+    accepted(outcome);
+    assert_old(&lab.rotate(ticket).await.0, hold);
     let target = accepted(lab.present(fresh).await);
     assert_eq!(lab.commit(target.hold).await, Commit::Live);
     // Now that the successor was presented, the old one can only be a copy.
     let (outcome, _) = lab.rotate(ticket).await;
     assert_replayed(&lab, outcome, target.hold, fresh).await;
+}
+
+async fn a_lost_answer_is_asked_for_again_within_half_a_minute(lab: Lab) {
+    let (hold, ticket) = lab.live_page().await;
+    detach(&lab, hold).await;
+    let (_, newest) = lab.rotate(ticket).await;
+    lab.advance_clock(Store::ANSWER_LOST).await;
+    assert_old(&lab.rotate(ticket).await.0, hold);
+    let target = accepted(lab.present(newest).await);
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+}
+
+/// Whoever shows it gets nothing, and the session is as it was.
+fn assert_old(outcome: &TicketOutcome, hold: Hold) {
+    assert!(matches!(outcome, TicketOutcome::Old { session, .. } if *session == hold.session), "{outcome:?}");
+}
+
+async fn an_old_ticket_of_a_detached_session_ends_nothing(lab: Lab) {
+    let (hold, first) = lab.live_page().await;
+    detach(&lab, hold).await;
+    let before = lab.store.revision().await.unwrap();
+    // Presented once, and the newest still: a second WebSocket does not get in with it.
+    assert_old(&lab.present(first).await, hold);
+    let (_, second) = lab.rotate(first).await;
+    let (_, third) = lab.rotate(second).await;
+    for old in [first, second] {
+        assert_old(&lab.present(old).await, hold);
+    }
+    assert_old(&lab.rotate(first).await.0, hold);
+    assert_eq!(lab.store.revision().await.unwrap(), before);
+    let target = accepted(lab.present(third).await);
+    assert_eq!(lab.commit(target.hold).await, Commit::Live);
+}
+
+async fn of_many_exchanges_of_a_copied_ticket_two_are_answered(lab: Lab) {
+    for live in [false, true] {
+        let (hold, ticket) = lab.live_page().await;
+        if !live {
+            detach(&lab, hold).await;
+        }
+        let outcomes = join_all((0..16).map(|_| lab.rotate(ticket))).await;
+        let count = |wanted: fn(&TicketOutcome) -> bool| {
+            outcomes.iter().filter(|(outcome, _)| wanted(outcome)).count()
+        };
+        assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Accepted(_))), 2);
+        if live {
+            assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Replayed { .. })), 1);
+            assert_eq!(
+                count(|outcome| matches!(outcome, TicketOutcome::Ended(EndReason::TicketReplayed))),
+                13
+            );
+            continue;
+        }
+        assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Old { .. })), 14);
+        let mut good = 0;
+        for (_, given) in outcomes.iter().filter(|(outcome, _)| matches!(outcome, TicketOutcome::Accepted(_)))
+        {
+            good += usize::from(lab.store.exchangeable(*given).await.unwrap().is_some());
+        }
+        assert_eq!(good, 1, "what the first was given is void");
+    }
+}
+
+async fn only_what_would_change_a_session_is_exchangeable(lab: Lab) {
+    let (hold, first) = lab.live_page().await;
+    let exchangeable = async |ticket| lab.store.exchangeable(ticket).await.unwrap();
+    assert_eq!(exchangeable(first).await, Some(hold.session));
+    let (_, second) = lab.rotate(first).await;
+    assert_eq!(exchangeable(first).await, Some(hold.session), "once more");
+    let (_, third) = lab.rotate(second).await;
+    assert_eq!((exchangeable(first).await, exchangeable(third).await), (None, Some(hold.session)));
+    lab.advance_clock(Store::ANSWER_LOST).await;
+    assert_eq!(exchangeable(second).await, None);
+    assert_eq!(exchangeable(digest()).await, None);
+    lab.end(hold, EndReason::ViewerClosed).await;
+    assert_eq!(exchangeable(third).await, None);
 }
 
 async fn a_successor_that_was_replaced_counts_as_spent(lab: Lab) {

@@ -1,6 +1,7 @@
 //! Tickets: a page comes back with one, rotates it, and nobody else can use it.
 
 use serde_json::json;
+use transom_testkit::wait::within;
 use transom_testkit::{FaultProxy, Instance, Script, Step};
 
 use crate::stage::{Stage, assert_live, exchanged, refused};
@@ -125,6 +126,95 @@ async fn an_exchange_whose_answer_was_lost_may_be_repeated() {
         refused(stage.server.viewer().ticket(&lost)).await,
         "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
     );
+}
+
+/// How often the audit says that an old ticket was shown.
+async fn replays(stage: &Stage) -> usize {
+    let audit = stage.server.api().get("/api/v1/audit?after=0&limit=1000").await.done();
+    let entries = audit["items"].as_array().unwrap();
+    entries.iter().filter(|entry| entry["action"] == "ticket.replay").count()
+}
+
+#[tokio::test]
+async fn a_copied_ticket_of_an_open_page_is_exchanged_twice_and_then_ends_both() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest, ticket) = stage.page().await;
+    let exchange = async || stage.server.api().exchange(json!({ "ticket": ticket })).await;
+    let first = transom_testkit::api::text(&exchange().await.done(), "ticket");
+    let second = transom_testkit::api::text(&exchange().await.done(), "ticket");
+    assert_live(&mut viewer, &mut guest).await;
+    assert_eq!(exchange().await.status, 403);
+    let closed = viewer.closed().await.to_string();
+    assert_eq!(closed, "4406 The session's ticket was shown twice, so the session was ended.");
+    assert_eq!(replays(&stage).await, 1);
+    for given in [first, second] {
+        let told = refused(stage.server.viewer().ticket(&given)).await;
+        assert!(told.starts_with("403 ticket-replayed"), "{told}");
+    }
+    assert_eq!(replays(&stage).await, 1);
+}
+
+#[tokio::test]
+async fn an_old_ticket_of_a_session_that_waits_for_its_page_is_refused_and_ends_nothing() {
+    let stage = Stage::set().await;
+    let (viewer, mut guest, ticket) = stage.page().await;
+    drop(viewer);
+    guest.ended().await;
+    within("the session waits for its page", async {
+        while stage.server.api().newest_session().await["state"] != "detached" {}
+    })
+    .await;
+    let lost = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    let refusal = "401 ticket-invalid: This page can no longer come back to its session.";
+    let again = stage.server.api().exchange(json!({ "ticket": ticket })).await;
+    assert_eq!(again.to_string(), refusal);
+    for old in [&ticket, &lost] {
+        assert_eq!(refused(stage.server.viewer().ticket(old)).await, refusal);
+    }
+    assert_eq!(replays(&stage).await, 3);
+    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
+    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn a_session_s_exchanges_are_limited_and_its_page_goes_on() {
+    let stage = Stage::set().await;
+    let (mut viewer, mut guest, mut ticket) = stage.page().await;
+    let limited = within("the limit", async {
+        loop {
+            let answer = stage.server.api().exchange(json!({ "ticket": ticket })).await;
+            if answer.status != 200 {
+                break answer.to_string();
+            }
+            ticket = transom_testkit::api::text(&answer.done(), "ticket");
+        }
+    })
+    .await;
+    assert!(limited.starts_with("429 rate-limited: "), "{limited}");
+    assert_live(&mut viewer, &mut guest).await;
+    assert_eq!(replays(&stage).await, 0);
+    // What was not exchanged is as good as before.
+    let mut next = stage.server.viewer().ticket(&ticket).view().await;
+    guest.ended().await;
+    assert_live(&mut next, &mut stage.machine.guest().await).await;
+    // Another session has its own.
+    let other = stage.ticket().await;
+    exchanged(&stage.server, json!({ "ticket": other })).await;
+}
+
+#[tokio::test]
+async fn old_tickets_that_are_shown_at_will_do_not_fill_the_audit() {
+    let stage = Stage::set().await;
+    let ticket = stage.ticket().await;
+    for _ in 0..2 {
+        exchanged(&stage.server, json!({ "ticket": ticket })).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(stage.server.api().exchange(json!({ "ticket": ticket })).await.status, 401);
+    }
+    let told = replays(&stage).await;
+    assert!((1..=6).contains(&told), "{told}");
 }
 
 #[tokio::test]
