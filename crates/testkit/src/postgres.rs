@@ -42,6 +42,65 @@ pub fn database() -> String {
     format!("postgres://transom:{}@127.0.0.1:{}/{name}", cluster.password, cluster.port)
 }
 
+/// A PostgreSQL of a test's own, which it may stop and start again. It is removed when the test is over.
+#[derive(Debug)]
+pub struct Own {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    password: String,
+}
+
+impl Own {
+    /// Starts one. Blocks for a second or two.
+    ///
+    /// # Panics
+    /// Where PostgreSQL is not installed or does not start, with the reason.
+    #[must_use]
+    pub fn start() -> Self {
+        let (programs, password) = (programs(), random());
+        let folder = private_folder(&random());
+        guard(&folder, &programs, std::process::id());
+        init(&folder, &programs, &password);
+        let port = start(&folder, &programs, None);
+        Self { programs, folder, port, password }
+    }
+
+    /// The URL of its one database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://transom:{}@127.0.0.1:{}/postgres", self.password, self.port)
+    }
+
+    /// Stops it as a crash does: whoever is connected is cut off.
+    ///
+    /// # Panics
+    /// Where it does not stop.
+    pub fn stop(&self) {
+        let mut pg_ctl = command(&self.programs.join("pg_ctl"));
+        succeed(
+            pg_ctl.args(["stop", "--mode=immediate", "--wait", "--pgdata"]).arg(self.folder.join("data")),
+        );
+    }
+
+    /// Starts it again, where it was.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start_again(&self) {
+        start(&self.folder, &self.programs, Some(self.port));
+    }
+}
+
+/// Runs a statement in a database, behind the server's back.
+///
+/// # Panics
+/// Where it fails.
+pub fn run(url: &str, statement: &str) {
+    let mut psql = Command::new(programs().join("psql"));
+    succeed(psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", statement, url]));
+}
+
 struct Cluster {
     programs: PathBuf,
     port: u16,
@@ -55,11 +114,7 @@ impl Cluster {
             Ok(run) => (run, parent_id()),
             Err(_) => (random(), std::process::id()),
         };
-        // Not the target folder: the unprivileged user that PostgreSQL runs as may not be able to reach it.
-        let folder = std::env::temp_dir().join(format!("transom-postgres-{name}"));
-        fs::create_dir_all(&folder).expect("the temporary folder can be written");
-        // The password lies in there.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("the folder is ours");
+        let folder = private_folder(&name);
         let lock = File::create(folder.join("lock")).expect("the cluster's folder can be written");
         lock.lock().expect("the cluster's folder can be locked");
 
@@ -71,10 +126,19 @@ impl Cluster {
         let password = random();
         guard(&folder, &programs, keeper);
         init(&folder, &programs, &password);
-        let port = start(&folder, &programs);
+        let port = start(&folder, &programs, None);
         fs::write(address, format!("{port} {password}")).expect("the cluster's folder can be written");
         Self { programs, port, password }
     }
+}
+
+fn private_folder(name: &str) -> PathBuf {
+    // Not the target folder: the unprivileged user that PostgreSQL runs as may not be able to reach it.
+    let folder = std::env::temp_dir().join(format!("transom-postgres-{name}"));
+    fs::create_dir_all(&folder).expect("the temporary folder can be written");
+    // The password lies in there.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("the folder is ours");
+    folder
 }
 
 /// Where `initdb` and its kind are: Debian keeps them out of the PATH, one folder per version.
@@ -88,7 +152,7 @@ fn programs() -> PathBuf {
 }
 
 fn is_complete(folder: &Path) -> bool {
-    ["initdb", "pg_ctl", "createdb"].iter().all(|program| folder.join(program).exists())
+    ["initdb", "pg_ctl", "createdb", "psql"].iter().all(|program| folder.join(program).exists())
 }
 
 fn guard(folder: &Path, programs: &Path, keeper: u32) {
@@ -121,11 +185,11 @@ fn init(folder: &Path, programs: &Path, password: &str) {
     );
 }
 
-/// Starts the cluster and answers its port.
-fn start(folder: &Path, programs: &Path) -> u16 {
+/// Starts the cluster and answers its port: this one, or any that is free.
+fn start(folder: &Path, programs: &Path, wanted: Option<u16>) -> u16 {
     let mut attempt = 1;
     loop {
-        let port = free_port();
+        let port = wanted.unwrap_or_else(free_port);
         // The machine does not lose power during a test, and the cluster is thrown away.
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c max_connections=300 \

@@ -17,12 +17,16 @@ use super::{App, watch};
 /// Reservations and detached sessions lapse by the minute; a few seconds late hurts nobody.
 const BEAT: Duration = Duration::from_secs(5);
 
+/// How often the store's account of this node is compared with what the node carries; after a missed beat, at once.
+const COMPARE: Duration = Duration::from_secs(30);
+
 /// Runs until told to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let silence = app.config.limits.silence;
     let mut pulse = watch::interval(BEAT);
     // The other nodes count by the database's clock, which goes on while a program is held up.
     let mut heard = Instant::now();
+    let mut compared = Some(Instant::now());
     loop {
         let beat = tokio::select! {
             () = stop.cancelled() => return,
@@ -33,9 +37,16 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
                 heard = begun;
                 // What is still owed then has to wait for the next beat.
                 let _ = timeout(BEAT, app.settle_debts()).await;
+                if compared.is_none_or(|at| at.elapsed() >= COMPARE) && app.compare().await {
+                    compared = Some(begun);
+                }
             }
-            None if heard.elapsed() >= silence => app.give_up(),
-            None => {}
+            None => {
+                compared = None;
+                if heard.elapsed() >= silence {
+                    app.give_up();
+                }
+            }
         }
     }
 }
@@ -69,6 +80,18 @@ impl App {
             tracing::info!(session = %swept.session, grant = %swept.grant, reason = %swept.reason, "session lapsed");
         }
         Ok(more)
+    }
+
+    /// Mends what the store has wrong of this node; whether it could.
+    async fn compare(&self) -> bool {
+        match timeout(BEAT, self.reconcile_presence()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database's devices could not be compared with this node's");
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     fn give_up(&self) {

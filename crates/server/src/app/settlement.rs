@@ -45,6 +45,13 @@ impl App {
 
     /// Writes down what is owed, as far as the database takes it. Only the heartbeat calls this.
     pub(super) async fn settle_debts(&self) {
+        self.settle_sessions().await;
+        if let Err(error) = self.settle_leaves().await {
+            tracing::warn!(%error, "leaves of devices are still owed to the database");
+        }
+    }
+
+    async fn settle_sessions(&self) {
         loop {
             let Some(owed) = self.debts.0.lock().front().cloned() else { return };
             match self.write_settlement(&owed).await {

@@ -52,20 +52,43 @@ impl Store {
         self.write(move |db| Box::pin(async move { join(db, &address, version, node, shown).await })).await
     }
 
+    /// How many leaves one transaction writes down at most: it takes a few milliseconds, and others wait for the counter.
+    pub const LEAVES: usize = 100;
+
     /// The device that joined under this epoch is gone. False where a newer one has joined, or the address is removed.
     pub async fn leave_address(&self, address: &CloudAddress, epoch: u64) -> Result<bool> {
-        const LEAVE: &str = "UPDATE cloud_addresses SET node_id = NULL, last_seen = (SELECT now FROM clock) \
-            WHERE address = $1 AND epoch = $2 AND node_id IS NOT NULL RETURNING key_id, project_id";
         let address = address.clone();
+        self.write(move |db| Box::pin(async move { leave(db, &address, epoch).await })).await
+    }
+
+    /// The same of several devices at once, at most [`LEAVES`](Self::LEAVES).
+    pub async fn leave_addresses(&self, mut gone: Vec<(CloudAddress, u64)>) -> Result<()> {
+        // Rows in one order: two transactions that wait for each other would be a deadlock.
+        gone.sort_unstable();
         self.write(move |db| {
             Box::pin(async move {
-                let left = sql(LEAVE).bind(&address).bind(epoch);
-                let Some(mut row) = db.first(left).await? else { return Ok(false) };
-                tell(db, &address, &owner(&mut row)?, PresenceState::Offline).await?;
-                Ok(true)
+                for (address, epoch) in &gone {
+                    leave(db, address, *epoch).await?;
+                }
+                Ok(())
             })
         })
         .await
+    }
+
+    /// The addresses that devices are joined under at this node, with their epochs: those whose text is greater than
+    /// `after`, in order, at most `limit`.
+    pub async fn joined_at(
+        &self,
+        node: NodeId,
+        after: Option<&CloudAddress>,
+        limit: u32,
+    ) -> Result<Vec<(CloudAddress, u64)>> {
+        let joined = sql("SELECT address, epoch FROM cloud_addresses")
+            .push_value(" WHERE node_id = ", node)
+            .push_some(" AND address > ", after)
+            .push_value(" ORDER BY address LIMIT ", limit);
+        self.all(joined).await?.into_iter().map(|mut row| Ok((row.parsed()?, row.count()?))).collect()
     }
 
     /// At start: nobody is joined at this node, whatever its earlier process wrote. Answers how many it had.
@@ -112,6 +135,14 @@ impl Store {
             .push_value(" ORDER BY seq LIMIT ", limit);
         self.all(changes).await?.into_iter().map(read).collect()
     }
+}
+
+async fn leave(db: &mut Connection<'_>, address: &CloudAddress, epoch: u64) -> Result<bool> {
+    const LEAVE: &str = "UPDATE cloud_addresses SET node_id = NULL, last_seen = (SELECT now FROM clock) \
+        WHERE address = $1 AND epoch = $2 AND node_id IS NOT NULL RETURNING key_id, project_id";
+    let Some(mut row) = db.first(sql(LEAVE).bind(address).bind(epoch)).await? else { return Ok(false) };
+    tell(db, address, &owner(&mut row)?, PresenceState::Offline).await?;
+    Ok(true)
 }
 
 async fn join(

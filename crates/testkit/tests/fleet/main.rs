@@ -5,6 +5,7 @@
 mod crowds;
 mod enrolment;
 mod field;
+mod leaves;
 mod nodes;
 mod peer;
 mod presence;

@@ -239,10 +239,7 @@ impl Membership {
         if member.role == Role::Connector || epoch == 0 {
             return;
         }
-        if let Err(error) = app.store.leave_address(&member.address, epoch).await {
-            tracing::warn!(%error, address = %member.address, "a device's leave could not be written down");
-        }
-        app.devices.listeners.ring();
+        app.write_leave(&member.address, epoch).await;
     }
 }
 

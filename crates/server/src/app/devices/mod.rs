@@ -9,6 +9,7 @@
 mod connect;
 mod enforce;
 mod join;
+mod leaves;
 mod legacy;
 mod pins;
 mod presence;
@@ -79,6 +80,7 @@ pub struct Devices {
     /// The revision that was enforced last: who watches peers looks whether it still may.
     rules: watch::Sender<i64>,
     listeners: Listeners,
+    leaves: leaves::Owed,
     /// Rises with every session that ends: who waits for its place looks again.
     vacancies: watch::Sender<u64>,
     /// Rises with every round of enforcement: who joined meanwhile was perhaps not seen by it.
