@@ -9,7 +9,7 @@ use transom_model::cloud::{CloudAddress, CloudPassword, EnrolmentToken, ScramPro
 use transom_model::secret::Secret;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
-use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, VERSION};
+use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, Versions};
 
 use crate::outer::Outer;
 use crate::server::Server;
@@ -22,6 +22,8 @@ const SEND: Duration = Duration::from_secs(10);
 /// After a heartbeat without an answer in this time the connection is given up: it may be a NAT that has forgotten it.
 const ANSWER: Duration = Duration::from_secs(10);
 const READ: usize = 512;
+/// What the server's list of devices says of this end.
+const PROGRAM: &str = concat!("transom ", env!("CARGO_PKG_VERSION"));
 
 /// A cloud address and its password.
 #[derive(Clone, Debug)]
@@ -78,10 +80,10 @@ impl Control {
     ) -> Result<String, Refusal> {
         let (mut control, exporter) = Self::open(server).await?;
         let asked = timeout(PROVE, async {
-            let binding = control.hello().await?;
+            let (version, binding) = control.hello().await?;
             let (own, message) = own.bind(binding, exporter.as_ref());
             let shown = Enrolment { proof: token.prove(&message), ..own };
-            control.send(&Message::Enrol(shown)).await?;
+            control.send(&Message::Enrol { version, enrolment: shown }).await?;
             let Message::Enrolled { proof, address } = control.message().await? else {
                 return Err(out_of_turn());
             };
@@ -103,14 +105,18 @@ impl Control {
         Ok((control, exporter))
     }
 
-    /// How the server speaks.
-    async fn hello(&mut self) -> Result<Binding, Refusal> {
-        let Message::Hello { version, binding } = self.message().await? else { return Err(out_of_turn()) };
-        if version != VERSION {
-            let detail = format!("the server speaks version {version}, and this is version {VERSION}");
-            return Err(Refusal::from(Fault::ProtocolError).because(detail));
-        }
-        Ok(binding)
+    /// How the server speaks, and which version both are to speak.
+    async fn hello(&mut self) -> Result<(u8, Binding), Refusal> {
+        let Message::Hello { versions, binding } = self.message().await? else { return Err(out_of_turn()) };
+        let version = versions.common(Versions::OURS).ok_or_else(|| {
+            let older = if versions.newest < Versions::OURS.oldest { "the server" } else { "this program" };
+            let detail = format!(
+                "the server speaks {versions}, and {PROGRAM} {}: {older} is to be updated",
+                Versions::OURS
+            );
+            Refusal::from(Fault::ProtocolError).because(detail)
+        })?;
+        Ok((version, binding))
     }
 
     async fn prove(
@@ -119,7 +125,7 @@ impl Control {
         joins: Joins,
         exporter: Option<scram::Exporter>,
     ) -> Result<(), Refusal> {
-        let binding = self.hello().await?;
+        let (version, binding) = self.hello().await?;
         let mut random = [0; scram::NONCE];
         aws_lc_rs::rand::fill(&mut random).map_err(|_| unreachable("there is no randomness"))?;
         let nonce = scram::nonce(random);
@@ -128,7 +134,8 @@ impl Control {
             Joins::Agent { end_to_end_only } => (Role::Agent, end_to_end_only),
             Joins::Connector => (Role::Connector, false),
         };
-        self.send(&Message::Prove { role, end_to_end_only, client_first: prover.first() }).await?;
+        let (client_first, program) = (prover.first(), PROGRAM.to_owned());
+        self.send(&Message::Prove { version, role, end_to_end_only, client_first, program }).await?;
         let Message::Challenge(server_first) = self.message().await? else { return Err(out_of_turn()) };
         let garbled =
             |error: scram::ScramError| Refusal::from(Fault::ProtocolError).because(error.to_string());

@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{Cause, EXPORTER_LABEL, PublicKey, Role, Ticket, VERSION, peer_key};
+use transom_tunnel::{Cause, EXPORTER_LABEL, PublicKey, Role, Ticket, peer_key};
 
 use crate::agent::{Agent, Policy, Sessions, Status, Tell};
 use crate::data;
@@ -146,15 +146,12 @@ impl Agent {
             return Err("somebody stands between the peer and this device".to_owned());
         }
         let voucher = ticket.vouch(Role::Agent, &exporter);
-        let mut head = [0; 2];
-        tls.read_exact(&mut head).await.map_err(|error| error.to_string())?;
-        let [version, length] = head;
-        let mut name = vec![0; usize::from(length)];
-        tls.read_exact(&mut name).await.map_err(|error| error.to_string())?;
-        if version != VERSION {
-            return Err(format!("the peer speaks version {version} inside"));
-        }
-        Ok(Greeted { tls, shown, wanted: String::from_utf8_lossy(&name).into_owned(), voucher })
+        let mut length = [0; opening::LENGTH];
+        tls.read_exact(&mut length).await.map_err(|error| error.to_string())?;
+        let mut words = vec![0; opening::length(length).map_err(|error| error.to_string())?];
+        tls.read_exact(&mut words).await.map_err(|error| error.to_string())?;
+        let wanted = opening::read_request(&words).map_err(|error| error.to_string())?;
+        Ok(Greeted { tls, shown, wanted, voucher })
     }
 
     /// Whether this peer may come with this key, and where to.
@@ -164,6 +161,9 @@ impl Agent {
         greeted: &Greeted,
     ) -> Result<(&Target, Introduction), (Outcome, String)> {
         let Greeted { shown, wanted, .. } = greeted;
+        let Some(wanted) = wanted else {
+            return Err((Outcome::Version, "its agent is too old for this connection: update it".to_owned()));
+        };
         let new = self.compare_key(peer, *shown)?;
         let introduced = self.identity.introduce(&self.policy.verify, peer, *shown, new).await;
         let introduction = introduced.map_err(|objection| match objection {
@@ -222,7 +222,8 @@ impl From<String> for Declined {
 struct Greeted {
     tls: TlsStream<Outer>,
     shown: PublicKey,
-    wanted: String,
+    /// The target's name; none where the request is one for later agents.
+    wanted: Option<String>,
     voucher: [u8; VOUCHER],
 }
 

@@ -54,7 +54,7 @@ faults! {
         "End that session first, or start a second connector.";
     9 ProtocolError 18
         "The two sides do not understand each other.",
-        "Use the same version of transom on both sides.";
+        "Update the older one of the two; transom --version tells which that is.";
     10 ConnectionIntercepted 19
         "Something between this machine and the server ends its TLS connection.",
         "If it is the server's own proxy, declare it there ([http] trusted_proxies); else go around it, or trust another --ca.";
@@ -140,6 +140,22 @@ impl Refusal {
     /// Who stands in between does not go away at once, and must not silence a device for good.
     pub const INTERCEPTED_RETRY: Duration = Duration::from_secs(300);
 
+    /// The other side may be updated at any time; asking every minute until then helps nobody.
+    pub const PROTOCOL_RETRY: Duration = Duration::from_secs(3600);
+
+    /// A server of a later version says something that this one has no word for. Only a fault that is known here can end an
+    /// agent for good.
+    pub(crate) fn of_later_version(number: u16, retry: Retry, detail: Option<&str>) -> Self {
+        let retry = match retry {
+            Retry::After(wait) => Retry::After(wait),
+            Retry::Never => Retry::After(Self::PROTOCOL_RETRY),
+        };
+        let words = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        let detail =
+            format!("the server's reason has the number {number}, which this version does not know{words}");
+        Self { fault: Fault::ProtocolError, retry, detail: Some(detail), advice: None }
+    }
+
     /// Adds what is known of this case.
     #[must_use]
     pub fn because(self, detail: impl Into<String>) -> Self {
@@ -167,6 +183,7 @@ impl From<Fault> for Refusal {
             }
             Fault::Superseded => Retry::After(Self::SUPERSEDED_RETRY),
             Fault::ConnectionIntercepted => Retry::After(Self::INTERCEPTED_RETRY),
+            Fault::ProtocolError => Retry::After(Self::PROTOCOL_RETRY),
             _ => Retry::Never,
         };
         Self { fault, retry, detail: None, advice: None }

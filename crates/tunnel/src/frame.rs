@@ -4,7 +4,7 @@
 //! u8 type · u16 length · payload
 //! ```
 
-/// No message is longer.
+/// No message is longer, of any version: a reader skips what it does not know, but never holds more of it.
 pub const MAX_PAYLOAD: usize = 2048;
 const HEADER: usize = 3;
 
@@ -17,9 +17,6 @@ pub enum FrameError {
     /// A message is longer than it may be.
     #[error("a message is longer than it may be")]
     Long,
-    /// Not a type there is.
-    #[error("a message has the unknown type {0:#04x}")]
-    Type(u8),
     /// A field has a value that it may not have.
     #[error("a message's {0} has an unknown value")]
     Value(&'static str),
@@ -55,9 +52,43 @@ impl Inbox {
     }
 }
 
-/// A frame around a payload; what is too long for one is cut, which no message of ours is.
-pub(crate) fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let payload = payload.get(..MAX_PAYLOAD).unwrap_or(payload);
-    let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-    [&[kind], &length.to_be_bytes()[..], payload].concat()
+/// A frame that is being written.
+pub(crate) struct Frame(Vec<u8>);
+
+impl Frame {
+    pub(crate) fn of(kind: u8) -> Self {
+        Self(vec![kind, 0, 0])
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(crate) fn number(self, number: u32) -> Self {
+        self.bytes(&number.to_be_bytes())
+    }
+
+    /// A text behind its length, cut at a character where it is longer than `max`.
+    pub(crate) fn text(self, text: &str, max: usize) -> Self {
+        let mut end = text.len().min(max);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = text.as_bytes().get(..end).unwrap_or_default();
+        // No text of the protocol is allowed so many bytes.
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        self.bytes(&length.to_be_bytes()).bytes(text)
+    }
+
+    /// The frame with its length; what is too long for one is cut, which no message of ours is.
+    pub(crate) fn whole(self) -> Vec<u8> {
+        let Self(mut frame) = self;
+        frame.truncate(HEADER + MAX_PAYLOAD);
+        let length = u16::try_from(frame.len() - HEADER).unwrap_or(u16::MAX);
+        for (place, byte) in frame.iter_mut().skip(1).zip(length.to_be_bytes()) {
+            *place = byte;
+        }
+        frame
+    }
 }

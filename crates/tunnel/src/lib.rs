@@ -1,4 +1,5 @@
-//! The device protocol, without I/O. Its flow stands in the modules: join and connect in `message`, the session in `opening`.
+//! The device protocol, without I/O. Its flow stands in the modules: join and connect in `message`, the session in `opening`;
+//! `docs/PROTOCOL.md` tells it as a whole, with the rule by which versions live together.
 //!
 //! ```text
 //! control connection   frame (its layout) · message (its words) · scram (who is it)
@@ -16,6 +17,7 @@ pub mod opening;
 pub mod raw;
 pub mod scram;
 pub mod ticket;
+mod version;
 mod wire;
 
 pub use end_to_end::peer_key;
@@ -25,9 +27,8 @@ pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;
 pub use message::{Availability, Binding, Cause, Message, Role};
 pub use ticket::Ticket;
+pub use version::Versions;
 
-/// The protocol's version; a peer with another one is refused by name.
-pub const VERSION: u8 = 1;
 /// What both kinds of connection ask to be upgraded to.
 pub const UPGRADE: &str = "transom-tunnel";
 /// Where agents and connectors join.

@@ -1,4 +1,4 @@
-//! What is said on a control connection.
+//! What is said on a control connection. Later versions add types, and fields behind those that there are; a reader skips both.
 //!
 //! ```text
 //! server                         agent or connector
@@ -24,8 +24,9 @@ use std::time::Duration;
 
 use crate::enrolment::Enrolment;
 use crate::fault::{Fault, Refusal, Retry};
-use crate::frame::{FrameError, Inbox, frame};
+use crate::frame::{Frame, FrameError, Inbox};
 use crate::ticket::Ticket;
+use crate::version::Versions;
 use crate::wire::Reader;
 
 /// The longest text in a message: a SCRAM message with an address, two nonces and a channel binding is half as long.
@@ -36,7 +37,13 @@ pub const MAX_WATCHED: usize = 64;
 
 /// The longest `HOST:PORT`.
 pub const MAX_PLACE: usize = 255;
+/// The longest name of a program with its version.
+pub const MAX_PROGRAM: usize = 64;
 const NO_STANDBY: [u8; 16] = [0; 16];
+/// In `Prove`: it takes nobody who could see what passes.
+const END_TO_END_ONLY: u8 = 1;
+/// In `Ask`: the answer is to wait until the peer is there.
+const WAIT: u8 = 1;
 
 /// Which side of a session joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,21 +100,40 @@ macro_rules! byte_enum {
 }
 byte_enum!(Role "role" Agent Connector);
 byte_enum!(Binding "binding" None TlsExporter);
-byte_enum!(Availability "availability" Unknown Available Unavailable);
-byte_enum!(Cause "cause" Failed EndToEndOnly);
 
-/// A message. One line of layout each; the numbers are never reused (`0x22` was one).
+impl Availability {
+    /// A later version's word is one that says nothing here.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
+        Ok(match reader.u8()? {
+            1 => Self::Available,
+            2 => Self::Unavailable,
+            _ => Self::Unknown,
+        })
+    }
+}
+
+impl Cause {
+    /// A later version's cause comes with words for people.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
+        Ok(if reader.u8()? == Self::EndToEndOnly as u8 { Self::EndToEndOnly } else { Self::Failed })
+    }
+}
+
+/// A message. One line of layout each; `text` is `u16 length · UTF-8`. The numbers are never reused (`0x22` was one), a layout
+/// never changes but for fields that are added at its end, and of a `flags` byte an unknown bit means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Server → peer: how it speaks. `0x01 · u8 version · u8 binding`
+    /// Server → peer: how it speaks. `0x01 · u8 oldest version · u8 newest version · u8 binding`
     Hello {
-        /// The protocol's version.
-        version: u8,
+        /// The versions that it speaks.
+        versions: Versions,
         /// What the proof is to be bound to.
         binding: Binding,
     },
-    /// Peer → server. `0x02 · u8 role · u8 end to end only · SCRAM client-first`
+    /// Peer → server. `0x02 · u8 version · u8 role · u8 flags (1: end to end only) · text SCRAM client-first · text program`
     Prove {
+        /// The version that both are to speak: the newest one of those that both can.
+        version: u8,
         /// Which side it is.
         role: Role,
         /// Of an agent: it takes nobody who could see what passes. Said before it is in, so that there is no moment in
@@ -115,25 +141,27 @@ pub enum Message {
         end_to_end_only: bool,
         /// RFC 5802 §7.
         client_first: String,
+        /// The program and its version, for people: at most [`MAX_PROGRAM`] bytes.
+        program: String,
     },
-    /// Server → peer. `0x03 · SCRAM server-first`
+    /// Server → peer. `0x03 · text SCRAM server-first`
     Challenge(String),
-    /// Peer → server. `0x04 · SCRAM client-final`
+    /// Peer → server. `0x04 · text SCRAM client-final`
     Proof(String),
-    /// Server → peer: it is in. `0x05 · u16 seconds between heartbeats · SCRAM server-final`
+    /// Server → peer: it is in. `0x05 · u16 seconds between heartbeats · text SCRAM server-final`
     Joined {
         /// Who was silent for this long says `Ping`.
         heartbeat: Duration,
         /// The server's own proof.
         server_final: String,
     },
-    /// Server → peer: it is over. `0x06 · u16 fault · u32 retry seconds (2³²−1: never) · detail`
+    /// Server → peer: it is over. `0x06 · u16 fault · u32 retry seconds (2³²−1: never) · text detail`
     Refused(Refusal),
     /// Either way: are you there? `0x07`
     Ping,
     /// Either way: yes. `0x08`
     Pong,
-    /// Connector → server: may I, and is it there? `0x10 · u32 call · u8 wait · peer's address`
+    /// Connector → server: may I, and is it there? `0x10 · u32 call · u8 flags (1: wait) · text peer's address`
     Ask {
         /// Answers carry it.
         call: u32,
@@ -142,7 +170,7 @@ pub enum Message {
         /// Whom.
         peer: String,
     },
-    /// Connector → server: a session. `0x11 · u32 call · u32 bytes a second (0: no limit) · peer's address`
+    /// Connector → server: a session. `0x11 · u32 call · u32 bytes a second (0: no limit) · text peer's address`
     Connect {
         /// Answers carry it.
         call: u32,
@@ -156,7 +184,7 @@ pub enum Message {
         /// Of this `Ask`.
         call: u32,
     },
-    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · raw listener`
+    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · text raw listener`
     Meet {
         /// Of this `Connect`.
         call: u32,
@@ -165,14 +193,14 @@ pub enum Message {
         /// `HOST:PORT` of the raw listener; empty: there is none.
         relay: String,
     },
-    /// Server → connector: no. `0x14 · u32 call · u16 fault · u32 retry seconds · detail`
+    /// Server → connector: no. `0x14 · u32 call · u16 fault · u32 retry seconds · text detail`
     Failed {
         /// Of this `Ask` or `Connect`.
         call: u32,
         /// Why.
         refusal: Refusal,
     },
-    /// Connector → server: tell me of it, from now on. `0x15 · u32 call · peer's address`
+    /// Connector → server: tell me of it, from now on. `0x15 · u32 call · text peer's address`
     Watch {
         /// What it is told carries it.
         call: u32,
@@ -187,7 +215,7 @@ pub enum Message {
         availability: Availability,
     },
     /// Server → agent: open the data connection.
-    /// `0x20 · 16 id · 32 secret · 16 standby (zeros: none) · u8 length · raw listener · who connects`
+    /// `0x20 · 16 id · 32 secret · 16 standby (zeros: none) · text raw listener · text who connects`
     Dial {
         /// What the data connection shows.
         ticket: Ticket,
@@ -198,14 +226,14 @@ pub enum Message {
         /// A connect address, or `gateway`.
         peer: String,
     },
-    /// Server → agent: open a data connection that waits for a session. `0x23 · 16 id · 32 secret · raw listener`
+    /// Server → agent: open a data connection that waits for a session. `0x23 · 16 id · 32 secret · text raw listener`
     Standby {
         /// What the data connection shows.
         ticket: Ticket,
         /// `HOST:PORT` of the raw listener; empty: there is none.
         relay: String,
     },
-    /// Agent → server: I will not. `0x21 · 16 id · u8 cause · why`
+    /// Agent → server: I will not. `0x21 · 16 id · u8 cause · text why`
     Declined {
         /// Of this `Dial`.
         ticket: [u8; 16],
@@ -216,9 +244,14 @@ pub enum Message {
     },
     // 0x30 was Enrol with the token itself, and 0x31 Enrolled without a proof. Do not reuse.
     /// Device → server: an address, for a token and a password that the device has made itself.
-    /// `0x32 · 16 id · 16 salt · 32 stored key · 32 server key · 32 proof · channel-binding`
-    Enrol(Enrolment),
-    /// Server → device: its address, and the server's own proof. `0x33 · 32 proof · address`
+    /// `0x32 · u8 version · 16 id · 16 salt · 32 stored key · 32 server key · 32 proof · text channel-binding`
+    Enrol {
+        /// The version that both are to speak.
+        version: u8,
+        /// What the device says of itself.
+        enrolment: Enrolment,
+    },
+    /// Server → device: its address, and the server's own proof. `0x33 · 32 proof · text address`
     Enrolled {
         /// Of somebody who keeps what the token is verified by.
         proof: [u8; 32],
@@ -232,70 +265,81 @@ impl Message {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Hello { version, binding } => frame(0x01, &[*version, *binding as u8]),
-            Self::Prove { role, end_to_end_only, client_first } => {
-                frame(0x02, &[&[*role as u8, u8::from(*end_to_end_only)], text(client_first)].concat())
+            Self::Hello { versions, binding } => {
+                Frame::of(0x01).bytes(&[versions.oldest, versions.newest, *binding as u8])
             }
-            Self::Challenge(server_first) => frame(0x03, text(server_first)),
-            Self::Proof(client_final) => frame(0x04, text(client_final)),
+            Self::Prove { version, role, end_to_end_only, client_first, program } => {
+                let flags = if *end_to_end_only { END_TO_END_ONLY } else { 0 };
+                let fixed = [*version, *role as u8, flags];
+                Frame::of(0x02).bytes(&fixed).text(client_first, MAX_TEXT).text(program, MAX_PROGRAM)
+            }
+            Self::Challenge(server_first) => Frame::of(0x03).text(server_first, MAX_TEXT),
+            Self::Proof(client_final) => Frame::of(0x04).text(client_final, MAX_TEXT),
             Self::Joined { heartbeat, server_final } => {
                 let seconds = u16::try_from(heartbeat.as_secs()).unwrap_or(u16::MAX);
-                frame(0x05, &[&seconds.to_be_bytes(), text(server_final)].concat())
+                Frame::of(0x05).bytes(&seconds.to_be_bytes()).text(server_final, MAX_TEXT)
             }
-            Self::Refused(why) => frame(0x06, &refusal(why)),
-            Self::Ping => frame(0x07, &[]),
-            Self::Pong => frame(0x08, &[]),
+            Self::Refused(why) => refusal(Frame::of(0x06), why),
+            Self::Ping => Frame::of(0x07),
+            Self::Pong => Frame::of(0x08),
             Self::Ask { call, wait, peer } => {
-                frame(0x10, &[&call.to_be_bytes(), &[u8::from(*wait)][..], text(peer)].concat())
+                let flags = if *wait { WAIT } else { 0 };
+                Frame::of(0x10).number(*call).bytes(&[flags]).text(peer, MAX_TEXT)
             }
             Self::Connect { call, limit, peer } => {
-                frame(0x11, &[&call.to_be_bytes()[..], &limit.to_be_bytes(), text(peer)].concat())
+                Frame::of(0x11).number(*call).number(*limit).text(peer, MAX_TEXT)
             }
-            Self::Available { call } => frame(0x12, &call.to_be_bytes()),
+            Self::Available { call } => Frame::of(0x12).number(*call),
             Self::Meet { call, ticket, relay } => {
-                frame(0x13, &[&call.to_be_bytes()[..], &ticket.bytes(), cut(relay, MAX_PLACE)].concat())
+                Frame::of(0x13).number(*call).bytes(&ticket.bytes()).text(relay, MAX_PLACE)
             }
-            Self::Failed { call, refusal: why } => {
-                frame(0x14, &[&call.to_be_bytes()[..], &refusal(why)].concat())
-            }
-            Self::Watch { call, peer } => frame(0x15, &[&call.to_be_bytes()[..], text(peer)].concat()),
-            Self::Seen { call, availability } => {
-                frame(0x16, &[&call.to_be_bytes()[..], &[*availability as u8]].concat())
-            }
-            Self::Dial { ticket, standby, relay, peer } => {
-                let (standby, relay) = (standby.unwrap_or(NO_STANDBY), cut(relay, MAX_PLACE));
-                // MAX_PLACE fits.
-                let length = [u8::try_from(relay.len()).unwrap_or(0)];
-                frame(0x20, &[&ticket.bytes()[..], &standby, &length, relay, text(peer)].concat())
-            }
+            Self::Failed { call, refusal: why } => refusal(Frame::of(0x14).number(*call), why),
+            Self::Watch { call, peer } => Frame::of(0x15).number(*call).text(peer, MAX_TEXT),
+            Self::Seen { call, availability } => Frame::of(0x16).number(*call).bytes(&[*availability as u8]),
+            Self::Dial { ticket, standby, relay, peer } => Frame::of(0x20)
+                .bytes(&ticket.bytes())
+                .bytes(&standby.unwrap_or(NO_STANDBY))
+                .text(relay, MAX_PLACE)
+                .text(peer, MAX_TEXT),
             Self::Declined { ticket, cause, why } => {
-                frame(0x21, &[&ticket[..], &[*cause as u8], text(why)].concat())
+                Frame::of(0x21).bytes(ticket).bytes(&[*cause as u8]).text(why, MAX_TEXT)
             }
-            Self::Standby { ticket, relay } => {
-                frame(0x23, &[&ticket.bytes()[..], cut(relay, MAX_PLACE)].concat())
+            Self::Standby { ticket, relay } => Frame::of(0x23).bytes(&ticket.bytes()).text(relay, MAX_PLACE),
+            Self::Enrol { version, enrolment } => {
+                let Enrolment { id, salt, stored_key, server_key, proof, binding } = enrolment;
+                let head = Frame::of(0x32).bytes(&[*version]).bytes(id).bytes(salt);
+                head.bytes(stored_key).bytes(server_key).bytes(proof).text(binding, MAX_TEXT)
             }
-            Self::Enrol(Enrolment { id, salt, stored_key, server_key, proof, binding }) => {
-                frame(0x32, &[&id[..], salt, stored_key, server_key, proof, text(binding)].concat())
-            }
-            Self::Enrolled { proof, address } => frame(0x33, &[&proof[..], text(address)].concat()),
+            Self::Enrolled { proof, address } => Frame::of(0x33).bytes(proof).text(address, MAX_TEXT),
         }
+        .whole()
     }
 
-    /// The next whole message that has come.
+    /// The next whole message that has come. A later version's is skipped.
     pub fn next(inbox: &mut Inbox) -> Result<Option<Self>, FrameError> {
-        let Some((kind, payload)) = inbox.next_frame()? else { return Ok(None) };
-        Self::decode(kind, &payload).map(Some)
+        while let Some((kind, payload)) = inbox.next_frame()? {
+            if let Some(message) = Self::decode(kind, &payload)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
     }
 
-    fn decode(kind: u8, payload: &[u8]) -> Result<Self, FrameError> {
+    /// `None` where the type is unknown. What follows the last field that is known here is a later version's.
+    fn decode(kind: u8, payload: &[u8]) -> Result<Option<Self>, FrameError> {
         let mut reader = Reader(payload);
         let r = &mut reader;
-        let message = match kind {
-            0x01 => Self::Hello { version: r.u8()?, binding: Binding::read(r)? },
+        Ok(Some(match kind {
+            0x01 => Self::Hello {
+                versions: Versions { oldest: r.u8()?, newest: r.u8()? },
+                binding: Binding::read(r)?,
+            },
             0x02 => Self::Prove {
+                version: r.u8()?,
                 role: Role::read(r)?,
-                end_to_end_only: read_flag(r)?,
+                end_to_end_only: r.u8()? & END_TO_END_ONLY != 0,
                 client_first: r.text(MAX_TEXT)?,
+                program: r.text(MAX_PROGRAM)?,
             },
             0x03 => Self::Challenge(r.text(MAX_TEXT)?),
             0x04 => Self::Proof(r.text(MAX_TEXT)?),
@@ -306,7 +350,7 @@ impl Message {
             0x06 => Self::Refused(read_refusal(r)?),
             0x07 => Self::Ping,
             0x08 => Self::Pong,
-            0x10 => Self::Ask { call: r.u32()?, wait: read_flag(r)?, peer: r.text(MAX_TEXT)? },
+            0x10 => Self::Ask { call: r.u32()?, wait: r.u8()? & WAIT != 0, peer: r.text(MAX_TEXT)? },
             0x11 => Self::Connect { call: r.u32()?, limit: r.u32()?, peer: r.text(MAX_TEXT)? },
             0x12 => Self::Available { call: r.u32()? },
             0x13 => Self::Meet {
@@ -320,65 +364,48 @@ impl Message {
             0x20 => Self::Dial {
                 ticket: Ticket::from_bytes(r.array()?),
                 standby: Some(r.array()?).filter(|id| *id != NO_STANDBY),
-                relay: r.short_text()?,
+                relay: r.text(MAX_PLACE)?,
                 peer: r.text(MAX_TEXT)?,
             },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
             0x23 => Self::Standby { ticket: Ticket::from_bytes(r.array()?), relay: r.text(MAX_PLACE)? },
-            0x32 => Self::Enrol(Enrolment {
-                id: r.array()?,
-                salt: r.array()?,
-                stored_key: r.array()?,
-                server_key: r.array()?,
-                proof: r.array()?,
-                binding: r.text(MAX_TEXT)?,
-            }),
+            0x32 => Self::Enrol {
+                version: r.u8()?,
+                enrolment: Enrolment {
+                    id: r.array()?,
+                    salt: r.array()?,
+                    stored_key: r.array()?,
+                    server_key: r.array()?,
+                    proof: r.array()?,
+                    binding: r.text(MAX_TEXT)?,
+                },
+            },
             0x33 => Self::Enrolled { proof: r.array()?, address: r.text(MAX_TEXT)? },
-            other => return Err(FrameError::Type(other)),
-        };
-        reader.end()?;
-        Ok(message)
+            _ => return Ok(None),
+        }))
     }
-}
-
-fn text(text: &str) -> &[u8] {
-    cut(text, MAX_TEXT)
-}
-
-/// A text as bytes, cut at a character where it is too long.
-fn cut(text: &str, max: usize) -> &[u8] {
-    let mut end = text.len().min(max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.as_bytes().get(..end).unwrap_or_default()
 }
 
 const NEVER: u32 = u32::MAX;
 
-fn refusal(refusal: &Refusal) -> Vec<u8> {
+fn refusal(frame: Frame, refusal: &Refusal) -> Frame {
     let seconds = match refusal.retry {
         Retry::Never => NEVER,
         Retry::After(wait) => u32::try_from(wait.as_secs()).unwrap_or(NEVER - 1),
     };
     let detail = refusal.detail.as_deref().unwrap_or_default();
-    [&(refusal.fault as u16).to_be_bytes()[..], &seconds.to_be_bytes(), text(detail)].concat()
+    frame.bytes(&(refusal.fault as u16).to_be_bytes()).number(seconds).text(detail, MAX_TEXT)
 }
 
 fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FrameError> {
-    let fault = Fault::from_number(reader.u16()?).ok_or(FrameError::Value("fault"))?;
+    let number = reader.u16()?;
     let retry = match reader.u32()? {
         NEVER => Retry::Never,
         seconds => Retry::After(Duration::from_secs(seconds.into())),
     };
     let detail = Some(reader.text(MAX_TEXT)?).filter(|detail| !detail.is_empty());
-    Ok(Refusal { fault, retry, detail, advice: None })
-}
-
-fn read_flag(reader: &mut Reader<'_>) -> Result<bool, FrameError> {
-    match reader.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(FrameError::Value("flag")),
-    }
+    Ok(match Fault::from_number(number) {
+        Some(fault) => Refusal { fault, retry, detail, advice: None },
+        None => Refusal::of_later_version(number, retry, detail.as_deref()),
+    })
 }

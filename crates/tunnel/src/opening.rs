@@ -1,18 +1,27 @@
 //! The first words inside the end-to-end connection, before the session's own bytes.
 //!
 //! ```text
-//! connector → agent   32 voucher · u8 version · u8 length · target's name (empty: the agent's first)
-//! agent → connector   32 voucher · u8 outcome · u8 length · words for people
+//! connector → agent   32 voucher · u16 length · { u8 version · text target's name (empty: the agent's first) · … }
+//! agent → connector   32 voucher · u16 length · { u8 outcome · text words for people · … }
 //! ```
+//!
+//! What stands between braces has that length, at most [`MAX_WORDS`]; a reader skips what follows the fields that it knows. The
+//! version is the oldest one whose agents can serve the request; `text` is `u16 length · UTF-8`.
 //!
 //! The vouchers come from the session's ticket ([`Ticket::vouch`](crate::Ticket::vouch)): they hold only where both see the
 //! same end-to-end connection.
 
-use crate::VERSION;
-use crate::frame::FrameError;
+use crate::frame::{FrameError, MAX_PAYLOAD};
+use crate::wire::Reader;
 
 /// The longest of either text.
 pub const MAX_TEXT: usize = 255;
+/// The longest of what follows a voucher and its length.
+pub const MAX_WORDS: usize = MAX_PAYLOAD;
+/// How long the length is that stands before the words.
+pub const LENGTH: usize = 2;
+/// The version of requests as they are made here: every agent serves them.
+const VERSION: u8 = 1;
 
 /// What became of a connection at the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,35 +37,61 @@ pub enum Outcome {
     KeyRefused = 3,
     /// The connector's key is not the one that it had before.
     KeyChanged = 4,
+    /// The agent is too old for the request.
+    Version = 5,
+    /// A later version's reason; the words say which.
+    Other = 255,
 }
 
 impl Outcome {
-    /// The outcome of this number.
-    pub fn from_byte(byte: u8) -> Result<Self, FrameError> {
-        [Self::Open, Self::NoSuchTarget, Self::Unreachable, Self::KeyRefused, Self::KeyChanged]
+    fn from_byte(byte: u8) -> Self {
+        [Self::Open, Self::NoSuchTarget, Self::Unreachable, Self::KeyRefused, Self::KeyChanged, Self::Version]
             .into_iter()
             .find(|outcome| *outcome as u8 == byte)
-            .ok_or(FrameError::Value("outcome"))
+            .unwrap_or(Self::Other)
     }
 }
 
 /// What the connector says.
 #[must_use]
 pub fn request(target: &str) -> Vec<u8> {
-    message(VERSION, target)
+    words(VERSION, target)
 }
 
 /// What the agent answers.
 #[must_use]
-pub fn answer(outcome: Outcome, words: &str) -> Vec<u8> {
-    message(outcome as u8, words)
+pub fn answer(outcome: Outcome, text: &str) -> Vec<u8> {
+    words(outcome as u8, text)
 }
 
-fn message(first: u8, text: &str) -> Vec<u8> {
+/// How many words follow.
+pub fn length(bytes: [u8; LENGTH]) -> Result<usize, FrameError> {
+    let length = usize::from(u16::from_be_bytes(bytes));
+    if length > MAX_WORDS { Err(FrameError::Long) } else { Ok(length) }
+}
+
+/// The target's name in a connector's words; `None` where they are for later agents.
+pub fn read_request(words: &[u8]) -> Result<Option<String>, FrameError> {
+    let mut reader = Reader(words);
+    if reader.u8()? > VERSION {
+        return Ok(None);
+    }
+    reader.text(MAX_TEXT).map(Some)
+}
+
+/// The outcome in an agent's words, and what it says to people.
+pub fn read_answer(words: &[u8]) -> Result<(Outcome, String), FrameError> {
+    let mut reader = Reader(words);
+    Ok((Outcome::from_byte(reader.u8()?), reader.text(MAX_TEXT)?))
+}
+
+fn words(first: u8, text: &str) -> Vec<u8> {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     let text = text.as_bytes().get(..end).unwrap_or_default();
-    [&[first, u8::try_from(text.len()).unwrap_or(0)], text].concat()
+    // MAX_TEXT and what stands before it fit.
+    let length = |bytes: usize| u16::try_from(bytes).unwrap_or(0).to_be_bytes();
+    [&length(text.len() + 3)[..], &[first], &length(text.len()), text].concat()
 }

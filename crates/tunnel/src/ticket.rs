@@ -114,6 +114,8 @@ impl FromStr for Shown {
             "connector" => Role::Connector,
             _ => return Err(FrameError::Value("role")),
         };
+        // What follows is a later version's.
+        let digits = digits.split(' ').next().unwrap_or_default();
         let mut bytes = [0; Ticket::LENGTH];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| FrameError::Value("ticket"))?;
         Ok(Self { role, ticket: Ticket::from_bytes(bytes) })

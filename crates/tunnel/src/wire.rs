@@ -5,7 +5,7 @@ use crate::FrameError;
 /// Reads fields from the front of a slice.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
         let (head, tail) = self.0.split_first_chunk().ok_or(FrameError::Short)?;
         self.0 = tail;
@@ -24,25 +24,14 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// All that is left, as text of at most `max` bytes.
+    /// A text behind its length, of at most `max` bytes.
     pub(crate) fn text(&mut self, max: usize) -> Result<String, FrameError> {
-        let rest: &'a [u8] = std::mem::take(&mut self.0);
-        if rest.len() > max {
+        let length = usize::from(self.u16()?);
+        if length > max {
             return Err(FrameError::Long);
         }
-        std::str::from_utf8(rest).map(str::to_owned).map_err(|_| FrameError::Text)
-    }
-
-    /// A text behind its length.
-    pub(crate) fn short_text(&mut self) -> Result<String, FrameError> {
-        let length = usize::from(self.u8()?);
         let (head, tail) = self.0.split_at_checked(length).ok_or(FrameError::Short)?;
         self.0 = tail;
         std::str::from_utf8(head).map(str::to_owned).map_err(|_| FrameError::Text)
-    }
-
-    /// There must be nothing more.
-    pub(crate) fn end(self) -> Result<(), FrameError> {
-        if self.0.is_empty() { Ok(()) } else { Err(FrameError::Long) }
     }
 }

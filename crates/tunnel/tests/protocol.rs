@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use transom_tunnel::frame::Inbox;
+use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::raw::{self, Claim};
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
 use transom_tunnel::{
     Availability, Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket,
+    Versions,
 };
 
 fn ticket(fill: u8) -> Ticket {
@@ -24,41 +26,63 @@ fn refusal() -> Refusal {
     }
 }
 
-#[test]
-fn every_message_has_its_bytes() {
+/// Every message with its bytes.
+fn golden() -> Vec<(Message, Vec<u8>)> {
     let ticket_bytes = "aa".repeat(Ticket::LENGTH);
+    let enrolment = Enrolment {
+        id: [1; 16],
+        salt: [2; 16],
+        stored_key: [3; 32],
+        server_key: [4; 32],
+        proof: [5; 32],
+        binding: "biws".into(),
+    };
+    let enrol = [("01", 16), ("02", 16), ("03", 32), ("04", 32), ("05", 32)];
+    let enrol = enrol.map(|(byte, count)| byte.repeat(count)).concat();
     let golden: Vec<(Message, String)> = vec![
-        (Message::Hello { version: 1, binding: Binding::TlsExporter }, "01000201 01".into()),
         (
-            Message::Prove { role: Role::Agent, end_to_end_only: true, client_first: "n".into() },
-            "02000301 016e".into(),
+            Message::Hello { versions: Versions { oldest: 1, newest: 2 }, binding: Binding::TlsExporter },
+            "010003 01 02 01".into(),
         ),
-        (Message::Challenge("r".into()), "03000172".into()),
-        (Message::Proof("c".into()), "04000163".into()),
+        (
+            Message::Prove {
+                version: 1,
+                role: Role::Agent,
+                end_to_end_only: true,
+                client_first: "n".into(),
+                program: "p".into(),
+            },
+            "020009 01 01 01 0001 6e 0001 70".into(),
+        ),
+        (Message::Challenge("r".into()), "030003 0001 72".into()),
+        (Message::Proof("c".into()), "040003 0001 63".into()),
         (
             Message::Joined { heartbeat: Duration::from_secs(20), server_final: "v".into() },
-            "0500030014 76".into(),
+            "050005 0014 0001 76".into(),
         ),
-        (Message::Refused(refusal()), "060006 0005 0000012c".into()),
+        (Message::Refused(refusal()), "060008 0005 0000012c 0000".into()),
         (
             Message::Refused(Refusal::from(Fault::CloudAuthenticationFailed).because("x")),
-            "060007 0001 ffffffff 78".into(),
+            "060009 0001 ffffffff 0001 78".into(),
         ),
         (Message::Ping, "070000".into()),
         (Message::Pong, "080000".into()),
-        (Message::Ask { call: 7, wait: true, peer: "a".into() }, "100006 00000007 01 61".into()),
-        (Message::Connect { call: 7, limit: 1024, peer: "a".into() }, "110009 00000007 00000400 61".into()),
+        (Message::Ask { call: 7, wait: true, peer: "a".into() }, "100008 00000007 01 0001 61".into()),
+        (
+            Message::Connect { call: 7, limit: 1024, peer: "a".into() },
+            "11000b 00000007 00000400 0001 61".into(),
+        ),
         (Message::Available { call: 7 }, "120004 00000007".into()),
         (
             Message::Meet { call: 7, ticket: ticket(0xaa), relay: String::new() },
-            format!("130034 00000007 {ticket_bytes}"),
+            format!("130036 00000007 {ticket_bytes} 0000"),
         ),
-        (Message::Watch { call: 7, peer: "a".into() }, "150005 00000007 61".into()),
+        (Message::Watch { call: 7, peer: "a".into() }, "150007 00000007 0001 61".into()),
         (Message::Seen { call: 7, availability: Availability::Unavailable }, "160005 00000007 02".into()),
-        (Message::Failed { call: 7, refusal: refusal() }, "14000a 00000007 0005 0000012c".into()),
+        (Message::Failed { call: 7, refusal: refusal() }, "14000c 00000007 0005 0000012c 0000".into()),
         (
             Message::Dial { ticket: ticket(0xaa), standby: None, relay: "h:1".into(), peer: "a".into() },
-            format!("200045 {ticket_bytes} {} 03683a31 61", "00".repeat(16)),
+            format!("200048 {ticket_bytes} {} 0003 683a31 0001 61", "00".repeat(16)),
         ),
         (
             Message::Dial {
@@ -67,38 +91,41 @@ fn every_message_has_its_bytes() {
                 relay: String::new(),
                 peer: "a".into(),
             },
-            format!("200042 {ticket_bytes} {} 00 61", "02".repeat(16)),
+            format!("200045 {ticket_bytes} {} 0000 0001 61", "02".repeat(16)),
         ),
         (
             Message::Standby { ticket: ticket(0xaa), relay: "h:1".into() },
-            format!("230033 {ticket_bytes} 683a31"),
+            format!("230035 {ticket_bytes} 0003 683a31"),
         ),
         (
             Message::Declined { ticket: [1; 16], cause: Cause::EndToEndOnly, why: "a".into() },
-            format!("210012 {} 01 61", "01".repeat(16)),
+            format!("210014 {} 01 0001 61", "01".repeat(16)),
         ),
+        (Message::Enrol { version: 1, enrolment }, format!("320087 01 {enrol} 0004 62697773")),
         (
-            Message::Enrol(Enrolment {
-                id: [1; 16],
-                salt: [2; 16],
-                stored_key: [3; 32],
-                server_key: [4; 32],
-                proof: [5; 32],
-                binding: "biws".into(),
-            }),
-            format!(
-                "320084 {} {} {} {} {} 62697773",
-                "01".repeat(16),
-                "02".repeat(16),
-                "03".repeat(32),
-                "04".repeat(32),
-                "05".repeat(32)
-            ),
+            Message::Enrolled { proof: [1; 32], address: "a".into() },
+            format!("330023 {} 0001 61", "01".repeat(32)),
         ),
-        (Message::Enrolled { proof: [1; 32], address: "a".into() }, format!("330021 {} 61", "01".repeat(32))),
     ];
-    for (message, bytes) in golden {
-        let bytes = hex::decode(bytes.replace(' ', "")).expect("golden bytes");
+    let bytes = |text: String| hex::decode(text.replace(' ', "")).expect("golden bytes");
+    golden.into_iter().map(|(message, text)| (message, bytes(text))).collect()
+}
+
+fn next(bytes: &[u8]) -> Result<Option<Message>, FrameError> {
+    let mut inbox = Inbox::default();
+    inbox.push(bytes);
+    Message::next(&mut inbox)
+}
+
+/// The same frame with something behind its last field.
+fn longer(frame: &[u8], more: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(frame.len() - 3 + more.len()).expect("a short message");
+    [&frame[..1], &length.to_be_bytes(), &frame[3..], more].concat()
+}
+
+#[test]
+fn every_message_has_its_bytes() {
+    for (message, bytes) in golden() {
         assert_eq!(hex::encode(message.encode()), hex::encode(&bytes), "{message:?}");
         let mut inbox = Inbox::default();
         for byte in &bytes {
@@ -111,26 +138,78 @@ fn every_message_has_its_bytes() {
 }
 
 #[test]
+fn what_a_later_version_adds_is_skipped() {
+    let later = hex::decode("ff0003 010203 300000 220001 00".replace(' ', "")).expect("unknown messages");
+    assert_eq!(next(&later), Ok(None));
+    for (message, bytes) in golden() {
+        assert_eq!(next(&longer(&bytes, b"and more")), Ok(Some(message.clone())), "a field more");
+        assert_eq!(next(&[&later[..], &bytes].concat()), Ok(Some(message)), "a message between");
+    }
+}
+
+#[test]
+fn a_message_that_ends_early_is_named_wherever_it_ends() {
+    for (message, bytes) in golden() {
+        for end in 3..bytes.len() {
+            assert_eq!(next(&longer(&bytes[..end], b"")), Err(FrameError::Short), "{message:?} to {end}");
+        }
+    }
+}
+
+#[test]
+fn a_later_versions_values_have_a_meaning_here_too() {
+    let read = |text: &str| next(&hex::decode(text.replace(' ', "")).expect("bytes"));
+    let words =
+        |number| format!("the server's reason has the number {number}, which this version does not know: x");
+    let hour = Retry::After(Duration::from_secs(3600));
+    let refused = |retry, number| {
+        let refusal = Refusal::from(Fault::ProtocolError).because(words(number));
+        Ok(Some(Message::Refused(Refusal { retry, ..refusal })))
+    };
+    // It never ends an agent for good.
+    assert_eq!(read("060009 0000 ffffffff 0001 78"), refused(hour, 0));
+    assert_eq!(read("060009 0063 00000007 0001 78"), refused(Retry::After(Duration::from_secs(7)), 99));
+    let seen = Message::Seen { call: 0, availability: Availability::Unknown };
+    assert_eq!(read("160005 00000000 09"), Ok(Some(seen)));
+    let declined = Message::Declined { ticket: [0; 16], cause: Cause::Failed, why: String::new() };
+    assert_eq!(read(&format!("210013 {} 09 0000", "00".repeat(16))), Ok(Some(declined)));
+    let ask = Message::Ask { call: 0, wait: false, peer: "a".into() };
+    assert_eq!(read("100008 00000000 fe 0001 61"), Ok(Some(ask)));
+}
+
+#[test]
 fn what_is_malformed_is_named() {
     for (bytes, error) in [
-        ("ff0000", FrameError::Type(0xff)),
         ("01ffff", FrameError::Long),
+        ("070801", FrameError::Long),
         ("01000101", FrameError::Short),
-        ("0100020102", FrameError::Value("binding")),
-        ("020001 03", FrameError::Value("role")),
-        ("070001 00", FrameError::Long),
-        ("030001 ff", FrameError::Text),
-        ("060006 0000 00000000", FrameError::Value("fault")),
-        ("100006 00000000 02 61", FrameError::Value("flag")),
-        // Numbers that had another meaning once.
-        ("300001 00", FrameError::Type(0x30)),
-        ("310001 61", FrameError::Type(0x31)),
-        ("160005 00000000 03", FrameError::Value("availability")),
+        ("010003 01 01 02", FrameError::Value("binding")),
+        ("020002 01 03", FrameError::Value("role")),
+        ("030003 0001 ff", FrameError::Text),
+        ("030003 0401 61", FrameError::Long),
     ] {
-        let mut inbox = Inbox::default();
-        inbox.push(&hex::decode(bytes.replace(' ', "")).expect("bytes"));
-        assert_eq!(Message::next(&mut inbox), Err(error), "{bytes}");
+        assert_eq!(next(&hex::decode(bytes.replace(' ', "")).expect("bytes")), Err(error), "{bytes}");
     }
+}
+
+#[test]
+fn the_first_words_inside_a_session_have_their_bytes_and_room_for_more() {
+    let (request, answer) = (opening::request("plc"), opening::answer(Outcome::Unreachable, "no"));
+    assert_eq!(hex::encode(&request), "000601 0003 706c63".replace(' ', ""));
+    assert_eq!(hex::encode(&answer), "000502 0002 6e6f".replace(' ', ""));
+    assert_eq!(opening::length([0, 6]), Ok(6));
+    assert_eq!(opening::length([0xff, 0xff]), Err(FrameError::Long));
+    let later = |words: &[u8]| [&words[opening::LENGTH..], b"and more"].concat();
+    assert_eq!(opening::read_request(&later(&request)), Ok(Some("plc".to_owned())));
+    assert_eq!(opening::read_answer(&later(&answer)), Ok((Outcome::Unreachable, "no".to_owned())));
+    // Of a later version, and nothing that could be misunderstood.
+    assert_eq!(opening::read_request(&[2, 0xff]), Ok(None));
+    assert_eq!(opening::read_answer(&[77, 0, 2, b'n', b'o']), Ok((Outcome::Other, "no".to_owned())));
+    for short in [&[][..], &[1], &[1, 0], &[1, 0, 2, b'p']] {
+        assert_eq!(opening::read_request(short), Err(FrameError::Short));
+        assert_eq!(opening::read_answer(short), Err(FrameError::Short));
+    }
+    assert_eq!(opening::read_request(&[1, 1, 0]), Err(FrameError::Long));
 }
 
 #[test]
@@ -138,6 +217,8 @@ fn a_ticket_is_shown_by_one_side_and_does_not_print_its_secret() {
     let ticket = Ticket::from_bytes(std::array::from_fn(|n| n as u8));
     let text = ticket.shown_by(Role::Agent);
     assert_eq!(text.parse::<Shown>(), Ok(Shown { role: Role::Agent, ticket: ticket.clone() }));
+    let shown = format!("{text} and=more").parse::<Shown>();
+    assert_eq!(shown, Ok(Shown { role: Role::Agent, ticket: ticket.clone() }), "a later version's");
     assert_eq!(format!("{ticket:?}"), "Ticket(000102030405060708090a0b0c0d0e0f, ..)");
     for bad in ["", "agent", "agent 00", "viewer 00", "agent zz"] {
         assert!(bad.parse::<Shown>().is_err(), "{bad}");
@@ -278,6 +359,7 @@ proptest! {
         inbox.push(&bytes);
         while let Ok(Some(_)) = Message::next(&mut inbox) {}
         let _ = text.parse::<Shown>();
+        let _ = (opening::read_request(&bytes), opening::read_answer(&bytes));
         let _ = scram::read_server_final(&text);
         if let Ok(examiner) = Examiner::new(&text, Channel::Proxied) {
             let _ = examiner.challenge("x", b"s", 1).answered(&text, Channel::Proxied);

@@ -9,7 +9,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{EXPORTER_LABEL, Fault, PublicKey, Refusal, Role, Ticket, end_to_end, peer_key};
+use transom_tunnel::{
+    EXPORTER_LABEL, Fault, FrameError, PublicKey, Refusal, Role, Ticket, end_to_end, peer_key,
+};
 
 use super::{Connector, Event};
 use crate::data;
@@ -121,14 +123,14 @@ impl Connector {
             let between = "somebody stands between this side and the device";
             return Err(Refusal::from(Fault::ProtocolError).because(between));
         }
-        let mut head = [0; 2];
-        tls.read_exact(&mut head).await.map_err(unreachable)?;
-        let mut words = vec![0; usize::from(head[1])];
+        let garbled = |error: FrameError| Refusal::from(Fault::ProtocolError).because(error.to_string());
+        let mut length = [0; opening::LENGTH];
+        tls.read_exact(&mut length).await.map_err(unreachable)?;
+        let mut words = vec![0; opening::length(length).map_err(garbled)?];
         tls.read_exact(&mut words).await.map_err(unreachable)?;
-        match Outcome::from_byte(head[0]) {
-            Ok(Outcome::Open) => Ok(Met { tls, shown, new }),
-            Ok(_) => Err(Refusal::from(Fault::DeviceRefused).because(String::from_utf8_lossy(&words))),
-            Err(error) => Err(Refusal::from(Fault::ProtocolError).because(error.to_string())),
+        match opening::read_answer(&words).map_err(garbled)? {
+            (Outcome::Open, _) => Ok(Met { tls, shown, new }),
+            (_, words) => Err(Refusal::from(Fault::DeviceRefused).because(words)),
         }
     }
 

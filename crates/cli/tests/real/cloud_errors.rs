@@ -1,10 +1,10 @@
 //! The named cloud errors of `transom connect` (requirements S2, S6, S7): each has its exit code, its sentence and what to do.
 
 use transom_testkit::certificate::Authority;
-use transom_testkit::process::PATIENCE;
+use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Answer;
 use transom_testkit::scripted_broker::ScriptedBroker;
-use transom_tunnel::{Binding, Fault, Message, Refusal};
+use transom_tunnel::{Binding, Fault, Message, Refusal, Versions};
 
 use crate::devices::{Address, Fleet};
 use crate::{lab, transom};
@@ -180,11 +180,11 @@ fn exit_17_is_a_session_with_the_device_that_runs_already() {
 #[test]
 fn exit_18_is_a_server_of_another_version() {
     assert_ends(
-        &told(&Message::Hello { version: 9, binding: Binding::None }),
+        &told(&Message::Hello { versions: Versions { oldest: 8, newest: 9 }, binding: Binding::None }),
         18,
         "transom: ProtocolError: The two sides do not understand each other. \
-         (the server speaks version 9, and this is version 1)\n         \
-         Use the same version of transom on both sides.",
+         (the server speaks versions 8 to 9, and transom 0.1.0 version 1: this program is to be updated)\n         \
+         Update the older one of the two; transom --version tells which that is.",
     );
 }
 
@@ -198,4 +198,26 @@ fn exit_19_is_somebody_who_ends_tls_in_between() {
          If it is the server's own proxy, declare it there ([http] trusted_proxies); else go around it, or \
          trust another --ca.",
     );
+}
+
+#[test]
+fn an_agent_without_a_version_in_common_stays_and_says_so() {
+    let fleet = Fleet::set();
+    let device = fleet.address("listen", "");
+    let versions = Versions { oldest: 8, newest: 9 };
+    let broker = ScriptedBroker::saying(&Message::Hello { versions, binding: Binding::None });
+    let joining =
+        fleet.joining(&device).replace(&format!("http://{}", fleet.program.address()), &broker.url());
+    let mut command = fleet.program.command();
+    command.args(format!("agent {joining} --to 127.0.0.1:5900").split_whitespace());
+    let mut agent = Process::start("transom agent", &mut command);
+    let said = agent.stderr().find(PATIENCE, |text| {
+        let (_, rest) = text.split_once("this program is to be updated) Next try in ")?;
+        Some(rest.split_once(" s.")?.0.parse::<u64>().expect("a number"))
+    });
+    // An hour, and half as long again at the most.
+    assert!(said.is_some_and(|seconds| (3600..=5400).contains(&seconds)), "{said:?}");
+    assert!(agent.runs());
+    agent.terminate();
+    assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }

@@ -11,7 +11,7 @@ use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{Cause, EXPORTER_LABEL, Role, Ticket, end_to_end, peer_key};
+use transom_tunnel::{Cause, EXPORTER_LABEL, FrameError, Role, Ticket, end_to_end, peer_key};
 
 use super::Relay;
 use super::rendezvous::{Absent, Declined};
@@ -116,15 +116,14 @@ impl Relay {
         }
         // Not before it has vouched: the key of somebody in between must not become its own.
         self.app.check_device_key(address, shown).await?;
-        let [outcome, length] = read_array(&mut tls).await.map_err(broken)?;
-        let mut words = vec![0; usize::from(length)];
+        let garbled = |error: FrameError| End::new(EndReason::DeviceRefused, error.to_string());
+        let length: [u8; opening::LENGTH] = read_array(&mut tls).await.map_err(broken)?;
+        let mut words = vec![0; opening::length(length).map_err(garbled)?];
         tls.read_exact(&mut words).await.map_err(broken)?;
-        let words = String::from_utf8_lossy(&words).into_owned();
-        match Outcome::from_byte(outcome) {
-            Ok(Outcome::Open) => Ok(tls.into()),
-            Ok(Outcome::Unreachable) => Err(End::new(EndReason::InstanceUnreachable, words)),
-            Ok(_) => Err(End::new(EndReason::DeviceRefused, words)),
-            Err(error) => Err(End::new(EndReason::DeviceRefused, error.to_string())),
+        match opening::read_answer(&words).map_err(garbled)? {
+            (Outcome::Open, _) => Ok(tls.into()),
+            (Outcome::Unreachable, words) => Err(End::new(EndReason::InstanceUnreachable, words)),
+            (_, words) => Err(End::new(EndReason::DeviceRefused, words)),
         }
     }
 }

@@ -8,14 +8,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::cloud::ScramProof;
 use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
-use transom_tunnel::{Fault, Message, Refusal, Role, VERSION};
+use transom_tunnel::{Fault, Message, Refusal, Versions};
 
 use super::Relay;
 use super::monitor::Monitor;
 use super::rendezvous::Declined;
 use super::session::Session;
 use super::wire::{Lost, Wire};
-use crate::app::devices::{Candidate, Membership, Order};
+use crate::app::devices::{Candidate, Membership, Order, Wish};
 use crate::app::random;
 use crate::listener::budget::Permit;
 use crate::stream::Stream;
@@ -54,12 +54,12 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open:
     let mut wire = Wire::new(stream);
     let proved = timeout(PROVE, prove(&relay, &mut wire, &origin)).await;
     drop(half_open);
-    let membership = match proved {
-        Ok(Ok((membership, joined))) => {
+    let (membership, program) = match proved {
+        Ok(Ok((membership, joined, program))) => {
             if wire.send(&joined).await.is_err() {
                 return membership.leave().await;
             }
-            membership
+            (membership, program)
         }
         Ok(Err(Lost::Garbled(refusal))) => {
             tracing::info!(source = %origin.source, %refusal, "a join was refused");
@@ -68,7 +68,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open:
         Ok(Err(Lost::Gone(_))) | Err(_) => return,
     };
     let address = membership.member().address().clone();
-    tracing::info!(%address, source = %origin.source, "joined");
+    tracing::info!(%address, source = %origin.source, ?program, "joined");
     let relay_of_all = relay.clone();
     let monitor = Monitor::new(relay.app.clone(), Arc::clone(membership.member()));
     let mut serving =
@@ -87,14 +87,20 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open:
 }
 
 /// SCRAM-SHA-256, bound to the TLS connection where TLS ends here.
-async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membership, Message), Lost> {
+async fn prove(
+    relay: &Relay,
+    wire: &mut Wire,
+    origin: &Origin,
+) -> Result<(Membership, Message, String), Lost> {
     let channel = origin.channel();
-    wire.send(&Message::Hello { version: VERSION, binding: channel.binding() }).await?;
+    wire.send(&Message::Hello { versions: Versions::OURS, binding: channel.binding() }).await?;
     let (wish, client_first) = match wire.receive().await? {
-        Message::Prove { role, end_to_end_only, client_first } => {
-            (Wish { role, end_to_end_only }, client_first)
+        Message::Prove { version, role, end_to_end_only, client_first, program } => {
+            understood(version)?;
+            (Wish { role, end_to_end_only, program }, client_first)
         }
-        Message::Enrol(enrolment) => {
+        Message::Enrol { version, enrolment } => {
+            understood(version)?;
             let message = enrolment.message(channel).map_err(scram_failed)?;
             let enrolled = relay.app.enrol_device(&enrolment, &message, origin.source).await;
             let (address, proof) = enrolled.map_err(Lost::Garbled)?;
@@ -118,10 +124,13 @@ async fn prove(relay: &Relay, wire: &mut Wire, origin: &Origin) -> Result<(Membe
     join(relay, origin, wish, candidate, &asked, &client_final).await
 }
 
-/// As what somebody wants to join.
-struct Wish {
-    role: Role,
-    end_to_end_only: bool,
+/// Whether the peer has chosen a version that it was offered.
+fn understood(version: u8) -> Result<(), Lost> {
+    if Versions::OURS.hold(version) {
+        return Ok(());
+    }
+    let detail = format!("this server speaks {}, and version {version} was chosen", Versions::OURS);
+    Err(Lost::Garbled(Refusal::from(Fault::ProtocolError).because(detail)))
 }
 
 async fn join(
@@ -131,17 +140,13 @@ async fn join(
     candidate: Candidate,
     asked: &Asked,
     client_final: &str,
-) -> Result<(Membership, Message), Lost> {
+) -> Result<(Membership, Message, String), Lost> {
     let answer = asked.answered(client_final, origin.channel()).map_err(scram_failed)?;
     let proof = ScramProof(*answer.proof);
-    let Wish { role, end_to_end_only } = wish;
-    let joined = relay
-        .app
-        .device_join(candidate, role, end_to_end_only, &proof, &answer.auth_message, origin.source)
-        .await;
+    let joined = relay.app.device_join(candidate, &wish, &proof, &answer.auth_message, origin.source).await;
     let (membership, signature) = joined.map_err(Lost::Garbled)?;
     let server_final = scram::server_final(&signature);
-    Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }))
+    Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }, wish.program))
 }
 
 fn out_of_turn() -> Lost {

@@ -11,10 +11,13 @@ use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
 use transom_tunnel::{
     Binding, CONTROL_PATH, DATA_PATH, Enrolment, Fault, Message, Refusal, Role, TICKET_HEADER, Ticket,
-    UPGRADE,
+    UPGRADE, Versions,
 };
 
 use crate::field::Address;
+
+/// What most of them say of their program.
+const PROGRAM: &str = "a test";
 
 /// A control connection that is in.
 pub(crate) struct Peer {
@@ -27,12 +30,17 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn join(server: SocketAddr, own: &Address, role: Role) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, (role, false)).await
+        Self::prove(server, "", own, (role, false), PROGRAM).await
+    }
+
+    /// An agent that says this of its program.
+    pub(crate) async fn join_with(server: SocketAddr, own: &Address, program: &str) -> Result<Self, Refusal> {
+        Self::prove(server, "", own, (Role::Agent, false), program).await
     }
 
     /// An agent that takes nobody who could see what passes.
     pub(crate) async fn join_end_to_end(server: SocketAddr, own: &Address) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, (Role::Agent, true)).await
+        Self::prove(server, "", own, (Role::Agent, true), PROGRAM).await
     }
 
     /// As a proxy in front says it of somebody from there.
@@ -42,7 +50,7 @@ impl Peer {
         own: &Address,
         role: Role,
     ) -> Result<Self, Refusal> {
-        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, (role, false)).await
+        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, (role, false), PROGRAM).await
     }
 
     async fn prove(
@@ -50,6 +58,7 @@ impl Peer {
         header: &str,
         own: &Address,
         (role, end_to_end_only): (Role, bool),
+        program: &str,
     ) -> Result<Self, Refusal> {
         within("joining", async {
             let stream = upgraded(server, CONTROL_PATH, header).await;
@@ -60,7 +69,8 @@ impl Peer {
             };
             let prover = Prover::new(&own.name, scram::nonce(random::bytes()), Binding::None, None);
             let client_first = prover.first();
-            peer.say(&Message::Prove { role, end_to_end_only, client_first }).await;
+            let (version, program) = (Versions::OURS.newest, program.to_owned());
+            peer.say(&Message::Prove { version, role, end_to_end_only, client_first, program }).await;
             let Message::Challenge(server_first) = peer.next().await? else { panic!("no challenge") };
             let challenge = prover.challenged(&server_first).unwrap();
             let proof = ScramProof::make(
@@ -120,7 +130,7 @@ impl Peer {
         let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
         let mut peer = Self { server, role: Role::Agent, stream, inbox: Inbox::default(), calls: 0 };
         let Message::Hello { .. } = peer.next().await? else { panic!("no hello") };
-        peer.say(&Message::Enrol(shown)).await;
+        peer.say(&Message::Enrol { version: Versions::OURS.newest, enrolment: shown }).await;
         let Message::Enrolled { address, .. } = peer.next().await? else { panic!("neither yes nor no") };
         Ok(address)
     }

@@ -14,6 +14,7 @@ mod flow;
 mod handshakes;
 mod http_connections;
 mod instances;
+mod later_versions;
 mod leftovers;
 mod metrics;
 mod monitors;
