@@ -15,7 +15,7 @@ use transom_store::{
 use uuid::Uuid;
 
 /// How most devices join.
-const PASSWORD: Joining = Joining::Password { end_to_end_only: false };
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
 
 struct House {
     store: Store,

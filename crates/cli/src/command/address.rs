@@ -154,10 +154,11 @@ async fn list(
         .map(|address| {
             let state = if address.online { "online".to_owned() } else { "offline".to_owned() };
             let seen = address.last_seen.unwrap_or_else(|| "never".to_owned());
-            vec![address.address, address.action.to_string(), state, seen, address.key]
+            let agent = address.agent_version.unwrap_or_else(|| "-".to_owned());
+            vec![address.address, address.action.to_string(), state, seen, agent, address.key]
         })
         .collect();
-    let header = ["ADDRESS", "ACTION", "STATE", "LAST SEEN", "KEY"];
+    let header = ["ADDRESS", "ACTION", "STATE", "LAST SEEN", "AGENT", "KEY"];
     output::table(&header, &rows, "There are no addresses: transom address add --key ID --action listen")
 }
 
@@ -183,6 +184,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
     ];
     let after = [
         ("presence", presence),
+        ("agent", address.agent_version.unwrap_or_else(|| "none has joined".to_owned())),
         ("version", address.version.to_string()),
         ("created", address.created_at),
         ("changed", address.changed_at),

@@ -65,7 +65,7 @@ fn an_address_is_issued_shown_listed_and_removed() {
     assert_eq!(reach(&fleet.show(&kiosk)), json!(["listen", [], ["staff"], [desk]]));
     assert_eq!(fleet.show(&open)["open_to_key"], true);
     let page = fleet.program.ask(&format!("address show {kiosk}"));
-    assert!(page.contains("presence  offline, never seen\n"), "{page}");
+    assert!(page.contains("presence  offline, never seen\nagent     none has joined\n"), "{page}");
     assert!(page.contains("lets in   staff\n"), "{page}");
     let mut all = vec![desk.clone(), kiosk.clone(), open];
     all.sort();
@@ -73,8 +73,8 @@ fn an_address_is_issued_shown_listed_and_removed() {
     assert_eq!(fleet.addresses(&format!("--project lab --key {}", fleet.key)), all);
     assert!(fleet.addresses("--online").is_empty(), "nobody has joined");
     let table = fleet.program.ask("address list");
-    assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(6), "{table}");
-    assert!(table.contains(" listen   offline  never"), "{table}");
+    assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(7), "{table}");
+    assert!(table.contains(" listen   offline  never "), "{table}");
     fleet.program.ask(&format!("address remove {kiosk}"));
     assert!(!fleet.addresses("").contains(&kiosk));
     assert_snapshot!(fleet.failing(&format!("address show {kiosk}")), @r"

@@ -93,6 +93,9 @@ pub struct AddressBody {
     pub repeater_ticket: bool,
     /// Whether the agent that joined last takes nobody who could see what passes.
     pub end_to_end_only: bool,
+    /// The agent that joined last, with its version: `transom 0.1.0`. Null before the first join, and for a device that speaks
+    /// the repeater's protocol.
+    pub agent_version: Option<String>,
     /// When it was issued.
     pub created_at: String,
     /// When it was last changed or reset.
@@ -119,6 +122,7 @@ impl From<AddressRecord> for AddressBody {
             last_seen: record.presence.last_seen.map(|at| at.to_string()),
             repeater_ticket: record.repeater_ticket.is_some(),
             end_to_end_only: record.end_to_end_only,
+            agent_version: record.agent_version,
             created_at: record.created_at.to_string(),
             changed_at: record.changed_at.to_string(),
         }

@@ -46,4 +46,6 @@ pub struct AddressRecord {
     pub repeater_ticket: Option<TokenDigest>,
     /// The agent that joined last takes nobody who could see what passes.
     pub end_to_end_only: bool,
+    /// The program that joined last, with its version; none: it never joined, or speaks the repeater's protocol.
+    pub agent_version: Option<String>,
 }

@@ -62,7 +62,8 @@ macro_rules! address_columns {
         "cloud_addresses.address, cloud_addresses.key_id, cloud_addresses.project_id, cloud_addresses.action, \
          cloud_addresses.groups, cloud_addresses.access_control, cloud_addresses.version, \
          cloud_addresses.created_at, cloud_addresses.changed_at, cloud_addresses.epoch, cloud_addresses.node_id, \
-         cloud_addresses.last_seen, cloud_addresses.repeater_ticket, cloud_addresses.end_to_end_only"
+         cloud_addresses.last_seen, cloud_addresses.repeater_ticket, cloud_addresses.end_to_end_only, \
+         cloud_addresses.agent_version"
     };
 }
 use address_columns;
@@ -249,6 +250,7 @@ fn read(row: &mut Row) -> Result<AddressRecord> {
         },
         repeater_ticket: row.value::<Option<Vec<u8>>>()?.map(read_digest).transpose()?.map(TokenDigest),
         end_to_end_only: row.value()?,
+        agent_version: row.value()?,
     })
 }
 

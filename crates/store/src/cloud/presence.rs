@@ -23,13 +23,15 @@ pub struct PresenceQuery {
 }
 
 /// What a device has shown that joins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Joining {
     /// A proof of the password.
     Password {
         /// It takes nobody who could see what passes: the address's repeater ticket is dropped. One that does not say so
         /// lifts it, in the same moment.
         end_to_end_only: bool,
+        /// The program and its version, as it says.
+        program: Option<String>,
     },
     /// This repeater ticket, which must still be the address's.
     Ticket(TokenDigest),
@@ -156,15 +158,17 @@ async fn join(
     let join =
         sql("UPDATE cloud_addresses SET epoch = epoch + 1, last_seen = (SELECT now FROM clock), node_id = ")
             .push_value("", node);
-    let join = match shown {
-        Joining::Password { end_to_end_only } => join.push_value(", end_to_end_only = ", end_to_end_only),
-        Joining::Ticket(_) => join,
+    let join = match &shown {
+        Joining::Password { end_to_end_only, program } => join
+            .push_value(", end_to_end_only = ", *end_to_end_only)
+            .push_value(", agent_version = ", program.as_deref()),
+        Joining::Ticket(_) => join.push(", agent_version = NULL"),
     };
     let join = join.push_value(" WHERE address = ", address).push_value(" AND version = ", version);
-    let join = match shown {
+    let join = match &shown {
         Joining::Password { .. } => join,
         Joining::Ticket(ticket) => {
-            join.push(" AND NOT end_to_end_only").push_value(" AND repeater_ticket = ", ticket)
+            join.push(" AND NOT end_to_end_only").push_value(" AND repeater_ticket = ", *ticket)
         }
     };
     // Whoever holds the row first is seen by the other one: PostgreSQL judges the condition once more when it has waited.
@@ -180,7 +184,7 @@ async fn join(
     let Some(mut row) = joined else { return Ok(None) };
     let (epoch, owner) = (row.count()?, owner(&mut row)?);
     tell(db, address, &owner, PresenceState::Online).await?;
-    if let Joining::Password { end_to_end_only: true } = shown {
+    if let Joining::Password { end_to_end_only: true, .. } = shown {
         drop_ticket(db, address, owner.project).await?;
     }
     Ok(Some(epoch))

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::lab::{Lab, entry};
 
 /// How most devices join.
-const PASSWORD: Joining = Joining::Password { end_to_end_only: false };
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
 
 on_both_databases! {
     of_many_joins_at_once_none_is_missed_by_who_follows,

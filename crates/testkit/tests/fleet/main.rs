@@ -9,6 +9,7 @@ mod leaves;
 mod nodes;
 mod peer;
 mod presence;
+mod programs;
 mod races;
 mod repeater;
 mod rules;

@@ -156,6 +156,16 @@ impl App {
         self.audit_device("device.disconnect", listener, project, how, detail).await;
     }
 
+    /// Writes down that a device joins with another program than before.
+    pub(super) async fn audit_device_program(
+        &self,
+        listener: &CloudAddress,
+        project: ProjectId,
+        detail: String,
+    ) {
+        self.audit_device_as(Actor::Transom, "device.program", listener, project, "ok", detail).await;
+    }
+
     async fn audit_device(
         &self,
         action: &'static str,
@@ -164,9 +174,21 @@ impl App {
         outcome: &'static str,
         detail: String,
     ) {
+        self.audit_device_as(Actor::Viewer, action, listener, project, outcome, detail).await;
+    }
+
+    async fn audit_device_as(
+        &self,
+        actor: Actor,
+        action: &'static str,
+        listener: &CloudAddress,
+        project: ProjectId,
+        outcome: &'static str,
+        detail: String,
+    ) {
         let entry = AuditEntry {
             request: None,
-            actor: Actor::Viewer,
+            actor,
             dialect: Dialect::VncCloud,
             action,
             target: listener.to_string(),

@@ -44,8 +44,26 @@ impl Candidate {
     }
 }
 
+/// As what somebody wants to join.
+#[derive(Debug)]
+pub struct Wish {
+    /// Which side it is.
+    pub role: Role,
+    /// It takes nobody who could see what passes.
+    pub end_to_end_only: bool,
+    /// The program and its version, as it says of itself.
+    pub program: String,
+}
+
+impl Wish {
+    /// What is kept of the program's name: it comes from outside, and is read in terminals.
+    fn program(&self) -> Option<String> {
+        let shown = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
+        Some(self.program.chars().filter(shown).collect::<String>()).filter(|name| !name.trim().is_empty())
+    }
+}
+
 /// As what somebody joins who has shown enough.
-#[derive(Clone, Copy)]
 pub(super) enum Joins {
     /// A device.
     Agent(Joining),
@@ -76,8 +94,7 @@ impl App {
     pub async fn device_join(
         self: &Arc<Self>,
         candidate: Candidate,
-        role: Role,
-        end_to_end_only: bool,
+        wish: &Wish,
         proof: &ScramProof,
         auth_message: &str,
         source: IpAddr,
@@ -87,8 +104,9 @@ impl App {
         let Some(record) = known.filter(|_| proved) else {
             return Err(self.failed_join(source));
         };
-        let (wanted, joins) = match role {
-            Role::Agent => (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only })),
+        let (program, end_to_end_only) = (wish.program(), wish.end_to_end_only);
+        let (wanted, joins) = match wish.role {
+            Role::Agent => (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only, program })),
             Role::Connector => (Action::Connect, Joins::Connector),
         };
         if record.reach.action() != wanted {
@@ -96,8 +114,20 @@ impl App {
             return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
+        let before = record.agent_version.clone();
         let membership = self.admit(record, Shown::Password(verifier), joins).await?;
+        if wish.role == Role::Agent {
+            self.note_program(membership.member(), before, wish.program()).await;
+        }
         Ok((membership, signature))
+    }
+
+    /// Writes down that a device runs another program than it did. Its first join says nothing new.
+    async fn note_program(&self, member: &Member, before: Option<String>, now: Option<String>) {
+        let Some(before) = before.filter(|before| Some(before) != now.as_ref()) else { return };
+        let now = now.unwrap_or_else(|| "a program without a name".to_owned());
+        let detail = format!("{now} has joined, and {before} had before");
+        self.audit_device_program(&member.address, member.project, detail).await;
     }
 
     pub(in crate::app) fn failed_join(&self, source: IpAddr) -> Refusal {
@@ -119,7 +149,7 @@ impl App {
         shown: Shown,
         joins: Joins,
     ) -> Result<Membership, Refusal> {
-        let role = match joins {
+        let role = match &joins {
             Joins::Agent(_) => Role::Agent,
             Joins::Connector => Role::Connector,
         };

@@ -28,7 +28,7 @@ use transom_tunnel::{EndpointKey, Fault, Refusal, Role, Ticket};
 
 pub use connect::Listener;
 pub(super) use join::unavailable;
-pub use join::{Candidate, Membership};
+pub use join::{Candidate, Membership, Wish};
 pub use presence::{PresenceQuery, PresenceStream, Told};
 pub use sessions::Place;
 

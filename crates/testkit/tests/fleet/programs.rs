@@ -1,0 +1,30 @@
+//! Which programs the devices of a fleet run.
+
+use crate::field::Field;
+use crate::peer::Peer;
+
+#[tokio::test]
+async fn the_server_tells_what_a_device_runs_and_writes_down_when_that_changes() {
+    for field in Field::both().await {
+        let device = field.listener().await;
+        let api = field.server.api();
+        let shown = async || {
+            api.get(&format!("/api/v1/addresses/{}", device.name)).await.done()["agent_version"].clone()
+        };
+        assert!(shown().await.is_null(), "none has joined");
+        let server = field.server.address();
+        // What a terminal would obey, and what it would turn round, is left out.
+        let old = Peer::join_with(server, &device, "transom 0.0.9\u{1b}\u{202e}\n").await.unwrap();
+        assert_eq!(shown().await, "transom 0.0.9");
+        assert_eq!(field.told("device.program").await, [], "a first join is no change");
+        let again = Peer::join_with(server, &device, "transom 0.0.9").await.unwrap();
+        let new = Peer::join_with(server, &device, "transom 0.1.0").await.unwrap();
+        assert_eq!(shown().await, "transom 0.1.0");
+        let told = field.told_so_often("device.program", 1).await;
+        let detail = "transom 0.1.0 has joined, and transom 0.0.9 had before";
+        assert_eq!(told, [("ok".to_owned(), detail.to_owned())]);
+        let list = api.get("/api/v1/addresses?online=true").await.done();
+        assert_eq!(list["items"][0]["agent_version"], "transom 0.1.0");
+        drop((old, again, new));
+    }
+}
