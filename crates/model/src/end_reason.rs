@@ -186,6 +186,10 @@ end_reasons! {
     4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
         "The device shows another key than before.", "Tell who manages the device, with the request id: it may have been reinstalled, or somebody stands in between.",
         "If it was reinstalled, reset its address's password, which forgets the old key; else somebody stands in between.";
+    4439 InstanceSecretsWithheld "instance-secrets-withheld" 502 Operator Never
+        "The device was given new credentials, so the machine's password is not sent to it.",
+        "Tell who manages the machine, with the request id.",
+        "Where the device is the one that you mean, set the password again: transom instance set ID --project P --password-file F.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
         "The console was closed.", "Nothing: the viewer closed it.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume

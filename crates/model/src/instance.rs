@@ -120,6 +120,19 @@ pub struct InstanceSecurity {
     pub key: Option<Sealed>,
     /// SHA-256 of the VNC server's certificate, instead of a CA.
     pub fingerprint: Option<String>,
+    /// The generation that the cloud address at the endpoint had when the password was set.
+    pub password_generation: Option<u64>,
+    /// The same for the key.
+    pub key_generation: Option<u64>,
+}
+
+impl InstanceSecurity {
+    /// Whether every secret was entrusted to who stands at the endpoint's cloud address in this generation.
+    #[must_use]
+    pub fn is_entrusted_to(&self, generation: u64) -> bool {
+        let bound = |secret: &Option<Sealed>, to: Option<u64>| secret.is_none() || to == Some(generation);
+        bound(&self.password, self.password_generation) && bound(&self.key, self.key_generation)
+    }
 }
 
 /// A secret encrypted under the master key; only the server can open it.

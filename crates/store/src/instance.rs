@@ -70,7 +70,8 @@ macro_rules! instance_columns {
     () => {
         "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, \
          instances.endpoint_by_project, instances.username, instances.password, instances.ca, instances.certificate, \
-         instances.certificate_key, instances.fingerprint, instances.created_at, instances.updated_at"
+         instances.certificate_key, instances.fingerprint, instances.password_generation, instances.key_generation, \
+         instances.created_at, instances.updated_at"
     };
 }
 pub(crate) use instance_columns;
@@ -131,8 +132,10 @@ impl Store {
 async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
     const INSERT: &str = concat!(
         "INSERT INTO instances (uid, id, project_id, name, status, endpoint, endpoint_by_project, username, password, ca, certificate, \
-         certificate_key, fingerprint, created_at, updated_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now, now FROM clock WHERE 1 = 1 \
+         certificate_key, fingerprint, password_generation, key_generation, created_at, updated_at) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+         (SELECT generation FROM cloud_addresses WHERE address = $14), \
+         (SELECT generation FROM cloud_addresses WHERE address = $14), now, now FROM clock WHERE 1 = 1 \
          ON CONFLICT DO NOTHING RETURNING ",
         instance_columns!()
     );
@@ -150,7 +153,8 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
         .bind(security.ca.as_deref())
         .bind(security.certificate.as_deref())
         .bind(security.key.as_ref())
-        .bind(security.fingerprint.as_deref());
+        .bind(security.fingerprint.as_deref())
+        .bind(cloud_address(&instance.endpoint));
     let mut row =
         db.first(insert).await?.ok_or(StoreError::Conflict("the project has an instance of this id"))?;
     write_down(db, audit).await?;
@@ -164,17 +168,36 @@ async fn update(
     change: InstanceChange,
     audit: &AuditEntry,
 ) -> Result<Option<Instance>> {
+    // What is set now is for who stands at the address now; a new endpoint says where all that stays is to be sent.
+    let moved = change.endpoint.as_ref().map(|(endpoint, _)| cloud_address(endpoint));
+    let entrusts = [
+        (", password_generation = ", matches!(change.password, Change::Set(_))),
+        (", key_generation = ", matches!(change.key, Change::Set(_))),
+    ];
     let update = sql("UPDATE instances SET updated_at = (SELECT now FROM clock)")
         .push_some(", name = ", change.name)
         .push_some(", status = ", change.status)
         .push_some(", endpoint = ", change.endpoint.as_ref().map(|(endpoint, _)| endpoint))
-        .push_some(", endpoint_by_project = ", change.endpoint.map(|(_, by)| by == SetBy::Project));
+        .push_some(", endpoint_by_project = ", change.endpoint.as_ref().map(|(_, by)| *by == SetBy::Project));
     let update = change.username.push_to(update, ", username = ");
     let update = change.password.as_ref().push_to(update, ", password = ");
     let update = change.ca.push_to(update, ", ca = ");
     let update = change.certificate.push_to(update, ", certificate = ");
     let update = change.key.as_ref().push_to(update, ", certificate_key = ");
-    let update = change.fingerprint.push_to(update, ", fingerprint = ");
+    let mut update = change.fingerprint.push_to(update, ", fingerprint = ");
+    for (column, is_set) in entrusts {
+        update = match &moved {
+            Some(address) => update
+                .push(column)
+                .push_value("(SELECT generation FROM cloud_addresses WHERE address = ", *address)
+                .push(")"),
+            // On the right is the endpoint as it was: behind `cloud:`.
+            None if is_set => update.push(column).push(
+                "(SELECT generation FROM cloud_addresses WHERE address = substr(instances.endpoint, 7))",
+            ),
+            None => update,
+        };
+    }
     let update = update
         .push_value(" WHERE project_id = ", project)
         .push_value(" AND id = ", id)
@@ -182,6 +205,13 @@ async fn update(
     let Some(mut row) = db.first(update).await? else { return Ok(None) };
     write_down(db, audit).await?;
     read(&mut row).map(Some)
+}
+
+fn cloud_address(endpoint: &Endpoint) -> Option<&str> {
+    match endpoint {
+        Endpoint::Cloud { address } => Some(address.as_str()),
+        Endpoint::Tcp { .. } | Endpoint::Unix { .. } => None,
+    }
 }
 
 impl<T> Change<T> {
@@ -236,6 +266,8 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             certificate: row.value()?,
             key: row.sealed_or_null()?,
             fingerprint: row.value()?,
+            password_generation: row.count_or_null()?,
+            key_generation: row.count_or_null()?,
         },
         created_at: row.time()?,
         updated_at: row.time()?,

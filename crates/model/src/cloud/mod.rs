@@ -26,6 +26,9 @@ pub use presence::{Presence, PresenceChange, PresenceState};
 /// What is known of a cloud address, without its password's verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressRecord {
+    /// Raised whenever somebody below the operator lets another device stand at the address: what instances entrusted to the
+    /// device before is not for the one that comes.
+    pub generation: u64,
     /// The address.
     pub address: CloudAddress,
     /// The access key that it belongs to.

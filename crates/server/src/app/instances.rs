@@ -71,6 +71,8 @@ impl App {
                 certificate: filled(input.certificate.clone()),
                 key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
                 fingerprint: filled(input.fingerprint.clone()),
+                // The store knows to whom they are entrusted.
+                ..InstanceSecurity::default()
             },
             id,
         };

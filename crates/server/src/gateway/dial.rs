@@ -83,7 +83,7 @@ async fn connect(
 ) -> Result<Stream, End> {
     // A device has to be told first, and to dial in turn: the relay knows how long that takes.
     if let DialTarget::Device(address) = target {
-        return relay.dial(instance.project, address).await;
+        return relay.dial(instance, address).await;
     }
     let attempt = async {
         let stream = match target {

@@ -9,6 +9,7 @@ use transom_model::EndReason;
 use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
+use transom_model::instance::{Instance, InstanceSecurity};
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
 use transom_tunnel::{Cause, EXPORTER_LABEL, FrameError, Role, Ticket, end_to_end, peer_key};
@@ -25,6 +26,9 @@ const GATEWAY: &str = "gateway";
 /// A TLS handshake through the relay, and the agent's own dial to its target, which it gives up after 10 s.
 const OPEN: Duration = Duration::from_secs(20);
 
+/// Why nothing of an instance's secrets is sent.
+const RENEWED: &str = "a key of the project gave the address a ticket, a password, another key or another action after they were set";
+
 /// A connection to a device.
 pub(super) struct Reached {
     pub(super) stream: Stream,
@@ -33,10 +37,12 @@ pub(super) struct Reached {
 }
 
 impl Relay {
-    /// Opens a connection to the device's first target, for a console of this project.
-    pub async fn dial(&self, project: ProjectId, address: &CloudAddress) -> Result<Stream, End> {
+    /// Opens a connection to the device's first target, for a console of this instance.
+    pub async fn dial(&self, instance: &Instance, address: &CloudAddress) -> Result<Stream, End> {
+        let project = instance.project;
         let place = self.app.place_for_console(CONSOLE, project, address);
-        let Reached { stream, legacy } = self.reach(project, address, &place).await?;
+        let secrets = Some(&instance.security);
+        let Reached { stream, legacy } = self.reach(project, address, &place, secrets).await?;
         if legacy {
             let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
             self.app.audit_legacy(address, project, "ok", detail).await;
@@ -57,12 +63,13 @@ impl Relay {
         });
     }
 
-    /// The same for a session that has this place.
+    /// The same for a session that has this place; `secrets` are what the device will be asked to take.
     pub(super) async fn reach(
         &self,
         project: ProjectId,
         address: &CloudAddress,
         place: &Place,
+        secrets: Option<&InstanceSecurity>,
     ) -> Result<Reached, End> {
         let cut = place.cut();
         tokio::select! {
@@ -71,13 +78,22 @@ impl Relay {
                 let why = self.app.console_may_reach(project, address).await.err();
                 Err(why.unwrap_or_else(|| EndReason::DeviceOffline.into()))
             }
-            reached = self.reached(project, address) => reached,
+            reached = self.reached(project, address, secrets) => reached,
         }
     }
 
-    async fn reached(&self, project: ProjectId, address: &CloudAddress) -> Result<Reached, End> {
+    async fn reached(
+        &self,
+        project: ProjectId,
+        address: &CloudAddress,
+        secrets: Option<&InstanceSecurity>,
+    ) -> Result<Reached, End> {
         // After the place: what is removed between the two cuts the session.
         let listener = self.app.console_may_reach(project, address).await?;
+        // Of the same look as the credentials by which the device is found: no other one slips in between.
+        if secrets.is_some_and(|secrets| !secrets.is_entrusted_to(listener.record.generation)) {
+            return Err(End::new(EndReason::InstanceSecretsWithheld, RENEWED));
+        }
         let agent = self.app.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
         let mut rendezvous = self
             .summon(&agent, GATEWAY)

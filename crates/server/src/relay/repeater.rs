@@ -186,7 +186,7 @@ async fn viewer(
     let place = relay.app.place_for_console(&who, project, &address);
     let reached = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        reached = relay.reach(project, &address, &place) => reached,
+        reached = relay.reach(project, &address, &place, None) => reached,
     };
     let Reached { stream: device, legacy } = match reached {
         Ok(reached) => reached,

@@ -1,7 +1,7 @@
 //! Changing, resetting, moving and removing addresses, under a condition that is judged in the same transaction.
 
 use transom_model::access_key::AccessKeyId;
-use transom_model::audit::AuditEntry;
+use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::{AddressRecord, CloudAddress, PresenceState, Reach, Verifier};
 use transom_model::id::ProjectId;
 
@@ -66,7 +66,16 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let reach = Columns::of(&reach)?;
-                let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+                let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)");
+                // Whoever has its password may stand there from now on, where it was for connecting.
+                let set = if is_operator(&audit) {
+                    set
+                } else {
+                    set.push(", generation = generation + CASE")
+                        .push_value(" WHEN action = ", reach.action)
+                        .push(" THEN 0 ELSE 1 END")
+                };
+                let set = set
                     .push_value(", action = ", reach.action)
                     .push_value(", groups = ", reach.groups)
                     .push_value(", access_control = ", reach.access_control);
@@ -94,7 +103,7 @@ impl Store {
                     .push_value(", stored_key = ", verifier.stored_key.as_slice())
                     .push_value(", server_key = ", verifier.server_key.as_slice())
                     .push(", device_key = NULL");
-                update(db, &scope, &address, &condition, set, &audit).await
+                update(db, &scope, &address, &condition, renewing(set, &audit), &audit).await
             })
         })
         .await
@@ -125,6 +134,15 @@ impl Store {
         self.write(move |db| Box::pin(async move { remove(db, &scope, &address, &condition, &audit).await }))
             .await
     }
+}
+
+/// Raises the generation, unless the operator has decided who stands at the address.
+pub(super) fn renewing(set: Sql, audit: &AuditEntry) -> Sql {
+    if is_operator(audit) { set } else { set.push(", generation = generation + 1") }
+}
+
+fn is_operator(audit: &AuditEntry) -> bool {
+    audit.actor == Actor::Operator
 }
 
 /// Takes hold of an address. On PostgreSQL the update locks the row and then sees it as it is.
@@ -201,6 +219,7 @@ async fn relocate(
         .push_value(", key_id = ", to)
         .push_value(", project_id = ", project)
         .push_value(", seq = ", seq);
+    let set = renewing(set, audit);
     let held = match hold(db, scope, address, &Precondition::Any).await? {
         Guarded::Done(held) => held,
         Guarded::Missing => return Ok(Guarded::Missing),

@@ -59,7 +59,7 @@ pub struct AddressQuery {
 
 macro_rules! address_columns {
     () => {
-        "cloud_addresses.address, cloud_addresses.key_id, cloud_addresses.project_id, cloud_addresses.action, \
+        "cloud_addresses.generation, cloud_addresses.address, cloud_addresses.key_id, cloud_addresses.project_id, cloud_addresses.action, \
          cloud_addresses.groups, cloud_addresses.access_control, cloud_addresses.version, \
          cloud_addresses.created_at, cloud_addresses.changed_at, cloud_addresses.epoch, cloud_addresses.node_id, \
          cloud_addresses.last_seen, cloud_addresses.repeater_ticket, cloud_addresses.end_to_end_only, \
@@ -89,7 +89,16 @@ impl Store {
         &self,
         address: &CloudAddress,
     ) -> Result<Option<(AddressRecord, Verifier)>> {
-        self.standing(address, None).await
+        self.standing(address, None, None).await
+    }
+
+    /// The same among this project's: it takes as long to find that an address is another project's as that there is none.
+    pub async fn standing_address_in(
+        &self,
+        project: ProjectId,
+        address: &CloudAddress,
+    ) -> Result<Option<(AddressRecord, Verifier)>> {
+        self.standing(address, None, Some(project)).await
     }
 
     /// The same among this key's: it takes as long to find that an address is another key's as that there is none.
@@ -98,13 +107,14 @@ impl Store {
         key: &AccessKeyId,
         address: &CloudAddress,
     ) -> Result<Option<(AddressRecord, Verifier)>> {
-        self.standing(address, Some(key)).await
+        self.standing(address, Some(key), None).await
     }
 
     async fn standing(
         &self,
         address: &CloudAddress,
         key: Option<&AccessKeyId>,
+        project: Option<ProjectId>,
     ) -> Result<Option<(AddressRecord, Verifier)>> {
         const STANDING: &str = concat!(
             "SELECT ",
@@ -113,7 +123,10 @@ impl Store {
              JOIN access_keys ON access_keys.id = cloud_addresses.key_id \
              WHERE cloud_addresses.address = $1 AND access_keys.revoked_at IS NULL"
         );
-        let standing = sql(STANDING).bind(address).push_some(" AND cloud_addresses.key_id = ", key);
+        let standing = sql(STANDING)
+            .bind(address)
+            .push_some(" AND cloud_addresses.key_id = ", key)
+            .push_some(" AND cloud_addresses.project_id = ", project);
         let Some(mut row) = self.first(standing).await? else { return Ok(None) };
         let record = read(&mut row)?;
         Ok(Some((record, read_verifier(&mut row)?)))
@@ -236,6 +249,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 
 fn read(row: &mut Row) -> Result<AddressRecord> {
     Ok(AddressRecord {
+        generation: row.count()?,
         address: row.parsed()?,
         key: row.parsed()?,
         project: row.parsed()?,

@@ -7,7 +7,7 @@ use transom_model::audit::AuditEntry;
 use transom_model::cloud::{AddressRecord, CloudAddress};
 use transom_model::secret::TokenDigest;
 
-use super::change::update;
+use super::change::{renewing, update};
 use super::{Guarded, Precondition, Scope, address_columns, corrupt, read};
 use crate::database::{Connection, sql};
 use crate::{Result, Store};
@@ -39,6 +39,8 @@ impl Store {
             Box::pin(async move {
                 let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
                     .push_value(", repeater_ticket = ", ticket);
+                // Taking a ticket away lets nobody in.
+                let set = if ticket.is_some() { renewing(set, &audit) } else { set };
                 update(db, &scope, &address, &Precondition::Any, set, &audit).await
             })
         })

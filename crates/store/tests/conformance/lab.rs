@@ -249,6 +249,7 @@ pub(crate) fn new_instance(project: ProjectId, id: &str) -> NewInstance {
             certificate: None,
             key: None,
             fingerprint: Some("ab".repeat(32)),
+            ..InstanceSecurity::default()
         },
     }
 }

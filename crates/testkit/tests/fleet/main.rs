@@ -4,6 +4,7 @@
 
 mod crowds;
 mod enrolment;
+mod entrusted;
 mod field;
 mod leaves;
 mod nodes;

@@ -75,19 +75,17 @@ impl App {
         project: ProjectId,
         address: &CloudAddress,
     ) -> Result<Listener, End> {
-        let found = self.store.standing_address(address).await.map_err(|error| {
+        let found = self.store.standing_address_in(project, address).await.map_err(|error| {
             tracing::warn!(%error, "a cloud address could not be looked up");
             End::from(EndReason::StoreUnavailable)
         })?;
         match found {
-            Some((record, verifier)) if record.project == project && is_listener(&record) => {
-                Ok(Listener { record, verifier })
+            Some((record, verifier)) if is_listener(&record) => Ok(Listener { record, verifier }),
+            Some(_) => {
+                Err(End::new(EndReason::EndpointNotAllowed, "the cloud address is not one that listens"))
             }
-            Some(_) => Err(End::new(
-                EndReason::EndpointNotAllowed,
-                "the cloud address is not one of this project that listens",
-            )),
-            None => Err(End::new(EndReason::DeviceOffline, "there is no such cloud address")),
+            // Another project's address is none here: its holder must not learn that it exists.
+            None => Err(End::new(EndReason::DeviceOffline, "the project has no such cloud address")),
         }
     }
 

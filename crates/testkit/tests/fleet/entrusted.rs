@@ -1,0 +1,195 @@
+//! What an instance keeps for the device at its cloud address, and who gets it.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use transom_server::RepeaterKind;
+use transom_testkit::api::{config, text};
+use transom_testkit::server::PROJECT;
+use transom_testkit::wait::{until, within};
+use transom_testkit::{Api, TestServer};
+
+use crate::field::Field;
+
+const WITHHELD: &str =
+    "4439 The device was given new credentials, so the machine's password is not sent to it.";
+
+async fn fields() -> [Field; 2] {
+    let repeater = config("[repeater]\ndevices = \"127.0.0.1:0\"\nper_source = 32").repeater;
+    let setup = || TestServer::setup().config(|config| config.repeater = repeater);
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    [Field::on(setup()).await, Field::on(setup().database(postgres)).await]
+}
+
+/// An address of the member's key, and an instance there whose password the operator has set.
+async fn kiosk(field: &Field) -> (String, String) {
+    let operator = field.server.api();
+    let made = operator.post("/api/v1/addresses", json!({ "key": field.key.id, "action": "listen" })).await;
+    let address = text(&made.done(), "cloudAddress");
+    let body = json!({ "endpoint": format!("cloud:{address}"), "password": "geheim12" });
+    (address, operator.add_instance(PROJECT, body).await)
+}
+
+async fn ticket(api: &Api, address: &str) -> String {
+    text(&api.post(&format!("/api/v1/addresses/{address}/ticket"), json!({})).await.done(), "ticket")
+}
+
+/// A device that comes with this ticket and wants a password; it waits once this is over.
+async fn device(field: &Field, address: &str, ticket: &str) -> TcpStream {
+    let door: SocketAddr = field.server.server().repeater(RepeaterKind::Devices).unwrap();
+    let mut device = TcpStream::connect(door).await.unwrap();
+    let mut introduction = format!("ID:{ticket}").into_bytes();
+    introduction.resize(250, 0);
+    introduction.extend(b"RFB 003.008\n");
+    device.write_all(&introduction).await.unwrap();
+    let address = address.parse().unwrap();
+    until("the device waits", || field.server.app().devices.listening(&address).is_some()).await;
+    device
+}
+
+async fn takes<const N: usize>(device: &mut TcpStream) -> [u8; N] {
+    let mut bytes = [0; N];
+    within("bytes for the device", device.read_exact(&mut bytes)).await.unwrap();
+    bytes
+}
+
+/// Opens a console; what the device is shown that was computed from the password.
+async fn shown(field: &Field, id: &str, device: &mut TcpStream) -> [u8; 16] {
+    let token = field.server.console(id).await.token;
+    let viewer = field.server.viewer().token(&token).open().await.unwrap();
+    assert_eq!(&takes::<12>(device).await, b"RFB 003.008\n");
+    device.write_all(&[1, 2]).await.unwrap();
+    assert_eq!(takes::<1>(device).await, [2]);
+    device.write_all(&[0; 16]).await.unwrap();
+    let answer = takes(device).await;
+    drop(viewer);
+    answer
+}
+
+/// Why a console does not open.
+async fn end(field: &Field, id: &str) -> String {
+    let token = field.server.console(id).await.token;
+    field.server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
+}
+
+async fn audited(field: &Field) -> (String, String) {
+    field.told("session.fail").await.pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_member_that_gives_itself_a_ticket_is_shown_nothing_of_the_operators_password() {
+    for field in fields().await {
+        let (address, id) = kiosk(&field).await;
+        let operator = field.server.api().clone();
+        let mut let_in = device(&field, &address, &ticket(&operator, &address).await).await;
+        let answer = shown(&field, &id, &mut let_in).await;
+        assert_ne!(answer, [0; 16]);
+        drop(let_in);
+
+        let theirs = ticket(&field.api(), &address).await;
+        let mut theirs = device(&field, &address, &theirs).await;
+        assert_eq!(end(&field, &id).await, WITHHELD);
+        let (outcome, detail) = audited(&field).await;
+        assert!(outcome == "instance-secrets-withheld" && detail.contains("a ticket"), "{outcome} {detail}");
+        // It was not even spoken to.
+        let mut nothing = [0; 1];
+        assert!(theirs.try_read(&mut nothing).is_err(), "{nothing:?}");
+        // The operator takes that device for the machine.
+        let path = field.server.instance_path(&id);
+        operator.patch(&path, json!({ "password": "geheim12" })).await.done();
+        assert_eq!(shown(&field, &id, &mut theirs).await, answer);
+    }
+}
+
+/// Every other way in which somebody below the operator decides who stands at an address.
+#[tokio::test]
+async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted() {
+    for field in fields().await {
+        let server = &field.server;
+        let admin = server.api().with_key(&server.api().add_key(PROJECT, "admin").await);
+        let other = server.api().add_key(PROJECT, "member").await;
+        let post = async |api: &Api, path: String, body: Value| {
+            api.post(&path, body).await.done();
+        };
+        for way in ["ticket", "reset", "reset of the cloud API", "move", "action"] {
+            let (address, id) = kiosk(&field).await;
+            assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
+            let path = format!("/api/v1/addresses/{address}");
+            match way {
+                "ticket" => post(&field.api(), format!("{path}/ticket"), json!({})).await,
+                "reset" => post(&field.api(), format!("{path}/reset"), json!({})).await,
+                "move" => post(&admin, format!("{path}/move"), json!({ "to_key": other.id })).await,
+                "action" => {
+                    for action in ["connect", "listen"] {
+                        field.api().patch(&path, json!({ "action": action })).await.done();
+                    }
+                }
+                _ => {
+                    let path = format!("/cloud/1.1/static-address/{address}");
+                    post(&field.api(), path, Value::Null).await;
+                }
+            }
+            assert_eq!(end(&field, &id).await, WITHHELD, "{way}");
+            let again = json!({ "password": "geheim12" });
+            admin.patch(&server.instance_path(&id), again).await.done();
+            assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.", "{way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
+    for field in fields().await {
+        let server = &field.server;
+        let operator = server.api();
+        let (address, id) = kiosk(&field).await;
+        let path = format!("/api/v1/addresses/{address}");
+        ticket(operator, &address).await;
+        operator.post(&format!("{path}/reset"), json!({})).await.done();
+        operator.post(&format!("{path}/move"), json!({ "to_key": field.key.id })).await.done();
+        field.api().delete(&format!("{path}/ticket")).await.done();
+        field.api().patch(&path, json!({ "allow_groups": ["desk"] })).await.done();
+        assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
+        // Where nothing is entrusted, there is nothing to withhold.
+        let body = json!({ "endpoint": format!("cloud:{address}") });
+        let open = operator.add_instance(PROJECT, body).await;
+        field.api().post(&format!("{path}/reset"), json!({})).await.done();
+        assert_eq!(end(&field, &open).await, "4435 The device behind this console is not online.");
+        assert_eq!(end(&field, &id).await, WITHHELD);
+        // The operator names the place itself: the password goes along.
+        let endpoint = json!({ "endpoint": format!("cloud:{address}") });
+        operator.patch(&server.instance_path(&id), endpoint).await.done();
+        assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
+    }
+}
+
+/// That an address exists in another project shows neither when an instance is made there nor when it is opened.
+#[tokio::test]
+async fn another_projects_address_answers_as_one_that_there_is_none_of() {
+    for field in fields().await {
+        let server = &field.server;
+        server.api().add_project("theirs").await;
+        let other = server.api().add_key("theirs", "admin").await;
+        let admin = server.api().with_key(&server.api().add_key(PROJECT, "admin").await);
+        let mut told = Vec::new();
+        for removed in [false, true] {
+            let made =
+                server.api().post("/api/v1/addresses", json!({ "key": other.id, "action": "listen" })).await;
+            let address = text(&made.done(), "cloudAddress");
+            if removed {
+                server.api().delete(&format!("/api/v1/addresses/{address}")).await.done();
+            }
+            let body = json!({ "endpoint": format!("cloud:{address}"), "password": "geheim12" });
+            let id = admin.add_instance(PROJECT, body).await;
+            let path = server.instance_path(&id);
+            let moved =
+                admin.patch(&path, json!({ "endpoint": format!("cloud:{address}") })).await.to_string();
+            let asked = admin.try_console(PROJECT, &id, json!({})).await.status;
+            told.push((moved, asked, end(&field, &id).await, audited(&field).await));
+        }
+        assert_eq!(told[0], told[1]);
+        assert_eq!(told[0].2, "4435 The device behind this console is not online.");
+    }
+}
