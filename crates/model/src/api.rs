@@ -188,6 +188,9 @@ bodies! {
         created_at: String,
         /// Until when it opens a session.
         expires_at: String,
+        /// When every session under it is over at the latest; none: as long as a session may last.
+        #[serde(default)]
+        ends_at: Option<String>,
         /// How often it may be used; none: until it expires.
         uses: Option<u32>,
         /// How many uses are left.
@@ -205,6 +208,9 @@ bodies! {
         ttl_seconds: Option<u64>,
         /// How often the URL opens; 0: as often as wanted until it expires.
         uses: Option<u32>,
+        /// How long from now everything under the URL may last, in seconds: it opens nothing any more then, and every session
+        /// is over. At least 1, at most 30 days; where it is missing, a session lasts as long as the configuration says.
+        ends_after_seconds: Option<u64>,
     }
     /// A console URL. It holds a secret: pass it on to one person.
     answer ConsoleBody {
@@ -212,6 +218,9 @@ bodies! {
         url: String,
         /// Until when it opens.
         expires_at: String,
+        /// When every session under it is over at the latest, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ends_at: Option<String>,
         /// The grant's id.
         grant: String,
     }
@@ -419,6 +428,7 @@ impl From<Grant> for GrantBody {
             request_id: grant.request.to_string(),
             created_at: grant.created_at.to_string(),
             expires_at: grant.expires_at.to_string(),
+            ends_at: grant.ends_at.map(|at| at.to_string()),
             uses: grant.uses,
             uses_left: grant.uses_left,
             revoked_at: grant.revoked_at.map(|at| at.to_string()),

@@ -131,6 +131,8 @@ end_reasons! {
         "Transom is being restarted.", "Wait: the page reconnects by itself.";
     4416 RateLimited "rate-limited" 429 Viewer Later
         "Too many failed attempts came from this address.", "Wait a moment, then try again.";
+    4417 LinkEnded "link-ended" 403 Operator NewLink
+        "The time of this console link is over.", "Ask for a new link to go on.";
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
         "The instance is not running.", "Start the instance, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never

@@ -99,6 +99,8 @@ pub struct Grant {
     pub created_at: Timestamp,
     /// Until when it opens a session.
     pub expires_at: Timestamp,
+    /// When every session under it is over at the latest; none: only a session's own limits end it.
+    pub ends_at: Option<Timestamp>,
     /// How often it may be used; none: until it expires.
     pub uses: Option<u32>,
     /// How many uses are left.

@@ -41,13 +41,15 @@ pub struct NewGrant {
     pub token: TokenDigest,
     /// How long from now, by the database's clock, it opens a session.
     pub ttl: Duration,
+    /// How long from now, by the same clock, everything under it may last; none: as long as a session may.
+    pub ends_after: Option<Duration>,
 }
 
 macro_rules! grant_columns {
     () => {
         "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
          grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
-         grants.expires_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token"
+         grants.expires_at, grants.ends_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token"
     };
 }
 pub(crate) use grant_columns;
@@ -55,7 +57,8 @@ pub(crate) use grant_columns;
 /// Why a grant opens no session, or NULL. The words are `EndReason`s' codes.
 macro_rules! refusal {
     () => {
-        "CASE WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
+        "CASE WHEN grants.ends_at <= (SELECT now FROM clock) THEN 'link-ended' \
+         WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
          WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
          WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END"
@@ -69,14 +72,25 @@ const SELECT: &str = concat!("SELECT ", grant_columns!(), " FROM grants WHERE 1 
 #[derive(Clone, Debug)]
 pub enum TokenStanding {
     /// It would open this instance, or a console of another cloud.
-    Stands(Box<(Grant, Option<Instance>)>),
+    Stands(Box<Standing>),
     /// It opens nothing.
     Refused {
-        /// `TokenUnknown`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        /// `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
         reason: EndReason,
         /// The grant, where the token has one.
         grant: Option<Box<Grant>>,
     },
+}
+
+/// What a token that stands would open.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its grant.
+    pub grant: Grant,
+    /// The instance; none: the grant is for a console of another cloud.
+    pub instance: Option<Instance>,
+    /// How long everything under the grant may still last, where it ends.
+    pub ends_in: Option<Duration>,
 }
 
 /// `within`: only a grant of this project is found; `None`: of any.
@@ -98,7 +112,7 @@ impl Store {
         const GRANT: &str = concat!(
             "SELECT ",
             refusal!(),
-            ", ",
+            ", grants.ends_at - (SELECT now FROM clock), ",
             grant_columns!(),
             ", ",
             instance_columns!(),
@@ -109,12 +123,16 @@ impl Store {
             return Ok(TokenStanding::Refused { reason: EndReason::TokenUnknown, grant: None });
         };
         let refusal = row.parsed_or_null()?;
+        let ends_in = row.span_or_null()?;
         let grant = read(&mut row)?;
-        Ok(match refusal {
-            None if grant.foreign.is_some() => TokenStanding::Stands(Box::new((grant, None))),
-            None => TokenStanding::Stands(Box::new((grant, Some(instance::read(&mut row)?)))),
-            Some(reason) => TokenStanding::Refused { reason, grant: Some(Box::new(grant)) },
-        })
+        if let Some(reason) = refusal {
+            return Ok(TokenStanding::Refused { reason, grant: Some(Box::new(grant)) });
+        }
+        let instance = match grant.foreign {
+            Some(_) => None,
+            None => Some(instance::read(&mut row)?),
+        };
+        Ok(TokenStanding::Stands(Box::new(Standing { grant, instance, ends_in })))
     }
 
     /// Grants, the newest first. `only_live`: those that would still open a session (not revoked, expired or spent).
@@ -149,9 +167,10 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
     // Selecting the instance by its project too holds projects apart, whatever the caller looked up.
     const INSERT: &str = concat!(
         "INSERT INTO grants (id, token_hash, project_id, key_id, dialect, kind, instance_uid, instance_id, \
-         view_only, clipboard, request_id, uses, uses_left, created_at, expires_at) \
+         view_only, clipboard, request_id, uses, uses_left, created_at, expires_at, ends_at) \
          SELECT $1, $2, instances.project_id, $4, $5, $6, instances.uid, instances.id, $7, $8, $9, $10, $10, \
-         clock.now, clock.now + $11 FROM instances, clock WHERE instances.uid = $12 AND instances.project_id = $3 \
+         clock.now, clock.now + $11, clock.now + $12 FROM instances, clock \
+         WHERE instances.uid = $13 AND instances.project_id = $3 \
          RETURNING ",
         grant_columns!()
     );
@@ -166,7 +185,9 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         .bind(grant.rights.clipboard)
         .bind(&grant.request)
         .bind(grant.uses)
-        .bind(grant.ttl)
+        // What is over opens nothing.
+        .bind(grant.ends_after.map_or(grant.ttl, |end| end.min(grant.ttl)))
+        .bind(grant.ends_after)
         .bind(grant.instance);
     let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("instance"))?;
     write_down(db, audit).await?;
@@ -206,6 +227,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Grant> {
         request: row.parsed()?,
         created_at: row.time()?,
         expires_at: row.time()?,
+        ends_at: row.time_or_null()?,
         uses: row.count_or_null()?,
         uses_left: row.count_or_null()?,
         revoked_at: row.time_or_null()?,

@@ -35,7 +35,7 @@ pub use cloud::{
 };
 pub use error::{Cause, Result, StoreError};
 pub use foreign::ForeignGrant;
-pub use grant::{NewGrant, TokenStanding};
+pub use grant::{NewGrant, Standing, TokenStanding};
 pub use instance::{Change, InstanceChange, NewInstance};
 pub use instance_query::{FoundInstances, InstanceQuery, NameMatch};
 pub use page::Page;

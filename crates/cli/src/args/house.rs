@@ -368,6 +368,9 @@ pub(crate) struct Console {
     /// How often the URL opens; 0: as often as wanted until it expires.
     #[arg(long, value_name = "N")]
     pub(crate) uses: Option<u32>,
+    /// When everything under the URL is over, counted from now, such as 1h: --ttl bounds only how long it opens.
+    #[arg(long, value_name = "T")]
+    pub(crate) ends_after: Option<HumanDuration>,
     /// Open it in the browser.
     #[arg(long)]
     pub(crate) open: bool,

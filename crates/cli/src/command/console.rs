@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value};
 use transom_model::api::ConsoleBody;
+use transom_server::config::HumanDuration;
 
 use crate::args::{Common, Console};
 use crate::client::{Client, escape};
@@ -11,13 +12,17 @@ use crate::{browser, output};
 
 pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure> {
     let client = Client::new(common)?;
-    let Console { id, project, kind, view_only, ttl, uses, open } = command;
+    let Console { id, project, kind, view_only, ttl, uses, ends_after, open } = command;
     let mut body = Map::new();
     body.insert("kind".into(), kind.as_str().into());
     body.insert("view_only".into(), view_only.into());
+    // A part of a second is granted whole.
+    let seconds = |span: HumanDuration| Value::from(span.0.as_millis().div_ceil(1000) as u64);
     if let Some(ttl) = ttl {
-        // A part of a second is granted whole.
-        body.insert("ttl_seconds".into(), (ttl.0.as_millis().div_ceil(1000) as u64).into());
+        body.insert("ttl_seconds".into(), seconds(ttl));
+    }
+    if let Some(end) = ends_after {
+        body.insert("ends_after_seconds".into(), seconds(end));
     }
     if let Some(uses) = uses {
         body.insert("uses".into(), uses.into());
@@ -28,7 +33,9 @@ pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure
         output::json(&console)?;
     } else {
         output::line(&console.url)?;
-        output::say(format_args!("opens until {} (grant {})", console.expires_at, console.grant));
+        let ends = console.ends_at.map(|at| format!(", and its sessions end at {at}"));
+        let ends = ends.unwrap_or_default();
+        output::say(format_args!("opens until {}{ends} (grant {})", console.expires_at, console.grant));
     }
     if open && !browser::open(&console.url) {
         output::say("There is no browser to open it in: copy the URL.");

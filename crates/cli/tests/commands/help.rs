@@ -106,17 +106,18 @@ fn the_help_of_console_tells_what_a_console_url_may_be() {
       <ID>  The instance
 
     Options:
-          --project <P>   The project, by name or id
-          --server <URL>  The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
-          --data <DIR>    The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --kind <KIND>   page, websocket, xvpvnc or native [default: page]
-          --json          Print one JSON document on stdout
-          --view-only     Drop keys, pointer and clipboard from the viewer
-          --ttl <T>       Time to connect, such as 60s, 10m, 24h
-          --uses <N>      How often the URL opens; 0: as often as wanted until it expires
-          --open          Open it in the browser
-      -h, --help          Print help
-      -V, --version       Print version
+          --project <P>     The project, by name or id
+          --server <URL>    The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --data <DIR>      The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
+          --kind <KIND>     page, websocket, xvpvnc or native [default: page]
+          --json            Print one JSON document on stdout
+          --view-only       Drop keys, pointer and clipboard from the viewer
+          --ttl <T>         Time to connect, such as 60s, 10m, 24h
+          --uses <N>        How often the URL opens; 0: as often as wanted until it expires
+          --ends-after <T>  When everything under the URL is over, counted from now, such as 1h: --ttl bounds only how long it opens
+          --open            Open it in the browser
+      -h, --help            Print help
+      -V, --version         Print version
     ");
 }
 

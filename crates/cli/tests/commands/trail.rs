@@ -29,6 +29,10 @@ fn a_console_url_stands_alone_on_stdout() {
         let issued = program.ask_json(&format!("console vm --project lab --kind {kind}"));
         assert!(issued["url"].as_str().is_some_and(|url| url.starts_with(&form)), "{issued}");
     }
+    let answer = program.run("console vm --project lab --ends-after 90m");
+    assert!(answer.stderr.contains(", and its sessions end at 20"), "{answer:?}");
+    let ending = program.ask_json("console vm --project lab --ttl 2h --ends-after 90m");
+    assert_eq!(ending["ends_at"], ending["expires_at"], "{ending}");
     let answer = program.run("console vm --project lab --open");
     assert_eq!(answer.code, 0);
     assert!(answer.stderr.ends_with("There is no browser to open it in: copy the URL.\n"), "{answer:?}");
@@ -48,6 +52,10 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --ttl 30d"), @r"
     transom: ttl_seconds: must be more than 0 and at most 7 days
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "console vm --project lab --ends-after 31d"), @r"
+    transom: ends_after_seconds: must be more than 0 and at most 30 days
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --kind native"), @r"
@@ -86,6 +94,7 @@ fn a_grant_is_listed_until_it_is_revoked() {
       {
         "created_at": "TIME",
         "dialect": "native",
+        "ends_at": null,
         "expires_at": "TIME",
         "id": "ID",
         "instance": "vm",

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::{Actor, AuditEntry};
@@ -26,6 +27,8 @@ use crate::upstream::Located;
 
 /// The longest that a grant may wait for its viewer.
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The latest end of everything under a grant: sessions may go on after the grant has opened its last one.
+pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// No grant is used more often than this, unless it is reusable until it expires.
 pub const MAX_USES: u32 = 10_000;
 
@@ -42,6 +45,8 @@ pub struct ConsoleRequest {
     pub ttl: Option<Duration>,
     /// How often the URL opens, 0 for as often as wanted; none: as the dialect's policy says.
     pub uses: Option<u32>,
+    /// How long from now everything under the URL may last; none: as long as a session may.
+    pub ends_after: Option<Duration>,
 }
 
 /// A grant with its token, which is known only now.
@@ -96,6 +101,8 @@ pub struct Claim {
     pub viewer: IpAddr,
     /// Whether the viewer can come back with a ticket.
     pub resumable: bool,
+    /// When it was claimed: what the target says of times is counted from here.
+    pub at: Instant,
 }
 
 impl Claim {
@@ -128,6 +135,9 @@ impl App {
         if uses > MAX_USES {
             return Err(Error::invalid("uses", format!("must be at most {MAX_USES}, or 0 for no limit")));
         }
+        if request.ends_after.is_some_and(|end| end.is_zero() || end > MAX_ENDS_AFTER) {
+            return Err(Error::invalid("ends_after_seconds", "must be more than 0 and at most 30 days"));
+        }
         // OpenStack's clients know tokens as UUIDs.
         let token = match request.dialect {
             Dialect::Openstack => Secret::new(random::uuid().to_string()),
@@ -146,12 +156,13 @@ impl App {
             uses: Some(uses).filter(|uses| *uses > 0),
             token: token.digest(),
             ttl,
+            ends_after: request.ends_after,
         };
         let audit = AuditEntry {
             dialect: request.dialect,
             project: Some(project.id),
             grant: Some(grant_id),
-            detail: Some(format!("kind {}", request.kind)),
+            detail: Some(granted(&request)),
             ..call.entry("grant.create", &instance.id)
         };
         let grant = self.store.create_grant(new, &audit).await?;
@@ -163,10 +174,10 @@ impl App {
     /// What a console URL's token would open now; nothing is used up.
     pub async fn console_behind(&self, token: &str) -> Result<(Grant, Instance)> {
         match self.store.token_standing(TokenDigest::of(token)).await? {
-            TokenStanding::Stands(found) => match *found {
-                (grant, Some(instance)) => Ok((grant, instance)),
+            TokenStanding::Stands(found) => match found.instance {
+                Some(instance) => Ok((found.grant, instance)),
                 // Found by another name than its token: nobody shows that.
-                (_, None) => Err(End::from(EndReason::TokenUnknown).into()),
+                None => Err(End::from(EndReason::TokenUnknown).into()),
             },
             TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
         }
@@ -214,7 +225,7 @@ impl App {
         // Where uses are counted, their number is the limit.
         if !self.repetition.has_ticket(shown)
             && let TokenStanding::Stands(found) = self.store.token_standing(shown).await?
-            && found.0.uses.is_none()
+            && found.grant.uses.is_none()
         {
             return Err(Error::RateLimited);
         }
@@ -413,6 +424,7 @@ impl App {
         resumable: bool,
         request: &RequestId,
     ) -> Result<Claim> {
+        let at = Instant::now();
         let claimed = match self.place_of(&mut target, located, request).await {
             Ok(place) => {
                 let grant = &target.grant;
@@ -423,7 +435,7 @@ impl App {
         };
         match claimed {
             Ok((place, live)) => {
-                Ok(Claim { target, place, live, request: request.clone(), viewer, resumable })
+                Ok(Claim { target, place, live, request: request.clone(), viewer, resumable, at })
             }
             Err(error) => {
                 let (reason, detail) = match &error {
@@ -465,6 +477,12 @@ fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
         Dialect::Native | Dialect::VncCloud => status.opens_native_console(),
         Dialect::Zenlayer | Dialect::Openstack => status == InstanceStatus::Running,
     }
+}
+
+/// What a grant is for, for the audit.
+fn granted(request: &ConsoleRequest) -> String {
+    let ends = request.ends_after.map(|end| format!(", ends after {} s", end.as_secs()));
+    format!("kind {}{}", request.kind, ends.unwrap_or_default())
 }
 
 fn exchanged(target: ConsoleTarget, ticket: Secret) -> Exchanged {

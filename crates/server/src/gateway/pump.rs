@@ -31,8 +31,8 @@ const TURN: usize = 8;
 /// What limits a session besides its peers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// When it must end at the latest.
-    pub(super) until: Option<Instant>,
+    /// When it must end at the latest, and for which reason.
+    pub(super) until: Option<(Instant, EndReason)>,
     /// How long there may be neither input nor pixels.
     pub(super) idle: Option<Duration>,
 }
@@ -300,18 +300,18 @@ impl<'a> Pump<'a> {
             }
             let idle_out = self.bounds.idle.map(|idle| self.last_activity + idle);
             let linger_out = self.viewer_done.then(|| now + LINGER);
-            let next = [self.bounds.until, idle_out, linger_out]
-                .into_iter()
-                .flatten()
-                .fold(self.next_ping, Instant::min);
+            let over = self.bounds.until.map(|(until, _)| until);
+            let next = [over, idle_out, linger_out].into_iter().flatten().fold(self.next_ping, Instant::min);
             self.timer.as_mut().reset(next);
         }
         Ok(())
     }
 
     fn judge(&self, now: Instant) -> Result<(), End> {
-        if self.bounds.until.is_some_and(|until| now >= until) {
-            return Err(EndReason::SessionExpired.into());
+        if let Some((until, reason)) = self.bounds.until
+            && now >= until
+        {
+            return Err(reason.into());
         }
         if self.bounds.idle.is_some_and(|idle| now >= self.last_activity + idle) {
             return Err(EndReason::SessionIdle.into());

@@ -125,8 +125,8 @@ async fn introduce(link: &mut Link, greeting: ViewerHandshake, instance: &Dialle
 async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: oneshot::Receiver<End>) -> End {
     let Ready { instance, early } = ready;
     let console = &app.config().console;
-    let left = |most: Duration| Instant::now() + most.saturating_sub(claim.target.age);
-    let bounds = Bounds { until: console.max_session.0.map(left), idle: console.idle.0 };
+    let longest = console.max_session.0.map(|most| most.saturating_sub(claim.target.age));
+    let bounds = Bounds { until: first_end(claim, longest), idle: console.idle.0 };
     let meters = Meters { session: claim.live.traffic(), node: &app.metrics };
     let filter = ClientFilter::new(policy(claim.target.grant.rights));
     let mut pump = Pump::new(link, instance.stream, filter, meters, told, bounds);
@@ -134,6 +134,13 @@ async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: on
         return end;
     }
     poll_fn(|cx| pump.poll(cx)).await
+}
+
+/// What comes first: the session's longest duration, or its link's end.
+fn first_end(claim: &Claim, longest: Option<Duration>) -> Option<(Instant, EndReason)> {
+    let expired = longest.map(|left| (claim.at + left, EndReason::SessionExpired));
+    let link_ended = claim.target.ends_in.map(|left| (claim.at + left, EndReason::LinkEnded));
+    [link_ended, expired].into_iter().flatten().min_by_key(|(until, _)| *until)
 }
 
 fn policy(rights: Rights) -> ClientPolicy {

@@ -38,6 +38,9 @@ struct Answer<'a> {
     ticket: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_expires_at: Option<String>,
+    /// Whole seconds until the link ends, where it does: a page's clock may be wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_in_seconds: Option<u64>,
     websocket: &'static str,
     instance: InstanceName<'a>,
     rights: Rights,
@@ -98,6 +101,7 @@ fn show(exchanged: &Exchanged) -> Response {
         session: target.hold.session.to_string(),
         ticket: exchanged.ticket.expose(),
         ticket_expires_at: target.ticket_expires_at.map(|at| at.to_string()),
+        ends_in_seconds: target.ends_in.map(|left| left.as_secs()),
         websocket: SESSION_PATH,
         instance: InstanceName { id: target.grant.instance.as_str(), name: &exchanged.name },
         rights: target.grant.rights,

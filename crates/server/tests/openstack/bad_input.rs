@@ -17,6 +17,7 @@ async fn console_token(house: &House, dialect: Dialect) -> String {
         rights: Rights::default(),
         ttl: None,
         uses: None,
+        ends_after: None,
     };
     let (call, instance) = (operator(), RUNNING.parse().unwrap());
     let opened = house.server.app().open_console(&call, PROJECT, &instance, request).await;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rusqlite::types::{FromSql, Value, ValueRef};
 use sqlx::postgres::PgRow;
@@ -73,6 +74,12 @@ impl Row {
     /// The next column, a point in time or NULL.
     pub(crate) fn time_or_null(&mut self) -> Result<Option<Timestamp>> {
         Ok(self.value::<Option<i64>>()?.map(Timestamp))
+    }
+
+    /// The next column, a span of time or NULL. One that is over is no time at all.
+    pub(crate) fn span_or_null(&mut self) -> Result<Option<Duration>> {
+        let micros = self.value::<Option<i64>>()?;
+        Ok(micros.map(|micros| Duration::from_micros(micros.try_into().unwrap_or(0))))
     }
 
     /// The next column, a sealed secret or NULL.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Grant;
 use transom_model::id::{GrantId, NodeId, SessionId};
-use transom_model::instance::Instance;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_model::{EndReason, Timestamp};
@@ -14,7 +13,7 @@ use super::draft::Draft;
 use super::{ConsoleTarget, Hold, NewTicket, allowed, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
-use crate::grant::{self, TokenStanding, grant_columns, refusal};
+use crate::grant::{self, Standing, TokenStanding, grant_columns, refusal};
 use crate::instance::{self, instance_columns};
 use crate::revision::raise;
 use crate::{Result, Store};
@@ -37,7 +36,7 @@ pub enum Reservation {
     Reserved(Box<ConsoleTarget>),
     /// Nothing was taken.
     Refused {
-        /// `TokenUnknown`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        /// `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
         reason: EndReason,
         /// The grant, where the token has one.
         grant: Option<Box<Grant>>,
@@ -67,7 +66,7 @@ impl Store {
         // Where no uses are counted there is no last one to be the first for: what stands may be dialled at once.
         if ticket.is_none()
             && let TokenStanding::Stands(found) = self.token_standing(token).await?
-            && found.0.uses.is_none()
+            && found.grant.uses.is_none()
         {
             return self.reserve_uncounted(*found, session).await;
         }
@@ -77,7 +76,7 @@ impl Store {
     /// The session comes before its commit, and before what ends it from now on; so nobody waits for the disk.
     async fn reserve_uncounted(
         &self,
-        (grant, instance): (Grant, Option<Instance>),
+        Standing { grant, instance, ends_in }: Standing,
         session: NewSession,
     ) -> Result<Reservation> {
         let of = grant.clone();
@@ -87,6 +86,7 @@ impl Store {
             state: SessionState::Reserved,
             age: Duration::ZERO,
             ticket_expires_at: None,
+            ends_in,
             grant,
             instance,
             draft: Some(draft.way()),
@@ -136,12 +136,13 @@ async fn reserve(
         }
     };
     let hold = Hold { session: session.id, turn: 1 };
-    let ticket_expires_at = insert(db, &grant, session, ticket).await?;
+    let (ticket_expires_at, ends_in) = insert(db, &grant, session, ticket).await?;
     Ok(Reservation::Reserved(Box::new(ConsoleTarget {
         hold,
         state: SessionState::Reserved,
         age: Duration::ZERO,
         ticket_expires_at,
+        ends_in,
         grant,
         instance,
         draft: None,
@@ -166,17 +167,17 @@ async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession, 
     Ok(())
 }
 
-/// Writes a reserved session down; says until when its ticket is good.
+/// Writes a reserved session down; says until when its ticket is good, and how long the session may last.
 async fn insert(
     db: &mut Connection<'_>,
     grant: &Grant,
     session: NewSession,
     ticket: Option<NewTicket>,
-) -> Result<Option<Timestamp>> {
+) -> Result<(Option<Timestamp>, Option<Duration>)> {
     const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
-        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at) \
-        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8 FROM clock \
-        RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END";
+        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at, ends_at) \
+        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8, $9 FROM clock \
+        RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END, ends_at - created_at";
     let insert = sql(INSERT)
         .bind(session.id)
         .bind(grant.id)
@@ -185,16 +186,18 @@ async fn insert(
         .bind(session.viewer)
         .bind(ticket.map(|ticket| ticket.digest))
         .bind(ticket.map(|ticket| ticket.ttl))
-        .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)));
-    db.first(insert).await?.ok_or_else(raced)?.time_or_null()
+        .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)))
+        .bind(grant.ends_at);
+    let mut row = db.first(insert).await?.ok_or_else(raced)?;
+    Ok((row.time_or_null()?, row.span_or_null()?))
 }
 
 /// Writes a session down that is live already; false where something forbids it by now.
 async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSession) -> Result<bool> {
     const INSERT: &str = concat!(
         "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket_presented, \
-         bytes_to_viewer, bytes_to_instance, created_at) \
-         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now FROM clock WHERE EXISTS (",
+         bytes_to_viewer, bytes_to_instance, created_at, ends_at) \
+         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now, $6 FROM clock WHERE EXISTS (",
         allowed!("$2"),
         ")"
     );
@@ -203,7 +206,8 @@ async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSessio
         .bind(grant.id)
         .bind(grant.project)
         .bind(session.node)
-        .bind(session.viewer.as_str());
+        .bind(session.viewer.as_str())
+        .bind(grant.ends_at);
     Ok(db.run(insert).await? == 1)
 }
 

@@ -10,6 +10,7 @@ use super::reservation::return_use;
 use super::{read_state, standing, verdict};
 use crate::audit::write_down_end;
 use crate::database::{Connection, Row, sql};
+use crate::revision::raise;
 use crate::{Result, Store};
 
 /// A session that the sweep ended.
@@ -34,6 +35,9 @@ pub struct Orphans {
     pub lapsed: u64,
 }
 
+/// A node ends the sessions of a link that ends by its own clock. One that was suspended has lost that time, and is reminded.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Nodes look for what to end at least every second while they live.
 const TAKEOVER_NEWS: Duration = Duration::from_secs(600);
 
@@ -45,7 +49,7 @@ impl Store {
     /// busy one is not. It must itself have ended its sessions by then.
     pub const SILENCE: Duration = Duration::from_secs(60);
 
-    /// Ends sessions that lapsed, of every node, and says that this node is alive. Call it every few seconds.
+    /// Ends sessions that lapsed or whose link is over while no connection carries them, of every node, and says that this node is alive. Call it every few seconds.
     ///
     /// Reserved ones give their use back. Live sessions of a node that has been silent for [`SILENCE`](Self::SILENCE) become detached.
     /// Call again while it returns as many as [`SWEEP`](Self::SWEEP). Each is audited.
@@ -75,6 +79,16 @@ async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
         standing!(),
         " WHERE sessions.lapses_at <= (SELECT now FROM clock) ORDER BY sessions.lapses_at LIMIT $1"
     );
+    const LINK_ENDED: &str = concat!(
+        "SELECT sessions.id, sessions.grant_id, sessions.project_id, sessions.state, sessions.lapses_at, ",
+        verdict!(),
+        " FROM ",
+        standing!(),
+        " WHERE sessions.ends_at <= (SELECT now FROM clock) AND sessions.state <> 'ended' \
+         AND sessions.state <> 'live' AND sessions.lapses_at IS NOT NULL LIMIT $1"
+    );
+    const STILL_LIVE: &str = "SELECT 1 FROM sessions WHERE state <> 'ended' AND state = 'live' \
+        AND ends_at <= (SELECT now FROM clock) - $1 LIMIT 1";
 
     seen(db, node).await?;
     db.run(sql(SILENT).bind(Store::SILENCE)).await?;
@@ -83,6 +97,12 @@ async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
     let mut swept = Vec::new();
     for row in db.all(sql(LAPSED).bind(Store::SWEEP)).await? {
         swept.extend(end(db, &read(row)?).await?);
+    }
+    for row in db.all(sql(LINK_ENDED).bind(Store::SWEEP)).await? {
+        swept.extend(end(db, &read(row)?).await?);
+    }
+    if db.first(sql(STILL_LIVE).bind(LATE)).await?.is_some() {
+        raise(db).await?;
     }
     // All audit records last: see `write_down`.
     for session in &swept {

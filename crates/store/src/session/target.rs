@@ -22,6 +22,8 @@ pub struct ConsoleTarget {
     pub state: SessionState,
     /// How long ago the session was made, by the database's clock.
     pub age: Duration,
+    /// How long the session may still last, where its grant ends.
+    pub ends_in: Option<Duration>,
     /// The grant it lives under.
     pub grant: Grant,
     /// The instance to dial; none: the grant is for a console of another cloud, which says where it is.
@@ -46,6 +48,7 @@ pub(crate) use standing;
 macro_rules! verdict {
     () => {
         "COALESCE(sessions.kill_reason, CASE WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
+         WHEN grants.ends_at <= (SELECT now FROM clock) THEN 'link-ended' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
          WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END)"
     };
@@ -59,6 +62,7 @@ macro_rules! allowed {
             "SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
              LEFT JOIN access_keys ON access_keys.id = grants.key_id \
              WHERE grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
+             AND (grants.ends_at IS NULL OR grants.ends_at > (SELECT now FROM clock)) \
              AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) AND grants.id = ",
             $grant
         )
@@ -71,7 +75,8 @@ macro_rules! target_columns {
     () => {
         concat!(
             "sessions.id, sessions.turn, sessions.state, (SELECT now FROM clock) - sessions.created_at, \
-             CASE WHEN sessions.ticket IS NOT NULL THEN sessions.lapses_at END, ",
+             CASE WHEN sessions.ticket IS NOT NULL THEN sessions.lapses_at END, \
+             grants.ends_at - (SELECT now FROM clock), ",
             $crate::grant::grant_columns!(),
             ", ",
             $crate::instance::instance_columns!()
@@ -87,6 +92,7 @@ pub(super) fn read(row: &mut Row) -> Result<ConsoleTarget> {
         // A database's clock that was set back must not make a session that was never made.
         age: Duration::from_micros(row.value::<i64>()?.try_into().unwrap_or(0)),
         ticket_expires_at: row.time_or_null()?,
+        ends_in: row.span_or_null()?,
         grant: crate::grant::read(row)?,
         instance: None,
         draft: None,

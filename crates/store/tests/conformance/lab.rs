@@ -127,6 +127,13 @@ impl Lab {
         (self.store.create_grant(new, &entry("grant.create")).await.unwrap(), token)
     }
 
+    /// A grant that opens as often as wanted, and under which everything is over after this long.
+    pub(crate) async fn ending(&self, after: Duration) -> (Grant, TokenDigest) {
+        let new = NewGrant { ends_after: Some(after), ..new_grant(&self.instance, None, None) };
+        let token = new.token;
+        (self.store.create_grant(new, &entry("grant.create")).await.unwrap(), token)
+    }
+
     pub(crate) fn new_session(&self) -> NewSession {
         NewSession { id: SessionId(Uuid::now_v7()), node: self.node, viewer: "192.0.2.7".to_owned() }
     }
@@ -267,6 +274,7 @@ pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<Acce
         uses,
         token: digest(),
         ttl: TTL,
+        ends_after: None,
     }
 }
 

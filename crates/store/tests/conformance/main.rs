@@ -28,6 +28,7 @@ mod instance_query;
 mod inventory;
 mod isolation;
 mod lab;
+mod links;
 mod opening;
 mod paging;
 mod presence;

@@ -90,7 +90,7 @@ async fn a_look_at_a_consoles_token_takes_no_use(lab: Lab) {
         let TokenStanding::Stands(found) = lab.store.token_standing(token).await.unwrap() else {
             panic!("it stands");
         };
-        assert_eq!((&found.0, found.1.as_ref()), (&grant, Some(&lab.instance)));
+        assert_eq!((&found.grant, found.instance.as_ref()), (&grant, Some(&lab.instance)));
     }
     lab.reserve(token).await;
     let refused = async |token| match lab.store.token_standing(token).await.unwrap() {

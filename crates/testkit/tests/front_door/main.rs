@@ -16,6 +16,7 @@ mod http_connections;
 mod instances;
 mod later_versions;
 mod leftovers;
+mod links;
 mod metrics;
 mod monitors;
 mod native_api;

@@ -36,12 +36,14 @@ pub(super) async fn open(
             rights: Rights { view_only: body.view_only, clipboard: !body.view_only },
             ttl: body.ttl_seconds.map(Duration::from_secs),
             uses: body.uses,
+            ends_after: body.ends_after_seconds.map(Duration::from_secs),
         };
         let shape = console_url::Shape::of(request.kind)?;
         let opened = app.open_console(&caller.0, &project, &id(&instance, "instance")?, request).await?;
         Ok::<_, Error>(ConsoleBody {
             url: shape.url(app.public_url(), &opened.token),
             expires_at: opened.grant.expires_at.to_string(),
+            ends_at: opened.grant.ends_at.map(|at| at.to_string()),
             grant: opened.grant.id.to_string(),
         })
     };

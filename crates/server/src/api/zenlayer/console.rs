@@ -26,6 +26,7 @@ pub(super) async fn describe_vnc_url(app: &App, asked: &Asked) -> Result<Respons
         rights: Rights::default(),
         ttl: None,
         uses: None,
+        ends_after: None,
     };
     let opened = app.open_console(&asked.call, &asked.project.id.to_string(), &id, request).await?;
     // One parameter alone: the vendor's command line prints `&` as `\u0026`.

@@ -95,6 +95,7 @@ async fn open(visit: &Visit<'_>, id: &str, kind: &str) -> Result<String, Fault> 
         rights: Rights::default(),
         ttl: None,
         uses: None,
+        ends_after: None,
     };
     let opened = async {
         // A reader hears that it may not, whether or not there is such a server.

@@ -1,0 +1,120 @@
+//! Links that end: a link for an hour ends after an hour, with everything under it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+use transom_testkit::api::text;
+use transom_testkit::wait::within;
+use transom_testkit::{Script, TestServer, clock, postgres};
+
+use crate::stage::{Stage, assert_live, exchanged};
+
+const ENDED: &str = "4417 The time of this console link is over.";
+
+/// What the design promises of every ending.
+const PROMPT: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_session_ends_with_its_link_however_busy_it_is() {
+    let stage = Stage::set().await;
+    let link = stage.server.console_with(&stage.id, json!({ "ends_after_seconds": 3600 })).await;
+    let mut viewer = stage.server.viewer().token(&link.token).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    for _ in 0..59 {
+        clock::pass(Duration::from_secs(60)).await;
+        assert_live(&mut viewer, &mut guest).await;
+    }
+    clock::pass(Duration::from_secs(61)).await;
+    let end = timeout(PROMPT, viewer.closed()).await.expect("within a second");
+    assert_eq!(end.to_string(), ENDED);
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "link-ended");
+}
+
+#[tokio::test]
+async fn a_raw_viewers_session_ends_with_its_link() {
+    let stage = Stage::set().await;
+    let body = json!({ "kind": "xvpvnc", "uses": 0, "ends_after_seconds": 3600 });
+    let link = stage.server.console_with(&stage.id, body).await;
+    let path = format!("/console?token={}", link.token);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    clock::pass(Duration::from_secs(3601)).await;
+    guest.ended().await;
+    assert_eq!(stage.end_reason().await, "link-ended");
+}
+
+#[tokio::test]
+async fn what_ends_first_is_the_reason() {
+    let server =
+        TestServer::setup().config(|config| config.console.max_session.0 = Some(Duration::from_secs(60)));
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let link = stage.server.console_with(&stage.id, json!({ "ends_after_seconds": 3600 })).await;
+    let mut viewer = stage.server.viewer().token(&link.token).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    clock::pass(Duration::from_secs(61)).await;
+    assert_eq!(viewer.closed().await.to_string(), "4412 The session reached its longest duration.");
+}
+
+#[tokio::test]
+async fn the_exchange_tells_the_page_how_long_its_link_lasts() {
+    let stage = Stage::set().await;
+    let link = stage.server.console_with(&stage.id, json!({ "ends_after_seconds": 3600 })).await;
+    let answer = stage.server.api().exchange(json!({ "token": link.token })).await.done();
+    let left = answer["ends_in_seconds"].as_u64().expect("a number");
+    assert!((3580..=3600).contains(&left), "{left}");
+    let again = stage.server.api().exchange(json!({ "ticket": text(&answer, "ticket") })).await.done();
+    assert!(again["ends_in_seconds"].as_u64().expect("a number") <= left);
+
+    let endless = stage.server.api().exchange(json!({ "token": stage.token().await })).await.done();
+    assert!(endless.get("ends_in_seconds").is_none(), "{endless}");
+}
+
+/// Real time: the store's clock judges. On PostgreSQL the page shows itself at a node that never saw it.
+#[tokio::test]
+async fn a_page_does_not_come_back_after_its_links_end_and_its_session_is_over() {
+    let sqlite = TestServer::setup();
+    let postgres = TestServer::setup().database(postgres::database());
+    for (setup, shared) in [(sqlite, false), (postgres, true)] {
+        let stage = Stage::on(setup.clone().start().await, Script::default()).await;
+        let body = json!({ "uses": 0, "ends_after_seconds": 2 });
+        let link = stage.server.console_with(&stage.id, body).await;
+        let ticket = exchanged(&stage.server, json!({ "token": link.token })).await;
+        let viewer = stage.server.viewer().ticket(&ticket).view().await;
+        drop(viewer);
+        stage.machine.guest().await.ended().await;
+        let another = if shared { Some(setup.another_node().resume().await) } else { None };
+        let api = another.as_ref().unwrap_or(&stage.server).api();
+        let over = "403 link-ended: The time of this console link is over.";
+        let path = "/api/v1/sessions?live=true";
+        within("the session's end", async {
+            while stage.server.api().get(path).await.done()["items"] != json!([]) {}
+        })
+        .await;
+        assert_eq!(stage.end_reason().await, "link-ended");
+        assert_eq!(api.exchange(json!({ "ticket": ticket })).await.to_string(), over);
+        assert_eq!(api.exchange(json!({ "token": link.token })).await.to_string(), over);
+    }
+}
+
+#[tokio::test]
+async fn an_end_is_more_than_now_and_at_most_a_month_away() {
+    let stage = Stage::set().await;
+    for seconds in [0, 30 * 24 * 3600 + 1] {
+        let body = json!({ "ends_after_seconds": seconds });
+        let answer = stage.server.api().try_console("alpha", &stage.id, body).await;
+        assert_eq!(
+            answer.to_string(),
+            "400 invalid: ends_after_seconds: must be more than 0 and at most 30 days"
+        );
+    }
+    let link =
+        stage.server.console_with(&stage.id, json!({ "ttl_seconds": 600, "ends_after_seconds": 60 })).await;
+    let shown = stage.server.api().get(&format!("/api/v1/grants/{}", link.grant)).await.done();
+    assert_eq!(shown["expires_at"], shown["ends_at"], "it opens no longer than it lasts");
+}
