@@ -4,11 +4,14 @@
 //! message by message and lets each pass or not, by its kind. It stores nothing but a few header bytes, except for a
 //! SetEncodings that arrives in pieces: that one is rewritten, so it is gathered first (at most 4 KiB).
 //!
+//! A message that is longer than its limit is skipped, like one that may not pass: its bytes are counted and dropped, and
+//! what follows it is not affected.
+//!
 //! The usual chunk passes as it is, without a copy or an allocation. Where something is dropped, the rest of the chunk moves
 //! up in place; the output is never longer than what came in.
 
 use crate::announcement::{Announcements, Extensions};
-use crate::client_message::{ClientMessageError, HEADER_MAX, Kind, Measure, measure};
+use crate::client_message::{ClientMessageError, CutText, HEADER_MAX, Kind, Measure, measure};
 use crate::encoding::Encoding;
 
 /// What a viewer may do.
@@ -37,7 +40,7 @@ impl ClientPolicy {
             Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::Gii | Kind::Xvp | Kind::SetDesktopSize => {
                 !self.view_only
             }
-            Kind::CutText => self.lets_cut_text_pass(),
+            Kind::CutText(_) => self.lets_cut_text_pass(),
             Kind::SetPixelFormat | Kind::SetEncodings | Kind::UpdateRequest => true,
             Kind::ContinuousUpdates => !self.view_only || known.continuous_updates,
             Kind::Fence => !self.view_only || known.fence,
@@ -70,6 +73,33 @@ pub struct Filtered<'a> {
     pub body: &'a [u8],
     /// Whether somebody is there: a key, the pointer, a clipboard or a power command began here, passed or dropped.
     pub input: bool,
+    /// The last clipboard message that was decided on here: one that passed ends here.
+    pub clipboard: Option<ClipboardFate>,
+}
+
+/// What became of a clipboard message that the viewer may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClipboardFate {
+    /// A plain text passed whole; nothing ever confirms one.
+    Written,
+    /// The news that there is a text passed (Extended Clipboard, notify).
+    Offered,
+    /// A text that the instance had asked for passed whole (Extended Clipboard, provide).
+    Provided,
+    /// A text over the limit was skipped.
+    Skipped,
+}
+
+impl ClipboardFate {
+    /// What it means that a message passed.
+    fn passed(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::CutText(CutText::Plain) => Some(Self::Written),
+            Kind::CutText(CutText::Offer) => Some(Self::Offered),
+            Kind::CutText(CutText::Data) => Some(Self::Provided),
+            _ => None,
+        }
+    }
 }
 
 /// Follows a viewer's messages and decides what passes. See the [module](self).
@@ -94,8 +124,8 @@ enum State {
     /// The length is not known yet. `held` bytes have neither passed nor been dropped: their kind is not certain.
     /// Of the others, `keep` tells whether they passed.
     Header { bytes: [u8; HEADER_MAX], len: usize, held: bool, keep: bool },
-    /// This many bytes of the message are to come.
-    Body { left: usize, keep: bool },
+    /// This many bytes of the message are to come; it has this fate at its end.
+    Body { left: usize, keep: bool, fate: Option<ClipboardFate> },
     /// A SetEncodings is being gathered.
     Encodings(Vec<u8>),
     /// The stream cannot be followed any further.
@@ -136,7 +166,7 @@ impl ClientFilter {
     /// After an error the stream cannot be followed: every further call returns it again. What passed in earlier calls was
     /// whole messages, or the beginning of the one that is at fault.
     pub fn filter<'a>(&mut self, chunk: &'a mut [u8]) -> Result<Filtered<'a>, ClientMessageError> {
-        let mut sieve = Sieve { chunk, read: 0, kept: 0, head: Vec::new(), input: false };
+        let mut sieve = Sieve { chunk, read: 0, kept: 0, head: Vec::new(), input: false, clipboard: None };
         while !sieve.rest().is_empty() {
             if let Err(error) = self.advance(&mut sieve) {
                 self.state = State::Lost(error);
@@ -157,24 +187,41 @@ impl ClientFilter {
                 Measure::Whole { kind, len } => {
                     self.requested |= kind == Kind::UpdateRequest;
                     let keep = sieve.begin(kind, self.policy, self.known);
-                    let left = sieve.settle(len as usize, keep);
-                    if left > 0 {
-                        self.state = State::Body { left, keep };
-                    }
+                    self.settle(sieve, len as usize, keep, ClipboardFate::passed(kind));
                 }
+                Measure::Excess { kind, len } => self.skip(sieve, kind, len as usize),
                 Measure::Partial(kind) => self.begin_header(sieve, kind),
             },
-            State::Body { left, keep } => {
-                *left = sieve.settle(*left, *keep);
-                if *left == 0 {
-                    self.state = State::Boundary;
-                }
+            State::Body { left, keep, fate } => {
+                let (left, keep, fate) = (*left, *keep, *fate);
+                self.settle(sieve, left, keep, fate);
             }
             State::Header { .. } => self.continue_header(sieve)?,
             State::Encodings(_) => self.continue_encodings(sieve)?,
             State::Lost(error) => return Err(*error),
         }
         Ok(())
+    }
+
+    /// Keeps or drops the `left` bytes up to the end of the message.
+    #[inline]
+    fn settle(&mut self, sieve: &mut Sieve<'_>, left: usize, keep: bool, fate: Option<ClipboardFate>) {
+        let left = sieve.settle(left, keep);
+        self.state = if left > 0 {
+            State::Body { left, keep, fate }
+        } else {
+            sieve.clipboard = fate.filter(|_| keep).or(sieve.clipboard);
+            State::Boundary
+        };
+    }
+
+    /// Drops a message of a length that is not accepted, of which `left` bytes are not judged yet.
+    fn skip(&mut self, sieve: &mut Sieve<'_>, kind: Kind, left: usize) {
+        let allowed = sieve.begin(kind, self.policy, self.known);
+        if allowed && matches!(kind, Kind::CutText(_)) {
+            sieve.clipboard = Some(ClipboardFate::Skipped);
+        }
+        self.settle(sieve, left, false, None);
     }
 
     /// Puts aside a header that the end of the chunk cuts; where its kind is certain, its bytes go on at once.
@@ -196,6 +243,13 @@ impl ClientFilter {
         *slot = *byte;
         *len += 1;
         let measured = measure(bytes.get(..*len).unwrap_or_default(), self.wide_pointer)?;
+        if let Measure::Excess { kind, len: whole } = measured {
+            // Its length decided, so none of it has passed.
+            let left = (whole as usize).saturating_sub(*len);
+            sieve.settle(1, false);
+            self.skip(sieve, kind, left);
+            return Ok(());
+        }
         let (Measure::Whole { kind, .. } | Measure::Partial(Some(kind))) = measured else {
             sieve.settle(1, false);
             return Ok(());
@@ -211,7 +265,7 @@ impl ClientFilter {
         sieve.settle(1, keep);
         if let Measure::Whole { len: whole, .. } = measured {
             let left = (whole as usize).saturating_sub(*len);
-            self.state = if left == 0 { State::Boundary } else { State::Body { left, keep } };
+            self.settle(sieve, left, keep, ClipboardFate::passed(kind));
         }
         Ok(())
     }
@@ -233,14 +287,17 @@ impl ClientFilter {
     fn continue_encodings(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
         let State::Encodings(message) = &mut self.state else { return Ok(()) };
         let whole = |message: &[u8]| match measure(message, false)? {
-            Measure::Whole { len, .. } => Ok(Some(len as usize)),
+            Measure::Whole { len, .. } | Measure::Excess { len, .. } => Ok(Some(len as usize)),
             Measure::Partial(_) => Ok(None),
         };
         let missing = whole(message)?.unwrap_or(ENCODINGS_HEADER_LEN).saturating_sub(message.len());
         let taken = missing.min(sieve.rest().len());
         message.extend(sieve.rest().iter().take(taken));
         sieve.settle(taken, false);
-        if whole(message)? == Some(message.len()) {
+        if let Measure::Excess { kind, len } = measure(message, false)? {
+            let left = (len as usize).saturating_sub(message.len());
+            self.skip(sieve, kind, left);
+        } else if whole(message)? == Some(message.len()) {
             let mut message = std::mem::take(message);
             let kept = self.strike(&mut message);
             message.truncate(kept);
@@ -292,6 +349,7 @@ struct Sieve<'a> {
     kept: usize,
     head: Vec<u8>,
     input: bool,
+    clipboard: Option<ClipboardFate>,
 }
 
 impl<'a> Sieve<'a> {
@@ -305,8 +363,10 @@ impl<'a> Sieve<'a> {
 
     /// Notes the beginning of a message and tells whether it passes.
     fn begin(&mut self, kind: Kind, policy: ClientPolicy, known: Extensions) -> bool {
-        self.input |=
-            matches!(kind, Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::CutText | Kind::Gii | Kind::Xvp);
+        self.input |= matches!(
+            kind,
+            Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::CutText(_) | Kind::Gii | Kind::Xvp
+        );
         policy.keeps(kind, known)
     }
 
@@ -324,8 +384,8 @@ impl<'a> Sieve<'a> {
     }
 
     fn finish(self) -> Filtered<'a> {
-        let Self { chunk, kept, head, input, .. } = self;
+        let Self { chunk, kept, head, input, clipboard, .. } = self;
         let chunk: &'a [u8] = chunk;
-        Filtered { head, body: chunk.get(..kept).unwrap_or_default(), input }
+        Filtered { head, body: chunk.get(..kept).unwrap_or_default(), input, clipboard }
     }
 }

@@ -48,7 +48,7 @@ pub mod vnc_auth;
 pub mod wire;
 
 pub use announcement::{Announcements, Extensions};
-pub use client_filter::{ClientFilter, ClientPolicy, Filtered};
+pub use client_filter::{ClientFilter, ClientPolicy, ClipboardFate, Filtered};
 pub use client_message::{ClientMessage, ClientMessageError};
 pub use encoding::Encoding;
 pub use init::ServerInit;

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use transom_rfb::client_message::ClientMessage;
 use transom_rfb::fuzz::filtered;
 use transom_rfb::limits::{MAX_CUT_TEXT, MAX_EXTENDED_CUT_TEXT};
-use transom_rfb::{Announcements, ClientFilter, ClientMessageError as Error, ClientPolicy, Encoding};
+use transom_rfb::{
+    Announcements, ClientFilter, ClientMessageError as Error, ClientPolicy, ClipboardFate, Encoding,
+};
 
 const NO_CLIPBOARD: ClientPolicy = ClientPolicy { view_only: false, clipboard_to_instance: false };
 
@@ -108,9 +111,9 @@ fn what_an_instance_tells_in_the_middle_of_a_message_changes_the_next_one_only()
             filter.hear(&announcements);
             let passed = filter.filter(&mut rest).unwrap();
             let passed = [&passed.head, passed.body].concat();
-            // Whose kind was not certain yet goes as a whole.
-            let expected =
-                if message[0] == 255 && cut == 1 { [*message, message].concat() } else { message.to_vec() };
+            // Whose kind or length was not certain yet goes as a whole.
+            let uncertain = message[0] == 255 && cut == 1 || message[0] == 248 && cut < 9;
+            let expected = if uncertain { [*message, message].concat() } else { message.to_vec() };
             assert_eq!(passed, expected, "{message:02x?} cut at {cut}");
         }
     }
@@ -192,17 +195,90 @@ fn a_large_clipboard_streams_through_and_is_never_gathered() {
     }
 }
 
+/// A message of this beginning whose length is `len`, and all of its bytes.
+fn long(beginning: &[u8], len: usize) -> Vec<u8> {
+    let mut message = beginning.to_vec();
+    message.resize(len, 4);
+    message
+}
+
+fn cut_text(announced: u32) -> Vec<u8> {
+    [&b"\x06\0\0\0"[..], &announced.to_be_bytes()].concat()
+}
+
 #[test]
-fn an_announced_length_meets_its_limit_before_a_byte_of_it_is_read() {
-    let cut_text = |len: u32| [&b"\x06\0\0\0"[..], &len.to_be_bytes()].concat();
-    assert_eq!(error(&cut_text(MAX_CUT_TEXT + 1)), Error::CutTextTooLong(MAX_CUT_TEXT + 1));
+fn a_message_over_its_limit_is_skipped_and_what_follows_passes() {
+    let over = MAX_CUT_TEXT + 1;
+    let extended = MAX_EXTENDED_CUT_TEXT + 1;
+    for message in [
+        long(&cut_text(over), 8 + over as usize),
+        long(&cut_text(extended.wrapping_neg()), 8 + extended as usize),
+        // There is no room for the flags.
+        long(&cut_text(3_u32.wrapping_neg()), 8 + 3),
+        long(b"\x02\0\x04\x01", 4 + 4 * 1025),
+        long(b"\x02\0\xff\xff", 4 + 4 * 65535),
+        long(b"\xf8\0\0\0\0\0\0\0\x41", 9 + 65),
+        long(b"\xf8\0\0\0\0\0\0\0\xff", 9 + 255),
+    ] {
+        let stream = [KEY, &message, UPDATE_REQUEST].concat();
+        for policy in [ClientPolicy::FULL, NO_CLIPBOARD, ClientPolicy::VIEW_ONLY] {
+            let kept =
+                if policy.view_only { UPDATE_REQUEST.to_vec() } else { [KEY, UPDATE_REQUEST].concat() };
+            for size in if message.len() < 300_000 { [1, 7, stream.len()] } else { [9, 65_536, stream.len()] }
+            {
+                // The chunks of a long one may be long once its header is over.
+                let sizes = [[size; 8].as_slice(), &[size.max(message.len().min(65_536))]].concat();
+                let (passed, _, end) = filtered(policy, &stream, &sizes);
+                assert_eq!(
+                    (passed, end),
+                    (kept.clone(), Ok(true)),
+                    "{:02x?} in chunks of {size}",
+                    &message[..9]
+                );
+            }
+        }
+    }
+    // The longest that can be announced is counted, not gathered.
+    assert_eq!(filtered(ClientPolicy::FULL, &cut_text(i32::MIN.cast_unsigned()), &[8]).2, Ok(false));
     assert_eq!(filtered(ClientPolicy::FULL, &cut_text(MAX_CUT_TEXT), &[8]).2, Ok(false));
-    let over = MAX_EXTENDED_CUT_TEXT + 1;
-    assert_eq!(error(&cut_text(over.wrapping_neg())), Error::ExtendedCutTextLength(over));
-    assert_eq!(error(&cut_text(3_u32.wrapping_neg())), Error::ExtendedCutTextLength(3));
-    assert_eq!(error(&cut_text(i32::MIN.cast_unsigned())), Error::ExtendedCutTextLength(1 << 31));
-    assert_eq!(error(b"\x02\0\x04\x01"), Error::TooManyEncodings(1025));
-    assert_eq!(error(b"\xf8\0\0\0\0\0\0\0\x41"), Error::FenceTooLong(65));
+}
+
+#[test]
+fn what_becomes_of_a_clipboard_is_told_when_it_is_decided() {
+    let provide = b"\x06\0\0\0\xff\xff\xff\xfa\x10\0\0\x01zz";
+    let notify = b"\x06\0\0\0\xff\xff\xff\xfc\x08\0\0\x01";
+    let over = long(&cut_text(MAX_CUT_TEXT + 1), 1000);
+    let fates = |policy, message: &[u8], size: usize| {
+        let mut filter = ClientFilter::new(policy);
+        let fates: Vec<_> = message
+            .chunks(size)
+            .filter_map(|chunk| filter.filter(&mut chunk.to_vec()).unwrap().clipboard)
+            .collect();
+        fates
+    };
+    for (message, fate) in [
+        (CUT_TEXT, Some(ClipboardFate::Written)),
+        (provide, Some(ClipboardFate::Provided)),
+        (notify, Some(ClipboardFate::Offered)),
+        // A request of ours.
+        (EXTENDED_CUT_TEXT, None),
+        (&over, Some(ClipboardFate::Skipped)),
+        (KEY, None),
+    ] {
+        for size in [1, 3, message.len()] {
+            assert_eq!(fates(ClientPolicy::FULL, message, size), Vec::from_iter(fate), "{message:02x?}");
+            assert_eq!(fates(NO_CLIPBOARD, message, size), []);
+            assert_eq!(fates(ClientPolicy::VIEW_ONLY, message, size), []);
+        }
+    }
+    assert_eq!(fates(ClientPolicy::FULL, &CUT_TEXT[..12], 12), [], "its last byte is missing");
+}
+
+#[test]
+fn a_reader_refuses_what_a_filter_skips() {
+    let over = cut_text(MAX_CUT_TEXT + 1);
+    assert_eq!(ClientMessage::parse(&over), Err(Error::Length { number: 6, len: 8 + MAX_CUT_TEXT + 1 }));
+    assert_eq!(ClientMessage::parse(b"\x02\0\x04\x01"), Err(Error::Length { number: 2, len: 4 + 4 * 1025 }));
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     UpdateRequest,
     Key,
     Pointer,
-    CutText,
+    CutText(CutText),
     ContinuousUpdates,
     Fence,
     Xvp,
@@ -25,6 +25,19 @@ pub(crate) enum Kind {
     QemuAudio,
 }
 
+/// What a ClientCutText is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutText {
+    /// The viewer's clipboard, in Latin-1.
+    Plain,
+    /// Extended Clipboard: the viewer has something that the server may ask for (notify).
+    Offer,
+    /// Extended Clipboard: what the server asked for (provide).
+    Data,
+    /// Extended Clipboard: capabilities, or a question.
+    Talk,
+}
+
 /// What the bytes of a message's beginning tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
@@ -32,6 +45,8 @@ pub(crate) enum Measure {
     Partial(Option<Kind>),
     /// The message is `len` bytes long, which need not be here yet.
     Whole { kind: Kind, len: u32 },
+    /// The message is `len` bytes long, and its length or that of its payload is not one that is accepted.
+    Excess { kind: Kind, len: u32 },
 }
 
 /// Measures the message at the front of `bytes`.
@@ -42,6 +57,9 @@ pub(crate) enum Measure {
 #[inline]
 pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error> {
     let whole = |kind, len| Ok(Measure::Whole { kind, len });
+    let bounded = |kind, len, accepted| {
+        Ok(if accepted { Measure::Whole { kind, len } } else { Measure::Excess { kind, len } })
+    };
     let partial = |kind| Ok(Measure::Partial(Some(kind)));
     match *bytes {
         [] => Ok(Measure::Partial(None)),
@@ -51,27 +69,32 @@ pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error
         [3, ..] => whole(Kind::UpdateRequest, 10),
         [4, ..] => whole(Kind::Key, 8),
         [0, ..] => whole(Kind::SetPixelFormat, 20),
-        [2, _, a, b, ..] => match u16::from_be_bytes([a, b]) {
-            count if count > MAX_ENCODINGS => Err(Error::TooManyEncodings(count)),
-            count => whole(Kind::SetEncodings, 4 + 4 * u32::from(count)),
-        },
+        [2, _, a, b, ..] => {
+            let count = u16::from_be_bytes([a, b]);
+            bounded(Kind::SetEncodings, 4 + 4 * u32::from(count), count <= MAX_ENCODINGS)
+        }
         [2, ..] => partial(Kind::SetEncodings),
-        [6, _, _, _, a, b, c, d, ..] => match i32::from_be_bytes([a, b, c, d]) {
-            // Extended Clipboard: the length is negated, and four bytes of flags are part of it.
-            len if len < 0 => match len.unsigned_abs() {
-                len @ 4..=MAX_EXTENDED_CUT_TEXT => whole(Kind::CutText, 8 + len),
-                len => Err(Error::ExtendedCutTextLength(len)),
-            },
-            len => match len.unsigned_abs() {
-                len @ 0..=MAX_CUT_TEXT => whole(Kind::CutText, 8 + len),
-                len => Err(Error::CutTextTooLong(len)),
-            },
-        },
-        [6, ..] => partial(Kind::CutText),
+        [6, _, _, _, a, b, c, d, ref payload @ ..] => {
+            let announced = i32::from_be_bytes([a, b, c, d]);
+            let len = announced.unsigned_abs();
+            if announced >= 0 {
+                return bounded(Kind::CutText(CutText::Plain), 8 + len, len <= MAX_CUT_TEXT);
+            }
+            // Extended Clipboard: the length is negated, and four bytes of flags are part of it; the first holds the action.
+            let use_of_it = match payload.first() {
+                _ if len < 4 => CutText::Talk,
+                None => return Ok(Measure::Partial(None)),
+                Some(action) if action & 0x10 != 0 => CutText::Data,
+                Some(action) if action & 0x08 != 0 => CutText::Offer,
+                Some(_) => CutText::Talk,
+            };
+            bounded(Kind::CutText(use_of_it), 8 + len, (4..=MAX_EXTENDED_CUT_TEXT).contains(&len))
+        }
+        // One that is too long must not have begun to pass.
+        [6, ..] => Ok(Measure::Partial(None)),
         [150, ..] => whole(Kind::ContinuousUpdates, 10),
-        [248, _, _, _, _, _, _, _, len, ..] if len > MAX_FENCE => Err(Error::FenceTooLong(len)),
-        [248, _, _, _, _, _, _, _, len, ..] => whole(Kind::Fence, 9 + u32::from(len)),
-        [248, ..] => partial(Kind::Fence),
+        [248, _, _, _, _, _, _, _, len, ..] => bounded(Kind::Fence, 9 + u32::from(len), len <= MAX_FENCE),
+        [248, ..] => Ok(Measure::Partial(None)),
         [250, ..] => whole(Kind::Xvp, 4),
         [251, _, _, _, _, _, screens, ..] => whole(Kind::SetDesktopSize, 8 + 16 * u32::from(screens)),
         [251, ..] => partial(Kind::SetDesktopSize),

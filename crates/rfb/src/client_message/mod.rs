@@ -20,11 +20,10 @@
 
 mod layout;
 
-use crate::limits::{MAX_CUT_TEXT, MAX_ENCODINGS, MAX_EXTENDED_CUT_TEXT, MAX_FENCE};
 use crate::pixel_format::PixelFormat;
 use crate::wire::{Reader, Truncated};
 
-pub(crate) use layout::{HEADER_MAX, Kind, Measure, measure};
+pub(crate) use layout::{CutText, HEADER_MAX, Kind, Measure, measure};
 
 /// Why a viewer's messages cannot be followed any further. Each text completes a sentence that begins with "the viewer".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,20 +37,14 @@ pub enum ClientMessageError {
     /// A QEMU audio message of unknown length.
     #[error("sent a QEMU audio message (255) with the unknown operation {0}")]
     UnknownAudioOperation(u16),
-    /// More than [`MAX_ENCODINGS`].
-    #[error("asked for {0} encodings (SetEncodings, 2; at most {MAX_ENCODINGS} are accepted)")]
-    TooManyEncodings(u16),
-    /// More than [`MAX_CUT_TEXT`].
-    #[error("sent a clipboard of {0} bytes (ClientCutText, 6; at most {MAX_CUT_TEXT} are accepted)")]
-    CutTextTooLong(u32),
-    /// More than [`MAX_EXTENDED_CUT_TEXT`], or without room for its flags.
-    #[error(
-        "sent an extended clipboard of {0} bytes (ClientCutText, 6; 4 to {MAX_EXTENDED_CUT_TEXT} are accepted)"
-    )]
-    ExtendedCutTextLength(u32),
-    /// More than [`MAX_FENCE`].
-    #[error("sent a fence of {0} bytes (ClientFence, 248; at most {MAX_FENCE} are allowed)")]
-    FenceTooLong(u8),
+    /// A message of a length that is not accepted. Where only rights are looked at it is skipped.
+    #[error("sent a message of the type {number} with {len} bytes, which is not a length that is accepted")]
+    Length {
+        /// The message's type.
+        number: u8,
+        /// All of its bytes.
+        len: u32,
+    },
 }
 
 /// A core message with its meaning, for a small server that announces no extension.
@@ -93,7 +86,14 @@ pub enum ClientMessage<'a> {
 impl<'a> ClientMessage<'a> {
     /// Reads one message from the front of `bytes`: it and its length, or `None` while it is not whole.
     pub fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, ClientMessageError> {
-        let Measure::Whole { kind, len } = measure(bytes, false)? else { return Ok(None) };
+        let (kind, len) = match measure(bytes, false)? {
+            Measure::Whole { kind, len } => (kind, len),
+            Measure::Partial(_) => return Ok(None),
+            Measure::Excess { len, .. } => {
+                let number = bytes.first().copied().unwrap_or_default();
+                return Err(ClientMessageError::Length { number, len });
+            }
+        };
         let message = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
         Ok(message.and_then(|message| Some((Self::read(kind, message).ok()?, message.len()))))
     }
@@ -120,9 +120,9 @@ impl<'a> ClientMessage<'a> {
                 Self::Key { down, keysym: reader.u32()? }
             }
             Kind::Pointer => Self::Pointer { buttons: reader.u8()?, x: reader.u16()?, y: reader.u16()? },
-            Kind::CutText => {
-                reader.skip(3)?;
-                if reader.i32()? < 0 { Self::Extension(number) } else { Self::CutText(reader.rest()) }
+            Kind::CutText(CutText::Plain) => {
+                reader.skip(7)?;
+                Self::CutText(reader.rest())
             }
             _ => Self::Extension(number),
         })

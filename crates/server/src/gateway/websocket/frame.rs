@@ -10,8 +10,12 @@ pub const HEAD_ROOM: usize = 10;
 /// Control frames carry at most this (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 /// Frames pass in pieces and are never held, so this only tells a sane length from a mad one: the longest clipboard
-/// message fits twice.
-pub const MAX_FRAME: u64 = 64 * 1024 * 1024;
+/// message that RFB can announce fits twice.
+pub const MAX_FRAME: u64 = 4 * 1024 * 1024 * 1024;
+/// Longest text message that is gathered, over all its fragments: a hundred times what a page has to say.
+pub const MAX_TEXT: usize = 4 * 1024;
+/// Most text messages in one chunk: as many as a page may send in a second.
+pub const MAX_TEXTS: usize = 20;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
@@ -51,6 +55,13 @@ pub fn push_binary(out: &mut Vec<u8>, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// Appends a text frame of at most 65535 bytes.
+pub fn push_text(out: &mut Vec<u8>, text: &str) {
+    let at = out.len();
+    push_binary(out, text.as_bytes());
+    out[at] = FIN | TEXT;
+}
+
 /// Appends a ping without payload.
 pub fn push_ping(out: &mut Vec<u8>) {
     out.extend_from_slice(&[FIN | PING, 0]);
@@ -85,9 +96,15 @@ pub enum FrameError {
     /// Not one of the six opcodes.
     #[error("a frame has the unknown opcode {0}")]
     Opcode(u8),
-    /// RFB is binary.
+    /// RFB is binary, and there is no channel for text.
     #[error("a frame holds text")]
     Text,
+    /// A text message over [`MAX_TEXT`].
+    #[error("a text message is longer than {MAX_TEXT} bytes")]
+    TextTooLong,
+    /// More than [`MAX_TEXTS`].
+    #[error("text messages come too fast")]
+    TooManyTexts,
     /// Longer than any message may be.
     #[error("a frame announces {0} bytes")]
     TooLong(u64),
@@ -106,6 +123,18 @@ pub struct Signals {
     pub ping: Option<Vec<u8>>,
     /// The viewer closes, with this code (1005 where it gave none).
     pub close: Option<u16>,
+    /// Whole text messages, at most [`MAX_TEXTS`].
+    pub texts: Vec<Vec<u8>>,
+}
+
+/// The message that a data frame begins or goes on with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Message {
+    /// The last one ended.
+    #[default]
+    None,
+    Binary,
+    Text,
 }
 
 /// Takes frames apart as their bytes come.
@@ -118,12 +147,21 @@ pub struct Deframer {
     /// How far into the masking key the next payload byte lies.
     phase: u8,
     left: u64,
-    in_message: bool,
+    message: Message,
+    /// This frame belongs to a text message.
+    is_text: bool,
+    takes_text: bool,
     closed: bool,
     control: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl Deframer {
+    /// Takes text messages too, and hands them out [beside the data](Signals::texts).
+    pub fn taking_text() -> Self {
+        Self { takes_text: true, ..Self::default() }
+    }
+
     /// Unmasks what `chunk` holds and moves the payload together; it then lies in the returned range.
     pub fn unmask(
         &mut self,
@@ -146,6 +184,11 @@ impl Deframer {
                 self.control.extend_from_slice(&chunk[payload]);
                 if self.left == 0 {
                     self.end_control(signals);
+                }
+            } else if self.is_text {
+                self.text.extend_from_slice(&chunk[payload]);
+                if self.left == 0 {
+                    self.end_text(signals)?;
                 }
             } else if data.is_empty() {
                 // The first payload stays where it is: the common chunk holds one frame and nothing is moved.
@@ -194,11 +237,19 @@ impl Deframer {
             return Err(FrameError::Unmasked);
         }
         match opcode {
-            TEXT => return Err(FrameError::Text),
-            BINARY | CONTINUATION if self.in_message != (opcode == CONTINUATION) => {
-                return Err(FrameError::Fragments);
+            TEXT if !self.takes_text => return Err(FrameError::Text),
+            TEXT | BINARY | CONTINUATION => {
+                if (self.message != Message::None) != (opcode == CONTINUATION) {
+                    return Err(FrameError::Fragments);
+                }
+                let message = match opcode {
+                    TEXT => Message::Text,
+                    BINARY => Message::Binary,
+                    _ => self.message,
+                };
+                self.is_text = message == Message::Text;
+                self.message = if fin { Message::None } else { message };
             }
-            BINARY | CONTINUATION => self.in_message = !fin,
             CLOSE | PING | PONG if !fin || usize::from(length) > MAX_CONTROL => {
                 return Err(FrameError::Control);
             }
@@ -221,12 +272,29 @@ impl Deframer {
         if length > MAX_FRAME {
             return Err(FrameError::TooLong(length));
         }
+        let is_text = self.opcode < CLOSE && self.is_text;
+        if is_text && length > (MAX_TEXT - self.text.len()) as u64 {
+            return Err(FrameError::TextTooLong);
+        }
         self.key.copy_from_slice(&self.header[2 + length_len..6 + length_len]);
         self.phase = 0;
         self.have = 0;
         self.left = length;
         if length == 0 && self.opcode >= CLOSE {
             self.end_control(signals);
+        } else if length == 0 && is_text {
+            self.end_text(signals)?;
+        }
+        Ok(())
+    }
+
+    /// A frame of a text message is whole, and the message with its last one.
+    fn end_text(&mut self, signals: &mut Signals) -> Result<(), FrameError> {
+        if self.message == Message::None {
+            if signals.texts.len() >= MAX_TEXTS {
+                return Err(FrameError::TooManyTexts);
+            }
+            signals.texts.push(std::mem::take(&mut self.text));
         }
         Ok(())
     }
@@ -333,8 +401,52 @@ mod tests {
         for piece in [1, 2, 7, 1000] {
             let (data, signals) = unmask_in_pieces(&bytes, piece).expect("frames");
             assert_eq!(data, b"abcd");
-            assert_eq!(signals, Signals { ping: Some(b"now".to_vec()), close: Some(1000) });
+            let expected = Signals { ping: Some(b"now".to_vec()), close: Some(1000), texts: Vec::new() };
+            assert_eq!(signals, expected);
         }
+    }
+
+    #[test]
+    fn text_messages_are_handed_out_beside_the_data() {
+        let bytes = [
+            masked(BINARY, b"ab"),
+            masked(FIN, b"cd"),
+            masked(FIN | TEXT, b"{1}"),
+            masked(TEXT, b"{"),
+            masked(FIN | PING, b""),
+            masked(CONTINUATION, b""),
+            masked(FIN, b"2}"),
+            masked(FIN | TEXT, b""),
+            masked(FIN | BINARY, b"ef"),
+        ]
+        .concat();
+        for piece in [1, 2, 5, 1000] {
+            let (mut deframer, mut signals, mut data) =
+                (Deframer::taking_text(), Signals::default(), Vec::new());
+            for chunk in bytes.chunks(piece) {
+                let mut chunk = chunk.to_vec();
+                let range = deframer.unmask(&mut chunk, &mut signals).expect("frames");
+                data.extend_from_slice(&chunk[range]);
+            }
+            assert_eq!(data, b"abcdef");
+            assert_eq!(signals.texts, [&b"{1}"[..], b"{2}", b""]);
+            assert_eq!(signals.ping, Some(Vec::new()));
+        }
+    }
+
+    #[test]
+    fn text_messages_have_a_length_and_a_number() {
+        let unmask = |bytes: &[u8]| {
+            Deframer::taking_text().unmask(&mut bytes.to_vec(), &mut Signals::default()).map(|_| ())
+        };
+        let half = MAX_TEXT / 2;
+        assert_eq!(unmask(&masked(FIN | TEXT, &[b'x'; MAX_TEXT])), Ok(()));
+        assert_eq!(unmask(&masked(FIN | TEXT, &[b'x'; MAX_TEXT + 1])), Err(FrameError::TextTooLong));
+        let fragments = [masked(TEXT, &vec![b'x'; half]), masked(FIN, &vec![b'x'; half + 1])].concat();
+        assert_eq!(unmask(&fragments), Err(FrameError::TextTooLong));
+        assert_eq!(unmask(&masked(FIN | TEXT, b"x").repeat(20)), Ok(()));
+        assert_eq!(unmask(&masked(FIN | TEXT, b"x").repeat(21)), Err(FrameError::TooManyTexts));
+        assert_eq!(unmask(&[masked(TEXT, b"x"), masked(FIN | BINARY, b"y")].concat()), Err(FrameError::Fragments));
     }
 
     #[test]

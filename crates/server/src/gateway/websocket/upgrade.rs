@@ -10,8 +10,10 @@ use http::header::{
 
 /// RFC 6455 §1.3.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// The one subprotocol that VNC over WebSocket knows.
+/// The one subprotocol that VNC over WebSocket knows: RFB in binary messages.
 pub const BINARY: &str = "binary";
+/// The page's own subprotocol: RFB in binary messages, and [its channel](crate::gateway::channel) in text messages.
+pub const PAGE: &str = "transom.page.1";
 /// In front of a ticket in the list of subprotocols: the only header that a page can set.
 pub const TICKET: &str = "transom.ticket.";
 
@@ -39,7 +41,7 @@ pub enum UpgradeError {
     /// No key of 16 bytes in Base64.
     #[error("Sec-WebSocket-Key is missing or malformed")]
     Key,
-    /// Subprotocols were offered, and `binary` is not among them.
+    /// Subprotocols were offered, and none of ours is among them.
     #[error("of the offered subprotocols none is spoken here: offer binary, or none")]
     Subprotocol,
 }
@@ -48,7 +50,8 @@ pub enum UpgradeError {
 #[derive(Debug)]
 pub struct Upgrade<'a> {
     accept: HeaderValue,
-    binary: bool,
+    /// The subprotocol that is picked, where any was offered.
+    picked: Option<&'static str>,
     /// The ticket among the subprotocols.
     pub ticket: Option<&'a str>,
 }
@@ -65,12 +68,21 @@ impl<'a> Upgrade<'a> {
         }
         let ticket = list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|entry| entry.strip_prefix(TICKET));
         let offered = list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| !entry.starts_with(TICKET));
-        let binary = list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| entry == BINARY);
-        if offered && !binary {
+        // The page's own comes with its channel, so it is preferred whatever the order.
+        let picked = [PAGE, BINARY]
+            .into_iter()
+            .find(|ours| list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| entry == *ours));
+        if offered && picked.is_none() {
             return Err(UpgradeError::Subprotocol);
         }
         let accept = HeaderValue::from_str(&accept(key)).map_err(|_| UpgradeError::Key)?;
-        Ok(Self { accept, binary, ticket })
+        Ok(Self { accept, picked, ticket })
+    }
+
+    /// Whether the page's channel runs beside RFB.
+    #[must_use]
+    pub fn has_channel(&self) -> bool {
+        self.picked == Some(PAGE)
     }
 
     /// The answer's headers.
@@ -80,8 +92,8 @@ impl<'a> Upgrade<'a> {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_ACCEPT, self.accept.clone());
-        if self.binary {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(BINARY));
+        if let Some(picked) = self.picked {
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(picked));
         }
         headers
     }
@@ -111,6 +123,13 @@ mod tests {
         let upgrade = Upgrade::read(&headers).expect("upgrade");
         assert_eq!(upgrade.ticket, Some("abc"));
         assert_eq!(upgrade.answer()[SEC_WEBSOCKET_PROTOCOL], "binary");
+        assert!(!upgrade.has_channel());
+        let listed = HeaderValue::from_static("transom.ticket.abc, binary, transom.page.1");
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, listed);
+        let upgrade = Upgrade::read(&headers).expect("upgrade");
+        assert_eq!(upgrade.ticket, Some("abc"));
+        assert_eq!(upgrade.answer()[SEC_WEBSOCKET_PROTOCOL], "transom.page.1");
+        assert!(upgrade.has_channel());
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("base64"));
         assert_eq!(Upgrade::read(&headers).err(), Some(UpgradeError::Subprotocol));
         headers.remove(SEC_WEBSOCKET_PROTOCOL);
