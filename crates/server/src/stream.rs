@@ -88,6 +88,16 @@ impl Stream {
         let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(DEVICE_UNTAKEN));
     }
 
+    /// Lets the kernel hold about so many bytes that it has not sent yet, or as many as it likes.
+    pub(crate) fn keep_unsent(&self, bytes: Option<u32>) {
+        let Some(tcp) = self.bottom() else { return };
+        // A kernel without it holds what it likes.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes.unwrap_or(u32::MAX));
+        #[cfg(not(target_os = "linux"))]
+        let _ = (tcp, bytes);
+    }
+
     /// Makes the connection's end a reset: one that was not meant must not look like one that was.
     pub(crate) fn reset(&self) {
         if let Some(tcp) = self.bottom() {

@@ -181,6 +181,31 @@ impl InstanceHandshake {
         }
     }
 
+    /// Whether the instance owes the beginning of a message that a person in front of it may have to allow first: x11vnc
+    /// asks before it names its security types, others before SecurityResult or ServerInit.
+    pub fn may_wait_for_a_person(&self) -> bool {
+        let owes_an_answer = match self.state {
+            State::DictatedType
+            | State::TypeCount
+            | State::VeNCryptVersion
+            | State::VeNCryptAck
+            | State::VeNCryptCount
+            | State::VeNCryptAccepted(_)
+            | State::Challenge
+            | State::Result { .. }
+            | State::ServerInit => true,
+            State::Version
+            | State::Types(_)
+            | State::VeNCryptSubtypes(_)
+            | State::Tls(_)
+            | State::ReasonLength(_)
+            | State::Reason(..)
+            | State::Name { .. }
+            | State::Over => false,
+        };
+        owes_an_answer && self.inlet.partial().is_empty()
+    }
+
     /// What it means that the instance closed the connection now.
     ///
     /// A server may hang up before its reason has fully arrived; its verdict is known all the same.

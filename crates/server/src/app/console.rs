@@ -386,7 +386,11 @@ impl App {
         }
     }
 
-    async fn ticket_target(&self, outcome: TicketOutcome, request: &RequestId) -> Result<ConsoleTarget> {
+    pub(super) async fn ticket_target(
+        &self,
+        outcome: TicketOutcome,
+        request: &RequestId,
+    ) -> Result<ConsoleTarget> {
         let reason = match outcome {
             TicketOutcome::Accepted(target) => return Ok(*target),
             TicketOutcome::Invalid | TicketOutcome::Expired => EndReason::TicketInvalid,
@@ -490,7 +494,7 @@ fn exchanged(target: ConsoleTarget, ticket: Secret) -> Exchanged {
     Exchanged { name: name.unwrap_or_else(|| target.grant.instance.to_string()), target, ticket }
 }
 
-fn session_entry(
+pub(super) fn session_entry(
     grant: &Grant,
     session: SessionId,
     request: &RequestId,

@@ -12,6 +12,7 @@ pub mod foreign;
 pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
+mod leave;
 pub mod live;
 pub(crate) mod lookup;
 pub mod metrics;

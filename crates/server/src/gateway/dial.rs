@@ -16,7 +16,8 @@ use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
 };
 
-use super::limits::{DIAL, INSTANCE_HANDSHAKE};
+use super::limits::{ACCEPTANCE, DIAL, INSTANCE_HANDSHAKE};
+use super::reception::Dialling;
 use super::{access_path, verify};
 use crate::app::App;
 use crate::app::console::Place;
@@ -36,7 +37,10 @@ pub struct Dialled {
 }
 
 /// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
-pub async fn dial(app: &App, relay: &Relay, place: &Place) -> Result<Dialled, End> {
+///
+/// A port that takes the connection and never greets is given up soon. Where the instance has greeted, a person may have to
+/// accept the viewer, and has the time for it.
+pub async fn dial(app: &App, relay: &Relay, place: &Place, dialling: &Dialling) -> Result<Dialled, End> {
     let instance = &place.instance;
     let target = app.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
@@ -44,16 +48,25 @@ pub async fn dial(app: &App, relay: &Relay, place: &Place) -> Result<Dialled, En
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(relay, instance, &target, place.access_path.as_deref()).await?;
     let mut machine = InstanceHandshake::new(credentials);
-    match timeout(INSTANCE_HANDSHAKE, handshake(app, instance, stream, &mut machine)).await {
+    match timeout(ACCEPTANCE, handshake(app, instance, stream, &mut machine, dialling)).await {
         Ok(Err(end)) if truncated && end.reason == EndReason::InstancePasswordWrong => {
             let said = end.detail().unwrap_or_default();
             Err(End::new(end.reason, format!("{said}; only its first 8 characters count")))
         }
         Ok(done) => done,
-        Err(_) if machine.stage() == Stage::Version => Err(EndReason::InstanceSilent.into()),
-        Err(_) => {
-            Err(End::new(EndReason::InstanceSilent, format!("it fell silent during the {}", machine.stage())))
+        Err(_) => Err(silent(&machine)),
+    }
+}
+
+/// The end of a handshake in which the instance said no more.
+fn silent(machine: &InstanceHandshake) -> End {
+    match machine.closed() {
+        InstanceHandshakeError::Closed(Stage::Version) => EndReason::InstanceSilent.into(),
+        InstanceHandshakeError::Closed(stage) => {
+            End::new(EndReason::InstanceSilent, format!("it fell silent during the {stage}"))
         }
+        // Its verdict is known, and only the explanation is missing.
+        verdict => named(verdict),
     }
 }
 
@@ -136,10 +149,13 @@ async fn handshake(
     instance: &Instance,
     mut stream: Stream,
     machine: &mut InstanceHandshake,
+    dialling: &Dialling,
 ) -> Result<Dialled, End> {
     let mut buffer = [0; READ];
     loop {
-        let count = stream.read(&mut buffer).await.map_err(|error| gone(&error))?;
+        let limit = if machine.may_wait_for_a_person() { ACCEPTANCE } else { INSTANCE_HANDSHAKE };
+        let read = timeout(limit, stream.read(&mut buffer)).await.map_err(|_| silent(machine))?;
+        let count = read.map_err(|error| gone(&error))?;
         if count == 0 {
             return Err(named(machine.closed()));
         }
@@ -149,9 +165,11 @@ async fn handshake(
         stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
         stream.flush().await.map_err(|error| gone(&error))?;
         match progress.map_err(named)? {
-            InstanceProgress::NeedMore => {}
+            InstanceProgress::NeedMore if machine.stage() == Stage::Version => {}
+            InstanceProgress::NeedMore => dialling.greeted(),
             InstanceProgress::StartTls(_) => {
-                stream = verify::start_tls(app, instance, stream).await?;
+                let secured = timeout(INSTANCE_HANDSHAKE, verify::start_tls(app, instance, stream)).await;
+                stream = secured.unwrap_or_else(|_| Err(silent(machine)))?;
                 machine.tls_established();
                 stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
                 stream.flush().await.map_err(|error| gone(&error))?;

@@ -50,8 +50,9 @@ pub(crate) enum Decision {
 
 /// What a WebSocket is for.
 pub(crate) enum Next {
-    /// A session. It is large, and moved from hand to hand: a future would keep room for each of them.
-    Carry(Box<Claim>),
+    /// A session, perhaps with the page's channel. It is large, and moved from hand to hand: a future would keep room for
+    /// each of them.
+    Carry(Box<Claim>, bool),
     /// The reason why there is none.
     Close(End),
 }
@@ -116,7 +117,7 @@ impl Gateway {
         let mut answer = upgrade.answer();
         put_id(&mut answer, request);
         match admitted {
-            Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim))),
+            Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim), upgrade.has_channel())),
             Err(error) if origin.is_some() => {
                 Decision::Switch(answer, Next::Close(end_of(error, source, request)))
             }
@@ -130,18 +131,18 @@ impl Gateway {
 
     /// Goes on with what was HTTP.
     pub(crate) async fn run_websocket(&self, next: Next, switched: Switched) {
-        let link = Link::websocket(switched);
         match next {
-            Next::Carry(claim) => {
+            Next::Carry(claim, has_channel) => {
+                let link = Link::websocket(switched, has_channel);
                 session::run(Arc::clone(&self.app), self.relay.clone(), claim, link).await;
             }
-            Next::Close(end) => session::refuse(link, &end).await,
+            Next::Close(end) => session::refuse(Link::websocket(switched, false), &end).await,
         }
     }
 
     /// The viewer went before the upgrade was done.
     async fn give_up(&self, next: Next) {
-        if let Next::Carry(claim) = next
+        if let Next::Carry(claim, _) = next
             && let Err(error) = self.app.give_back(&claim, &EndReason::ViewerLost.into()).await
         {
             tracing::error!(%error, "a use could not be given back");

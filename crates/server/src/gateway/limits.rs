@@ -4,16 +4,24 @@ use std::time::Duration;
 
 /// A TCP connection inside a data centre stands in milliseconds; ten seconds outlast two lost SYN packets.
 pub const DIAL: Duration = Duration::from_secs(10);
-/// VNC servers greet at once; a desktop that is being started may take some seconds for its ServerInit.
+/// VNC servers greet at once, and answer at once where no person decides; a desktop that is being started may take some
+/// seconds for its ServerInit.
 pub const INSTANCE_HANDSHAKE: Duration = Duration::from_secs(10);
+/// A person in front of the instance may have to accept the viewer: x11vnc asks them for two minutes, others for less.
+pub const ACCEPTANCE: Duration = Duration::from_secs(150);
+/// A wait for the instance that lasts longer than this has a cause that people want to know.
+pub const SLOW_DIAL: Duration = Duration::from_secs(2);
 /// Four round trips over a bad mobile network, and no time for a slow loris.
 pub const VIEWER_HANDSHAKE: Duration = Duration::from_secs(15);
-/// Proxies in front drop connections that are idle for 60 seconds; three pings fit into that.
-pub const PING_EVERY: Duration = Duration::from_secs(20);
-/// A viewer that answered none of three pings is gone.
-pub const VIEWER_SILENCE: Duration = Duration::from_secs(65);
-/// A viewer that takes nothing for this long is gone; waiting longer pins the instance's screen.
-pub const VIEWER_STALL: Duration = Duration::from_secs(65);
+/// Proxies in front drop connections that are idle for 60 seconds, some after 30. Two beats fit into [`VIEWER_SILENCE`].
+pub const BEAT_EVERY: Duration = Duration::from_secs(10);
+/// A viewer that can come back and has answered neither of two beats, nor taken anything, has lost its line: giving it up
+/// soon is what brings it back soon. A page gives up after 25 seconds, so that one that can still be heard goes first.
+pub const VIEWER_SILENCE: Duration = Duration::from_secs(28);
+/// A viewer that cannot come back is waited for longer: its session ends with its line.
+pub const VIEWER_LOST: Duration = Duration::from_secs(65);
+/// The end of a session is told so long before it.
+pub const ENDING_NOTICE: Duration = Duration::from_secs(5 * 60);
 /// An instance that takes no input for this long hangs; its viewer is not heard meanwhile.
 pub const INSTANCE_STALL: Duration = Duration::from_secs(65);
 /// How long a close frame may take to be answered before the connection is dropped.

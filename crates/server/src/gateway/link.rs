@@ -1,17 +1,20 @@
 //! The viewer's side of a session: a stream that carries RFB raw or in WebSocket frames.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 
+use super::channel::{Allowance, FromPage, ToPage};
 use super::limits::CLOSE;
-use super::websocket::frame::{self, Deframer, HEAD_ROOM, Signals};
+use super::pace::{self, Pace};
+use super::scratch;
+use super::websocket::frame::{self, Deframer, FrameError, HEAD_ROOM, Signals};
 use crate::http::upgrade::Switched;
 #[cfg(target_os = "linux")]
 use crate::splice::Taken;
@@ -20,15 +23,27 @@ use crate::stream::{Stream, poll_read_some};
 /// A viewer's handshake messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
 
+/// Until a line has shown that it is fast, the kernel holds no more than this of what it has not sent yet. What it took
+/// would otherwise tell nothing of what the viewer takes.
+const UNSENT: u32 = 16 * 1024;
+
 /// A viewer.
 #[derive(Debug)]
 pub struct Link {
     pub(super) stream: Stream,
     framing: Framing,
-    /// A close frame came behind data that had to go first.
-    closing: Option<u16>,
+    /// The page's channel: how much the page may still say.
+    channel: Option<Allowance>,
+    /// The viewer has a resume ticket: only its `leave` is a goodbye.
+    returns: bool,
+    /// A goodbye came behind data that had to go first.
+    closing: Option<Goodbye>,
     /// The viewer sends no more.
     finished: bool,
+    /// The page has echoed a beat since the last look.
+    echoed: bool,
+    /// How long frames are; of a raw viewer there are none.
+    pace: Option<Pace>,
     outbox: Outbox,
 }
 
@@ -45,24 +60,69 @@ pub(super) enum Received {
     Data(std::ops::Range<usize>),
     /// The stream ended without a word.
     Eof,
+    /// The viewer goes.
+    Goodbye(Goodbye),
+}
+
+/// How a viewer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goodbye {
     /// A close frame came, with this code.
     Close(u16),
+    /// The page said that the session is over.
+    Leave,
 }
 
 impl Link {
     /// A viewer that speaks RFB without framing: after CONNECT, or on a listener of its own.
     #[must_use]
     pub fn raw(stream: Stream) -> Self {
-        Self { stream, framing: Framing::Raw, closing: None, finished: false, outbox: Outbox::default() }
+        Self::over(stream, Framing::Raw)
     }
 
-    /// A viewer behind a WebSocket; the answer to its opening handshake goes out with the first message.
+    /// A viewer behind a WebSocket, perhaps with the page's channel; the answer to its opening handshake goes out with the
+    /// first message.
     #[must_use]
-    pub(crate) fn websocket(switched: Switched) -> Self {
+    pub(crate) fn websocket(switched: Switched, has_channel: bool) -> Self {
         let Switched { stream, answer } = switched;
-        let framing = Framing::WebSocket(Deframer::default());
-        let outbox = Outbox { bytes: answer, ..Outbox::default() };
-        Self { stream, framing, closing: None, finished: false, outbox }
+        let deframer = if has_channel { Deframer::taking_text() } else { Deframer::default() };
+        stream.keep_unsent(Some(UNSENT));
+        Self {
+            channel: has_channel.then(|| Allowance::new(Instant::now())),
+            pace: Some(Pace::new(if stream.buffers_writes() { scratch::TO_INSTANCE } else { pace::MOST })),
+            outbox: Outbox { bytes: answer, ..Outbox::default() },
+            ..Self::over(stream, Framing::WebSocket(deframer))
+        }
+    }
+
+    fn over(stream: Stream, framing: Framing) -> Self {
+        Self {
+            stream,
+            framing,
+            channel: None,
+            returns: false,
+            closing: None,
+            finished: false,
+            echoed: false,
+            pace: None,
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Takes note that the viewer has a resume ticket.
+    #[must_use]
+    pub(super) fn returning(self, returns: bool) -> Self {
+        Self { returns, ..self }
+    }
+
+    /// Whether the viewer has a resume ticket.
+    pub(super) fn returns(&self) -> bool {
+        self.returns
+    }
+
+    /// Whether the page's channel runs beside RFB.
+    pub(super) fn has_channel(&self) -> bool {
+        self.channel.is_some()
     }
 
     /// Whether RFB travels without framing.
@@ -82,8 +142,8 @@ impl Link {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<Result<Received, End>> {
-        if let Some(code) = self.closing {
-            return Poll::Ready(Ok(Received::Close(code)));
+        if let Some(goodbye) = self.closing {
+            return Poll::Ready(Ok(Received::Goodbye(goodbye)));
         }
         let count = match ready!(poll_read_some(&mut self.stream, cx, buffer)) {
             Ok(0) => {
@@ -97,33 +157,114 @@ impl Link {
             return Poll::Ready(Ok(Received::Data(0..count)));
         };
         let mut signals = Signals::default();
-        let data = deframer
-            .unmask(&mut buffer[..count], &mut signals)
-            .map_err(|error| End::told(EndReason::ViewerWebsocketError, error.to_string()))?;
+        let data = deframer.unmask(&mut buffer[..count], &mut signals).map_err(|error| broken(&error))?;
         if let Some(payload) = signals.ping {
             self.outbox.answer_ping(&payload);
         }
-        self.closing = signals.close;
-        Poll::Ready(Ok(match signals.close {
-            Some(code) if data.is_empty() => Received::Close(code),
+        let left = self.hear(&signals.texts)?;
+        self.closing = left.or(signals.close.map(Goodbye::Close));
+        Poll::Ready(Ok(match self.closing {
+            Some(goodbye) if data.is_empty() => Received::Goodbye(goodbye),
             _ => Received::Data(data),
         }))
     }
 
-    /// Sends `len` bytes that stand behind the head-room of `framed`; what the viewer does not take now waits in the
-    /// outbox, which must be empty.
+    /// What the page says on its channel; its goodbye, where that is among it.
+    fn hear(&mut self, texts: &[Vec<u8>]) -> Result<Option<Goodbye>, End> {
+        let Some(allowance) = self.channel.as_mut().filter(|_| !texts.is_empty()) else { return Ok(None) };
+        let now = Instant::now();
+        let mut left = None;
+        for text in texts {
+            if !allowance.take(now) {
+                return Err(broken(&FrameError::TooManyTexts));
+            }
+            let message = FromPage::parse(text);
+            match message.map_err(|error| End::told(EndReason::ViewerProtocolError, error.to_string()))? {
+                FromPage::Leave => left = Some(Goodbye::Leave),
+                FromPage::Beat => self.echoed = true,
+                FromPage::Unknown => {}
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether the page has echoed a beat since the last call.
+    pub(super) fn echoed(&mut self) -> bool {
+        std::mem::take(&mut self.echoed)
+    }
+
+    /// How many bytes the viewer may be sent at once.
+    pub(super) fn takes(&self) -> usize {
+        match &self.pace {
+            Some(pace) if !pace.is_full() => pace.limit(),
+            // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
+            _ if self.stream.buffers_writes() => scratch::TO_INSTANCE,
+            _ => scratch::TO_VIEWER,
+        }
+    }
+
+    /// Whether the line is known to be fast.
+    pub(super) fn takes_bulk(&self) -> bool {
+        self.pace.as_ref().is_none_or(Pace::is_full)
+    }
+
+    /// Learns from what became of a frame of this length.
+    fn sent(&mut self, len: usize) {
+        let busy = !self.outbox.is_empty();
+        self.learn(|pace| if busy { pace.held_up(len, Instant::now()) } else { pace.taken_at_once(len) });
+    }
+
+    fn learn(&mut self, learn: impl FnOnce(&mut Pace)) {
+        let Some(pace) = &mut self.pace else { return };
+        let was_full = pace.is_full();
+        learn(pace);
+        // On a fast line the kernel's own measure is the cheaper one.
+        match (was_full, pace.is_full()) {
+            (false, true) => self.stream.keep_unsent(None),
+            (true, false) => self.stream.keep_unsent(Some(UNSENT)),
+            _ => {}
+        }
+    }
+
+    /// Appends a message to the page, where it has the channel.
+    pub(super) fn tell(&mut self, message: ToPage) {
+        if self.has_channel() {
+            frame::push_text(&mut self.outbox.bytes, &message.text());
+            self.outbox.unflushed = true;
+        }
+    }
+
+    /// Sends `len` bytes that stand behind the head-room of `framed`, in frames of at most [`pace::MOST`]; what the viewer
+    /// does not take now waits in the outbox, which must be empty.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         framed: &mut [u8],
         len: usize,
     ) -> io::Result<()> {
+        let first = len.min(pace::MOST);
+        let (mut header, mut between) = ([0; HEAD_ROOM], HEAD_ROOM);
         let start = match self.framing {
             Framing::Raw => HEAD_ROOM,
-            Framing::WebSocket(_) => frame::write_header(framed, len),
+            Framing::WebSocket(_) => {
+                if len > first {
+                    between = frame::write_header(&mut header, len - first);
+                }
+                frame::write_header(framed, first)
+            }
         };
-        let sent = write_some(&mut self.stream, cx, &framed[start..])?;
-        self.outbox.keep(&framed[start + sent..], &self.stream);
+        let (head, tail) = framed.split_at(HEAD_ROOM + first);
+        if tail.is_empty() {
+            let sent = write_some(&mut self.stream, cx, &head[start..])?;
+            self.outbox.keep(&head[start + sent..], &self.stream);
+        } else {
+            let mut slices = [&head[start..], &header[between..], tail].map(IoSlice::new);
+            let rest = write_all_of(&mut self.stream, cx, &mut slices)?;
+            for slice in rest {
+                self.outbox.keep(slice, &self.stream);
+            }
+        }
+        self.sent(len);
         Ok(())
     }
 
@@ -136,21 +277,32 @@ impl Link {
             Framing::WebSocket(_) => frame::write_header(&mut header, taken.len()),
         };
         let viewer = self.stream.tcp().ok_or(io::ErrorKind::Unsupported)?;
-        taken.put(&header[start..], viewer, &mut self.outbox.bytes)
+        let len = taken.len();
+        taken.put(&header[start..], viewer, &mut self.outbox.bytes)?;
+        self.sent(len);
+        Ok(())
     }
 
-    /// Appends a ping, unless the viewer has not taken earlier bytes: then it would tell nothing.
-    pub(super) fn ping(&mut self) {
+    /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a page that sleeps does not,
+    /// and one behind a proxy may not be pinged. Neither is sent while the viewer has not taken earlier bytes: what it
+    /// takes of those tells more.
+    pub(super) fn beat(&mut self) {
         if let Framing::WebSocket(_) = self.framing
             && self.outbox.is_empty()
         {
+            self.tell(ToPage::Beat);
             frame::push_ping(&mut self.outbox.bytes);
+            self.outbox.unflushed = true;
         }
     }
 
     /// Sends what waits; ready when nothing does.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outbox.poll_drain(&mut self.stream, cx)
+        let drained = self.outbox.poll_drain(&mut self.stream, cx);
+        if self.outbox.is_empty() && self.pace.as_ref().is_some_and(Pace::is_busy) {
+            self.learn(|pace| pace.taken(Instant::now()));
+        }
+        drained
     }
 
     /// Reads once and appends what it holds to `data`.
@@ -161,9 +313,20 @@ impl Link {
         match received {
             Received::Data(range) => data.extend_from_slice(&buffer[range]),
             Received::Eof => return Err(EndReason::ViewerLost.into()),
-            Received::Close(code) => return Err(closed(code)),
+            Received::Goodbye(goodbye) => return Err(self.ended_by(goodbye)),
         }
         Ok(())
+    }
+
+    /// What a goodbye means for the session. A viewer that has a resume ticket may close its WebSocket for any cause, a page
+    /// that gives a line up as well as a browser that is shut, and come back: only its `leave` ends the session. For all
+    /// others, closing is leaving, except that 1001 is "going away" (RFC 6455 §7.4.1).
+    pub(super) fn ended_by(&self, goodbye: Goodbye) -> End {
+        match goodbye {
+            Goodbye::Close(_) if self.returns => EndReason::ViewerLost.into(),
+            Goodbye::Close(1001) => EndReason::ViewerLost.into(),
+            Goodbye::Close(_) | Goodbye::Leave => EndReason::ViewerClosed.into(),
+        }
     }
 
     /// Sends messages whole, each in a frame of its own, together.
@@ -188,6 +351,7 @@ impl Link {
             let code = match end.reason {
                 // The viewer closed by itself: the normal code answers it.
                 EndReason::ViewerClosed => 1000,
+                EndReason::ViewerLost if self.closing.is_some() => 1000,
                 reason => reason.close_code(),
             };
             frame::push_close(&mut self.outbox.bytes, code, &end.close_text());
@@ -214,12 +378,13 @@ pub(super) fn lost(error: &io::Error) -> End {
     End::new(EndReason::ViewerLost, error.kind().to_string())
 }
 
-/// The viewer closed its WebSocket. A page that is reloaded or left says 1001 (RFC 6455 §7.4.1) and may come back.
-pub(super) fn closed(code: u16) -> End {
-    match code {
-        1001 => EndReason::ViewerLost.into(),
-        _ => EndReason::ViewerClosed.into(),
-    }
+/// The viewer broke the WebSocket protocol, or what its channel allows.
+fn broken(error: &FrameError) -> End {
+    let reason = match error {
+        FrameError::TextTooLong | FrameError::TooManyTexts => EndReason::ViewerProtocolError,
+        _ => EndReason::ViewerWebsocketError,
+    };
+    End::told(reason, error.to_string())
 }
 
 /// Writes until the stream takes no more.
@@ -234,6 +399,23 @@ pub(super) fn write_some(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8]
         }
     }
     Ok(sent)
+}
+
+/// Writes several pieces together until the stream takes no more; what is left of them.
+fn write_all_of<'a, 'b>(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    mut pieces: &'a mut [IoSlice<'b>],
+) -> io::Result<&'a [IoSlice<'b>]> {
+    while !pieces.is_empty() {
+        match Pin::new(&mut *stream).poll_write_vectored(cx, pieces) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(count)) => IoSlice::advance_slices(&mut pieces, count),
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => break,
+        }
+    }
+    Ok(pieces)
 }
 
 /// Bytes that a peer has not taken yet; holds no memory when there are none.

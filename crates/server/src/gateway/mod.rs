@@ -6,18 +6,24 @@
 //! session    greet the viewer → dial → commit the use → viewer's handshake → pump → close with a reason
 //!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
 //!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
+//!    ├── reception  keeps the viewer company while the instance is dialled
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
+//!    │     └── channel       what page and gateway say to each other beside RFB
+//!    │     └── pace          how long the frames to a viewer are
 //!    └── pump       both directions, with nothing held while nothing moves
 //!
 //! websocket  RFC 6455: the handshake and the frames
 //! ```
 
 mod access_path;
+pub mod channel;
 pub mod dial;
 pub mod entrance;
 pub mod limits;
 pub mod link;
+mod pace;
 mod pump;
+mod reception;
 mod scratch;
 pub mod session;
 mod verify;

@@ -14,9 +14,10 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-use transom_rfb::{Announcements, ClientFilter, ClientMessageError};
+use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
 
-use super::limits::{INSTANCE_STALL, LINGER, PING_EVERY, VIEWER_SILENCE, VIEWER_STALL};
+use super::channel::{Notice, ToPage};
+use super::limits::{BEAT_EVERY, ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
 use crate::app::live::Traffic;
@@ -55,9 +56,15 @@ pub(super) struct Pump<'a> {
     told: oneshot::Receiver<End>,
     bounds: Bounds,
     timer: Pin<Box<Sleep>>,
-    next_ping: Instant,
+    next_beat: Instant,
     last_activity: Instant,
     viewer_alive: Instant,
+    /// How long a viewer may give no sign of life.
+    patience: Duration,
+    /// The page still has to be told that its session will end.
+    notice_at: Option<Instant>,
+    /// The page still has to be told what became of its text.
+    clipboard: Option<ClipboardFate>,
     /// The viewer has not taken all, and last took something then.
     viewer_behind: Option<Instant>,
     /// The instance has not taken all, and last took something then. The viewer is not read meanwhile.
@@ -88,6 +95,7 @@ impl<'a> Pump<'a> {
         bounds: Bounds,
     ) -> Self {
         let now = Instant::now();
+        let patience = if viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
         Self {
             viewer,
             instance,
@@ -98,9 +106,12 @@ impl<'a> Pump<'a> {
             told,
             bounds,
             timer: Box::pin(sleep_until(now)),
-            next_ping: now + PING_EVERY,
+            next_beat: now + BEAT_EVERY,
             last_activity: now,
             viewer_alive: now,
+            patience,
+            notice_at: bounds.until.map(|(until, _)| until.checked_sub(ENDING_NOTICE).unwrap_or(now)),
+            clipboard: None,
             viewer_behind: None,
             instance_behind: None,
             viewer_done: false,
@@ -114,6 +125,7 @@ impl<'a> Pump<'a> {
     pub(super) fn begin_with(&mut self, mut early: Vec<u8>) -> Result<(), End> {
         self.last_sign(early.len());
         let filtered = self.filter.filter(&mut early).map_err(refused)?;
+        self.clipboard = filtered.clipboard;
         self.to_instance.keep(&filtered.head, &self.instance);
         self.to_instance.keep(filtered.body, &self.instance);
         Ok(())
@@ -133,6 +145,7 @@ impl<'a> Pump<'a> {
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let to_viewer = self.poll_to_viewer(cx)?;
         let to_instance = self.poll_to_instance(cx)?;
+        self.tell_of_clipboard(cx)?;
         if matches!(to_viewer, Turn::Over) || matches!(to_instance, Turn::Over) {
             cx.waker().wake_by_ref();
         }
@@ -170,17 +183,29 @@ impl<'a> Pump<'a> {
         Ok(Turn::Over)
     }
 
+    /// Tells the page what became of its text, once that is true: the instance's socket has all of it.
+    fn tell_of_clipboard(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.clipboard.is_some()
+            && self.to_instance.is_empty()
+            && self.viewer.waiting() == 0
+            && let Some(fate) = self.clipboard.take()
+        {
+            self.viewer.tell(ToPage::Clipboard { state: fate.into() });
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+        }
+        Ok(())
+    }
+
     /// Moves some bytes to the viewer, whose outbox is empty: how many, none when the instance has closed.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Result<Poll<usize>, End> {
         #[cfg(target_os = "linux")]
         if self.bulk
+            && self.viewer.takes_bulk()
             && let Some(moved) = self.poll_splice(cx)?
         {
             return Ok(moved);
         }
-        // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
-        let most =
-            if self.viewer.stream.buffers_writes() { scratch::TO_INSTANCE } else { scratch::TO_VIEWER };
+        let most = self.viewer.takes();
         scratch::with(|scratch| {
             let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
                 Poll::Pending => return Ok(Poll::Pending),
@@ -247,6 +272,10 @@ impl<'a> Pump<'a> {
                     Poll::Pending => return Ok(None),
                     Poll::Ready(received) => received?,
                 };
+                if self.viewer.echoed() && self.viewer_behind.is_some() {
+                    // Echoes lie behind what was sent before: it takes what waits for it, however slowly.
+                    self.viewer_behind = Some(Instant::now());
+                }
                 if let Received::Data(range) = &received {
                     self.last_sign(range.len());
                     self.pass_on(cx, &mut body[range.clone()])?;
@@ -256,7 +285,7 @@ impl<'a> Pump<'a> {
             match received {
                 None => return Ok(Turn::Waiting),
                 Some(Received::Data(_)) => {}
-                Some(Received::Close(code)) => return Err(link::closed(code)),
+                Some(Received::Goodbye(goodbye)) => return Err(self.viewer.ended_by(goodbye)),
                 Some(Received::Eof) if self.viewer.is_raw() => {
                     self.viewer_done = true;
                     self.timer.as_mut().reset(Instant::now() + LINGER);
@@ -278,6 +307,7 @@ impl<'a> Pump<'a> {
         if filtered.input {
             self.last_activity = self.viewer_alive;
         }
+        self.clipboard = filtered.clipboard.or(self.clipboard);
         let lost = |error| instance_lost(&error);
         let mut sent = link::write_some(&mut self.instance, cx, &filtered.head).map_err(lost)?;
         self.to_instance.keep(&filtered.head[sent..], &self.instance);
@@ -293,18 +323,36 @@ impl<'a> Pump<'a> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             self.judge(now)?;
-            if now >= self.next_ping {
-                self.viewer.ping();
-                let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
-                self.next_ping = now + PING_EVERY;
+            if now >= self.next_beat {
+                self.viewer.beat();
+                self.next_beat = now + BEAT_EVERY;
             }
+            if let Some((until, _)) = self.bounds.until
+                && self.notice_at.take_if(|at| now >= *at).is_some()
+            {
+                let left = until.saturating_duration_since(now);
+                self.viewer
+                    .tell(ToPage::Notice(Notice::Ending { seconds: left.as_secs_f64().ceil() as u64 }));
+            }
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
             let idle_out = self.bounds.idle.map(|idle| self.last_activity + idle);
             let linger_out = self.viewer_done.then(|| now + LINGER);
             let over = self.bounds.until.map(|(until, _)| until);
-            let next = [over, idle_out, linger_out].into_iter().flatten().fold(self.next_ping, Instant::min);
+            let stall_out = self.viewer_behind.map(|since| since + VIEWER_LOST);
+            let next = [over, self.notice_at, idle_out, linger_out, self.silence_out(), stall_out]
+                .into_iter()
+                .flatten()
+                .fold(self.next_beat, Instant::min);
             self.timer.as_mut().reset(next);
         }
         Ok(())
+    }
+
+    /// When the viewer is lost, unless it gives a sign of life before. Not while the instance takes nothing: the viewer is
+    /// not heard then.
+    fn silence_out(&self) -> Option<Instant> {
+        let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
+        heard.then(|| self.viewer_alive + self.patience)
     }
 
     fn judge(&self, now: Instant) -> Result<(), End> {
@@ -316,15 +364,13 @@ impl<'a> Pump<'a> {
         if self.bounds.idle.is_some_and(|idle| now >= self.last_activity + idle) {
             return Err(EndReason::SessionIdle.into());
         }
-        if self.viewer_behind.is_some_and(|since| now >= since + VIEWER_STALL) {
+        if self.viewer_behind.is_some_and(|since| now >= since + VIEWER_LOST) {
             return Err(EndReason::ViewerTooSlow.into());
         }
         if self.instance_behind.is_some_and(|since| now >= since + INSTANCE_STALL) {
             return Err(End::new(EndReason::InstanceSilent, "it takes no input"));
         }
-        // Its answers to pings wait behind what the instance does not take.
-        let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
-        if heard && now >= self.viewer_alive + VIEWER_SILENCE {
+        if self.silence_out().is_some_and(|out| now >= out) {
             return Err(End::told(EndReason::ViewerLost, "no answer to pings"));
         }
         if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {

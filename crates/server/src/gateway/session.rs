@@ -7,19 +7,23 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use transom_model::end_reason::{End, Retry};
+use transom_model::session::SessionState;
 use transom_model::{EndReason, grant::Rights};
 use transom_rfb::{ClientFilter, ClientPolicy, ViewerHandshake, ViewerProgress};
 
+use super::channel::{Notice, ToPage};
 use super::dial::{Dialled, dial};
 use super::limits::VIEWER_HANDSHAKE;
 use super::link::Link;
 use super::pump::{Bounds, Meters, Pump};
+use super::reception::{Dialling, attend};
 use crate::app::console::Claim;
 use crate::app::{App, Error};
 use crate::relay::Relay;
 
 /// Carries a session until it ends, and tells viewer, store, log and metrics why.
-pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: Link) {
+pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, link: Link) {
+    let mut link = link.returning(claim.resumable);
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
     let mut greeting = ViewerHandshake::new();
@@ -38,6 +42,9 @@ pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: L
     drop(claim);
     if !introduced {
         Box::pin(tell_by_rfb(&mut link, greeting, &end)).await;
+    }
+    if end.reason == EndReason::ShuttingDown {
+        link.tell(ToPage::Notice(Notice::Restart));
     }
     Box::pin(link.close(&end)).await;
 }
@@ -70,15 +77,20 @@ async fn open(
     greeting: &mut ViewerHandshake,
     told: &mut oneshot::Receiver<End>,
 ) -> Result<Ready, Failure> {
+    let mut ahead = Vec::new();
     let dialled = Box::pin(async {
         // The viewer answers while the instance is dialled: one turn less to wait for.
         greet(link, greeting).await?;
-        dial(app, relay, &claim.place).await
+        let dialling = Dialling::default();
+        tokio::select! {
+            dialled = dial(app, relay, &claim.place, &dialling) => dialled,
+            gone = attend(link, &dialling, &mut ahead) => Err(gone),
+        }
     });
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
     Box::pin(app.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
-    let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance));
+    let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
     let early = unless_told(told, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
 }
@@ -100,19 +112,26 @@ async fn greet(link: &mut Link, greeting: &mut ViewerHandshake) -> Result<(), En
     greeted.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
 }
 
-/// Brings the viewer to where the instance is: behind ServerInit. What it sent beyond ClientInit is given back.
-async fn introduce(link: &mut Link, greeting: ViewerHandshake, instance: &Dialled) -> Result<Vec<u8>, End> {
+/// Brings the viewer to where the instance is: behind ServerInit. What it sent `ahead` comes first; what it sent beyond
+/// ClientInit is given back.
+async fn introduce(
+    link: &mut Link,
+    greeting: ViewerHandshake,
+    instance: &Dialled,
+    ahead: Vec<u8>,
+) -> Result<Vec<u8>, End> {
     let introduced = timeout(VIEWER_HANDSHAKE, async {
         let mut machine = greeting.announcing(&instance.init);
-        let mut received = Vec::new();
+        let mut received = ahead;
         loop {
-            received.clear();
-            link.receive(&mut received).await?;
+            if received.is_empty() {
+                link.receive(&mut received).await?;
+            }
             let mut bytes = received.as_slice();
             let progress = machine.receive(&mut bytes);
             link.send(&machine.take_output()).await?;
             match progress {
-                Ok(ViewerProgress::NeedMore) => {}
+                Ok(ViewerProgress::NeedMore) => received.clear(),
                 Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
                 Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
                 Err(error) => return Err(End::told(EndReason::ViewerProtocolError, format!("it {error}"))),
@@ -166,6 +185,18 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
 /// Writes down that a session did not reach its screen; why, and whether the viewer was on its way there.
 async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     match failure {
+        // The page was shut or reloaded while it waited: it comes back with its ticket, and its use waits with it.
+        Failure::Dial(end) if claim.resumable && end.reason == EndReason::ViewerLost => {
+            settle(app, claim, &end).await;
+            (end, false)
+        }
+        // There is no use to give back, and the page does not want to come back.
+        Failure::Dial(end)
+            if claim.target.state != SessionState::Reserved && end.reason == EndReason::ViewerClosed =>
+        {
+            settle(app, claim, &end).await;
+            (end, false)
+        }
         Failure::Dial(end) => {
             if let Err(error) = app.give_back(claim, &end).await {
                 tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");

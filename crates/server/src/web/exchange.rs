@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, ORIGIN};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
@@ -30,6 +30,9 @@ pub(super) const MAX_BODY: usize = 4 * 1024;
 struct Question {
     token: Option<Secret>,
     ticket: Option<Secret>,
+    /// With a ticket: its session is to end. A page that has a connection says so on its channel.
+    #[serde(default)]
+    leave: bool,
 }
 
 #[derive(Serialize)]
@@ -62,7 +65,8 @@ pub(super) async fn exchange(
     body: Bytes,
 ) -> Response {
     match answer(&web, &id, source, &headers, &body).await {
-        Ok(exchanged) => show(&exchanged),
+        Ok(Some(exchanged)) => show(&exchanged),
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {
             let attempt = Attempt { source: source.address, request: &id.0 };
             Failure::new(web.app.guarded(attempt, error), &id.0).into_response()
@@ -76,7 +80,7 @@ async fn answer(
     source: Source,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Exchanged, Error> {
+) -> Result<Option<Exchanged>, Error> {
     // Browsers send the origin with every POST; what sends none is no page.
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or("an unreadable one");
@@ -87,9 +91,15 @@ async fn answer(
     }
     let question: Question = serde_json::from_slice(body)
         .map_err(|_| Error::Malformed("the body must be {\"token\": …} or {\"ticket\": …}".to_owned()))?;
-    match (question.token, question.ticket) {
-        (Some(token), None) => web.app.exchange_token(token.expose(), source.address, &id.0).await,
-        (None, Some(ticket)) => web.app.exchange_ticket(ticket.expose(), &id.0).await,
+    match (question.token, question.ticket, question.leave) {
+        (Some(token), None, false) => {
+            web.app.exchange_token(token.expose(), source.address, &id.0).await.map(Some)
+        }
+        (None, Some(ticket), false) => web.app.exchange_ticket(ticket.expose(), &id.0).await.map(Some),
+        (None, Some(ticket), true) => {
+            web.app.leave_by_ticket(ticket.expose(), &id.0).await?;
+            Ok(None)
+        }
         _ => Err(End::from(EndReason::TokenMissing).into()),
     }
 }

@@ -62,6 +62,13 @@ impl Store {
             .await
     }
 
+    /// Ends a session at its page's wish, which no connection of that page carries. One that another page carries ends like
+    /// a killed one, within a second; raises the revision for that.
+    pub async fn leave(&self, hold: Hold, audit: &AuditEntry) -> Result<Ending> {
+        let audit = audit.clone();
+        self.write(move |db| Box::pin(async move { leave(db, hold, audit).await })).await
+    }
+
     /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it. False where it is not open.
     pub async fn kill(&self, within: Option<ProjectId>, id: SessionId, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
@@ -119,6 +126,18 @@ async fn end(
         write_down(db, &AuditEntry { outcome: reason.code(), ..audit }).await?;
     }
     Ok(ending)
+}
+
+async fn leave(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) -> Result<Ending> {
+    const REASON: EndReason = EndReason::ViewerClosed;
+    let live = sql("SELECT 1 FROM sessions WHERE state = 'live'").push_value(" AND id = ", hold.session);
+    if db.first(live).await?.is_none() {
+        return end(db, hold, REASON, Traffic::default(), audit).await;
+    }
+    if ask_to_end(db, None, hold.session, REASON).await? {
+        raise(db).await?;
+    }
+    Ok(Ending::TakenOver)
 }
 
 /// What the update of an open session says, or what there is where it found none.

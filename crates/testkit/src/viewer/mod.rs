@@ -3,11 +3,13 @@
 mod opening;
 mod rfb;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 
 use bytes::{Buf as _, BytesMut};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -22,6 +24,10 @@ pub struct Viewer {
     channel: Channel,
     received: BytesMut,
     pings: usize,
+    /// What came over the page's channel and was not looked at.
+    told: VecDeque<Value>,
+    /// The length of each binary frame that came.
+    frames: Vec<usize>,
 }
 
 enum Channel {
@@ -64,7 +70,7 @@ impl Viewer {
     }
 
     fn over(channel: Channel) -> Self {
-        Self { channel, received: BytesMut::new(), pings: 0 }
+        Self { channel, received: BytesMut::new(), pings: 0, told: VecDeque::new(), frames: Vec::new() }
     }
 
     /// Sends bytes, over WebSocket as one binary frame.
@@ -83,6 +89,35 @@ impl Viewer {
             panic!("there are no messages without framing")
         };
         stream.send(message).await.map_err(|_| Closed::wordless())
+    }
+
+    /// Says something on the page's channel.
+    pub async fn say(&mut self, message: Value) -> Result<(), Closed> {
+        self.send_message(Message::text(message.to_string())).await
+    }
+
+    /// The next message of this type that came over the page's channel. Beats are echoed as they come.
+    pub async fn told(&mut self, kind: &str) -> Result<Value, Closed> {
+        loop {
+            while let Some(message) = self.told.pop_front() {
+                if message["type"] == kind {
+                    return Ok(message);
+                }
+            }
+            self.receive().await?;
+        }
+    }
+
+    /// Whether nothing came over the page's channel that was not looked at.
+    #[must_use]
+    pub fn untold(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// The lengths of all binary messages that came.
+    #[must_use]
+    pub fn frames(&self) -> &[usize] {
+        &self.frames
     }
 
     /// Writes bytes below the framing: frames that no library would send.
@@ -147,6 +182,16 @@ impl Viewer {
                 Channel::WebSocket(stream) => match stream.next().await {
                     Some(Ok(Message::Binary(data))) => {
                         self.received.extend_from_slice(&data);
+                        self.frames.push(data.len());
+                        Ok(())
+                    }
+                    Some(Ok(Message::Text(text))) => {
+                        let message: Value = serde_json::from_str(&text).expect("the channel speaks JSON");
+                        if message["type"] == "beat" {
+                            let echo = stream.send(Message::text(message.to_string())).await;
+                            echo.map_err(|_| Closed::wordless())?;
+                        }
+                        self.told.push_back(message);
                         Ok(())
                     }
                     Some(Ok(Message::Ping(_))) => {

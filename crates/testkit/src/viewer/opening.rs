@@ -85,6 +85,13 @@ impl Opening {
             .header(SEC_WEBSOCKET_PROTOCOL, &format!("binary, transom.ticket.{ticket}"))
     }
 
+    /// Shows a ticket and speaks the page's channel, as our page does.
+    #[must_use]
+    pub fn page(self, ticket: &str) -> Self {
+        self.path("/console/session")
+            .header(SEC_WEBSOCKET_PROTOCOL, &format!("transom.page.1, binary, transom.ticket.{ticket}"))
+    }
+
     /// Is a page of this origin.
     #[must_use]
     pub fn origin(self, origin: &str) -> Self {

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod budgets;
+mod channel;
 mod channel_binding;
 mod crowd;
 mod device_reconnects;

@@ -84,33 +84,6 @@ async fn a_page_that_lost_its_network_comes_back_to_its_session() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_reloaded_comes_back_to_its_session() {
-    use tokio_tungstenite::tungstenite::Message;
-    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-    let stage = Stage::set().await;
-    let (mut viewer, mut guest, ticket) = stage.page().await;
-    // A browser says 1001, "going away", when its page is left.
-    let leaving = CloseFrame { code: 1001.into(), reason: "".into() };
-    viewer.send_message(Message::Close(Some(leaving))).await.unwrap();
-    guest.ended().await;
-    let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
-    let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
-    assert_live(&mut viewer, &mut stage.machine.guest().await).await;
-}
-
-#[tokio::test]
-async fn a_console_that_was_closed_does_not_come_back() {
-    use tokio_tungstenite::tungstenite::Message;
-    let stage = Stage::set().await;
-    let (mut viewer, mut guest, ticket) = stage.page().await;
-    viewer.send_message(Message::Close(None)).await.unwrap();
-    viewer.closed().await;
-    guest.ended().await;
-    let answer = stage.server.api().exchange(json!({ "ticket": ticket })).await;
-    assert_eq!(answer.to_string(), "400 viewer-closed: The console was closed.");
-}
-
-#[tokio::test]
 async fn an_exchange_whose_answer_was_lost_may_be_repeated() {
     let stage = Stage::set().await;
     let (viewer, mut guest, ticket) = stage.page().await;

@@ -446,7 +446,10 @@ mod tests {
         assert_eq!(unmask(&fragments), Err(FrameError::TextTooLong));
         assert_eq!(unmask(&masked(FIN | TEXT, b"x").repeat(20)), Ok(()));
         assert_eq!(unmask(&masked(FIN | TEXT, b"x").repeat(21)), Err(FrameError::TooManyTexts));
-        assert_eq!(unmask(&[masked(TEXT, b"x"), masked(FIN | BINARY, b"y")].concat()), Err(FrameError::Fragments));
+        assert_eq!(
+            unmask(&[masked(TEXT, b"x"), masked(FIN | BINARY, b"y")].concat()),
+            Err(FrameError::Fragments)
+        );
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! The viewer while its instance is dialled: it is told that the wait goes on, and heard where it leaves.
+
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use tokio::time::{Instant, interval_at, sleep};
+use transom_model::end_reason::End;
+
+use super::channel::{ToPage, Wait};
+use super::limits::{BEAT_EVERY, INSTANCE_HANDSHAKE, SLOW_DIAL};
+use super::link::{self, Link, Received};
+
+/// What one read of a handshake takes.
+const READ: usize = 512;
+/// A viewer that runs ahead of its handshake is not read beyond this until it is its turn.
+const EARLY: usize = 4 * 1024;
+
+/// How far a dial is, for those who wait for it.
+#[derive(Debug, Default)]
+pub struct Dialling {
+    greeted: AtomicBool,
+}
+
+impl Dialling {
+    /// The instance speaks RFB; what it waits for now may be a person.
+    pub(super) fn greeted(&self) {
+        self.greeted.store(true, Ordering::Relaxed);
+    }
+
+    fn wait(&self) -> Wait {
+        if self.greeted.load(Ordering::Relaxed) { Wait::Acceptance } else { Wait::Connection }
+    }
+}
+
+/// Attends to a viewer until the dial is over, and gathers what it says meanwhile; returns only where the viewer goes.
+///
+/// Of viewers without the page's channel the usual dial asks no attention: what they say waits in the kernel.
+pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec<u8>) -> End {
+    if link.is_raw() {
+        return pending().await;
+    }
+    if !link.has_channel() {
+        sleep(INSTANCE_HANDSHAKE).await;
+    }
+    let begun = Instant::now();
+    let mut look = interval_at(begun + SLOW_DIAL, SLOW_DIAL);
+    let mut beat = interval_at(begun + BEAT_EVERY, BEAT_EVERY);
+    let mut told = None;
+    loop {
+        let outcome = tokio::select! {
+            received = receive(link, early) => received,
+            _ = look.tick() => {
+                let wait = dialling.wait();
+                if told.replace(wait) != Some(wait) {
+                    link.tell(ToPage::Waiting { cause: wait });
+                }
+                Ok(())
+            }
+            _ = beat.tick() => {
+                link.beat();
+                Ok(())
+            }
+        };
+        if let Err(end) = outcome {
+            return end;
+        }
+    }
+}
+
+/// Reads once, and sends what waits for the viewer.
+async fn receive(link: &mut Link, early: &mut Vec<u8>) -> Result<(), End> {
+    poll_fn(|cx| {
+        let drained = link.poll_drain(cx);
+        if let Poll::Ready(Err(error)) = drained {
+            return Poll::Ready(Err(link::lost(&error)));
+        }
+        if early.len() >= EARLY {
+            return Poll::Pending;
+        }
+        let mut buffer = [0; READ];
+        link.poll_receive(cx, &mut buffer).map(|received| match received? {
+            Received::Data(range) => {
+                early.extend_from_slice(&buffer[range]);
+                Ok(())
+            }
+            Received::Eof => Err(transom_model::EndReason::ViewerLost.into()),
+            Received::Goodbye(goodbye) => Err(link.ended_by(goodbye)),
+        })
+    })
+    .await
+}
