@@ -14,14 +14,12 @@
 //! A device whose address is not taken any more may enrol anew, by another token: all three are made beside those that it
 //! has (`.next`), and take their place once the address is there.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use transom_folder::{Folder, PRIVATE};
 use transom_model::cloud::{CloudAddress, CloudPassword, EnrolmentToken, Verifier};
 use transom_model::secret::Secret;
 use transom_tunnel::{Fault, Refusal};
@@ -40,7 +38,7 @@ const MAX_FILE: u64 = 1024;
 /// A device's own credentials, in a folder that only it reads.
 #[derive(Debug)]
 pub struct Enrolment {
-    folder: PathBuf,
+    folder: Folder,
     password: Secret,
     address: Option<CloudAddress>,
     /// The token that the address was made of, by its id.
@@ -61,15 +59,17 @@ pub enum EnrolmentError {
 }
 
 impl Enrolment {
-    /// Opens the folder, which must exist; makes a password where there is none.
+    /// Opens the folder; makes it, and a password, where there is none. A folder or a file that could be somebody else's is
+    /// refused.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
-        adopt(folder)?;
-        let password = password(folder, PASSWORD)?;
-        let address = read(&folder.join(ADDRESS))?.map(|text| text.parse()).transpose();
-        let address =
-            address.map_err(|error| SetupError::new(format_args!("{}: {error}", folder.display())))?;
-        let made_by = read(&folder.join(MADE_BY))?;
-        Ok(Self { folder: folder.to_owned(), password, address, made_by, is_next: false })
+        let folder = Folder::open(folder).map_err(SetupError::new)?;
+        adopt(&folder)?;
+        let password = password(&folder, PASSWORD)?;
+        let address = read(&folder, ADDRESS)?.map(|text| text.parse()).transpose();
+        let address = address
+            .map_err(|error| SetupError::new(format_args!("{}: {error}", folder.at(ADDRESS).display())))?;
+        let made_by = read(&folder, MADE_BY)?;
+        Ok(Self { folder, password, address, made_by, is_next: false })
     }
 
     /// To be used where the server does not take the address any more: the device is to enrol anew by this token, with
@@ -148,15 +148,14 @@ fn read_token(token: &str) -> Result<EnrolmentToken, SetupError> {
 }
 
 /// The password that is kept under this name; a new one where there is none.
-fn password(folder: &Path, name: &str) -> Result<Secret, SetupError> {
-    let path = folder.join(name);
-    if read(&path)?.is_none() {
+fn password(folder: &Folder, name: &str) -> Result<Secret, SetupError> {
+    if read(folder, name)?.is_none() {
         let mut bytes = [0; CloudPassword::RANDOM];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SetupError::new("there is no randomness"))?;
         keep(folder, name, CloudPassword::from_random(bytes).expose())?;
     }
     // Another process may have been first: what stands there counts.
-    let kept = read(&path)?.ok_or_else(|| SetupError::new("the password was not kept"))?;
+    let kept = read(folder, name)?.ok_or_else(|| SetupError::new("the password was not kept"))?;
     Ok(Secret::new(kept))
 }
 
@@ -165,19 +164,15 @@ fn next(name: &str) -> String {
 }
 
 /// Puts what was made beside in the place of what was there, once it is whole; goes on with that after a crash.
-fn adopt(folder: &Path) -> Result<(), SetupError> {
-    if read(&folder.join(next(ADDRESS)))?.is_none() {
+fn adopt(folder: &Folder) -> Result<(), SetupError> {
+    if read(folder, &next(ADDRESS))?.is_none() {
         return Ok(());
     }
     // The address goes last: until then, this is done once more.
     for name in [PASSWORD, MADE_BY, ADDRESS] {
-        let (from, to) = (folder.join(next(name)), folder.join(name));
-        match fs::rename(from, &to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&to, &error)),
-            _ => {}
-        }
+        folder.rename(&next(name), name).map_err(SetupError::new)?;
     }
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, &error))
+    folder.sync().map_err(SetupError::new)
 }
 
 /// Drawn from the password itself, which is random: of no use to who would guess it, and the same after a crash.
@@ -189,56 +184,27 @@ fn salt(password: &Secret) -> [u8; 16] {
     std::array::from_fn(|n| hash.as_ref()[n])
 }
 
-fn failed(path: &Path, error: &io::Error) -> SetupError {
-    SetupError::new(format_args!("{}: {error}", path.display()))
-}
-
-fn read(path: &Path) -> Result<Option<String>, SetupError> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(path, &error)),
-        Ok(metadata) if metadata.len() > MAX_FILE => Err(failed(path, &io::ErrorKind::FileTooLarge.into())),
-        Ok(_) => fs::read_to_string(path)
-            .map(|text| Some(text.trim_end().to_owned()))
-            .map_err(|error| failed(path, &error)),
-    }
+fn read(folder: &Folder, name: &str) -> Result<Option<String>, SetupError> {
+    let Some(bytes) = folder.read(name, MAX_FILE).map_err(SetupError::new)? else { return Ok(None) };
+    let wrong = |_| SetupError::new(format_args!("{}: it is not text", folder.at(name).display()));
+    String::from_utf8(bytes).map(|text| Some(text.trim_end().to_owned())).map_err(wrong)
 }
 
 /// Writes a file whole and to the disk, or not at all; never over another one.
-fn keep(folder: &Path, name: &str, text: &str) -> Result<(), SetupError> {
-    write(folder, name, text, |fresh, path| {
-        let linked = fs::hard_link(fresh, path);
-        fs::remove_file(fresh)?;
-        linked.or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
-    })
+fn keep(folder: &Folder, name: &str, text: &str) -> Result<(), SetupError> {
+    let kept = folder.keep(name, format!("{text}\n").as_bytes(), PRIVATE);
+    kept.map(drop).map_err(SetupError::new)
 }
 
 /// The same, over whatever is there.
-fn replace(folder: &Path, name: &str, text: &str) -> Result<(), SetupError> {
-    write(folder, name, text, |fresh, path| fs::rename(fresh, path))
-}
-
-fn write(
-    folder: &Path,
-    name: &str,
-    text: &str,
-    put: impl FnOnce(&Path, &Path) -> io::Result<()>,
-) -> Result<(), SetupError> {
-    let path = folder.join(name);
-    let fresh = folder.join(format!("{name}.{}", std::process::id()));
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(format!("{text}\n").as_bytes())?;
-        file.sync_all()?;
-        put(&fresh, &path)?;
-        File::open(folder)?.sync_all()
-    })();
-    written.map_err(|error: io::Error| failed(&path, &error))
+fn replace(folder: &Folder, name: &str, text: &str) -> Result<(), SetupError> {
+    folder.replace(name, format!("{text}\n").as_bytes(), PRIVATE).map_err(SetupError::new)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -257,9 +223,15 @@ mod tests {
         enrolment.credentials().expect("credentials").address.as_str().to_owned()
     }
 
+    /// A folder that a umask of others' makes no wider.
+    fn private() -> tempfile::TempDir {
+        let mode = PermissionsExt::from_mode(0o700);
+        tempfile::Builder::new().permissions(mode).tempdir().expect("a folder")
+    }
+
     #[test]
     fn a_device_shows_the_same_after_a_crash_and_keeps_what_it_has() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = private();
         let opened = || Enrolment::open(folder.path()).expect("opens");
         let token = token(1);
         assert!(opened().own(&token) == opened().own(&token));
@@ -275,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_device_that_enrols_anew_has_the_old_address_or_the_new_one_wherever_it_is_cut_off() {
-        let folder = tempfile::tempdir().expect("folder");
+        let folder = private();
         let opened = || Enrolment::open(folder.path()).expect("opens");
         opened().keep(&token(1), &ADDRESSES[0].parse().expect("an address")).expect("kept");
         let before = opened().own(&token(2));
@@ -289,8 +261,9 @@ mod tests {
         assert_eq!(address(&opened()), ADDRESSES[0]);
         // The address has come, and nothing has taken its place yet.
         let next_own = anew().own(&token(2));
-        replace(folder.path(), &next(MADE_BY), &token(2).id().to_string()).expect("kept");
-        keep(folder.path(), &next(ADDRESS), ADDRESSES[1]).expect("kept");
+        let own = Folder::open(folder.path()).expect("folder");
+        replace(&own, &next(MADE_BY), &token(2).id().to_string()).expect("kept");
+        keep(&own, &next(ADDRESS), ADDRESSES[1]).expect("kept");
         // Or only the password has.
         fs::rename(folder.path().join(next(PASSWORD)), folder.path().join(PASSWORD)).expect("renamed");
         assert_eq!(address(&opened()), ADDRESSES[1]);

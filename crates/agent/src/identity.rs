@@ -1,12 +1,12 @@
 //! The identity of this end: its key, made at first use, and the keys of the ends that it has met.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use transom_folder::{Folder, FolderError, PRIVATE};
 use transom_tunnel::{EndpointKey, PublicKey};
 
 use crate::SetupError;
@@ -14,8 +14,9 @@ use crate::SetupError;
 const KEY: &str = "endpoint.key";
 const KNOWN: &str = "known-keys";
 const LOCK: &str = "lock";
-const UNFINISHED: &str = "endpoint.key.new";
-/// A key file is 83 bytes, a line of known keys 165.
+/// A key file is 83 bytes.
+const MAX_KEY: u64 = 4 * 1024;
+/// A line of known keys is 165 bytes.
 const MAX_KNOWN: u64 = 4 * 1024 * 1024;
 
 /// A folder with this end's key (`endpoint.key`, 0600) and the keys that it knows (`known-keys`: address, key).
@@ -27,7 +28,7 @@ pub struct Identity {
 
 #[derive(Debug)]
 struct KnownKeys {
-    folder: PathBuf,
+    folder: Folder,
     path: PathBuf,
     lock: Mutex<()>,
 }
@@ -44,22 +45,16 @@ pub enum Acquaintance {
 }
 
 impl Identity {
-    /// Opens the folder; makes it, and a key, where there is none. Several programs may share it.
+    /// Opens the folder; makes it, and a key, where there is none. Several programs of one user may share it. A folder or a
+    /// file that could be somebody else's is refused.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
-        let failed = |error: io::Error| SetupError::new(format_args!("{}: {error}", folder.display()));
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-        let path = folder.join(KEY);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_key(folder, &path).map_err(failed)?;
-                fs::read(&path).map_err(failed)?
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        let key = EndpointKey::from_pkcs8(&bytes);
-        let key = key.map_err(|error| SetupError::new(format_args!("{}: {error}", path.display())))?;
-        let known = KnownKeys { folder: folder.to_owned(), path: folder.join(KNOWN), lock: Mutex::new(()) };
+        let folder = Folder::open(folder).map_err(SetupError::new)?;
+        folder.has(KNOWN).map_err(SetupError::new)?;
+        let bytes = key_in(&folder).map_err(SetupError::new)?;
+        let path = folder.at(KNOWN);
+        let wrong = |error| SetupError::new(format_args!("{}: {error}", folder.at(KEY).display()));
+        let key = EndpointKey::from_pkcs8(&bytes).map_err(wrong)?;
+        let known = KnownKeys { folder, path, lock: Mutex::new(()) };
         Ok(Self { key: Arc::new(key), known: Arc::new(known) })
     }
 
@@ -99,31 +94,30 @@ impl Identity {
         if let Some(met) = self.recall(peer, shown)? {
             return Ok(met);
         }
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&known.path)?;
+        let mut file = known.folder.append(KNOWN).map_err(io::Error::other)?;
         file.write_all(format!("{peer} {shown}\n").as_bytes())?;
         Ok(Acquaintance::New)
     }
 }
 
-/// Makes the key, unless another program was first. It is there whole or not at all.
-fn make_key(folder: &Path, path: &Path) -> io::Result<()> {
-    let _lock = lock(folder)?;
-    if path.exists() {
-        return Ok(());
+/// The key that is kept there; a new one where there is none, unless another program is first.
+fn key_in(folder: &Folder) -> Result<Vec<u8>, FolderError> {
+    if let Some(bytes) = folder.read(KEY, MAX_KEY)? {
+        return Ok(bytes);
     }
-    let key = EndpointKey::generate().map_err(io::Error::other)?;
-    let unfinished = folder.join(UNFINISHED);
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(key.pkcs8())?;
-    file.sync_all()?;
-    fs::rename(unfinished, path)
+    let failed = |source| FolderError::Io { what: "make the key", path: folder.at(KEY), source };
+    let _lock = lock(folder).map_err(failed)?;
+    if let Some(bytes) = folder.read(KEY, MAX_KEY)? {
+        return Ok(bytes);
+    }
+    let key = EndpointKey::generate().map_err(|error| failed(io::Error::other(error)))?;
+    folder.replace(KEY, key.pkcs8(), PRIVATE)?;
+    Ok(key.pkcs8().to_vec())
 }
 
 /// Keeps other programs out of the folder until it is dropped.
-fn lock(folder: &Path) -> io::Result<File> {
-    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).to_owned();
-    let file = options.open(folder.join(LOCK))?;
+fn lock(folder: &Folder) -> io::Result<File> {
+    let file = folder.lock_file(LOCK).map_err(io::Error::other)?;
     file.lock()?;
     Ok(file)
 }
@@ -136,25 +130,28 @@ impl KnownKeys {
     }
 
     fn read(&self) -> io::Result<String> {
-        match fs::metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(error),
-            Ok(metadata) if metadata.len() > MAX_KNOWN => Err(io::ErrorKind::FileTooLarge.into()),
-            Ok(_) => fs::read_to_string(&self.path),
-        }
+        let text = self.folder.read(KNOWN, MAX_KNOWN).map_err(io::Error::other)?;
+        String::from_utf8(text.unwrap_or_default()).map_err(io::Error::other)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Barrier;
     use std::thread;
 
     use super::*;
 
+    /// A folder that a umask of others' makes no wider.
+    fn private() -> tempfile::TempDir {
+        let mode = PermissionsExt::from_mode(0o700);
+        tempfile::Builder::new().permissions(mode).tempdir().expect("a folder")
+    }
+
     #[test]
     fn a_key_is_made_once_and_the_first_key_of_a_peer_is_kept() {
-        let folder = tempfile::tempdir().expect("folder");
+        let folder = private();
         let folder = folder.path().join("state");
         let identity = Identity::open(&folder).expect("identity");
         let again = Identity::open(&folder).expect("again");
@@ -170,7 +167,7 @@ mod tests {
     fn those_who_share_a_folder_agree_on_its_key_and_on_a_peers_first_one() {
         const AT_ONCE: u8 = 8;
         for _ in 0..20 {
-            let folder = tempfile::tempdir().expect("folder");
+            let folder = private();
             let start = Barrier::new(AT_ONCE.into());
             let met: Vec<_> = thread::scope(|scope| {
                 let at_once = (0..AT_ONCE).map(|own| {

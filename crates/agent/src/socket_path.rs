@@ -4,12 +4,13 @@
 //! a lock on a file beside it, from before it looks whether the socket is dead until the socket is gone.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
 use tokio::net::UnixSocket;
 
 /// A path that is ours.
@@ -30,9 +31,11 @@ impl SocketPath {
         let lock = Lock::take(path)?;
         remove_dead(path)?;
         let socket = UnixSocket::new_stream()?;
+        // Linux gives the path the mode that the socket has. Elsewhere it is narrowed below, before anybody can connect.
+        rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         socket.bind(path)?;
-        // Nobody can connect yet, so nobody else is in before this.
-        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        #[cfg(not(target_os = "linux"))]
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         let made = inode(&fs::symlink_metadata(path)?);
         Ok((socket, Self { path: path.to_owned(), made, _lock: lock }))
     }
@@ -60,8 +63,8 @@ impl Lock {
         name.push(".lock");
         let path = PathBuf::from(name);
         loop {
-            let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).to_owned();
-            let file = options.open(&path)?;
+            // The folder may be everybody's, as /tmp is: somebody may have put a link or a file of theirs there.
+            let file = transom_folder::own_file(&path).map_err(io::Error::other)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::AddrInUse.into()),

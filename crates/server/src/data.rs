@@ -1,11 +1,11 @@
 //! The data folder: master key, operator's token, database, node id. Everything in it is for its owner only.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use transom_folder::{self as folder, Folder, FolderError, PRIVATE};
 use transom_model::id::NodeId;
 
 use crate::app::random;
@@ -14,7 +14,10 @@ use crate::app::vault::MasterKey;
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// A file or folder cannot be read or written.
+    /// The folder, or a file in it, could be somebody else's, or cannot be read or written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file cannot be read.
     #[error("cannot {what} {path}: {source}", path = .path.display())]
     Io {
         /// What was tried.
@@ -46,100 +49,109 @@ pub struct Admin {
     pub ca: Option<PathBuf>,
 }
 
+/// A key is 64 digits, an id 36; `admin.json` holds a URL and a path besides.
+const MAX_FILE: u64 = 64 * 1024;
+const ADMIN: &str = "admin.json";
+const MASTER_KEY: &str = "master.key";
+const NODE: &str = "node";
+const LOCK: &str = "lock";
+const DATABASE: &str = "transom.db";
+/// What SQLite opens by itself, beside [`DATABASE`].
+const DATABASES_OWN: [&str; 3] = ["transom.db-wal", "transom.db-shm", "transom.db-journal"];
+
 /// A folder of our own.
 #[derive(Clone, Debug)]
-pub struct DataFolder(PathBuf);
+pub struct DataFolder(Folder);
 
 impl DataFolder {
-    /// Opens the folder; makes it where it is missing.
+    /// Opens the folder; makes it where it is missing. A folder or a file that could be somebody else's is refused.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let failed = |source| DataError::Io { what: "make the data folder", path: path.to_owned(), source };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        let path = path.canonicalize().map_err(failed)?;
-        Ok(Self(path))
+        let folder = Folder::open(path)?;
+        for name in [ADMIN, MASTER_KEY, NODE, LOCK, DATABASE].into_iter().chain(DATABASES_OWN) {
+            folder.has(name)?;
+        }
+        Ok(Self(folder))
     }
 
-    /// Where it is.
+    /// The folder itself.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn folder(&self) -> &Folder {
         &self.0
     }
 
     /// The SQLite database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.0.join("transom.db")
+        self.0.at(DATABASE)
     }
 
     /// Keeps a second server out for as long as the file is held.
     pub fn lock(&self) -> Result<fs::File, DataError> {
-        let path = self.0.join("lock");
-        let failed = |source| DataError::Io { what: "lock", path: path.clone(), source };
-        let file = private(&path).truncate(false).open(&path).map_err(failed)?;
+        let file = self.0.lock_file(LOCK)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => Err(DataError::Content {
-                path: self.0.clone(),
+                path: self.0.path().to_owned(),
                 message: "another server uses this data folder",
             }),
-            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+            Err(fs::TryLockError::Error(source)) => {
+                Err(DataError::Io { what: "lock", path: self.0.at(LOCK), source })
+            }
         }
     }
 
     /// This node's id: made once.
     pub fn node(&self) -> Result<NodeId, DataError> {
-        let path = self.0.join("node");
-        let text = self.once(&path, || random::uuid().to_string())?;
+        let text = self.once(NODE, || random::uuid().to_string())?;
+        let path = self.0.at(NODE);
         text.trim().parse().map_err(|_| DataError::Content { path, message: "does not hold a node id" })
     }
 
     /// Where the master key of this folder is, or would be.
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {
-        self.0.join("master.key")
+        self.0.at(MASTER_KEY)
     }
 
     /// The master key of this folder: made once.
     pub fn master_key(&self) -> Result<MasterKey, DataError> {
-        let path = self.master_key_file();
-        let text = self.once(&path, || hex::encode(random::bytes::<32>()) + "\n")?;
-        parse_master_key(&text, &path)
+        let text = self.once(MASTER_KEY, || hex::encode(random::bytes::<32>()) + "\n")?;
+        parse_master_key(&text, &self.master_key_file())
     }
 
     /// The operator's token; made at the first start.
     pub fn admin(&self, server: &str, ca: Option<&Path>) -> Result<Admin, DataError> {
-        let path = self.0.join("admin.json");
-        let token = match read_admin(&path) {
-            Ok(admin) => admin.token,
-            Err(DataError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                random::token().expose().to_owned()
-            }
-            Err(error) => return Err(error),
+        let token = match self.0.read(ADMIN, MAX_FILE)? {
+            Some(text) => parse_admin(&text, &self.0.at(ADMIN))?.token,
+            None => random::token().expose().to_owned(),
         };
         let admin = Admin { server: server.to_owned(), token, ca: ca.map(Path::to_owned) };
         let text = serde_json::to_string_pretty(&admin).unwrap_or_default() + "\n";
-        replace(&path, text.as_bytes())?;
+        self.0.replace(ADMIN, text.as_bytes(), PRIVATE)?;
         Ok(admin)
     }
 
-    fn once(&self, path: &Path, make: impl FnOnce() -> String) -> Result<String, DataError> {
-        match fs::read_to_string(path) {
-            Ok(text) => Ok(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let text = make();
-                replace(path, text.as_bytes())?;
-                Ok(text)
-            }
-            Err(source) => Err(DataError::Io { what: "read", path: path.to_owned(), source }),
+    fn once(&self, name: &str, make: impl FnOnce() -> String) -> Result<String, DataError> {
+        if self.0.read(name, MAX_FILE)?.is_none() {
+            self.0.keep(name, make().as_bytes(), PRIVATE)?;
         }
+        let wrong = |message| DataError::Content { path: self.0.at(name), message };
+        let bytes = self.0.read(name, MAX_FILE)?.ok_or_else(|| wrong("was taken away"))?;
+        String::from_utf8(bytes).map_err(|_| wrong("is not text"))
     }
 }
 
-/// Reads `admin.json`.
+/// Reads `admin.json` for an operator's command, which sends secrets to the server that it names. Whoever runs the command
+/// need not be the server's user, but nobody else may have written it.
 pub fn read_admin(path: &Path) -> Result<Admin, DataError> {
     let text =
         fs::read(path).map_err(|source| DataError::Io { what: "read", path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|_| DataError::Content {
+    folder::judge_foreign(path)?;
+    parse_admin(&text, path)
+}
+
+fn parse_admin(text: &[u8], path: &Path) -> Result<Admin, DataError> {
+    serde_json::from_slice(text).map_err(|_| DataError::Content {
         path: path.to_owned(),
         message: "is not what `transom serve` writes there",
     })
@@ -164,27 +176,10 @@ fn parse_master_key(text: &str, path: &Path) -> Result<MasterKey, DataError> {
     Ok(MasterKey::new(key))
 }
 
-fn private(path: &Path) -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    if path.exists() {
-        // Narrow what somebody may have widened.
-        let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
-    }
-    options
-}
-
-/// Writes a file whole or not at all, and not before it is on the disk.
-fn replace(path: &Path, content: &[u8]) -> Result<(), DataError> {
-    let failed = |source| DataError::Io { what: "write", path: path.to_owned(), source };
-    let fresh = path.with_extension("new");
-    let mut file = private(&fresh).open(&fresh).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&fresh, path).map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -198,7 +193,7 @@ mod tests {
         assert_eq!(data.node().expect("node"), data.node().expect("node"));
         assert!(data.master_key().is_ok());
         for name in ["admin.json", "master.key", "node"] {
-            let mode = fs::metadata(data.path().join(name)).expect("file").permissions().mode();
+            let mode = fs::metadata(data.folder().at(name)).expect("file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
     }
@@ -206,7 +201,7 @@ mod tests {
     #[test]
     fn a_second_server_is_kept_out() {
         let temp = tempfile::tempdir().expect("folder");
-        let data = DataFolder::open(temp.path()).expect("data");
+        let data = DataFolder::open(&temp.path().join("data")).expect("data");
         let held = data.lock().expect("lock");
         assert!(data.lock().is_err());
         drop(held);

@@ -278,7 +278,7 @@ fn prepare_tls(
     match (tls, &config.http.tls) {
         (Tls::Files(files), _) => Ok((Some(Certificate::from_files(&files)?), None, Some(files))),
         (Tls::SelfSigned, _) => {
-            let made = self_signed::prepare(data.path(), &names(config, address))?;
+            let made = self_signed::prepare(data.folder(), &names(config, address))?;
             Ok((Some(Certificate::from_files(&made.files)?), Some(made.ca), None))
         }
         (Tls::Off, Some(files)) => Ok((Some(Certificate::from_files(files)?), None, Some(files.clone()))),

@@ -1,6 +1,8 @@
 //! `transom demo`: a server in a temporary folder, a test desktop behind it, and a console URL that works.
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -31,7 +33,10 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
         .bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| Failure::ours(format_args!("the test desktop does not start: {error}")))?;
-    let folder = tempfile::Builder::new().prefix("transom-demo-").tempdir().map_err(Failure::ours)?;
+    // Its key and its token are for this user alone, whatever the umask says.
+    let private = Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("transom-demo-").permissions(private).tempdir();
+    let folder = folder.map_err(Failure::ours)?;
     let listener = listen(demo.listen)?;
     let options = Options {
         data: folder.path().to_owned(),

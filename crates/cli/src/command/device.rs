@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use transom_agent::{Credentials, Identity, Proxy, Refusal, Server};
+use transom_folder::Folder;
 use transom_model::cloud::CloudAddress;
+use transom_model::secret::Secret;
 
 use crate::args::{Common, Joining};
 use crate::command::file::read_password;
@@ -31,15 +33,19 @@ impl Setup {
         })?;
         let server =
             Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure).map_err(Failure::theirs)?;
-        let server = match &joining.proxy {
+        let proxy = match (&joining.proxy, &joining.proxy_file) {
+            (None, Some(file)) => Some(Secret::new(read_password(file)?)),
+            (proxy, _) => proxy.clone(),
+        };
+        let server = match &proxy {
             Some(url) => server
                 .through(Proxy::new(url.expose()).map_err(|error| Failure::theirs(error).of("--proxy"))?),
             None => server.through_environment(|name| std::env::var(name).ok()).map_err(Failure::theirs)?,
         };
+        // The folder around it counts too: who can write to that, can put another one in its place.
+        Folder::open(&common.data).map_err(Failure::theirs)?;
         let folder = common.data.join(FOLDER);
-        let identity = Identity::open(&folder).map_err(|error| {
-            Failure::theirs(error).with_next_step("Name a folder that can be written to: --data DIR")
-        })?;
+        let identity = Identity::open(&folder).map_err(Failure::theirs)?;
         Ok(Self { server, identity, folder })
     }
 }

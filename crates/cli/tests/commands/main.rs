@@ -2,9 +2,11 @@
 
 mod addresses;
 mod enrolment;
+mod folders;
 mod help;
 mod instances;
 mod keys;
+mod process_list;
 mod serve;
 mod trail;
 

@@ -1,9 +1,6 @@
 //! A certificate authority and certificate of our own, for the first day and for laboratories.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -11,11 +8,20 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
+use transom_folder::{Folder, PRIVATE, PUBLIC};
+
 use super::tls::TlsError;
 use crate::config::TlsFiles;
 
 /// Apple's clients trust no server certificate that is valid for more than 825 days.
 const VALIDITY: Duration = Duration::from_secs(820 * 24 * 3600);
+
+const CA: &str = "ca.pem";
+const CA_KEY: &str = "ca.key";
+const CERT: &str = "self-signed.pem";
+const KEY: &str = "self-signed.key";
+/// A key of this kind is a few lines.
+const MAX_KEY: u64 = 16 * 1024;
 
 /// Where a self-signed certificate lies in the data folder.
 #[derive(Clone, Debug)]
@@ -27,20 +33,19 @@ pub struct SelfSigned {
 }
 
 /// Makes an authority once, and with it a certificate for these names; both stay in the data folder.
-pub fn prepare(data: &Path, names: &[String]) -> Result<SelfSigned, TlsError> {
-    let at = |name: &str| data.join(name);
-    let made = SelfSigned {
-        ca: at("ca.pem"),
-        files: TlsFiles { cert: at("self-signed.pem"), key: at("self-signed.key") },
-    };
-    let authority_key = key_pair(&at("ca.key"))?;
+pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> {
+    let made = SelfSigned { ca: data.at(CA), files: TlsFiles { cert: data.at(CERT), key: data.at(KEY) } };
+    for name in [CA, CA_KEY, CERT, KEY] {
+        data.has(name)?;
+    }
+    let authority_key = key_pair(data)?;
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.distinguished_name.push(DnType::CommonName, "Transom self-signed CA");
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    if !made.ca.exists() {
+    if !data.has(CA)? {
         let certificate = authority.self_signed(&authority_key)?;
-        write(&made.ca, certificate.pem().as_bytes(), 0o644)?;
+        data.replace(CA, certificate.pem().as_bytes(), PUBLIC)?;
     }
     let issuer = Issuer::new(authority, authority_key);
     let mut leaf = CertificateParams::new(names.to_vec())?;
@@ -52,26 +57,16 @@ pub fn prepare(data: &Path, names: &[String]) -> Result<SelfSigned, TlsError> {
     leaf.not_after = (SystemTime::now() + VALIDITY).into();
     let key = KeyPair::generate()?;
     let certificate = leaf.signed_by(&key, &issuer)?;
-    write(&made.files.cert, certificate.pem().as_bytes(), 0o644)?;
-    write(&made.files.key, key.serialize_pem().as_bytes(), 0o600)?;
+    data.replace(CERT, certificate.pem().as_bytes(), PUBLIC)?;
+    data.replace(KEY, key.serialize_pem().as_bytes(), PRIVATE)?;
     Ok(made)
 }
 
-fn key_pair(path: &Path) -> Result<KeyPair, TlsError> {
-    match fs::read_to_string(path) {
-        Ok(pem) => Ok(KeyPair::from_pem(&pem)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = KeyPair::generate()?;
-            write(path, key.serialize_pem().as_bytes(), 0o600)?;
-            Ok(key)
-        }
-        Err(source) => Err(TlsError::Read { path: path.to_owned(), source }),
+fn key_pair(data: &Folder) -> Result<KeyPair, TlsError> {
+    if let Some(pem) = data.read(CA_KEY, MAX_KEY)? {
+        return Ok(KeyPair::from_pem(&String::from_utf8_lossy(&pem))?);
     }
-}
-
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsError> {
-    let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(path).map_err(failed)?;
-    file.write_all(content).map_err(failed)
+    let key = KeyPair::generate()?;
+    data.replace(CA_KEY, key.serialize_pem().as_bytes(), PRIVATE)?;
+    Ok(key)
 }

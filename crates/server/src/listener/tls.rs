@@ -45,6 +45,9 @@ pub enum TlsError {
         /// What is wrong.
         message: String,
     },
+    /// A file of our own in the data folder could be somebody else's, or cannot be read or written.
+    #[error(transparent)]
+    Folder(#[from] transom_folder::FolderError),
     /// A certificate of our own could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),

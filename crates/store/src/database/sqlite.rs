@@ -1,7 +1,5 @@
 //! SQLite: one file, one writer, a few readers.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,10 +78,10 @@ pub(super) struct File(PathBuf);
 impl File {
     /// Makes it where it is missing, for its owner only; SQLite gives its other files the same mode.
     fn create(&self) -> Result<()> {
-        let created = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.0);
-        created.map(drop).map_err(|error| {
-            StoreError::Unusable(format!("the database {} cannot be opened: {error}", self.0.display()))
-        })
+        let created = transom_folder::own_file(&self.0);
+        created
+            .map(drop)
+            .map_err(|error| StoreError::Unusable(format!("the database cannot be opened: {error}")))
     }
 
     pub(super) fn connect(&self) -> Result<rusqlite::Connection> {

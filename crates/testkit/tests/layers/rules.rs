@@ -7,12 +7,13 @@ pub(crate) const MAY_STAND_ON: &[(&str, &[&str])] = &[
     ("rfb", &[]),
     ("tunnel", &[]),
     ("model", &[]),
-    ("store", &["model"]),
+    ("folder", &[]),
+    ("store", &["folder", "model"]),
     ("desktop", &["rfb"]),
-    ("agent", &["tunnel", "model"]),
-    ("server", &["rfb", "tunnel", "model", "store"]),
-    ("cli", &["server", "agent", "desktop", "model"]),
-    ("testkit", &["rfb", "tunnel", "model", "store", "desktop", "agent", "server", "cli"]),
+    ("agent", &["folder", "tunnel", "model"]),
+    ("server", &["folder", "rfb", "tunnel", "model", "store"]),
+    ("cli", &["server", "agent", "desktop", "folder", "model"]),
+    ("testkit", &["folder", "rfb", "tunnel", "model", "store", "desktop", "agent", "server", "cli"]),
 ];
 
 /// One part of the workspace and what must not appear in it.
