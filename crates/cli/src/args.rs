@@ -81,8 +81,17 @@ pub(crate) struct Joining {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// A proxy on the way out, http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
-    #[arg(long, value_name = "URL", value_parser = |url: &str| Ok::<_, std::convert::Infallible>(Secret::new(url)))]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRANSOM_PROXY",
+        hide_env_values = true,
+        value_parser = |url: &str| Ok::<_, std::convert::Infallible>(Secret::new(url))
+    )]
     pub(crate) proxy: Option<Secret>,
+    /// The same, from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
+    pub(crate) proxy_file: Option<PathBuf>,
     /// Allow http:// to another machine: whoever is in between can take the address's place.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -91,12 +100,12 @@ pub(crate) struct Joining {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Agent {
     /// Its cloud address.
-    #[arg(long, value_name = "A", required_unless_present = "enroll", requires = "password_file")]
+    #[arg(long, value_name = "A", required_unless_present_any = ["enroll", "enroll_file"], requires = "password_file")]
     pub(crate) address: Option<CloudAddress>,
     /// A file with its cloud password; - reads it from standard input.
     #[arg(long, value_name = "FILE", requires = "address")]
     pub(crate) password_file: Option<PathBuf>,
-    /// Get an address with this enrolment token at the first start, and keep it in the data folder for all later ones.
+    /// Get an address with this enrolment token at the first start, and keep it in the data folder for all later ones; - reads it from standard input.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -106,6 +115,9 @@ pub(crate) struct Agent {
         conflicts_with = "address"
     )]
     pub(crate) enroll: Option<String>,
+    /// The same, from a file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "enroll"])]
+    pub(crate) enroll_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) joining: Joining,
     /// Where viewers may get to, and nowhere else; the first is meant where none is named.

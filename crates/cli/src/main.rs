@@ -9,6 +9,7 @@ mod command;
 mod failure;
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "operators' commands print more"))]
 mod output;
+mod process_list;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use args::{Args, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    process_list::hide_secrets();
     let args = match Args::read() {
         Ok(args) => args,
         Err(error) => return failure::usage(&error),

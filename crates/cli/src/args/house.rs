@@ -68,6 +68,9 @@ pub(crate) struct Serve {
     /// The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder.
     #[arg(long, value_name = "URL", env = "TRANSOM_DATABASE", hide_env_values = true)]
     pub(crate) database: Option<String>,
+    /// The same, from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "database")]
+    pub(crate) database_file: Option<PathBuf>,
     /// The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder.
     #[arg(long, value_name = "FILE", env = "TRANSOM_MASTER_KEY_FILE")]
     pub(crate) master_key_file: Option<PathBuf>,

@@ -10,6 +10,7 @@ use transom_agent::{
 use transom_model::cloud::CloudAddress;
 
 use super::device::{self, Setup};
+use super::file::read_password;
 use crate::args::{self, Common};
 use crate::failure::Failure;
 use crate::output::say;
@@ -31,7 +32,13 @@ pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failu
         targets: targets.clone(),
         policy: policy.clone(),
     };
-    match (given.address, given.password_file, given.enroll) {
+    let token = match (given.enroll, given.enroll_file) {
+        (Some(token), _) if token == "-" => Some(read_password(Path::new("-"))?),
+        (Some(token), _) => Some(token),
+        (None, Some(file)) => Some(read_password(&file)?),
+        (None, None) => None,
+    };
+    match (given.address, given.password_file, token) {
         (Some(address), Some(password_file), _) => {
             let agent = agent(device::credentials(address, &password_file)?);
             let ran = device::run(stop.clone(), agent.run(|status| tell(&status), stop)).await?;

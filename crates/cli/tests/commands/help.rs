@@ -60,6 +60,7 @@ fn the_help_of_serve_names_every_setting_of_the_contract() {
           --tls-key <FILE>          Private key, PEM
           --self-signed             Serve TLS with a certificate of our own making; its CA is kept in the data folder
           --database <URL>          The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder [env: TRANSOM_DATABASE]
+          --database-file <FILE>    The same, from a file
           --master-key-file <FILE>  The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
       -h, --help                    Print help
       -V, --version                 Print version
