@@ -1,5 +1,6 @@
 //! All of HTTP on one page: which part of the house answers which path.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::app::caller::{Attempt, Proof};
 use crate::app::metrics::Now;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
-use crate::http::{Id, with_host, with_request_id};
+use crate::http::{Id, host, with_host, with_request_id};
 use crate::relay::{self, Relay};
 use crate::web;
 
@@ -26,6 +27,9 @@ use crate::web;
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 /// The largest request body anywhere.
 const MAX_BODY: usize = 256 * 1024;
+
+/// The headers by which a proxy tells that it speaks for somebody else.
+const HANDED_ON: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 
 /// Every path.
 pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
@@ -65,8 +69,11 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// For Prometheus on this machine, or with the operator's token.
 async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: HeaderMap) -> Response {
-    // What an undeclared proxy on this machine hands on is not asked by this machine.
-    let from_here = source.address.is_loopback() && !headers.contains_key("x-forwarded-for");
+    // What an undeclared proxy on this machine hands on is not asked by this machine. Nor is what a page of elsewhere asks
+    // whose name leads here: it is sent by this machine's browser, to that name.
+    let from_here = source.address.is_loopback()
+        && !HANDED_ON.iter().any(|name| headers.contains_key(*name))
+        && host::named(&headers).is_some_and(|host| is_own_name(&app, &host));
     if !from_here
         && !shows_operator_token(&app, Attempt { source: source.address, request: &id.0 }, &headers).await
     {
@@ -81,6 +88,14 @@ async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: H
     let text = app.metrics.text(Now { live_sessions: app.live.count(), tasks });
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
         .into_response()
+}
+
+/// Whether a host is this machine, or what we are called by.
+fn is_own_name(app: &App, host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+        || app.public_url().host_str().is_some_and(|own| own.eq_ignore_ascii_case(host))
 }
 
 async fn shows_operator_token(app: &App, attempt: Attempt<'_>, headers: &HeaderMap) -> bool {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 
-use crate::app::{App, random};
+use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 
 /// What a caller of this path is told that cannot be taken in now, in the words of its dialect.
@@ -25,6 +25,20 @@ pub(crate) fn overloaded(app: &App, path: &str) -> Response {
     }
     let request = random::request_id();
     Failure::new(End::from(EndReason::Overloaded), &request).into_response()
+}
+
+/// What a caller of this path is told whose request is not HTTP as it should be, in the words of its dialect.
+pub(crate) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
+    if zenlayer::owns(path) {
+        return zenlayer::malformed(sentence);
+    }
+    if openstack::owns(path) {
+        return openstack::malformed(app, path, sentence);
+    }
+    if vnc_cloud::owns(path) {
+        return vnc_cloud::malformed();
+    }
+    Failure::new(Error::Malformed(sentence.to_owned()), &random::request_id()).into_response()
 }
 
 /// Whether a path is this root, or lies below it.

@@ -189,15 +189,24 @@ impl Gateway {
 /// Whether a page of this origin may use consoles.
 #[must_use]
 pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) -> bool {
+    let Some(origin) = normal(origin) else { return false };
     if app.public_url().origin().ascii_serialization() == origin
-        || app.config().console.allowed_origins.contains(origin)
+        || app.config().console.allowed_origins.contains(&origin)
     {
         return true;
     }
     // Also our own under another name, as by address: a page of the very place that this request was sent to.
     let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
     let scheme = if source.https { "https" } else { "http" };
-    place.is_some_and(|place| origin == format!("{scheme}://{place}"))
+    place.is_some_and(|place| normal(&format!("{scheme}://{place}")).is_some_and(|own| own == origin))
+}
+
+/// An origin as browsers write it: in lower case, without the scheme's own port. Nothing more than an origin is one.
+fn normal(origin: &str) -> Option<String> {
+    let url: url::Url = origin.parse().ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (bare && nobody && !origin.ends_with('/')).then(|| url.origin().ascii_serialization())
 }
 
 /// Whether a page lies on the very host that it opens a console of, by the same scheme. The port may be another: noVNC
@@ -207,7 +216,8 @@ fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
     let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
     let place = place.and_then(|place| place.parse::<http::uri::Authority>().ok());
     let scheme = if source.https { "https" } else { "http" };
-    let host = origin.host().filter(|_| origin.scheme_str() == Some(scheme));
+    let host =
+        origin.host().filter(|_| origin.scheme_str().is_some_and(|own| own.eq_ignore_ascii_case(scheme)));
     host.zip(place).is_some_and(|(host, place)| host.eq_ignore_ascii_case(place.host()))
 }
 
@@ -256,6 +266,23 @@ fn end_of(error: Error, source: Source, request: &RequestId) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_compared_as_browsers_write_it() {
+        for (origin, expected) in [
+            ("https://c.example", Some("https://c.example")),
+            ("HTTPS://C.Example:443", Some("https://c.example")),
+            ("http://c.example:8080", Some("http://c.example:8080")),
+            ("https://c.example/", None),
+            ("https://c.example/page", None),
+            ("https://c.example?x", None),
+            ("https://u@c.example", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(normal(origin).as_deref(), expected, "{origin:?}");
+        }
+    }
 
     #[test]
     fn a_page_of_the_same_host_may_come_from_another_port() {

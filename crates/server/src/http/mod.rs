@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod error;
+pub(crate) mod host;
 pub(crate) mod object;
 pub mod source;
 pub(crate) mod stream;
@@ -20,10 +21,10 @@ use crate::app::random;
 /// The header that carries a call's id.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Lets every request say in `Host` where it was sent: HTTP/2 says it in `:authority` (RFC 9113 §8.3.1).
+/// Lets every request say in `Host` where it was sent: HTTP/2 says it in `:authority` (RFC 9113 §8.3.1), and a URL in the
+/// request line counts before `Host` (RFC 9112 §3.2.2).
 pub async fn with_host(mut request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(HOST)
-        && let Some(authority) = request.uri().authority()
+    if let Some(authority) = request.uri().authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
     {
         request.headers_mut().insert(HOST, host);

@@ -41,8 +41,15 @@ impl Source {
         }
         let address = last_hop(peer, headers, config);
         let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
-        Self { address, https: proto.map_or(connection.tls, |proto| proto == "https") }
+        Self { address, https: proto.map_or(connection.tls, is_tls) }
     }
+}
+
+/// Whether a proxy says that it was asked over TLS. Of several in a row each adds what it was asked with: the first one is
+/// the browser's. Some name a WebSocket's scheme.
+fn is_tls(forwarded: &str) -> bool {
+    let first = forwarded.split(',').next().unwrap_or_default().trim();
+    ["https", "wss"].iter().any(|scheme| first.eq_ignore_ascii_case(scheme))
 }
 
 /// The last address that somebody we trust has seen: each trusted hop, from the right, says who was in front of it. What
@@ -96,6 +103,24 @@ mod tests {
         let source = Source::read(connection, &headers, &config);
         assert_eq!(source, Source { address: "192.0.2.7".parse().expect("address"), https: true });
     }
+
+    #[test]
+    fn the_browsers_scheme_is_the_first_of_the_list() {
+        for (forwarded, expected) in [
+            ("https", true),
+            ("HTTPS", true),
+            ("wss", true),
+            ("https, http", true),
+            (" Https,http", true),
+            ("http, https", false),
+            ("ws", false),
+            ("", false),
+            ("httpsx", false),
+        ] {
+            assert_eq!(is_tls(forwarded), expected, "{forwarded:?}");
+        }
+    }
+
     #[test]
     fn nothing_left_of_an_entry_that_cannot_be_read_is_believed() {
         let trusted_proxies = vec!["10.0.0.0/8".parse().expect("network")];

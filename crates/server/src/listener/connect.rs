@@ -12,7 +12,7 @@ use super::head::{self, ConnectHead};
 use super::{Front, HEAD, deadline};
 use crate::http::source::{Connection, Source};
 use crate::stream::Stream;
-use crate::web::CONSOLE_PATHS;
+use crate::web::is_console_page;
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const INVALID: &str = "400 Invalid Request";
@@ -63,7 +63,7 @@ pub(super) async fn serve(
 /// The token of a CONNECT to one of the console's paths.
 fn token_of(head: &ConnectHead) -> Option<String> {
     let (path, query) = head.target.split_once('?')?;
-    if !CONSOLE_PATHS.contains(&path) {
+    if !is_console_page(path) {
         return None;
     }
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());

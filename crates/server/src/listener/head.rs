@@ -6,12 +6,14 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::gateway::websocket::upgrade::is_upgrade;
+use crate::http::host;
 use crate::stream::Stream;
 
 /// What a head needs in the common case.
 const FIRST_READ: usize = 1024;
-/// The longest request head that is read.
-pub const MAX_HEAD: usize = 16 * 1024;
+/// The longest request head that is read: a browser sends a company's cookies to every host of its domain, 32 KiB of
+/// headers in all; the request line is in front of them.
+pub const MAX_HEAD: usize = 36 * 1024;
 /// A TLS record that holds a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 const CONNECT: &[u8] = b"CONNECT ";
@@ -87,6 +89,9 @@ pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
         httparse::Status::Partial => Ok(None),
         httparse::Status::Complete(len) => {
             let target = request.path.filter(|_| request.method == Some("CONNECT")).ok_or(BadHead)?;
+            let named = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+            let hosts = named.map(|header| header.value);
+            host::check_values(request.version == Some(1), hosts, None).map_err(|_| BadHead)?;
             Ok(Some(ConnectHead { target: target.to_owned(), len }))
         }
     }
@@ -115,6 +120,7 @@ pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         request.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
+    host::check(http::Version::HTTP_11, request.uri(), request.headers()).ok()?;
     // A body, or a wait for the word to send one, is hyper's to deal with.
     let plain = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT]
         .iter()
@@ -185,6 +191,11 @@ mod tests {
         assert_eq!(parse_connect(&head[..30]), Ok(None));
         assert!(parse_connect(b"CONNECT /console HTTP/1.0\n\n").is_ok_and(|head| head.is_some()));
         assert_eq!(parse_connect(b"CONNECT /a b c HTTP/1.0\r\n\r\n"), Err(BadHead));
+        assert!(parse_connect(b"CONNECT /c HTTP/1.1\r\nHost: a\r\n\r\n").is_ok_and(|head| head.is_some()));
+        for hosts in ["", "Host: a\r\nhost: a\r\n", "Host: a/b\r\n"] {
+            let head = format!("CONNECT /c HTTP/1.1\r\n{hosts}\r\n");
+            assert_eq!(parse_connect(head.as_bytes()), Err(BadHead), "{head}");
+        }
         assert_eq!(
             parse_connect(&b"CONNECT /".iter().copied().chain([b'x'; MAX_HEAD]).collect::<Vec<_>>()),
             Err(BadHead)
@@ -214,9 +225,11 @@ mod tests {
             ("/websockify", "http://c.example/websockify"),
             ("Upgrade: WebSocket", "Upgrade: h2c"),
             ("keep-alive, Upgrade", "keep-alive"),
-            ("Host: c.example", "Content-Length: 5"),
-            ("Host: c.example", "Transfer-Encoding: chunked"),
-            ("Host: c.example", "Expect: 100-continue"),
+            ("Host: c.example", "Host: c.example\r\nContent-Length: 5"),
+            ("Host: c.example", "Host: c.example\r\nTransfer-Encoding: chunked"),
+            ("Host: c.example", "Host: c.example\r\nExpect: 100-continue"),
+            ("Host: c.example", "X-Host: c.example"),
+            ("Host: c.example", "Host: c.example\r\nHost: c.example"),
             ("Host: c.example", "Ho st: c.example"),
             ("Host: c.example\r\n", "Host: c.example\r\n folded\r\n"),
         ] {

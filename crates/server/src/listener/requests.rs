@@ -20,10 +20,14 @@ use super::unread::Unread;
 use super::{Front, HEAD};
 use crate::api;
 use crate::app::App;
+use crate::http::host;
 use crate::http::source::{Connection, Source};
 
 /// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// A browser that came over TLS once comes no other way for a year. Other names of the domain are not ours to speak for.
+const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Hands a connection's requests to the router. The first one that finds a place in the budget of HTTP connections makes the
 /// connection a whole one.
@@ -138,6 +142,12 @@ impl Service<Request<Incoming>> for Requests {
             drop(request);
             return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
+        if let Err(bad) = host::check(request.version(), request.uri(), request.headers()) {
+            let answer = api::malformed(&self.front.app, request.uri().path(), &bad.to_string());
+            let response = last(answer, request.version());
+            drop(request);
+            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+        }
         if let Some(answer) = self.progress.answer.lock().take() {
             return Box::pin(std::future::ready(Ok(answer)));
         }
@@ -149,7 +159,10 @@ impl Service<Request<Incoming>> for Requests {
         let may_end = request.version() == Version::HTTP_11;
         let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
         let answering = async move {
-            let response = answering.await?;
+            let mut response = answering.await?;
+            if source.https {
+                response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
+            }
             if may_end && response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 progress.ended.store(true, Ordering::Relaxed);
             }
@@ -173,8 +186,12 @@ async fn heard_out(
 
 /// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.
 fn shed(app: &App, request: &Request<Body>) -> Response {
-    let mut response = api::overloaded(app, request.uri().path());
-    if request.version() < Version::HTTP_2 {
+    last(api::overloaded(app, request.uri().path()), request.version())
+}
+
+/// The answer with which a connection ends, as far as a header can say so.
+fn last(mut response: Response, version: Version) -> Response {
+    if version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
@@ -21,6 +22,11 @@ use crate::http::source::Source;
 
 /// Where the console page is; the names that noVNC's pages had in their time lead here too.
 pub const CONSOLE_PATHS: [&str; 4] = ["/console", "/vnc_auto.html", "/vnc_lite.html", "/vnc.html"];
+/// What no page of ours does, whatever runs in it. What is not named stays a page's own: clipboard and fullscreen.
+const PERMISSIONS: HeaderValue = HeaderValue::from_static(
+    "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
+     accelerometer=(), gyroscope=(), magnetometer=()",
+);
 /// Where our own page opens its WebSocket.
 const SESSION_PATH: &str = "/console/session";
 /// Where other noVNC pages, vncdotool and websocat open theirs.
@@ -28,7 +34,17 @@ const WEBSOCKIFY_PATH: &str = "/websockify";
 
 /// Whether a WebSocket at this path is a console.
 pub(crate) fn is_console_socket(path: &str) -> bool {
-    matches!(path, "/" | SESSION_PATH | WEBSOCKIFY_PATH)
+    path == "/" || matches!(bare(path), SESSION_PATH | WEBSOCKIFY_PATH)
+}
+
+/// Whether a path is the console page's.
+pub(crate) fn is_console_page(path: &str) -> bool {
+    CONSOLE_PATHS.contains(&bare(path))
+}
+
+/// A path without the slash that people and proxies put behind it.
+fn bare(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 /// What the pages stand on.
@@ -43,27 +59,38 @@ pub struct Web {
 pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
     let console_policy = content_policy(&app.config().console.frame_ancestors);
     let web = Web { app, gateway, console_policy };
-    let mut router = Router::new()
-        .route("/", get(root))
-        .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(exchange::MAX_BODY)))
-        .route(SESSION_PATH, get(websocket))
-        .route(WEBSOCKIFY_PATH, get(websocket))
-        .route("/assets/{*path}", get(assets::asset));
-    for path in CONSOLE_PATHS {
-        router = router.route(path, get(console).head(probe));
+    let mut router = Router::new().route("/", get(root)).route("/assets/{*path}", get(assets::asset)).route(
+        "/console/exchange",
+        post(exchange::exchange).layer(DefaultBodyLimit::max(exchange::MAX_BODY)),
+    );
+    for path in [SESSION_PATH, WEBSOCKIFY_PATH] {
+        router = router.route(path, get(websocket)).route(&format!("{path}/"), get(websocket));
     }
-    router.with_state(web)
+    for path in CONSOLE_PATHS {
+        let page = get(console).head(probe);
+        router = router.route(path, page.clone()).route(&format!("{path}/"), page);
+    }
+    router.layer(middleware::from_fn_with_state(web.clone(), guard)).with_state(web)
 }
 
-/// `GET` on a console path is always the page, whatever its token: the URL is to be opened in a browser.
-async fn console(State(web): State<Web>) -> Response {
-    let mut response = assets::page("console.html");
+/// Puts on every answer what it allows a browser.
+async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", PERMISSIONS);
     headers.insert(header::CONTENT_SECURITY_POLICY, web.console_policy);
     if web.app.config().console.frame_ancestors.is_empty() {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
     response
+}
+
+/// `GET` on a console path is always the page, whatever its token: the URL is to be opened in a browser.
+async fn console() -> Response {
+    assets::page("console.html")
 }
 
 /// `HEAD` tells whether the URL's token would open a console; nothing is used up. A fragment is never sent, so that our

@@ -111,12 +111,23 @@ impl Opening {
         self
     }
 
+    /// Names another place than the one that it goes to.
+    #[must_use]
+    pub fn host(self, host: &str) -> Self {
+        self.header(HOST, host)
+    }
+
     /// Opens a WebSocket.
     pub async fn open(self) -> Result<Viewer, Refused> {
         let mut request =
             format!("ws://{}{}", self.route.to, self.path).into_client_request().expect("a request");
         for (name, value) in &self.headers {
-            request.headers_mut().append(name, HeaderValue::from_str(value).expect("a header's value"));
+            let value = HeaderValue::from_str(value).expect("a header's value");
+            match *name {
+                // It is there already.
+                HOST => drop(request.headers_mut().insert(HOST, value)),
+                _ => drop(request.headers_mut().append(name, value)),
+            }
         }
         let stream = self.route.connect().await;
         match within("an answer to the upgrade", client_async(request, stream)).await {

@@ -13,6 +13,7 @@ mod endings;
 mod endpoint_keys;
 mod flow;
 mod handshakes;
+mod hosts;
 mod http_connections;
 mod instances;
 mod later_versions;

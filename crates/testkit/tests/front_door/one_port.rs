@@ -207,3 +207,50 @@ async fn only_get_and_head_show_the_page() {
     }
     stage.server.viewer().token(&token).view().await;
 }
+
+#[tokio::test]
+async fn a_slash_behind_a_consoles_path_says_nothing() {
+    let stage = Stage::set().await;
+    let api = stage.server.api().anonymous();
+    let page = api.get("/console").await.text;
+    for path in ["/console/", "/vnc.html/", "/vnc_lite.html/", "/vnc_auto.html/"] {
+        let answer = api.get(path).await;
+        assert_eq!((answer.status, answer.text == page), (200, true), "{path}");
+    }
+    for path in ["/websockify/", "/console/session/"] {
+        assert_eq!(api.get(path).await.status, 426, "{path}");
+        let token = stage.token().await;
+        stage.server.viewer().path(&format!("{path}?token={token}")).view().await;
+        // Behind another request, the upgrade comes through the HTTP library.
+        let token = stage.token().await;
+        let viewer = stage.server.viewer().path(&format!("{path}?token={token}"));
+        viewer.cookie(&"x".repeat(2000)).view().await;
+    }
+    let path = format!("/console/?token={}", stage.token().await);
+    stage.server.viewer().path(&path).connect().await.unwrap().greet().await.unwrap();
+}
+
+/// A browser sends a company's cookies to every host of its domain.
+#[tokio::test]
+async fn a_request_may_have_32_kib_of_headers() {
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    let stage = Stage::on(server, Script::default()).await;
+    let cookie = format!("a={}", "x".repeat(31 * 1024 + 512));
+    for api in [stage.server.api().anonymous(), stage.server.plain_api().anonymous()] {
+        let page = api.request(http::Method::GET, "/console").header("cookie", &cookie);
+        assert_eq!(transom_testkit::api::send(page).await.status, 200);
+        let token = stage.token().await;
+        let exchange = api.request(http::Method::POST, "/console/exchange").header("cookie", &cookie);
+        let exchange = exchange.json(&serde_json::json!({ "token": token }));
+        assert_eq!(transom_testkit::api::send(exchange).await.status, 200);
+    }
+    let token = stage.token().await;
+    stage.server.viewer().token(&token).cookie(&cookie).view().await;
+    let path = format!("/console?token={}", stage.token().await);
+    let raw = stage.server.viewer().path(&path).cookie(&cookie);
+    raw.connect().await.unwrap().greet().await.unwrap();
+    // There is an end to it.
+    let api = stage.server.plain_api().anonymous();
+    let page = api.request(http::Method::GET, "/console").header("cookie", "x".repeat(120 * 1024));
+    assert_eq!(transom_testkit::api::send(page).await.status, 431);
+}

@@ -109,3 +109,41 @@ async fn our_own_page_under_another_name_may_exchange_over_http_2_too() {
         .unwrap();
     assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
 }
+
+/// A proxy in front that ends TLS says so in several ways.
+#[tokio::test]
+async fn our_own_page_under_another_name_is_known_behind_a_proxy() {
+    let server = TestServer::setup().config(|config| {
+        config.http.public_url = Some("https://console.localhost".parse().unwrap());
+        config.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let stage = Stage::on(server.start().await, transom_testkit::Script::default()).await;
+    let proto = http::HeaderName::from_static("x-forwarded-proto");
+    for (host, origin, forwarded, same) in [
+        ("alt.localhost", "https://alt.localhost", "https", true),
+        ("alt.localhost", "https://alt.localhost", "wss", true),
+        ("alt.localhost", "https://alt.localhost", "https, http", true),
+        ("alt.localhost", "https://alt.localhost", "HTTPS", true),
+        ("Alt.localhost:443", "https://alt.localhost", "https", true),
+        ("alt.localhost", "http://alt.localhost", "ws", true),
+        ("alt.localhost", "https://alt.localhost", "http", false),
+        ("alt.localhost", "https://alt.localhost", "http, https", false),
+        ("alt.localhost", "https://other.localhost", "https", false),
+    ] {
+        let token = stage.reusable().await;
+        let request = stage.server.plain_api().anonymous().request(http::Method::POST, "/console/exchange");
+        let request = request.header("host", host).header("origin", origin).header(&proto, forwarded);
+        let answer = transom_testkit::api::send(request.json(&json!({ "token": token }))).await;
+        let expected = if same { 200 } else { 403 };
+        assert_eq!(answer.status, expected, "{host} {origin} {forwarded}: {answer}");
+        // The WebSocket by a cookie, which counts with our very own origin only.
+        let viewer = stage.server.viewer().cookie(&format!("token={token}")).origin(origin);
+        let viewer = viewer.header(proto.clone(), forwarded).host(host);
+        if same {
+            viewer.view().await;
+        } else {
+            let told = turned_away(viewer).await;
+            assert!(told.starts_with("4407 "), "{host} {origin} {forwarded}: {told}");
+        }
+    }
+}

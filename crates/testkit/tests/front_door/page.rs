@@ -39,3 +39,44 @@ async fn a_frame_ancestor_that_is_no_origin_shuts_the_page_rather_than_opening_i
     assert_eq!(page.headers["content-security-policy"], "default-src 'none'");
     assert!(!page.headers.contains_key("x-other"));
 }
+
+#[tokio::test]
+async fn every_page_and_asset_says_what_it_allows_a_browser() {
+    let server = TestServer::start().await;
+    let api = server.api().anonymous();
+    let page = api.get("/console").await;
+    let asset = page.text.split('"').find(|text| text.starts_with("/assets/")).expect("the page has assets");
+    for path in ["/", "/console", "/console/", "/vnc.html", "/console?token=guess", asset, "/assets/none"] {
+        for method in [http::Method::GET, http::Method::HEAD] {
+            let answer = transom_testkit::api::send(api.request(method.clone(), path)).await;
+            let said = |name: &str| answer.headers.get(name).map_or("", |value| value.to_str().unwrap());
+            assert_eq!(said("cross-origin-opener-policy"), "same-origin", "{method} {path}");
+            assert_eq!(said("x-content-type-options"), "nosniff", "{method} {path}");
+            assert_eq!(said("referrer-policy"), "no-referrer", "{method} {path}");
+            let permissions = said("permissions-policy");
+            assert!(permissions.contains("camera=(), microphone=()"), "{method} {path}: {permissions}");
+            assert!(
+                !permissions.contains("clipboard") && !permissions.contains("fullscreen"),
+                "{permissions}"
+            );
+            let policy = said("content-security-policy");
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self';"),
+                "{method} {path}: {policy}"
+            );
+            assert!(!policy.contains("unsafe"), "{method} {path}: {policy}");
+            assert_eq!(said("strict-transport-security"), "", "{method} {path}: it is not TLS");
+        }
+    }
+}
+
+#[tokio::test]
+async fn over_tls_a_browser_is_told_to_come_no_other_way() {
+    let server = TestServer::setup().tls(transom_server::Tls::SelfSigned).start().await;
+    for path in ["/console", "/api/v1/projects", "/healthz", "/v3", "/api/v2/zec"] {
+        let answer = server.api().get(path).await;
+        assert_eq!(answer.headers["strict-transport-security"], "max-age=31536000", "{path}");
+        let plain = server.plain_api().get(path).await;
+        assert!(!plain.headers.contains_key("strict-transport-security"), "{path}");
+    }
+}

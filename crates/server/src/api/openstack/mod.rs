@@ -60,9 +60,18 @@ pub(super) fn owns(path: &str) -> bool {
 
 /// The answer to a call that nobody looked at.
 pub(super) fn overloaded(app: &App, path: &str) -> Response {
+    unheard(Fault::unavailable(), app, path)
+}
+
+/// The answer to a call that is no HTTP.
+pub(super) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
+    unheard(Fault::bad_request(sentence), app, path)
+}
+
+fn unheard(fault: Fault, app: &App, path: &str) -> Response {
     let place = Place::of(path);
     let request = random::request_id();
-    let response = Fault::unavailable().render(Style::of(&place), app, &request);
+    let response = fault.render(Style::of(&place), app, &request);
     with_ids(response, place.service, &request)
 }
 

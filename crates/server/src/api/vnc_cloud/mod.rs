@@ -51,6 +51,11 @@ pub(super) fn overloaded() -> Response {
     Refusal::unavailable().into_response()
 }
 
+/// The answer to a call that is no HTTP.
+pub(super) fn malformed() -> Response {
+    Refusal::bad_request().into_response()
+}
+
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let bodyless = request.method() == Method::HEAD;
     let response = answer(&app, request).await.unwrap_or_else(IntoResponse::into_response);

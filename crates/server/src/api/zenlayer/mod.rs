@@ -38,7 +38,7 @@ use crate::app::{App, Call, random};
 use crate::http::source::Source;
 use crate::http::{Id, body};
 use authorization::Authorization;
-use fault::Fault;
+use fault::{Code, Fault};
 use operation::{Action, Operation};
 use parameters::Parameters;
 
@@ -80,6 +80,12 @@ pub(super) fn owns(path: &str) -> bool {
 pub(super) fn overloaded() -> Response {
     let id = RequestId::in_capitals(random::uuid());
     envelope::with_id(Fault::busy().response(&id), &id)
+}
+
+/// The answer to a call that is no HTTP.
+pub(super) fn malformed(sentence: &str) -> Response {
+    let id = RequestId::in_capitals(random::uuid());
+    envelope::with_id(Fault::new(Code::ParameterValue, sentence.to_owned()).response(&id), &id)
 }
 
 fn routes(door: Door, limit: Duration) -> Router {
