@@ -2,7 +2,7 @@
 //! follows on the same stream.
 //!
 //! ```text
-//! CONNECT /console?ref=…&session_id=… HTTP/1.1          we
+//! CONNECT /console?ref=…&session_id=… HTTP/1.1          we, with the Host that HTTP/1.1 demands
 //! HTTP/1.1 200 OK                                       the hypervisor, then RFB
 //! ```
 
@@ -18,7 +18,9 @@ const MAX_ANSWER: usize = 4096;
 /// Asks for the console. The caller has a deadline for this, and the path has no blanks and no control characters.
 pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
     let gone = |error: std::io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
-    let request = format!("CONNECT {path} HTTP/1.1\r\n\r\n");
+    let peer = stream.tcp().and_then(|tcp| tcp.peer_addr().ok());
+    let host = peer.map_or_else(|| "localhost".to_owned(), |peer| peer.to_string());
+    let request = format!("CONNECT {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.map_err(gone)?;
     stream.flush().await.map_err(gone)?;
     let mut answer = Vec::new();

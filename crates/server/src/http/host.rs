@@ -34,9 +34,12 @@ pub(crate) fn check_values<'a>(
     if well_formed && second.is_none() { Ok(()) } else { Err(BadHost) }
 }
 
-/// `host[:port]`, without a login. Where a request has no place to name, the value is empty.
+/// `host[:port]`, without a login. Where a request has no place to name, the value is empty. Zenlayer's SDK writes the scheme
+/// in front, where it was given one with its domain, and signs it so.
 fn is_place(host: &[u8]) -> bool {
     let host = host.trim_ascii();
+    let host =
+        [&b"https://"[..], b"http://"].iter().find_map(|scheme| host.strip_prefix(*scheme)).unwrap_or(host);
     host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
@@ -64,6 +67,7 @@ mod tests {
             (V::HTTP_11, "/", &["c.example"][..], true),
             (V::HTTP_11, "/", &["[::1]:8080"], true),
             (V::HTTP_11, "/", &[""], true),
+            (V::HTTP_11, "/", &["https://c.example"], true),
             (V::HTTP_11, "http://c.example/", &["other.example"], true),
             (V::HTTP_11, "/", &[], false),
             (V::HTTP_11, "http://c.example/", &[], false),

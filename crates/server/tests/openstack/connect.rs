@@ -25,11 +25,10 @@ async fn answers_a_connect_to_the_byte(house: &House) {
     let expected = format!("{OK}{GREETING}");
     assert_eq!(exchange(house, [request.as_bytes()], expected.len()).await, expected);
     assert_eq!(exchange(house, request.as_bytes().chunks(1), expected.len()).await, expected);
-    let bare = format!("CONNECT {target} HTTP/1.1\n\n");
+    let bare = format!("CONNECT {target} HTTP/1.1\nHost: a\n\n");
     assert_eq!(exchange(house, [bare.as_bytes()], expected.len()).await, expected);
-    // Headers say nothing here, however many there are of a kind and whatever they say.
-    let headers =
-        "Host: a\r\nHost: b\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nX-Auth-Token: x\r\n";
+    // Headers say nothing here, however many there are of a kind and whatever they say; but one host at most.
+    let headers = "Host: a\r\nX-Auth-Token: y\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nX-Auth-Token: x\r\n";
     let more = format!("CONNECT {target} HTTP/1.0\r\n{headers}\r\n");
     assert_eq!(exchange(house, [more.as_bytes()], expected.len()).await, expected);
     // A second request behind the first is no request: RFB has begun.
@@ -68,6 +67,8 @@ async fn refuses_a_connect_without_a_good_token(house: &House) {
         ("CONNECT /console?token=A HTTP/1.0\r\nCONNECT /console?token=B HTTP/1.0\r\n\r\n", &invalid),
         (&long, &invalid),
         ("CONNECT  /console?token=A HTTP/1.0\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/1.1\r\n\r\n", &invalid),
+        ("CONNECT /console?token=A HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", &invalid),
         ("CONNECT /console?token=A B HTTP/1.0\r\n\r\n", &invalid),
         ("CONNECT /console?token=A HTTP/1.0\r\nno header\r\n\r\n", &invalid),
         ("CONNECT /console?token=A HTTP/1.0\r\nHost: a\r\n folded\r\n\r\n", &invalid),
