@@ -30,6 +30,8 @@ pub struct Config {
     pub console: Console,
     /// Lifetime and uses of grants, by dialect.
     pub grants: Grants,
+    /// The Zenlayer front door.
+    pub zenlayer: Zenlayer,
     /// The OpenStack and Rackspace front door.
     pub openstack: Openstack,
     /// The VNC Cloud API and its devices.
@@ -105,6 +107,15 @@ impl Default for Console {
             idle: Limit(None),
         }
     }
+}
+
+/// The Zenlayer front door.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Zenlayer {
+    /// Takes each signature once, at all nodes together. The vendor takes one as often as it comes within five minutes, and a
+    /// program that asks the same twice within a second signs the same twice.
+    pub reject_replays: bool,
 }
 
 /// Lifetime and uses of grants, by dialect.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use transom_model::Timestamp;
 use transom_model::access_key::AccessKeyId;
 use transom_model::api_token::ApiToken;
 use transom_model::audit::AuditEntry;
@@ -23,8 +22,8 @@ pub struct NewApiToken {
     pub key: AccessKeyId,
     /// How long from now, by the database's clock, it is valid.
     pub ttl: Duration,
-    /// A token that was got for another must not outlive that one.
-    pub no_later_than: Option<Timestamp>,
+    /// The token that was shown for it, if one was: it lives no longer than that, and dies with it.
+    pub parent: Option<TokenDigest>,
 }
 
 /// The columns of a valid token, to be selected from `api_tokens` and `access_keys`.
@@ -43,7 +42,8 @@ const VALID: &str = concat!(
 );
 
 impl Store {
-    /// Makes a token. `NotFound` where the key does not exist or is revoked, `Conflict` where the token is taken.
+    /// Makes a token. `NotFound` where the key does not exist or is revoked, or the parent is worth nothing; `Conflict` where the
+    /// token is taken.
     pub async fn create_token(&self, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, token, &audit).await })).await
@@ -54,7 +54,8 @@ impl Store {
         self.first(sql(VALID).bind(token)).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Makes a token worth nothing, for good. False where there is none.
+    /// Makes a token worth nothing, for good, and every token that was got for it, through any number of others. False where
+    /// there is none.
     pub async fn revoke_token(&self, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { revoke(db, token, &audit).await })).await
@@ -79,10 +80,21 @@ impl Store {
 
 async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
     // The key is selected, so that a revoked one makes no token whatever the caller looked up before.
-    const INSERT: &str = "INSERT INTO api_tokens (token_hash, key_id, created_at, expires_at) \
-        SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END \
+    const INSERT: &str = "INSERT INTO api_tokens (token_hash, key_id, created_at, expires_at, parent_hash) \
+        SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END, $5 \
         FROM access_keys, clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL";
-    let insert = sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(token.no_later_than);
+    // The update locks the parent: whoever revokes it waits and then finds its child, or it is found to be revoked here.
+    const HOLD: &str = "UPDATE api_tokens SET expires_at = expires_at WHERE token_hash = $1 \
+        AND expires_at > (SELECT now FROM clock) RETURNING expires_at";
+    let until = match token.parent {
+        None => None,
+        Some(parent) => {
+            let mut row = db.first(sql(HOLD).bind(parent)).await?.ok_or(StoreError::NotFound("token"))?;
+            Some(row.time()?)
+        }
+    };
+    let insert =
+        sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(until).bind(token.parent);
     let missing = StoreError::NotFound("access key");
     if db.run(insert).await? == 0 {
         return Err(missing);
@@ -95,9 +107,17 @@ async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry)
 async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
     const EXPIRE: &str = "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
         WHERE token_hash = $1 AND expires_at > (SELECT now FROM clock)";
+    // Of one that was revoked before, too, nothing is left: the chain is walked whatever its links are worth.
+    const EXPIRE_FAMILY: &str = "WITH RECURSIVE family (token_hash) AS ( \
+        SELECT token_hash FROM api_tokens WHERE parent_hash = $1 \
+        UNION SELECT child.token_hash FROM api_tokens AS child JOIN family ON child.parent_hash = family.token_hash) \
+        UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
+        WHERE token_hash IN (SELECT token_hash FROM family) AND expires_at > (SELECT now FROM clock)";
     if db.run(sql(EXPIRE).bind(token)).await? == 0 {
         return Ok(false);
     }
+    // One that was being made under a child is seen once that child has let go of it: by the next look.
+    while db.run(sql(EXPIRE_FAMILY).bind(token)).await? > 0 {}
     // Whoever listens by it is to be sent away.
     raise(db).await?;
     write_down(db, audit).await?;

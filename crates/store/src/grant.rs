@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
+use transom_model::{EndReason, Timestamp};
 
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
@@ -43,6 +43,8 @@ pub struct NewGrant {
     pub ttl: Duration,
     /// How long from now, by the same clock, everything under it may last; none: as long as a session may.
     pub ends_after: Option<Duration>,
+    /// It opens none later than that: whoever asks with a token gets no link that outlives it.
+    pub no_later_than: Option<Timestamp>,
 }
 
 macro_rules! grant_columns {
@@ -169,8 +171,8 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         "INSERT INTO grants (id, token_hash, project_id, key_id, dialect, kind, instance_uid, instance_id, \
          view_only, clipboard, request_id, uses, uses_left, created_at, expires_at, ends_at) \
          SELECT $1, $2, instances.project_id, $4, $5, $6, instances.uid, instances.id, $7, $8, $9, $10, $10, \
-         clock.now, clock.now + $11, clock.now + $12 FROM instances, clock \
-         WHERE instances.uid = $13 AND instances.project_id = $3 \
+         clock.now, CASE WHEN $14 < clock.now + $11 THEN $14 ELSE clock.now + $11 END, clock.now + $12 \
+         FROM instances, clock WHERE instances.uid = $13 AND instances.project_id = $3 \
          RETURNING ",
         grant_columns!()
     );
@@ -188,7 +190,8 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         // What is over opens nothing.
         .bind(grant.ends_after.map_or(grant.ttl, |end| end.min(grant.ttl)))
         .bind(grant.ends_after)
-        .bind(grant.instance);
+        .bind(grant.instance)
+        .bind(grant.no_later_than);
     let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("instance"))?;
     write_down(db, audit).await?;
     read(&mut row)

@@ -23,6 +23,7 @@ mod retention;
 mod revision;
 mod session;
 mod setting;
+mod signature;
 mod store;
 mod url;
 

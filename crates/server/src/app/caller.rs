@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
 use transom_model::end_reason::End;
 use transom_model::id::{ProjectId, RequestId};
-use transom_model::secret::Secret;
+use transom_model::secret::{Secret, TokenDigest};
 use transom_model::{EndReason, Timestamp};
 
 use super::App;
@@ -29,8 +30,8 @@ pub enum Caller {
         project: ProjectId,
         /// What it may do there.
         role: Role,
-        /// Until when, where it showed a token instead of its secret.
-        until: Option<Timestamp>,
+        /// The token that it showed instead of its secret.
+        token: Option<ShownToken>,
     },
     /// A user of an existing cloud, known by a token of its Keystone.
     Guest {
@@ -43,6 +44,15 @@ pub enum Caller {
         /// What it may do there.
         role: Role,
     },
+}
+
+/// A token that somebody showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownToken {
+    /// By which the store knows it.
+    pub digest: TokenDigest,
+    /// Until when it is valid.
+    pub until: Timestamp,
 }
 
 impl Caller {
@@ -80,6 +90,24 @@ impl Caller {
             Self::Operator => Ok(()),
             Self::Key { role, .. } | Self::Guest { role, .. } if *role >= needed => Ok(()),
             Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Role(needed) }),
+        }
+    }
+
+    /// The token that was shown instead of a secret.
+    #[must_use]
+    pub fn token(&self) -> Option<ShownToken> {
+        match self {
+            Self::Key { token, .. } => *token,
+            Self::Operator | Self::Guest { .. } => None,
+        }
+    }
+
+    /// Demands the key's own secret, or the operator's token: whoever finds a token for a minute must make nothing with it that
+    /// stays, such as another secret or a device's password.
+    pub fn need_secret(&self) -> Result<()> {
+        match self {
+            Self::Operator | Self::Key { token: None, .. } => Ok(()),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Secret }),
         }
     }
 
@@ -151,6 +179,11 @@ impl App {
         })
     }
 
+    /// Whether a signature comes for the first time, at any node; it is remembered for so long.
+    pub(crate) async fn is_first_use(&self, signature: TokenDigest, keep: Duration) -> Result<bool> {
+        Ok(self.store.note_signature(signature, keep).await?)
+    }
+
     /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
     /// too many.
     pub(crate) fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
@@ -212,7 +245,7 @@ impl App {
                 .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
                 .map_err(Error::internal)?;
             if proves(&opened) {
-                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role, until: None });
+                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token: None });
             }
         }
         Err(unknown)

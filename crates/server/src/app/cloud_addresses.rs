@@ -59,6 +59,7 @@ impl App {
         reach: Reach,
     ) -> Result<(AddressRecord, CloudPassword)> {
         asked.call.caller.need(Role::Member)?;
+        asked.call.caller.need_secret()?;
         let key = self.store.key(asked.call.caller.project(), key).await?;
         let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
         let address = CloudAddress::issue(key.project, &key.id, random::bytes());
@@ -142,6 +143,7 @@ impl App {
         condition: Precondition,
     ) -> Result<(AddressRecord, CloudPassword)> {
         let audit = self.managed_address(asked, address, "address.reset").await?;
+        asked.call.caller.need_secret()?;
         let password = CloudPassword::from_random(random::bytes());
         let verifier = password.verifier(random::bytes());
         let reset = self.store.reset_address(&asked.scope, address, verifier, condition, &audit).await?;

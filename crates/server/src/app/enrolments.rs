@@ -45,6 +45,7 @@ impl App {
         ttl: Duration,
     ) -> Result<FreshEnrolments> {
         call.caller.need(Role::Member)?;
+        call.caller.need_secret()?;
         let key = self.store.key(call.caller.project(), key).await?;
         let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
         if !(1..=MAX_COUNT).contains(&count) {

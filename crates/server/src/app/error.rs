@@ -20,9 +20,9 @@ pub enum Error {
     #[error("too many failed authentications from this address")]
     RateLimited,
     /// The caller's role does not reach.
-    #[error("this needs the role {needed}")]
+    #[error("this needs {needed}")]
     Forbidden {
-        /// The weakest role that may; none: the operator's token.
+        /// What would do.
         needed: Needed,
     },
     /// There is none, or it is another project's.
@@ -66,13 +66,18 @@ pub enum Needed {
     Role(Role),
     /// The operator's token.
     Operator,
+    /// The access key's own secret, not a token that was got for it.
+    Secret,
 }
 
 impl std::fmt::Display for Needed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Role(role) => role.fmt(f),
-            Self::Operator => f.write_str("operator"),
+            Self::Role(role) => write!(f, "the role {role}"),
+            Self::Operator => f.write_str("the role operator"),
+            Self::Secret => {
+                f.write_str("the access key's own secret: a token makes nothing that outlives it")
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ impl App {
         role: Role,
     ) -> Result<(AccessKey, Secret)> {
         let project = self.project_for(call, project, Role::Admin).await?;
+        call.caller.need_secret()?;
         if name.chars().count() > 64 || name.chars().any(char::is_control) {
             return Err(Error::invalid(
                 "name",
@@ -46,6 +47,7 @@ impl App {
     /// Adds a second secret; the old one stays valid until it is retired.
     pub async fn rotate_key(&self, call: &Call, id: &AccessKeyId) -> Result<(AccessKey, Secret)> {
         let key = self.managed_key(call, id).await?;
+        call.caller.need_secret()?;
         let (secret, sealed) = self.new_secret();
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.rotate", id) };
         let key = self.store.add_key_secret(call.caller.project(), id, sealed, &audit).await?;
@@ -55,6 +57,7 @@ impl App {
     /// Ends the older of two secrets.
     pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
         let key = self.managed_key(call, id).await?;
+        call.caller.need_secret()?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.retire", id) };
         self.store.retire_key_secret(call.caller.project(), id, &audit).await?;
         Ok(())

@@ -10,6 +10,7 @@ use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::NewApiToken;
 
+use super::caller::ShownToken;
 use super::error::{Error, Result};
 use super::{App, Call, Caller, random};
 
@@ -47,7 +48,7 @@ impl App {
         self.new_token(call, Dialect::Native, (&key.id, key.project), ttl).await
     }
 
-    /// Whoever asks with a token gets none that outlives it.
+    /// Whoever asks with a token gets one that dies with it.
     async fn new_token(
         &self,
         call: &Call,
@@ -58,12 +59,9 @@ impl App {
         if ttl.is_zero() || ttl > MAX_TOKEN_TTL {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 30 days"));
         }
-        let no_later_than = match &call.caller {
-            Caller::Key { until, .. } => *until,
-            Caller::Operator | Caller::Guest { .. } => None,
-        };
+        let parent = call.caller.token().map(|shown| shown.digest);
         let token = random::token();
-        let new = NewApiToken { token: token.digest(), key: key.clone(), ttl, no_later_than };
+        let new = NewApiToken { token: token.digest(), key: key.clone(), ttl, parent };
         let audit = AuditEntry { dialect, project: Some(project), ..call.entry("token.create", key) };
         Ok((self.store.create_token(new, &audit).await?, token))
     }
@@ -99,6 +97,7 @@ impl App {
         let found = self.store.token(token.digest()).await?;
         let ApiToken { key, expires_at, .. } =
             found.ok_or(Error::Unauthenticated("the token is not valid"))?;
-        Ok(Caller::Key { id: key.id, project: key.project, role: key.role, until: Some(expires_at) })
+        let shown = ShownToken { digest: token.digest(), until: expires_at };
+        Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token: Some(shown) })
     }
 }

@@ -91,7 +91,8 @@ impl App {
         let tokens = self.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
         // Of a spent one it can be asked as long as of a grant.
         let enrolments = self.store.delete_old_enrolments(now.minus(retention.grants.0), FORGET_ROWS).await?;
-        Ok([deleted.grants, deleted.audit_records, tokens, enrolments]
+        let signatures = self.store.delete_old_signatures(FORGET_ROWS).await?;
+        Ok([deleted.grants, deleted.audit_records, tokens, enrolments, signatures]
             .iter()
             .any(|rows| *rows >= FORGET_ROWS.into()))
     }

@@ -7,6 +7,7 @@ mod bearer;
 mod house;
 mod lists;
 mod proxies;
+mod replays;
 mod replies;
 mod sdk;
 mod viewer;

@@ -54,19 +54,22 @@ impl Store {
         self.first(sql(SELECT).bind(ticket)).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Makes an ID by which a viewer opens this address, once; its key has at most `most` of them at a time.
+    /// Makes an ID by which a viewer opens this address, once, and no later than `no_later_than`; its key has at most `most` of
+    /// them at a time.
     pub async fn create_viewer_id(
         &self,
         scope: &Scope,
         address: &CloudAddress,
         id: TokenDigest,
-        ttl: Duration,
+        (ttl, no_later_than): (Duration, Option<Timestamp>),
         most: u32,
         audit: &AuditEntry,
     ) -> Result<NewViewerId> {
         let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
         self.write(move |db| {
-            Box::pin(async move { create(db, &scope, &address, (id, ttl, most), &audit).await })
+            Box::pin(
+                async move { create(db, &scope, &address, (id, ttl, no_later_than, most), &audit).await },
+            )
         })
         .await
     }
@@ -90,13 +93,13 @@ async fn create(
     db: &mut Connection<'_>,
     scope: &Scope,
     address: &CloudAddress,
-    (id, ttl, most): (TokenDigest, Duration, u32),
+    (id, ttl, no_later_than, most): (TokenDigest, Duration, Option<Timestamp>, u32),
     audit: &AuditEntry,
 ) -> Result<NewViewerId> {
     const OLD: &str = "DELETE FROM repeater_ids WHERE expires_at <= (SELECT now FROM clock)";
     const COUNT: &str = "SELECT COUNT(*) FROM repeater_ids WHERE key_id = $1";
     const INSERT: &str = "INSERT INTO repeater_ids (id_hash, address, key_id, expires_at) \
-        SELECT $1, $2, $3, now + $4 FROM clock WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING expires_at";
+        SELECT $1, $2, $3, CASE WHEN $5 < now + $4 THEN $5 ELSE now + $4 END FROM clock WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING expires_at";
     let found =
         scope.push_to(sql("SELECT key_id FROM cloud_addresses").push_value(" WHERE address = ", address));
     let Some(mut row) = db.first(found).await? else { return Ok(NewViewerId::Missing) };
@@ -107,7 +110,9 @@ async fn create(
     if count >= i64::from(most) {
         return Ok(NewViewerId::TooMany);
     }
-    let Some(mut row) = db.first(sql(INSERT).bind(id).bind(address).bind(key).bind(ttl)).await? else {
+    let Some(mut row) =
+        db.first(sql(INSERT).bind(id).bind(address).bind(key).bind(ttl).bind(no_later_than)).await?
+    else {
         return Ok(NewViewerId::Taken);
     };
     let until = row.time()?;

@@ -275,6 +275,7 @@ pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<Acce
         token: digest(),
         ttl: TTL,
         ends_after: None,
+        no_later_than: None,
     }
 }
 

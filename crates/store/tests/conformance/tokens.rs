@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::Timestamp;
 use transom_model::access_key::AccessKeyId;
 use transom_model::secret::TokenDigest;
 use transom_store::{NewApiToken, StoreError, TokenStanding};
@@ -13,15 +12,17 @@ use crate::lab::{Lab, TTL, digest, entry, new_secret};
 on_both_databases! {
     a_token_is_valid_until_it_expires,
     a_token_that_was_got_for_another_does_not_outlive_it,
+    of_a_chain_that_grows_while_it_is_revoked_nothing_is_left,
+    a_signature_is_noted_once_until_its_time_is_over,
     a_revoked_token_is_worth_nothing,
     a_revoked_key_has_no_tokens_and_gets_none,
     a_retired_secret_takes_every_token_with_it,
     a_look_at_a_consoles_token_takes_no_use,
 }
 
-async fn issue(lab: &Lab, key: &AccessKeyId, no_later_than: Option<Timestamp>) -> TokenDigest {
+async fn issue(lab: &Lab, key: &AccessKeyId, parent: Option<TokenDigest>) -> TokenDigest {
     let token = digest();
-    let new = NewApiToken { token, key: key.clone(), ttl: TTL, no_later_than };
+    let new = NewApiToken { token, key: key.clone(), ttl: TTL, parent };
     lab.store.create_token(new, &entry("token.create")).await.unwrap();
     token
 }
@@ -48,11 +49,55 @@ async fn a_token_is_valid_until_it_expires(lab: Lab) {
 
 async fn a_token_that_was_got_for_another_does_not_outlive_it(lab: Lab) {
     let key = lab.key().await.id;
-    let soon = lab.store.now().await.unwrap().plus(Duration::from_secs(60));
-    let token = issue(&lab, &key, Some(soon)).await;
-    assert_eq!(lab.store.token(token).await.unwrap().unwrap().expires_at, soon);
-    lab.advance_clock(Duration::from_secs(61)).await;
-    assert!(!is_valid(&lab, token).await);
+    let minute = Duration::from_secs(60);
+    let (parent, entry) = (digest(), entry("token.create"));
+    let new = NewApiToken { token: parent, key: key.clone(), ttl: minute, parent: None };
+    let soon = lab.store.create_token(new, &entry).await.unwrap().expires_at;
+    let token = issue(&lab, &key, Some(parent)).await;
+    let child = issue(&lab, &key, Some(token)).await;
+    assert_eq!(lab.store.token(child).await.unwrap().unwrap().expires_at, soon);
+    lab.advance_clock(minute).await;
+    assert!(!is_valid(&lab, token).await && !is_valid(&lab, child).await);
+    let new = NewApiToken { token: digest(), key, ttl: TTL, parent: Some(child) };
+    let refused = lab.store.create_token(new, &entry).await;
+    assert!(matches!(refused, Err(StoreError::NotFound("token"))), "{refused:?}");
+}
+
+/// Revoking and making children race: whoever is first, no token is left whose parent is revoked.
+async fn of_a_chain_that_grows_while_it_is_revoked_nothing_is_left(lab: Lab) {
+    let key = lab.key().await.id;
+    for _ in 0..20 {
+        let root = issue(&lab, &key, None).await;
+        let leaf = issue(&lab, &key, Some(issue(&lab, &key, Some(root)).await)).await;
+        let grow = async {
+            let mut made = vec![leaf];
+            loop {
+                let (token, parent) = (digest(), made.last().copied());
+                let new = NewApiToken { token, key: key.clone(), ttl: TTL, parent };
+                if lab.store.create_token(new, &entry("token.create")).await.is_err() {
+                    return made;
+                }
+                made.push(token);
+            }
+        };
+        let revoke = async { lab.store.revoke_token(root, &entry("token.revoke")).await.unwrap() };
+        let (made, revoked) = tokio::join!(grow, revoke);
+        assert!(revoked);
+        for token in made {
+            assert!(!is_valid(&lab, token).await);
+        }
+    }
+}
+
+async fn a_signature_is_noted_once_until_its_time_is_over(lab: Lab) {
+    let (keep, signature) = (Duration::from_secs(660), digest());
+    assert!(lab.store.note_signature(signature, keep).await.unwrap());
+    assert!(!lab.store.note_signature(signature, keep).await.unwrap());
+    assert!(lab.store.note_signature(digest(), keep).await.unwrap());
+    assert_eq!(lab.store.delete_old_signatures(9).await.unwrap(), 0);
+    lab.advance_clock(keep).await;
+    assert_eq!(lab.store.delete_old_signatures(1).await.unwrap(), 1);
+    assert_eq!(lab.store.delete_old_signatures(9).await.unwrap(), 1);
 }
 
 async fn a_revoked_token_is_worth_nothing(lab: Lab) {
@@ -70,7 +115,7 @@ async fn a_revoked_key_has_no_tokens_and_gets_none(lab: Lab) {
     let token = issue(&lab, &key, None).await;
     assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
     assert!(!is_valid(&lab, token).await);
-    let new = NewApiToken { token: digest(), key, ttl: TTL, no_later_than: None };
+    let new = NewApiToken { token: digest(), key, ttl: TTL, parent: None };
     let refused = lab.store.create_token(new, &entry("token.create")).await;
     assert!(matches!(refused, Err(StoreError::NotFound(_))), "{refused:?}");
 }

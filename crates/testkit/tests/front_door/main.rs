@@ -30,6 +30,7 @@ mod relay;
 mod restarts;
 mod rights;
 mod secrets;
+mod short_tokens;
 mod slow;
 mod stage;
 mod targets;

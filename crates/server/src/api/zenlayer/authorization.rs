@@ -1,5 +1,7 @@
 //! Who calls: the `Authorization` header, a signature or a token.
 
+use std::time::Duration;
+
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use transom_model::secret::Secret;
@@ -12,6 +14,9 @@ use crate::app::{App, Caller, Error};
 
 /// How far a caller's clock may be off, in seconds; 300 itself passes.
 const SKEW: u64 = 300;
+
+/// A time that lies as far ahead as it may is refused so much later, and a minute for clocks that differ between nodes.
+const KEEP: Duration = Duration::from_secs(2 * SKEW + 60);
 
 /// What a caller shows.
 pub(super) enum Authorization {
@@ -67,7 +72,18 @@ impl Authorization {
             Self::Signed(signed) => {
                 let texts = signed.texts(method, body);
                 let proves = |secret: &Secret| signed.is_by(secret, &texts);
-                Ok(app.authenticate_by(&signed.key, proves, attempt).await?)
+                let caller = app.authenticate_by(&signed.key, proves, attempt).await?;
+                if app.config().zenlayer.reject_replays && !app.is_first_use(signed.digest(), KEEP).await? {
+                    let replayed = Error::Unauthenticated("the signature was used before");
+                    return Err(match app.failed_proof(attempt, Some(&signed.key), replayed) {
+                        Error::Unauthenticated(_) => Fault::new(
+                            Code::SignatureExpired,
+                            "The signature was used before: each is for one call here. Sign again, with the time of now.",
+                        ),
+                        error => error.into(),
+                    });
+                }
+                Ok(caller)
             }
             Self::Bearer(token) => {
                 let proof = Proof::Token(token.clone());

@@ -11,7 +11,7 @@ use aws_lc_rs::{digest, hmac};
 use http::Version;
 use http::header::HOST;
 use http::request::Parts;
-use transom_model::secret::Secret;
+use transom_model::secret::{Secret, TokenDigest};
 
 use super::operation::only;
 
@@ -72,6 +72,14 @@ impl Signed {
             let canonical = self.canonical(method, body, lower);
             format!("{METHOD}\n{}\n{}", self.timestamp, hash(&canonical))
         })
+    }
+
+    /// By which the signature is known again, however it was written.
+    pub(super) fn digest(&self) -> TokenDigest {
+        let whole = digest::digest(&digest::SHA256, &[self.key.as_bytes(), b"\0", &self.signature].concat());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(whole.as_ref());
+        TokenDigest(bytes)
     }
 
     /// Whether this secret signed one of these texts.

@@ -46,6 +46,7 @@ impl App {
     ) -> Result<Secret> {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
+        asked.call.caller.need_secret()?;
         fit_for_repeater(&record)?;
         taken_here(self.config.repeater.devices, "devices")?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.ticket", address) };
@@ -84,7 +85,8 @@ impl App {
         for _ in 0..DRAWS {
             let id = number();
             let kept = self.kept_of(&id);
-            let (ttl, most) = (VIEWER_ID_TTL, VIEWER_IDS_PER_KEY);
+            let until = asked.call.caller.token().map(|shown| shown.until);
+            let (ttl, most) = ((VIEWER_ID_TTL, until), VIEWER_IDS_PER_KEY);
             match self.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
                 NewViewerId::Until(until) => return Ok((Secret::new(id), until)),
                 NewViewerId::Taken => {}

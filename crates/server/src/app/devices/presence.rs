@@ -193,11 +193,7 @@ impl PresenceStream {
 
     /// Waits for news; false where the caller's time is over.
     async fn changed(&mut self) -> Result<bool> {
-        let until = match &self.caller {
-            Caller::Key { until: Some(until), .. } => Some(*until),
-            _ => None,
-        };
-        let rest = match until {
+        let rest = match self.caller.token().map(|shown| shown.until) {
             Some(until) => until.since(self.app.store.now().await?),
             None => Duration::MAX,
         };
