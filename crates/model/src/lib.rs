@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod grant;
 pub mod id;
 pub mod instance;
+pub mod name;
 pub mod project;
 pub mod secret;
 pub mod session;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use transom_model::access_key::Role;
 use transom_model::end_reason::End;
 use transom_model::instance::InstanceStatus;
+use transom_model::name;
 use transom_store::StoreError;
 
 /// The result of a use case.
@@ -92,6 +93,11 @@ impl Error {
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
+}
+
+/// Demands that a name shows as what it is.
+pub(super) fn legible(name: &str) -> Result<()> {
+    if name::is_legible(name) { Ok(()) } else { Err(Error::invalid("name", name::ILLEGIBLE)) }
 }
 
 impl From<StoreError> for Error {

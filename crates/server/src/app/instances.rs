@@ -11,7 +11,7 @@ use transom_model::project::Project;
 use transom_model::secret::Secret;
 use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, legible};
 use super::vault::Purpose;
 use super::{App, Call, Caller, random, trust};
 
@@ -168,13 +168,11 @@ impl App {
 
     fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
         if let Some(name) = &input.name
-            && (name.is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control))
+            && !(1..=128).contains(&name.chars().count())
         {
-            return Err(Error::invalid(
-                "name",
-                "must be 1 to 128 characters, none of them control characters",
-            ));
+            return Err(Error::invalid("name", "must be 1 to 128 characters"));
         }
+        legible(input.name.as_deref().unwrap_or_default())?;
         input.check_security()?;
         match &input.endpoint {
             Some(endpoint) => self.check_endpoint(&call.caller, endpoint),

@@ -6,7 +6,7 @@ use transom_model::secret::Secret;
 use transom_store::{NewAccessKey, NewKeySecret, Page};
 use uuid::Uuid;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, legible};
 use super::vault::Purpose;
 use super::{App, Call, random};
 
@@ -21,12 +21,10 @@ impl App {
     ) -> Result<(AccessKey, Secret)> {
         let project = self.project_for(call, project, Role::Admin).await?;
         call.caller.need_secret()?;
-        if name.chars().count() > 64 || name.chars().any(char::is_control) {
-            return Err(Error::invalid(
-                "name",
-                "must be at most 64 characters, none of them control characters",
-            ));
+        if name.chars().count() > 64 {
+            return Err(Error::invalid("name", "must be at most 64 characters"));
         }
+        legible(name)?;
         let id = AccessKeyId::from_random(random::bytes());
         let (secret, sealed) = self.new_secret();
         let audit = AuditEntry { project: Some(project.id), ..call.entry("key.create", &id) };

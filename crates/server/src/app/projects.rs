@@ -7,13 +7,15 @@ use transom_model::id::ProjectId;
 use transom_model::project::{Project, ProjectName};
 use transom_store::Page;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, legible};
 use super::{App, Call, random};
 
 impl App {
     /// Makes a project.
     pub async fn create_project(&self, call: &Call, name: &ProjectName) -> Result<Project> {
         call.caller.need_operator()?;
+        // Not where names are read: a database may hold an older one.
+        legible(name.as_str())?;
         let id = ProjectId(random::ordered_uuid());
         let audit = AuditEntry { project: Some(id), ..call.entry("project.create", name) };
         Ok(self.store.create_project(id, name, &audit).await?)

@@ -1,0 +1,69 @@
+//! Names that people read: in a list, a title, an audit record, on a page.
+//!
+//! A name shows as what it is. Characters that nobody sees, or that turn the text around, make `web\u{202e}gpj.exe` read as another
+//! one's name; text of any script goes without them, as every letter knows its own direction.
+
+/// Whether a text may be a name, as far as its characters go.
+#[must_use]
+pub fn is_legible(text: &str) -> bool {
+    !text.chars().any(is_hidden)
+}
+
+/// What is wrong with a name that is not legible.
+pub const ILLEGIBLE: &str = "must hold no control, direction or invisible characters";
+
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            // Marks and controls of direction (UAX #9).
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // Separators of lines and paragraphs, deprecated format characters, annotations, tags.
+            | '\u{2028}' | '\u{2029}' | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+            // Nothing to be seen at all. Joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji need them.
+            | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{3164}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_turns_a_text_around_or_is_not_seen_is_in_no_name() {
+        for refused in [
+            "web\u{202e}gpj.exe",
+            "\u{202a}web",
+            "web\u{202b}",
+            "web\u{202d}1",
+            "\u{2066}web\u{2069}",
+            "a\u{2067}b",
+            "a\u{2068}b",
+            "web\u{200e}",
+            "\u{200f}web",
+            "a\u{61c}b",
+            "web\n",
+            "web\u{9b}31m",
+            "web\u{2028}2",
+            "we\u{200b}b",
+            "\u{feff}web",
+            "web\u{e0041}",
+        ] {
+            assert!(!is_legible(refused), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_every_script_are_names() {
+        for taken in [
+            "שרת ראשי",
+            "خادم الويب",
+            "主服务器",
+            "Büro – Drucker № 5",
+            "kiosk 🖥",
+            "می\u{200c}خواهم",
+            "👩\u{200d}💻",
+            "क्\u{200d}ष",
+        ] {
+            assert!(is_legible(taken), "{taken:?}");
+        }
+    }
+}
