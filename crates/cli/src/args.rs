@@ -14,7 +14,8 @@ use transom_model::secret::Secret;
 mod house;
 #[cfg(feature = "server")]
 pub(crate) use house::{
-    Address, Audit, Console, Demo, Grant, House, Instance, InstanceSettings, Key, Project, Serve, Session,
+    Address, Audit, Console, Demo, Grant, House, Instance, InstanceSettings, Key, Migrate, Project, Serve,
+    Session,
 };
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.

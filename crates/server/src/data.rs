@@ -141,6 +141,11 @@ impl DataFolder {
     }
 }
 
+/// Where a server with this data folder has its SQLite database.
+pub(crate) fn database_in(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
+}
+
 /// Reads `admin.json` for an operator's command, which sends secrets to the server that it names. Whoever runs the command
 /// need not be the server's user, but nobody else may have written it.
 pub fn read_admin(path: &Path) -> Result<Admin, DataError> {

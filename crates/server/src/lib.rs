@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod http;
 pub mod listener;
+pub mod migration;
 pub mod relay;
 mod router;
 mod server;

@@ -34,6 +34,7 @@ pub use cloud::{
     AddressQuery, Enrolled, Guarded, Joining, NewAddress, NewEnrolments, NewViewerId, Precondition,
     PresenceQuery, Scope,
 };
+pub use database::SchemaPlan;
 pub use error::{Cause, Result, StoreError};
 pub use foreign::ForeignGrant;
 pub use grant::{NewGrant, Standing, TokenStanding};

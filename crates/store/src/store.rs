@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use transom_model::Timestamp;
 
 use crate::database::{Database, Operation, Row, Sql, sql};
-use crate::{Cause, DatabaseUrl, Result, StoreError};
+use crate::{Cause, DatabaseUrl, Result, SchemaPlan, StoreError};
 
 /// An operation takes microseconds to milliseconds; one that takes this long stands before a database that is down or
 /// overloaded, and whoever waits is better served by an answer.
@@ -19,10 +19,15 @@ pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Store(Arc<Database>);
 
 impl Store {
-    /// Connects, and brings the schema up to this program's version; refuses a newer schema. Two nodes may start at once
+    /// Connects, and brings the schema up to this program's version; refuses a newer schema that does not admit this program. Two nodes may start at once
     /// on PostgreSQL; a SQLite file has one node, which locks its data folder before it comes here.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         Ok(Self(Arc::new(Database::open(url).await?)))
+    }
+
+    /// What [`open`](Self::open) would do to the schema. Nothing is changed, and no file is made.
+    pub async fn examine(url: &DatabaseUrl) -> Result<SchemaPlan> {
+        Database::examine(url).await
     }
 
     /// Finishes what is queued and closes every connection. Later operations answer `Unavailable`.

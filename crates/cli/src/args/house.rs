@@ -13,6 +13,8 @@ use transom_model::instance::InstanceStatus;
 use transom_server::config::HumanDuration;
 
 use super::address;
+use crate::command::file::read_password;
+use crate::failure::Failure;
 
 /// The server, and the commands of its operators.
 #[derive(Debug, Subcommand)]
@@ -21,6 +23,8 @@ pub(crate) enum House {
     Serve(Serve),
     /// Show it all: a server in a temporary folder and a test desktop, with a console URL that works.
     Demo(Demo),
+    /// Bring the database's schema up to date, which a server does by itself when it starts.
+    Migrate(Migrate),
     /// Projects: tenants, who own access keys and instances.
     #[command(subcommand)]
     Project(Project),
@@ -65,15 +69,44 @@ pub(crate) struct Serve {
     /// Serve TLS with a certificate of our own making; its CA is kept in the data folder.
     #[arg(long)]
     pub(crate) self_signed: bool,
-    /// The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder.
-    #[arg(long, value_name = "URL", env = "TRANSOM_DATABASE", hide_env_values = true)]
-    pub(crate) database: Option<String>,
-    /// The same, from a file.
-    #[arg(long, value_name = "FILE", conflicts_with = "database")]
-    pub(crate) database_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) database: Database,
     /// The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder.
     #[arg(long, value_name = "FILE", env = "TRANSOM_MASTER_KEY_FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
+}
+
+/// Where the database is.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Database {
+    /// The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder.
+    #[arg(long, value_name = "URL", env = "TRANSOM_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// The same, from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "database")]
+    database_file: Option<PathBuf>,
+}
+
+impl Database {
+    /// Its URL, where one is given.
+    pub(crate) fn url(&self) -> Result<Option<String>, Failure> {
+        match &self.database_file {
+            Some(file) => read_password(file).map(Some),
+            None => Ok(self.database.clone()),
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Migrate {
+    /// Say what would happen to the database, and whether this program may run on it; change nothing.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// The server's configuration file (TOML), to be checked too.
+    #[arg(long, value_name = "FILE", env = "TRANSOM_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) database: Database,
 }
 
 #[derive(Debug, ClapArgs)]

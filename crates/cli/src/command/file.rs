@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// One trailing newline is an editor's, not the password's.
-pub(super) fn read_password(path: &Path) -> Result<String, Failure> {
+pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
     let mut text = read(path)?;
     if text.ends_with('\n') {
         text.pop();

@@ -3,7 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod connect;
 mod device;
-mod file;
+pub(crate) mod file;
 mod viewer;
 
 #[cfg(feature = "server")]
@@ -20,6 +20,8 @@ mod grant;
 mod instance;
 #[cfg(feature = "server")]
 mod key;
+#[cfg(feature = "server")]
+mod migrate;
 #[cfg(feature = "server")]
 mod project;
 #[cfg(feature = "server")]
@@ -38,6 +40,7 @@ pub(crate) async fn house(
     match house {
         House::Serve(serve) => serve::run(common, serve).await,
         House::Demo(demo) => demo::run(demo).await,
+        House::Migrate(migrate) => migrate::run(common, migrate).await,
         House::Project(project) => project::run(common, project).await,
         House::Key(key) => key::run(common, key).await,
         House::Instance(instance) => instance::run(common, instance).await,

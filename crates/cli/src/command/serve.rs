@@ -12,7 +12,6 @@ use transom_server::data::read_master_key;
 use transom_server::listener;
 use transom_server::{Options, RepeaterKind, Server, Tls};
 
-use super::file::read_password;
 use crate::args::{Common, Serve};
 use crate::failure::Failure;
 use crate::output;
@@ -59,10 +58,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     }
     let master_key =
         serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
-    let database = match &serve.database_file {
-        Some(file) => Some(read_password(file)?),
-        None => serve.database,
-    };
+    let database = serve.database.url()?;
     let listener = listen(serve.listen)?;
     let options = Options { data: common.data.clone(), config, database, tls, master_key };
     let server = Server::start(options, listener).await.map_err(|error| match error.next_step() {

@@ -21,6 +21,7 @@ fn the_help_of_the_program_is_its_table_of_contents() {
     Commands:
       serve     Run the server
       demo      Show it all: a server in a temporary folder and a test desktop, with a console URL that works
+      migrate   Bring the database's schema up to date, which a server does by itself when it starts
       project   Projects: tenants, who own access keys and instances
       key       Access keys: id and secrets of a project, for programs
       instance  Instances: machines with a console
@@ -137,6 +138,7 @@ fn every_command_of_the_contract_explains_itself() {
         "key revoke",
         "agent",
         "connect",
+        "migrate",
         "instance add",
         "instance set",
         "instance list",

@@ -6,6 +6,7 @@ mod folders;
 mod help;
 mod instances;
 mod keys;
+mod migrate;
 mod process_list;
 mod serve;
 mod trail;

@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use connection::{Connection, raced};
 pub(crate) use row::Row;
+pub use schema::SchemaPlan;
 pub(crate) use sql::{Bind, Sql, sql};
 
 use crate::url::Kind;
@@ -49,6 +50,14 @@ impl Database {
                 Self::Postgres(postgres::Postgres::open((**options).clone()).await?)
             }
         })
+    }
+
+    /// What opening it would do to its schema. Nothing is changed.
+    pub(crate) async fn examine(url: &DatabaseUrl) -> Result<SchemaPlan> {
+        match url.kind() {
+            Kind::Sqlite(path) => sqlite::examine(path).await,
+            Kind::Postgres { options, .. } => postgres::examine((**options).clone()).await,
+        }
     }
 
     /// Runs one statement that reads.

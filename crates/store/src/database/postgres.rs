@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
 use super::sql::Value;
-use super::{Connection, Operation, Row, Sql, schema};
+use super::{Connection, Operation, Row, SchemaPlan, Sql, schema};
 use crate::{Cause, Result, StoreError};
 
 /// Per node. Transactions take about a millisecond, so this carries thousands a second and leaves PostgreSQL's default
@@ -45,9 +45,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(options: PgConnectOptions) -> Result<Self> {
-        let options = options.application_name("transom").disable_statement_logging();
-        // That a table is there already is no news to anybody.
-        let options = options.options([("client_min_messages", "warning")]);
+        let options = quiet(options);
         migrate(&options).await?;
         let options = options.options([
             ("statement_timeout", STATEMENT_TIMEOUT),
@@ -126,9 +124,29 @@ fn query(sql: Sql) -> Query<'static, sqlx::Postgres, PgArguments> {
     })
 }
 
-async fn migrate(options: &PgConnectOptions) -> Result<()> {
+fn quiet(options: PgConnectOptions) -> PgConnectOptions {
+    let options = options.application_name("transom").disable_statement_logging();
+    // That a table is there already is no news to anybody.
+    options.options([("client_min_messages", "warning")])
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
     let connecting = timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await;
-    let mut connection = connecting.map_err(|_| late("it does not answer"))?.map_err(fault)?;
+    connecting.map_err(|_| late("it does not answer"))?.map_err(fault)
+}
+
+/// What opening it would do to its schema.
+pub(super) async fn examine(options: PgConnectOptions) -> Result<SchemaPlan> {
+    let options = quiet(options).options([("default_transaction_read_only", "on")]);
+    let mut connection = connect(&options).await?;
+    let examining = timeout(CONNECT_TIMEOUT, schema::examine_postgres(&mut connection)).await;
+    let plan = examining.map_err(|_| late("it does not answer"))??;
+    connection.close().await.map_err(fault)?;
+    Ok(plan)
+}
+
+async fn migrate(options: &PgConnectOptions) -> Result<()> {
+    let mut connection = connect(options).await?;
     let migrating = timeout(MIGRATION_DEADLINE, schema::migrate_postgres(&mut connection)).await;
     migrating.map_err(|_| late("its schema was not brought up to date in time"))??;
     connection.close().await.map_err(fault)

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, OpenFlags, ffi};
 use super::readers::Readers;
 use super::sql::Value;
 use super::writer::Writer;
-use super::{Operation, Row, Sql, schema};
+use super::{Operation, Row, SchemaPlan, Sql, schema};
 use crate::{Cause, Result, StoreError};
 
 /// Another process may hold the file for a moment (a backup, the operator's `sqlite3`).
@@ -71,6 +71,13 @@ impl Sqlite {
     }
 }
 
+/// What opening it would do to its schema. No file is made, not even those that SQLite keeps beside an open one.
+pub(super) async fn examine(path: &Path) -> Result<SchemaPlan> {
+    let file = File(path.to_owned());
+    let examining = tokio::task::spawn_blocking(move || schema::examine_sqlite(&file.connect_to_examine()?));
+    examining.await.map_err(|_| fault_of_ours())?
+}
+
 /// The file that holds the database.
 #[derive(Clone)]
 pub(super) struct File(PathBuf);
@@ -79,9 +86,7 @@ impl File {
     /// Makes it where it is missing, for its owner only; SQLite gives its other files the same mode.
     fn create(&self) -> Result<()> {
         let created = transom_folder::own_file(&self.0);
-        created
-            .map(drop)
-            .map_err(|error| StoreError::Unusable(format!("the database cannot be opened: {error}")))
+        created.map(drop).map_err(unopened)
     }
 
     pub(super) fn connect(&self) -> Result<rusqlite::Connection> {
@@ -97,12 +102,35 @@ impl File {
         Ok(connection)
     }
 
+    /// A connection that does not even make a file.
+    fn connect_to_examine(&self) -> Result<rusqlite::Connection> {
+        if !self.0.exists() {
+            return rusqlite::Connection::open_in_memory().map_err(fault);
+        }
+        let mut log = self.0.clone().into_os_string();
+        log.push("-wal");
+        // With a log beside it, a program that has it open may have written more: its files are there already.
+        let how = if Path::new(&log).exists() { "mode=ro" } else { "immutable=1" };
+        let path = url::Url::from_file_path(std::path::absolute(&self.0).map_err(unopened)?)
+            .map_err(|()| unopened("its path is not absolute"))?;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            rusqlite::Connection::open_with_flags(format!("{path}?{how}"), flags).map_err(fault)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+        Ok(connection)
+    }
+
     /// A connection that changes nothing.
     pub(super) fn connect_to_read(&self) -> Result<rusqlite::Connection> {
         let connection = self.connect()?;
         connection.execute_batch("PRAGMA query_only = ON").map_err(fault)?;
         Ok(connection)
     }
+}
+
+fn unopened(why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unusable(format!("the database cannot be opened: {why}"))
 }
 
 /// At most `limit` rows of the answer.

@@ -9,7 +9,8 @@ use crate::lab::Lab;
 on_both_databases! {
     what_was_written_is_there_after_opening_again,
     two_nodes_open_one_database,
-    a_newer_schema_is_refused,
+    a_newer_schema_is_refused_unless_it_admits_this_program,
+    looking_at_a_schema_changes_nothing,
     a_foreign_schema_is_refused,
     a_closed_store_answers_that_it_is_unavailable,
 }
@@ -30,14 +31,60 @@ async fn two_nodes_open_one_database(lab: Lab) {
     assert_eq!(lab.store.setting("y").await.unwrap().as_deref(), Some(&b"2"[..]));
 }
 
-async fn a_newer_schema_is_refused(lab: Lab) {
+async fn a_newer_schema_is_refused_unless_it_admits_this_program(lab: Lab) {
     lab.sql(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'later', TRUE, '', 0)",
     )
     .await;
-    let refused = Store::open(&lab.url).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Unusable(text) if text.contains("newer Transom")), "{refused}");
+    let refused = async |words: &str| {
+        for refused in [Store::open(&lab.url).await.map(drop), Store::examine(&lab.url).await.map(drop)] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(&refused, StoreError::Unusable(text) if text.contains(words)), "{refused}");
+        }
+    };
+    refused("newer Transom: version 9999 of its schema does not say").await;
+    lab.sql("INSERT INTO schema_programs (version, oldest_program) VALUES (9999, '99.0.0')").await;
+    refused("version 9999 of its schema is for transom 99.0.0 and later").await;
+    lab.sql("UPDATE schema_programs SET oldest_program = '0.1.0' WHERE version = 9999").await;
+    let plan = Store::examine(&lab.url).await.unwrap();
+    assert_eq!((plan.has, plan.adds), (Some(9999), vec![]));
+    let store = Store::open(&lab.url).await.unwrap();
+    assert_eq!(store.project(lab.project.id).await.unwrap(), Some(lab.project.clone()));
+}
+
+async fn looking_at_a_schema_changes_nothing(lab: Lab) {
+    let plan = Store::examine(&lab.url).await.unwrap();
+    assert_eq!((plan.has, plan.adds.len()), (Some(plan.knows), 0), "it is open, and up to date");
+    lab.store.close().await;
+    // As the program before the newest migration left it.
+    let undone = format!(
+        "DELETE FROM _sqlx_migrations WHERE version = {0}; DELETE FROM schema_programs WHERE version = {0}",
+        plan.knows
+    );
+    lab.sql(&undone).await;
+    let files = || lab.folder().map(|folder| folder.path().read_dir().unwrap().count());
+    let before = files();
+    for _ in 0..2 {
+        let plan = Store::examine(&lab.url).await.unwrap();
+        let adds: Vec<_> = plan.adds.iter().map(|(version, _)| *version).collect();
+        assert_eq!(adds, [plan.knows]);
+    }
+    assert_eq!(files(), before);
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_looked_at_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::sqlite(folder.path().join("transom.db"));
+    let plan = Store::examine(&url).await.unwrap();
+    assert_eq!((plan.has, plan.adds.last().unwrap().0), (None, plan.knows));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+    let url = DatabaseUrl::parse(&transom_testkit::postgres::database()).unwrap();
+    for _ in 0..2 {
+        let plan = Store::examine(&url).await.unwrap();
+        assert_eq!((plan.has, plan.adds.last().unwrap().0), (None, plan.knows));
+    }
 }
 
 async fn a_foreign_schema_is_refused(lab: Lab) {
