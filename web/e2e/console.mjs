@@ -6,6 +6,17 @@
 // What to do and expect, in this order:
 //   --expect STAGE   the stage to wait for (default: live, which includes a picture that is not blank)
 //   --then STAGE     a further stage to wait for; may be given again: `--then reconnecting --then live`
+//   --step STEP      one more thing to do or to wait for, in the given order:
+//                      stage=STAGE   a stage to wait for, as by --then
+//                      press=ID      presses a button of the page
+//                      press-choice=SIZE   chooses the screen's size (fit, native, remote)
+//                      resized       waits until the machine's screen has another size than at first
+//                      shows=TEXT    waits until the page shows this text
+//                      fill=N        writes N letters into the clipboard's panel
+//                      reload        reloads the page
+//                      go            waits for a line on standard input
+//                      pass=SECONDS  lets time pass at once for the page
+//                      shot=FILE     takes a screenshot
 //   --click X,Y      clicks at a point of the machine's screen
 //   --send TEXT      puts a text on the machine's clipboard by the clipboard's panel
 //   --type TEXT      types like a person
@@ -19,6 +30,7 @@
 //   --reload         reloads the page and waits for --expect again
 //   --duplicate      opens the page in a second tab, as “Duplicate tab” does: that one is live (`second` in the report),
 //                    this one ends
+//   --other URL      opens another console in a second tab of the same browser (`other` in the report: its picture)
 //   --shot FILE      takes a screenshot
 //   --reason CODE    the end reason that has to be shown now
 // How:
@@ -27,6 +39,7 @@
 // Each stage that is reached is told on stderr as `stage: live`, so that a test can pull the plug at the right moment;
 // `live` when its picture is there.
 // Exit: 0 as expected, 1 not as expected, 2 the browser or the command line failed.
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
 import { newPage, startBrowser } from './browser.mjs';
@@ -51,6 +64,8 @@ const { values: options, positionals } = parseArgs({
     changes: { type: 'boolean', default: false },
     part: { type: 'string' },
     then: { type: 'string', multiple: true, default: [] },
+    step: { type: 'string', multiple: true, default: [] },
+    other: { type: 'string' },
     reload: { type: 'boolean', default: false },
     duplicate: { type: 'boolean', default: false },
     shot: { type: 'string' },
@@ -73,6 +88,7 @@ try {
   if (url === undefined) throw new Error('usage: node e2e/console.mjs URL [options]');
   browser = await startBrowser({ timeout, insecure: options.insecure });
   const { page, complaints } = await newPage(browser, /** @type {any} */ ({ ...options, timeout }));
+  if (options.step.some((step) => step.startsWith('pass='))) await page.clock.install();
   report.complaints = complaints;
   await page.goto(url);
   exit = 1;
@@ -80,6 +96,7 @@ try {
   const first = await arrive(page, options.expect).then((picture) => (part === undefined ? picture : readPicture(page, part)));
   report.arrived_ms = Date.now() - started;
   for (const stage of options.then) await arrive(page, stage);
+  for (const step of options.step) await take(page, step, first);
   if (options.click !== undefined) await clickPicture(page, ...point(options.click));
   if (options.send !== undefined) await sendToMachine(page, options.send);
   if (options.type !== undefined) await typeLikeAPerson(page, options.type);
@@ -107,10 +124,18 @@ try {
     report.second = await readState(second);
     await arrive(page, 'ended');
   }
+  if (options.other !== undefined) {
+    const other = await page.context().newPage();
+    await other.goto(options.other);
+    await arrive(other, 'live');
+    report.other = await readPicture(other);
+  }
   if (options.shot !== undefined) await page.screenshot({ path: options.shot });
   Object.assign(report, await readState(page), { full_screen: await page.evaluate(() => document.fullscreenElement !== null) }, { picture: await readPicture(page) });
   if (options.reason !== undefined && report.reason !== options.reason) throw new Error(`the reason is ${report.reason}`);
   if (/token/i.test(String(report.address))) throw new Error('the address bar still shows the token');
+  // Tabs are closed as people close them: a page has something to do then.
+  for (const open of page.context().pages()) await open.close();
   report.ok = true;
   exit = 0;
 } catch (error) {
@@ -145,4 +170,54 @@ async function arrive(page, stage) {
   const picture = await (expected === 'live' ? waitForPicture(page, undefined, timeout) : readPicture(page));
   console.error(`stage: ${expected}`);
   return picture;
+}
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {string} step
+ * @param {Awaited<ReturnType<typeof readPicture>>} first the picture at first
+ */
+async function take(page, step, first) {
+  const [what, value = ''] = step.split(/=(.*)/s);
+  switch (what) {
+    case 'stage':
+      await arrive(page, value);
+      break;
+    case 'press':
+      await page.click(`#${value}`);
+      break;
+    case 'press-choice':
+      await page.click(`#tools label:has(input[value="${value}"])`);
+      break;
+    case 'resized': {
+      await waitForPicture(page, (picture) => picture.width !== first?.width || picture.height !== first.height, timeout);
+      break;
+    }
+    case 'shows':
+      await page.getByText(value).filter({ visible: true }).first().waitFor();
+      break;
+    case 'fill':
+      await page.evaluate((length) => {
+        const field = /** @type {HTMLTextAreaElement} */ (document.getElementById('clipboard-text'));
+        field.value = 'x'.repeat(length);
+        field.dispatchEvent(new Event('input', { bubbles: true }));
+      }, Number(value));
+      break;
+    case 'reload':
+      await page.reload();
+      break;
+    case 'go':
+      await once(process.stdin, 'data');
+      process.stdin.pause();
+      break;
+    case 'pass':
+      await page.clock.fastForward(Number(value) * 1000);
+      break;
+    case 'shot':
+      await page.screenshot({ path: value });
+      break;
+    default:
+      throw new Error(`there is no step ${step}`);
+  }
+  console.error(`step: ${step}`);
 }

@@ -8,7 +8,7 @@ const body = {
   ticket: 't-1',
   ticket_expires_at: '2026-11-21T04:00:00Z',
   websocket: '/console/session',
-  instance: { id: 'i-1', name: 'build machine' },
+  instance: { project: 'p-1', id: 'i-1', name: 'build machine' },
   request: '1a2b3c4d',
   rights: { view_only: false, clipboard: true },
 };
@@ -18,14 +18,19 @@ test('an admission is read', () => {
     session: 's-1',
     ticket: 't-1',
     websocket: '/console/session',
-    instance: { id: 'i-1', name: 'build machine' },
+    instance: { project: 'p-1', id: 'i-1', name: 'build machine' },
     request: '1a2b3c4d',
+    endsIn: null,
     rights: { viewOnly: false, clipboard: true },
   });
 });
 
 test('an instance without a name goes by its id', () => {
-  assert.equal(readAdmission({ ...body, instance: { id: 'i-1', name: '' } })?.instance.name, 'i-1');
+  assert.equal(readAdmission({ ...body, instance: { project: 'p-1', id: 'i-1', name: '' } })?.instance.name, 'i-1');
+});
+
+test('a link that ends says in how many seconds', () => {
+  assert.equal(readAdmission({ ...body, ends_in_seconds: 3600 })?.endsIn, 3600);
 });
 
 test('rights that are not given are not there', () => {

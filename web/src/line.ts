@@ -1,5 +1,7 @@
 import type RFB from '@novnc/novnc';
 
+import { BEAT, read, SUBPROTOCOL, type Delivery, type Wait } from './channel.ts';
+import { resizing, sizeOf, type Size } from './desktop.ts';
 import type { Admission } from './exchange.ts';
 import { onFirstPicture } from './first-picture.ts';
 import { KEYSYM, type Stroke } from './keystrokes.ts';
@@ -17,6 +19,14 @@ export interface Listener {
   copied(text: string): void;
   /** The picture is larger than the window and can be moved. */
   clipped(on: boolean): void;
+  /** The machine's screen has this size, before this line changes anything. */
+  sized(size: Size): void;
+  /** The screen takes longer to come, for this cause. */
+  waiting(cause: Wait): void;
+  /** The session ends after so many seconds. */
+  ending(seconds: number): void;
+  /** What became of the text that was put on the machine's clipboard last. */
+  delivered(state: Delivery): void;
   /** The line has ended, for this reason; told once, while the last picture is still there. */
   ended(end: End): void;
 }
@@ -24,8 +34,8 @@ export interface Listener {
 /** A WebSocket opens within a round trip or two; one that takes longer meets something that swallows it. */
 const OPENING_LIMIT_MS = 20_000;
 
-/** RFC 6455 §7.4.1. */
-const NORMAL_CLOSURE = 1000;
+/** A page that receives and has nothing to say still says so this often: Transom's own beats may wait behind a picture. */
+const BEAT_MS = 5_000;
 
 /**
  * One connection to the instance: a WebSocket with noVNC on top.
@@ -36,20 +46,24 @@ export class Line {
   readonly #socket: WebSocket;
   readonly #rfb: RFB;
   readonly #listener: Listener;
-  readonly #pulse: Pulse;
+  readonly #pulse = new Pulse(() => this.#end(noticed('connection-lost', 'The line had gone silent.')));
   #opened = false;
   #ended = false;
   #disconnected = false;
+  /** When the page last said that it is there. */
+  #beaten = 0;
   #unwatch = (): void => {};
 
   constructor(novnc: typeof RFB, screen: HTMLElement, admission: Admission, listener: Listener) {
     this.#listener = listener;
-    const socket = new WebSocket(address(admission.websocket), ['binary', `transom.ticket.${admission.ticket}`]);
+    const socket = new WebSocket(address(admission.websocket), [SUBPROTOCOL, 'binary', `transom.ticket.${admission.ticket}`]);
     this.#socket = socket;
     const opening = setTimeout(() => this.#end(noticed('websocket-blocked')), OPENING_LIMIT_MS);
     socket.addEventListener('open', () => {
       this.#opened = true;
       clearTimeout(opening);
+      // Without the channel nothing has to come, so silence tells nothing.
+      if (this.#hasChannel) this.#pulse.start();
     });
     // Registered before noVNC's own listener, which removes the picture.
     socket.addEventListener('close', (event) => {
@@ -58,7 +72,6 @@ export class Line {
     });
     this.#rfb = new novnc(screen, socket, { shared: true });
     this.#guardMessages();
-    this.#pulse = new Pulse(socket, () => this.#end(noticed('connection-lost', 'The line had gone silent.')));
     this.#configure(admission);
     this.#listen(screen);
   }
@@ -89,12 +102,19 @@ export class Line {
 
   ctrlAltDel(): void {
     this.#rfb.sendCtrlAltDel();
-    this.#pulse.expect();
   }
 
-  /** Puts a text on the machine's clipboard. */
-  paste(text: string): void {
+  /** Puts a text on the machine's clipboard; whether it will be told what becomes of it. */
+  paste(text: string): boolean {
     this.#rfb.clipboardPasteFrom(text);
+    return this.#hasChannel;
+  }
+
+  /** Gives the machine's screen this size, where it has another one and can be resized. */
+  resize(size: Size): void {
+    const message = resizing(this.#rfb, size);
+    // noVNC writes whole messages within one task, so this one never lands inside another.
+    if (message !== null && this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message);
   }
 
   /** Presses and releases one key. */
@@ -102,7 +122,6 @@ export class Line {
     if (stroke.shift) this.hold(KEYSYM.Shift, true);
     this.#rfb.sendKey(stroke.keysym, null);
     if (stroke.shift) this.hold(KEYSYM.Shift, false);
-    this.#pulse.expect();
   }
 
   /** Presses or releases a modifier. */
@@ -110,14 +129,18 @@ export class Line {
     this.#rfb.sendKey(keysym, null, down);
   }
 
-  /** The person waits for a sign of life. */
-  expectLife(): void {
-    if (this.#opened && !this.#ended) this.#pulse.expect();
+  /** Looks whether the line is still alive: the page was shown, or the network came back. */
+  check(): void {
+    if (this.#opened && !this.#ended && this.#hasChannel) this.#pulse.look();
   }
 
-  /** Ends the line because the person left. */
+  /** Gives the line up; the session waits for the page to come back. */
   close(): void {
     this.#end(noticed('left'));
+  }
+
+  get #hasChannel(): boolean {
+    return this.#socket.protocol === SUBPROTOCOL;
   }
 
   #configure(admission: Admission): void {
@@ -134,10 +157,9 @@ export class Line {
     canvas?.setAttribute('role', 'application');
     canvas?.setAttribute('aria-describedby', 'screen-help');
     canvas?.setAttribute('tabindex', '0');
-    for (const input of ['keydown', 'mousedown', 'touchstart']) {
-      canvas?.addEventListener(input, () => this.expectLife(), { passive: true });
-    }
     rfb.addEventListener('connect', () => {
+      const size = sizeOf(rfb);
+      if (size !== null) this.#listener.sized(size);
       this.#listener.connected();
       if (canvas !== null) this.#unwatch = onFirstPicture(canvas, () => this.#listener.pictured());
     });
@@ -153,10 +175,19 @@ export class Line {
     });
   }
 
-  /** A decoder that throws leaves noVNC in the middle of a message; whatever it drew next would be noise. */
+  /**
+   * Keeps the channel's messages from noVNC. A decoder that throws leaves noVNC in the middle of a message; whatever it drew
+   * next would be noise.
+   */
   #guardMessages(): void {
     const deliver = this.#socket.onmessage;
-    this.#socket.onmessage = (event) => {
+    this.#socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+      this.#pulse.heard();
+      if (typeof event.data === 'string') {
+        this.#hear(event.data);
+        return;
+      }
+      if (performance.now() - this.#beaten >= BEAT_MS) this.#beat();
       try {
         deliver?.call(this.#socket, event);
       } catch (error) {
@@ -165,13 +196,33 @@ export class Line {
     };
   }
 
+  #hear(text: string): void {
+    const message = read(text);
+    switch (message?.type) {
+      case 'beat':
+        return this.#beat();
+      case 'waiting':
+        return this.#listener.waiting(message.for);
+      case 'ending':
+        return this.#listener.ending(message.seconds);
+      case 'clipboard':
+        return this.#listener.delivered(message.state);
+    }
+  }
+
+  #beat(): void {
+    if (!this.#hasChannel || this.#socket.readyState !== WebSocket.OPEN) return;
+    this.#beaten = performance.now();
+    this.#socket.send(BEAT);
+  }
+
   #end(end: End): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#pulse.stop();
     this.#unwatch();
     this.#listener.ended(end);
-    this.#socket.close(NORMAL_CLOSURE);
+    this.#socket.close();
     if (!this.#disconnected) this.#rfb.disconnect();
   }
 }

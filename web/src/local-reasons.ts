@@ -13,7 +13,21 @@ export const local = {
     code: 'left',
     sentence: 'You have disconnected.',
     side: 'viewer',
-    nextStep: 'You can close this page.',
+    nextStep: 'The session waits a few minutes for you: connect again to go on, or end it.',
+    retry: 'later',
+  },
+  'over': {
+    code: 'over',
+    sentence: 'You have ended the session.',
+    side: 'viewer',
+    nextStep: 'You can close this page. To open the console again, ask for a new link.',
+    retry: 'never',
+  },
+  'not-ended': {
+    code: 'not-ended',
+    sentence: 'The session could not be ended.',
+    side: 'viewer',
+    nextStep: 'Transom cannot be reached. Check this device’s network and try again, or wait: without a viewer the session ends after a few minutes.',
     retry: 'later',
   },
   'session-ended': {
@@ -63,7 +77,7 @@ export const local = {
     sentence: 'What the instance sent could not be drawn.',
     side: 'instance',
     nextStep: 'Try again. If it stays, the instance’s VNC server sends something that browsers do not understand: check its version.',
-    retry: 'later',
+    retry: 'resume',
   },
   'page-incomplete': {
     code: 'page-incomplete',

@@ -26,6 +26,13 @@ declare module '@novnc/novnc' {
     scaleViewport: boolean;
     viewOnly: boolean;
 
+    // Not of its API: see `desktop.ts`.
+    readonly _fbWidth: number;
+    readonly _fbHeight: number;
+    readonly _supportsSetDesktopSize: boolean;
+    readonly _screenID: number;
+    readonly _screenFlags: number;
+
     addEventListener<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): void;
     blur(): void;
     clipboardPasteFrom(text: string): void;

@@ -1,44 +1,70 @@
 /**
  * Finds out that a line is dead although nobody said so: Wi-Fi that went out of reach, a NAT that forgot.
  *
- * TCP may take a quarter of an hour to notice. So when something should have been heard and was not, the page asks for one
- * pixel, which every VNC server answers, and believes silence. It asks only when a person waits (typed, came back to the
- * page), so that a page which is merely open stays idle.
+ * TCP may take a quarter of an hour to notice. Transom says something every ten seconds, and frames on a slow line are short,
+ * so a line on which nothing comes for this long is dead, and one on which anything comes is not.
  */
-const PATIENCE_MS = 4_000;
+export const PATIENCE_MS = 25_000;
 
-/** An answer of twenty bytes crosses any usable network in this time. */
-const ANSWER_LIMIT_MS = 10_000;
+/** A line is looked at this often. */
+export const LOOK_MS = 1_000;
 
-/** FramebufferUpdateRequest, not incremental, 1 × 1 at 0, 0 (RFC 6143 §7.5.3). */
-const ONE_PIXEL = Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 1, 0, 1);
+/** A look that comes so late was held back, by a sleeping computer or a hidden tab, and so was what has come meanwhile. */
+const LATE_MS = 6_000;
+
+/** How a line is watched; tests bring their own time. */
+export interface Clock {
+  now(): number;
+  /** Calls `look` again and again; returns what stops that. */
+  every(milliseconds: number, look: () => void): () => void;
+}
+
+const BROWSER: Clock = {
+  now: () => performance.now(),
+  every: (milliseconds, look) => {
+    const timer = setInterval(look, milliseconds);
+    return () => clearInterval(timer);
+  },
+};
 
 export class Pulse {
-  readonly #socket: WebSocket;
+  readonly #clock: Clock;
   readonly #dead: () => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stop = (): void => {};
+  #heard = 0;
+  #looked = 0;
+  #doubted = false;
 
-  constructor(socket: WebSocket, dead: () => void) {
-    this.#socket = socket;
+  constructor(dead: () => void, clock: Clock = BROWSER) {
     this.#dead = dead;
-    socket.addEventListener('message', () => this.stop());
+    this.#clock = clock;
   }
 
-  /** Something should be heard soon. */
-  expect(): void {
-    this.#timer ??= setTimeout(() => this.#ask(), PATIENCE_MS);
+  /** Listens from now on. */
+  start(): void {
+    this.heard();
+    this.#looked = this.#heard;
+    this.#stop = this.#clock.every(LOOK_MS, () => this.look());
   }
 
-  /** Nothing is expected any more. */
+  /** Something has come, whatever it is. */
+  heard(): void {
+    this.#heard = this.#clock.now();
+    this.#doubted = false;
+  }
+
+  /** Looks now. */
+  look(): void {
+    const now = this.#clock.now();
+    const late = now - this.#looked > LATE_MS;
+    this.#looked = now;
+    if (now - this.#heard < PATIENCE_MS) return;
+    // What came while the page slept is delivered before the next look.
+    if (late && !this.#doubted) this.#doubted = true;
+    else this.#dead();
+  }
+
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #ask(): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
-    // noVNC writes whole messages within one task, so this one never lands inside another.
-    this.#socket.send(ONE_PIXEL);
-    this.#timer = setTimeout(() => this.#dead(), ANSWER_LIMIT_MS);
+    this.#stop();
   }
 }

@@ -1,5 +1,5 @@
 import { pauseBefore } from './backoff.ts';
-import { exchange, type Admission, type Credential } from './exchange.ts';
+import { exchange, isReachable, leave, type Admission, type Answer, type Credential } from './exchange.ts';
 import type { Line, Listener } from './line.ts';
 import * as machine from './machine.ts';
 import { noticed, type End } from './reason.ts';
@@ -16,7 +16,10 @@ export interface View {
   live(line: Line): void;
   /** Waits before the next try; false when the person does not want one. */
   wait(attempt: number, milliseconds: number, cause: End): Promise<boolean>;
-  ended(end: End, session: string | null): void;
+  /** The session is being ended at the person's wish. */
+  leaving(): void;
+  /** It is over, or waits for the person; `open` tells whether there is a session that could be ended. */
+  ended(end: End, session: string | null, open: boolean): void;
 }
 
 /** How one connection went. */
@@ -51,7 +54,8 @@ export class Session {
       machine.forget();
     }
     this.#token = token;
-    void this.#follow();
+    if (token === null && ticket.isLeft()) this.#over(noticed('left'));
+    else void this.#follow();
   }
 
   /** Tries what has a chance: the ticket, else the link while it is fresh. */
@@ -59,14 +63,28 @@ export class Session {
     void this.#follow();
   }
 
-  /** The person leaves; until they close or reload the page they may come back. */
+  /** The person leaves; the session waits for them a while. */
   leave(): void {
     this.#line?.close();
   }
 
-  /** The person waits for a sign of life. */
-  expectLife(): void {
-    this.#line?.expectLife();
+  /** The person ends the session that they have left. */
+  async end(): Promise<void> {
+    const newest = ticket.newest();
+    if (newest === null) return;
+    const run = (this.#run += 1);
+    this.#view.leaving();
+    const refused = await leave(newest);
+    if (run !== this.#run) return;
+    // A ticket that is refused for good has no session any more.
+    const over = refused === null || refused.retry === 'never' || refused.retry === 'new-link';
+    if (over) this.#token = null;
+    this.#over(noticed(over ? 'over' : 'not-ended'));
+  }
+
+  /** Looks whether the line is still alive. */
+  check(): void {
+    this.#line?.check();
   }
 
   async #follow(): Promise<void> {
@@ -91,15 +109,26 @@ export class Session {
     else this.#view.trying(attempt);
     const [first, second] = this.#credentials();
     if (first === undefined) return lost(noticed('needs-link', `${location.origin}/console#token=…`));
-    let answer = await exchange(first);
-    if ('end' in answer && second !== undefined) answer = await exchange(second);
+    if (attempt > 0 && !(await isReachable())) return lost(noticed('transom-unreachable'));
+    if (run !== this.#run) return lost(noticed('left'));
+    let answer = await this.#exchange(first, run);
+    // The link is shown where its session is over, not where nobody answered.
+    if ('end' in answer && second !== undefined && isFinal(answer.end)) answer = await this.#exchange(second, run);
     if ('end' in answer) return lost(answer.end);
     if (run !== this.#run) return lost(noticed('left'));
-    ticket.keep(answer.admission.ticket);
     this.#id = answer.admission.session;
     this.#request = answer.admission.request;
     this.#view.admitted(answer.admission);
     return this.#connect(answer.admission, attempt, run);
+  }
+
+  /** The ticket that was shown is exchanged now: what came for it is kept, whoever still waits for it. */
+  async #exchange(credential: Credential, run: number): Promise<Answer> {
+    const before = ticket.newest();
+    const answer = await exchange(credential);
+    // Another link that was opened meanwhile is not to be forgotten.
+    if ('admission' in answer && (run === this.#run || ticket.newest() === before)) ticket.keep(answer.admission.ticket);
+    return answer;
   }
 
   async #connect(admission: Admission, attempt: number, run: number): Promise<Visit> {
@@ -135,10 +164,16 @@ export class Session {
 
   #over(end: End): void {
     if (end.retry === 'resume' && ticket.newest() !== null) this.#token = null;
-    if (end.code === 'left') ticket.holdForPage();
-    if (end.retry === 'never' || end.retry === 'new-link') ticket.forget();
-    this.#view.ended({ ...end, requestId: end.requestId ?? this.#request }, this.#id);
+    if (end.code === 'left') ticket.leave();
+    if (isFinal(end)) ticket.forget();
+    const open = ticket.newest() !== null && this.#token === null;
+    this.#view.ended({ ...end, requestId: end.requestId ?? this.#request }, this.#id, open);
   }
+}
+
+/** Whether nothing comes back from this end. */
+function isFinal(end: End): boolean {
+  return end.retry === 'never' || end.retry === 'new-link';
 }
 
 function lost(end: End): Visit {
@@ -148,5 +183,7 @@ function lost(end: End): Visit {
 /** Whether to come back without being asked. Once on the way back, what may pass later is waited for as well. */
 function comesBack({ end, pictured }: Visit, attempt: number): boolean {
   if (ticket.newest() === null) return false;
+  // What cannot be drawn at all is not drawn the third time either.
+  if (end.code === 'picture-unreadable' && pictured === 0 && attempt > 2) return false;
   return end.retry === 'resume' || (end.retry === 'later' && pictured === 0 && attempt > 1);
 }

@@ -1,7 +1,8 @@
 //! A real Chromium that opens a console page, as `web/e2e/console.mjs` does for people.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdin, Command};
 
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub struct Visit {
 #[derive(Debug)]
 pub struct Page {
     process: Process,
+    orders: ChildStdin,
 }
 
 /// What was there at the end.
@@ -41,6 +43,30 @@ impl Visit {
     #[must_use]
     pub fn refused(url: &str, reason: &str) -> Self {
         Self::to(url).with(["--expect", "ended", "--reason", reason])
+    }
+
+    /// A visit to this URL that first waits for a stage other than the screen.
+    #[must_use]
+    pub fn expecting(url: &str, stage: &str) -> Self {
+        Self::to(url).with(["--expect", stage])
+    }
+
+    /// Does one more thing, or waits for it: see the script.
+    #[must_use]
+    pub fn step(self, step: &str) -> Self {
+        self.with(["--step", step])
+    }
+
+    /// Keeps a picture of the page as it is then under this name.
+    #[must_use]
+    pub fn shot_step(self, name: &str) -> Self {
+        match std::env::var_os(SHOTS) {
+            Some(folder) => {
+                let file = PathBuf::from(folder).join(name).with_extension("png");
+                self.step(&format!("shot={}", file.display()))
+            }
+            None => self,
+        }
     }
 
     /// Waits for a further stage, after the screen.
@@ -83,7 +109,9 @@ impl Visit {
     /// Where Node.js is missing.
     #[must_use]
     pub fn start(mut self) -> Page {
-        Page { process: Process::start("Chromium", &mut self.command) }
+        let mut process = Process::start("Chromium", &mut self.command);
+        let orders = process.stdin();
+        Page { process, orders }
     }
 
     /// Begins, and waits for the end.
@@ -101,10 +129,29 @@ impl Page {
     /// # Panics
     /// Where it does not get there.
     pub fn reaches(&self, stage: &str, count: usize) {
-        let line = format!("stage: {stage}\n");
+        self.says(&format!("stage: {stage}\n"), count);
+    }
+
+    /// Waits until a step was taken for the `count`th time.
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn takes(&self, step: &str, count: usize) {
+        self.says(&format!("step: {step}\n"), count);
+    }
+
+    /// Lets the step `go` be over.
+    ///
+    /// # Panics
+    /// Where the script has ended.
+    pub fn go(&mut self) {
+        self.orders.write_all(b"go\n").expect("the script runs");
+    }
+
+    fn says(&self, line: &str, count: usize) {
         let found =
-            self.process.stderr().find(PATIENCE, |text| (text.matches(&line).count() >= count).then_some(()));
-        assert!(found.is_some(), "the page is not {stage}: {}", self.process.stdout().text());
+            self.process.stderr().find(PATIENCE, |text| (text.matches(line).count() >= count).then_some(()));
+        assert!(found.is_some(), "waited in vain for {line:?}: {}", self.process.stdout().text());
     }
 
     /// Waits for the end.

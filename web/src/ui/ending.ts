@@ -12,6 +12,9 @@ const SIDES: Record<Side, string> = {
 /** So many characters at a request id's end are read out by phone; audit and log are searched by them. */
 const SHORT_REQUEST_ID = 8;
 
+/** Endings that are no failures. */
+const PLAIN: readonly string[] = ['left', 'over', 'session-ended', 'needs-link'];
+
 /** How long “Copied” stands on the button. */
 const THANKS_MS = 2_000;
 
@@ -26,16 +29,27 @@ export class Ending {
   readonly #logo = element('ending-logo', HTMLElement);
   readonly #route = element('route', HTMLElement);
   readonly #again: HTMLButtonElement;
+  readonly #end: HTMLButtonElement;
   readonly #copy = button('copy-details', () => void this.#copyDetails());
   #details = '';
 
-  constructor(again: () => void) {
+  constructor(again: () => void, end: () => void) {
     this.#again = button('try-again', again);
+    this.#end = button('end-session', end);
   }
 
-  /** Shows a reason; `name` is the machine's, where the page knows it, and `session` is the session's id where there was one. */
-  show(end: End, name: string | null, session: string | null): void {
-    const plain = end.code === 'left' || end.code === 'session-ended' || end.code === 'needs-link';
+  /** The session is being ended. */
+  leaving(): void {
+    this.#end.disabled = this.#again.disabled = true;
+    this.#next.textContent = 'Ending the session…';
+  }
+
+  /**
+   * Shows a reason; `name` is the machine's, where the page knows it, `session` is the session's id where there was one, and
+   * `open` tells that the session waits and can be ended.
+   */
+  show(end: End, name: string | null, session: string | null, open: boolean): void {
+    const plain = PLAIN.includes(end.code);
     this.#machine.textContent = plain ? '' : (name ?? '');
     this.#sentence.textContent = end.code === 'left' && name !== null ? `You have disconnected from ${name}.` : end.sentence;
     this.#detail.textContent = end.detail ?? '';
@@ -51,6 +65,8 @@ export class Ending {
     this.#copy.hidden = plain;
     this.#again.hidden = end.retry !== 'resume' && end.retry !== 'later';
     this.#again.textContent = plain ? 'Connect again' : 'Try again';
+    this.#end.hidden = !open;
+    this.#end.disabled = this.#again.disabled = false;
     enter('ended', end.code);
     this.#sentence.focus({ preventScroll: true });
   }

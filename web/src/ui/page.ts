@@ -1,5 +1,6 @@
 import type RFB from '@novnc/novnc';
 
+import type { Size } from '../desktop.ts';
 import type { Admission } from '../exchange.ts';
 import { Line, type Listener } from '../line.ts';
 import * as machine from '../machine.ts';
@@ -8,6 +9,7 @@ import { prefer, preferred, type Scaling } from '../scaling.ts';
 import type { View } from '../session.ts';
 import { ClipboardPanel } from './clipboard.ts';
 import { guardAgainstClosing } from './closing.ts';
+import { Countdown } from './countdown.ts';
 import { Ending } from './ending.ts';
 import { FullScreen } from './full-screen.ts';
 import { OnScreenKeyboard } from './keyboard.ts';
@@ -21,6 +23,7 @@ import { Toolbar } from './toolbar.ts';
 export interface Asks {
   again(): void;
   leave(): void;
+  end(): void;
 }
 
 const TITLE = 'Transom console';
@@ -38,26 +41,34 @@ export class Page implements View {
   readonly #toolbar: Toolbar;
   readonly #clipboard: ClipboardPanel;
   readonly #keyboard: OnScreenKeyboard;
+  readonly #countdown = new Countdown();
   readonly #touch = matchMedia('(pointer: coarse)');
   // Fetched while the link is checked; a fetch that failed is tried anew.
   #novnc = import('@novnc/novnc');
-  #scaling: Scaling = preferred();
+  #scaling: Scaling = 'fit';
+  #machine: string | null = null;
+  /** The size that the machine's screen had before this page resized it, and whether that is still owed. */
+  #before: Size | null = null;
+  #resized = false;
   #line: Line | null = null;
 
   constructor(asks: Asks) {
     const focus = (): void => this.#line?.focus();
     this.#novnc.catch(() => {});
-    this.#ending = new Ending(asks.again);
-    this.#clipboard = new ClipboardPanel((text) => this.#line?.paste(text), focus);
+    this.#ending = new Ending(asks.again, asks.end);
+    this.#clipboard = new ClipboardPanel((text) => this.#line?.paste(text) ?? false, focus);
     this.#keyboard = new OnScreenKeyboard(
       { press: (stroke) => this.#line?.press(stroke), hold: (keysym, down) => this.#line?.hold(keysym, down) },
       (on) => this.#keyboardOpened(on),
     );
-    this.#toolbar = new Toolbar(this.#scaling, {
+    this.#toolbar = new Toolbar({
       scale: (scaling) => this.#scale(scaling),
       pan: (on) => this.#line?.pan(on),
       ctrlAltDel: () => this.#line?.ctrlAltDel(),
-      leave: () => asks.leave(),
+      leave: () => {
+        this.leaveMachineAsItWas();
+        asks.leave();
+      },
       done: focus,
     });
     new FullScreen(focus);
@@ -77,7 +88,9 @@ export class Page implements View {
   admitted(admission: Admission): void {
     machine.keep(admission.instance.name);
     document.title = titled(admission.instance.name, null);
+    this.#meet(`${admission.instance.project}/${admission.instance.id}`);
     this.#toolbar.admit(admission);
+    if (admission.endsIn !== null) this.#countdown.start(admission.endsIn);
     this.#clipboard.offer(admission.rights.viewOnly ? null : admission.rights.clipboard ? 'both ways' : 'not in this link');
   }
 
@@ -92,6 +105,14 @@ export class Page implements View {
       pictured: listener.pictured,
       copied: (text) => this.#clipboard.receive(text),
       clipped: (on) => this.#toolbar.clipped(on),
+      sized: (size) => {
+        // A line that comes back may find the size that an earlier one asked for.
+        if (!this.#resized) this.#before = size;
+        this.#resized ||= this.#scaling === 'remote';
+      },
+      waiting: (cause) => (again ? this.#reconnecting : this.#progress).waiting(name, cause),
+      ending: (seconds) => this.#countdown.start(seconds),
+      delivered: (state) => this.#clipboard.delivered(state),
       ended: (end) => {
         this.#lost();
         listener.ended(end);
@@ -119,15 +140,20 @@ export class Page implements View {
     return (await this.#reconnecting.wait(attempt, milliseconds, cause)) === 'try';
   }
 
-  ended(end: End, session: string | null): void {
+  leaving(): void {
+    this.#ending.leaving();
+  }
+
+  ended(end: End, session: string | null, open: boolean): void {
     this.#progress.over();
+    this.#countdown.stop();
     this.#clipboard.close();
     this.#keyboard.close();
     this.#screen.thaw();
     if (document.fullscreenElement !== null) void document.exitFullscreen();
     const name = end.machine ?? machine.name();
     document.title = titled(name, end.sentence);
-    this.#ending.show(end, name, session);
+    this.#ending.show(end, name, session, open);
   }
 
   async #loaded(): Promise<typeof RFB> {
@@ -139,15 +165,36 @@ export class Page implements View {
     }
   }
 
+  /** Gives the machine's screen the size back that it had before this page asked for another. */
+  leaveMachineAsItWas(): void {
+    if (this.#resized && this.#before !== null) this.#line?.resize(this.#before);
+    this.#resized = false;
+  }
+
+  /** What was chosen for one machine is not done to another. */
+  #meet(machine: string): void {
+    if (machine === this.#machine) return;
+    this.#machine = machine;
+    this.#before = null;
+    this.#resized = false;
+    this.#scaling = preferred(machine, this.#touch.matches);
+    this.#toolbar.choose(this.#scaling);
+  }
+
   #lost(): void {
+    this.#clipboard.lost();
+    this.#countdown.stop();
     if (this.#line !== null) this.#screen.freeze();
     this.#line = null;
   }
 
   #scale(scaling: Scaling): void {
     this.#scaling = scaling;
-    prefer(scaling);
-    this.#line?.scale(scaling, this.#touch.matches);
+    if (this.#machine !== null) prefer(this.#machine, scaling);
+    if (this.#line === null) return;
+    this.#line.scale(scaling, this.#touch.matches);
+    if (scaling === 'remote') this.#resized = true;
+    else this.leaveMachineAsItWas();
   }
 
   #keyboardOpened(on: boolean): void {

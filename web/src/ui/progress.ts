@@ -1,8 +1,12 @@
+import type { Wait } from '../channel.ts';
 import { element } from './element.ts';
 import { enter } from './stage.ts';
 
 /** A console that opens well is there sooner; after this long a word is due. */
 const SLOW_MS = 5_000;
+
+const SLOW = 'This takes longer than usual. The instance may be busy or hard to reach.';
+const ACCEPTANCE = 'Somebody at the machine may have to accept this viewer. The screen opens as soon as they have.';
 
 const STEPS = ['checking', 'connecting', 'starting'] as const;
 type Step = (typeof STEPS)[number];
@@ -18,6 +22,15 @@ export class Progress {
     this.#step('checking', 'Checking the link…');
   }
 
+  /** Names what a console that does not open yet waits for. */
+  waiting(name: string, cause: Wait): void {
+    clearTimeout(this.#timer);
+    const accepting = cause === 'acceptance';
+    this.#now.textContent = accepting ? `Waiting for ${name} to accept…` : `Connecting to ${name}…`;
+    this.#slow.textContent = accepting ? ACCEPTANCE : SLOW;
+    this.#slow.hidden = false;
+  }
+
   connecting(name: string): void {
     this.#name.textContent = name;
     this.#step('connecting', `Connecting to ${name}…`);
@@ -31,6 +44,7 @@ export class Progress {
   over(): void {
     clearTimeout(this.#timer);
     this.#slow.hidden = true;
+    this.#slow.textContent = SLOW;
   }
 
   #step(current: Step, now: string): void {

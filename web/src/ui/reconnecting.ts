@@ -1,3 +1,4 @@
+import type { Wait } from '../channel.ts';
 import type { End } from '../reason.ts';
 import { element } from './element.ts';
 import { enter } from './stage.ts';
@@ -44,5 +45,10 @@ export class Reconnecting {
     enter('reconnecting');
     this.#when.textContent = `Attempt ${attempt}, connecting…`;
     this.#now.disabled = true;
+  }
+
+  /** The try takes longer, for this cause. */
+  waiting(name: string, cause: Wait): void {
+    if (cause === 'acceptance') this.#when.textContent = `Waiting for ${name} to accept: somebody there may have to say yes.`;
   }
 }

@@ -23,7 +23,7 @@ export class Toolbar {
   readonly #pan: HTMLButtonElement;
   readonly #wishes: Wishes;
 
-  constructor(scaling: Scaling, wishes: Wishes) {
+  constructor(wishes: Wishes) {
     this.#wishes = wishes;
     this.#ctrlAltDel = button('ctrl-alt-del', () => {
       wishes.ctrlAltDel();
@@ -32,7 +32,6 @@ export class Toolbar {
     this.#pan = button('pan', () => this.#setPan(this.#pan.getAttribute('aria-pressed') !== 'true'));
     button('leave', () => wishes.leave());
     for (const choice of this.#choices()) {
-      choice.checked = choice.value === scaling;
       choice.addEventListener('change', () => wishes.scale(choice.value as Scaling));
       // A click leaves the keyboard with the machine; arrow keys stay in the group.
       choice.addEventListener('click', (event) => {
@@ -57,6 +56,11 @@ export class Toolbar {
     for (const choice of this.#choices()) {
       if (choice.value === 'remote') choice.disabled = rights.viewOnly;
     }
+  }
+
+  /** Shows how this machine's screen meets the window. */
+  choose(scaling: Scaling): void {
+    for (const choice of this.#choices()) choice.checked = choice.value === scaling;
   }
 
   /** The machine is there to be worked with. */

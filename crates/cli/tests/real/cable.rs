@@ -1,32 +1,50 @@
 //! The network between a browser and the server, as a cable that can be pulled and plugged in again.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A TCP relay on a port of its own.
 pub(crate) struct Cable {
     listener: TcpListener,
-    ends: Arc<Mutex<Ends>>,
+    line: Arc<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    ends: Mutex<Ends>,
+    changed: Condvar,
 }
 
 #[derive(Default)]
 struct Ends {
     server: Option<SocketAddr>,
     carried: Vec<TcpStream>,
+    weather: Weather,
+    /// Connections of an earlier day carry nothing any more.
+    day: usize,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Weather {
+    #[default]
+    Fair,
+    /// Nothing moves, and nothing is lost.
+    Held,
 }
 
 impl Cable {
     /// A cable whose far end hangs in the air: it takes connections and closes them.
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-        let ends = Arc::new(Mutex::new(Ends::default()));
+        let line = Arc::new(Line::default());
         let cable =
-            Self { listener: listener.try_clone().expect("a second handle"), ends: Arc::clone(&ends) };
+            Self { listener: listener.try_clone().expect("a second handle"), line: Arc::clone(&line) };
         std::thread::spawn(move || {
             for viewer in listener.incoming().flatten() {
+                let line = Arc::clone(&line);
                 // Without a server the connection is dropped.
-                let _ = carry(viewer, &ends);
+                std::thread::spawn(move || carry(viewer, &line));
             }
         });
         cable
@@ -39,33 +57,77 @@ impl Cable {
 
     /// Plugs it in.
     pub(crate) fn connect(&self, server: &str) {
-        self.ends.lock().expect("no panic").server = Some(server.parse().expect("an address"));
+        self.line.change(|ends| ends.server = Some(server.parse().expect("an address")));
     }
 
     /// Pulls it: what it carries is cut, and nothing new comes through.
     pub(crate) fn cut(&self) {
-        let mut ends = self.ends.lock().expect("no panic");
-        ends.server = None;
-        for stream in ends.carried.drain(..) {
-            // It may have ended by itself.
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.line.change(|ends| {
+            ends.server = None;
+            for stream in ends.carried.drain(..) {
+                // It may have ended by itself.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        });
+    }
+
+    /// Carries nothing for now. What comes meanwhile waits, new connections too.
+    pub(crate) fn hold(&self) {
+        self.line.change(|ends| ends.weather = Weather::Held);
+    }
+
+    /// Carries what has waited, in order, and goes on.
+    pub(crate) fn release(&self) {
+        self.line.change(|ends| ends.weather = Weather::Fair);
+    }
+
+    /// Swallows what it carries now and from now on, and tells nobody; new connections are carried.
+    pub(crate) fn swallow(&self) {
+        self.line.change(|ends| ends.day += 1);
     }
 }
 
-fn carry(viewer: TcpStream, ends: &Mutex<Ends>) -> io::Result<()> {
-    let mut ends = ends.lock().expect("no panic");
-    let Some(server) = ends.server else { return Ok(()) };
+impl Line {
+    fn change(&self, change: impl FnOnce(&mut Ends)) {
+        change(&mut self.ends.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// What holds once the weather is fair.
+    fn when_fair<T>(&self, look: impl FnOnce(&mut Ends) -> T) -> T {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |ends: &mut Ends| ends.weather == Weather::Held;
+        look(&mut self.changed.wait_while(ends, held).unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn carry(viewer: TcpStream, line: &Arc<Line>) -> io::Result<()> {
+    let (server, day) = line.when_fair(|ends| (ends.server, ends.day));
+    let Some(server) = server else { return Ok(()) };
     let server = TcpStream::connect(server)?;
     for (mut from, mut to) in
         [(viewer.try_clone()?, server.try_clone()?), (server.try_clone()?, viewer.try_clone()?)]
     {
+        let line = Arc::clone(line);
         std::thread::spawn(move || {
             // Either end may go first; the other learns of it.
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
+            let _ = copy(&mut from, &mut to, &line, day);
         });
     }
-    ends.carried.extend([viewer, server]);
+    line.change(|ends| ends.carried.extend([viewer, server]));
     Ok(())
+}
+
+fn copy(from: &mut TcpStream, to: &mut TcpStream, line: &Line, day: usize) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = from.read(&mut buffer).unwrap_or(0);
+        let swallowed = line.when_fair(|ends| ends.day != day);
+        match count {
+            0 if swallowed => return Ok(()),
+            0 => return to.shutdown(Shutdown::Write),
+            _ if swallowed => {}
+            count => to.write_all(&buffer[..count])?,
+        }
+    }
 }

@@ -13,6 +13,8 @@ mod devices;
 mod doors;
 mod endings;
 mod howto;
+mod lines;
+mod machine;
 mod nat;
 mod proxies;
 mod repeater;

@@ -53,6 +53,8 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct InstanceName<'a> {
+    /// The project's id: an instance's own id is unique within its project only.
+    project: String,
     id: &'a str,
     name: &'a str,
 }
@@ -113,7 +115,11 @@ fn show(exchanged: &Exchanged) -> Response {
         ticket_expires_at: target.ticket_expires_at.map(|at| at.to_string()),
         ends_in_seconds: target.ends_in.map(|left| left.as_secs()),
         websocket: SESSION_PATH,
-        instance: InstanceName { id: target.grant.instance.as_str(), name: &exchanged.name },
+        instance: InstanceName {
+            project: target.grant.project.to_string(),
+            id: target.grant.instance.as_str(),
+            name: &exchanged.name,
+        },
         rights: target.grant.rights,
         request: request.short(),
     };

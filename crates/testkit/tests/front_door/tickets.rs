@@ -28,6 +28,8 @@ async fn a_token_is_exchanged_for_a_ticket_that_opens_the_console() {
     let body = answer.done();
     assert_eq!(body["websocket"], "/console/session");
     assert_eq!(body["instance"]["id"], stage.id);
+    let grant = stage.server.api().get("/api/v1/grants").await.done()["items"][0].clone();
+    assert_eq!(body["instance"]["project"], grant["project"], "ids are unique within a project only");
     assert_eq!(body["rights"], json!({ "view_only": false, "clipboard": true }));
     let ticket = body["ticket"].as_str().unwrap();
     let mut viewer = stage.server.viewer().ticket(ticket).view().await;
