@@ -20,8 +20,8 @@ use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataFolder};
 use crate::gateway::entrance::Gateway;
 use crate::listener::budget::Budget;
-use crate::listener::self_signed;
-use crate::listener::tls::Certificate;
+use crate::listener::self_signed::{self, SelfSigned};
+use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front};
 use crate::relay::repeater::{self, Kind};
 use crate::relay::{Relay, raw};
@@ -78,7 +78,8 @@ impl Server {
         let data = DataFolder::open(&data)?;
         let lock = data.lock()?;
         let address = listener.local_addr()?;
-        let (certificate, ca, files) = prepare_tls(&data, tls, &config, address)?;
+        let PreparedTls { certificate, files, own } = prepare_tls(&data, tls, &config, address)?;
+        let ca = own.as_ref().map(|own| own.ca.clone());
         let only_here = certificate.is_none() && config.http.trusted_proxies.is_empty();
         let url = own_url(address, certificate.is_some(), only_here)?;
         let public_url = config.http.public_url.clone().unwrap_or_else(|| url.clone());
@@ -136,6 +137,9 @@ impl Server {
         });
         if let (Some(certificate), Some(files)) = (certificate, files) {
             watching.spawn(certificate.follow(files, background.clone()));
+        }
+        if let Some(own) = own {
+            watching.spawn(own.keep_fresh(background.clone()));
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
         watching.spawn(heartbeat::run(Arc::clone(&app), background.clone()));
@@ -267,7 +271,21 @@ impl RawListener {
     }
 }
 
-type PreparedTls = (Option<Certificate>, Option<PathBuf>, Option<TlsFiles>);
+/// What TLS is spoken with, if it is.
+#[derive(Default)]
+struct PreparedTls {
+    certificate: Option<Certificate>,
+    /// Read again when they change.
+    files: Option<TlsFiles>,
+    /// A certificate of our own making, to be renewed.
+    own: Option<SelfSigned>,
+}
+
+impl PreparedTls {
+    fn from_files(files: TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self { certificate: Some(Certificate::from_files(&files)?), files: Some(files), own: None })
+    }
+}
 
 fn prepare_tls(
     data: &DataFolder,
@@ -276,13 +294,13 @@ fn prepare_tls(
     address: SocketAddr,
 ) -> Result<PreparedTls, StartError> {
     match (tls, &config.http.tls) {
-        (Tls::Files(files), _) => Ok((Some(Certificate::from_files(&files)?), None, Some(files))),
+        (Tls::Files(files), _) => Ok(PreparedTls::from_files(files)?),
         (Tls::SelfSigned, _) => {
             let made = self_signed::prepare(data.folder(), &names(config, address))?;
-            Ok((Some(Certificate::from_files(&made.files)?), Some(made.ca), None))
+            Ok(PreparedTls { own: Some(made.clone()), ..PreparedTls::from_files(made.files)? })
         }
-        (Tls::Off, Some(files)) => Ok((Some(Certificate::from_files(files)?), None, Some(files.clone()))),
-        (Tls::Off, None) => Ok((None, None, None)),
+        (Tls::Off, Some(files)) => Ok(PreparedTls::from_files(files.clone())?),
+        (Tls::Off, None) => Ok(PreparedTls::default()),
     }
 }
 

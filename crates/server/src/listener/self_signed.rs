@@ -1,72 +1,369 @@
 //! A certificate authority and certificate of our own, for the first day and for laboratories.
+//!
+//! Whoever trusts the authority trusts it for this server's names alone (RFC 5280 §4.2.1.10), and for ten years: who steals its
+//! key cannot speak for a bank. The certificate itself lives for weeks, and is renewed while the server runs.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
 };
-
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use transom_folder::{Folder, PRIVATE, PUBLIC};
 
 use super::tls::TlsError;
 use crate::config::TlsFiles;
 
-/// Apple's clients trust no server certificate that is valid for more than 825 days.
-const VALIDITY: Duration = Duration::from_secs(820 * 24 * 3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Longer than a laboratory stands; clients that were told to trust it need not be told again in between.
+const AUTHORITY: Duration = DAY.saturating_mul(3652);
+/// A key that was copied is of use for weeks. Apple's clients take at most 825 days.
+const LEAF: Duration = DAY.saturating_mul(90);
+/// A server that is started once a month never serves an old certificate.
+const RENEW_AHEAD: Duration = DAY.saturating_mul(30);
+/// Renewal is weeks ahead; the clock may have been set meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// Addresses come and go; an authority for more names than these begins again with the present ones.
+const MAX_NAMES: usize = 64;
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
+/// What the authority is for, beside it: a certificate is not easily read again.
+const CA_SCOPE: &str = "ca.json";
 const CERT: &str = "self-signed.pem";
 const KEY: &str = "self-signed.key";
-/// A key of this kind is a few lines.
-const MAX_KEY: u64 = 16 * 1024;
+/// Each of these is a few lines.
+const MAX_FILE: u64 = 16 * 1024;
 
-/// Where a self-signed certificate lies in the data folder.
+/// A self-signed certificate in the data folder.
 #[derive(Clone, Debug)]
 pub struct SelfSigned {
     /// What clients must trust.
     pub ca: PathBuf,
     /// What is served.
     pub files: TlsFiles,
+    data: Folder,
+    names: Vec<String>,
+    until: SystemTime,
 }
 
-/// Makes an authority once, and with it a certificate for these names; both stay in the data folder.
+/// What an authority was made for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Scope {
+    names: Vec<String>,
+    /// Seconds since 1970.
+    until: u64,
+    /// SHA-256 of certificate and key, as their files have them: they were made together.
+    digest: String,
+}
+
+/// Makes an authority where there is none for these names, and with it a certificate; both stay in the data folder.
 pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> {
-    let made = SelfSigned { ca: data.at(CA), files: TlsFiles { cert: data.at(CERT), key: data.at(KEY) } };
-    for name in [CA, CA_KEY, CERT, KEY] {
+    for name in [CA, CA_KEY, CA_SCOPE, CERT, KEY] {
         data.has(name)?;
     }
-    let authority_key = key_pair(data)?;
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.distinguished_name.push(DnType::CommonName, "Transom self-signed CA");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    if !data.has(CA)? {
-        let certificate = authority.self_signed(&authority_key)?;
-        data.replace(CA, certificate.pem().as_bytes(), PUBLIC)?;
-    }
-    let issuer = Issuer::new(authority, authority_key);
-    let mut leaf = CertificateParams::new(names.to_vec())?;
-    leaf.distinguished_name.push(DnType::CommonName, names.first().map_or("transom", String::as_str));
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    leaf.use_authority_key_identifier_extension = true;
-    // Each start makes a new one. Clocks differ by hours in laboratories.
-    leaf.not_before = (SystemTime::now() - Duration::from_secs(24 * 3600)).into();
-    leaf.not_after = (SystemTime::now() + VALIDITY).into();
-    let key = KeyPair::generate()?;
-    let certificate = leaf.signed_by(&key, &issuer)?;
-    data.replace(CERT, certificate.pem().as_bytes(), PUBLIC)?;
-    data.replace(KEY, key.serialize_pem().as_bytes(), PRIVATE)?;
+    let now = SystemTime::now();
+    authority(data, names, now)?;
+    let mut made = SelfSigned {
+        ca: data.at(CA),
+        files: TlsFiles { cert: data.at(CERT), key: data.at(KEY) },
+        data: data.clone(),
+        names: names.to_vec(),
+        until: now,
+    };
+    made.issue(now)?;
     Ok(made)
 }
 
-fn key_pair(data: &Folder) -> Result<KeyPair, TlsError> {
-    if let Some(pem) = data.read(CA_KEY, MAX_KEY)? {
-        return Ok(KeyPair::from_pem(&String::from_utf8_lossy(&pem))?);
+impl SelfSigned {
+    /// Renews the certificate ahead of its end, until told to stop. Who follows the files takes it up.
+    pub async fn keep_fresh(mut self, stop: CancellationToken) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = look.tick() => {}
+            }
+            if let Err(error) = self.renew_if_due(SystemTime::now()) {
+                tracing::warn!(%error, "the self-signed certificate could not be renewed; the old one stays");
+            }
+        }
     }
+
+    /// Whether it was time.
+    fn renew_if_due(&mut self, now: SystemTime) -> Result<bool, TlsError> {
+        let due = self.until <= now + RENEW_AHEAD;
+        if due {
+            self.issue(now)?;
+        }
+        Ok(due)
+    }
+
+    fn issue(&mut self, now: SystemTime) -> Result<(), TlsError> {
+        let Some(key) = self.data.read(CA_KEY, MAX_FILE)? else { return Err(gone(&self.data)) };
+        let issuer = Issuer::new(authority_params()?, key_pair(&key)?);
+        let mut leaf = CertificateParams::new(self.names.clone())?;
+        let first = self.names.first().map_or("transom", String::as_str);
+        leaf.distinguished_name.push(DnType::CommonName, first);
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf.use_authority_key_identifier_extension = true;
+        let until = now + LEAF;
+        // Clocks differ by hours in laboratories.
+        leaf.not_before = (now - DAY).into();
+        leaf.not_after = until.into();
+        let key = KeyPair::generate()?;
+        let certificate = leaf.signed_by(&key, &issuer)?;
+        self.data.replace(CERT, certificate.pem().as_bytes(), PUBLIC)?;
+        self.data.replace(KEY, key.serialize_pem().as_bytes(), PRIVATE)?;
+        self.until = until;
+        Ok(())
+    }
+}
+
+/// Sees to an authority that may speak for these names. One that was made before authorities had a scope is kept: its clients
+/// trust it.
+fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), TlsError> {
+    let made = data.read(CA, MAX_FILE)?.zip(data.read(CA_KEY, MAX_FILE)?);
+    let scope = data.read(CA_SCOPE, MAX_FILE)?.map(|json| serde_json::from_slice::<Scope>(&json).ok());
+    let mut all = names.to_vec();
+    match (&made, scope) {
+        (Some(_), None) => return Ok(()),
+        (Some((certificate, key)), Some(Some(scope))) if scope.digest == digest_of(certificate, key) => {
+            let lives = since_1970(now + LEAF + RENEW_AHEAD) <= scope.until;
+            if lives && names.iter().all(|name| scope.names.contains(name)) {
+                return Ok(());
+            }
+            all.extend(scope.names.into_iter().filter(|name| !names.contains(name)));
+        }
+        _ => {}
+    }
+    if all.len() > MAX_NAMES {
+        all = names.to_vec();
+    }
+    let until = now + AUTHORITY;
+    let mut params = authority_params()?;
+    params.not_before = (now - DAY).into();
+    params.not_after = until.into();
+    params.name_constraints = Some(constraints(&all));
+    // A key of its own: authorities of one key would have one number, which browsers refuse.
     let key = KeyPair::generate()?;
-    data.replace(CA_KEY, key.serialize_pem().as_bytes(), PRIVATE)?;
-    Ok(key)
+    let (certificate, key) = (params.self_signed(&key)?.pem(), key.serialize_pem());
+    let digest = digest_of(certificate.as_bytes(), key.as_bytes());
+    let scope = Scope { names: all, until: since_1970(until), digest };
+    data.replace(CA_KEY, key.as_bytes(), PRIVATE)?;
+    data.replace(CA, certificate.as_bytes(), PUBLIC)?;
+    // Last: what does not fit together is made once more.
+    data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PUBLIC)?;
+    if made.is_some() {
+        let ca = data.at(CA);
+        tracing::warn!(ca = %ca.display(), "the authority was made again, for the names of now: trust it again");
+    }
+    Ok(())
+}
+
+fn authority_params() -> Result<CertificateParams, TlsError> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name.push(DnType::CommonName, "Transom self-signed CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+/// These names and no other: a kind of name of which none is permitted would be free, so it is shut.
+fn constraints(names: &[String]) -> NameConstraints {
+    let (mut permitted, mut dns, mut ip) = (Vec::new(), false, false);
+    for name in names {
+        permitted.push(match name.parse::<IpAddr>() {
+            Ok(address) => {
+                ip = true;
+                let whole = if address.is_ipv4() { 32 } else { 128 };
+                GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, whole))
+            }
+            Err(_) => {
+                dns = true;
+                GeneralSubtree::DnsName(name.clone())
+            }
+        });
+    }
+    let mut excluded = Vec::new();
+    if !dns {
+        excluded.push(GeneralSubtree::DnsName(String::new()));
+    }
+    if !ip {
+        for all in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
+            excluded.push(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(all, 0)));
+        }
+    }
+    NameConstraints { permitted_subtrees: permitted, excluded_subtrees: excluded }
+}
+
+fn key_pair(pem: &[u8]) -> Result<KeyPair, TlsError> {
+    Ok(KeyPair::from_pem(&String::from_utf8_lossy(pem))?)
+}
+
+fn digest_of(certificate: &[u8], key: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, &[certificate, b"\0", key].concat()))
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn gone(data: &Folder) -> TlsError {
+    TlsError::Content { path: data.at(CA_KEY), message: "is gone: restart, and it is made again".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier as _;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+
+    use super::*;
+    use crate::listener::tls::provider;
+
+    struct Lab {
+        _folder: tempfile::TempDir,
+        data: Folder,
+    }
+
+    impl Lab {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let data = Folder::open(&folder.path().join("data")).expect("a data folder");
+            Self { _folder: folder, data }
+        }
+
+        fn prepare(&self, names: &[&str]) -> SelfSigned {
+            prepare(&self.data, &names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).expect("made")
+        }
+
+        fn file(&self, name: &str) -> Vec<u8> {
+            self.data.read(name, MAX_FILE).expect("readable").expect("there")
+        }
+
+        fn certificate(&self, name: &str) -> CertificateDer<'static> {
+            CertificateDer::from_pem_slice(&self.file(name)).expect("a certificate")
+        }
+
+        /// Whether a client that trusts this authority takes the certificate for that name at that time.
+        fn takes(&self, leaf: &CertificateDer<'_>, name: &str, at: SystemTime) -> Result<(), rustls::Error> {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.certificate(CA)).expect("an authority");
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+            let verifier = verifier.expect("a verifier");
+            let name = ServerName::try_from(name.to_owned()).expect("a name");
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(since_1970(at)));
+            verifier.verify_server_cert(leaf, &[], &name, &[], at).map(drop)
+        }
+
+        /// What somebody with the authority's key would make.
+        fn forged(&self, name: &str) -> CertificateDer<'static> {
+            let key = key_pair(&self.file(CA_KEY)).expect("a key");
+            let issuer = Issuer::new(authority_params().expect("parameters"), key);
+            let mut leaf = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            leaf.use_authority_key_identifier_extension = true;
+            let key = KeyPair::generate().expect("a key");
+            leaf.signed_by(&key, &issuer).expect("signed").der().clone()
+        }
+    }
+
+    const NAMES: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
+
+    #[test]
+    fn the_authority_speaks_for_this_servers_names_alone() {
+        let lab = Lab::new();
+        lab.prepare(&NAMES);
+        let (leaf, now) = (lab.certificate(CERT), SystemTime::now());
+        for name in NAMES {
+            assert_eq!(lab.takes(&leaf, name, now), Ok(()), "{name}");
+            assert_eq!(lab.takes(&lab.forged(name), name, now), Ok(()), "{name}");
+        }
+        for name in ["bank.example", "127.0.0.2", "10.0.0.1", "::2"] {
+            assert!(lab.takes(&lab.forged(name), name, now).is_err(), "{name}");
+        }
+        // With names of one kind alone, the other kind is shut.
+        for (names, foreign) in [(&["localhost"], "10.0.0.1"), (&["127.0.0.1"], "bank.example")] {
+            let lab = Lab::new();
+            lab.prepare(names);
+            assert_eq!(lab.takes(&lab.certificate(CERT), names[0], now), Ok(()));
+            assert!(lab.takes(&lab.forged(foreign), foreign, now).is_err(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_authority_lives_for_ten_years() {
+        let lab = Lab::new();
+        lab.prepare(&NAMES);
+        let der = lab.certificate(CA);
+        // UTCTime (X.690 §11.8), `YYMMDDhhmmssZ`: not before, not after.
+        let years: Vec<i64> = der
+            .windows(15)
+            .filter(|time| time[..2] == [0x17, 13] && time[14] == b'Z')
+            .map(|time| std::str::from_utf8(&time[2..4]).expect("digits").parse().expect("a year"))
+            .collect();
+        let now = jiff::Timestamp::now() - jiff::SignedDuration::try_from(DAY).expect("a day");
+        let year = i64::from(now.to_zoned(jiff::tz::TimeZone::UTC).year()) - 2000;
+        assert_eq!(years.len(), 2, "{years:?}");
+        assert!(years[0] == year && (10..=11).contains(&(years[1] - year)), "{years:?} in {year}");
+    }
+
+    #[test]
+    fn the_certificate_lives_for_weeks_and_is_renewed_ahead() {
+        let lab = Lab::new();
+        let mut made = lab.prepare(&NAMES);
+        let (first, now) = (lab.certificate(CERT), SystemTime::now());
+        assert_eq!(lab.takes(&first, "localhost", now + 89 * DAY), Ok(()));
+        assert!(lab.takes(&first, "localhost", now + 91 * DAY).is_err());
+        assert!(!made.renew_if_due(now + 59 * DAY).expect("a look"));
+        assert_eq!(lab.certificate(CERT), first);
+        assert!(made.renew_if_due(now + 61 * DAY).expect("a renewal"));
+        let second = lab.certificate(CERT);
+        assert_eq!(lab.takes(&second, "localhost", now + 150 * DAY), Ok(()));
+        assert!(!made.renew_if_due(now + 62 * DAY).expect("a look"));
+        crate::listener::tls::Certificate::from_files(&made.files).expect("certificate and key fit");
+    }
+
+    #[test]
+    fn an_authority_stays_while_the_names_do_and_one_for_new_names_has_the_old_ones_too() {
+        let lab = Lab::new();
+        lab.prepare(&NAMES);
+        let first = lab.file(CA);
+        lab.prepare(&NAMES[..2]);
+        assert_eq!(lab.file(CA), first, "fewer names are no reason");
+        lab.prepare(&["127.0.0.1", "console.example"]);
+        assert_ne!(lab.file(CA), first);
+        let (leaf, now) = (lab.certificate(CERT), SystemTime::now());
+        assert_eq!(lab.takes(&leaf, "console.example", now), Ok(()));
+        let second = lab.file(CA);
+        lab.prepare(&NAMES);
+        assert_eq!(lab.file(CA), second);
+        // A key that was put there by hand, or a start that was cut short.
+        lab.data
+            .replace(CA_KEY, KeyPair::generate().expect("a key").serialize_pem().as_bytes(), PRIVATE)
+            .expect("written");
+        lab.prepare(&NAMES);
+        assert_eq!(lab.takes(&lab.certificate(CERT), "localhost", now), Ok(()));
+    }
+
+    #[test]
+    fn an_authority_of_an_older_version_is_kept() {
+        let lab = Lab::new();
+        let key = KeyPair::generate().expect("a key");
+        let old = authority_params().expect("parameters").self_signed(&key).expect("signed").pem();
+        lab.data.replace(CA_KEY, key.serialize_pem().as_bytes(), PRIVATE).expect("written");
+        lab.data.replace(CA, old.as_bytes(), PUBLIC).expect("written");
+        lab.prepare(&NAMES);
+        assert_eq!(lab.file(CA), old.as_bytes());
+        assert_eq!(lab.takes(&lab.certificate(CERT), "localhost", SystemTime::now()), Ok(()));
+    }
 }
