@@ -15,7 +15,6 @@ use serde::Deserialize;
 use transom_model::cloud::access::CrossKey;
 use transom_model::endpoint::EndpointPolicy;
 use transom_model::grant::Dialect;
-use transom_store::Store;
 
 pub use openstack::{CloudAdmin, NovncForm, Openstack, Vencrypt};
 pub use web::public_url;
@@ -250,10 +249,38 @@ pub struct Limits {
     pub sessions: usize,
     /// How long sessions may take to end by themselves after SIGTERM.
     pub drain: HumanDuration,
-    /// How long the database may be out of reach before this node ends its sessions. Not for the file: it is the time
-    /// after which the other nodes count this one dead.
+    /// The limits of a node's life. Not for the file: every node on a database must go by the same.
     #[serde(skip)]
-    pub silence: Duration,
+    pub node: NodeLimits,
+}
+
+/// The limits of a node's life.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeLimits {
+    /// The pause between two beats.
+    pub beat: Duration,
+    /// The time after its last beat when it ends what it carries: well before the others call it gone, however long a beat or a look
+    /// of theirs took.
+    pub fence: Duration,
+    /// The time for which the others must have seen the same beat.
+    pub gone: Duration,
+    /// The longest pause between two of their looks.
+    pub gap: Duration,
+    /// The pause between two comparisons of what it carries with what the database has of it. After a missed beat there is
+    /// none.
+    pub compare: Duration,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_secs(5),
+            fence: Duration::from_secs(45),
+            gone: Duration::from_secs(60),
+            gap: Duration::from_secs(10),
+            compare: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -269,7 +296,7 @@ impl Default for Limits {
             sessions_per_key: 4096,
             sessions: 20_000,
             drain: HumanDuration(Duration::from_secs(10)),
-            silence: Store::SILENCE,
+            node: NodeLimits::default(),
         }
     }
 }

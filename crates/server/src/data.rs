@@ -1,7 +1,8 @@
 //! The data folder: master key, operator's token, database, node id. Everything in it is for its owner only.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,15 @@ const DATABASE: &str = "transom.db";
 /// What SQLite opens by itself, beside [`DATABASE`].
 const DATABASES_OWN: [&str; 3] = ["transom.db-wal", "transom.db-shm", "transom.db-journal"];
 
+/// The data folder, held against every other server.
+#[derive(Debug)]
+pub struct Lock {
+    /// Held for as long as it is open.
+    pub file: fs::File,
+    /// The server that held it before ran on this machine since it was started, and on this very folder: it has ended.
+    pub continues: bool,
+}
+
 /// A folder of our own.
 #[derive(Clone, Debug)]
 pub struct DataFolder(Folder);
@@ -86,17 +96,26 @@ impl DataFolder {
     }
 
     /// Keeps a second server out for as long as the file is held.
-    pub fn lock(&self) -> Result<fs::File, DataError> {
+    pub fn lock(&self) -> Result<Lock, DataError> {
+        let failed = |source| DataError::Io { what: "lock", path: self.0.at(LOCK), source };
         let file = self.0.lock_file(LOCK)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => {
+                let mark = mark(&file).map_err(failed)?;
+                let mark = mark.unwrap_or_default().into_bytes();
+                let before = self.0.read(LOCK, MAX_FILE)?;
+                let continues = !mark.is_empty() && before.as_ref() == Some(&mark);
+                if !continues {
+                    // On a full disk it is missing at the next start, which then trusts less.
+                    let _ = file.set_len(0).and_then(|()| (&file).write_all(&mark));
+                }
+                Ok(Lock { file, continues })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(DataError::Content {
                 path: self.0.path().to_owned(),
                 message: "another server uses this data folder",
             }),
-            Err(fs::TryLockError::Error(source)) => {
-                Err(DataError::Io { what: "lock", path: self.0.at(LOCK), source })
-            }
+            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
@@ -105,6 +124,11 @@ impl DataFolder {
         let text = self.once(NODE, || random::uuid().to_string())?;
         let path = self.0.at(NODE);
         text.trim().parse().map_err(|_| DataError::Content { path, message: "does not hold a node id" })
+    }
+
+    /// Another id for this node.
+    pub fn set_node(&self, node: NodeId) -> Result<(), DataError> {
+        Ok(self.0.replace(NODE, node.to_string().as_bytes(), PRIVATE)?)
     }
 
     /// Where the master key of this folder is, or would be.
@@ -170,6 +194,14 @@ pub fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
         source,
     })?;
     parse_master_key(&text, path)
+}
+
+/// A mark that a copy of the folder does not share with it, nor the folder after the machine was started again; none where the
+/// system does not tell.
+fn mark(lock: &fs::File) -> io::Result<Option<String>> {
+    let Ok(boot) = fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return Ok(None) };
+    let place = lock.metadata()?;
+    Ok(Some(format!("{} {} {}\n", boot.trim(), place.dev(), place.ino())))
 }
 
 fn parse_master_key(text: &str, path: &Path) -> Result<MasterKey, DataError> {

@@ -4,18 +4,21 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
+use transom_model::id::NodeId;
 use transom_model::secret::{Secret, TokenDigest};
-use transom_store::{DatabaseUrl, Store};
+use transom_store::{DatabaseUrl, Earlier, Store, StoreError};
 use transom_tunnel::{Fault, Refusal};
 use url::Url;
 
+use crate::app::fence::{self, Fence, Watcher};
 use crate::app::vault::{MasterKey, Purpose, Vault};
-use crate::app::{App, Parts, foreign, heartbeat, watch};
+use crate::app::{App, Parts, foreign, heartbeat, random, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataFolder};
 use crate::gateway::entrance::Gateway;
@@ -68,6 +71,7 @@ pub struct Server {
     repeaters: Vec<(Kind, SocketAddr)>,
     watching: TaskTracker,
     store: Store,
+    _fence: Watcher,
     _lock: File,
 }
 
@@ -93,19 +97,23 @@ impl Server {
         let store = store.map_err(|error| StartError::Open { database: database.clone(), error })?;
         let vault = unlock(&store, &data, master_key).await?;
         let upstream = foreign::upstream(&config).map_err(StartError::Cloud)?;
-        let node = data.node()?;
-        store.adopt_orphans(node).await?;
+        let fence = register(&store, &data, lock.continues, config.limits.node.fence).await?;
+        let folder = data.clone();
         let app = App::new(Parts {
             store: store.clone(),
             vault,
-            node,
+            fence,
+            keep_node: Box::new(move |node| {
+                if let Err(error) = folder.set_node(node) {
+                    tracing::warn!(%error, "the node's id could not be kept for the next start");
+                }
+            }),
             operator: TokenDigest::of(&admin.token),
             public_url,
             config,
             upstream,
         });
         app.prepare_foreign_project().await?;
-        store.forget_presence(node).await?;
         let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let raw = RawListener::open(&app)?;
@@ -142,6 +150,7 @@ impl Server {
             watching.spawn(own.keep_fresh(background.clone()));
         }
         watching.spawn(watch::run(Arc::clone(&app), background.clone()));
+        let fence = Watcher::start(&app)?;
         watching.spawn(heartbeat::run(Arc::clone(&app), background.clone()));
         if let Some(raw) = raw {
             tracing::info!(address = raw.place, "raw data connections of devices are taken");
@@ -162,7 +171,8 @@ impl Server {
             repeaters,
             watching,
             store,
-            _lock: lock,
+            _fence: fence,
+            _lock: lock.file,
         })
     }
 
@@ -244,7 +254,7 @@ impl Server {
         self.background.cancel();
         self.watching.close();
         self.watching.wait().await;
-        if let Err(error) = self.store.retire_node(self.app.node).await {
+        if let Err(error) = self.store.retire_node(self.app.fence.last()).await {
             tracing::warn!(%error, "the other nodes will wait for this one for a minute");
         }
         self.store.close().await;
@@ -363,6 +373,31 @@ fn first_address() -> IpAddr {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let found = interfaces.iter().find(|interface| !interface.is_loopback() && interface.ip().is_ipv4());
     found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), if_addrs::Interface::ip)
+}
+
+/// Begins this node's life. Where its id is somebody else's, as of a data folder that was copied, it takes another one.
+async fn register(
+    store: &Store,
+    data: &DataFolder,
+    continues: bool,
+    limit: Duration,
+) -> Result<Fence, StartError> {
+    // A SQLite file has one node, and nobody who could judge it.
+    let alone = store.kind() == "sqlite";
+    let begun = fence::now();
+    let before = data.node()?;
+    let earlier = if alone || continues { Earlier::Over } else { Earlier::Unknown };
+    let node = match store.register_node(before, heartbeat::VERSION, earlier).await? {
+        Some(node) => node,
+        None => {
+            let id = NodeId(random::uuid());
+            tracing::warn!(node = %id, %before, "another process may live under this node's id; it takes another one");
+            data.set_node(id)?;
+            let node = store.register_node(id, heartbeat::VERSION, Earlier::Unknown).await?;
+            node.ok_or(StoreError::Conflict("the node's id is taken"))?
+        }
+    };
+    Ok(Fence::new(node, begun, (!alone).then_some(limit)))
 }
 
 /// The vault of the database's secrets. A wrong master key shows at start, not at the first console; and where there are

@@ -17,6 +17,7 @@ mod foreign;
 mod grant;
 mod instance;
 mod instance_query;
+mod node;
 mod page;
 mod project;
 mod retention;
@@ -40,12 +41,12 @@ pub use foreign::ForeignGrant;
 pub use grant::{NewGrant, Standing, TokenStanding};
 pub use instance::{Change, InstanceChange, NewInstance};
 pub use instance_query::{FoundInstances, InstanceQuery, NameMatch};
+pub use node::{Earlier, Node, NodeState, Pulse};
 pub use page::Page;
 pub use retention::{Deleted, Retention};
 pub use revision::ToEnd;
 pub use session::{
-    Commit, ConsoleTarget, Ending, Hold, NewSession, NewTicket, Orphans, Reservation, Swept, TicketOutcome,
-    Traffic,
+    Commit, ConsoleTarget, Ending, Hold, NewSession, NewTicket, Reservation, Swept, TicketOutcome, Traffic,
 };
 pub use store::{OPERATION_DEADLINE, Store};
 pub use url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -1,5 +1,7 @@
 //! Retention: old rows are deleted, a few at a time.
 
+use std::time::Duration;
+
 use transom_model::Timestamp;
 
 use crate::database::{Connection, sql};
@@ -15,6 +17,9 @@ pub struct Retention {
     /// At most this many of either go in one call.
     pub limit: u32,
 }
+
+/// The time for which nodes that are gone are still listed.
+const GONE_NODES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +46,11 @@ async fn delete(db: &mut Connection<'_>, retention: Retention) -> Result<Deleted
     // number is one more than its.
     const AUDIT: &str = "DELETE FROM audit WHERE at < $1 AND seq < (SELECT MAX(seq) FROM audit) \
         AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
+    // A day is for people who look; what it carried was let go long before.
+    const NODES: &str = "DELETE FROM nodes WHERE state = 'gone' AND seen_at < (SELECT now FROM clock) - $1 \
+        AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.node_id = nodes.id AND sessions.state <> 'ended') \
+        AND NOT EXISTS (SELECT 1 FROM cloud_addresses WHERE cloud_addresses.node_id = nodes.id)";
+    db.run(sql(NODES).bind(GONE_NODES)).await?;
     let grants = db.run(sql(GRANTS).bind(retention.grants_before).bind(retention.limit)).await?;
     let audit_records = db.run(sql(AUDIT).bind(retention.audit_before).bind(retention.limit)).await?;
     Ok(Deleted { grants, audit_records })

@@ -9,8 +9,8 @@ use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::instance::Sealed;
 use transom_store::{
-    AddressQuery, DatabaseUrl, Guarded, Joining, NewAccessKey, NewAddress, NewKeySecret, Page, Precondition,
-    Scope, Store, StoreError,
+    AddressQuery, DatabaseUrl, Earlier, Guarded, Joining, NewAccessKey, NewAddress, NewKeySecret, Page,
+    Precondition, Scope, Store, StoreError,
 };
 use uuid::Uuid;
 
@@ -184,11 +184,13 @@ async fn u1_p9_of_operations_that_name_one_version_one_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r1_a_change_is_in_force_when_every_living_node_has_looked() {
     for house in houses().await {
-        let (one, two) = (NodeId(Uuid::now_v7()), NodeId(Uuid::now_v7()));
+        let life = async || {
+            let id = NodeId(Uuid::now_v7());
+            house.store.register_node(id, "1.2.3", Earlier::Unknown).await.unwrap().unwrap()
+        };
+        let (one, two) = (life().await, life().await);
         let address = house.issue(1).await;
         let in_force = async || house.store.address_in_force(&house.own(), &address).await.unwrap();
-        house.store.note_enforced(one, 0).await.unwrap();
-        house.store.note_enforced(two, 0).await.unwrap();
         assert_eq!(in_force().await, Some(true), "a new address is in force at once");
         let audit = entry("address.change");
         let scope = house.own();
@@ -199,7 +201,7 @@ async fn r1_a_change_is_in_force_when_every_living_node_has_looked() {
         assert_eq!(in_force().await, Some(false));
         house.store.note_enforced(two, revision).await.unwrap();
         assert_eq!(in_force().await, Some(true));
-        // A node that stops is not waited for; nor is one that has been silent so long that it has ended everything itself.
+        // A node that stops is not waited for; nor is one that is gone.
         house.store.change_address(&scope, &address, reach(&[]), Precondition::Any, &audit).await.unwrap();
         let revision = house.store.revision().await.unwrap();
         house.store.note_enforced(one, revision).await.unwrap();
@@ -229,7 +231,7 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
         assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), None);
         assert_eq!(house.store.join_address(&address, 2, node, PASSWORD).await.unwrap(), Some(3));
-        assert_eq!(house.store.forget_presence(node).await.unwrap(), 1);
+        house.store.register_node(node, "1.2.3", Earlier::Unknown).await.unwrap().unwrap();
         assert_eq!(online().await, 0);
     }
 }

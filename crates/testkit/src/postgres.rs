@@ -92,13 +92,14 @@ impl Own {
     }
 }
 
-/// Runs a statement in a database, behind the server's back.
+/// Runs a statement in a database, behind the server's back, and answers what it says.
 ///
 /// # Panics
 /// Where it fails.
-pub fn run(url: &str, statement: &str) {
+pub fn run(url: &str, statement: &str) -> String {
     let mut psql = Command::new(programs().join("psql"));
-    succeed(psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", statement, url]));
+    psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+    succeed(psql.args(["--command", statement, url]))
 }
 
 struct Cluster {
@@ -245,8 +246,9 @@ fn random() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn succeed(command: &mut Command) {
+fn succeed(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("the program starts");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{:?} failed: {errors}", command.get_program());
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

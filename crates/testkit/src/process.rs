@@ -85,6 +85,11 @@ impl Process {
         self.signal(Signal::STOP);
     }
 
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

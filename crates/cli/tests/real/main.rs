@@ -2,6 +2,7 @@
 //!
 //! Names of tests that start a browser or a virtual machine hold `chromium` or `qemu`: `.config/nextest.toml` runs these one at a time.
 
+mod acceptance;
 mod agent_memory;
 mod cable;
 mod cloud_errors;

@@ -57,3 +57,14 @@ fn a_restart_finds_postgresqls_tables_as_they_are_and_says_nothing_of_it() {
     assert_eq!(program.ask_json("project list")[0]["name"], "lab");
     assert!(!program.log().contains("already exists"), "{}", program.log());
 }
+
+#[test]
+fn a_node_that_is_killed_takes_its_own_id_again_at_once() {
+    let mut program = lab(transom().environment("TRANSOM_DATABASE", transom_testkit::postgres::database()));
+    let node = |program: &Program| std::fs::read_to_string(program.data().join("node")).expect("its id");
+    let before = node(&program);
+    program.server().kill();
+    program.serve();
+    assert_eq!(node(&program), before);
+    assert!(!program.log().contains("another process"), "{}", program.log());
+}

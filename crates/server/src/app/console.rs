@@ -14,7 +14,7 @@ use transom_model::instance::{Instance, InstanceStatus, Sealed};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_model::session::SessionState;
 use transom_store::{
-    Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Reservation, TicketOutcome, TokenStanding,
+    Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Node, Reservation, TicketOutcome, TokenStanding,
 };
 
 use super::caller::Attempt;
@@ -233,7 +233,7 @@ impl App {
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
         let visitor = Visitor { address: viewer, kind: ConsoleKind::Page };
-        let (target, _) = self.reserve(token, visitor, Some(new), request).await?;
+        let (target, _) = self.reserve(token, self.node()?, visitor, Some(new), request).await?;
         Ok(exchanged(target, ticket))
     }
 
@@ -258,16 +258,18 @@ impl App {
     /// Claims a session by a console URL's token, without a page in between.
     pub async fn claim_by_token(&self, token: &str, visitor: Visitor, request: &RequestId) -> Result<Claim> {
         let viewer = visitor.address;
-        let (target, located) = self.reserve(token, visitor, None, request).await?;
-        self.claim(target, located, viewer, false, request).await
+        let node = self.node()?;
+        let (target, located) = self.reserve(token, node, visitor, None, request).await?;
+        self.claim((target, node), located, viewer, false, request).await
     }
 
     /// Claims a session by its ticket.
     pub async fn claim_by_ticket(&self, ticket: &str, viewer: IpAddr, request: &RequestId) -> Result<Claim> {
         let shown = TokenDigest::of(ticket);
-        let outcome = self.store.present_ticket(shown, self.node, &viewer.to_string(), request).await?;
+        let node = self.node()?;
+        let outcome = self.store.present_ticket(shown, node, &viewer.to_string(), request).await?;
         let target = self.ticket_target(outcome, request).await?;
-        self.claim(target, None, viewer, true, request).await
+        self.claim((target, node), None, viewer, true, request).await
     }
 
     /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
@@ -326,12 +328,13 @@ impl App {
     async fn reserve(
         &self,
         token: &str,
+        node: Node,
         visitor: Visitor,
         ticket: Option<NewTicket>,
         request: &RequestId,
     ) -> Result<(ConsoleTarget, Option<Located>)> {
         let session = SessionId(random::ordered_uuid());
-        let new = NewSession { id: session, node: self.node, viewer: visitor.address.to_string() };
+        let new = NewSession { id: session, node, viewer: visitor.address.to_string() };
         let mut reservation = self.store.reserve(TokenDigest::of(token), new.clone(), ticket).await?;
         let mut located = None;
         if let Reservation::Refused { reason: EndReason::TokenUnknown, .. } = reservation
@@ -423,7 +426,7 @@ impl App {
 
     async fn claim(
         &self,
-        mut target: ConsoleTarget,
+        (mut target, node): (ConsoleTarget, Node),
         located: Option<Located>,
         viewer: IpAddr,
         resumable: bool,
@@ -434,6 +437,11 @@ impl App {
             Ok(place) => {
                 let grant = &target.grant;
                 let live = self.live.register(target.hold, grant.id, grant.key.clone());
+                // Where everything was cut meanwhile, this one was perhaps not in the table yet.
+                let live = live.and_then(|live| match self.fence.node() == Some(node) {
+                    true => Ok(live),
+                    false => Err(EndReason::StoreUnavailable),
+                });
                 live.map(|live| (place, live)).map_err(|reason| Error::End(reason.into()))
             }
             Err(error) => Err(error),

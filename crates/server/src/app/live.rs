@@ -106,6 +106,12 @@ impl LiveSessions {
         entry.filter(|entry| entry.turn <= hold.turn).map(|entry| entry.tell(end)).is_some()
     }
 
+    /// Every connection's hold.
+    pub(crate) fn holds(&self) -> Vec<Hold> {
+        let table = self.table.lock();
+        table.sessions.iter().map(|(session, entry)| Hold { session: *session, turn: entry.turn }).collect()
+    }
+
     /// Takes no more sessions in and tells all to end.
     pub fn close(&self, end: &End) {
         self.table.lock().closing = true;

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use transom_model::EndReason;
@@ -24,6 +24,12 @@ impl EncodeLabelValue for Word {
 pub struct GrantLabels {
     dialect: Word,
     outcome: Word,
+}
+
+/// The one label of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateLabel {
+    state: Word,
 }
 
 /// The one label of an end reason.
@@ -84,6 +90,9 @@ pub struct Metrics {
     /// Seconds from a viewer's claim to the instance's first pixels being on the way.
     pub first_byte: Histogram,
     bytes: Family<DirectionLabel, Counter>,
+    /// Times that this node ended everything that it carried, because the others might have called it gone.
+    pub fenced: Counter,
+    nodes: Family<StateLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -104,6 +113,8 @@ impl Default for Metrics {
             // 1 ms to 16 s.
             first_byte: Histogram::new(exponential_buckets(0.001, 2.0, 15)),
             bytes,
+            fenced: Counter::default(),
+            nodes: Family::default(),
         }
     }
 }
@@ -132,6 +143,14 @@ impl Metrics {
             Lookup::UserToken => "user-token",
         };
         self.lookups.get_or_create(&LookupLabels { what: Word(what), outcome: Word(outcome) }).inc();
+    }
+
+    /// Sets the number of nodes on this database, by state.
+    pub(super) fn set_nodes(&self, counts: impl IntoIterator<Item = (&'static str, usize)>) {
+        for (state, count) in counts {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.nodes.get_or_create(&StateLabel { state: Word(state) }).set(count);
+        }
     }
 
     /// Everything, as Prometheus reads it.
@@ -179,6 +198,12 @@ impl Metrics {
             "connections_shed",
             "Connections refused while half-open",
             self.connections_shed.clone(),
+        );
+        registry.register("nodes", "Nodes on this database, by state", self.nodes.clone());
+        registry.register(
+            "fenced",
+            "How often this node ended everything that it carried",
+            self.fenced.clone(),
         );
         let mut text = String::new();
         // Writing into a String cannot fail.

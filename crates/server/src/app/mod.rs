@@ -8,6 +8,7 @@ pub mod console_url;
 pub mod devices;
 pub mod enrolments;
 pub mod error;
+pub(crate) mod fence;
 pub mod foreign;
 pub(crate) mod heartbeat;
 pub mod instances;
@@ -28,6 +29,7 @@ pub mod tokens;
 pub(crate) mod trust;
 pub mod vault;
 pub mod watch;
+mod witness;
 
 use std::sync::Arc;
 
@@ -42,6 +44,7 @@ use crate::upstream::Upstream;
 pub use caller::Caller;
 use devices::Devices;
 pub use error::{Error, Result};
+use fence::Fence;
 use live::LiveSessions;
 use metrics::Metrics;
 use misses::MissBudget;
@@ -49,12 +52,18 @@ use repetition::Repetition;
 use settlement::Debts;
 use vault::Vault;
 
+/// Writes a node's id down where the next start finds it.
+pub type KeepNode = Box<dyn Fn(NodeId) + Send + Sync>;
+
 /// Everything that the use cases stand on; shared by all front doors.
 pub struct App {
     pub(crate) store: Store,
     pub(crate) vault: Vault,
     pub(crate) config: Config,
-    pub(crate) node: NodeId,
+    /// Which life of this node this is.
+    pub(crate) fence: Fence,
+    /// Keeps another id for this node.
+    keep_node: KeepNode,
     pub(crate) operator: TokenDigest,
     pub(crate) public_url: url::Url,
     /// The sessions that this node carries.
@@ -86,8 +95,10 @@ pub struct Parts {
     pub vault: Vault,
     /// The configuration.
     pub config: Config,
-    /// This node.
-    pub node: NodeId,
+    /// This life of this node.
+    pub(crate) fence: Fence,
+    /// Keeps another id for this node.
+    pub keep_node: KeepNode,
     /// What is kept of the operator's token.
     pub operator: TokenDigest,
     /// What console URLs begin with.
@@ -100,7 +111,7 @@ impl App {
     /// Puts the use cases on their feet.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, vault, config, node, operator, public_url, upstream } = parts;
+        let Parts { store, vault, config, fence, keep_node, operator, public_url, upstream } = parts;
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
             devices: Devices::default(),
@@ -116,7 +127,8 @@ impl App {
             store,
             vault,
             config,
-            node,
+            fence,
+            keep_node,
             operator,
             public_url,
             upstream,

@@ -53,14 +53,14 @@ impl App {
     async fn enforce(&self, seen: &mut Option<i64>) -> super::Result<()> {
         // Read before looking: what changes meanwhile is the next round's.
         let revision = self.store.revision().await?;
-        for ToEnd { hold, reason } in self.store.to_end(self.node).await? {
+        for ToEnd { hold, reason } in self.store.to_end(self.fence.last().id).await? {
             // A session that no connection carries has nobody to tell; the sweep ends it.
             self.live.cut(hold, End::from(reason));
         }
         self.enforce_devices().await?;
         self.tell_listeners(revision);
         if *seen != Some(revision) {
-            self.store.note_enforced(self.node, revision).await?;
+            self.store.note_enforced(self.fence.last(), revision).await?;
             *seen = Some(revision);
         }
         Ok(())

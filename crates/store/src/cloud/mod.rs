@@ -19,6 +19,7 @@ use crate::{Page, Result, Store, StoreError};
 
 pub use change::{Guarded, Precondition};
 pub use enrolment::{Enrolled, NewEnrolments};
+pub(crate) use presence::forget_at;
 pub use presence::{Joining, PresenceQuery};
 pub use repeater::NewViewerId;
 

@@ -93,16 +93,6 @@ impl Store {
         self.all(joined).await?.into_iter().map(|mut row| Ok((row.parsed()?, row.count()?))).collect()
     }
 
-    /// At start: nobody is joined at this node, whatever its earlier process wrote. Answers how many it had.
-    pub async fn forget_presence(&self, node: NodeId) -> Result<u64> {
-        self.write(move |db| Box::pin(async move { forget(db, Some(node)).await })).await
-    }
-
-    /// Nobody is joined at a node that has been silent for [`SILENCE`](Self::SILENCE). Answers how many there were.
-    pub async fn forget_silent_presence(&self) -> Result<u64> {
-        self.write(move |db| Box::pin(async move { forget(db, None).await })).await
-    }
-
     /// The listen addresses that devices are joined under at this node and that may be used, with the epoch of the newest
     /// join and what their passwords are verified by.
     pub async fn standing_at(&self, node: NodeId) -> Result<Vec<(CloudAddress, u64, Verifier)>> {
@@ -249,22 +239,23 @@ async fn raise(db: &mut Connection<'_>, by: i64) -> Result<i64> {
 macro_rules! at_node {
     () => {
         "node_id IS NOT NULL AND (node_id = $1 OR ($1 IS NULL AND node_id IN \
-         (SELECT id FROM nodes WHERE seen_at < (SELECT now FROM clock) - $2)))"
+         (SELECT id FROM nodes WHERE state = 'gone')))"
     };
 }
 
-async fn forget(db: &mut Connection<'_>, node: Option<NodeId>) -> Result<u64> {
+/// Takes nobody for joined at this node; without one, at those that are gone. Answers how many there were.
+pub(crate) async fn forget_at(db: &mut Connection<'_>, node: Option<NodeId>) -> Result<u64> {
     const COUNT: &str = concat!("SELECT COUNT(*) FROM cloud_addresses WHERE ", at_node!());
     const TELL: &str = concat!(
         "INSERT INTO presence_changes (address, key_id, project_id, seq, state, at) \
-         SELECT address, key_id, project_id, $3 + row_number() OVER (ORDER BY address), 'offline', \
+         SELECT address, key_id, project_id, $2 + row_number() OVER (ORDER BY address), 'offline', \
          COALESCE(last_seen, (SELECT now FROM clock)) FROM cloud_addresses WHERE ",
         at_node!(),
         " ON CONFLICT (address, key_id) DO UPDATE SET \
          project_id = excluded.project_id, seq = excluded.seq, state = excluded.state, at = excluded.at"
     );
     const FORGET: &str = concat!("UPDATE cloud_addresses SET node_id = NULL WHERE ", at_node!());
-    let about = |text| sql(text).bind(node).bind(Store::SILENCE);
+    let about = |text| sql(text).bind(node);
     let count: i64 = match db.first(about(COUNT)).await? {
         Some(mut row) => row.value()?,
         None => 0,

@@ -1,7 +1,5 @@
 //! Endings: a viewer is lost, a session ends, or somebody asks for its end.
 
-use std::time::Duration;
-
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_model::id::{ProjectId, SessionId};
@@ -35,9 +33,6 @@ pub enum Ending {
     /// There is no such session.
     Unknown,
 }
-
-/// The node that carries a killed session ends it within a second. If it does not, it is dead, and the sweep ends it.
-const KILL_GRACE: Duration = Duration::from_secs(30);
 
 impl Store {
     /// The viewer was lost and may come back with its ticket, for the ticket's `ttl` from now.
@@ -180,10 +175,11 @@ pub(super) async fn ask_to_end(
     id: SessionId,
     reason: EndReason,
 ) -> Result<bool> {
-    let ask = sql("UPDATE sessions SET kill_reason = $1, lapses_at = (SELECT now FROM clock) + $2 \
+    // What a connection carries ends with it, however long its node takes: called ended before, it could go on unseen.
+    let ask = sql("UPDATE sessions SET kill_reason = $1, \
+                   lapses_at = CASE WHEN state <> 'live' AND NOT carried THEN (SELECT now FROM clock) END \
                    WHERE state <> 'ended' AND kill_reason IS NULL")
     .bind(reason)
-    .bind(KILL_GRACE)
     .push_value(" AND id = ", id)
     .push_some(" AND project_id = ", within);
     Ok(db.run(ask).await? == 1)

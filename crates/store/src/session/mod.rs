@@ -21,7 +21,8 @@ use transom_model::session::{Session, SessionState};
 pub use commit::Commit;
 pub use ending::{Ending, Traffic};
 pub use reservation::{NewSession, Reservation};
-pub use sweep::{Orphans, Swept};
+pub use sweep::Swept;
+pub(crate) use sweep::{adopt, bury};
 pub use target::ConsoleTarget;
 use target::allowed;
 pub(crate) use target::{standing, verdict};
@@ -87,7 +88,7 @@ fn read(mut row: Row) -> Result<Session> {
     })
 }
 
-fn read_state(row: &mut Row) -> Result<SessionState> {
+pub(crate) fn read_state(row: &mut Row) -> Result<SessionState> {
     let word: String = row.value()?;
     SessionState::ALL
         .into_iter()

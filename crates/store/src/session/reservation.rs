@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Grant;
-use transom_model::id::{GrantId, NodeId, SessionId};
+use transom_model::id::{GrantId, SessionId};
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_model::{EndReason, Timestamp};
@@ -16,7 +16,7 @@ use crate::database::{Connection, raced, sql};
 use crate::grant::{self, Standing, TokenStanding, grant_columns, refusal};
 use crate::instance::{self, instance_columns};
 use crate::revision::raise;
-use crate::{Result, Store};
+use crate::{Node, Result, Store};
 
 /// A session to be reserved.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct NewSession {
     /// Its id, a UUIDv7.
     pub id: SessionId,
     /// The node that asks.
-    pub node: NodeId,
+    pub node: Node,
     /// Where the viewer comes from.
     pub viewer: String,
 }
@@ -175,19 +175,23 @@ async fn insert(
     ticket: Option<NewTicket>,
 ) -> Result<(Option<Timestamp>, Option<Duration>)> {
     const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
-        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at, ends_at) \
-        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8, $9 FROM clock \
+        ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at, ends_at, \
+        incarnation, carried) \
+        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8, $9, $10, $11 FROM clock \
         RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END, ends_at - created_at";
     let insert = sql(INSERT)
         .bind(session.id)
         .bind(grant.id)
         .bind(grant.project)
-        .bind(session.node)
+        .bind(session.node.id)
         .bind(session.viewer)
         .bind(ticket.map(|ticket| ticket.digest))
         .bind(ticket.map(|ticket| ticket.ttl))
         .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)))
-        .bind(grant.ends_at);
+        .bind(grant.ends_at)
+        .bind(session.node.incarnation)
+        // Without a ticket it is dialled at once.
+        .bind(ticket.is_none());
     let mut row = db.first(insert).await?.ok_or_else(raced)?;
     Ok((row.time_or_null()?, row.span_or_null()?))
 }
@@ -196,8 +200,8 @@ async fn insert(
 async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSession) -> Result<bool> {
     const INSERT: &str = concat!(
         "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket_presented, \
-         bytes_to_viewer, bytes_to_instance, created_at, ends_at) \
-         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now, $6 FROM clock WHERE EXISTS (",
+         bytes_to_viewer, bytes_to_instance, created_at, ends_at, incarnation, carried) \
+         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now, $6, $7, TRUE FROM clock WHERE EXISTS (",
         allowed!("$2"),
         ")"
     );
@@ -205,9 +209,10 @@ async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSessio
         .bind(session.id)
         .bind(grant.id)
         .bind(grant.project)
-        .bind(session.node)
+        .bind(session.node.id)
         .bind(session.viewer.as_str())
-        .bind(grant.ends_at);
+        .bind(grant.ends_at)
+        .bind(session.node.incarnation);
     Ok(db.run(insert).await? == 1)
 }
 
@@ -236,7 +241,8 @@ async fn give_back(
     audit: &AuditEntry,
 ) -> Result<bool> {
     const END: &str = "UPDATE sessions SET state = 'ended', end_reason = COALESCE(kill_reason, $3), lapses_at = NULL, \
-        ended_at = (SELECT now FROM clock) WHERE id = $1 AND turn = $2 AND state = 'reserved' \
+        ended_at = (SELECT now FROM clock) WHERE id = $1 AND turn = $2 \
+        AND (state = 'reserved' OR (state = 'detached' AND kill_reason IS NOT NULL)) \
         RETURNING grant_id, kill_reason IS NULL";
     const STAY: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) + ticket_ttl, carried = FALSE \
         WHERE id = $1 AND turn = $2 AND state = 'detached' AND kill_reason IS NULL";

@@ -26,15 +26,6 @@ pub struct Swept {
     pub reason: EndReason,
 }
 
-/// What was found of a node's earlier process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Orphans {
-    /// Sessions whose pages may come back.
-    pub detached: u64,
-    /// Sessions without a ticket: the next sweep ends them.
-    pub lapsed: u64,
-}
-
 /// A node ends the sessions of a link that ends by its own clock. One that was suspended has lost that time, and is reminded.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -45,32 +36,15 @@ impl Store {
     /// How many sessions one sweep ends at most: each takes a few statements, and they are one transaction.
     pub const SWEEP: u32 = 100;
 
-    /// A node that has not swept for this long is dead to the others: many times the pause between two sweeps, so that a
-    /// busy one is not. It must itself have ended its sessions by then.
-    pub const SILENCE: Duration = Duration::from_secs(60);
-
-    /// Ends sessions that lapsed or whose link is over while no connection carries them, of every node, and says that this node is alive. Call it every few seconds.
-    ///
-    /// Reserved ones give their use back. Live sessions of a node that has been silent for [`SILENCE`](Self::SILENCE) become detached.
-    /// Call again while it returns as many as [`SWEEP`](Self::SWEEP). Each is audited.
-    pub async fn sweep(&self, node: NodeId) -> Result<Vec<Swept>> {
-        self.write(move |db| Box::pin(async move { sweep(db, node).await })).await
-    }
-
-    /// At start: this node's earlier process is gone. Its live sessions become detached, so that pages come back; those
-    /// without a ticket lapse, so that the next sweep ends them and a use that was only reserved returns. Reserved
-    /// sessions with a ticket stay as they are: their pages come again, or they lapse in their time.
-    pub async fn adopt_orphans(&self, node: NodeId) -> Result<Orphans> {
-        self.write(move |db| Box::pin(async move { adopt(db, node).await })).await
+    /// Ends sessions that lapsed or whose link is over while no connection carries them, of every node; reserved ones give
+    /// their use back. Call it every few seconds, and again while it returns as many as [`SWEEP`](Self::SWEEP). Each is
+    /// audited.
+    pub async fn sweep(&self) -> Result<Vec<Swept>> {
+        self.write(move |db| Box::pin(async move { sweep(db).await })).await
     }
 }
 
-async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
-    // `state <> 'ended'` says it again for SQLite, which would not see that the index of open sessions fits.
-    const SILENT: &str = "UPDATE sessions SET state = 'detached', carried = FALSE, \
-        lapses_at = (SELECT now FROM clock) + COALESCE(ticket_ttl, 0) \
-        WHERE state <> 'ended' AND state = 'live' AND node_id IN ( \
-            SELECT nodes.id FROM nodes WHERE nodes.seen_at < (SELECT now FROM clock) - $1)";
+async fn sweep(db: &mut Connection<'_>) -> Result<Vec<Swept>> {
     const OLD_NEWS: &str = "DELETE FROM takeovers WHERE taken_at < (SELECT now FROM clock) - $1";
     const LAPSED: &str = concat!(
         "SELECT sessions.id, sessions.grant_id, sessions.project_id, sessions.state, sessions.lapses_at, ",
@@ -90,8 +64,6 @@ async fn sweep(db: &mut Connection<'_>, node: NodeId) -> Result<Vec<Swept>> {
     const STILL_LIVE: &str = "SELECT 1 FROM sessions WHERE state <> 'ended' AND state = 'live' \
         AND ends_at <= (SELECT now FROM clock) - $1 LIMIT 1";
 
-    seen(db, node).await?;
-    db.run(sql(SILENT).bind(Store::SILENCE)).await?;
     db.run(sql(OLD_NEWS).bind(TAKEOVER_NEWS)).await?;
 
     let mut swept = Vec::new();
@@ -146,23 +118,30 @@ async fn end(db: &mut Connection<'_>, lapsed: &Lapsed) -> Result<Option<Swept>> 
     Ok(Some(Swept { session: lapsed.session, grant: lapsed.grant, project: lapsed.project, reason }))
 }
 
-async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<Orphans> {
-    const DETACH: &str = "UPDATE sessions SET state = 'detached', carried = FALSE, \
+/// Lets go what an earlier life of this node carried: pages may come back to its live sessions, those without a ticket lapse.
+/// Reserved sessions with a ticket stay as they are: their pages come again, or they lapse in their time.
+pub(crate) async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<()> {
+    const DETACH: &str = "UPDATE sessions SET state = 'detached', \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
         WHERE node_id = $1 AND state <> 'ended' AND state = 'live' AND ticket IS NOT NULL AND kill_reason IS NULL";
     const LAPSE: &str = "UPDATE sessions SET lapses_at = (SELECT now FROM clock) \
         WHERE node_id = $1 AND state <> 'ended' AND (ticket IS NULL OR kill_reason IS NOT NULL)";
     const LET_GO: &str =
         "UPDATE sessions SET carried = FALSE WHERE node_id = $1 AND state <> 'ended' AND carried";
-    seen(db, node).await?;
-    let detached = db.run(sql(DETACH).bind(node)).await?;
-    let lapsed = db.run(sql(LAPSE).bind(node)).await?;
-    db.run(sql(LET_GO).bind(node)).await?;
-    Ok(Orphans { detached, lapsed })
+    for text in [DETACH, LAPSE, LET_GO] {
+        db.run(sql(text).bind(node)).await?;
+    }
+    Ok(())
 }
 
-async fn seen(db: &mut Connection<'_>, node: NodeId) -> Result<()> {
-    const SEEN: &str = "INSERT INTO nodes (id, seen_at) VALUES ($1, (SELECT now FROM clock)) \
-        ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at";
-    db.run(sql(SEEN).bind(node)).await.map(drop)
+/// Lets go what nodes carried that are gone now.
+pub(crate) async fn bury(db: &mut Connection<'_>) -> Result<()> {
+    // `state <> 'ended'` says it again for SQLite, which would not see that the index of open sessions fits.
+    const BURY: &str = "UPDATE sessions SET carried = FALSE, \
+        state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
+        lapses_at = CASE WHEN kill_reason IS NOT NULL THEN (SELECT now FROM clock) \
+            WHEN state = 'live' THEN (SELECT now FROM clock) + COALESCE(ticket_ttl, 0) ELSE lapses_at END \
+        WHERE state <> 'ended' AND (state = 'live' OR carried) \
+        AND node_id IN (SELECT nodes.id FROM nodes WHERE nodes.state = 'gone')";
+    db.run(sql(BURY)).await.map(drop)
 }

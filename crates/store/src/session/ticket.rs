@@ -21,7 +21,7 @@ use super::{ConsoleTarget, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, raced, sql};
 use crate::revision::raise;
-use crate::{Result, Store, StoreError};
+use crate::{Node, Result, Store, StoreError};
 
 /// A ticket to be issued.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +131,7 @@ impl Store {
     pub async fn present_ticket(
         &self,
         shown: TokenDigest,
-        node: NodeId,
+        node: Node,
         viewer: &str,
         request: &RequestId,
     ) -> Result<TicketOutcome> {
@@ -254,15 +254,10 @@ async fn rotate(
     Ok(TicketOutcome::Accepted(Box::new(target)))
 }
 
-async fn take_hold(
-    db: &mut Connection<'_>,
-    found: Found,
-    node: NodeId,
-    viewer: &str,
-) -> Result<TicketOutcome> {
+async fn take_hold(db: &mut Connection<'_>, found: Found, node: Node, viewer: &str) -> Result<TicketOutcome> {
     // A live session counts as detached until its new holder commits, so that a failed dial leaves it resumable.
     const TAKE: &str = "UPDATE sessions SET ticket_presented = TRUE, turn = turn + 1, node_id = $1, viewer = $2, \
-        carried = TRUE, \
+        incarnation = $7, carried = TRUE, \
         state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
         WHERE id = $3 AND turn = $4 AND state = $5 AND ticket = $6 AND ticket_presented = FALSE \
@@ -271,23 +266,24 @@ async fn take_hold(
     let mut target = found.target;
     let stale = target.hold;
     let take = sql(TAKE)
-        .bind(node)
+        .bind(node.id)
         .bind(viewer)
         .bind(stale.session)
         .bind(stale.turn)
         .bind(target.state)
-        .bind(found.newest);
+        .bind(found.newest)
+        .bind(node.incarnation);
     let mut row = db.first(take).await?.ok_or_else(raced)?;
     target.hold.turn = row.value()?;
     target.ticket_expires_at = row.time_or_null()?;
 
-    if found.node != node {
+    if found.node != node.id {
         const TELL: &str = "INSERT INTO takeovers (node_id, session_id, turn, taken_at) \
             VALUES ($1, $2, $3, (SELECT now FROM clock)) ON CONFLICT (node_id, session_id) \
             DO UPDATE SET turn = excluded.turn, taken_at = excluded.taken_at";
         const FORGET: &str = "DELETE FROM takeovers WHERE node_id = $1 AND session_id = $2";
         db.run(sql(TELL).bind(found.node).bind(stale.session).bind(stale.turn)).await?;
-        db.run(sql(FORGET).bind(node).bind(stale.session)).await?;
+        db.run(sql(FORGET).bind(node.id).bind(stale.session)).await?;
         raise(db).await?;
     }
     Ok(TicketOutcome::Accepted(Box::new(target)))

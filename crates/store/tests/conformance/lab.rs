@@ -15,8 +15,8 @@ use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed
 use transom_model::project::Project;
 use transom_model::secret::TokenDigest;
 use transom_store::{
-    Commit, ConsoleTarget, DatabaseUrl, Ending, Hold, NewAccessKey, NewGrant, NewInstance, NewKeySecret,
-    NewSession, NewTicket, Reservation, Store, TicketOutcome, Traffic,
+    Commit, ConsoleTarget, DatabaseUrl, Earlier, Ending, Hold, NewAccessKey, NewGrant, NewInstance,
+    NewKeySecret, NewSession, NewTicket, Node, Reservation, Store, TicketOutcome, Traffic,
 };
 use uuid::Uuid;
 
@@ -58,7 +58,8 @@ impl Lab {
         let project = project(&store, "lab").await;
         let instance = instance(&store, project.id, "vm1").await;
         let clock_offset = AtomicU64::new(0);
-        Self { store, url, node: NodeId(Uuid::now_v7()), project, instance, raw, clock_offset }
+        let node = life(&store, Earlier::Unknown, NodeId(Uuid::now_v7())).await.unwrap().id;
+        Self { store, url, node, project, instance, raw, clock_offset }
     }
 
     /// Runs statements behind the store's back.
@@ -135,7 +136,24 @@ impl Lab {
     }
 
     pub(crate) fn new_session(&self) -> NewSession {
-        NewSession { id: SessionId(Uuid::now_v7()), node: self.node, viewer: "192.0.2.7".to_owned() }
+        NewSession { id: SessionId(Uuid::now_v7()), node: self.life(), viewer: "192.0.2.7".to_owned() }
+    }
+
+    /// The first life of the lab's own node.
+    pub(crate) fn life(&self) -> Node {
+        Node { id: self.node, incarnation: 1 }
+    }
+
+    /// Another node.
+    pub(crate) async fn another_node(&self) -> Node {
+        life(&self.store, Earlier::Unknown, NodeId(Uuid::now_v7())).await.unwrap()
+    }
+
+    /// A node is called gone, as by another one that saw its beat for long enough.
+    pub(crate) async fn lose(&self, node: Node) {
+        let pulses = self.store.pulses().await.unwrap();
+        let pulse = pulses.into_iter().find(|pulse| pulse.node == node).unwrap();
+        assert!(self.store.declare_gone(pulse).await.unwrap());
     }
 
     pub(crate) async fn try_reserve(&self, token: TokenDigest) -> Reservation {
@@ -182,10 +200,10 @@ impl Lab {
     }
 
     pub(crate) async fn present(&self, shown: TokenDigest) -> TicketOutcome {
-        self.present_at(self.node, shown).await
+        self.present_at(self.life(), shown).await
     }
 
-    pub(crate) async fn present_at(&self, node: NodeId, shown: TokenDigest) -> TicketOutcome {
+    pub(crate) async fn present_at(&self, node: Node, shown: TokenDigest) -> TicketOutcome {
         self.store.present_ticket(shown, node, "192.0.2.8", &request()).await.unwrap()
     }
 
@@ -194,6 +212,11 @@ impl Lab {
         let new = ticket();
         (self.store.rotate_ticket(shown, new, &request()).await.unwrap(), new.digest)
     }
+}
+
+/// Begins a node's life, where nobody lives under its id.
+pub(crate) async fn life(store: &Store, earlier: Earlier, id: NodeId) -> Option<Node> {
+    store.register_node(id, "1.2.3", earlier).await.unwrap()
 }
 
 fn sqlite(folder: &TempDir) -> SqliteConnection {

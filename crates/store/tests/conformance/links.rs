@@ -94,9 +94,9 @@ async fn a_detached_session_is_over_with_its_link_however_long_its_ticket_is_goo
     let hold = accepted(lab.present(ticket).await).hold;
     lab.commit(hold).await;
     lab.store.detach(hold, Traffic::default()).await.unwrap();
-    assert_eq!(lab.store.sweep(lab.node).await.unwrap(), []);
+    assert_eq!(lab.store.sweep().await.unwrap(), []);
     lab.advance_clock(SHORT).await;
-    let swept = lab.store.sweep(lab.node).await.unwrap();
+    let swept = lab.store.sweep().await.unwrap();
     assert_eq!(swept.len(), 1);
     let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
     assert_eq!((session.state, session.end_reason), (SessionState::Ended, Some(EndReason::LinkEnded)));
@@ -107,16 +107,16 @@ async fn a_node_that_carries_a_session_on_is_reminded(lab: Lab) {
     let target = lab.reserve(token).await;
     lab.commit(target.hold).await;
     let before = lab.store.revision().await.unwrap();
-    lab.store.sweep(lab.node).await.unwrap();
+    lab.store.sweep().await.unwrap();
     assert_eq!(lab.store.revision().await.unwrap(), before);
     lab.advance_clock(SHORT * 2).await;
-    lab.store.sweep(lab.node).await.unwrap();
+    lab.store.sweep().await.unwrap();
     assert!(lab.store.revision().await.unwrap() > before, "its node looks at what it carries");
     lab.store
         .end(target.hold, EndReason::LinkEnded, Traffic::default(), &entry("session.end"))
         .await
         .unwrap();
     let settled = lab.store.revision().await.unwrap();
-    lab.store.sweep(lab.node).await.unwrap();
+    lab.store.sweep().await.unwrap();
     assert_eq!(lab.store.revision().await.unwrap(), settled);
 }

@@ -29,6 +29,7 @@ mod inventory;
 mod isolation;
 mod lab;
 mod links;
+mod nodes;
 mod opening;
 mod paging;
 mod presence;

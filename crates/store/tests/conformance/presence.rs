@@ -3,11 +3,9 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
 use transom_model::cloud::{CloudAddress, CloudPassword, PresenceState, Reach};
-use transom_model::id::NodeId;
-use transom_store::{Joining, NewAddress, PresenceQuery, Store};
-use uuid::Uuid;
+use transom_store::{Earlier, Joining, NewAddress, PresenceQuery};
 
-use crate::lab::{Lab, entry};
+use crate::lab::{self, Lab, TTL, entry};
 
 /// How most devices join.
 const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
@@ -15,7 +13,8 @@ const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: N
 on_both_databases! {
     of_many_joins_at_once_none_is_missed_by_who_follows,
     a_node_that_starts_again_has_no_devices,
-    the_devices_of_a_silent_node_are_offline,
+    the_devices_of_a_node_that_is_gone_are_offline,
+    leaves_that_come_late_undo_no_later_join,
 }
 
 async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
@@ -67,12 +66,11 @@ async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
 async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
     let key = lab.key().await;
     let (own, others) = (issue(&lab, &key, 1).await, issue(&lab, &key, 2).await);
-    let elsewhere = NodeId(Uuid::now_v7());
+    let elsewhere = lab.another_node().await.id;
     lab.store.join_address(&own, 1, lab.node, PASSWORD).await.unwrap();
     lab.store.join_address(&others, 1, elsewhere, PASSWORD).await.unwrap();
     let before = lab.store.presence_seq().await.unwrap();
-    assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 1);
-    assert_eq!(lab.store.forget_presence(lab.node).await.unwrap(), 0);
+    lab::life(&lab.store, Earlier::Over, lab.node).await.unwrap();
     assert_eq!(told(&lab, before).await, [(own, PresenceState::Offline)]);
     assert!(
         lab.store
@@ -86,13 +84,31 @@ async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
     );
 }
 
-async fn the_devices_of_a_silent_node_are_offline(lab: Lab) {
+async fn the_devices_of_a_node_that_is_gone_are_offline(lab: Lab) {
     let key = lab.key().await;
-    let (address, elsewhere) = (issue(&lab, &key, 1).await, NodeId(Uuid::now_v7()));
-    lab.store.sweep(elsewhere).await.unwrap();
-    lab.store.join_address(&address, 1, elsewhere, PASSWORD).await.unwrap();
-    assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 0);
-    lab.advance_clock(Store::SILENCE * 2).await;
-    assert_eq!(lab.store.forget_silent_presence().await.unwrap(), 1);
+    let (address, elsewhere) = (issue(&lab, &key, 1).await, lab.another_node().await);
+    lab.store.join_address(&address, 1, elsewhere.id, PASSWORD).await.unwrap();
+    lab.advance_clock(TTL * 100).await;
+    assert_eq!(lab.store.let_go().await.unwrap(), 0, "no clock takes it away");
+    lab.lose(elsewhere).await;
+    assert_eq!(lab.store.let_go().await.unwrap(), 1);
     assert_eq!(told(&lab, 0).await, [(address, PresenceState::Offline)]);
+}
+
+async fn leaves_that_come_late_undo_no_later_join(lab: Lab) {
+    const DEVICES: u8 = 3;
+    let key = lab.key().await;
+    let mut joined = Vec::new();
+    for n in 0..DEVICES {
+        let address = issue(&lab, &key, n).await;
+        let epoch = lab.store.join_address(&address, 1, lab.node, PASSWORD).await.unwrap().unwrap();
+        joined.push((address, epoch));
+    }
+    joined.sort();
+    assert_eq!(lab.store.joined_at(lab.node, None, 2).await.unwrap(), joined[..2]);
+    assert_eq!(lab.store.joined_at(lab.node, Some(&joined[1].0), 2).await.unwrap(), joined[2..]);
+    let (back, _) = &joined[1];
+    let again = lab.store.join_address(back, 1, lab.node, PASSWORD).await.unwrap().unwrap();
+    lab.store.leave_addresses(joined.clone()).await.unwrap();
+    assert_eq!(lab.store.joined_at(lab.node, None, 9).await.unwrap(), [(back.clone(), again)]);
 }

@@ -142,7 +142,7 @@ async fn a_use_returns_whose_ticket_nobody_presents(lab: Lab) {
     lab.reserve_with_ticket(token).await;
     assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
     lab.advance_clock(Store::FIRST_PRESENTATION + Duration::from_secs(1)).await;
-    let swept = lab.store.sweep(lab.node).await.unwrap();
+    let swept = lab.store.sweep().await.unwrap();
     assert_eq!(swept.len(), 1);
     assert_eq!(uses_left(&lab.store, &grant).await, Some(1));
     lab.reserve_with_ticket(token).await;

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::id::NodeId;
 use transom_model::session::SessionState;
-use transom_store::{AuditQuery, Commit, Deleted, Ending, Orphans, Retention, Store, Traffic};
-use uuid::Uuid;
+use transom_store::{AuditQuery, Commit, Deleted, Earlier, Ending, Retention, Store, Traffic};
 
-use crate::lab::{Lab, TTL, accepted, entry};
+use crate::lab::{self, Lab, TTL, accepted, entry};
 
 on_both_databases! {
     a_reserved_session_that_lapses_gives_its_use_back,
@@ -27,7 +25,7 @@ async fn state(lab: &Lab, session: transom_model::id::SessionId) -> (SessionStat
 }
 
 async fn swept(lab: &Lab) -> Vec<(transom_model::id::SessionId, EndReason)> {
-    lab.store.sweep(lab.node).await.unwrap().into_iter().map(|swept| (swept.session, swept.reason)).collect()
+    lab.store.sweep().await.unwrap().into_iter().map(|swept| (swept.session, swept.reason)).collect()
 }
 
 async fn a_reserved_session_that_lapses_gives_its_use_back(lab: Lab) {
@@ -73,10 +71,10 @@ async fn what_a_dead_node_left_behind_is_swept_by_another(lab: Lab) {
     lab.commit(without).await;
     assert_eq!(swept(&lab).await, []);
 
-    let survivor = NodeId(Uuid::now_v7());
-    lab.advance_clock(Duration::from_secs(61)).await;
-    let ended = lab.store.sweep(survivor).await.unwrap();
-    assert_eq!(ended.iter().map(|swept| swept.session).collect::<Vec<_>>(), [without.session]);
+    let survivor = lab.another_node().await;
+    lab.lose(lab.life()).await;
+    lab.store.let_go().await.unwrap();
+    assert_eq!(swept(&lab).await, [(without.session, EndReason::ViewerLost)]);
     assert_eq!(state(&lab, with_ticket.session).await.0, SessionState::Detached);
     let (_, fresh) = lab.rotate(ticket).await;
     let target = accepted(lab.present_at(survivor, fresh).await);
@@ -86,11 +84,13 @@ async fn what_a_dead_node_left_behind_is_swept_by_another(lab: Lab) {
 async fn a_killed_session_of_a_dead_node_is_ended(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
-    let survivor = NodeId(Uuid::now_v7());
-    assert_eq!(lab.store.sweep(survivor).await.unwrap(), []);
-    lab.advance_clock(Duration::from_secs(31)).await;
-    let ended = lab.store.sweep(survivor).await.unwrap();
-    assert_eq!(ended[0].reason, EndReason::SessionKilled);
+    // As long as its node lives, that ends it: called ended here, it would go on there unseen.
+    lab.advance_clock(TTL * 100).await;
+    assert_eq!(swept(&lab).await, []);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap().len(), 1);
+    lab.lose(lab.life()).await;
+    lab.store.let_go().await.unwrap();
+    assert_eq!(swept(&lab).await, [(hold.session, EndReason::SessionKilled)]);
 }
 
 async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
@@ -102,8 +102,14 @@ async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
     let (_, token) = lab.grant(Some(1)).await;
     let (exchanged, waiting) = lab.reserve_with_ticket(token).await;
 
-    assert_eq!(lab.store.adopt_orphans(NodeId(Uuid::now_v7())).await.unwrap(), Orphans::default());
-    assert_eq!(lab.store.adopt_orphans(lab.node).await.unwrap(), Orphans { detached: 1, lapsed: 2 });
+    lab.another_node().await;
+    assert_eq!(
+        state(&lab, paged.session).await.0,
+        SessionState::Live,
+        "another node's start is not its business"
+    );
+    lab::life(&lab.store, Earlier::Over, lab.node).await.unwrap();
+    assert_eq!(state(&lab, paged.session).await.0, SessionState::Detached);
     let mut ended = swept(&lab).await;
     ended.sort_unstable();
     assert_eq!(ended, [(direct.session, EndReason::ViewerLost), (dialling.session, EndReason::ViewerLost)]);

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use transom_model::EndReason;
-use transom_model::id::NodeId;
 use transom_model::session::SessionState;
 use transom_store::{AuditQuery, Commit, Ending, Hold, Store, TicketOutcome, ToEnd, Traffic};
-use uuid::Uuid;
 
 use crate::lab::{Lab, TTL, accepted, digest, entry};
 
@@ -250,7 +248,7 @@ async fn the_newest_presenter_takes_over(lab: Lab) {
 }
 
 async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
-    let elsewhere = NodeId(Uuid::now_v7());
+    let elsewhere = lab.another_node().await;
     let (old, ticket) = lab.live_page().await;
     let (_, fresh) = lab.rotate(ticket).await;
     let before = lab.store.revision().await.unwrap();
@@ -259,15 +257,15 @@ async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
     lab.commit(new).await;
     let told = [ToEnd { hold: old, reason: EndReason::TakenOver }];
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), told);
-    assert_eq!(lab.store.to_end(elsewhere).await.unwrap(), []);
-    assert_eq!(lab.store.session(None, new.session).await.unwrap().unwrap().node, elsewhere);
+    assert_eq!(lab.store.to_end(elsewhere.id).await.unwrap(), []);
+    assert_eq!(lab.store.session(None, new.session).await.unwrap().unwrap().node, elsewhere.id);
 
     // Back again: now the other node is told, and this one no longer.
     let (_, fresh) = lab.rotate(fresh).await;
     lab.commit(accepted(lab.present(fresh).await).hold).await;
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
     assert_eq!(
-        lab.store.to_end(elsewhere).await.unwrap(),
+        lab.store.to_end(elsewhere.id).await.unwrap(),
         [ToEnd { hold: new, reason: EndReason::TakenOver }]
     );
 }

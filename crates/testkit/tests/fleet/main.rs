@@ -5,6 +5,7 @@
 mod crowds;
 mod enrolment;
 mod entrusted;
+mod fence;
 mod field;
 mod leaves;
 mod nodes;

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use serde_json::json;
+use transom_server::config::NodeLimits;
 use transom_testkit::fault::FaultProxy;
 use transom_testkit::wait::within;
 use transom_testkit::{Script, TestServer, clock, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged};
 
-const A_MINUTE: Duration = Duration::from_secs(60);
 /// Longer than a beat of the node's heart, and than it waits in vain for the database.
 const BEAT: Duration = Duration::from_secs(6);
 
-/// A server whose PostgreSQL is behind a network that can fail, and which bridges an outage for this long.
-async fn far_from_its_database(bridged: Duration) -> (Stage, FaultProxy) {
+/// A server whose PostgreSQL is behind a network that can fail.
+async fn far_from_its_database(node: NodeLimits) -> (Stage, FaultProxy) {
     let url = postgres::database();
     let (login, place) = url.split_once('@').unwrap();
     let (address, name) = place.split_once('/').unwrap();
     let network = FaultProxy::start(address.parse().unwrap()).await;
     let url = format!("{login}@{}/{name}", network.address());
-    let server = TestServer::setup().database(url).config(|config| config.limits.silence = bridged);
+    let server = TestServer::setup().database(url).config(|config| config.limits.node = node);
     let server = server.start().await;
     (Stage::on(server, Script::default()).await, network)
 }
@@ -40,7 +40,7 @@ async fn settled(stage: &Stage, state: &str) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_short_outage_of_the_database_ends_no_session() {
-    let (stage, network) = far_from_its_database(A_MINUTE).await;
+    let (stage, network) = far_from_its_database(NodeLimits::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
     network.stall();
     for _ in 0..3 {
@@ -51,17 +51,21 @@ async fn a_short_outage_of_the_database_ends_no_session() {
 
 #[tokio::test]
 async fn a_node_that_cannot_reach_its_database_for_long_ends_its_sessions_and_their_pages_come_back() {
-    let (stage, network) = far_from_its_database(Duration::ZERO).await;
+    let soon = NodeLimits { fence: Duration::from_secs(3), beat: BEAT / 30, ..NodeLimits::default() };
+    let (stage, network) = far_from_its_database(soon).await;
     let (mut viewer, mut guest, ticket) = stage.page().await;
     assert_live(&mut viewer, &mut guest).await;
+    // Its time is over by a clock of its own, whatever the runtime waits for.
     network.stall();
-    clock::pass(BEAT).await;
     guest.ended().await;
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.to_string(), "4452 Transom cannot reach its database.");
 
+    // What waits for the database is given up, and what is asked now finds it.
+    clock::pass(BEAT).await;
     network.heal();
     settled(&stage, "detached").await;
+    assert_eq!(stage.server.api().metric("transom_fenced_total").await, 1.0);
     let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
     let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
     assert_live(&mut viewer, &mut stage.machine.guest().await).await;
@@ -69,7 +73,7 @@ async fn a_node_that_cannot_reach_its_database_for_long_ends_its_sessions_and_th
 
 #[tokio::test]
 async fn a_session_that_ends_while_the_database_is_away_is_written_down_afterwards() {
-    let (stage, network) = far_from_its_database(A_MINUTE).await;
+    let (stage, network) = far_from_its_database(NodeLimits::default()).await;
     let (mut viewer, guest) = stage.session().await;
     network.stall();
     drop(guest);

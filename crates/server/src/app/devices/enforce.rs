@@ -33,8 +33,11 @@ impl App {
         self.devices.rounds.fetch_add(1, Ordering::AcqRel);
         let members: Vec<_> = self.devices.table.lock().members.values().cloned().collect();
         // One question about all agents: there are many, and few that anything has changed for.
-        let standing =
-            if members.len() > FEW { self.store.standing_at(self.node).await? } else { Vec::new() };
+        let standing = if members.len() > FEW {
+            self.store.standing_at(self.fence.last().id).await?
+        } else {
+            Vec::new()
+        };
         let standing: HashMap<_, _> =
             standing.into_iter().map(|(address, epoch, verifier)| (address, (epoch, verifier))).collect();
         let mut ended = Vec::new();
@@ -108,6 +111,13 @@ impl App {
             }
             Some((record, _)) if member.is_older_than(record.presence.epoch) => {
                 Some(Fault::Superseded.into())
+            }
+            Some((record, _))
+                if member.is_of(record.presence.epoch)
+                    && record.presence.node != Some(self.fence.last().id) =>
+            {
+                // Taken for gone, and it is not: joining again puts that right.
+                Some(Refusal::from(Fault::CloudConnectivityError).because("its place was lost"))
             }
             Some(_) => None,
         })

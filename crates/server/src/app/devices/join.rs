@@ -189,9 +189,14 @@ impl App {
     async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
         let rounds = || self.devices.rounds.load(Ordering::Acquire);
         let before = rounds();
-        let joined = self.store.join_address(&member.address, version, self.node, joining).await;
+        let node = self.node().map_err(unavailable)?;
+        let joined = self.store.join_address(&member.address, version, node.id, joining).await;
         let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
+        if self.fence.node() != Some(node) {
+            // Everything was cut meanwhile.
+            return Err(changed_meanwhile());
+        }
         if rounds() != before
             && let Some(refusal) = self.no_longer_joined(member).await.map_err(unavailable)?
         {

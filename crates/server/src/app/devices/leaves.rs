@@ -57,7 +57,7 @@ impl App {
         let mut known = Vec::new();
         loop {
             let after = known.last().map(|(address, _)| address);
-            let page = self.store.joined_at(self.node, after, PAGE).await?;
+            let page = self.store.joined_at(self.fence.last().id, after, PAGE).await?;
             let whole = page.len() < PAGE as usize;
             known.extend(page);
             if whole {

@@ -151,6 +151,11 @@ impl Member {
         self.role == Role::Agent && own != 0 && own < epoch
     }
 
+    /// True of the join that had this epoch.
+    fn is_of(&self, epoch: u64) -> bool {
+        self.role == Role::Agent && self.epoch.load(Ordering::Acquire) == epoch
+    }
+
     /// Tells it that another one has come in its place.
     fn supersede(&self) {
         tracing::warn!(address = %self.address, "another agent has joined under this address");

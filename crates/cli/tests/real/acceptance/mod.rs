@@ -1,0 +1,3 @@
+//! What takes real minutes: run by `make acceptance`, not by `make test`.
+
+mod frozen;

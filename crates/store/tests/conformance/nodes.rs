@@ -1,0 +1,163 @@
+//! Nodes: who lives, who was called gone, and what it then still holds.
+
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::id::SessionId;
+use transom_model::session::SessionState;
+use transom_store::{Earlier, Hold, Node, NodeState, Store, ToEnd};
+use uuid::Uuid;
+
+use crate::lab::{Lab, accepted, entry, life};
+
+on_both_databases! {
+    a_node_beats_until_it_is_called_gone,
+    a_node_that_has_beaten_meanwhile_is_not_called_gone,
+    an_id_has_one_life_at_a_time,
+    a_jump_of_the_clock_ends_no_node_and_no_session,
+    a_session_that_is_killed_ends_where_it_is_carried,
+    a_node_is_told_which_holds_it_has_lost,
+    a_whole_batch_of_holds_is_one_question,
+    nodes_that_are_gone_are_listed_for_a_day,
+}
+
+async fn states(lab: &Lab) -> Vec<NodeState> {
+    lab.store.pulses().await.unwrap().into_iter().map(|pulse| pulse.state).collect()
+}
+
+async fn a_node_beats_until_it_is_called_gone(lab: Lab) {
+    let own = lab.life();
+    assert!(lab.store.beat(own).await.unwrap());
+    assert_eq!(states(&lab).await, [NodeState::Live]);
+    lab.lose(own).await;
+    assert!(!lab.store.beat(own).await.unwrap());
+    assert_eq!(states(&lab).await, [NodeState::Gone]);
+    let again = life(&lab.store, Earlier::Own(own.incarnation), own.id).await.unwrap();
+    assert_eq!(again, Node { incarnation: 2, ..own });
+    assert!(lab.store.beat(again).await.unwrap());
+    assert!(!lab.store.beat(own).await.unwrap(), "the life before is over");
+}
+
+async fn a_node_that_has_beaten_meanwhile_is_not_called_gone(lab: Lab) {
+    let seen = lab.store.pulses().await.unwrap().remove(0);
+    assert!(lab.store.beat(lab.life()).await.unwrap());
+    assert!(!lab.store.declare_gone(seen).await.unwrap());
+    assert_eq!(states(&lab).await, [NodeState::Live]);
+    let seen = lab.store.pulses().await.unwrap().remove(0);
+    assert!(lab.store.declare_gone(seen).await.unwrap());
+    assert!(!lab.store.declare_gone(seen).await.unwrap(), "once");
+}
+
+async fn an_id_has_one_life_at_a_time(lab: Lab) {
+    let own = lab.life();
+    assert_eq!(life(&lab.store, Earlier::Unknown, own.id).await, None);
+    assert_eq!(life(&lab.store, Earlier::Own(7), own.id).await, None);
+    assert!(lab.store.beat(own).await.unwrap(), "nothing was changed");
+    let over = life(&lab.store, Earlier::Over, own.id).await.unwrap();
+    assert_eq!(over.incarnation, 2);
+    lab.store.retire_node(own).await.unwrap();
+    assert!(lab.store.beat(over).await.unwrap(), "the life before retires nobody else");
+    lab.store.retire_node(over).await.unwrap();
+    assert_eq!(life(&lab.store, Earlier::Unknown, own.id).await.unwrap().incarnation, 3);
+}
+
+async fn a_jump_of_the_clock_ends_no_node_and_no_session(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    let (_, token) = lab.grant(None).await;
+    let direct = lab.reserve(token).await.hold;
+    lab.commit(direct).await;
+    let other = lab.another_node().await;
+    lab.advance_clock(Duration::from_secs(75)).await;
+    assert_eq!(lab.store.sweep().await.unwrap(), []);
+    assert_eq!(lab.store.let_go().await.unwrap(), 0);
+    for node in [lab.life(), other] {
+        assert!(lab.store.beat(node).await.unwrap());
+    }
+    for session in [hold.session, direct.session] {
+        let state = lab.store.session(None, session).await.unwrap().unwrap().state;
+        assert_eq!(state, SessionState::Live);
+    }
+    assert_eq!(lab.store.lost_holds(lab.life(), vec![hold, direct]).await.unwrap(), []);
+}
+
+async fn a_session_that_is_killed_ends_where_it_is_carried(lab: Lab) {
+    let (hold, _) = lab.live_page().await;
+    let (_, token) = lab.grant(None).await;
+    let dialling = lab.reserve(token).await.hold;
+    for session in [hold.session, dialling.session] {
+        assert!(lab.store.kill(None, session, &entry("session.kill")).await.unwrap());
+        lab.advance_clock(Duration::from_secs(75)).await;
+        assert_eq!(lab.store.sweep().await.unwrap(), [], "its node has not ended it yet");
+    }
+    let mut told = lab.store.to_end(lab.node).await.unwrap();
+    told.sort_by_key(|told| told.hold.session != hold.session);
+    let killed = |hold| ToEnd { hold, reason: EndReason::SessionKilled };
+    assert_eq!(told, [killed(hold), killed(dialling)]);
+    // A page that was coming back, and whose dial failed.
+    let (resumed, ticket) = lab.live_page().await;
+    lab.store.detach(resumed, transom_store::Traffic::default()).await.unwrap();
+    let (_, fresh) = lab.rotate(ticket).await;
+    let again = accepted(lab.present(fresh).await).hold;
+    assert!(lab.store.kill(None, again.session, &entry("session.kill")).await.unwrap());
+    assert_eq!(lab.store.sweep().await.unwrap(), []);
+    assert!(lab.give_back(again).await, "it ends with its connection");
+}
+
+async fn a_node_is_told_which_holds_it_has_lost(lab: Lab) {
+    let own = lab.life();
+    let (known, _) = lab.live_page().await;
+    let (_, token) = lab.grant(None).await;
+    let dialling = lab.reserve(token).await.hold;
+    let (ended, _) = lab.live_page().await;
+    lab.end(ended, EndReason::SessionIdle).await;
+    let (taken, ticket) = lab.live_page().await;
+    let (_, fresh) = lab.rotate(ticket).await;
+    let new = accepted(lab.present(fresh).await).hold;
+    let (detached, _) = lab.live_page().await;
+    lab.store.detach(detached, transom_store::Traffic::default()).await.unwrap();
+    let unknown = Hold { session: SessionId(Uuid::now_v7()), turn: 1 };
+    let lost = |hold, reason| ToEnd { hold, reason };
+    let holds = vec![known, dialling, ended, taken, new, detached, unknown];
+    assert_eq!(
+        lab.store.lost_holds(own, holds.clone()).await.unwrap(),
+        [
+            lost(ended, EndReason::SessionIdle),
+            lost(taken, EndReason::TakenOver),
+            lost(detached, EndReason::StoreUnavailable),
+            lost(unknown, EndReason::StoreUnavailable),
+        ]
+    );
+    assert_eq!(lab.store.lost_holds(own, Vec::new()).await.unwrap(), []);
+    // Of another life, and of another node, it is none.
+    let other = lab.another_node().await;
+    for node in [Node { incarnation: 2, ..own }, other] {
+        let all = lab.store.lost_holds(node, vec![known, dialling]).await.unwrap();
+        assert_eq!(
+            all,
+            [lost(known, EndReason::StoreUnavailable), lost(dialling, EndReason::StoreUnavailable)]
+        );
+    }
+}
+
+async fn a_whole_batch_of_holds_is_one_question(lab: Lab) {
+    let (known, _) = lab.live_page().await;
+    let mut holds = vec![known];
+    holds.resize_with(Store::HOLDS, || Hold { session: SessionId(Uuid::now_v7()), turn: 1 });
+    let lost = lab.store.lost_holds(lab.life(), holds.clone()).await.unwrap();
+    assert_eq!(lost.len(), Store::HOLDS - 1);
+    assert!(lost.iter().all(|lost| lost.hold != known));
+}
+
+async fn nodes_that_are_gone_are_listed_for_a_day(lab: Lab) {
+    let (other, now) = (lab.another_node().await, lab.store.now().await.unwrap());
+    lab.lose(other).await;
+    let delete = async || {
+        let old = transom_store::Retention { grants_before: now, audit_before: now, limit: 1 };
+        lab.store.delete_old(old).await.unwrap();
+        states(&lab).await.len()
+    };
+    assert_eq!(delete().await, 2);
+    lab.advance_clock(Duration::from_secs(25 * 3600)).await;
+    assert_eq!(delete().await, 1);
+    assert!(lab.store.beat(lab.life()).await.unwrap(), "who lives stays");
+}
