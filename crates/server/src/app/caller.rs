@@ -202,11 +202,17 @@ impl App {
         if self.failures.allows(source) { error } else { Error::RateLimited }
     }
 
-    /// Counts an error that tells of a guessed token or ticket; every other one passes as it is.
+    /// Counts an error that tells of a guessed token or ticket; every other one passes as it is. The log has why, under the
+    /// request id that the page shows: whoever knows a link or ticket that was good once is refused as often as it asks.
     pub(crate) fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
         match &error {
             Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
                 self.failed_proof(attempt, None, error)
+            }
+            Error::End(end) => {
+                let (Attempt { source, request }, reason, detail) = (attempt, end.reason, end.detail());
+                tracing::info!(%request, %source, %reason, detail, "a viewer was refused");
+                error
             }
             _ => error,
         }

@@ -118,9 +118,7 @@ impl Gateway {
         put_id(&mut answer, request);
         match admitted {
             Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim), upgrade.has_channel())),
-            Err(error) if origin.is_some() => {
-                Decision::Switch(answer, Next::Close(end_of(error, source, request)))
-            }
+            Err(error) if origin.is_some() => Decision::Switch(answer, Next::Close(end_of(error, request))),
             Err(error) => {
                 let mut response = Failure::new(error, request).into_response();
                 put_id(response.headers_mut(), request);
@@ -247,13 +245,9 @@ fn refused_upgrade(error: UpgradeError) -> Response {
 }
 
 /// What a viewer is told that was upgraded already.
-fn end_of(error: Error, source: Source, request: &RequestId) -> End {
+fn end_of(error: Error, request: &RequestId) -> End {
     match error {
-        Error::End(end) => {
-            let (source, reason, detail) = (source.address, end.reason, end.detail());
-            tracing::info!(%request, %source, %reason, detail, "a viewer was not admitted");
-            end
-        }
+        Error::End(end) => end,
         Error::RateLimited => EndReason::RateLimited.into(),
         Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
         error => {

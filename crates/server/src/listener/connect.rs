@@ -42,11 +42,7 @@ pub(super) async fn serve(
             Ok(())
         }
         Err((error, request)) => {
-            let detail = match &error {
-                crate::app::Error::End(end) => end.detail(),
-                _ => None,
-            };
-            tracing::info!(%request, %error, detail, "a CONNECT was refused");
+            tracing::info!(%request, %error, "a CONNECT was refused");
             let status = match error {
                 // Of a limited viewer's token nothing is known: it was not looked at.
                 crate::app::Error::Unavailable(_)

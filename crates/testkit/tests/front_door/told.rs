@@ -74,6 +74,25 @@ async fn what_the_page_shows_as_the_request_finds_the_cause_in_audit_and_log() {
     }
 }
 
+/// Also where nothing was dialled: each page that is refused shows an id that the log has.
+#[tokio::test]
+async fn a_refused_exchange_is_in_the_log_under_the_id_that_its_page_shows() {
+    let log = log::capture();
+    let server = TestServer::start().await;
+    let machine = Instance::start(Script::default()).await;
+    let link = server.console(&server.add(&machine).await).await;
+    exchanged(&server, json!({ "token": link.token })).await;
+    for _ in 0..3 {
+        let refused = server.api().exchange(json!({ "token": link.token })).await;
+        let error: Value = serde_json::from_str(&refused.text).unwrap();
+        assert_eq!(error["error"]["code"], "token-spent");
+        let request = text(&error["error"], "request_id");
+        let short = &request[request.len() - 8..];
+        let told = |line: &str| line.contains(short) && line.contains("token-spent");
+        assert!(log.text().lines().any(told), "{request}");
+    }
+}
+
 /// Where the link stands, the failure says which machine it is about; where it does not, whoever found it learns nothing.
 #[tokio::test]
 async fn a_refused_exchange_names_the_machine_to_whom_its_link_still_stands() {
