@@ -300,7 +300,7 @@ pub struct InstanceInputBody {
     /// The VNC or VeNCrypt Plain password.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub password: Option<Secret>,
-    /// PEM certificates that the VNC server's certificate must chain to; setting them clears the fingerprint.
+    /// PEM certificates that the VNC server's certificate must chain to, or be one of; setting them clears the fingerprint.
     pub ca: Option<String>,
     /// PEM certificate chain that the gateway shows.
     pub certificate: Option<String>,

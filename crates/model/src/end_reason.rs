@@ -130,7 +130,7 @@ end_reasons! {
     4415 ShuttingDown "shutting-down" 503 Transom Resume
         "Transom is being restarted.", "Wait: the page reconnects by itself.";
     4416 RateLimited "rate-limited" 429 Viewer Later
-        "Too many failed attempts came from this address.", "Wait a moment, then try again.";
+        "Too many attempts were made in a short time.", "Wait a moment, then try again.";
     4417 LinkEnded "link-ended" 403 Operator NewLink
         "The time of this console link is over.", "Ask for a new link to go on.";
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later

@@ -12,7 +12,8 @@ pub const SERVER_INIT_HEADER_LEN: usize = 24;
 /// The screen that a server announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInit {
-    /// Width of the screen in pixels.
+    /// Width of the screen in pixels. Zero, as the height: a server that learns its size later tells it with its first
+    /// update.
     pub width: u16,
     /// Height of the screen in pixels.
     pub height: u16,
@@ -28,9 +29,9 @@ pub enum ServerInitError {
     /// The announced name is longer than [`MAX_NAME`].
     #[error("announces a desktop name of {0} bytes (at most {MAX_NAME} are accepted)")]
     NameTooLong(u32),
-    /// A side of zero or over [`MAX_SIDE`], or more than [`MAX_PIXELS`] in all.
+    /// A side over [`MAX_SIDE`], or more than [`MAX_PIXELS`] in all.
     #[error(
-        "announces a screen of {width}×{height} pixels (1×1 to {MAX_SIDE}×{MAX_SIDE} and 2²⁷ pixels are accepted)"
+        "announces a screen of {width}×{height} pixels (up to {MAX_SIDE}×{MAX_SIDE} and 2²⁷ pixels are accepted)"
     )]
     ScreenSize {
         /// Announced width.
@@ -50,9 +51,8 @@ impl ServerInit {
         let (width, height) = (reader.u16()?, reader.u16()?);
         PixelFormat::read(&mut reader)?;
         let name_len = reader.u32()?;
-        let sides = 1..=MAX_SIDE;
         let pixels = u32::from(width) * u32::from(height);
-        if !sides.contains(&width) || !sides.contains(&height) || pixels > MAX_PIXELS {
+        if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
             return Err(ServerInitError::ScreenSize { width, height });
         }
         if name_len > MAX_NAME {
@@ -115,11 +115,13 @@ mod tests {
 
     #[test]
     fn a_screen_nobody_can_show_is_refused() {
-        for (width, height) in [(65535, 65535), (0, 600), (800, 0), (16385, 1), (16384, 8193)] {
+        for (width, height) in [(65535, 65535), (0, 16385), (16385, 1), (16384, 8193)] {
             let error = ServerInit::parse(&sized(width, height)).unwrap_err();
             assert_eq!(error, ServerInitError::ScreenSize { width, height });
         }
-        assert!(ServerInit::parse(&sized(16384, 8192)).is_ok());
+        for (width, height) in [(16384, 8192), (0, 0), (0, 600), (800, 0)] {
+            assert!(ServerInit::parse(&sized(width, height)).is_ok(), "{width}×{height}");
+        }
     }
 
     #[test]

@@ -186,6 +186,10 @@ fn insane_screens_and_names_are_refused() {
         fails(&nothing(), &[V33, b"\0\0\0\x01", &huge]),
         Error::ScreenSize { width: 65535, height: 65535 }
     );
+    let mut later = SERVER_INIT.to_vec();
+    later.splice(..4, [0; 4]);
+    let (progress, _) = run(&nothing(), &[V33, b"\0\0\0\x01", &later]);
+    assert!(matches!(progress, Ok(InstanceProgress::Done(_))), "its size comes with the first update");
     let named = |len: u32| [&SERVER_INIT[..20], &len.to_be_bytes()].concat();
     assert_eq!(fails(&nothing(), &[V33, b"\0\0\0\x01", &named(u32::MAX)]), Error::NameTooLong(u32::MAX));
     assert_eq!(
@@ -210,6 +214,26 @@ fn closing_is_told_with_the_stage() {
         Error::Closed(Stage::Init).to_string(),
         "closed the connection during the screen announcement"
     );
+}
+
+#[test]
+fn a_verdict_stands_before_its_reason_has_come() {
+    let verdict = |parts: &[&[u8]]| {
+        let mut machine = InstanceHandshake::new(password());
+        for part in parts {
+            assert_eq!(machine.receive(&mut &part[..]), Ok(InstanceProgress::NeedMore));
+        }
+        machine.verdict()
+    };
+    let wrong = |reason: &str| Some(Error::PasswordWrong { reason: reason.to_owned() });
+    let refused = |reason: &str| Some(Error::Refused { reason: reason.to_owned() });
+    assert_eq!(verdict(&[V38, b"\x01\x02", CHALLENGE, b"\0\0\0"]), None);
+    assert_eq!(verdict(&[V38, b"\x01\x02", CHALLENGE, FAILED]), wrong(""));
+    assert_eq!(verdict(&[V38, b"\x01\x02", CHALLENGE, FAILED, b"\0\0\0\x1ebad pass"]), wrong("bad pass"));
+    assert_eq!(verdict(&[V38, b"\x01\x02", CHALLENGE, b"\0\0\0\x02"]), refused(""));
+    assert_eq!(verdict(&[V38, b"\0"]), refused(""));
+    assert_eq!(verdict(&[V37, b"\0", b"\0\0\0\x09too"]), refused("too"));
+    assert_eq!(verdict(&[V33, b"\0\0\0\0"]), refused(""));
 }
 
 #[test]

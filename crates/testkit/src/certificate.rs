@@ -53,6 +53,21 @@ impl Authority {
         &self.ca
     }
 
+    /// A certificate that signed itself and is an authority, as openssl makes one unless told otherwise.
+    ///
+    /// # Panics
+    /// Where the temporary folder cannot be written.
+    #[must_use]
+    pub fn self_signed(&self, name: &str, names: &[&str]) -> Certificate {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut own = CertificateParams::new(names).expect("names");
+        own.distinguished_name.push(DnType::CommonName, name);
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pair = KeyPair::generate().expect("a key");
+        let signed = own.self_signed(&pair).expect("a certificate");
+        self.written(name, &signed, &pair)
+    }
+
     /// Issues a certificate; its files bear this name, and replace older ones of the same name.
     ///
     /// # Panics
@@ -66,6 +81,10 @@ impl Authority {
         leaf.use_authority_key_identifier_extension = true;
         let pair = KeyPair::generate().expect("a key");
         let signed = leaf.signed_by(&pair, &self.issuer).expect("a certificate");
+        self.written(name, &signed, &pair)
+    }
+
+    fn written(&self, name: &str, signed: &rcgen::Certificate, pair: &KeyPair) -> Certificate {
         let at = |ending: &str| self.folder.path().join(format!("{name}.{ending}"));
         let (cert, key) = (at("pem"), at("key"));
         write(&cert, &signed.pem());

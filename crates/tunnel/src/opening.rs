@@ -85,6 +85,15 @@ pub fn read_answer(words: &[u8]) -> Result<(Outcome, String), FrameError> {
     Ok((Outcome::from_byte(reader.u8()?), reader.text(MAX_TEXT)?))
 }
 
+/// What is known of an answer that was cut off: the outcome comes first, and a refusal stands without its words.
+#[must_use]
+pub fn read_cut_answer(words: &[u8]) -> Option<(Outcome, String)> {
+    let (outcome, rest) = words.split_first()?;
+    let outcome = Outcome::from_byte(*outcome);
+    let text = rest.get(2..).unwrap_or_default();
+    (outcome != Outcome::Open).then(|| (outcome, String::from_utf8_lossy(text).into_owned()))
+}
+
 fn words(first: u8, text: &str) -> Vec<u8> {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {

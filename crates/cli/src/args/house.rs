@@ -371,7 +371,7 @@ pub(crate) struct InstanceSettings {
     /// The user for VeNCrypt Plain.
     #[arg(long, value_name = "U")]
     pub(crate) username: Option<String>,
-    /// VeNCrypt: PEM certificates that the VNC server's must chain to; replaces a fingerprint.
+    /// VeNCrypt: PEM certificates that the VNC server's must chain to, or be one of; replaces a fingerprint.
     #[arg(long, value_name = "F", conflicts_with = "fingerprint")]
     pub(crate) ca: Option<PathBuf>,
     /// VeNCrypt: PEM certificate chain that the gateway shows.

@@ -88,7 +88,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
           --password-file <F>  A file, pipe or - with the VNC password; an empty one clears it. VNC authentication uses its first 8 characters
           --username <U>       The user for VeNCrypt Plain
-          --ca <F>             VeNCrypt: PEM certificates that the VNC server's must chain to; replaces a fingerprint
+          --ca <F>             VeNCrypt: PEM certificates that the VNC server's must chain to, or be one of; replaces a fingerprint
           --cert <F>           VeNCrypt: PEM certificate chain that the gateway shows
           --key <F>            VeNCrypt: the PEM key to --cert
           --fingerprint <H>    VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA

@@ -210,10 +210,16 @@ impl InstanceHandshake {
     ///
     /// A server may hang up before its reason has fully arrived; its verdict is known all the same.
     pub fn closed(&self) -> InstanceHandshakeError {
+        self.verdict().unwrap_or(InstanceHandshakeError::Closed(self.stage()))
+    }
+
+    /// The verdict that the instance has told already, with as much of its reason as has arrived: it stands, however the
+    /// connection goes on.
+    pub fn verdict(&self) -> Option<InstanceHandshakeError> {
         match self.state {
-            State::ReasonLength(verdict) => verdict.because(b""),
-            State::Reason(verdict, _) => verdict.because(self.inlet.partial()),
-            _ => InstanceHandshakeError::Closed(self.stage()),
+            State::ReasonLength(verdict) => Some(verdict.because(b"")),
+            State::Reason(verdict, _) => Some(verdict.because(self.inlet.partial())),
+            _ => None,
         }
     }
 

@@ -228,7 +228,7 @@ impl App {
             && let TokenStanding::Stands(found) = self.store.token_standing(shown).await?
             && found.grant.uses.is_none()
         {
-            return Err(Error::RateLimited);
+            return Err(End::from(EndReason::TooManySessions).into());
         }
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
@@ -334,7 +334,9 @@ impl App {
         request: &RequestId,
     ) -> Result<(ConsoleTarget, Option<Located>)> {
         let session = SessionId(random::ordered_uuid());
-        let new = NewSession { id: session, node, viewer: visitor.address.to_string() };
+        let viewer = visitor.address.to_string();
+        let most = self.config.limits.sessions_per_grant;
+        let new = NewSession { id: session, node, viewer, most };
         let mut reservation = self.store.reserve(TokenDigest::of(token), new.clone(), ticket).await?;
         let mut located = None;
         if let Reservation::Refused { reason: EndReason::TokenUnknown, .. } = reservation

@@ -30,6 +30,10 @@ const EXCHANGES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 /// So many old tickets of one session a minute are audited one by one: whoever has a copy can show it at will.
 const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
+/// A link that opens as often as wanted gets tickets for this many times the sessions that it may have at once, and as many
+/// again each minute: people who come and go are not refused, a program that only asks writes no more than that.
+const TURNOVER: usize = 4;
+
 /// Budgets of what one link, source or connector may write.
 pub(super) struct Repetition {
     refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
@@ -41,8 +45,9 @@ pub(super) struct Repetition {
 }
 
 impl Repetition {
-    /// A link that opens as often as wanted gets so many tickets at once, and as many again each minute.
-    pub(super) fn new(tickets: usize) -> Self {
+    /// What a link that opens as often as wanted may be exchanged for depends on how many sessions it may have at once.
+    pub(super) fn new(sessions_per_grant: usize) -> Self {
+        let tickets = sessions_per_grant.saturating_mul(TURNOVER);
         let tickets = u32::try_from(tickets).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
         let once = Quota::with_period(NEWS).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {

@@ -37,20 +37,27 @@ pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
             return Err(EndReason::InstanceClosedEarly.into());
         }
         answer.extend_from_slice(&buffer[..count]);
+        // The status decides; a refusal's headers may be cut off or never come.
+        if is_success(&answer) == Some(false) {
+            let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            return Err(refused(&String::from_utf8_lossy(&line[..line.len().min(64)])));
+        }
     };
-    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    if !is_success(line) {
-        return Err(refused(&String::from_utf8_lossy(&line[..line.len().min(64)])));
-    }
     // RFB's greeting may have come along.
     stream.unread(&answer[head..]);
     Ok(stream)
 }
 
-/// `HTTP/1.x 200`, whatever words follow.
-fn is_success(line: &[u8]) -> bool {
-    let mut words = line.split(|byte| *byte == b' ');
-    words.next().is_some_and(|version| version.starts_with(b"HTTP/1.")) && words.next() == Some(b"200")
+/// Whether the answer begins with `HTTP/1.x 200`, whatever words follow; `None` while its status has not arrived.
+fn is_success(answer: &[u8]) -> Option<bool> {
+    const VERSION: &[u8] = b"HTTP/1.";
+    const STATUS: usize = b"HTTP/1.1 200".len();
+    let seen = answer.len().min(VERSION.len());
+    if answer.get(..seen) != VERSION.get(..seen) {
+        return Some(false);
+    }
+    let status = answer.get(..STATUS)?;
+    Some(status.ends_with(b" 200") && matches!(answer.get(STATUS), None | Some(b' ' | b'\r')))
 }
 
 fn refused(answer: &str) -> End {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::instance::Instance;
@@ -16,7 +16,7 @@ use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
 };
 
-use super::limits::{ACCEPTANCE, DIAL, INSTANCE_HANDSHAKE};
+use super::limits::{ACCEPTANCE, DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, verify};
 use crate::app::App;
@@ -48,14 +48,17 @@ pub async fn dial(app: &App, relay: &Relay, place: &Place, dialling: &Dialling) 
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(relay, instance, &target, place.access_path.as_deref()).await?;
     let mut machine = InstanceHandshake::new(credentials);
-    match timeout(ACCEPTANCE, handshake(app, instance, stream, &mut machine, dialling)).await {
-        Ok(Err(end)) if truncated && end.reason == EndReason::InstancePasswordWrong => {
-            let said = end.detail().unwrap_or_default();
-            Err(End::new(end.reason, format!("{said}; only its first 8 characters count")))
-        }
+    let done = match timeout(ACCEPTANCE, handshake(app, instance, stream, &mut machine, dialling)).await {
         Ok(done) => done,
         Err(_) => Err(silent(&machine)),
-    }
+    };
+    done.map_err(|end| match end.reason {
+        EndReason::InstancePasswordWrong if truncated => {
+            let said = end.detail().unwrap_or_default();
+            End::new(end.reason, format!("{said}; only its first 8 characters count"))
+        }
+        _ => end,
+    })
 }
 
 /// The end of a handshake in which the instance said no more.
@@ -98,10 +101,11 @@ async fn connect(
     if let DialTarget::Device(address) = target {
         return relay.dial(instance, address).await;
     }
+    let deadline = Instant::now() + DIAL;
     let attempt = async {
         let stream = match target {
             DialTarget::Unix(path) => connect_unix(path).await,
-            DialTarget::Tcp(addresses) => connect_tcp(addresses).await,
+            DialTarget::Tcp(addresses) => connect_tcp(addresses, deadline).await,
             DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
         match access_path {
@@ -109,21 +113,28 @@ async fn connect(
             None => Ok(stream),
         }
     };
-    match timeout(DIAL, attempt).await {
+    match timeout_at(deadline, attempt).await {
         Ok(connected) => connected,
-        Err(_) => Err(End::new(EndReason::InstanceUnreachable, "no answer in time")),
+        Err(_) => Err(late()),
     }
 }
 
-async fn connect_tcp(addresses: &[SocketAddr]) -> Result<Stream, End> {
-    let mut last = End::from(EndReason::InstanceUnreachable);
+/// The first address that answers. A refusal is an answer of the machine: it stands beside addresses that give none.
+async fn connect_tcp(addresses: &[SocketAddr], deadline: Instant) -> Result<Stream, End> {
+    let mut failed = None;
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(tcp) => return Ok(tcp.into()),
-            Err(error) => last = unreachable(&error, address),
-        }
+        let end = match timeout_at(deadline, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp.into()),
+            Ok(Err(error)) => unreachable(&error, address),
+            Err(_) => late(),
+        };
+        failed = failed.filter(|end: &End| end.reason == EndReason::InstanceRefusedConnection).or(Some(end));
     }
-    Err(last)
+    Err(failed.unwrap_or_else(|| EndReason::InstanceUnreachable.into()))
+}
+
+fn late() -> End {
+    End::new(EndReason::InstanceUnreachable, "no answer in time")
 }
 
 async fn connect_unix(path: &Path) -> Result<Stream, End> {
@@ -152,27 +163,37 @@ async fn handshake(
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
     let mut buffer = [0; READ];
+    // An instance that has hung up may have said why: that is read first.
+    let mut unheard = None;
     loop {
-        let limit = if machine.may_wait_for_a_person() { ACCEPTANCE } else { INSTANCE_HANDSHAKE };
+        let limit = match machine.verdict() {
+            Some(_) => REASON,
+            None if machine.may_wait_for_a_person() => ACCEPTANCE,
+            None => INSTANCE_HANDSHAKE,
+        };
         let read = timeout(limit, stream.read(&mut buffer)).await.map_err(|_| silent(machine))?;
-        let count = read.map_err(|error| gone(&error))?;
-        if count == 0 {
-            return Err(named(machine.closed()));
-        }
+        let count = match read {
+            Ok(count) if count > 0 => count,
+            Ok(_) => return Err(unheard.unwrap_or_else(|| named(machine.closed()))),
+            Err(error) => return Err(machine.verdict().map_or_else(|| gone(&error), named)),
+        };
         let mut bytes = &buffer[..count];
         let progress = machine.receive(&mut bytes);
-        // There may be something to say after an error, too.
-        stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
-        stream.flush().await.map_err(|error| gone(&error))?;
+        // There may be something to say after an error, too; the error stands where nobody hears it.
+        let said = say(&mut stream, machine).await;
         match progress.map_err(named)? {
-            InstanceProgress::NeedMore if machine.stage() == Stage::Version => {}
-            InstanceProgress::NeedMore => dialling.greeted(),
+            InstanceProgress::NeedMore => {
+                unheard = unheard.or(said.err());
+                if machine.stage() != Stage::Version {
+                    dialling.greeted();
+                }
+            }
             InstanceProgress::StartTls(_) => {
+                said?;
                 let secured = timeout(INSTANCE_HANDSHAKE, verify::start_tls(app, instance, stream)).await;
                 stream = secured.unwrap_or_else(|_| Err(silent(machine)))?;
                 machine.tls_established();
-                stream.write_all(&machine.take_output()).await.map_err(|error| gone(&error))?;
-                stream.flush().await.map_err(|error| gone(&error))?;
+                unheard = say(&mut stream, machine).await.err();
             }
             InstanceProgress::Done(init) => {
                 stream.unread(bytes);
@@ -182,8 +203,22 @@ async fn handshake(
     }
 }
 
+/// Tells the instance what the handshake has to say.
+async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(), End> {
+    let said = async {
+        stream.write_all(&machine.take_output()).await?;
+        stream.flush().await
+    };
+    said.await.map_err(|error| gone(&error))
+}
+
+/// The instance went without a word, unless the last one was about TLS: a refused client certificate is told by the alert
+/// that follows the handshake (RFC 8446 §4.4.2.4).
 fn gone(error: &io::Error) -> End {
-    End::new(EndReason::InstanceClosedEarly, error.kind().to_string())
+    match verify::alert_in(error) {
+        Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
+        None => End::new(EndReason::InstanceClosedEarly, error.kind().to_string()),
+    }
 }
 
 /// The end reason for each way in which a VNC server fails.

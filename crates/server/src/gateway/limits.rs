@@ -11,6 +11,8 @@ pub const INSTANCE_HANDSHAKE: Duration = Duration::from_secs(10);
 pub const ACCEPTANCE: Duration = Duration::from_secs(150);
 /// A wait for the instance that lasts longer than this has a cause that people want to know.
 pub const SLOW_DIAL: Duration = Duration::from_secs(2);
+/// A verdict's reason comes with it, in the same packet or the next. It only explains: what is not here by then is done without.
+pub const REASON: Duration = Duration::from_secs(3);
 /// Four round trips over a bad mobile network, and no time for a slow loris.
 pub const VIEWER_HANDSHAKE: Duration = Duration::from_secs(15);
 /// Proxies in front drop connections that are idle for 60 seconds, some after 30. Two beats fit into [`VIEWER_SILENCE`].

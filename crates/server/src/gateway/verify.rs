@@ -1,11 +1,14 @@
 //! TLS towards an instance (VeNCrypt X509): who it must be, and who we are.
 
+use std::io;
 use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
@@ -19,6 +22,11 @@ use crate::stream::Stream;
 /// Whether the instance is to be reached by TLS only.
 pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
     security.ca.is_some() || security.fingerprint.is_some()
+}
+
+/// What TLS says was wrong, where an error is one of TLS.
+pub(super) fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 /// Wraps the stream in TLS and checks the instance's certificate.
@@ -45,7 +53,10 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
             let pinned = Pinned { fingerprint: trust::fingerprint(fingerprint)?, provider };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         }
-        (None, Some(ca)) => builder.with_root_certificates(roots(ca)?),
+        (None, Some(ca)) => {
+            let named = Named::new(trust::certificates(ca)?, provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
+        }
         (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
     };
     let (Some(certificate), Some(key)) =
@@ -58,12 +69,68 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }
 
-fn roots(pem: &str) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in trust::certificates(pem)? {
-        roots.add(certificate).map_err(|error| error.to_string())?;
+/// Trusts what chains to one of these certificates, and each of them itself.
+///
+/// A VNC server often shows a certificate that it signed itself, and openssl makes such a one an authority, which no chain may
+/// end in. Where it is the very one that was named, it is trusted as it is, for the names in it.
+#[derive(Debug)]
+struct Named {
+    certificates: Vec<CertificateDer<'static>>,
+    chains: Arc<WebPkiServerVerifier>,
+}
+
+impl Named {
+    fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| error.to_string())?;
+        }
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        let chains = chains.build().map_err(|error| error.to_string())?;
+        Ok(Self { certificates, chains })
     }
-    Ok(roots)
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificates.contains(certificate) {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chains.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
 }
 
 /// Trusts one certificate, whoever signed it and whatever name it bears.

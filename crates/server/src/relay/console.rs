@@ -29,6 +29,9 @@ const OPEN: Duration = Duration::from_secs(20);
 /// Why nothing of an instance's secrets is sent.
 const RENEWED: &str = "a key of the project gave the address a ticket, a password, another key or another action after they were set";
 
+/// An agent's words come in one piece. They only explain: what is not here by then is done without.
+const WORDS: Duration = Duration::from_secs(3);
+
 /// A connection to a device.
 pub(super) struct Reached {
     pub(super) stream: Stream,
@@ -134,9 +137,15 @@ impl Relay {
         self.app.check_device_key(address, shown).await?;
         let garbled = |error: FrameError| End::new(EndReason::DeviceRefused, error.to_string());
         let length: [u8; opening::LENGTH] = read_array(&mut tls).await.map_err(broken)?;
-        let mut words = vec![0; opening::length(length).map_err(garbled)?];
-        tls.read_exact(&mut words).await.map_err(broken)?;
-        match opening::read_answer(&words).map_err(garbled)? {
+        let length = opening::length(length).map_err(garbled)?;
+        let words = read_words(&mut tls, length).await;
+        let answer = if words.len() == length {
+            opening::read_answer(&words).map_err(garbled)?
+        } else {
+            let cut = || End::new(EndReason::DeviceRefused, "it fell silent in the middle of its answer");
+            opening::read_cut_answer(&words).ok_or_else(cut)?
+        };
+        match answer {
             (Outcome::Open, _) => Ok(tls.into()),
             (Outcome::Unreachable, words) => Err(End::new(EndReason::InstanceUnreachable, words)),
             (_, words) => Err(End::new(EndReason::DeviceRefused, words)),
@@ -150,6 +159,14 @@ async fn read_array<const N: usize>(
     let mut bytes = [0; N];
     from.read_exact(&mut bytes).await?;
     Ok(bytes)
+}
+
+/// The agent's words, or what came of them before the connection or the time for them was over.
+async fn read_words(from: &mut (impl tokio::io::AsyncRead + Unpin), length: usize) -> Vec<u8> {
+    let mut words = Vec::with_capacity(length);
+    let mut from = from.take(length as u64);
+    let _ = timeout(WORDS, from.read_to_end(&mut words)).await;
+    words
 }
 
 fn absent(absent: Absent) -> End {

@@ -27,6 +27,8 @@ pub struct NewSession {
     pub node: Node,
     /// Where the viewer comes from.
     pub viewer: String,
+    /// How many sessions of its grant may be reserved or live at once, this one included.
+    pub most: usize,
 }
 
 /// What became of a token that was shown.
@@ -36,7 +38,7 @@ pub enum Reservation {
     Reserved(Box<ConsoleTarget>),
     /// Nothing was taken.
     Refused {
-        /// `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        /// `TooManySessions`, `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
         reason: EndReason,
         /// The grant, where the token has one.
         grant: Option<Box<Grant>>,
@@ -54,7 +56,8 @@ impl Store {
 
     /// Takes one use of the token's grant and reserves a session: exactly one winner for the last use.
     ///
-    /// The instance's status is the caller's business. Without a ticket the session cannot be resumed, and lapses
+    /// The instance's status is the caller's business. What is detached does not count among the sessions at once; where
+    /// uses are not counted and there is no ticket, the caller counts. Without a ticket the session cannot be resumed, and lapses
     /// unless it is committed within [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT); with one, unless the ticket is
     /// presented within its `ttl` or [`FIRST_PRESENTATION`](Self::FIRST_PRESENTATION), whichever is shorter.
     pub async fn reserve(
@@ -135,6 +138,11 @@ async fn reserve(
             Some(instance::read(&mut row)?)
         }
     };
+    // The grant's row is locked: nobody else of this grant counts at the same time.
+    if open_sessions(db, grant.id).await? >= session.most {
+        return_use(db, grant.id).await?;
+        return Ok(Reservation::Refused { reason: EndReason::TooManySessions, grant: Some(Box::new(grant)) });
+    }
     let hold = Hold { session: session.id, turn: 1 };
     let (ticket_expires_at, ends_in) = insert(db, &grant, session, ticket).await?;
     Ok(Reservation::Reserved(Box::new(ConsoleTarget {
@@ -147,6 +155,13 @@ async fn reserve(
         instance,
         draft: None,
     })))
+}
+
+/// How many sessions of a grant are reserved or live.
+async fn open_sessions(db: &mut Connection<'_>, grant: GrantId) -> Result<usize> {
+    const OPEN: &str =
+        "SELECT COUNT(*) FROM sessions WHERE grant_id = $1 AND state <> 'ended' AND state <> 'detached'";
+    db.first(sql(OPEN).bind(grant)).await?.ok_or_else(raced)?.count()
 }
 
 /// Reserves a session of a grant that stood when it was looked at, or begins it where it was committed meanwhile.

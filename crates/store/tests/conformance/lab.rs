@@ -136,7 +136,8 @@ impl Lab {
     }
 
     pub(crate) fn new_session(&self) -> NewSession {
-        NewSession { id: SessionId(Uuid::now_v7()), node: self.life(), viewer: "192.0.2.7".to_owned() }
+        let viewer = "192.0.2.7".to_owned();
+        NewSession { id: SessionId(Uuid::now_v7()), node: self.life(), viewer, most: 100 }
     }
 
     /// The first life of the lab's own node.

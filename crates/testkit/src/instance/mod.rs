@@ -3,6 +3,7 @@
 //! The RFB handshake is written out here by hand, so that the gateway's own is tested against another.
 
 mod guest;
+mod scenario;
 mod script;
 
 use std::io;
@@ -20,6 +21,7 @@ use transom_rfb::{Version, VncPassword};
 use crate::duplex::Duplex;
 use crate::wait::within;
 pub use guest::Guest;
+pub use scenario::{Act, Scenario};
 use script::{Fault, Security};
 pub use script::{Script, Step};
 

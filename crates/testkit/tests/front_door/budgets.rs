@@ -2,9 +2,11 @@
 
 use http::Method;
 use serde_json::json;
-use transom_testkit::{Answer, Script, TestServer, api};
+use transom_testkit::api::text;
+use transom_testkit::wait::within;
+use transom_testkit::{Answer, Script, TestServer, api, postgres};
 
-use crate::stage::{Stage, refused, turned_away};
+use crate::stage::{Stage, exchanged, refused, turned_away};
 
 #[tokio::test]
 async fn a_grant_has_so_many_sessions_at_once_and_no_more() {
@@ -77,7 +79,7 @@ async fn who_guesses_too_often_is_told_to_wait_and_nobody_else_is() {
         );
     }
     let limited = guess(&server, "192.0.2.1").await;
-    assert_eq!(limited.to_string(), "429 rate-limited: Too many failed attempts came from this address.");
+    assert_eq!(limited.to_string(), "429 rate-limited: Too many attempts were made in a short time.");
     assert_eq!(limited.headers["retry-after"], "1");
     assert_eq!(guess(&server, "192.0.2.2").await.status, 401);
     // A correct proof is never delayed by somebody's wrong ones.
@@ -114,7 +116,7 @@ async fn guessed_tokens_count_as_failed_attempts_on_every_way_in() {
             "401 token-unknown: This console link is not valid."
         );
     }
-    let limited = "429 rate-limited: Too many failed attempts came from this address.";
+    let limited = "429 rate-limited: Too many attempts were made in a short time.";
     assert_eq!(refused(from(stage.server.viewer().token("a-guess"))).await, limited);
     assert_eq!(refused(from(stage.server.viewer().ticket("a-guess"))).await, limited);
     let exchange = stage.server.api().anonymous().request(Method::POST, "/console/exchange");
@@ -133,14 +135,62 @@ async fn this_machine_itself_may_guess_as_it_likes() {
 }
 
 #[tokio::test]
-async fn a_link_that_opens_as_often_as_wanted_gives_so_many_tickets_a_minute() {
-    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 3);
-    let stage = Stage::on(server.start().await, Script::default()).await;
-    let (one, other) = (stage.reusable().await, stage.reusable().await);
-    for _ in 0..3 {
+async fn a_shared_link_at_its_limit_says_so_to_pages_too() {
+    for setup in [TestServer::setup(), TestServer::setup().database(postgres::database())] {
+        let server = setup.config(|config| config.limits.sessions_per_grant = 3);
+        let stage = Stage::on(server.start().await, Script::default()).await;
+        let (one, other) = (stage.reusable().await, stage.reusable().await);
+        let mut pages = Vec::new();
+        for _ in 0..3 {
+            let ticket = exchanged(&stage.server, json!({ "token": one })).await;
+            pages.push(stage.server.viewer().ticket(&ticket).view().await);
+        }
+        let limit = "429 too-many-sessions: Too many sessions are open at once.";
+        for _ in 0..3 {
+            let refused = stage.server.api().exchange(json!({ "token": one })).await;
+            assert_eq!(refused.to_string(), limit);
+        }
+        stage.server.api().exchange(json!({ "token": other })).await.done();
+        // One leaves, another comes.
+        drop(pages.pop());
+        within("a free place", async {
+            let path = "/api/v1/sessions?live=true";
+            let open = async || stage.server.api().get(path).await.done()["items"].clone();
+            while !open().await.as_array().unwrap().iter().any(|session| session["state"] == "detached") {}
+        })
+        .await;
         stage.server.api().exchange(json!({ "token": one })).await.done();
+        let refused = stage.server.api().exchange(json!({ "token": one })).await;
+        assert_eq!(refused.to_string(), limit, "a ticket that was not presented yet has its place");
     }
-    let refused = stage.server.api().exchange(json!({ "token": one })).await;
-    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (429, Some("rate-limited")));
-    stage.server.api().exchange(json!({ "token": other })).await.done();
+}
+
+#[tokio::test]
+async fn a_link_that_opens_as_often_as_wanted_gives_so_many_tickets_a_minute() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 1);
+    let stage = Stage::on(server.start().await, Script::default()).await;
+    let token = stage.reusable().await;
+    let mut given = 0;
+    within("an end of the tickets", async {
+        loop {
+            let answer = stage.server.api().exchange(json!({ "token": token })).await;
+            if answer.status == 200 {
+                given += 1;
+                let ticket = text(&answer.json(), "ticket");
+                drop(stage.server.viewer().ticket(&ticket).view().await);
+                stage.machine.guest().await.ended().await;
+                let path = "/api/v1/sessions?live=true";
+                let open = async || stage.server.api().get(path).await.done()["items"].clone();
+                while open().await.as_array().unwrap().iter().any(|session| session["state"] != "detached") {}
+            } else {
+                assert_eq!(answer.json()["error"]["code"], "too-many-sessions");
+                return;
+            }
+        }
+    })
+    .await;
+    assert!(
+        (4..10).contains(&given),
+        "four times the sessions at once, and as many again each minute: {given}"
+    );
 }

@@ -231,7 +231,7 @@ async fn an_announcement_that_nobody_can_show_is_refused_before_it_is_allocated(
     for (script, detail) in [
         (Script::default().name_length(u32::MAX), "4294967295 bytes"),
         (Script::default().screen(65535, 65535), "65535×65535"),
-        (Script::default().screen(0, 480), "0×480"),
+        (Script::default().screen(0, 16385), "0×16385"),
     ] {
         let (end, kept) = end_with(script).await;
         assert_eq!(end, "4432 The VNC server does not follow the RFB protocol.");

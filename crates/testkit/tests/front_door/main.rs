@@ -38,5 +38,6 @@ mod targets;
 mod tickets;
 mod tokens;
 mod told;
+mod verdicts;
 mod viewers;
 mod websockets;
