@@ -1,37 +1,41 @@
-//! What commands print: results on stdout, everything else for people on stderr.
+//! What commands print: results on stdout, everything else for people on stderr. Names and words come from machines, devices and
+//! projects: what in them would command the terminal is written out.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
+use transom_model::name::visible;
 
 use crate::failure::Failure;
 
 /// One line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
     // Whole, so that lines of several programs do not mix. Nobody listening is no reason to fail.
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = format!("{line}\n");
+    let _ = io::stderr().write_all(visible(&line).as_bytes());
 }
 
 /// One line on stdout.
 pub(crate) fn line(line: impl fmt::Display) -> Result<(), Failure> {
-    write(format_args!("{line}\n"))
+    write(&visible(&format!("{line}\n")))
 }
 
 /// One JSON document on stdout.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(Failure::ours)?;
-    line(text)
+    write(&format!("{text}\n"))
 }
 
 /// One JSON object on a line of its own.
 pub(crate) fn json_line(object: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string(object).map_err(Failure::ours)?)
+    let text = serde_json::to_string(object).map_err(Failure::ours)?;
+    write(&format!("{text}\n"))
 }
 
-fn write(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // `transom … | head` is fine.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::theirs(format_args!("cannot write: {error}"))),

@@ -3,6 +3,8 @@
 //! A name shows as what it is. Characters that nobody sees, or that turn the text around, make `web\u{202e}gpj.exe` read as another
 //! one's name; text of any script goes without them, as every letter knows its own direction.
 
+use std::borrow::Cow;
+
 /// Whether a text may be a name, as far as its characters go.
 #[must_use]
 pub fn is_legible(text: &str) -> bool {
@@ -11,6 +13,25 @@ pub fn is_legible(text: &str) -> bool {
 
 /// What is wrong with a name that is not legible.
 pub const ILLEGIBLE: &str = "must hold no control, direction or invisible characters";
+
+/// A text of somebody else's for a terminal, with what would be hidden, or would command the terminal, written out. Lines and
+/// tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hides = |character: char| is_hidden(character) && !matches!(character, '\n' | '\t');
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if hides(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
 
 fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -49,6 +70,12 @@ mod tests {
         ] {
             assert!(!is_legible(refused), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn what_would_command_a_terminal_is_written_out() {
+        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\n\td"), "a\\u{1b}[2Jb\\u{202e}c\n\td");
+        assert!(matches!(visible("Büro\n"), Cow::Borrowed("Büro\n")));
     }
 
     #[test]

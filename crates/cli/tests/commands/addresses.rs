@@ -89,6 +89,20 @@ fn an_address_is_issued_shown_listed_and_removed() {
     ");
 }
 
+/// A group's name may hold anything: what a project chose must not command the operator's terminal.
+#[test]
+fn what_would_command_a_terminal_is_written_out() {
+    let fleet = Fleet::set();
+    let (kiosk, _) = fleet.add("--action listen");
+    let group = "a\u{1b}[2Jb\u{202e}c";
+    let set = fleet.run(&["address", "set", &kiosk, "--allow-group", group]);
+    assert_eq!(set.code, 0, "{set:?}");
+    let shown = fleet.program.run(&format!("address show {kiosk}"));
+    assert!(shown.stdout.contains("a\\u{1b}[2Jb\\u{202e}c"), "{shown:?}");
+    assert!(!shown.stdout.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    assert_eq!(fleet.show(&kiosk)["allow_groups"], json!([group]), "for programs, it is what it is");
+}
+
 #[test]
 fn set_changes_only_what_is_named() {
     let fleet = Fleet::set();
