@@ -17,6 +17,7 @@ use crate::api;
 use crate::app::App;
 use crate::app::caller::{Attempt, Proof};
 use crate::app::metrics::Now;
+use crate::app::readiness::Unready;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
 use crate::http::{Id, host, with_host, with_request_id};
@@ -63,7 +64,14 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     }
     match app.ready().await {
         Ok(()) => "ready\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, sentence(why)).into_response(),
+    }
+}
+
+fn sentence(why: Unready) -> &'static str {
+    match why {
+        Unready::Silent => "the database does not answer\n",
+        Unready::ReadOnly => "the database takes no writes: its disk may be full\n",
     }
 }
 

@@ -105,6 +105,13 @@ impl Store {
         self.write(move |db| Box::pin(async move { Ok(db.run(gone).await? == 1) })).await
     }
 
+    /// Writes something that changes nothing for anybody: fails where nothing can be written.
+    pub async fn try_write(&self, node: Node) -> Result<()> {
+        const WRITE: &str = "UPDATE nodes SET seen_at = (SELECT now FROM clock) WHERE id = $1";
+        let write = sql(WRITE).bind(node.id);
+        self.write(move |db| Box::pin(async move { db.run(write).await.map(drop) })).await
+    }
+
     /// This node has ended everything and stops.
     pub async fn retire_node(&self, node: Node) -> Result<()> {
         const RETIRE: &str = "UPDATE nodes SET state = 'gone' WHERE id = $1 AND incarnation = $2";

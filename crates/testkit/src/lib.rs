@@ -28,6 +28,8 @@ pub mod fault;
 #[cfg(feature = "components")]
 pub mod forward_proxy;
 #[cfg(feature = "front-door")]
+pub mod full_disk;
+#[cfg(feature = "front-door")]
 pub mod instance;
 #[cfg(feature = "front-door")]
 pub mod interceptor;

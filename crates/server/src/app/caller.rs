@@ -159,9 +159,20 @@ impl App {
 
     /// Tells who calls, for somebody who has proved it before: a failure is no attempt to guess.
     pub(crate) async fn recognise(&self, proof: &Proof) -> Result<Caller> {
-        match proof {
+        let caller = match proof {
             Proof::Token(token) => self.authenticate_token(token).await,
             Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
+        };
+        self.unless_revoked(caller?)
+    }
+
+    /// Refuses a key that was revoked where the store does not know that yet.
+    fn unless_revoked(&self, caller: Caller) -> Result<Caller> {
+        match caller.key() {
+            Some(key) if self.revocations.has_key(key) => {
+                Err(Error::Unauthenticated("the access key was revoked"))
+            }
+            _ => Ok(caller),
         }
     }
 
@@ -173,7 +184,8 @@ impl App {
         proves: impl Fn(&Secret) -> bool + Send,
         attempt: Attempt<'_>,
     ) -> Result<Caller> {
-        self.key_caller(id, proves).await.map_err(|error| match error {
+        let caller = self.key_caller(id, proves).await.and_then(|caller| self.unless_revoked(caller));
+        caller.map_err(|error| match error {
             Error::Unauthenticated(_) => self.failed_proof(attempt, Some(id), error),
             other => other,
         })

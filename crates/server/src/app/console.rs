@@ -19,7 +19,7 @@ use transom_store::{
 
 use super::caller::Attempt;
 use super::error::{Error, Result};
-use super::live::LiveSession;
+use super::live::{LiveSession, Of};
 use super::settlement::{How, Settlement};
 use super::vault::{CannotOpen, Purpose};
 use super::{App, Call, random};
@@ -252,6 +252,9 @@ impl App {
         let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
         let outcome = self.store.rotate_ticket(shown, new, request).await?;
         let target = self.ticket_target(outcome, request).await?;
+        if let Some(reason) = self.revocations.against(&target) {
+            return Err(End::from(reason).into());
+        }
         Ok(exchanged(target, fresh))
     }
 
@@ -352,6 +355,11 @@ impl App {
                 return Err(End::from(reason).into());
             }
         };
+        if let Some(reason) = self.revocations.against(&target) {
+            let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+            self.store.give_back(target.hold, reason, &audit).await?;
+            return Err(End::from(reason).into());
+        }
         // Another cloud gives no URLs for what does not run.
         let status = target.instance.as_ref().map(|instance| instance.status);
         if let Some(status) = status.filter(|status| !opens(target.grant.dialect, *status)) {
@@ -438,11 +446,17 @@ impl App {
         let claimed = match self.place_of(&mut target, located, request).await {
             Ok(place) => {
                 let grant = &target.grant;
-                let live = self.live.register(target.hold, grant.id, grant.key.clone());
+                let of = Of { grant: grant.id, key: grant.key.clone(), instance: grant.instance_uid };
+                let live = self.live.register(target.hold, of);
                 // Where everything was cut meanwhile, this one was perhaps not in the table yet.
                 let live = live.and_then(|live| match self.fence.node() == Some(node) {
                     true => Ok(live),
                     false => Err(EndReason::StoreUnavailable),
+                });
+                // The same with what was revoked meanwhile, and is not written down yet.
+                let live = live.and_then(|live| match self.revocations.against(&target) {
+                    None => Ok(live),
+                    Some(reason) => Err(reason),
                 });
                 live.map(|live| (place, live)).map_err(|reason| Error::End(reason.into()))
             }

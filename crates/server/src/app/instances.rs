@@ -12,6 +12,7 @@ use transom_model::secret::Secret;
 use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
 
 use super::error::{Error, Result, legible};
+use super::revocations::{Revocation, Revoked};
 use super::vault::Purpose;
 use super::{App, Call, Caller, random, trust};
 
@@ -155,10 +156,11 @@ impl App {
     pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<()> {
         let project = self.project_for(call, project, Role::Admin).await?;
         let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
-        if !self.store.remove_instance(project.id, id, &audit).await? {
+        let uid = self.found_instance(&project, id).await?.uid;
+        let what = Revoked::Instance { uid, project: project.id, id: id.clone() };
+        if !self.revoke(Revocation { what, within: Some(project.id), audit }).await? {
             return Err(Error::NotFound("instance"));
         }
-        self.changed.notify_one();
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use transom_store::{NewAccessKey, NewKeySecret, Page};
 use uuid::Uuid;
 
 use super::error::{Error, Result, legible};
+use super::revocations::{Revocation, Revoked};
 use super::vault::Purpose;
 use super::{App, Call, random};
 
@@ -65,9 +66,8 @@ impl App {
     pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
         let key = self.managed_key(call, id).await?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.revoke", id) };
-        self.store.revoke_key(call.caller.project(), id, &audit).await?;
-        self.changed.notify_one();
-        Ok(())
+        let within = call.caller.project();
+        self.revoke(Revocation { what: Revoked::Key(id.clone()), within, audit }).await.map(drop)
     }
 
     async fn managed_key(&self, call: &Call, id: &AccessKeyId) -> Result<AccessKey> {

@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::end_reason::End;
-use transom_model::id::{GrantId, SessionId};
+use transom_model::id::{GrantId, InstanceUid, SessionId};
 use transom_store::Hold;
 
 use crate::config::Limits;
@@ -38,10 +38,17 @@ struct Table {
 struct Entry {
     /// Which connection of the session this is: a later one has a higher turn.
     turn: i64,
-    grant: GrantId,
-    key: Option<AccessKeyId>,
+    of: Of,
     cut: Mutex<Option<oneshot::Sender<End>>>,
     traffic: Traffic,
+}
+
+/// Everything that a session stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Of {
+    pub(crate) grant: GrantId,
+    pub(crate) key: Option<AccessKeyId>,
+    pub(crate) instance: InstanceUid,
 }
 
 /// Bytes that a session has carried.
@@ -64,16 +71,11 @@ impl LiveSessions {
     }
 
     /// Takes a session in. Where the same session is live already, its viewer is told that it was taken over.
-    pub(crate) fn register(
-        self: &Arc<Self>,
-        hold: Hold,
-        grant: GrantId,
-        key: Option<AccessKeyId>,
-    ) -> Result<LiveSession, EndReason> {
+    pub(crate) fn register(self: &Arc<Self>, hold: Hold, of: Of) -> Result<LiveSession, EndReason> {
         let Hold { session, turn } = hold;
         let (cut, told) = oneshot::channel();
-        let entry =
-            Arc::new(Entry { turn, grant, key, cut: Mutex::new(Some(cut)), traffic: Traffic::default() });
+        let entry = Arc::new(Entry { turn, of, cut: Mutex::new(Some(cut)), traffic: Traffic::default() });
+        let Of { grant, key, .. } = &entry.of;
         let mut table = self.table.lock();
         if table.closing {
             return Err(EndReason::ShuttingDown);
@@ -86,13 +88,13 @@ impl LiveSessions {
         if table.sessions.len() >= self.limits.in_all {
             return Err(EndReason::Overloaded);
         }
-        let of_key = entry.key.as_ref().and_then(|key| table.by_key.get(key)).copied().unwrap_or(0);
-        let of_grant = table.by_grant.get(&grant).copied().unwrap_or(0);
+        let of_key = key.as_ref().and_then(|key| table.by_key.get(key)).copied().unwrap_or(0);
+        let of_grant = table.by_grant.get(grant).copied().unwrap_or(0);
         if of_grant >= self.limits.per_grant || of_key >= self.limits.per_key {
             return Err(EndReason::TooManySessions);
         }
-        *table.by_grant.entry(grant).or_default() += 1;
-        if let Some(key) = entry.key.clone() {
+        *table.by_grant.entry(*grant).or_default() += 1;
+        if let Some(key) = key.clone() {
             *table.by_key.entry(key).or_default() += 1;
         }
         table.sessions.insert(session, Arc::clone(&entry));
@@ -104,6 +106,16 @@ impl LiveSessions {
     pub fn cut(&self, hold: Hold, end: End) -> bool {
         let entry = self.table.lock().sessions.get(&hold.session).cloned();
         entry.filter(|entry| entry.turn <= hold.turn).map(|entry| entry.tell(end)).is_some()
+    }
+
+    /// Tells every connection to end of which this is true.
+    pub(crate) fn cut_those(&self, end: &End, which: impl Fn(SessionId, &Of) -> bool) {
+        let table = self.table.lock();
+        for (session, entry) in &table.sessions {
+            if which(*session, &entry.of) {
+                entry.tell(end.clone());
+            }
+        }
     }
 
     /// Every connection's hold.
@@ -151,8 +163,8 @@ impl LiveSessions {
 
 impl Table {
     fn forget(&mut self, entry: &Entry) {
-        decrement(&mut self.by_grant, &entry.grant);
-        if let Some(key) = &entry.key {
+        decrement(&mut self.by_grant, &entry.of.grant);
+        if let Some(key) = &entry.of.key {
             decrement(&mut self.by_key, key);
         }
     }
@@ -239,6 +251,10 @@ mod tests {
         Hold { session: SessionId(Uuid::from_u128(session)), turn }
     }
 
+    fn of(grant: GrantId) -> Of {
+        Of { grant, key: None, instance: InstanceUid(Uuid::from_u128(9)) }
+    }
+
     fn sessions(per_grant: usize) -> Arc<LiveSessions> {
         Arc::new(LiveSessions::new(&Limits { sessions_per_grant: per_grant, ..Limits::default() }))
     }
@@ -247,9 +263,9 @@ mod tests {
     fn the_newest_presenter_takes_over_and_the_old_one_is_told() {
         let sessions = sessions(1);
         let grant = GrantId(Uuid::from_u128(2));
-        let mut first = sessions.register(hold(1, 1), grant, None).expect("first");
+        let mut first = sessions.register(hold(1, 1), of(grant)).expect("first");
         let mut told = first.cut_signal().expect("signal");
-        let second = sessions.register(hold(1, 2), grant, None).expect("second");
+        let second = sessions.register(hold(1, 2), of(grant)).expect("second");
         assert_eq!(told.try_recv().expect("told").reason, EndReason::TakenOver);
         drop(first);
         assert_eq!(sessions.count(), 1);
@@ -261,10 +277,10 @@ mod tests {
     fn a_grant_has_a_budget_that_comes_back() {
         let sessions = sessions(1);
         let grant = GrantId(Uuid::from_u128(2));
-        let first = sessions.register(hold(1, 1), grant, None).expect("first");
-        let refused = sessions.register(hold(3, 1), grant, None).err();
+        let first = sessions.register(hold(1, 1), of(grant)).expect("first");
+        let refused = sessions.register(hold(3, 1), of(grant)).err();
         assert_eq!(refused, Some(EndReason::TooManySessions));
         drop(first);
-        assert!(sessions.register(hold(3, 1), grant, None).is_ok());
+        assert!(sessions.register(hold(3, 1), of(grant)).is_ok());
     }
 }

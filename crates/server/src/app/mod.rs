@@ -21,7 +21,9 @@ mod misses;
 pub(crate) mod network;
 pub mod projects;
 pub mod random;
+pub mod readiness;
 mod repetition;
+mod revocations;
 pub mod sessions;
 pub(crate) mod settlement;
 pub mod target;
@@ -49,6 +51,7 @@ use live::LiveSessions;
 use metrics::Metrics;
 use misses::MissBudget;
 use repetition::Repetition;
+use revocations::Revocations;
 use settlement::Debts;
 use vault::Vault;
 
@@ -74,6 +77,9 @@ pub struct App {
     pub metrics: Metrics,
     pub(crate) failures: caller::FailureBudget,
     pub(crate) lookups: lookup::Lookups,
+    /// What was ended or forbidden, and the store does not know yet.
+    revocations: Revocations,
+    readiness: readiness::Readiness,
     /// What the store is still to be told.
     pub(crate) debts: Debts,
     /// The existing cloud that we stand in front of.
@@ -123,6 +129,8 @@ impl App {
             metrics: Metrics::default(),
             lookups: lookup::Lookups::default(),
             debts: Debts::default(),
+            revocations: Revocations::default(),
+            readiness: readiness::Readiness::default(),
             changed: Notify::new(),
             store,
             vault,
@@ -143,11 +151,6 @@ impl App {
     /// What console URLs begin with.
     pub fn public_url(&self) -> &url::Url {
         &self.public_url
-    }
-
-    /// Whether the store answers.
-    pub async fn ready(&self) -> Result<()> {
-        Ok(self.store.ping().await?)
     }
 }
 

@@ -8,6 +8,7 @@ use transom_model::session::Session;
 use transom_store::Page;
 
 use super::error::{Error, Result};
+use super::revocations::{Revocation, Revoked};
 use super::{App, Call};
 
 impl App {
@@ -35,9 +36,7 @@ impl App {
             session: Some(id),
             ..call.entry("session.kill", &session.instance)
         };
-        self.store.kill(within, id, &audit).await?;
-        self.changed.notify_one();
-        Ok(())
+        self.revoke(Revocation { what: Revoked::Session(id), within, audit }).await.map(drop)
     }
 
     /// Grants, the newest first; `live` leaves spent, expired and revoked ones out.
@@ -59,8 +58,7 @@ impl App {
             grant: Some(id),
             ..call.entry("grant.revoke", &grant.instance)
         };
-        self.store.revoke_grant(call.caller.project(), id, &audit).await?;
-        self.changed.notify_one();
-        Ok(())
+        let within = call.caller.project();
+        self.revoke(Revocation { what: Revoked::Grant(id), within, audit }).await.map(drop)
     }
 }

@@ -45,6 +45,7 @@ impl App {
 
     /// Writes down what is owed, as far as the database takes it. Only the heartbeat calls this.
     pub(super) async fn settle_debts(&self) {
+        self.settle_revocations().await;
         self.settle_sessions().await;
         if let Err(error) = self.settle_leaves().await {
             tracing::warn!(%error, "leaves of devices are still owed to the database");

@@ -6,6 +6,7 @@
 //!
 //! Operations without hurry wait for the next commit that somebody needs, or a moment, and cost none of their own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const GATHER: Duration = Duration::from_millis(50);
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
     unhurried: Arc<Mutex<Unhurried>>,
+    /// The disk did not take what was written last.
+    failing: Arc<AtomicBool>,
     /// The thread, and the one that waits until enough have gathered.
     tasks: TaskTracker,
 }
@@ -54,16 +57,18 @@ impl Writer {
         let (queue, messages) = mpsc::channel(QUEUE);
         let unhurried = Arc::<Mutex<Unhurried>>::default();
         let waiting = Arc::clone(&unhurried);
+        let failing = Arc::<AtomicBool>::default();
+        let fails = Arc::clone(&failing);
         let tasks = TaskTracker::new();
         let alive = tasks.token();
         tasks.close();
         // Its own thread: statements and flushes block, and a thread that does nothing else needs no others to wait for
         // (measured: with a hand-over for each statement, a session cost twice as much).
         std::thread::spawn(move || {
-            work(&file, connection, messages, &waiting);
+            work(&file, connection, messages, &waiting, &fails);
             drop(alive);
         });
-        Self { queue, unhurried, tasks }
+        Self { queue, unhurried, failing, tasks }
     }
 
     pub(super) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
@@ -81,8 +86,13 @@ impl Writer {
         answered.await.map_err(|_| closed())?
     }
 
-    /// Lets an operation happen before every other that is asked for from now on. Nobody waits for its answer.
+    /// Lets an operation happen before every other that is asked for from now on. Nobody waits for its answer, unless the
+    /// disk did not take the last one.
     pub(super) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
+        if self.failing.load(Ordering::Acquire) {
+            // What begins now on the strength of it would be unknown to everybody else.
+            return self.write(operation).await;
+        }
         let (answer, _) = oneshot::channel();
         let job = Queued { operation: Some(operation), outcome: None, answer, needs_asker: false };
         self.gather(Box::new(job)).await
@@ -134,6 +144,7 @@ fn work(
     connection: rusqlite::Connection,
     mut messages: mpsc::Receiver<Message>,
     unhurried: &Mutex<Unhurried>,
+    failing: &AtomicBool,
 ) {
     let mut connection = Some(connection);
     let mut closing = false;
@@ -160,6 +171,9 @@ fn work(
         // Whoever stopped waiting was told that it did not happen; so it must not.
         batch.retain(|job| !job.is_abandoned());
         let committed = commit(file, &mut connection, &mut batch);
+        if !batch.is_empty() {
+            failing.store(committed.is_err() || batch.iter().any(|job| job.is_broken()), Ordering::Release);
+        }
         for job in batch {
             job.answer(committed.as_ref().err());
         }
@@ -212,6 +226,8 @@ trait Job: Send {
     fn is_abandoned(&self) -> bool;
     /// Runs the operation and keeps the outcome; says whether it succeeded.
     fn run(&mut self, connection: &mut Connection<'_>) -> bool;
+    /// The database could not do it, whatever it was.
+    fn is_broken(&self) -> bool;
     /// Answers with the outcome, or with why the transaction did not happen.
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
@@ -235,6 +251,10 @@ impl<T: Send + 'static, F: Operation<T>> Job for Queued<T, F> {
         let succeeded = outcome.is_ok();
         self.outcome = Some(outcome);
         succeeded
+    }
+
+    fn is_broken(&self) -> bool {
+        matches!(&self.outcome, Some(Err(error @ StoreError::Unavailable(_))) if !error.is_passing())
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {

@@ -7,6 +7,7 @@ mod enrolment;
 mod entrusted;
 mod fence;
 mod field;
+mod full_disk;
 mod leaves;
 mod nodes;
 mod peer;

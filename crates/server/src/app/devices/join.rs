@@ -11,6 +11,7 @@ use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT
 use transom_store::Joining;
 use transom_tunnel::{Fault, Refusal, Retry, Role};
 
+use super::enforce::gone;
 use super::{Member, ORDERS, Order, Shown};
 use crate::app::App;
 use crate::app::error::{Error, Result};
@@ -160,6 +161,7 @@ impl App {
             role,
             address,
             project: record.project,
+            key: record.key,
             shown,
             epoch: AtomicU64::new(0),
             orders,
@@ -174,6 +176,8 @@ impl App {
         }
         let membership = Membership { app: Arc::clone(self), member, ordered };
         let admitted = match joins {
+            // In the table first, and looked at then: a revocation that comes meanwhile finds it there.
+            _ if self.revocations.has_key(&membership.member.key) => Err(gone("its access key was revoked")),
             Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await,
             Joins::Connector => self.still_stands(&membership.member).await,
         };

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
+use transom_model::access_key::AccessKeyId;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, Verifier};
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
@@ -103,6 +104,8 @@ pub struct Member {
     role: Role,
     address: CloudAddress,
     project: ProjectId,
+    /// The access key whose address it was when it joined.
+    key: AccessKeyId,
     shown: Shown,
     epoch: AtomicU64,
     orders: mpsc::Sender<Order>,
@@ -219,6 +222,20 @@ impl Devices {
         self.table.lock().closing = true;
         self.send_away(refusal);
         self.listeners.close();
+    }
+
+    /// Sends away whoever joined under this key's addresses, and ends the sessions with them.
+    pub(super) fn cut_key(&self, key: &AccessKeyId) {
+        let table = self.table.lock();
+        let gone: Vec<_> = table.members.values().filter(|member| member.key == *key).collect();
+        for member in &gone {
+            member.order(Order::End(enforce::gone("its access key was revoked")));
+        }
+        for entry in table.sessions.values() {
+            if gone.iter().any(|member| entry.listener == member.address || entry.is_of(member.serial)) {
+                entry.cut.cancel();
+            }
+        }
     }
 
     /// Sends all away and ends their sessions.

@@ -31,6 +31,13 @@ pub(super) struct SessionEntry {
     pub(super) cut: CancellationToken,
 }
 
+impl SessionEntry {
+    /// True of a session that this member, a connector, asked for.
+    pub(super) fn is_of(&self, member: u64) -> bool {
+        matches!(self.viewer, Viewer::Connector { serial, .. } if serial == member)
+    }
+}
+
 /// A session's place; given up when dropped.
 pub struct Place {
     app: Arc<App>,

@@ -1,0 +1,209 @@
+//! Revocations: what somebody has ended or forbidden holds at this node at once, and is written down as soon as the database
+//! takes it.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::time::timeout;
+use transom_model::EndReason;
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::AuditEntry;
+use transom_model::end_reason::End;
+use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
+use transom_store::{ConsoleTarget, OPERATION_DEADLINE};
+
+use super::App;
+use super::error::{Error, Result};
+
+/// A database that takes longer is not waited for: what is to end ends within a second.
+const CUT_ANYWAY: Duration = Duration::from_millis(500);
+/// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop.
+const MOST: usize = 10_000;
+
+/// Something that must end, and must not begin again.
+#[derive(Clone, Debug)]
+pub(super) enum Revoked {
+    Session(SessionId),
+    Grant(GrantId),
+    Key(AccessKeyId),
+    Instance { uid: InstanceUid, project: ProjectId, id: InstanceId },
+}
+
+impl Revoked {
+    fn reason(&self) -> EndReason {
+        match self {
+            Self::Session(_) => EndReason::SessionKilled,
+            Self::Grant(_) => EndReason::GrantRevoked,
+            Self::Key(_) => EndReason::KeyRevoked,
+            Self::Instance { .. } => EndReason::InstanceRemoved,
+        }
+    }
+
+    fn is_about(&self, target: &ConsoleTarget) -> bool {
+        match self {
+            Self::Session(session) => target.hold.session == *session,
+            Self::Grant(grant) => target.grant.id == *grant,
+            Self::Key(key) => target.grant.key.as_ref() == Some(key),
+            Self::Instance { uid, .. } => target.grant.instance_uid == *uid,
+        }
+    }
+}
+
+/// A revocation with everything that the store is told of it.
+#[derive(Clone, Debug)]
+pub(super) struct Revocation {
+    pub(super) what: Revoked,
+    /// The only project in which it may find something.
+    pub(super) within: Option<ProjectId>,
+    pub(super) audit: AuditEntry,
+}
+
+/// The revocations that are not written down yet.
+#[derive(Default)]
+pub(crate) struct Revocations(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    serial: u64,
+    all: Vec<Pending>,
+}
+
+struct Pending {
+    serial: u64,
+    since: Instant,
+    /// The database did not take it: the heartbeat tries again.
+    owed: bool,
+    revocation: Revocation,
+}
+
+impl Revocations {
+    fn hold(&self, revocation: Revocation) -> Result<u64> {
+        let mut held = self.0.lock();
+        if held.all.len() >= MOST {
+            return Err(End::from(EndReason::Overloaded).into());
+        }
+        held.serial += 1;
+        let serial = held.serial;
+        held.all.push(Pending { serial, since: Instant::now(), owed: false, revocation });
+        Ok(serial)
+    }
+
+    fn lift(&self, serial: u64) {
+        self.0.lock().all.retain(|pending| pending.serial != serial);
+    }
+
+    fn owe(&self, serial: u64) {
+        let mut held = self.0.lock();
+        if let Some(pending) = held.all.iter_mut().find(|pending| pending.serial == serial) {
+            pending.owed = true;
+        }
+    }
+
+    /// The next one that is owed, or that nobody waits for any more.
+    fn due(&self) -> Option<(u64, Revocation)> {
+        let held = self.0.lock();
+        let due =
+            held.all.iter().find(|pending| pending.owed || pending.since.elapsed() > 2 * OPERATION_DEADLINE);
+        due.map(|pending| (pending.serial, pending.revocation.clone()))
+    }
+
+    /// The reason why a session may not go on, where something was revoked that the store has not taken yet.
+    pub(super) fn against(&self, target: &ConsoleTarget) -> Option<EndReason> {
+        let held = self.0.lock();
+        let found = held.all.iter().find(|pending| pending.revocation.what.is_about(target));
+        found.map(|pending| pending.revocation.what.reason())
+    }
+
+    /// True where this access key was revoked, and the store has not taken that yet.
+    pub(super) fn has_key(&self, key: &AccessKeyId) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(|pending| matches!(&pending.revocation.what, Revoked::Key(own) if own == key))
+    }
+}
+
+impl App {
+    /// Ends and forbids something; whether there was anything to end. Where the database does not take it, that is an error,
+    /// and it holds at this node all the same until it is written.
+    pub(super) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
+        let what = revocation.what.clone();
+        // Before anything else: what begins from now on meets it.
+        let serial = self.revocations.hold(revocation.clone())?;
+        let mut writing = pin!(self.write_revocation(&revocation));
+        let mut cut = false;
+        let written = match timeout(CUT_ANYWAY, &mut writing).await {
+            Ok(written) => written,
+            Err(_) => {
+                self.cut_revoked(&what);
+                cut = true;
+                writing.await
+            }
+        };
+        match written {
+            Ok(done) => {
+                self.revocations.lift(serial);
+                self.changed.notify_one();
+                if cut && !done {
+                    // What was cut has written its own end before.
+                    self.store.audit(&revocation.audit).await?;
+                }
+                Ok(done || cut)
+            }
+            Err(error @ Error::Unavailable(_)) => {
+                self.cut_revoked(&what);
+                self.revocations.owe(serial);
+                tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
+                Err(error)
+            }
+            Err(error) => {
+                self.revocations.lift(serial);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes down the revocations that are owed. Only the heartbeat calls this, before it writes down what ended by them.
+    pub(super) async fn settle_revocations(&self) {
+        while let Some((serial, revocation)) = self.revocations.due() {
+            match self.write_revocation(&revocation).await {
+                Err(Error::Unavailable(_)) => return,
+                Err(error) => {
+                    tracing::error!(%error, what = ?revocation.what, "a revocation could not be written down")
+                }
+                Ok(true) => {
+                    tracing::info!(what = ?revocation.what, "a revocation that was owed is written down")
+                }
+                Ok(false) => {
+                    if let Err(error) = self.store.audit(&revocation.audit).await {
+                        tracing::error!(%error, "a revocation could not be written to the audit");
+                    }
+                }
+            }
+            self.revocations.lift(serial);
+            self.changed.notify_one();
+        }
+    }
+
+    async fn write_revocation(&self, revocation: &Revocation) -> Result<bool> {
+        let Revocation { what, within, audit } = revocation;
+        Ok(match what {
+            Revoked::Session(session) => self.store.kill(*within, *session, audit).await?,
+            Revoked::Grant(grant) => self.store.revoke_grant(*within, *grant, audit).await?,
+            Revoked::Key(key) => self.store.revoke_key(*within, key, audit).await?,
+            Revoked::Instance { project, id, .. } => self.store.remove_instance(*project, id, audit).await?,
+        })
+    }
+
+    fn cut_revoked(&self, what: &Revoked) {
+        let end = End::from(what.reason());
+        match what {
+            Revoked::Session(session) => self.live.cut_those(&end, |own, _| own == *session),
+            Revoked::Grant(grant) => self.live.cut_those(&end, |_, of| of.grant == *grant),
+            Revoked::Key(key) => {
+                self.live.cut_those(&end, |_, of| of.key.as_ref() == Some(key));
+                self.devices.cut_key(key);
+            }
+            Revoked::Instance { uid, .. } => self.live.cut_those(&end, |_, of| of.instance == *uid),
+        }
+    }
+}

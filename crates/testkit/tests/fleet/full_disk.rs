@@ -1,0 +1,192 @@
+//! A node on SQLite whose disk is full: what is open goes on, what is ended ends, and all recovers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use transom_server::config::NodeLimits;
+use transom_testkit::api::text;
+use transom_testkit::full_disk::SmallDisk;
+use transom_testkit::wait::{lasts, within};
+use transom_testkit::{Instance, Script, TestServer, Viewer};
+use transom_tunnel::Fault;
+
+use crate::field::Field;
+use crate::peer::Peer;
+
+/// What is killed ends within this time.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// Many times what the node waits for its database here.
+const A_WHILE: Duration = Duration::from_secs(2);
+/// Large enough for an empty database and a little more.
+const MEBIBYTES: u32 = 4;
+
+/// A node whose data lies on a disk that is easily full, and which beats so often.
+async fn on_a_small_disk(beat: Duration) -> (Field, SmallDisk) {
+    let limits = NodeLimits {
+        beat,
+        fence: Duration::from_millis(300),
+        gone: Duration::from_millis(400),
+        compare: Duration::from_millis(200),
+        ..NodeLimits::default()
+    };
+    let setup = TestServer::setup().config(|config| config.limits.node = limits);
+    let disk = SmallDisk::mount(&setup.folder().join("data"), MEBIBYTES);
+    (Field::on(setup).await, disk)
+}
+
+async fn ready(field: &Field) -> (u16, String) {
+    let answer = field.server.api().get("/readyz").await;
+    (answer.status, answer.text)
+}
+
+async fn is_ready(field: &Field) {
+    within("the node is ready", async { while ready(field).await.0 != 200 {} }).await;
+}
+
+async fn is_full(field: &Field) {
+    within("the node says so", async { while ready(field).await.0 != 503 {} }).await;
+    let (_, said) = ready(field).await;
+    assert_eq!(said, "the database takes no writes: its disk may be full\n");
+}
+
+/// A console that opens as often as wanted, opened once, and its token.
+async fn open(field: &Field, machine: &Instance) -> (Viewer, String) {
+    let id = field.server.add(machine).await;
+    let api = field.api();
+    let console = api.console("alpha", &id, json!({ "uses": 0 })).await;
+    (field.server.viewer().token(&console.token).view().await, console.token)
+}
+
+/// The newest session's id, once it is written down.
+async fn session(field: &Field) -> Value {
+    within("the session is written down", async {
+        loop {
+            let session = field.server.api().newest_session().await;
+            if session["state"] == "live" {
+                return session["id"].clone();
+            }
+        }
+    })
+    .await
+}
+
+async fn end_of(field: &Field, session: &Value) -> Value {
+    let sessions = field.server.api().get("/api/v1/sessions").await.json();
+    let found = sessions["items"].as_array().unwrap().iter().find(|own| own["id"] == *session);
+    found.map_or(Value::Null, |own| own["end_reason"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_goes_on_and_all_recovers_when_there_is_room() {
+    let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
+    is_ready(&field).await;
+    let machine = Instance::start(Script::default()).await;
+    let (mut viewer, token) = open(&field, &machine).await;
+    let guest = machine.guest().await;
+    let own = field.listener().await;
+    let mut device = field.device(&own).await;
+    let session = session(&field).await;
+
+    disk.fill();
+    is_full(&field).await;
+    lasts("a full disk", A_WHILE, async {
+        tokio::select! {
+            closed = viewer.closed() => format!("the viewer is told {closed}"),
+            told = device.sent_away() => format!("the device is told {told}"),
+        }
+    })
+    .await;
+    assert_eq!(field.server.api().metric("transom_fenced_total").await, 0.0);
+    // What cannot be written down does not begin, though its uses are not counted.
+    let refused = field.server.viewer().token(&token).open().await.err().map(|refused| refused.to_string());
+    assert!(refused.as_ref().is_some_and(|told| told.starts_with("503 store-unavailable")), "{refused:?}");
+    drop(guest);
+    assert_eq!(viewer.closed().await.code, Some(4433));
+
+    disk.make_room();
+    is_ready(&field).await;
+    within("its end is written down", async { while end_of(&field, &session).await != "instance-gone" {} })
+        .await;
+    let (_again, _) = open(&field, &machine).await;
+    let online = field.server.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
+    assert_eq!(online["online"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_killed_on_a_full_disk_ends_at_once_and_is_written_down_later() {
+    let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
+    let machine = Instance::start(Script::default()).await;
+    let (mut viewer, _) = open(&field, &machine).await;
+    let _guest = machine.guest().await;
+    let session = session(&field).await;
+    disk.fill();
+    is_full(&field).await;
+    let path = format!("/api/v1/sessions/{}", session.as_str().unwrap());
+    let killed = field.server.api().delete(&path).await;
+    assert_eq!(killed.status, 503, "{killed}");
+    let closed = timeout(AT_ONCE, viewer.closed()).await.expect("within a second");
+    assert_eq!(closed.code, Some(4409));
+    disk.make_room();
+    within("its end is written down", async { while end_of(&field, &session).await != "session-killed" {} })
+        .await;
+    within("the audit has it", async {
+        loop {
+            let audit = field.server.api().get("/api/v1/audit?limit=1000").await.json();
+            if audit["items"].as_array().unwrap().iter().any(|entry| entry["action"] == "session.kill") {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
+    // The node does not pay what it owes while the test looks.
+    let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
+    let machine = Instance::start(Script::default()).await;
+    let (mut viewer, token) = open(&field, &machine).await;
+    let _guest = machine.guest().await;
+    let (mut other, others) = open(&field, &machine).await;
+    let _other_guest = machine.guest().await;
+    let own = field.listener().await;
+    let mut device = field.device(&own).await;
+    let grant = |session: &Value| text(session, "grant");
+    let sessions = within("both sessions are written down", async {
+        loop {
+            let sessions = field.server.api().get("/api/v1/sessions").await.done();
+            if sessions["items"].as_array().unwrap().len() == 2 {
+                return sessions;
+            }
+        }
+    })
+    .await;
+    let first = grant(&sessions["items"][1]);
+
+    disk.fill();
+    is_full(&field).await;
+    let revoked = field.server.api().delete(&format!("/api/v1/grants/{first}")).await;
+    assert_eq!(revoked.status, 503, "{revoked}");
+    assert_eq!(timeout(AT_ONCE, viewer.closed()).await.expect("within a second").code, Some(4404));
+    let revoked = field.server.api().delete(&format!("/api/v1/keys/{}", field.key.id)).await;
+    assert_eq!(revoked.status, 503, "{revoked}");
+    assert_eq!(timeout(AT_ONCE, other.closed()).await.expect("within a second").code, Some(4410));
+    let told = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
+    assert_eq!(told.fault, Fault::CloudAuthenticationFailed);
+
+    disk.make_room();
+    is_ready(&field).await;
+    let refused = async |token: &str| match field.server.viewer().token(token).open().await {
+        Ok(_) => panic!("it opens"),
+        Err(refused) => refused.to_string(),
+    };
+    assert!(refused(&token).await.starts_with("403 grant-revoked"));
+    assert!(refused(&others).await.starts_with("403 key-revoked"));
+    assert_eq!(field.api().get("/api/v1/sessions").await.status, 401);
+    let joined = Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await;
+    assert_eq!(joined.err().map(|refusal| refusal.fault), Some(Fault::CloudAuthenticationFailed));
+    // The database has not heard of it: this node alone refuses.
+    let grants = field.server.api().get(&format!("/api/v1/grants/{first}")).await.done();
+    assert!(grants["revoked_at"].is_null(), "{grants}");
+}
