@@ -24,6 +24,7 @@ mod secrets;
 mod tls;
 mod tools;
 mod trail;
+mod watching;
 
 use transom_testkit::program::Program;
 
