@@ -5,7 +5,7 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build agent demo test acceptance bench bench-devices check setup-build
+.PHONY: help build agent demo test acceptance compat bench bench-devices check setup-build
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,15 @@ test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run e
 	cargo test --workspace --doc
 	cargo nextest run --workspace
 
-acceptance: web/dist ## run the long and faulty tests at real times, none skipped (by hand; CONTRIBUTING.md)
+acceptance: build ## run the long and faulty tests at real times, none skipped (by hand; CONTRIBUTING.md)
 	@scripts/setup.sh test
 	cargo nextest run --workspace --profile acceptance $(ARGS)
+	cargo build --release -p transom-bench
+	$(TARGET)/release/transom-bench endurance
+
+compat: web/dist ## run an earlier version's agent and node beside today's (REF=COMMIT; else the last of compat/releases)
+	@scripts/setup.sh test
+	@earlier=$$(scripts/compat.sh $(REF)) && TRANSOM_EARLIER=$$earlier cargo nextest run -p transom-cli --profile compat
 
 bench: build ## measure the gateway beside websockify and nginx (about ten minutes; bench/README.md)
 	@bench/setup.sh

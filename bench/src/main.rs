@@ -9,6 +9,7 @@
 //! `README.md` beside this crate says how to run it and what the figures mean.
 
 mod devices;
+mod endurance;
 mod guest;
 mod peer;
 mod report;
@@ -31,6 +32,7 @@ use peer::{Kind, Peer, Programs};
 use report::Report;
 
 const USAGE: &str = "usage: transom-bench compare [--rounds N] [--only SCENARIO]… | soak
+       transom-bench endurance [--seconds N] [--idle N] [--active N] [--arrivals N]
        transom-bench devices [--agents N] [--rounds N] [--only fleet|first-byte|bulk]… | addresses [--count N]
        with --transom FILE, --websockify FILE and --rathole FILE where they do not lie in target/";
 
@@ -40,6 +42,7 @@ struct Arguments {
     only: Vec<String>,
     agents: usize,
     count: usize,
+    endurance: endurance::Plan,
     rathole: PathBuf,
     programs: Programs,
 }
@@ -56,6 +59,7 @@ fn main() -> Result<ExitCode> {
         "guest" => guest::run().map(|()| true),
         "compare" => compare(&arguments),
         "soak" => soak::run(&arguments.programs),
+        "endurance" => endurance::run(&arguments.programs, arguments.endurance),
         "devices" => {
             let rathole = devices::Rathole(arguments.rathole.clone());
             let plan = devices::Plan {
@@ -117,6 +121,7 @@ fn arguments() -> Result<Arguments> {
         only: Vec::new(),
         agents: 1000,
         count: 1_000_000,
+        endurance: endurance::Plan::default(),
         rathole: target.join("bench/rathole/bin/rathole"),
         programs: Programs { transom: beside, websockify: target.join("bench/venv/bin/websockify") },
     };
@@ -128,6 +133,10 @@ fn arguments() -> Result<Arguments> {
             "--only" => parsed.only.push(value),
             "--agents" => parsed.agents = value.parse()?,
             "--count" => parsed.count = value.parse()?,
+            "--seconds" => parsed.endurance.length = Duration::from_secs(value.parse()?),
+            "--idle" => parsed.endurance.idle = value.parse()?,
+            "--active" => parsed.endurance.active = value.parse()?,
+            "--arrivals" => parsed.endurance.arrivals = value.parse()?,
             "--rathole" => parsed.rathole = PathBuf::from(value),
             "--transom" => parsed.programs.transom = PathBuf::from(value),
             "--websockify" => parsed.programs.websockify = PathBuf::from(value),

@@ -12,6 +12,7 @@ use crate::rfb::{self, Update};
 /// A gateway that answers nothing for so long is broken, or holds no more sessions; the bench says so instead of waiting.
 const PATIENCE: Duration = Duration::from_secs(15);
 const READ: usize = 256 * 1024;
+const BINARY: u8 = 2;
 const MASK: [u8; 4] = [0xA1, 0x02, 0x33, 0x74];
 
 /// Where viewers connect to.
@@ -92,7 +93,7 @@ impl Viewer {
 
     /// What goes over the wire for a message: itself, or a masked frame that holds it.
     pub(crate) fn wire(&self, message: &[u8]) -> Vec<u8> {
-        if self.frames.is_some() { masked(message) } else { message.to_vec() }
+        if self.frames.is_some() { masked(BINARY, message) } else { message.to_vec() }
     }
 
     /// Sends one message.
@@ -182,9 +183,9 @@ impl Frames {
     }
 }
 
-/// One binary frame.
-fn masked(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x82];
+/// One frame of this kind (RFC 6455 §5.2).
+pub(crate) fn masked(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | kind];
     match payload.len() {
         len @ 0..=125 => frame.push(0x80 | len as u8),
         len @ 126..=0xFFFF => {
