@@ -1,5 +1,6 @@
 //! Bodies for fuzzing, as plain functions: arbitrary bytes must neither panic nor be told apart by how they are cut.
 
+use crate::api::{openstack, zenlayer};
 use crate::gateway::websocket::frame::{Deframer, FrameError, Signals};
 use crate::listener::head::{parse_connect, parse_upgrade, recognise};
 
@@ -24,6 +25,16 @@ pub fn request_head(data: &[u8]) {
         assert!(upgrade.is_none() || upgrade == len, "a head that was read changed with more bytes");
         upgrade = len;
     }
+}
+
+/// The headers of a call to Zenlayer's door, each on a line; the first is the `Authorization`.
+pub fn zenlayer_authorization(data: &[u8]) {
+    zenlayer::fuzz::authorization(data);
+}
+
+/// The body of a call to OpenStack's door.
+pub fn openstack_body(data: &[u8]) {
+    openstack::fuzz::body(data);
 }
 
 /// Frames from a viewer.

@@ -12,6 +12,8 @@ pub mod endpoint_key;
 pub mod enrolment;
 pub mod fault;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod message;
 pub mod opening;
 pub mod raw;

@@ -5,7 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use transom_rfb::fuzz::{client_messages, instance_handshake, viewer_handshake};
-use transom_server::fuzz::{request_head, websocket_frames};
+use transom_server::fuzz::{openstack_body, request_head, websocket_frames, zenlayer_authorization};
+use transom_tunnel::fuzz::tunnel_messages;
 
 /// The checked-in files of a target.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -65,4 +66,7 @@ macro_rules! targets {
     )+};
 }
 
-targets! { client_messages instance_handshake request_head viewer_handshake websocket_frames }
+targets! {
+    client_messages instance_handshake openstack_body request_head tunnel_messages viewer_handshake websocket_frames
+    zenlayer_authorization
+}

@@ -10,6 +10,7 @@ mod access;
 mod body;
 mod compute;
 mod fault;
+pub(crate) mod fuzz;
 mod identity;
 mod place;
 mod python;

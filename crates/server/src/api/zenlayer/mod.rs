@@ -11,6 +11,7 @@ mod authorization;
 mod console;
 mod envelope;
 mod fault;
+pub(crate) mod fuzz;
 mod instances;
 mod operation;
 mod parameters;

@@ -20,17 +20,33 @@ pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
 const MKS: Microversion = Microversion(8);
 
 const VNC_TYPES: [&str; 2] = ["novnc", "xvpvnc"];
+const PROTOCOLS: [&str; 5] = ["vnc", "spice", "serial", "rdp", "mks"];
+const TYPES: [&str; 6] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks"];
 
 /// The console actions of Nova beside VNC, and the type that each has.
 const SIBLINGS: [(&str, &str); 2] =
     [("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")];
 
+/// The one member of an action's body: its name, and what it says.
+fn member(body: &Value) -> Result<(&str, &Value), Fault> {
+    let one = body.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
+    one.map(|(name, value)| (name.as_str(), value))
+        .ok_or_else(|| Fault::bad_request("Malformed request body"))
+}
+
+/// Why a body is refused: as an action, and as a remote console.
+pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
+    let action = member(body).and_then(|(name, value)| schema::texts(name, value, [("type", &VNC_TYPES)]));
+    let console = schema::only_member(body, "remote_console").and_then(|value| {
+        schema::texts("remote_console", value, [("protocol", &PROTOCOLS), ("type", &TYPES)])
+    });
+    [action.err(), console.err()].into_iter().flatten().collect()
+}
+
 pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
     let body = body::read(&visit.asked.headers, body).await?;
-    let malformed = || Fault::bad_request("Malformed request body");
-    let object = body.as_object().filter(|object| object.len() == 1).ok_or_else(malformed)?;
-    let (name, value) = object.iter().next().ok_or_else(malformed)?;
-    match name.as_str() {
+    let (name, value) = member(&body)?;
+    match name {
         // At every microversion, so that clients work that ask this way whatever they negotiated.
         "os-getVNCConsole" => {
             let [kind] = schema::texts(name, value, [("type", &VNC_TYPES)])?;
@@ -40,10 +56,10 @@ pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Re
         _ if visit.microversion >= REMOTE_CONSOLES && is_console(name) => Err(Fault::not_found()),
         "os-getRDPConsole" => Err(Fault::generic()),
         _ => {
-            let Some((_, kind)) = SIBLINGS.into_iter().find(|(action, _)| action == name) else {
+            let Some((_, kind)) = SIBLINGS.into_iter().find(|(action, _)| *action == name) else {
                 return Err(Fault::bad_request(format!(
                     "There is no such action: {}",
-                    crate::api::openstack::python::shown(&name.as_str().into())
+                    crate::api::openstack::python::shown(&name.into())
                 )));
             };
             schema::texts(name, value, [("type", &[kind])])?;
@@ -58,8 +74,6 @@ fn is_console(action: &str) -> bool {
 }
 
 pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
-    const PROTOCOLS: [&str; 5] = ["vnc", "spice", "serial", "rdp", "mks"];
-    const TYPES: [&str; 6] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks"];
     let body: Value = body::read(&visit.asked.headers, body).await?;
     let value = schema::only_member(&body, "remote_console")?;
     let fewer = usize::from(visit.microversion < MKS);

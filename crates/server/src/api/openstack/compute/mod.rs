@@ -61,6 +61,11 @@ impl Resource<'_> {
     }
 }
 
+/// Why a body is refused, at each place that takes one.
+pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
+    consoles::read_anywhere(body)
+}
+
 /// Answers a call.
 pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<Response, Fault> {
     let segments = asked.place.segments();

@@ -9,6 +9,7 @@ mod versions;
 use axum::body::Body;
 use axum::response::Response;
 use http::Method;
+use serde_json::Value;
 
 use super::Asked;
 use super::fault::Fault;
@@ -17,6 +18,12 @@ use super::place::Version;
 /// The one domain that everything is in.
 const DOMAIN_ID: &str = "default";
 const DOMAIN_NAME: &str = "Default";
+
+/// Why a body is refused, at each place that takes one.
+pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
+    let refused = [credentials::read(body.clone()).err(), v2::read(body.clone()).err()];
+    refused.into_iter().flatten().collect()
+}
 
 /// Answers a call.
 pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {

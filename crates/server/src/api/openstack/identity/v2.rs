@@ -49,10 +49,9 @@ struct Token {
     id: Secret,
 }
 
-/// `POST /v2.0/tokens`
-pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
+/// What is shown, and the project that the token is to be for.
+pub(super) fn read(body: Value) -> Result<(Proof, Option<String>), Fault> {
     let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
-    let body: Value = body::read(&asked.headers, body).await?;
     let Question { auth } = serde_json::from_value(body).map_err(|_| malformed())?;
     if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
         return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
@@ -63,6 +62,12 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
         (None, None, Some(token)) => Proof::Token(token.id),
         _ => return Err(malformed()),
     };
+    Ok((proof, auth.tenant_name.or(auth.tenant_id)))
+}
+
+/// `POST /v2.0/tokens`
+pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
+    let (proof, tenant) = read(body::read(&asked.headers, body).await?)?;
     let fault = |error| {
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };
@@ -71,7 +76,7 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
         // The operator's token is no user's: there is nobody to give another to.
         asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
     }
-    let project = project_of(asked, &call, auth.tenant_name.or(auth.tenant_id)).await?;
+    let project = project_of(asked, &call, tenant).await?;
     let ttl = asked.app.config().openstack.token_ttl.0;
     let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
