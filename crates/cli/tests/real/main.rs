@@ -6,6 +6,7 @@ mod acceptance;
 mod agent_memory;
 mod cable;
 mod cloud_errors;
+mod compat;
 mod connector;
 mod consoles;
 mod demo;

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds an earlier version of this repository beside today's, for `make compat`: prints where its program is.
+# usage: scripts/compat.sh [REF]; without one, the last release in compat/releases.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+ref=${1:-$(grep -v '^#' compat/releases | awk 'NF { commit = $2 } END { print commit }')}
+commit=$(git rev-parse --verify --quiet "$ref^{commit}") || { echo "compat: $ref is no commit of this repository" >&2; exit 1; }
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target/compat"
+target=$(cd "$target" && pwd)
+tree=$target/compat/tree
+git worktree prune
+if [ -d "$tree" ]; then
+  git -C "$tree" checkout --quiet --detach --force "$commit"
+else
+  git worktree add --quiet --detach "$tree" "$commit" >&2
+fi
+# The page plays no part here: today's will do where the earlier one needs any.
+mkdir -p "$tree/web/dist"
+cp -r web/dist/. "$tree/web/dist/"
+echo "compat: builds $(git log -1 --format='%h %s' "$commit")" >&2
+# In the same target folder: both have nearly the same dependencies. What is built there last is today's again.
+CARGO_TARGET_DIR=$target cargo build --manifest-path "$tree/Cargo.toml" --locked -p transom-cli >&2
+cp "$target/debug/transom" "$target/compat/transom"
+echo "$target/compat/transom"
