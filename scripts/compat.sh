@@ -19,7 +19,6 @@ fi
 mkdir -p "$tree/web/dist"
 cp -r web/dist/. "$tree/web/dist/"
 echo "compat: builds $(git log -1 --format='%h %s' "$commit")" >&2
-# In the same target folder: both have nearly the same dependencies. What is built there last is today's again.
-CARGO_TARGET_DIR=$target cargo build --manifest-path "$tree/Cargo.toml" --locked -p transom-cli >&2
-cp "$target/debug/transom" "$target/compat/transom"
-echo "$target/compat/transom"
+# In a target folder of its own: in a common one, either would be taken for the other.
+CARGO_TARGET_DIR=$target/compat/build cargo build --manifest-path "$tree/Cargo.toml" --locked -p transom-cli >&2
+echo "$target/compat/build/debug/transom"

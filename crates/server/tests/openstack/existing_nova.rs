@@ -274,6 +274,31 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     assert!(wrong.contains("it answers 401 Unauthorized: check who logs in by [openstack.admin]"), "{wrong}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn our_login_at_the_cloud_follows_no_redirect() {
+    let nova = House::start().await;
+    let mut config = in_front_of(&nova, LOOPBACK, "").await;
+    let token = token(&nova).await;
+    // It would get the administrator's token, were it asked.
+    let elsewhere = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let place = format!("http://{}/", elsewhere.local_addr().unwrap());
+    let moved = move || {
+        let place = place.clone();
+        async move { (StatusCode::TEMPORARY_REDIRECT, [(HeaderName::from_static("location"), place)]) }
+    };
+    let router = Router::new().route("/v2.1/os-console-auth-tokens/{token}", get(moved));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { axum::serve(listener, router).await });
+    config.openstack.nova_url = Some(format!("http://{address}/v2.1").parse().unwrap());
+    let front = House::start_with(config, Tls::Off).await;
+    let exchanged = exchange(&front, json!({ "token": token })).await;
+    assert_eq!((exchanged.status, &exchanged.body["error"]["code"]), (503, &json!("cloud-unavailable")));
+    let asked = futures_util::FutureExt::now_or_never(elsewhere.accept());
+    assert!(asked.is_none_or(|asked| asked.is_err()), "it was asked");
+}
+
 /// A Nova of which only what is asked for is there: it tells one place for every token.
 async fn nova_that_tells(console: Value) -> (String, JoinSet<std::io::Result<()>>) {
     let log_in = || async {

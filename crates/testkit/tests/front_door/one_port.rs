@@ -67,6 +67,17 @@ async fn tls_and_plain_are_served_on_the_same_port() {
 }
 
 #[tokio::test]
+async fn keys_are_agreed_on_in_a_way_that_outlasts_quantum_computers() {
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    let trust = trust(server.server().ca().unwrap());
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let tcp = Route::plain(server.address()).connect_tcp().await;
+    let tls = tokio_rustls::TlsConnector::from(trust).connect(name, tcp).await.unwrap();
+    let group = tls.get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
+    assert_eq!(group, Some(rustls::NamedGroup::X25519MLKEM768));
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
     let setup = TestServer::setup();
     let files = TlsFiles { cert: setup.folder().join("cert.pem"), key: setup.folder().join("key.pem") };

@@ -4,6 +4,7 @@
 //! import cannot hide in a nested `use`. Tests (`#[cfg(test)]`, `tests/`) are free.
 
 mod paths;
+mod promises;
 mod requirements;
 mod rules;
 mod workspace;
@@ -58,7 +59,7 @@ fn a_dependency_that_points_the_wrong_way_is_named() {
     assert_eq!(misplaced(&krate("server", "transom-testkit")).len(), 1);
     assert_eq!(
         misplaced(&krate("store", "transom-server")),
-        [r#"crate store depends on server; it may stand on ["model"] only"#]
+        [r#"crate store depends on server; it may stand on ["folder", "model"] only"#]
     );
     assert_eq!(misplaced(&krate("novelty", "serde")).len(), 1);
 }
