@@ -292,7 +292,8 @@ pub struct InstanceInputBody {
     pub name: Option<String>,
     /// What state it is in; `running` where it is missing when it is added.
     pub status: Option<InstanceStatus>,
-    /// Where its VNC server is: `vnc://host:port` or `vnc+unix:/path`.
+    /// Where its VNC server is: `vnc://host:port`, `vnc+unix:/path` or `cloud:ADDRESS`. Another one ends the instance's
+    /// sessions.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub endpoint: Option<Endpoint>,
     /// The user for VeNCrypt Plain.
@@ -309,6 +310,10 @@ pub struct InstanceInputBody {
     pub key: Option<Secret>,
     /// SHA-256 of the certificate that the VNC server must show; setting it clears the CA.
     pub fingerprint: Option<String>,
+    /// With `endpoint`: it leads to the same machine, as after a live migration. Sessions of pages dial again there, and others
+    /// end with `instance-moved`.
+    #[serde(default)]
+    pub moved: bool,
 }
 
 /// One page of a list.

@@ -133,6 +133,10 @@ end_reasons! {
         "Too many attempts were made in a short time.", "Wait a moment, then try again.";
     4417 LinkEnded "link-ended" 403 Operator NewLink
         "The time of this console link is over.", "Ask for a new link to go on.";
+    4418 InstanceMoved "instance-moved" 503 Operator Resume
+        "The machine behind this console was moved.", "Wait: the page reconnects by itself.";
+    4419 EndpointChanged "endpoint-changed" 403 Operator NewLink
+        "This console was pointed at another machine.", "Open it again by its link, or ask for a new one.";
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
         "The instance is not running.", "Start the instance, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never

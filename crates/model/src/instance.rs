@@ -88,6 +88,8 @@ pub struct Instance {
     pub endpoint_set_by: SetBy,
     /// How the gateway proves itself to the VNC server.
     pub security: InstanceSecurity,
+    /// Rises with every change of the endpoint: a session tells by it whether it leads to where the instance is now.
+    pub place: i64,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -5,9 +5,10 @@ use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid, ProjectId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 
-use crate::audit::write_down;
+use crate::audit::{write_down, write_down_end};
 use crate::database::{Bind, Connection, Row, Sql, sql};
 use crate::revision::raise;
+use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
 
 /// An instance to be added.
@@ -40,6 +41,8 @@ pub struct InstanceChange {
     pub status: Option<InstanceStatus>,
     /// Another endpoint, and who set it.
     pub endpoint: Option<(Endpoint, SetBy)>,
+    /// The other endpoint leads to the same machine: its sessions dial again instead of ending.
+    pub moved: bool,
     /// The user for VeNCrypt Plain.
     pub username: Change<String>,
     /// The VNC or VeNCrypt Plain password.
@@ -71,7 +74,7 @@ macro_rules! instance_columns {
         "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, \
          instances.endpoint_by_project, instances.username, instances.password, instances.ca, instances.certificate, \
          instances.certificate_key, instances.fingerprint, instances.password_generation, instances.key_generation, \
-         instances.created_at, instances.updated_at"
+         instances.place, instances.created_at, instances.updated_at"
     };
 }
 pub(crate) use instance_columns;
@@ -105,7 +108,10 @@ impl Store {
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
 
-    /// Changes what is named and answers the instance as it is now. No session ends by this.
+    /// Changes what is named and answers the instance as it is now.
+    ///
+    /// Another endpoint raises the revision: [`to_end`](Self::to_end) then finds the instance's sessions, with
+    /// `EndpointChanged`, or with `InstanceMoved` where the change says so. Nothing else that changes ends a session.
     pub async fn update_instance(
         &self,
         project: ProjectId,
@@ -185,6 +191,9 @@ async fn update(
     let update = change.certificate.push_to(update, ", certificate = ");
     let update = change.key.as_ref().push_to(update, ", certificate_key = ");
     let mut update = change.fingerprint.push_to(update, ", fingerprint = ");
+    if let Some((endpoint, _)) = &change.endpoint {
+        update = leads_elsewhere(update, endpoint, change.moved);
+    }
     for (column, is_set) in entrusts {
         update = match &moved {
             Some(address) => update
@@ -203,8 +212,31 @@ async fn update(
         .push_value(" AND id = ", id)
         .push(concat!(" RETURNING ", instance_columns!()));
     let Some(mut row) = db.first(update).await? else { return Ok(None) };
+    let instance = read(&mut row)?;
+    let waiting = match change.endpoint {
+        Some(_) => {
+            raise(db).await?;
+            end_waiting(db, instance.uid).await?
+        }
+        None => Vec::new(),
+    };
     write_down(db, audit).await?;
-    read(&mut row).map(Some)
+    for session in waiting {
+        write_down_end(db, session).await?;
+    }
+    Ok(Some(instance))
+}
+
+/// Sessions lead elsewhere from now on, unless the endpoint is the one that it was.
+fn leads_elsewhere(update: Sql, endpoint: &Endpoint, moved: bool) -> Sql {
+    let update =
+        update.push_value(", place = place + CASE WHEN endpoint <> ", endpoint).push(" THEN 1 ELSE 0 END");
+    if moved {
+        return update;
+    }
+    update
+        .push_value(", held_from = CASE WHEN endpoint <> ", endpoint)
+        .push(" THEN place + 1 ELSE held_from END")
 }
 
 fn cloud_address(endpoint: &Endpoint) -> Option<&str> {
@@ -269,6 +301,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             password_generation: row.count_or_null()?,
             key_generation: row.count_or_null()?,
         },
+        place: row.value()?,
         created_at: row.time()?,
         updated_at: row.time()?,
     })

@@ -4,7 +4,7 @@ use transom_model::EndReason;
 use transom_model::id::NodeId;
 
 use crate::database::{Connection, sql};
-use crate::session::{Hold, standing, verdict};
+use crate::session::{Hold, moved, standing, verdict};
 use crate::{Result, Store, StoreError};
 
 /// A session that a node should end.
@@ -25,8 +25,8 @@ impl Store {
         }
     }
 
-    /// This node's open sessions which their grant, key or instance no longer allows, or which were killed, replayed
-    /// or taken over at another node. Cut what is connected; [`end`](Self::end) each of them: for one that was taken
+    /// This node's open sessions which their grant, key or instance no longer allows, which lead to where their instance
+    /// no longer is, or which were killed, replayed or taken over at another node. Cut what is connected; [`end`](Self::end) each of them: for one that was taken
     /// over, that only counts its bytes.
     pub async fn to_end(&self, node: NodeId) -> Result<Vec<ToEnd>> {
         const TO_END: &str = concat!(
@@ -36,7 +36,16 @@ impl Store {
             standing!(),
             " WHERE sessions.node_id = $1 AND sessions.state <> 'ended' AND ",
             verdict!(),
-            " IS NOT NULL UNION ALL SELECT takeovers.session_id, takeovers.turn, 'taken-over' \
+            " IS NOT NULL UNION ALL SELECT sessions.id, sessions.turn, ",
+            moved!(),
+            " FROM ",
+            standing!(),
+            " WHERE sessions.node_id = $1 AND sessions.state <> 'ended' AND ",
+            verdict!(),
+            " IS NULL AND ",
+            moved!(),
+            // A page that is still on its way there is told when it arrives, and keeps its ticket.
+            " IS NOT NULL AND (sessions.state = 'live' OR sessions.ticket IS NULL) UNION ALL SELECT takeovers.session_id, takeovers.turn, 'taken-over' \
              FROM takeovers WHERE takeovers.node_id = $1"
         );
         let rows = self.all(sql(TO_END).bind(node)).await?;

@@ -190,7 +190,7 @@ pub(crate) enum Instance {
         #[command(flatten)]
         settings: InstanceSettings,
     },
-    /// Change an instance: only what is named changes. No session ends by this.
+    /// Change an instance: only what is named changes. Another endpoint ends its sessions.
     Set {
         /// The instance.
         id: InstanceId,
@@ -200,6 +200,9 @@ pub(crate) enum Instance {
         /// Where its VNC server is.
         #[arg(long, value_name = "E")]
         endpoint: Option<Endpoint>,
+        /// The endpoint leads to the same machine, as after a live migration: open consoles dial again there.
+        #[arg(long, requires = "endpoint")]
+        moved: bool,
         #[command(flatten)]
         settings: InstanceSettings,
     },

@@ -25,10 +25,13 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
             let instance: InstanceBody = client.send(Method::POST, &all(&project), &body).await?;
             if common.json { output::json(&instance) } else { output::line(instance.id) }
         }
-        Instance::Set { id, project, endpoint, settings } => {
+        Instance::Set { id, project, endpoint, moved, settings } => {
             let mut body = members(settings)?;
             if let Some(endpoint) = endpoint {
                 body.insert("endpoint".into(), endpoint.to_string().into());
+            }
+            if moved {
+                body.insert("moved".into(), true.into());
             }
             if body.is_empty() {
                 return Err(Failure::theirs("nothing to change was named")

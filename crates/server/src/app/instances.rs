@@ -37,6 +37,8 @@ pub struct InstanceInput {
     pub key: Option<Secret>,
     /// SHA-256 of the VNC server's certificate.
     pub fingerprint: Option<String>,
+    /// The endpoint that is named leads to the same machine: its sessions dial again there instead of ending.
+    pub moved: bool,
 }
 
 impl App {
@@ -50,6 +52,9 @@ impl App {
     ) -> Result<Instance> {
         let project = self.project_for(call, project, Role::Admin).await?;
         let endpoint = input.endpoint.clone().ok_or(Error::invalid("endpoint", "is missing"))?;
+        if input.moved {
+            return Err(Error::invalid("moved", "is for an instance that has another endpoint already"));
+        }
         self.check_input(call, &input)?;
         if filled(input.certificate.clone()).is_some()
             && filled(input.ca.clone().or(input.fingerprint.clone())).is_none()
@@ -81,7 +86,8 @@ impl App {
         Ok(self.store.create_instance(new, &audit).await?)
     }
 
-    /// Changes what is named. A status change never ends a session.
+    /// Changes what is named. Another endpoint ends the instance's sessions, or lets them dial again where it is the same
+    /// machine's; nothing else does: who is connected has shown that it may be.
     pub async fn change_instance(
         &self,
         call: &Call,
@@ -96,6 +102,7 @@ impl App {
             call.caller.need(Role::Admin)?;
         }
         self.check_input(call, &input)?;
+        let leads_elsewhere = input.endpoint.is_some();
         let instance = self.found_instance(&project, id).await?;
         let detail = described(&input, &instance.endpoint);
         // What the operator entrusted to one place must not be sent to another that a key of the project names.
@@ -113,6 +120,7 @@ impl App {
             name: input.name,
             status: input.status,
             endpoint: input.endpoint.map(|endpoint| (endpoint, set_by(&call.caller))),
+            moved: input.moved,
             username: text(input.username),
             password,
             ca,
@@ -126,7 +134,11 @@ impl App {
             detail: Some(detail),
             ..call.entry("instance.change", id)
         };
-        self.store.update_instance(project.id, id, changes, &audit).await?.ok_or(Error::NotFound("instance"))
+        let changed = self.store.update_instance(project.id, id, changes, &audit).await?;
+        if leads_elsewhere {
+            self.changed.notify_one();
+        }
+        changed.ok_or(Error::NotFound("instance"))
     }
 
     /// One instance.
@@ -176,6 +188,9 @@ impl App {
         }
         legible(input.name.as_deref().unwrap_or_default())?;
         input.check_security()?;
+        if input.moved && input.endpoint.is_none() {
+            return Err(Error::invalid("moved", "says that endpoint leads to the same machine: name it too"));
+        }
         match &input.endpoint {
             Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
             None => Ok(()),
@@ -267,7 +282,8 @@ fn described(input: &InstanceInput, before: &Endpoint) -> String {
         ("fingerprint", input.fingerprint.is_some()),
     ];
     let names = named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name.to_owned());
-    let moved = input.endpoint.as_ref().map(|after| format!("endpoint {before} to {after}"));
+    let how = if input.moved { " (moved)" } else { "" };
+    let moved = input.endpoint.as_ref().map(|after| format!("endpoint {before} to {after}{how}"));
     moved.into_iter().chain(names).collect::<Vec<_>>().join(", ")
 }
 

@@ -3,7 +3,7 @@
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 
-use super::{ConsoleTarget, Hold, allowed, standing, verdict};
+use super::{ConsoleTarget, Hold, allowed, moved, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::revision::raise;
@@ -66,7 +66,7 @@ async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
     const GO_LIVE: &str = concat!(
         "UPDATE sessions SET state = 'live', lapses_at = NULL \
          WHERE id = $1 AND turn = $2 AND state <> 'ended' AND kill_reason IS NULL AND EXISTS (",
-        allowed!("sessions.grant_id"),
+        allowed!("sessions.grant_id", "sessions.place"),
         ")"
     );
     Ok(db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? == 1)
@@ -77,6 +77,8 @@ async fn refuse(db: &mut Connection<'_>, hold: Hold) -> Result<EndReason> {
     const WHY: &str = concat!(
         "SELECT sessions.end_reason, sessions.turn, ",
         verdict!(),
+        ", ",
+        moved!(),
         " FROM ",
         standing!(),
         " WHERE sessions.id = $1"
@@ -92,8 +94,10 @@ async fn refuse(db: &mut Connection<'_>, hold: Hold) -> Result<EndReason> {
     if row.value::<i64>()? != hold.turn {
         return Ok(EndReason::TakenOver);
     }
-    // No reason left: it changed between the two statements.
-    let reason: EndReason = row.parsed_or_null()?.ok_or_else(raced)?;
+    let Some(reason) = row.parsed_or_null::<EndReason>()? else {
+        // Its page comes back and dials again. No reason left: it changed between the two statements.
+        return row.parsed_or_null()?.ok_or_else(raced);
+    };
     db.run(sql(END).bind(hold.session).bind(hold.turn).bind(reason)).await?;
     Ok(reason)
 }

@@ -2,9 +2,9 @@
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
-use transom_model::id::{ProjectId, SessionId};
+use transom_model::id::{InstanceUid, ProjectId, SessionId};
 
-use super::Hold;
+use super::{Hold, standing, verdict};
 use crate::audit::{write_down, write_down_end};
 use crate::database::{Connection, Row, sql};
 use crate::revision::raise;
@@ -165,6 +165,29 @@ async fn kill(
         .push_value(" AND id = ", id)
         .push_some(" AND project_id = ", within);
     Ok(db.first(dying).await?.is_some())
+}
+
+/// Ends the sessions of an instance that nothing carries and that may not go on. Audit each: see `write_down_end`.
+pub(crate) async fn end_waiting(db: &mut Connection<'_>, instance: InstanceUid) -> Result<Vec<SessionId>> {
+    const WAITING: &str = concat!(
+        "SELECT sessions.id, ",
+        verdict!(),
+        " FROM ",
+        standing!(),
+        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND grants.instance_uid = $1 AND ",
+        verdict!(),
+        " IS NOT NULL"
+    );
+    const END: &str = "UPDATE sessions SET state = 'ended', end_reason = $1, lapses_at = NULL, \
+        ended_at = (SELECT now FROM clock) WHERE id = $2 AND state = 'detached'";
+    let mut ended = Vec::new();
+    for mut row in db.all(sql(WAITING).bind(instance)).await? {
+        let (session, reason): (SessionId, EndReason) = (row.parsed()?, row.parsed()?);
+        if db.run(sql(END).bind(reason).bind(session)).await? == 1 {
+            ended.push(session);
+        }
+    }
+    Ok(ended)
 }
 
 /// Marks an open session to be ended by the node that carries it. The first to ask gives the reason. Raise the

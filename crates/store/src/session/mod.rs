@@ -19,13 +19,14 @@ use transom_model::id::{ProjectId, SessionId};
 use transom_model::session::{Session, SessionState};
 
 pub use commit::Commit;
+pub(crate) use ending::end_waiting;
 pub use ending::{Ending, Traffic};
 pub use reservation::{NewSession, Reservation};
 pub use sweep::Swept;
 pub(crate) use sweep::{adopt, bury};
 pub use target::ConsoleTarget;
 use target::allowed;
-pub(crate) use target::{standing, verdict};
+pub(crate) use target::{moved, standing, verdict};
 pub use ticket::{NewTicket, TicketOutcome};
 
 use crate::database::{Row, sql};

@@ -5,12 +5,13 @@ use std::time::Duration;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Grant;
 use transom_model::id::{GrantId, SessionId};
+use transom_model::instance::Instance;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_model::{EndReason, Timestamp};
 
 use super::draft::Draft;
-use super::{ConsoleTarget, Hold, NewTicket, allowed, standing, verdict};
+use super::{ConsoleTarget, Hold, NewTicket, allowed, moved, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::grant::{self, Standing, TokenStanding, grant_columns, refusal};
@@ -82,7 +83,7 @@ impl Store {
         Standing { grant, instance, ends_in }: Standing,
         session: NewSession,
     ) -> Result<Reservation> {
-        let of = grant.clone();
+        let (of, place) = (grant.clone(), place(instance.as_ref()));
         let draft = Draft::default();
         let target = ConsoleTarget {
             hold: Hold { session: session.id, turn: 1 },
@@ -94,7 +95,7 @@ impl Store {
             instance,
             draft: Some(draft.way()),
         };
-        self.post(move |db| Box::pin(async move { set_aside(db, &of, session, draft).await })).await?;
+        self.post(move |db| Box::pin(async move { set_aside(db, &of, place, session, draft).await })).await?;
         Ok(Reservation::Reserved(Box::new(target)))
     }
 
@@ -144,7 +145,7 @@ async fn reserve(
         return Ok(Reservation::Refused { reason: EndReason::TooManySessions, grant: Some(Box::new(grant)) });
     }
     let hold = Hold { session: session.id, turn: 1 };
-    let (ticket_expires_at, ends_in) = insert(db, &grant, session, ticket).await?;
+    let (ticket_expires_at, ends_in) = insert(db, &grant, place(instance.as_ref()), session, ticket).await?;
     Ok(Reservation::Reserved(Box::new(ConsoleTarget {
         hold,
         state: SessionState::Reserved,
@@ -157,6 +158,11 @@ async fn reserve(
     })))
 }
 
+/// Where a session leads: another cloud's consoles have no place here.
+fn place(instance: Option<&Instance>) -> i64 {
+    instance.map_or(0, |instance| instance.place)
+}
+
 /// How many sessions of a grant are reserved or live.
 async fn open_sessions(db: &mut Connection<'_>, grant: GrantId) -> Result<usize> {
     const OPEN: &str =
@@ -165,15 +171,29 @@ async fn open_sessions(db: &mut Connection<'_>, grant: GrantId) -> Result<usize>
 }
 
 /// Reserves a session of a grant that stood when it was looked at, or begins it where it was committed meanwhile.
-async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession, draft: Draft) -> Result<()> {
-    const VERDICT: &str = concat!("SELECT ", verdict!(), " FROM ", standing!(), " WHERE sessions.id = $1");
+async fn set_aside(
+    db: &mut Connection<'_>,
+    grant: &Grant,
+    place: i64,
+    session: NewSession,
+    draft: Draft,
+) -> Result<()> {
+    const VERDICT: &str = concat!(
+        "SELECT COALESCE(",
+        verdict!(),
+        ", ",
+        moved!(),
+        ") FROM ",
+        standing!(),
+        " WHERE sessions.id = $1"
+    );
     let id = session.id;
     if let Some(start) = draft.written()
-        && insert_live(db, grant, &session).await?
+        && insert_live(db, grant, place, &session).await?
     {
         return write_down(db, &start).await;
     }
-    insert(db, grant, session, None).await?;
+    insert(db, grant, place, session, None).await?;
     let mut row = db.first(sql(VERDICT).bind(id)).await?.ok_or_else(raced)?;
     if row.parsed_or_null::<EndReason>()?.is_some() {
         // Whoever forbade it meanwhile has looked for its sessions already; this lets the node look once more.
@@ -186,13 +206,14 @@ async fn set_aside(db: &mut Connection<'_>, grant: &Grant, session: NewSession, 
 async fn insert(
     db: &mut Connection<'_>,
     grant: &Grant,
+    place: i64,
     session: NewSession,
     ticket: Option<NewTicket>,
 ) -> Result<(Option<Timestamp>, Option<Duration>)> {
     const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
         ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at, ends_at, \
-        incarnation, carried) \
-        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8, $9, $10, $11 FROM clock \
+        incarnation, carried, place) \
+        SELECT $1, $2, $3, $4, 'reserved', $5, 1, $6, FALSE, $7, 0, 0, now, now + $8, $9, $10, $11, $12 FROM clock \
         RETURNING CASE WHEN ticket IS NOT NULL THEN lapses_at END, ends_at - created_at";
     let insert = sql(INSERT)
         .bind(session.id)
@@ -206,18 +227,24 @@ async fn insert(
         .bind(grant.ends_at)
         .bind(session.node.incarnation)
         // Without a ticket it is dialled at once.
-        .bind(ticket.is_none());
+        .bind(ticket.is_none())
+        .bind(place);
     let mut row = db.first(insert).await?.ok_or_else(raced)?;
     Ok((row.time_or_null()?, row.span_or_null()?))
 }
 
 /// Writes a session down that is live already; false where something forbids it by now.
-async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSession) -> Result<bool> {
+async fn insert_live(
+    db: &mut Connection<'_>,
+    grant: &Grant,
+    place: i64,
+    session: &NewSession,
+) -> Result<bool> {
     const INSERT: &str = concat!(
         "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket_presented, \
-         bytes_to_viewer, bytes_to_instance, created_at, ends_at, incarnation, carried) \
-         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now, $6, $7, TRUE FROM clock WHERE EXISTS (",
-        allowed!("$2"),
+         bytes_to_viewer, bytes_to_instance, created_at, ends_at, incarnation, carried, place) \
+         SELECT $1, $2, $3, $4, 'live', $5, 1, FALSE, 0, 0, now, $6, $7, TRUE, $8 FROM clock WHERE EXISTS (",
+        allowed!("$2", "$8"),
         ")"
     );
     let insert = sql(INSERT)
@@ -227,7 +254,8 @@ async fn insert_live(db: &mut Connection<'_>, grant: &Grant, session: &NewSessio
         .bind(session.node.id)
         .bind(session.viewer.as_str())
         .bind(grant.ends_at)
-        .bind(session.node.incarnation);
+        .bind(session.node.incarnation)
+        .bind(place);
     Ok(db.run(insert).await? == 1)
 }
 

@@ -50,20 +50,33 @@ macro_rules! verdict {
         "COALESCE(sessions.kill_reason, CASE WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
          WHEN grants.ends_at <= (SELECT now FROM clock) THEN 'link-ended' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
-         WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END)"
+         WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' \
+         WHEN sessions.place < instances.held_from THEN 'endpoint-changed' END)"
     };
 }
 pub(crate) use verdict;
 
-/// Whether a grant may have live sessions, as a subquery: it finds the grant where nothing forbids it.
+/// Why a session that may go on must dial again, or NULL. The word is an `EndReason`'s code.
+macro_rules! moved {
+    () => {
+        "CASE WHEN sessions.place < instances.place THEN 'instance-moved' END"
+    };
+}
+pub(crate) use moved;
+
+/// Whether a grant may have live sessions that lead to this place, as a subquery: it finds the grant where nothing forbids
+/// it.
 macro_rules! allowed {
-    ($grant:literal) => {
+    ($grant:literal, $place:literal) => {
         concat!(
             "SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
              LEFT JOIN access_keys ON access_keys.id = grants.key_id \
              WHERE grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
              AND (grants.ends_at IS NULL OR grants.ends_at > (SELECT now FROM clock)) \
-             AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) AND grants.id = ",
+             AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) \
+             AND (instances.uid IS NULL OR instances.place = ",
+            $place,
+            ") AND grants.id = ",
             $grant
         )
     };

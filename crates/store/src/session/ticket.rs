@@ -257,7 +257,7 @@ async fn rotate(
 async fn take_hold(db: &mut Connection<'_>, found: Found, node: Node, viewer: &str) -> Result<TicketOutcome> {
     // A live session counts as detached until its new holder commits, so that a failed dial leaves it resumable.
     const TAKE: &str = "UPDATE sessions SET ticket_presented = TRUE, turn = turn + 1, node_id = $1, viewer = $2, \
-        incarnation = $7, carried = TRUE, \
+        incarnation = $7, carried = TRUE, place = $8, \
         state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
         WHERE id = $3 AND turn = $4 AND state = $5 AND ticket = $6 AND ticket_presented = FALSE \
@@ -272,7 +272,8 @@ async fn take_hold(db: &mut Connection<'_>, found: Found, node: Node, viewer: &s
         .bind(stale.turn)
         .bind(target.state)
         .bind(found.newest)
-        .bind(node.incarnation);
+        .bind(node.incarnation)
+        .bind(target.instance.as_ref().map_or(0, |instance| instance.place));
     let mut row = db.first(take).await?.ok_or_else(raced)?;
     target.hold.turn = row.value()?;
     target.ticket_expires_at = row.time_or_null()?;

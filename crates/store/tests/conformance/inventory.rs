@@ -161,6 +161,7 @@ async fn only_what_is_named_changes(lab: Lab) {
     expected.security.username = Some("u".to_owned());
     expected.security.password = None;
     expected.security.key = Some(Sealed(vec![1]));
+    expected.place += 1;
     expected.updated_at = changed.updated_at;
     assert_eq!(changed, expected);
     assert_eq!(lab.store.instance(lab.project.id, &lab.instance.id).await.unwrap(), Some(expected));

@@ -8,7 +8,7 @@ use transom_model::grant::Grant;
 use transom_model::instance::InstanceStatus;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
-use transom_store::{Commit, InstanceChange, Page, Reservation, Store, StoreError, ToEnd};
+use transom_store::{Change, Commit, InstanceChange, Page, Reservation, Store, StoreError, ToEnd};
 
 use crate::lab::{Lab, TTL, digest, entry, new_grant};
 
@@ -24,7 +24,8 @@ on_both_databases! {
     a_grant_needs_an_instance_of_its_own_project,
     a_revocation_before_the_commit_is_seen_by_it,
     a_revocation_beside_the_commit_is_seen_by_one_of_the_two,
-    a_change_of_status_or_endpoint_ends_nothing,
+    a_change_of_status_or_credentials_ends_nothing,
+    another_endpoint_ends_what_leads_to_the_old_one,
     only_live_grants_are_listed_where_asked,
 }
 
@@ -201,13 +202,14 @@ async fn a_revocation_beside_the_commit_is_seen_by_one_of_the_two(lab: Lab) {
     }
 }
 
-async fn a_change_of_status_or_endpoint_ends_nothing(lab: Lab) {
+async fn a_change_of_status_or_credentials_ends_nothing(lab: Lab) {
     let (_, token) = lab.grant(Some(1)).await;
     let hold = lab.reserve(token).await.hold;
     let revision = lab.store.revision().await.unwrap();
     let change = InstanceChange {
         status: Some(InstanceStatus::Stopped),
-        endpoint: Some(("vnc://192.0.2.9".parse().unwrap(), lab.instance.endpoint_set_by)),
+        username: Change::Set("ann".to_owned()),
+        fingerprint: Change::Set("cd".repeat(32)),
         ..InstanceChange::default()
     };
     lab.store
@@ -216,6 +218,23 @@ async fn a_change_of_status_or_endpoint_ends_nothing(lab: Lab) {
         .unwrap();
     assert_eq!(lab.store.revision().await.unwrap(), revision);
     assert_eq!(lab.commit(hold).await, Commit::Live);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+}
+
+async fn another_endpoint_ends_what_leads_to_the_old_one(lab: Lab) {
+    let (_, token) = lab.grant(None).await;
+    let reserved = lab.reserve(token).await.hold;
+    let change = InstanceChange {
+        endpoint: Some(("vnc://192.0.2.9".parse().unwrap(), lab.instance.endpoint_set_by)),
+        ..InstanceChange::default()
+    };
+    lab.store
+        .update_instance(lab.project.id, &lab.instance.id, change, &entry("instance.change"))
+        .await
+        .unwrap();
+    assert_eq!(lab.commit(reserved).await, Commit::Ended(EndReason::EndpointChanged));
+    let new = lab.reserve(token).await.hold;
+    assert_eq!(lab.commit(new).await, Commit::Live);
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
 }
 

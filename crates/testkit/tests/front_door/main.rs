@@ -21,6 +21,7 @@ mod leftovers;
 mod links;
 mod metrics;
 mod monitors;
+mod moves;
 mod names;
 mod native_api;
 mod one_port;

@@ -57,7 +57,8 @@ pub(super) async fn show(
     found.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
 }
 
-/// Changes what is named (admin; a member may change the status). No session ends by this.
+/// Changes what is named (admin; a member may change the status). Another endpoint ends the instance's sessions, unless `moved`
+/// says that it leads to the same machine.
 #[utoipa::path(patch, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
     params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)),
     request_body = InstanceInputBody, responses(
@@ -102,6 +103,7 @@ fn input(body: InstanceInputBody) -> InstanceInput {
         certificate,
         key,
         fingerprint,
+        moved,
     } = body;
-    InstanceInput { name, status, endpoint, username, password, ca, certificate, key, fingerprint }
+    InstanceInput { name, status, endpoint, username, password, ca, certificate, key, fingerprint, moved }
 }

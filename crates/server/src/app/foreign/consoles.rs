@@ -149,6 +149,7 @@ impl App {
             endpoint,
             endpoint_set_by: SetBy::Cloud,
             security,
+            place: 0,
             created_at: grant.created_at,
             updated_at: grant.created_at,
         };
