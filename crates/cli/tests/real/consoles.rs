@@ -96,7 +96,7 @@ fn chromium_opens_an_xvnc_by_vencrypt_and_its_fingerprint() {
 }
 
 #[test]
-fn chromium_shows_that_an_xvnc_has_a_certificate_of_another_ca() {
+fn chromium_shows_that_tls_with_an_xvnc_failed_and_the_audit_that_its_certificate_is_of_another_ca() {
     let (authority, other) = (Authority::new(), Authority::new());
     let xvnc = Xvnc::start(Security::Tls(&authority.issue("xvnc"), PASSWORD));
     let program = lab(transom());
@@ -104,7 +104,9 @@ fn chromium_shows_that_an_xvnc_has_a_certificate_of_another_ca() {
     let ca = other.ca().display();
     add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --ca {ca}"));
     let report = Visit::refused(&console(&program, "desk"), "instance-tls-failed").run();
-    assert!(report.next_step().contains("certificate"), "{report:?}");
+    assert!(report.next_step().starts_with("Tell who manages the machine"), "{report:?}");
+    assert!(!report.whole().to_string().contains("invalid peer certificate"), "{report:?}");
+    assert!(program.ask("audit").contains("invalid peer certificate"));
 }
 
 fn xvnc_with_a_password(program: Program) {
