@@ -12,8 +12,8 @@ use crate::{lab, transom};
 
 /// Somebody else, where these tests run as root.
 const NOBODY: u32 = 65534;
-/// What the server keeps in its data folder, with the flag that has it look there.
-const SERVERS_FILES: [&str; 11] = [
+/// What the server keeps in its data folder.
+const SERVERS_FILES: [&str; 12] = [
     "admin.json",
     "master.key",
     "node",
@@ -23,6 +23,7 @@ const SERVERS_FILES: [&str; 11] = [
     "transom.db-shm",
     "ca.pem",
     "ca.key",
+    "ca.json",
     "self-signed.pem",
     "self-signed.key",
 ];

@@ -218,6 +218,9 @@ fn an_agent_without_a_version_in_common_stays_and_says_so() {
     // An hour, and half as long again at the most.
     assert!(said.is_some_and(|seconds| (3600..=5400).contains(&seconds)), "{said:?}");
     assert!(agent.runs());
+    // Nor does the service give up on one that ends with 18, as an older agent does.
+    let unit = include_str!("../../../../packaging/transom-agent.service");
+    assert!(unit.lines().any(|line| line == "RestartPreventExitStatus=1 10"), "{unit}");
     agent.terminate();
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }

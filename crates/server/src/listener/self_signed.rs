@@ -158,7 +158,7 @@ fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), Tls
     data.replace(CA_KEY, key.as_bytes(), PRIVATE)?;
     data.replace(CA, certificate.as_bytes(), PUBLIC)?;
     // Last: what does not fit together is made once more.
-    data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PUBLIC)?;
+    data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PRIVATE)?;
     if made.is_some() {
         let ca = data.at(CA);
         tracing::warn!(ca = %ca.display(), "the authority was made again, for the names of now: trust it again");
