@@ -21,7 +21,10 @@ async fn outlived() {
 
 #[tokio::test]
 async fn many_sessions_that_nobody_came_back_to_lapse_together() {
-    let server = TestServer::setup().config(|config| config.console.resume.0 = SHORT);
+    let server = TestServer::setup().config(|config| {
+        config.console.resume.0 = SHORT;
+        config.limits.sessions_per_grant = MANY;
+    });
     let stage = Stage::on(server.start().await, Script::default()).await;
     let token = stage.server.console_with(&stage.id, json!({ "uses": MANY })).await.token;
     for _ in 0..MANY {
