@@ -76,6 +76,8 @@ fn a_node_that_was_frozen_for_longer_than_the_others_wait_cuts_what_it_carries_w
         frame(&mut viewer);
         say(&mut viewer, answer);
     }
+    // ServerInit: the session is live.
+    frame(&mut viewer);
 
     first.server().freeze();
     second.server().stderr().expect("it is gone", CALLED_GONE);
