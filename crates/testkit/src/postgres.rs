@@ -72,7 +72,7 @@ impl Own {
         format!("postgres://transom:{}@127.0.0.1:{}/postgres", self.password, self.port)
     }
 
-    /// Stops it as a crash does: whoever is connected is cut off.
+    /// Stops it as a crash does: every connection is cut off.
     ///
     /// # Panics
     /// Where it does not stop.

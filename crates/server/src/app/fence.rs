@@ -107,7 +107,7 @@ impl App {
         self.fence.node().ok_or_else(|| fenced().into())
     }
 
-    /// Ends everything that this node carries: pages, raw viewers, devices and whoever looks at them.
+    /// Ends everything that this node carries: pages, raw viewers, devices and their viewers.
     pub(super) fn cut_everything(&self, why: &'static str) {
         // First: what is being taken on looks afterwards whether the life it was taken on in still stands.
         if !self.fence.end() {

@@ -48,6 +48,12 @@ impl App {
         if !self.is_heard(begun).await {
             // Whatever was asked of the store meanwhile may have happened, or not.
             round.compared = None;
+            // A full disk can be read: a session whose beginning it did not take is known to nobody who could end it.
+            if self.fence.is_alone()
+                && let Err(error) = self.end_lost_sessions().await
+            {
+                tracing::warn!(%error, "this node's sessions could not be compared with the database");
+            }
             return;
         }
         match self.look_at_nodes(begun, round).await.and(self.sweep().await) {

@@ -27,7 +27,7 @@ const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// would write each time.
 const EXCHANGES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
-/// So many old tickets of one session a minute are audited one by one: whoever has a copy can show it at will.
+/// So many old tickets of one session a minute are audited one by one: a copy can be shown at will.
 const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 /// A link that opens as often as wanted gets tickets for this many times the sessions that it may have at once, and as many

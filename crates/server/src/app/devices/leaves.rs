@@ -64,7 +64,7 @@ impl App {
                 break;
             }
         }
-        // After the look into the store: whoever is joined there is in the table before its join is written.
+        // After the look into the store: a device that is joined there is in the table before its join is written.
         let here = self.joined_here();
         let is_here = |address: &CloudAddress, epoch: u64| {
             // One that joins at this moment has no epoch yet.

@@ -224,7 +224,7 @@ impl Devices {
         self.listeners.close();
     }
 
-    /// Sends away whoever joined under this key's addresses, and ends the sessions with them.
+    /// Sends away everybody who joined under this key's addresses, and ends the sessions with them.
     pub(super) fn cut_key(&self, key: &AccessKeyId) {
         let table = self.table.lock();
         let gone: Vec<_> = table.members.values().filter(|member| member.key == *key).collect();
