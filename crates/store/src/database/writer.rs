@@ -171,8 +171,13 @@ fn work(
         // Whoever stopped waiting was told that it did not happen; so it must not.
         batch.retain(|job| !job.is_abandoned());
         let committed = commit(file, &mut connection, &mut batch);
-        if !batch.is_empty() {
-            failing.store(committed.is_err() || batch.iter().any(|job| job.is_broken()), Ordering::Release);
+        let broken = batch.iter().any(|job| job.is_broken());
+        match &committed {
+            Ok(_) if broken => failing.store(true, Ordering::Release),
+            // What changed nothing wrote nothing, and says nothing about the disk.
+            Ok(changed) if *changed => failing.store(false, Ordering::Release),
+            Ok(_) => {}
+            Err(_) => failing.store(true, Ordering::Release),
         }
         for job in batch {
             job.answer(committed.as_ref().err());
@@ -180,17 +185,18 @@ fn work(
     }
 }
 
-/// Runs the batch as one transaction. After a failure of the transaction itself the connection is made anew: what
+/// Runs the batch as one transaction, and says whether it changed anything. After a failure of the transaction itself the connection is made anew: what
 /// state it is in is then unknown, and the failure may be its own.
 fn commit(
     file: &File,
     connection: &mut Option<rusqlite::Connection>,
     batch: &mut [Box<dyn Job>],
-) -> Result<()> {
+) -> Result<bool> {
     let mut open = connection.take().map_or_else(|| file.connect(), Ok)?;
-    let committed = transact(&mut open, batch);
+    let before = open.total_changes();
+    let committed = transact(&mut open, batch).map(|()| open.total_changes() != before);
     match &committed {
-        Ok(()) => *connection = Some(open),
+        Ok(_) => *connection = Some(open),
         Err(error) => tracing::error!(%error, "a transaction failed; the database is opened again"),
     }
     committed

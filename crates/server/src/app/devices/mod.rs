@@ -154,9 +154,9 @@ impl Member {
         self.role == Role::Agent && own != 0 && own < epoch
     }
 
-    /// True of the join that had this epoch.
+    /// True of the join that had this epoch. One that is still joining has none, and nor has an address before its first.
     fn is_of(&self, epoch: u64) -> bool {
-        self.role == Role::Agent && self.epoch.load(Ordering::Acquire) == epoch
+        self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
     }
 
     /// Tells it that another one has come in its place.
