@@ -14,7 +14,7 @@ use transom_model::secret::Secret;
 mod house;
 #[cfg(feature = "server")]
 pub(crate) use house::{
-    Address, Audit, Console, Demo, Grant, House, Instance, InstanceSettings, Key, Migrate, Project, Serve,
+    Address, Audit, Console, Demo, House, Instance, InstanceSettings, Key, Link, Migrate, Project, Serve,
     Session,
 };
 

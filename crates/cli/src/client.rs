@@ -205,7 +205,10 @@ fn listing(message: &str) -> Option<&'static str> {
         "instance" => "Those that there are: transom instance list --project P",
         "access key" => "Those that there are: transom key list",
         "cloud address" => "Those that there are: transom address list",
-        "grant" => "Those that there are: transom grant list",
+        "grant" => "Those that there are: transom link list --all",
+        "link of this token" => {
+            "It was mistyped or cut off, another server made it, or it is older than [retention] grants keeps."
+        }
         "session" => "Those that there are: transom session list",
         _ => return None,
     })

@@ -251,6 +251,24 @@ bodies! {
         /// Bytes from the viewer to the instance.
         bytes_to_instance: u64,
     }
+    /// A link, who made it, and who used it when and from where.
+    answer LinkReportBody {
+        /// The link.
+        link: GrantBody,
+        /// Its sessions, the newest first; at most 1000.
+        uses: Vec<LinkUseBody>,
+        /// Its audit records, the oldest first; at most the newest 1000.
+        trail: Vec<AuditBody>,
+    }
+    /// One session under a link.
+    answer LinkUseBody {
+        /// The session.
+        session: SessionBody,
+        /// From its beginning to its end, or to now, in seconds.
+        duration_seconds: u64,
+        /// It was open when this call revoked the link, and is over.
+        ended_now: bool,
+    }
     /// An audit record.
     answer AuditBody {
         /// Rises with every record.

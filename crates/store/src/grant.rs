@@ -10,10 +10,11 @@ use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
 use transom_model::{EndReason, Timestamp};
 
-use crate::audit::write_down;
+use crate::audit::{write_down, write_down_end};
 use crate::database::{Connection, Row, sql};
 use crate::instance::{self, instance_columns};
 use crate::revision::raise;
+use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
 
 /// A grant to be made.
@@ -106,6 +107,17 @@ impl Store {
     /// One grant, whatever its state.
     pub async fn grant(&self, within: Option<ProjectId>, id: GrantId) -> Result<Option<Grant>> {
         let grant = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
+        self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
+    }
+
+    /// The grant of a token, whatever its state.
+    pub async fn grant_of_token(
+        &self,
+        within: Option<ProjectId>,
+        token: TokenDigest,
+    ) -> Result<Option<Grant>> {
+        let grant =
+            sql(SELECT).push_value(" AND token_hash = ", token).push_some(" AND project_id = ", within);
         self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
     }
 
@@ -213,7 +225,11 @@ async fn revoke(
         return Ok(db.first(known).await?.is_some());
     }
     raise(db).await?;
+    let waiting = end_waiting(db, " AND grants.id = ", id).await?;
     write_down(db, audit).await?;
+    for session in waiting {
+        write_down_end(db, session).await?;
+    }
     Ok(true)
 }
 

@@ -216,7 +216,7 @@ async fn update(
     let waiting = match change.endpoint {
         Some(_) => {
             raise(db).await?;
-            end_waiting(db, instance.uid).await?
+            end_waiting(db, " AND grants.instance_uid = ", instance.uid).await?
         }
         None => Vec::new(),
     };

@@ -39,9 +39,9 @@ pub(crate) enum House {
     Address(Address),
     /// Make a console URL: the URL alone on stdout, its expiry on stderr.
     Console(Console),
-    /// Grants: the permissions behind console URLs.
-    #[command(subcommand)]
-    Grant(Grant),
+    /// Links: the permissions behind console URLs.
+    #[command(subcommand, alias = "grant")]
+    Link(Link),
     /// Sessions: who is looking.
     #[command(subcommand)]
     Session(Session),
@@ -416,17 +416,26 @@ pub(crate) struct Console {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Grant {
-    /// List grants, the newest first.
+pub(crate) enum Link {
+    /// List links, the newest first.
     List {
         /// Also those that are spent, expired or revoked.
         #[arg(long)]
         all: bool,
     },
-    /// Make a grant worth nothing and end its sessions.
+    /// Show a link: who made it, and who used it when and from where.
+    Show {
+        /// The console URL, its token, or the link's id; - reads it from standard input, so that it stands neither in the
+        /// shell's history nor in the list of processes. The token itself is not sent.
+        #[arg(value_name = "URL|ID")]
+        link: String,
+    },
+    /// Revoke a link and end everything under it, and show what there was.
     Revoke {
-        /// The grant.
-        id: GrantId,
+        /// The console URL, its token, or the link's id; - reads it from standard input, so that it stands neither in the
+        /// shell's history nor in the list of processes. The token itself is not sent.
+        #[arg(value_name = "URL|ID")]
+        link: String,
     },
 }
 

@@ -15,11 +15,11 @@ mod console;
 #[cfg(feature = "server")]
 mod demo;
 #[cfg(feature = "server")]
-mod grant;
-#[cfg(feature = "server")]
 mod instance;
 #[cfg(feature = "server")]
 mod key;
+#[cfg(feature = "server")]
+mod link;
 #[cfg(feature = "server")]
 mod migrate;
 #[cfg(feature = "server")]
@@ -46,7 +46,7 @@ pub(crate) async fn house(
         House::Instance(instance) => instance::run(common, instance).await,
         House::Address(address) => address::run(common, address).await,
         House::Console(console) => console::run(common, console).await,
-        House::Grant(grant) => grant::run(common, grant).await,
+        House::Link(link) => link::run(common, link).await,
         House::Session(session) => session::run(common, session).await,
         House::Audit(audit) => audit::run(common, audit).await,
     }

@@ -27,7 +27,7 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       instance  Instances: machines with a console
       address   Cloud addresses: the identities of devices and of those who connect to them
       console   Make a console URL: the URL alone on stdout, its expiry on stderr
-      grant     Grants: the permissions behind console URLs
+      link      Links: the permissions behind console URLs
       session   Sessions: who is looking
       audit     What happened, who did it, and under which grant
       agent     Join as a device: its VNC server is reached through the server, from behind any NAT
@@ -148,8 +148,9 @@ fn every_command_of_the_contract_explains_itself() {
         "console",
         "session list",
         "session kill",
-        "grant list",
-        "grant revoke",
+        "link list",
+        "link show",
+        "link revoke",
         "audit",
     ] {
         let help = program.ask(&format!("{words} --help"));
@@ -210,10 +211,9 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     For more information, try '--help'.
     exit 1
     ");
-    assert_snapshot!(failing(&program, "grant revoke it"), @r"
-    error: invalid value 'it' for '<ID>': grant id is not a UUID
-
-    For more information, try '--help'.
+    assert_snapshot!(failing(&program, "link revoke it"), @r"
+    transom: that is no console URL with a token, no token and no link's id
+             Copy the whole URL, up to its last character, or see transom link list --all.
     exit 1
     ");
     assert_snapshot!(failing(&program, "serve --listen 8080"), @r"

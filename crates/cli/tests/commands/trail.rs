@@ -83,7 +83,7 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
 #[test]
 fn a_grant_is_listed_until_it_is_revoked() {
     let program = vm();
-    assert_snapshot!(program.run("grant list").stderr, @"No grant would open a session now.");
+    assert_snapshot!(program.run("grant list").stderr, @"No link would open a session now.");
     let issued = program.ask_json("console vm --project lab --uses 3");
     let redactions = insta::dynamic_redaction(|value, _| if value.is_nil() { value } else { "TIME".into() });
     assert_json_snapshot!(
@@ -119,7 +119,34 @@ fn a_grant_is_listed_until_it_is_revoked() {
     assert_eq!(program.ask_json("grant list --all").as_array().map(Vec::len), Some(1));
     assert_snapshot!(failing(&program, "grant revoke 00000000-0000-7000-8000-000000000000"), @r"
     transom: grant not found
-             Those that there are: transom grant list
+             Those that there are: transom link list --all
+    exit 1
+    ");
+}
+
+#[test]
+fn a_leaked_link_is_shown_and_revoked_by_its_url() {
+    let program = vm();
+    let url = program.run("console vm --project lab --uses 0").stdout;
+    let (_, token) = url.trim().split_once("#token=").expect("a token");
+    let shown = program.ask(&format!("link show {}", url.trim()));
+    assert!(shown.contains("made      20") && shown.contains("by operator (native)"), "{shown}");
+    assert!(!shown.contains("revoked"), "{shown}");
+    let answer = program.run_with("link revoke - --json", &url);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let report: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
+    assert!(report["link"]["revoked_at"].is_string(), "{report}");
+    assert!(!answer.stdout.contains(token), "{answer:?}");
+    let again = program.ask(&format!("link revoke {token}"));
+    assert!(again.contains("revoked   20"), "{again}");
+    assert_snapshot!(failing(&program, "link revoke https://console.example.com/console#token=mVJmZ0c1Xy7RkS2bLd"), @r"
+    transom: link of this token not found
+             It was mistyped or cut off, another server made it, or it is older than [retention] grants keeps.
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, "link show https://console.example.com/console"), @r"
+    transom: that is no console URL with a token, no token and no link's id
+             Copy the whole URL, up to its last character, or see transom link list --all.
     exit 1
     ");
 }

@@ -14,6 +14,7 @@ pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
 mod leave;
+pub mod links;
 pub mod live;
 pub(crate) mod lookup;
 pub mod metrics;

@@ -2,11 +2,11 @@
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
-use transom_model::id::{InstanceUid, ProjectId, SessionId};
+use transom_model::id::{ProjectId, SessionId};
 
 use super::{Hold, standing, verdict};
 use crate::audit::{write_down, write_down_end};
-use crate::database::{Connection, Row, sql};
+use crate::database::{Bind, Connection, Row, sql};
 use crate::revision::raise;
 use crate::{Result, Store};
 
@@ -167,21 +167,26 @@ async fn kill(
     Ok(db.first(dying).await?.is_some())
 }
 
-/// Ends the sessions of an instance that nothing carries and that may not go on. Audit each: see `write_down_end`.
-pub(crate) async fn end_waiting(db: &mut Connection<'_>, instance: InstanceUid) -> Result<Vec<SessionId>> {
+/// Ends the sessions of a grant or an instance that wait for their pages and may not go on. Audit each: see
+/// `write_down_end`.
+pub(crate) async fn end_waiting(
+    db: &mut Connection<'_>,
+    of: &'static str,
+    id: impl Bind,
+) -> Result<Vec<SessionId>> {
     const WAITING: &str = concat!(
         "SELECT sessions.id, ",
         verdict!(),
         " FROM ",
         standing!(),
-        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND grants.instance_uid = $1 AND ",
+        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND ",
         verdict!(),
         " IS NOT NULL"
     );
     const END: &str = "UPDATE sessions SET state = 'ended', end_reason = $1, lapses_at = NULL, \
         ended_at = (SELECT now FROM clock) WHERE id = $2 AND state = 'detached'";
     let mut ended = Vec::new();
-    for mut row in db.all(sql(WAITING).bind(instance)).await? {
+    for mut row in db.all(sql(WAITING).push_value(of, id)).await? {
         let (session, reason): (SessionId, EndReason) = (row.parsed()?, row.parsed()?);
         if db.run(sql(END).bind(reason).bind(session)).await? == 1 {
             ended.push(session);

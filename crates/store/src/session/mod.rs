@@ -15,7 +15,7 @@ mod sweep;
 mod target;
 mod ticket;
 
-use transom_model::id::{ProjectId, SessionId};
+use transom_model::id::{GrantId, ProjectId, SessionId};
 use transom_model::session::{Session, SessionState};
 
 pub use commit::Commit;
@@ -54,6 +54,14 @@ impl Store {
             .push_value(" AND sessions.id = ", id)
             .push_some(" AND sessions.project_id = ", within);
         self.first(session).await?.map(read).transpose()
+    }
+
+    /// The sessions of a grant, the newest first.
+    pub async fn sessions_of_grant(&self, grant: GrantId, limit: u32) -> Result<Vec<Session>> {
+        let sessions = sql(SELECT)
+            .push_value(" AND sessions.grant_id = ", grant)
+            .push_value(" ORDER BY sessions.id DESC LIMIT ", limit.min(Page::MAX));
+        self.all(sessions).await?.into_iter().map(read).collect()
     }
 
     /// Sessions, the newest first. `only_open`: those that have not ended.

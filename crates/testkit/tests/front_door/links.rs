@@ -118,3 +118,71 @@ async fn an_end_is_more_than_now_and_at_most_a_month_away() {
     let shown = stage.server.api().get(&format!("/api/v1/grants/{}", link.grant)).await.done();
     assert_eq!(shown["expires_at"], shown["ends_at"], "it opens no longer than it lasts");
 }
+
+/// The name by which the API knows a link whose token leaked.
+fn digest(token: &str) -> String {
+    let digest = transom_model::secret::TokenDigest::of(token).0;
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("/api/v1/grants/sha256:{hex}")
+}
+
+#[tokio::test]
+async fn a_leaked_link_is_found_by_its_token_and_everything_under_it_ends() {
+    let sqlite = TestServer::setup();
+    let postgres = TestServer::setup().database(postgres::database());
+    for (setup, shared) in [(sqlite, false), (postgres, true)] {
+        let stage = Stage::on(setup.clone().start().await, Script::default()).await;
+        let link = stage.server.console_with(&stage.id, json!({ "uses": 0 })).await;
+        let waiting = exchanged(&stage.server, json!({ "token": link.token })).await;
+        drop(stage.server.viewer().ticket(&waiting).view().await);
+        stage.machine.guest().await.ended().await;
+        let open = async || stage.server.api().newest_session().await["state"].clone();
+        within("a session that waits for its page", async { while open().await != "detached" {} }).await;
+        let mut viewer = stage.server.viewer().token(&link.token).view().await;
+        let mut guest = stage.machine.guest().await;
+        assert_live(&mut viewer, &mut guest).await;
+
+        let another = if shared { Some(setup.another_node().resume().await) } else { None };
+        let api = another.as_ref().unwrap_or(&stage.server).api();
+        let path = digest(&link.token);
+        let shown = api.get(&format!("{path}/report")).await.done();
+        assert_eq!((&shown["link"]["id"], &shown["link"]["revoked_at"]), (&json!(link.grant), &json!(null)));
+        let report = api.post(&format!("{path}/revoke"), json!({})).await.done();
+        assert_eq!(timeout(PROMPT, viewer.closed()).await.expect("prompt").to_string(), REVOKED);
+        let uses = report["uses"].as_array().unwrap();
+        assert_eq!(uses.len(), 2, "{report}");
+        for used in uses {
+            assert_eq!((&used["session"]["state"], &used["ended_now"]), (&json!("ended"), &json!(true)));
+            assert_eq!(used["session"]["end_reason"], "grant-revoked");
+            assert_eq!(used["session"]["viewer"], "127.0.0.1");
+        }
+        assert!(report["link"]["revoked_at"].is_string(), "{report}");
+        assert_eq!(report["trail"][0]["action"], "grant.create");
+        assert!(!report.to_string().contains(&link.token), "the token is nobody's to see");
+        let answer = stage.server.api().exchange(json!({ "ticket": waiting })).await;
+        assert_eq!(answer.to_string(), "403 grant-revoked: Access to this console was revoked.");
+
+        let again = api.post(&format!("{path}/revoke"), json!({})).await.done();
+        assert!(again["uses"].as_array().unwrap().iter().all(|used| used["ended_now"] == false));
+    }
+}
+
+const REVOKED: &str = "4404 Access to this console was revoked.";
+
+#[tokio::test]
+async fn a_link_is_found_by_its_token_in_its_own_project_only() {
+    let stage = Stage::set().await;
+    let link = stage.server.console(&stage.id).await;
+    let path = format!("{}/report", digest(&link.token));
+    stage.server.api().add_project("beta").await;
+    let own = stage.server.api().add_key("alpha", "member").await;
+    let reader = stage.server.api().add_key("alpha", "reader").await;
+    let other = stage.server.api().add_key("beta", "admin").await;
+    let asked = async |key| stage.server.api().with_key(key).get(&path).await.status;
+    assert_eq!((asked(&own).await, asked(&reader).await, asked(&other).await), (200, 403, 404));
+    let unknown = stage.server.api().get(&digest("nobody-knows-it")).await;
+    assert_eq!(unknown.to_string(), "404 not-found: link of this token not found");
+    for wrong in ["sha256:", "sha256:abc", "sha256:zz"] {
+        assert_eq!(stage.server.api().get(&format!("/api/v1/grants/{wrong}")).await.status, 400, "{wrong}");
+    }
+}

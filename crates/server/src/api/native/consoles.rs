@@ -7,16 +7,23 @@ use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
-use transom_model::api::{ConsoleBody, ErrorBody, GrantBody, List, NewConsoleBody, SessionBody};
+use transom_model::api::{
+    ConsoleBody, ErrorBody, GrantBody, LinkReportBody, LinkUseBody, List, NewConsoleBody, SessionBody,
+};
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::secret::TokenDigest;
 use utoipa::IntoParams;
 
 use super::access::{Caller, id};
 use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::console::ConsoleRequest;
+use crate::app::links::{LinkName, LinkReport};
 use crate::app::{App, Error, console_url};
 use crate::http::error::Failure;
+
+/// How a grant is named in a path.
+const LINK: &str = "The grant's id, or sha256: and the SHA-256 of its token in hexadecimal: a leaked link is found without being sent";
 
 /// Makes a console URL (member).
 #[utoipa::path(post, path = "/api/v1/projects/{project}/instances/{id}/console", tag = "consoles",
@@ -75,27 +82,80 @@ pub(super) async fn grants(
 }
 
 /// Shows a grant.
-#[utoipa::path(get, path = "/api/v1/grants/{id}", tag = "consoles", params(("id" = String, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/grants/{id}", tag = "consoles",
+    params(("id" = String, Path, description = LINK)), responses(
     (status = 200, body = GrantBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn grant(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(grant): Path<String>,
 ) -> Result<Json<GrantBody>, Failure> {
-    let found = async { app.grant(&caller.0, id(&grant, "grant")?).await };
+    let found = async { app.link(&caller.0, name(&grant)?).await };
     found.await.map(|grant| Json(grant.into())).map_err(|error| caller.failed(error))
 }
 
 /// Revokes a grant and ends its sessions (member).
-#[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "consoles", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "consoles", params(("id" = String, Path, description = LINK)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(grant): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let revoked = async { app.revoke_grant(&caller.0, id(&grant, "grant")?).await };
+    let revoked = async {
+        let link = app.link(&caller.0, name(&grant)?).await?;
+        app.revoke_grant(&caller.0, link.id).await
+    };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+}
+
+/// Tells who made a grant, and who used it when and from where (member).
+#[utoipa::path(get, path = "/api/v1/grants/{id}/report", tag = "consoles",
+    params(("id" = String, Path, description = LINK)), responses(
+    (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn report(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(grant): Path<String>,
+) -> Result<Json<LinkReportBody>, Failure> {
+    let report = async { app.link_report(&caller.0, name(&grant)?).await };
+    report.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
+}
+
+/// Revokes a grant, ends everything under it, and tells what there was (member).
+#[utoipa::path(post, path = "/api/v1/grants/{id}/revoke", tag = "consoles",
+    params(("id" = String, Path, description = LINK)), responses(
+    (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn revoke_and_report(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(grant): Path<String>,
+) -> Result<Json<LinkReportBody>, Failure> {
+    let revoked = async { app.revoke_link(&caller.0, name(&grant)?).await };
+    revoked.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
+}
+
+/// A grant's id, or `sha256:` and the digest of its token.
+fn name(text: &str) -> Result<LinkName, Error> {
+    let Some(digest) = text.strip_prefix("sha256:") else { return id(text, "grant").map(LinkName::Id) };
+    let digest = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok());
+    digest.map(|digest| LinkName::Token(TokenDigest(digest))).ok_or(Error::invalid(
+        "id",
+        "must be a grant's id, or sha256: and the 64 hexadecimal digits of its token's digest",
+    ))
+}
+
+fn body(report: LinkReport) -> LinkReportBody {
+    let uses = report.uses.into_iter().map(|used| LinkUseBody {
+        session: used.session.into(),
+        duration_seconds: used.duration.as_secs(),
+        ended_now: used.ended_now,
+    });
+    LinkReportBody {
+        link: report.grant.into(),
+        uses: uses.collect(),
+        trail: report.trail.into_iter().map(Into::into).collect(),
+    }
 }
 
 /// Lists sessions, the newest first.

@@ -75,6 +75,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(consoles::open))
         .routes(routes!(consoles::grants))
         .routes(routes!(consoles::grant, consoles::revoke))
+        .routes(routes!(consoles::report))
+        .routes(routes!(consoles::revoke_and_report))
         .routes(routes!(consoles::sessions))
         .routes(routes!(consoles::kill))
         .routes(routes!(audit::list))

@@ -1,0 +1,172 @@
+//! `transom link`
+
+use std::path::Path;
+
+use reqwest::{Method, Url};
+use serde_json::json;
+use transom_model::api::{GrantBody, LinkReportBody, LinkUseBody};
+use transom_model::id::GrantId;
+use transom_model::secret::TokenDigest;
+
+use super::file;
+use crate::args::{Common, Link};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output;
+
+/// Tokens have at least 122 random bits: 22 characters, however they are written.
+const SHORTEST_TOKEN: usize = 22;
+
+pub(crate) async fn run(common: &Common, command: Link) -> Result<(), Failure> {
+    match command {
+        Link::Show { link } => {
+            let path = format!("/api/v1/grants/{}/report", reference(&link)?);
+            tell(common, &Client::new(common)?.read(&path).await?)
+        }
+        Link::Revoke { link } => {
+            let path = format!("/api/v1/grants/{}/revoke", reference(&link)?);
+            tell(common, &Client::new(common)?.send(Method::POST, &path, &json!({})).await?)
+        }
+        Link::List { all } => list(common, &Client::new(common)?, all).await,
+    }
+}
+
+async fn list(common: &Common, client: &Client, all: bool) -> Result<(), Failure> {
+    let links: Vec<GrantBody> = client.list(&format!("/api/v1/grants?live={}", !all)).await?;
+    if common.json {
+        return output::json(&links);
+    }
+    let rows: Vec<_> = links
+        .into_iter()
+        .map(|link| {
+            let (uses, state, by) = (uses(&link), state(&link), by(&link));
+            vec![link.id, link.instance, link.dialect.to_string(), link.kind.to_string(), uses, state, by]
+        })
+        .collect();
+    let header = ["ID", "INSTANCE", "DIALECT", "KIND", "USES LEFT", "EXPIRES", "BY"];
+    output::table(&header, &rows, "No link would open a session now.")
+}
+
+fn uses(link: &GrantBody) -> String {
+    match (link.uses_left, link.uses) {
+        (Some(left), Some(uses)) => format!("{left}/{uses}"),
+        _ => "unlimited".to_owned(),
+    }
+}
+
+fn state(link: &GrantBody) -> String {
+    if link.revoked_at.is_some() { "revoked".to_owned() } else { link.expires_at.clone() }
+}
+
+fn by(link: &GrantBody) -> String {
+    link.key.clone().unwrap_or_else(|| "operator".to_owned())
+}
+
+/// What the API is asked for: the link's id, or the digest of its token. The token itself is not sent.
+fn reference(text: &str) -> Result<String, Failure> {
+    let read = if text == "-" { file::read(Path::new("-"))? } else { text.to_owned() };
+    let text = read.trim().trim_matches(['<', '>', '"', '\'']);
+    // Ids are UUIDs that rise with time, of version 7; tokens that are UUIDs are random ones.
+    if let Ok(id) = text.parse::<GrantId>()
+        && text.as_bytes().get(14) == Some(&b'7')
+    {
+        return Ok(id.to_string());
+    }
+    let token = token_in(text).ok_or_else(|| {
+        Failure::theirs("that is no console URL with a token, no token and no link's id")
+            .with_next_step("Copy the whole URL, up to its last character, or see transom link list --all.")
+    })?;
+    let digest: String = TokenDigest::of(&token).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("sha256:{digest}"))
+}
+
+/// The token of a console URL in any form that was ever handed out: in the fragment, in the query, or in the query of the
+/// path that noVNC would open; or a bare token.
+fn token_in(text: &str) -> Option<String> {
+    for part in text.split(['#', '?']).skip(1) {
+        let pairs = Url::parse(&format!("http://localhost/?{part}")).ok()?;
+        for (name, value) in pairs.query_pairs() {
+            match name.as_ref() {
+                "token" if !value.is_empty() => return Some(value.into_owned()),
+                "path" if value.contains('?') => return token_in(&value),
+                _ => {}
+            }
+        }
+    }
+    let is_token = |text: &str| {
+        text.len() >= SHORTEST_TOKEN
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    is_token(text).then(|| text.to_owned())
+}
+
+fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
+    if common.json {
+        return output::json(report);
+    }
+    let link = &report.link;
+    let rights = if link.rights.view_only { "view only" } else { "full control" };
+    output::line(format_args!("link      {}", link.id))?;
+    output::line(format_args!("machine   {}", link.instance))?;
+    output::line(format_args!("made      {} by {} ({})", link.created_at, by(link), link.dialect))?;
+    output::line(format_args!("rights    {rights}"))?;
+    output::line(format_args!("opens     until {}, uses left {}", link.expires_at, uses(link)))?;
+    if let Some(at) = &link.ends_at {
+        output::line(format_args!("ends      {at}"))?;
+    }
+    if let Some(at) = &link.revoked_at {
+        output::line(format_args!("revoked   {at}"))?;
+    }
+    let rows: Vec<_> = report.uses.iter().map(row).collect();
+    let header = ["SESSION", "SINCE", "FROM", "SECONDS", "TO VIEWER", "TO MACHINE", "STATE", ""];
+    output::table(&header, &rows, "Nobody has used it.")
+}
+
+fn row(used: &LinkUseBody) -> Vec<String> {
+    let session = &used.session;
+    let state = session.end_reason.clone().unwrap_or_else(|| session.state.as_str().to_owned());
+    vec![
+        session.id.clone(),
+        session.created_at.clone(),
+        session.viewer.clone(),
+        used.duration_seconds.to_string(),
+        session.bytes_to_viewer.to_string(),
+        session.bytes_to_instance.to_string(),
+        state,
+        if used.ended_now { "ended now".to_owned() } else { String::new() },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_in_every_form_of_a_console_url() {
+        let token = "mVJmZ0c1Xy7RkS2b_Ld-9QwErTyUiOp";
+        for url in [
+            format!("https://console.example.com/console#token={token}"),
+            format!("https://console.example.com/console?token={token}"),
+            format!("https://console.example.com/console?a=b&token={token}&c=d"),
+            format!("wss://console.example.com/websockify?token={token}"),
+            format!("https://console.example.com/vnc_auto.html?path=%3Ftoken%3D{token}"),
+            format!("https://console.example.com/vnc_lite.html?path=?token={token}"),
+            format!("https://console.example.com/vnc.html?autoconnect=1&path=websockify%3Ftoken%3D{token}"),
+            format!("console.example.com/console#token={token}"),
+            token.to_owned(),
+        ] {
+            assert_eq!(token_in(&url).as_deref(), Some(token), "{url}");
+        }
+        for none in ["", "https://console.example.com/console", "short", "https://x/console#token="] {
+            assert_eq!(token_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_told_from_a_token_that_is_a_uuid() {
+        let id = "019a3f6e-8c1d-7b7e-9c1f-2f3a4b5c6d7e";
+        assert_eq!(reference(id).ok().as_deref(), Some(id));
+        let token = "3f2b8c1d-5a7e-4c1f-9f3a-4b5c6d7e8f90";
+        assert!(reference(token).is_ok_and(|digest| digest.starts_with("sha256:") && digest.len() == 71));
+    }
+}

@@ -1,0 +1,109 @@
+//! Links that somebody else may have: found by their token's digest, revoked with everything under them, and told of.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+use transom_model::access_key::Role;
+use transom_model::audit::AuditRecord;
+use transom_model::grant::Grant;
+use transom_model::id::GrantId;
+use transom_model::secret::TokenDigest;
+use transom_model::session::{Session, SessionState};
+use transom_model::{EndReason, Timestamp};
+use transom_store::{AuditQuery, Page};
+
+use super::error::{Error, Result};
+use super::{App, Call};
+
+/// Every node ends what was revoked within a second. A report that waits longer tells what is still open instead.
+const REVOCATION: Duration = Duration::from_secs(3);
+/// How often the store is asked meanwhile whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How a link is named.
+#[derive(Clone, Copy, Debug)]
+pub enum LinkName {
+    /// By its public id.
+    Id(GrantId),
+    /// By the SHA-256 of its token, which need not be shown for this.
+    Token(TokenDigest),
+}
+
+/// What is known of a link.
+#[derive(Debug)]
+pub struct LinkReport {
+    /// The link.
+    pub grant: Grant,
+    /// Its sessions, the newest first, at most a page of them.
+    pub uses: Vec<LinkUse>,
+    /// Its audit records, the oldest first, at most a page of the newest.
+    pub trail: Vec<AuditRecord>,
+}
+
+/// One session under a link.
+#[derive(Debug)]
+pub struct LinkUse {
+    /// The session.
+    pub session: Session,
+    /// From its beginning to its end, or to now.
+    pub duration: Duration,
+    /// It was open when the link was revoked by this call, and is over.
+    pub ended_now: bool,
+}
+
+impl App {
+    /// One link, by either name.
+    pub async fn link(&self, call: &Call, name: LinkName) -> Result<Grant> {
+        match name {
+            LinkName::Id(id) => self.grant(call, id).await,
+            LinkName::Token(token) => {
+                let found = self.store.grant_of_token(call.caller.project(), token).await?;
+                found.ok_or(Error::NotFound("link of this token"))
+            }
+        }
+    }
+
+    /// Who made a link, and who used it when and from where (member).
+    pub async fn link_report(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
+        let grant = self.link(call, name).await?;
+        call.caller.need(Role::Member)?;
+        self.report(grant, None).await
+    }
+
+    /// Revokes a link, waits until everything under it is over, and tells what there was (member).
+    pub async fn revoke_link(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
+        let id = self.link(call, name).await?.id;
+        let since = self.store.now().await?;
+        self.revoke_grant(call, id).await?;
+        let deadline = Instant::now() + REVOCATION;
+        let mut look = interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            let sessions = self.store.sessions_of_grant(id, Page::MAX).await?;
+            if !sessions.iter().any(is_open) || Instant::now() >= deadline {
+                break;
+            }
+        }
+        let grant = self.grant(call, id).await?;
+        self.report(grant, Some(since)).await
+    }
+
+    async fn report(&self, grant: Grant, revoked: Option<Timestamp>) -> Result<LinkReport> {
+        let now = self.store.now().await?;
+        let sessions = self.store.sessions_of_grant(grant.id, Page::MAX).await?;
+        let uses = sessions.into_iter().map(|session| {
+            let end = session.ended_at.unwrap_or(now);
+            let lasted = u64::try_from(end.0 - session.created_at.0).unwrap_or(0);
+            let revoked_now = session.ended_at.zip(revoked).is_some_and(|(end, since)| end >= since);
+            let ended_now = revoked_now && session.end_reason == Some(EndReason::GrantRevoked);
+            LinkUse { duration: Duration::from_micros(lasted), ended_now, session }
+        });
+        let query = AuditQuery { grant: Some(grant.id), ..AuditQuery::default() };
+        let trail = self.store.audit_records(&query, Page::MAX).await?;
+        Ok(LinkReport { uses: uses.collect(), trail, grant })
+    }
+}
+
+fn is_open(session: &Session) -> bool {
+    session.state != SessionState::Ended
+}
