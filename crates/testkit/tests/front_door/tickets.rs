@@ -252,12 +252,17 @@ async fn a_resume_whose_dial_fails_may_be_tried_again() {
 
     let path = stage.server.instance_path(&stage.id);
     let broken = Instance::start(Script::default().closes_before(Step::Security)).await;
-    stage.server.api().patch(&path, json!({ "endpoint": broken.endpoint() })).await.done();
+    stage.server.api().patch(&path, json!({ "endpoint": broken.endpoint(), "moved": true })).await.done();
     let second = exchanged(&stage.server, json!({ "ticket": ticket })).await;
     let mut failing = stage.server.viewer().ticket(&second).open().await.unwrap();
     assert_eq!(failing.closed().await.code, Some(4427));
 
-    stage.server.api().patch(&path, json!({ "endpoint": stage.machine.endpoint() })).await.done();
+    stage
+        .server
+        .api()
+        .patch(&path, json!({ "endpoint": stage.machine.endpoint(), "moved": true }))
+        .await
+        .done();
     let third = exchanged(&stage.server, json!({ "ticket": second })).await;
     let mut viewer = stage.server.viewer().ticket(&third).view().await;
     assert_live(&mut viewer, &mut stage.machine.guest().await).await;
