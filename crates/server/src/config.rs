@@ -237,6 +237,10 @@ pub struct Limits {
     pub half_open_per_source: usize,
     /// The same over all sources.
     pub half_open: usize,
+    /// Bytes of requests that are kept for one source whose callers have proved nothing yet.
+    pub unproved_bytes_per_source: usize,
+    /// The same over all sources.
+    pub unproved_bytes: usize,
     /// HTTP connections from one source address; one that became a WebSocket does not count.
     pub http_per_source: usize,
     /// The same over all sources.
@@ -290,6 +294,8 @@ impl Default for Limits {
             foreign_misses: 30,
             half_open_per_source: 256,
             half_open: 4096,
+            unproved_bytes_per_source: 4 * 1024 * 1024,
+            unproved_bytes: 32 * 1024 * 1024,
             http_per_source: 512,
             http: 8192,
             sessions_per_grant: 16,

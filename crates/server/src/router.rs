@@ -20,14 +20,12 @@ use crate::app::metrics::Now;
 use crate::app::readiness::Unready;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Source;
-use crate::http::{Id, host, with_host, with_request_id};
+use crate::http::{Id, body, host, with_host, with_request_id};
 use crate::relay::{self, Relay};
 use crate::web;
 
 /// No answer of ours takes longer; a body that trickles in is cut off.
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
-/// The largest request body anywhere.
-const MAX_BODY: usize = 256 * 1024;
 
 /// The headers by which a proxy tells that it speaks for somebody else.
 const HANDED_ON: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
@@ -49,7 +47,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(body::LARGEST))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings

@@ -22,10 +22,11 @@ use crate::app::{App, Parts, foreign, heartbeat, random, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataFolder};
 use crate::gateway::entrance::Gateway;
+use crate::http::unproved::Unproved;
 use crate::listener::budget::Budget;
 use crate::listener::self_signed::{self, SelfSigned};
 use crate::listener::tls::{Certificate, TlsError};
-use crate::listener::{self, Front};
+use crate::listener::{self, Front, Shedding};
 use crate::relay::repeater::{self, Kind};
 use crate::relay::{Relay, raw};
 use crate::router;
@@ -139,6 +140,9 @@ impl Server {
             gateway,
             half_open: Arc::clone(&half_open),
             http: Budget::new(limits.http_per_source, limits.http),
+            proxied: Budget::new(limits.http_per_source, limits.http),
+            unproved: Unproved::new(limits.unproved_bytes_per_source, limits.unproved_bytes),
+            shedding: Shedding::default(),
             tls: certificate.clone(),
             tasks: tasks.clone(),
             app: Arc::clone(&app),

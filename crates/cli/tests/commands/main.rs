@@ -1,6 +1,7 @@
 //! The command line as a contract: what it prints, where, and how it ends.
 
 mod addresses;
+mod bodies;
 mod enrolment;
 mod folders;
 mod help;

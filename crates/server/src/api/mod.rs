@@ -11,6 +11,7 @@ use transom_model::end_reason::End;
 
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
+use crate::http::put_id;
 
 /// What a caller of this path is told that cannot be taken in now, in the words of its dialect.
 pub(crate) fn overloaded(app: &App, path: &str) -> Response {
@@ -23,8 +24,7 @@ pub(crate) fn overloaded(app: &App, path: &str) -> Response {
     if vnc_cloud::owns(path) {
         return vnc_cloud::overloaded();
     }
-    let request = random::request_id();
-    Failure::new(End::from(EndReason::Overloaded), &request).into_response()
+    unheard(End::from(EndReason::Overloaded).into())
 }
 
 /// What a caller of this path is told whose request is not HTTP as it should be, in the words of its dialect.
@@ -38,7 +38,15 @@ pub(crate) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
     if vnc_cloud::owns(path) {
         return vnc_cloud::malformed();
     }
-    Failure::new(Error::Malformed(sentence.to_owned()), &random::request_id()).into_response()
+    unheard(Error::Malformed(sentence.to_owned()))
+}
+
+/// Our own answer to a call that nobody looked at.
+fn unheard(error: Error) -> Response {
+    let request = random::request_id();
+    let mut response = Failure::new(error, &request).into_response();
+    put_id(response.headers_mut(), &request);
+    response
 }
 
 /// Whether a path is this root, or lies below it.

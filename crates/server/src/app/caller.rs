@@ -196,6 +196,19 @@ impl App {
         Ok(self.store.note_signature(signature, keep).await?)
     }
 
+    /// Demands that there is such a key, and that it is not revoked: without one, no proof can be right.
+    pub async fn demand_key(&self, id: &str, attempt: Attempt<'_>) -> Result<()> {
+        let unknown = || Error::Unauthenticated("the access key or its secret is not valid");
+        let found = match id.parse::<AccessKeyId>() {
+            Ok(id) => self.store.key_with_secrets(&id).await?,
+            Err(_) => None,
+        };
+        match found.filter(|(key, _)| key.revoked_at.is_none()) {
+            Some(_) => Ok(()),
+            None => Err(self.failed_proof(attempt, Some(id), unknown())),
+        }
+    }
+
     /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
     /// too many.
     pub(crate) fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {

@@ -83,6 +83,8 @@ pub struct Metrics {
     pub connections: Counter,
     /// Connections refused because too many had sent nothing yet.
     pub connections_shed: Counter,
+    /// Requests whose body there was no room for.
+    pub bodies_shed: Counter,
     /// Bytes from instances to viewers.
     pub bytes_to_viewer: Counter,
     /// Bytes from viewers to instances.
@@ -108,6 +110,7 @@ impl Default for Metrics {
             failed_authentications: Counter::default(),
             connections: Counter::default(),
             connections_shed: Counter::default(),
+            bodies_shed: Counter::default(),
             bytes_to_viewer: direction("to-viewer"),
             bytes_to_instance: direction("to-instance"),
             // 1 ms to 16 s.
@@ -196,7 +199,7 @@ impl Metrics {
         registry.register("connections", "Connections taken in", self.connections.clone());
         registry.register(
             "connections_shed",
-            "Connections refused while half-open",
+            "Connections refused, or ended for a newcomer",
             self.connections_shed.clone(),
         );
         registry.register("nodes", "Nodes on this database, by state", self.nodes.clone());
@@ -204,6 +207,11 @@ impl Metrics {
             "fenced",
             "How often this node ended everything that it carried",
             self.fenced.clone(),
+        );
+        registry.register(
+            "bodies_shed",
+            "Requests refused whose caller had proved nothing and whose body there was no room for",
+            self.bodies_shed.clone(),
         );
         let mut text = String::new();
         // Writing into a String cannot fail.

@@ -5,6 +5,16 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
+/// The largest body anywhere, of somebody who has proved who it is: 24 group names of 256 four-byte characters, written as
+/// JSON escapes, fit, and certificates.
+pub const LARGEST: usize = 256 * 1024;
+/// The largest that is itself the proof: a login, with room for what clients put around it.
+pub const PROOF: usize = 16 * 1024;
+/// The largest that shows a token or a ticket: a few dozen bytes.
+pub const TOKEN: usize = 4 * 1024;
+/// The largest whose signature covers it, so that it is kept before it is proved: a hundred ids need a few KiB.
+pub const SIGNED: usize = 64 * 1024;
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {

@@ -6,6 +6,7 @@ pub(crate) mod host;
 pub(crate) mod object;
 pub mod source;
 pub(crate) mod stream;
+pub(crate) mod unproved;
 pub(crate) mod upgrade;
 
 use axum::extract::{FromRequestParts, Request};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::budget::Permit;
+use super::budget::{Notice, Permit};
 use super::head::{self, ConnectHead};
-use super::{Front, HEAD, deadline};
+use super::{Front, HEAD, deadline, make_way, unless_told};
 use crate::http::source::{Connection, Source};
 use crate::stream::Stream;
 use crate::web::is_console_page;
@@ -28,8 +28,10 @@ pub(super) async fn serve(
     mut stream: Stream,
     connection: Connection,
     permit: Permit,
+    notice: &Notice,
 ) -> io::Result<()> {
-    let head = deadline(HEAD, head::connect_head(&mut stream)).await?;
+    let heard = unless_told(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
+    let Some(head) = heard else { return make_way(front, stream, permit).await };
     drop(permit);
     let Some(token) = head.ok().and_then(|head| token_of(&head)) else {
         return refuse(&mut stream, INVALID).await;

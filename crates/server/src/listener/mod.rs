@@ -15,6 +15,7 @@ pub mod connect;
 pub mod head;
 mod requests;
 pub mod self_signed;
+mod shed;
 pub mod tls;
 mod unread;
 mod websocket;
@@ -37,10 +38,13 @@ use crate::app::App;
 use crate::gateway::entrance::Gateway;
 use crate::http::source::Connection;
 use crate::http::stream::HttpStream;
+use crate::http::unproved::Unproved;
 use crate::stream::{self, Stream};
-use budget::{Budget, Permit};
+use budget::{Budget, Holder, Notice, Permit};
 use head::Opening;
 use requests::{Place, Requests};
+pub use shed::Shedding;
+use shed::{part, unless_told};
 
 /// A request head comes in one piece, or over a bad network in a few seconds; this is no time for a slow loris.
 pub(crate) const HEAD: Duration = Duration::from_secs(10);
@@ -55,8 +59,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 /// Answers that are on their way when a connection is to end may take this long to arrive.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
-/// A page loads a dozen files at once; each stream may hold a request's body.
-const STREAMS: u32 = 32;
+/// Each stream may keep a request's head and body, and HTTP/2 has no way to allow more to who has proved something: a page's
+/// dozen files, or a program's calls, take turns.
+const STREAMS: u32 = 8;
+/// What a peer may send ahead of its request's being read: a login whole, and a large body in round trips.
+const WINDOW: u32 = 16 * 1024;
+/// The same of a whole connection; HTTP/2 knows no less (RFC 9113 §6.9.2).
+const CONNECTION_WINDOW: u32 = 65_535;
 
 /// Listens on this address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -81,6 +90,12 @@ pub struct Front {
     pub half_open: Arc<Budget>,
     /// HTTP connections, until they end or become WebSockets.
     pub http: Arc<Budget>,
+    /// Requests that declared proxies carry, by whom they are of.
+    pub proxied: Arc<Budget>,
+    /// What requests may make us keep whose callers have proved nothing.
+    pub(crate) unproved: Arc<Unproved>,
+    /// Connections that are being told that there is no place for them.
+    pub shedding: Shedding,
     /// The tasks of connections and sessions.
     pub tasks: TaskTracker,
 }
@@ -119,16 +134,22 @@ pub(crate) async fn each_connection(
 
 fn admit(front: &Arc<Front>, tcp: TcpStream, peer: SocketAddr, stop: &CancellationToken) {
     front.app.metrics.connections.inc();
-    let Some(permit) = front.half_open.admit(peer.ip()) else {
-        front.app.metrics.connections_shed.inc();
-        return;
+    let notice = Notice::default();
+    let Some(permit) = front.half_open.admit(holder(front, peer), &notice) else {
+        return shed::refuse(front, tcp);
     };
     let (handled, stop) = (Arc::clone(front), stop.clone());
     front.tasks.spawn(async move {
-        if let Err(error) = connection(handled, tcp, peer, permit, stop).await {
+        if let Err(error) = connection(handled, tcp, peer, permit, notice, stop).await {
             tracing::debug!(%peer, %error, "connection over");
         }
     });
+}
+
+/// Whose connection this is, where connections are counted.
+fn holder(front: &Front, peer: SocketAddr) -> Holder {
+    let address = peer.ip().to_canonical();
+    if front.app.config().http.trusts(address) { Holder::Proxy(address) } else { Holder::Source(address) }
 }
 
 async fn connection(
@@ -136,10 +157,12 @@ async fn connection(
     tcp: TcpStream,
     peer: SocketAddr,
     permit: Permit,
+    notice: Notice,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let mut stream = Stream::prepared(tcp);
-    let mut opening = deadline(HEAD, head::opening(&mut stream)).await?;
+    let heard = unless_told(&notice, deadline(HEAD, head::opening(&mut stream))).await?;
+    let Some(mut opening) = heard else { return make_way(&front, stream, permit).await };
     let mut connection = Connection { peer, tls: false, exporter: None };
     if let Opening::Tls = opening {
         let Some(certificate) = &front.tls else {
@@ -148,24 +171,41 @@ async fn connection(
         };
         connection.tls = true;
         // What a handshake needs is much, and gone after it.
-        (stream, connection.exporter) = deadline(TLS, Box::pin(accept_tls(certificate, stream))).await?;
-        opening = deadline(HEAD, head::opening(&mut stream)).await?;
+        let shaken = unless_told(&notice, deadline(TLS, Box::pin(accept_tls(certificate, stream)))).await?;
+        let Some(shaken) = shaken else {
+            front.app.metrics.connections_shed.inc();
+            return Ok(());
+        };
+        (stream, connection.exporter) = shaken;
+        let heard = unless_told(&notice, deadline(HEAD, head::opening(&mut stream))).await?;
+        let Some(heard) = heard else { return make_way(&front, stream, permit).await };
+        opening = heard;
     } else if !allows_plain(&front, peer) {
         return deadline(HEAD, head::refuse_plain(&mut stream)).await;
     }
     match opening {
         // TLS within TLS is nobody's browser.
         Opening::Tls => Ok(()),
-        Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit)).await,
+        Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit, &notice)).await,
         Opening::Http1 => match websocket::request(&stream) {
-            Some(head) => Box::pin(websocket::serve(front, stream, head, connection, permit, stop)).await,
+            Some(head) => {
+                Box::pin(websocket::serve(front, stream, head, connection, permit, notice, stop)).await
+            }
             None => {
                 let place = Place::half_open(permit);
-                Box::pin(http_1(front, stream, connection, place, stop, None)).await
+                Box::pin(http_1(front, stream, connection, (place, notice), stop, None)).await
             }
         },
-        Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, stop)).await,
+        Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, notice, stop)).await,
     }
+}
+
+/// Ends a connection that has said nothing yet, for a newcomer's sake.
+async fn make_way(front: &Front, mut stream: Stream, permit: Permit) -> io::Result<()> {
+    front.app.metrics.connections_shed.inc();
+    let parted = part(&mut stream).await;
+    drop(permit);
+    parted
 }
 
 /// The stream behind a TLS handshake, and what the connection is known by on both ends.
@@ -189,11 +229,12 @@ async fn http_1(
     front: Arc<Front>,
     stream: Stream,
     connection: Connection,
-    place: Place,
+    (place, notice): (Place, Notice),
     stop: CancellationToken,
     answer: Option<Response>,
 ) -> io::Result<()> {
-    let service = Requests::new(front, connection, place, answer);
+    let shed = front.app.clone();
+    let service = Requests::new(front, connection, (place, notice.clone()), answer);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
     let serving =
@@ -204,6 +245,10 @@ async fn http_1(
         biased;
         served = serving.as_mut() => return served.map_err(io::Error::other),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = notice.served() => {
+            shed.metrics.connections_shed.inc();
+            serving.as_mut().graceful_shutdown();
+        }
     }
     deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
 }
@@ -213,14 +258,18 @@ async fn http_2(
     stream: Stream,
     connection: Connection,
     permit: Permit,
+    notice: Notice,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let service = Requests::new(front, connection, Place::half_open(permit), None);
+    let shed = front.app.clone();
+    let service = Requests::new(front, connection, (Place::half_open(permit), notice.clone()), None);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .max_header_list_size(head::MAX_HEAD as u32)
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     let progress = service.progress();
@@ -231,6 +280,10 @@ async fn http_2(
         () = progress.overdue() => return Err(io::ErrorKind::TimedOut.into()),
         () = progress.idle() => serving.as_mut().graceful_shutdown(),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = notice.served() => {
+            shed.metrics.connections_shed.inc();
+            serving.as_mut().graceful_shutdown();
+        }
     }
     deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
 }

@@ -15,9 +15,9 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt as _;
 
-use super::budget::Permit;
+use super::budget::{Holder, Notice, Permit};
 use super::unread::Unread;
-use super::{Front, HEAD};
+use super::{Front, HEAD, holder};
 use crate::api;
 use crate::app::App;
 use crate::http::host;
@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// A browser that came over TLS once comes no other way for a year. Other names of the domain are not ours to speak for.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// What a browser sends besides cookies, and a token.
+const COMMON_HEAD: usize = 4 * 1024;
 
 /// Hands a connection's requests to the router. The first one that finds a place in the budget of HTTP connections makes the
 /// connection a whole one.
@@ -41,6 +44,7 @@ pub(super) struct Requests {
 /// How far a connection has come.
 pub(super) struct Progress {
     place: Mutex<Place>,
+    notice: Notice,
     last_request: Mutex<Instant>,
     answer: Mutex<Option<Response>>,
     ended: Arc<AtomicBool>,
@@ -59,10 +63,8 @@ impl Place {
     }
 
     /// That of a connection with a request, unless its budget is used up.
-    pub(super) fn http(front: &Front, connection: &Connection) -> Option<Self> {
-        let peer = connection.peer.ip().to_canonical();
-        let proxy = front.app.config().http.trusts(peer);
-        let permit = if proxy { front.http.admit_proxy() } else { front.http.admit(peer) };
+    pub(super) fn http(front: &Front, connection: &Connection, notice: &Notice) -> Option<Self> {
+        let permit = front.http.admit(holder(front, connection.peer), notice);
         permit.map(|permit| Self::Http { _permit: permit })
     }
 }
@@ -72,11 +74,12 @@ impl Requests {
     pub(super) fn new(
         front: Arc<Front>,
         connection: Connection,
-        place: Place,
+        (place, notice): (Place, Notice),
         answer: Option<Response>,
     ) -> Self {
         let progress = Arc::new(Progress {
             place: Mutex::new(place),
+            notice,
             last_request: Mutex::new(Instant::now()),
             answer: Mutex::new(answer),
             ended: Arc::default(),
@@ -88,11 +91,30 @@ impl Requests {
         Arc::clone(&self.progress)
     }
 
+    /// Whether a request's source is one, rather than a proxy that does not say for whom it asks.
+    fn is_alone(&self, source: Source) -> bool {
+        matches!(holder(&self.front, self.connection.peer), Holder::Source(_))
+            || source.address != self.connection.peer.ip().to_canonical()
+    }
+
+    /// The place of one request among those that its sender has a declared proxy carry; none is needed for what comes by
+    /// itself.
+    fn turn(&self, source: Source) -> Result<Option<Permit>, ()> {
+        match holder(&self.front, self.connection.peer) {
+            Holder::Proxy(_) if self.is_alone(source) => {
+                let place = self.front.proxied.admit_for_good(Holder::Source(source.address));
+                place.map(Some).ok_or(())
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Whether the connection has its place, now at the latest.
     fn has_place(&self) -> bool {
         let mut place = self.progress.place.lock();
         if let Place::HalfOpen { .. } = *place {
-            let Some(whole) = Place::http(&self.front, &self.connection) else { return false };
+            let whole = Place::http(&self.front, &self.connection, &self.progress.notice);
+            let Some(whole) = whole else { return false };
             *place = whole;
         }
         *self.progress.last_request.lock() = Instant::now();
@@ -134,12 +156,14 @@ impl Service<Request<Incoming>> for Requests {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let (body, unread) = Unread::of(body, &parts.headers);
+        let source = Source::read(self.connection, &parts.headers, &self.front.app.config().http);
+        let share = Arc::new(self.front.unproved.share(source, self.is_alone(source)));
+        let (body, unread) = Unread::of(body, &parts.headers, &share);
         let mut request = Request::from_parts(parts, body);
-        if !self.has_place() {
+        if !self.has_place() || !share.take(beyond_common(&request)) {
             self.front.app.metrics.connections_shed.inc();
             let response = shed(&self.front.app, &request);
-            drop(request);
+            drop((request, share));
             return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
         if let Err(bad) = host::check(request.version(), request.uri(), request.headers()) {
@@ -151,16 +175,34 @@ impl Service<Request<Incoming>> for Requests {
         if let Some(answer) = self.progress.answer.lock().take() {
             return Box::pin(std::future::ready(Ok(answer)));
         }
-        let source = Source::read(self.connection, request.headers(), &self.front.app.config().http);
+        // A proxy's connection is many people's, a request one's.
+        let turn = match self.turn(source) {
+            Ok(turn) => turn,
+            Err(()) => {
+                self.front.app.metrics.connections_shed.inc();
+                let response = api::overloaded(&self.front.app, request.uri().path());
+                drop((request, share));
+                return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+            }
+        };
         request.extensions_mut().insert(source);
+        request.extensions_mut().insert(Arc::clone(&share));
         // A device's proof is bound to the connection that it came over.
         request.extensions_mut().insert(self.connection);
         // Older versions know no other protocol to go over to, whatever they are answered (RFC 9110 §7.8).
         let may_end = request.version() == Version::HTTP_11;
+        // Only what has a body can be cut off for want of room.
+        let cut = unread.is_some().then(|| (Arc::clone(&self.front.app), request.uri().path().to_owned()));
         let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
         let answering = async move {
             let mut response = answering.await?;
-            if source.https {
+            drop(turn);
+            if let Some((app, path)) = cut.filter(|_| share.was_refused()) {
+                app.metrics.bodies_shed.inc();
+                response = api::overloaded(&app, &path);
+            }
+            share.free();
+            if source.https && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TLS_ONLY);
             }
             if may_end && response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -182,6 +224,13 @@ async fn heard_out(
         unread.discard().await;
     }
     response
+}
+
+/// The bytes of a request's head beyond what heads commonly have: HTTP/2 brings several at once on a connection.
+fn beyond_common(request: &Request<Body>) -> usize {
+    let headers = request.headers().iter();
+    let head: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
+    head.saturating_sub(COMMON_HEAD)
 }
 
 /// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.

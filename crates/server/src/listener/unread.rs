@@ -15,31 +15,53 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 
+use crate::http::unproved::Share;
+
 /// So much is thrown away at most: no request that is meant well is larger.
 const MOST: usize = 16 * 1024 * 1024;
 /// A caller that trickles its body in does without the answer.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A body that may outlive the request's handler.
-pub(super) struct Unread(Arc<Mutex<Incoming>>);
+pub(super) struct Unread {
+    body: Arc<Mutex<Incoming>>,
+    /// Its sender waits for `100 Continue`, and sends nothing before it is told to.
+    waits: bool,
+}
 
-/// The handler's hold of it.
-struct Lent(Arc<Mutex<Incoming>>);
+/// The handler's hold of it, for as many bytes as the request's share allows.
+struct Lent {
+    body: Arc<Mutex<Incoming>>,
+    share: Arc<Share>,
+}
+
+/// Why a body goes no further.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    #[error("there is no room for what has proved nothing")]
+    NoRoom,
+}
 
 impl Unread {
-    /// The body for the handler, and what is left of it afterwards; nothing where nothing comes. Who waits for `100 Continue`
-    /// sends nothing before it is told to.
-    pub(super) fn of(body: Incoming, headers: &HeaderMap) -> (Body, Option<Self>) {
-        if body.is_end_stream() || headers.contains_key(header::EXPECT) {
+    /// The body for the handler, and what is left of it afterwards; nothing where nothing comes.
+    pub(super) fn of(body: Incoming, headers: &HeaderMap, share: &Arc<Share>) -> (Body, Option<Self>) {
+        if body.is_end_stream() {
             return (Body::new(body), None);
         }
+        let waits = headers.contains_key(header::EXPECT);
         let body = Arc::new(Mutex::new(body));
-        (Body::new(Lent(Arc::clone(&body))), Some(Self(body)))
+        let lent = Lent { body: Arc::clone(&body), share: Arc::clone(share) };
+        (Body::new(lent), Some(Self { body, waits }))
     }
 
     /// Reads the rest, within bounds, unless somebody still does.
     pub(super) async fn discard(self) {
-        let Some(body) = Arc::into_inner(self.0) else { return };
+        if self.waits {
+            return;
+        }
+        let Some(body) = Arc::into_inner(self.body) else { return };
         let mut body = body.into_inner();
         let reading = async {
             let mut seen = 0;
@@ -56,20 +78,22 @@ impl Unread {
 
 impl hyper::body::Body for Lent {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Cut;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut *self.0.lock()).poll_frame(cx)
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let polled = std::task::ready!(Pin::new(&mut *self.body.lock()).poll_frame(cx));
+        Poll::Ready(polled.map(|frame| {
+            let frame = frame?;
+            let fits = frame.data_ref().is_none_or(|data| self.share.take(data.len()));
+            if fits { Ok(frame) } else { Err(Cut::NoRoom) }
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().is_end_stream()
+        self.body.lock().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().size_hint()
+        self.body.lock().size_hint()
     }
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Permit;
+use super::budget::{Notice, Permit};
 use super::head::{self, UpgradeHead};
 use super::requests::Place;
 use super::{FAREWELL, Front, http_1};
@@ -35,12 +35,14 @@ pub(super) async fn serve(
     head: UpgradeHead,
     connection: Connection,
     permit: Permit,
+    notice: Notice,
     stop: CancellationToken,
 ) -> io::Result<()> {
     let UpgradeHead { request, len } = head;
-    let Some(place) = Place::http(&front, &connection) else {
+    let Some(place) = Place::http(&front, &connection, &notice) else {
         // Too many ask at this moment: HTTP says so.
-        return Box::pin(http_1(front, stream, connection, Place::half_open(permit), stop, None)).await;
+        return Box::pin(http_1(front, stream, connection, (Place::half_open(permit), notice), stop, None))
+            .await;
     };
     drop(permit);
     let id = random::request_id();
@@ -63,7 +65,7 @@ pub(super) async fn serve(
             if !response.headers().contains_key(REQUEST_ID) {
                 put_id(response.headers_mut(), &id);
             }
-            Box::pin(http_1(front, stream, connection, place, stop, Some(response))).await
+            Box::pin(http_1(front, stream, connection, (place, notice), stop, Some(response))).await
         }
     }
 }

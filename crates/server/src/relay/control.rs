@@ -17,7 +17,7 @@ use super::session::Session;
 use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Membership, Order, Wish};
 use crate::app::random;
-use crate::listener::budget::Permit;
+use crate::listener::budget::{Notice, Permit};
 use crate::stream::Stream;
 
 /// Two round trips over a bad mobile network.
@@ -50,9 +50,17 @@ impl Origin {
 }
 
 /// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, it holds the permit.
-pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, half_open: Permit) {
+pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open, notice): (Permit, Notice)) {
     let mut wire = Wire::new(stream);
-    let proved = timeout(PROVE, prove(&relay, &mut wire, &origin)).await;
+    let proved = tokio::select! {
+        biased;
+        proved = timeout(PROVE, prove(&relay, &mut wire, &origin)) => proved,
+        () = notice.served() => {
+            relay.app.metrics.connections_shed.inc();
+            let full = "too many have not proved who they are";
+            return wire.refuse(Refusal::from(Fault::CloudConnectivityError).because(full)).await;
+        }
+    };
     drop(half_open);
     let (membership, program) = match proved {
         Ok(Ok((membership, joined, program))) => {

@@ -14,6 +14,7 @@ use super::control::{self, Origin};
 use super::rendezvous::Way;
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::Switched;
+use crate::listener::budget::{Holder, Notice};
 use crate::stream::Stream;
 
 /// The tunnel's paths.
@@ -37,7 +38,9 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let speaks_for_many =
         proxied && connection.is_some_and(|connection| connection.peer.ip().to_canonical() == source.address);
     let half_open = &relay.half_open;
-    let admitted = if speaks_for_many { half_open.admit_proxy() } else { half_open.admit(source.address) };
+    let holder = if speaks_for_many { Holder::Proxy } else { Holder::Source };
+    let notice = Notice::default();
+    let admitted = half_open.admit(holder(source.address), &notice);
     let Some(permit) = admitted else {
         relay.app.metrics.connections_shed.inc();
         return too_many();
@@ -46,7 +49,7 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let origin = Origin { source: source.address, exporter, proxied };
     relay.tasks.clone().spawn(async move {
         if let Some(stream) = stream_of(upgraded).await {
-            control::run(relay, stream, origin, permit).await;
+            control::run(relay, stream, origin, (permit, notice)).await;
         }
     });
     switching()

@@ -12,7 +12,7 @@ use transom_tunnel::raw::{self, CLAIM, Claim, REFUSED, WELCOME};
 use super::Relay;
 use super::rendezvous::{Arrival, Way};
 use crate::app::random;
-use crate::listener::budget::{Budget, Permit};
+use crate::listener::budget::{Budget, Holder, Notice, Permit};
 use crate::listener::{deadline, each_connection};
 use crate::stream::Stream;
 
@@ -28,7 +28,8 @@ pub(crate) async fn serve(
 ) {
     each_connection(&listener, &stop, |tcp, peer| {
         relay.app.metrics.connections.inc();
-        let Some(permit) = half_open.admit(peer.ip()) else {
+        let notice = Notice::default();
+        let Some(permit) = half_open.admit(Holder::Source(peer.ip()), &notice) else {
             relay.app.metrics.connections_shed.inc();
             return;
         };
@@ -36,6 +37,9 @@ pub(crate) async fn serve(
         relay.tasks.clone().spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = notice.served() => {
+                    relay.app.metrics.connections_shed.inc();
+                }
                 () = connection(&relay, tcp, peer, permit) => {}
             }
         });

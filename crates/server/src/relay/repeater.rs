@@ -27,7 +27,8 @@ use super::console::Reached;
 use super::rendezvous::Way;
 use crate::app::devices::{Membership, Order};
 use crate::app::error::Error;
-use crate::listener::budget::{Budget, Permit};
+use crate::listener::budget::{Budget, Holder, Notice, Permit};
+use crate::listener::each_connection;
 use crate::stream::Stream;
 
 /// What either side introduces itself by.
@@ -40,8 +41,6 @@ const GREETING: &[u8; 12] = b"RFB 000.000\n";
 const MAX_AHEAD: usize = 1024;
 /// A device that nobody wants for this long comes again: UltraVNC's own repeater forgets it then, too.
 const WAIT: Duration = Duration::from_secs(10 * 3600);
-/// Too many descriptors: the next accept will fail too, until something closes.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who comes to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,47 +59,55 @@ pub async fn serve(
     budget: Arc<Budget>,
     stop: CancellationToken,
 ) {
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((tcp, peer)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
+    each_connection(&listener, &stop, |tcp, peer| {
         relay.app.metrics.connections.inc();
-        let Some(permit) = budget.admit(peer.ip()) else {
+        let notice = Notice::default();
+        let Some(permit) = budget.admit(Holder::Source(peer.ip()), &notice) else {
             relay.app.metrics.connections_shed.inc();
-            continue;
+            return;
         };
         let (relay, stop) = (relay.clone(), stop.clone());
         relay.tasks.clone().spawn(async move {
+            let guest = Guest { tcp, peer, permit, notice };
             let served = match kind {
                 // Once they are in, both end in good order by themselves when the server stops.
-                Kind::Devices => device(&relay, tcp, peer, permit, &stop).await,
-                Kind::Viewers => viewer(&relay, tcp, peer, permit, &stop).await,
+                Kind::Devices => device(&relay, guest, &stop).await,
+                Kind::Viewers => viewer(&relay, guest, &stop).await,
             };
             if let Err(error) = served {
                 tracing::debug!(%peer, %error, "a repeater connection is over");
             }
         });
+    })
+    .await;
+}
+
+/// Somebody who has not said yet who it is.
+struct Guest {
+    tcp: TcpStream,
+    peer: SocketAddr,
+    permit: Permit,
+    notice: Notice,
+}
+
+impl Guest {
+    /// What it introduces itself by; none where it says something else, or has to go first.
+    async fn introduction(&mut self, relay: &Relay, stop: &CancellationToken) -> io::Result<Option<String>> {
+        tokio::select! {
+            () = stop.cancelled() => Ok(None),
+            () = self.notice.served() => {
+                relay.app.metrics.connections_shed.inc();
+                Ok(None)
+            }
+            introduced = introduction(&mut self.tcp) => introduced,
+        }
     }
 }
 
 /// A device: takes its ticket, and keeps its connection until a viewer is there.
-async fn device(
-    relay: &Relay,
-    mut tcp: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let introduced = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        introduced = introduction(&mut tcp) => introduced,
-    };
-    let Some(ticket) = introduced? else { return Ok(()) };
+async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
+    let Some(ticket) = guest.introduction(relay, stop).await? else { return Ok(()) };
+    let Guest { tcp, peer, mut permit, .. } = guest;
     let source = peer.ip().to_canonical();
     let membership = match relay.app.join_by_ticket(&ticket, source).await {
         Ok(Some(membership)) => membership,
@@ -115,6 +122,8 @@ async fn device(
     };
     let address = membership.member().address().clone();
     tracing::info!(%address, %source, "joined by a repeater ticket");
+    // It waits for hours, and whoever comes after it has no better right.
+    permit.settle();
     let waited = wait(relay, membership, Stream::from(tcp)).await;
     drop(permit);
     if let Err(error) = waited {
@@ -152,20 +161,11 @@ async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> 
 }
 
 /// A viewer: takes its number, and carries between it and the device.
-async fn viewer(
-    relay: &Relay,
-    mut tcp: TcpStream,
-    peer: SocketAddr,
-    permit: Permit,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let source = peer.ip().to_canonical();
-    tcp.write_all(GREETING).await?;
-    let introduced = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        introduced = introduction(&mut tcp) => introduced,
-    };
-    let Some(id) = introduced? else { return Ok(()) };
+async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
+    let source = guest.peer.ip().to_canonical();
+    guest.tcp.write_all(GREETING).await?;
+    let Some(id) = guest.introduction(relay, stop).await? else { return Ok(()) };
+    let Guest { tcp, mut permit, .. } = guest;
     let (address, project) = match relay.app.redeem_viewer_id(&id, source).await {
         Ok(Some(found)) => found,
         Ok(None) => {
@@ -182,6 +182,7 @@ async fn viewer(
             return Ok(());
         }
     };
+    permit.settle();
     let who = format!("a repeater viewer at {source}");
     let place = relay.app.place_for_console(&who, project, &address);
     let reached = tokio::select! {

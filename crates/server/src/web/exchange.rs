@@ -21,9 +21,6 @@ use crate::http::Id;
 use crate::http::error::Failure;
 use crate::http::source::Source;
 
-/// A token or a ticket is a few dozen bytes; nobody has shown yet who asks.
-pub(super) const MAX_BODY: usize = 4 * 1024;
-
 /// What the page shows: one of the two.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,9 +16,9 @@ use crate::app::caller::Attempt;
 use crate::app::{App, Error};
 use crate::gateway::entrance::Gateway;
 use crate::gateway::websocket::upgrade::is_upgrade;
-use crate::http::Id;
 use crate::http::error::Failure;
 use crate::http::source::Source;
+use crate::http::{Id, body};
 
 /// Where the console page is; the names that noVNC's pages had in their time lead here too.
 pub const CONSOLE_PATHS: [&str; 4] = ["/console", "/vnc_auto.html", "/vnc_lite.html", "/vnc.html"];
@@ -59,10 +59,10 @@ pub struct Web {
 pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
     let console_policy = content_policy(&app.config().console.frame_ancestors);
     let web = Web { app, gateway, console_policy };
-    let mut router = Router::new().route("/", get(root)).route("/assets/{*path}", get(assets::asset)).route(
-        "/console/exchange",
-        post(exchange::exchange).layer(DefaultBodyLimit::max(exchange::MAX_BODY)),
-    );
+    let mut router = Router::new()
+        .route("/", get(root))
+        .route("/assets/{*path}", get(assets::asset))
+        .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(body::TOKEN)));
     for path in [SESSION_PATH, WEBSOCKIFY_PATH] {
         router = router.route(path, get(websocket)).route(&format!("{path}/"), get(websocket));
     }
@@ -75,6 +75,10 @@ pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
 
 /// Puts on every answer what it allows a browser.
 async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
+    // The answer to a request for a WebSocket is none that a browser shows.
+    if is_upgrade(request.headers()) {
+        return next.run(request).await;
+    }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

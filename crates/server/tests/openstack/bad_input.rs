@@ -106,7 +106,7 @@ async fn a_body_that_is_no_json_or_too_much_of_it_is_told_by_every_service() {
         let request = request.header("openstack-api-version", "compute 2.6");
         answer(request.header("content-type", "application/json").body(body)).await
     };
-    let deep = format!("{{\"auth\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{{\"auth\":{}{}}}", "[".repeat(8_000), "]".repeat(8_000));
     for body in [
         &b""[..],
         b"null",

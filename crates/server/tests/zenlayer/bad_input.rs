@@ -111,7 +111,7 @@ async fn everything_below_the_door_answers_in_its_form() {
 #[tokio::test]
 async fn a_body_that_is_no_json_object_is_the_wrong_type() {
     let house = House::start().await;
-    let deep = format!("{{\"instanceId\":{}{}}}", "[".repeat(50_000), "]".repeat(50_000));
+    let deep = format!("{{\"instanceId\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
     for body in [&b""[..], b"null", b"[]", b"{", b"\xff\xfe", b"{\"instanceId\":\"\xff\"}", deep.as_bytes()] {
         let wire = Wire::new(&house, VNC_URL, body).signed(&house.member);
         wire.fails(&house, 400, "INVALID_PARAMETER_TYPE").await;
@@ -125,7 +125,7 @@ async fn a_body_of_ten_megabytes_is_answered_and_not_kept() {
     let wire = Wire::new(&house, INSTANCES, large);
     wire.clone().fails(&house, 401, INVALID).await;
     wire.signed(&house.member).fails(&house, 400, "INVALID_PARAMETER_EXCEED_LENGTH").await;
-    let most = [b"{".to_vec(), vec![b' '; 256 * 1024 - 2], b"}".to_vec()].concat();
+    let most = [b"{".to_vec(), vec![b' '; 64 * 1024 - 2], b"}".to_vec()].concat();
     assert_eq!(Wire::new(&house, INSTANCES, most).signed(&house.member).send(&house).await.status, 200);
 }
 

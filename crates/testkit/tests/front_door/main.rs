@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod acceptance;
+mod bodies;
 mod budgets;
 mod channel;
 mod channel_binding;
@@ -24,6 +25,7 @@ mod monitors;
 mod moves;
 mod names;
 mod native_api;
+mod newcomers;
 mod one_port;
 mod origins;
 mod outage;

@@ -17,6 +17,7 @@ use crate::app::{App, Call, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
 use crate::http::source::Source;
+use crate::http::unproved::proved;
 
 /// An authenticated call, as an argument of a handler.
 #[derive(Debug)]
@@ -38,7 +39,10 @@ impl FromRequestParts<Arc<App>> for Caller {
         let proof = proof(&parts.headers).map_err(|error| Failure::new(error, &request))?;
         let attempt = Attempt { source: source.address, request: &request };
         match app.authenticate(&proof, attempt).await {
-            Ok(caller) => Ok(Self(Call { caller, request })),
+            Ok(caller) => {
+                proved(&parts.extensions);
+                Ok(Self(Call { caller, request }))
+            }
             Err(error) => Err(Failure::new(error, &request)),
         }
     }

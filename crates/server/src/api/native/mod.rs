@@ -15,7 +15,6 @@ mod projects;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
@@ -27,9 +26,6 @@ use utoipa_axum::routes;
 use crate::app::{App, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
-
-/// Requests are small; the largest holds certificates.
-const MAX_BODY: usize = 256 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -87,7 +83,6 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, _) = documented().split_for_parts();
     let description = openapi();
     router
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], description)))
         .route("/api/v1/{*rest}", axum::routing::any(unknown))
         .with_state(app)

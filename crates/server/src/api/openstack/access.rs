@@ -10,6 +10,7 @@ use super::Asked;
 use super::fault::{About, Fault};
 use crate::app::caller::Proof;
 use crate::app::{Call, Error};
+use crate::http::unproved::proved;
 
 /// The header that carries a token.
 pub(super) const AUTH_TOKEN: &str = "x-auth-token";
@@ -18,7 +19,9 @@ pub(super) const AUTH_TOKEN: &str = "x-auth-token";
 pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Call, Fault> {
     let about = About { policy, server: "", operation: "" };
     let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
-    identify(asked, &proof).await.map_err(|error| Fault::of(error, about))
+    let call = identify(asked, &proof).await.map_err(|error| Fault::of(error, about))?;
+    proved(&asked.extensions);
+    Ok(call)
 }
 
 /// Tells whose proof this is.

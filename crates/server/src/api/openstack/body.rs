@@ -8,12 +8,9 @@ use serde_json::Value;
 use super::fault::Fault;
 use crate::http::body::{self, BodyError};
 
-/// Requests are a few hundred bytes.
-const MAX: usize = 256 * 1024;
-
-/// Reads a body of JSON. What is no JSON at all is refused by its type, as Nova does; plain text is taken for JSON.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, Fault> {
-    let bytes = body::read(body, MAX).await.map_err(|error| match error {
+/// Reads a body of JSON, which may have `max` bytes. What is no JSON at all is refused by its type, as Nova does; plain text is taken for JSON.
+pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, Fault> {
+    let bytes = body::read(body, max).await.map_err(|error| match error {
         BodyError::TooLarge => Fault::too_large(),
         BodyError::Broken => Fault::bad_request("Malformed request body"),
     })?;

@@ -85,6 +85,7 @@ struct Asked<'a> {
     headers: http::HeaderMap,
     source: Source,
     request: RequestId,
+    extensions: http::Extensions,
 }
 
 impl Asked<'_> {
@@ -109,6 +110,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         headers: parts.headers,
         source: source.unwrap_or(Source { address: std::net::Ipv4Addr::UNSPECIFIED.into(), https: false }),
         request: request.clone(),
+        extensions: parts.extensions,
     };
     let answering = async {
         match service {

@@ -1,19 +1,14 @@
 //! Request bodies: JSON objects with exactly the documented members.
 
-use std::error::Error as _;
-
 use axum::body::Body;
 use http::StatusCode;
-use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use transom_model::cloud::{AddressRecord, CloudAddress, Draft, DraftAccessControl};
 
 use super::answer::Refusal;
+use crate::http::body::{BodyError, LARGEST, read as read_bytes};
 use crate::http::object::Object;
-
-/// 24 group names of 256 four-byte characters, written as JSON escapes, fit.
-const MAX: usize = 256 * 1024;
 
 /// What an address should be. A member that is not documented is refused: a typo in `accessControl` would otherwise
 /// open the address to the whole key.
@@ -71,9 +66,9 @@ fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Option<Objec
 
 /// Reads a body: too large is 413, anything else that is wrong is 400 without a code.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
-    let bytes = axum::body::to_bytes(body, MAX).await.map_err(|error| {
-        let too_large = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
-        if too_large { Refusal::of(StatusCode::PAYLOAD_TOO_LARGE) } else { Refusal::bad_request() }
+    let bytes = read_bytes(body, LARGEST).await.map_err(|error| match error {
+        BodyError::TooLarge => Refusal::of(StatusCode::PAYLOAD_TOO_LARGE),
+        BodyError::Broken => Refusal::bad_request(),
     })?;
     let Object(value) = serde_json::from_slice(&bytes).map_err(|_| Refusal::bad_request())?;
     Ok(value)

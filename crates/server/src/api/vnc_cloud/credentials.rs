@@ -16,6 +16,7 @@ use crate::app::cloud_addresses::AddressCall;
 use crate::app::{App, Call};
 use crate::http::Id;
 use crate::http::source::Source;
+use crate::http::unproved::proved;
 
 /// An authenticated call, and the key whose addresses it is about.
 pub(super) struct Asked {
@@ -32,6 +33,7 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     let Ok(source) = Source::from_request_parts(&mut parts, &()).await;
     let proof = Proof::KeySecret(key.to_string(), secret);
     let caller = app.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
+    proved(&parts.extensions);
     if changes {
         caller.need(Role::Member)?;
     }

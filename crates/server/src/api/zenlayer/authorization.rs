@@ -59,41 +59,44 @@ impl Authorization {
             _ => Ok(()),
         }
     }
+}
 
-    /// Who it is. An unknown key fails like a wrong signature.
-    pub(super) async fn caller(
-        &self,
-        app: &App,
-        attempt: Attempt<'_>,
-        method: &str,
-        body: &[u8],
-    ) -> Result<Caller, Fault> {
-        match self {
-            Self::Signed(signed) => {
-                let texts = signed.texts(method, body);
-                let proves = |secret: &Secret| signed.is_by(secret, &texts);
-                let caller = app.authenticate_by(&signed.key, proves, attempt).await?;
-                if app.config().zenlayer.reject_replays && !app.is_first_use(signed.digest(), KEEP).await? {
-                    let replayed = Error::Unauthenticated("the signature was used before");
-                    return Err(match app.failed_proof(attempt, Some(&signed.key), replayed) {
-                        Error::Unauthenticated(_) => Fault::new(
-                            Code::SignatureExpired,
-                            "The signature was used before: each is for one call here. Sign again, with the time of now.",
-                        ),
-                        error => error.into(),
-                    });
-                }
-                Ok(caller)
-            }
-            Self::Bearer(token) => {
-                let proof = Proof::Token(token.clone());
-                app.authenticate(&proof, attempt).await.map_err(|error| match error {
-                    Error::Unauthenticated(_) => {
-                        Fault::new(Code::InvalidAuthorization, "The bearer token is not valid, or no longer.")
-                    }
-                    error => error.into(),
-                })
-            }
-        }
+/// Whose signature it is. An unknown key fails like a wrong one.
+pub(super) async fn signer(
+    app: &App,
+    signed: &Signed,
+    attempt: Attempt<'_>,
+    method: &str,
+    body: &[u8],
+) -> Result<Caller, Fault> {
+    let texts = signed.texts(method, body);
+    let proves = |secret: &Secret| signed.is_by(secret, &texts);
+    let caller = app.authenticate_by(&signed.key, proves, attempt).await?;
+    if app.config().zenlayer.reject_replays && !app.is_first_use(signed.digest(), KEEP).await? {
+        let replayed = Error::Unauthenticated("the signature was used before");
+        return Err(match app.failed_proof(attempt, Some(&signed.key), replayed) {
+            Error::Unauthenticated(_) => Fault::new(
+                Code::SignatureExpired,
+                "The signature was used before: each is for one call here. Sign again, with the time of now.",
+            ),
+            error => error.into(),
+        });
     }
+    Ok(caller)
+}
+
+/// Demands that there is a key of the signature's name: nothing else of a signature can be judged before the body is there.
+pub(super) async fn check_key(app: &App, signed: &Signed, attempt: Attempt<'_>) -> Result<(), Fault> {
+    Ok(app.demand_key(&signed.key, attempt).await?)
+}
+
+/// Whose token it is.
+pub(super) async fn bearer(app: &App, token: &Secret, attempt: Attempt<'_>) -> Result<Caller, Fault> {
+    let proof = Proof::Token(token.clone());
+    app.authenticate(&proof, attempt).await.map_err(|error| match error {
+        Error::Unauthenticated(_) => {
+            Fault::new(Code::InvalidAuthorization, "The bearer token is not valid, or no longer.")
+        }
+        error => error.into(),
+    })
 }

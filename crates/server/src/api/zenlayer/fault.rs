@@ -160,7 +160,7 @@ impl From<BodyError> for Fault {
         match error {
             BodyError::TooLarge => Self::new(
                 Code::ParameterExceedLength,
-                format!("The body is larger than {} bytes.", super::MAX_BODY),
+                format!("The body is larger than {} bytes.", crate::http::body::SIGNED),
             ),
             BodyError::Broken => Self::new(Code::ParameterType, "The body broke off."),
         }

@@ -24,6 +24,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
@@ -37,14 +38,15 @@ use super::is_below;
 use crate::app::caller::Attempt;
 use crate::app::{App, Call, random};
 use crate::http::source::Source;
+use crate::http::unproved::proved;
 use crate::http::{Id, body};
 use authorization::Authorization;
 use fault::{Code, Fault};
 use operation::{Action, Operation};
 use parameters::Parameters;
 
-/// The largest request body: a hundred instance ids need a few KiB.
-const MAX_BODY: usize = 256 * 1024;
+/// A body of so many bytes is kept before it is known whether there is such a key: most are, and to ask twice costs more.
+const SHORT: u64 = 4 * 1024;
 /// No answer takes longer; the vendor's SDK waits a minute.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Authenticated calls that are worked on at once. Each is a few reads of the database; more would only wait for one
@@ -100,27 +102,39 @@ fn routes(door: Door, limit: Duration) -> Router {
 
 async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // Read in any case: a caller that is refused while it still sends would not see why.
-    let body = body::read(body, MAX_BODY).await;
     match door.answer(&id, source, &parts, body).await {
         Ok(response) => response,
         Err(fault) => fault.response(&id.0),
     }
 }
 
+/// Whether a call says that its body is short.
+fn is_short(parts: &Parts) -> bool {
+    let length = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= SHORT)
+}
+
 impl Door {
-    async fn answer(
-        &self,
-        id: &Id,
-        source: Source,
-        parts: &Parts,
-        body: Result<bytes::Bytes, body::BodyError>,
-    ) -> Result<Response, Fault> {
+    async fn answer(&self, id: &Id, source: Source, parts: &Parts, body: Body) -> Result<Response, Fault> {
         let authorization = Authorization::read(parts)?;
         authorization.check_time(jiff::Timestamp::now().as_second())?;
-        let body = body?;
         let attempt = Attempt { source: source.address, request: &id.0 };
-        let caller = authorization.caller(&self.app, attempt, parts.method.as_str(), &body).await?;
+        // What headers prove is judged before the body is read; a signature covers the body.
+        let (caller, body) = match &authorization {
+            Authorization::Bearer(token) => {
+                let caller = authorization::bearer(&self.app, token, attempt).await?;
+                proved(&parts.extensions);
+                (caller, body::read(body, body::SIGNED).await?)
+            }
+            Authorization::Signed(signed) => {
+                if !is_short(parts) {
+                    authorization::check_key(&self.app, signed, attempt).await?;
+                }
+                let body = body::read(body, body::SIGNED).await?;
+                let method = parts.method.as_str();
+                (authorization::signer(&self.app, signed, attempt, method, &body).await?, body)
+            }
+        };
         let call = Call { caller, request: id.0.clone() };
         let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
         tracing::debug!(request = %call.request, ?operation, "a call to /api/v2");

@@ -13,6 +13,7 @@ use crate::app::Error;
 use crate::app::console::ConsoleRequest;
 use crate::app::console_url::Shape;
 use crate::config::NovncForm;
+use crate::http::body::LARGEST;
 
 /// From here on there is `remote-consoles`.
 pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
@@ -44,7 +45,7 @@ pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
 }
 
 pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
-    let body = body::read(&visit.asked.headers, body).await?;
+    let body = body::read(&visit.asked.headers, body, LARGEST).await?;
     let (name, value) = member(&body)?;
     match name {
         // At every microversion, so that clients work that ask this way whatever they negotiated.
@@ -74,7 +75,7 @@ fn is_console(action: &str) -> bool {
 }
 
 pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
-    let body: Value = body::read(&visit.asked.headers, body).await?;
+    let body: Value = body::read(&visit.asked.headers, body, LARGEST).await?;
     let value = schema::only_member(&body, "remote_console")?;
     let fewer = usize::from(visit.microversion < MKS);
     let members = [("protocol", &PROTOCOLS[..5 - fewer]), ("type", &TYPES[..6 - fewer])];

@@ -14,6 +14,7 @@ use super::v3::project_of;
 use crate::api::openstack::fault::{About, Fault};
 use crate::api::openstack::{Asked, access, body, json as answer};
 use crate::app::caller::Proof;
+use crate::http::body::PROOF;
 
 #[derive(Deserialize)]
 struct Question {
@@ -67,7 +68,7 @@ pub(super) fn read(body: Value) -> Result<(Proof, Option<String>), Fault> {
 
 /// `POST /v2.0/tokens`
 pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
-    let (proof, tenant) = read(body::read(&asked.headers, body).await?)?;
+    let (proof, tenant) = read(body::read(&asked.headers, body, PROOF).await?)?;
     let fault = |error| {
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };

@@ -17,6 +17,7 @@ use crate::api::openstack::fault::{About, Fault};
 use crate::api::openstack::{Asked, access, body, json as answer};
 use crate::app::caller::Proof;
 use crate::app::{Call, Error, Page};
+use crate::http::body::PROOF;
 
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 /// For the log alone: the caller is told what Keystone tells it.
@@ -25,7 +26,8 @@ const ABOUT: About<'static> = About { policy: "identity:validate_token", server:
 
 /// `POST /v3/auth/tokens`
 pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
-    let Credentials { shown, method, project } = credentials::read(body::read(&asked.headers, body).await?)?;
+    let Credentials { shown, method, project } =
+        credentials::read(body::read(&asked.headers, body, PROOF).await?)?;
     let fault = |error| Fault::of(error, ABOUT);
     let call = match &shown {
         Shown::Key { id, secret, .. } => {
