@@ -42,6 +42,8 @@ pub struct Link {
     finished: bool,
     /// The page has echoed a beat since the last look.
     echoed: bool,
+    /// The last ping that has no pong yet: that goes out behind what the viewer has not taken.
+    unanswered: Option<Vec<u8>>,
     /// How long frames are; of a raw viewer there are none.
     pace: Option<Pace>,
     outbox: Outbox,
@@ -104,6 +106,7 @@ impl Link {
             closing: None,
             finished: false,
             echoed: false,
+            unanswered: None,
             pace: None,
             outbox: Outbox::default(),
         }
@@ -159,7 +162,8 @@ impl Link {
         let mut signals = Signals::default();
         let data = deframer.unmask(&mut buffer[..count], &mut signals).map_err(|error| broken(&error))?;
         if let Some(payload) = signals.ping {
-            self.outbox.answer_ping(&payload);
+            // Of several only the last needs an answer (RFC 6455 §5.5.3): a viewer that pings and does not read gets one.
+            self.unanswered = Some(payload);
         }
         let left = self.hear(&signals.texts)?;
         self.closing = left.or(signals.close.map(Goodbye::Close));
@@ -296,9 +300,21 @@ impl Link {
         }
     }
 
-    /// Sends what waits; ready when nothing does.
+    /// Whether a ping of the viewer's has no pong yet.
+    pub(super) fn owes_pong(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    /// Sends what waits, and the pong that is owed behind it; ready when nothing does.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let drained = self.outbox.poll_drain(&mut self.stream, cx);
+        let mut drained = self.outbox.poll_drain(&mut self.stream, cx);
+        if self.outbox.is_empty()
+            && let Some(payload) = self.unanswered.take()
+        {
+            frame::push_pong(&mut self.outbox.bytes, &payload);
+            self.outbox.unflushed = true;
+            drained = self.outbox.poll_drain(&mut self.stream, cx);
+        }
         if self.outbox.is_empty() && self.pace.as_ref().is_some_and(Pace::is_busy) {
             self.learn(|pace| pace.taken(Instant::now()));
         }
@@ -436,14 +452,6 @@ impl Outbox {
     pub(super) fn keep(&mut self, rest: &[u8], stream: &Stream) {
         self.bytes.extend_from_slice(rest);
         self.unflushed |= stream.buffers_writes();
-    }
-
-    fn answer_ping(&mut self, payload: &[u8]) {
-        // A viewer that pings and does not read gets one answer waiting for it, not a heap of them.
-        if self.waiting() < frame::MAX_CONTROL {
-            frame::push_pong(&mut self.bytes, payload);
-            self.unflushed = true;
-        }
     }
 
     /// How many bytes wait.

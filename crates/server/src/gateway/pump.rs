@@ -146,6 +146,10 @@ impl<'a> Pump<'a> {
         let to_viewer = self.poll_to_viewer(cx)?;
         let to_instance = self.poll_to_instance(cx)?;
         self.tell_of_clipboard(cx)?;
+        // Where nothing else moves, nothing else sends it.
+        if self.viewer.owes_pong() {
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+        }
         if matches!(to_viewer, Turn::Over) || matches!(to_instance, Turn::Over) {
             cx.waker().wake_by_ref();
         }

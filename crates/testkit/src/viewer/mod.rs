@@ -24,6 +24,7 @@ pub struct Viewer {
     channel: Channel,
     received: BytesMut,
     pings: usize,
+    pongs: Vec<Vec<u8>>,
     /// What came over the page's channel and was not looked at.
     told: VecDeque<Value>,
     /// The length of each binary frame that came.
@@ -70,7 +71,14 @@ impl Viewer {
     }
 
     fn over(channel: Channel) -> Self {
-        Self { channel, received: BytesMut::new(), pings: 0, told: VecDeque::new(), frames: Vec::new() }
+        Self {
+            channel,
+            received: BytesMut::new(),
+            pings: 0,
+            pongs: Vec::new(),
+            told: VecDeque::new(),
+            frames: Vec::new(),
+        }
     }
 
     /// Sends bytes, over WebSocket as one binary frame.
@@ -165,6 +173,14 @@ impl Viewer {
         Ok(())
     }
 
+    /// Waits for a pong with this payload, whatever comes before it.
+    pub async fn ponged(&mut self, payload: &[u8]) -> Result<(), Closed> {
+        while !self.pongs.iter().any(|pong| pong == payload) {
+            self.receive().await?;
+        }
+        Ok(())
+    }
+
     /// What was received and not taken.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
@@ -198,6 +214,10 @@ impl Viewer {
                         self.pings += 1;
                         // The library has queued its answer; this sends it.
                         stream.flush().await.map_err(|_| Closed::wordless())
+                    }
+                    Some(Ok(Message::Pong(payload))) => {
+                        self.pongs.push(payload.to_vec());
+                        Ok(())
                     }
                     Some(Ok(Message::Close(frame))) => {
                         // The library answers the close frame as it is driven on, and then sees the end.

@@ -170,3 +170,23 @@ async fn the_viewer_is_greeted_while_the_instance_is_dialled() {
         assert!(packet[..count].ends_with(GREETING), "{way:?}");
     }
 }
+
+/// A masked ping with four bytes (RFC 6455 §5.5.2).
+fn ping(payload: [u8; 4]) -> Vec<u8> {
+    [&[0x89, 0x84, 0, 0, 0, 0][..], &payload].concat()
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_where_nothing_else_moves_and_behind_what_waits() {
+    let stage = Stage::set().await;
+    let (mut viewer, guest) = stage.session().await;
+    viewer.send_below(&ping(*b"calm")).await.unwrap();
+    viewer.ponged(b"calm").await.unwrap();
+    // The viewer reads nothing until the instance stands still.
+    guest.flood(64 * 1024 * 1024);
+    guest.stalled().await;
+    for payload in [*b"one.", *b"two.", *b"last"] {
+        viewer.send_below(&ping(payload)).await.unwrap();
+    }
+    viewer.ponged(b"last").await.unwrap();
+}
