@@ -188,11 +188,13 @@ pub struct Repeater {
     pub in_all: usize,
     /// Wrong numbers per minute and source, of devices and of viewers each; loopback is exempt.
     pub misses: u32,
+    /// The same of all sources together: what is a number cannot be guessed faster than this, from however many addresses.
+    pub misses_in_all: u32,
 }
 
 impl Default for Repeater {
     fn default() -> Self {
-        Self { devices: None, viewers: None, per_source: 64, in_all: 4096, misses: 10 }
+        Self { devices: None, viewers: None, per_source: 64, in_all: 4096, misses: 10, misses_in_all: 300 }
     }
 }
 
@@ -251,6 +253,8 @@ pub struct Limits {
     pub sessions_per_key: usize,
     /// Sessions at once on this node.
     pub sessions: usize,
+    /// Connectors that have joined at once under one address, and sessions with devices that these have at once.
+    pub device_sessions_per_address: usize,
     /// How long sessions may take to end by themselves after SIGTERM.
     pub drain: HumanDuration,
     /// The limits of a node's life. Not for the file: every node on a database must go by the same.
@@ -301,6 +305,7 @@ impl Default for Limits {
             sessions_per_grant: 16,
             sessions_per_key: 4096,
             sessions: 20_000,
+            device_sessions_per_address: 256,
             drain: HumanDuration(Duration::from_secs(10)),
             node: NodeLimits::default(),
         }

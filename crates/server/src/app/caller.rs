@@ -14,7 +14,7 @@ use transom_model::{EndReason, Timestamp};
 
 use super::App;
 use super::error::{Error, Needed, Result};
-use super::network;
+use super::network::{self, Network};
 use super::vault::Purpose;
 
 /// Who calls.
@@ -283,23 +283,32 @@ impl App {
     }
 }
 
-/// Failed attempts per source address; loopback is exempt.
-pub(crate) struct FailureBudget(DefaultKeyedRateLimiter<IpAddr>);
+/// Failed attempts per source, and of the networks around it; loopback is exempt.
+pub(crate) struct FailureBudget(Vec<(u32, DefaultKeyedRateLimiter<Network>)>);
 
 impl FailureBudget {
     pub(crate) fn new(per_second: u32) -> Self {
-        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
-        Self(DefaultKeyedRateLimiter::keyed(Quota::per_second(per_second)))
+        let quota =
+            |shares: u32| NonZeroU32::new(per_second.saturating_mul(shares)).unwrap_or(NonZeroU32::MIN);
+        let limiter = |shares| DefaultKeyedRateLimiter::keyed(Quota::per_second(quota(shares)));
+        Self(network::SHARES.map(|shares| (shares, limiter(shares))).into())
     }
 
     fn allows(&self, source: IpAddr) -> bool {
-        let network = network::of(source);
-        network.is_loopback() || self.0.check_key(&network).is_ok()
+        if source.to_canonical().is_loopback() {
+            return true;
+        }
+        network::tiers(source).iter().all(|tier| {
+            let limiter = self.0.iter().find(|(shares, _)| *shares == tier.shares);
+            limiter.is_none_or(|(_, limiter)| limiter.check_key(&tier.network).is_ok())
+        })
     }
 
     /// Forgets sources that have not failed lately, so that the table does not grow for ever.
     pub(crate) fn tidy(&self) {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
+        for (_, limiter) in &self.0 {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
     }
 }

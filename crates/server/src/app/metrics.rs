@@ -54,6 +54,42 @@ pub enum Lookup {
     UserToken,
 }
 
+/// What may be guessed, or asked about in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guesses {
+    /// Tokens of an existing cloud.
+    CloudTokens,
+    /// Numeric tickets of devices in the repeater's protocol.
+    RepeaterTickets,
+    /// Numbers of viewers in the repeater's protocol.
+    RepeaterNumbers,
+}
+
+impl Guesses {
+    fn word(self) -> &'static str {
+        match self {
+            Self::CloudTokens => "cloud-token",
+            Self::RepeaterTickets => "repeater-ticket",
+            Self::RepeaterNumbers => "viewer-number",
+        }
+    }
+
+    /// For the log.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::CloudTokens => "tokens of the existing cloud",
+            Self::RepeaterTickets => "numeric tickets of repeater devices",
+            Self::RepeaterNumbers => "numbers of repeater viewers",
+        }
+    }
+}
+
+/// The one label of a guess.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GuessLabel {
+    what: Word,
+}
+
 /// The one label of a direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabel {
@@ -75,6 +111,7 @@ pub struct Metrics {
     ended: Family<ReasonLabel, Counter>,
     handshakes: Family<ReasonLabel, Counter>,
     lookups: Family<LookupLabels, Counter>,
+    guesses: Family<GuessLabel, Counter>,
     /// Sessions that reached the instance's screen.
     pub sessions_started: Counter,
     /// Failed authentications, whatever the front door.
@@ -106,6 +143,7 @@ impl Default for Metrics {
             ended: Family::default(),
             handshakes: Family::default(),
             lookups: Family::default(),
+            guesses: Family::default(),
             sessions_started: Counter::default(),
             failed_authentications: Counter::default(),
             connections: Counter::default(),
@@ -156,6 +194,11 @@ impl Metrics {
         }
     }
 
+    /// Somebody was not let try, or asked about, one more.
+    pub(crate) fn guess_refused(&self, what: Guesses) {
+        self.guesses.get_or_create(&GuessLabel { what: Word(what.word()) }).inc();
+    }
+
     /// Everything, as Prometheus reads it.
     #[must_use]
     pub fn text(&self, now: Now) -> String {
@@ -183,6 +226,11 @@ impl Metrics {
             "cloud_lookups",
             "Tokens that an existing cloud was asked about",
             self.lookups.clone(),
+        );
+        registry.register(
+            "guesses_refused",
+            "Tickets, numbers and tokens that were not looked at, because too many had been wrong",
+            self.guesses.clone(),
         );
         registry.register_with_unit("session", "Bytes carried for sessions", Unit::Bytes, self.bytes.clone());
         registry.register_with_unit(

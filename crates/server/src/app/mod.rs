@@ -49,7 +49,7 @@ use devices::Devices;
 pub use error::{Error, Result};
 use fence::Fence;
 use live::LiveSessions;
-use metrics::Metrics;
+use metrics::{Guesses, Metrics};
 use misses::MissBudget;
 use repetition::Repetition;
 use revocations::Revocations;
@@ -119,13 +119,14 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, vault, config, fence, keep_node, operator, public_url, upstream } = parts;
+        let (misses, misses_in_all) = (config.repeater.misses, Some(config.repeater.misses_in_all));
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
             devices: Devices::default(),
             failures: caller::FailureBudget::new(config.limits.failed_authentications),
-            misses: MissBudget::new(config.limits.foreign_misses),
-            device_misses: MissBudget::new(config.repeater.misses),
-            viewer_misses: MissBudget::new(config.repeater.misses),
+            misses: MissBudget::new(Guesses::CloudTokens, config.limits.foreign_misses, None),
+            device_misses: MissBudget::new(Guesses::RepeaterTickets, misses, misses_in_all),
+            viewer_misses: MissBudget::new(Guesses::RepeaterNumbers, misses, misses_in_all),
             repetition: Repetition::new(config.limits.sessions_per_grant),
             metrics: Metrics::default(),
             lookups: lookup::Lookups::default(),

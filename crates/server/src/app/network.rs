@@ -8,6 +8,9 @@ use std::ops::Deref;
 /// narrow one, for the strangers that may be in it.
 const IPV6: [(u8, u32); 3] = [(48, 4), (56, 2), (64, 1)];
 
+/// All that a network's shares may be.
+pub(crate) const SHARES: [u32; IPV6.len()] = [IPV6[0].1, IPV6[1].1, IPV6[2].1];
+
 /// The network that counts as one source. One customer commonly holds a whole IPv6 /64; an IPv4 address stands for itself.
 #[must_use]
 pub(crate) fn of(address: IpAddr) -> IpAddr {

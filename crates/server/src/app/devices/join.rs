@@ -12,7 +12,7 @@ use transom_store::Joining;
 use transom_tunnel::{Fault, Refusal, Retry, Role};
 
 use super::enforce::gone;
-use super::{Member, ORDERS, Order, Shown};
+use super::{Member, ORDERS, Order, Shown, one_less};
 use crate::app::App;
 use crate::app::error::{Error, Result};
 use crate::app::vault::Purpose;
@@ -171,6 +171,15 @@ impl App {
             if table.closing {
                 return Err(Refusal::from(Fault::CloudConnectivityError).because("the server is going down"));
             }
+            if role == Role::Connector {
+                let most = self.config.limits.device_sessions_per_address;
+                let joined = table.connectors.entry(member.address.clone()).or_default();
+                if *joined >= most {
+                    return Err(Refusal::from(Fault::CloudConnectivityError)
+                        .because(format!("{most} viewers have joined under this address")));
+                }
+                *joined += 1;
+            }
             // In the table before its join is written: a reset after that finds it there, one before fails the join.
             table.members.insert(member.serial, Arc::clone(&member));
         }
@@ -286,6 +295,9 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let mut table = self.app.devices.table.lock();
         table.members.remove(&self.member.serial);
+        if self.member.role == Role::Connector {
+            one_less(&mut table.connectors, &self.member.address);
+        }
         // A newer one may stand there under the same address.
         if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
             table.listening.remove(&self.member.address);

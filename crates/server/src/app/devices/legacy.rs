@@ -109,7 +109,7 @@ impl App {
         source: IpAddr,
     ) -> Result<Option<Membership>, Refusal> {
         let guessable = ticket.len() < TEXT;
-        if guessable && !self.device_misses.take(source) {
+        if guessable && !self.may_guess(&self.device_misses, source) {
             return Err(Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets"));
         }
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
@@ -137,7 +137,7 @@ impl App {
         id: &str,
         source: IpAddr,
     ) -> Result<Option<(CloudAddress, ProjectId)>> {
-        if !self.viewer_misses.take(source) {
+        if !self.may_guess(&self.viewer_misses, source) {
             return Err(Error::RateLimited);
         }
         let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else { return Ok(None) };

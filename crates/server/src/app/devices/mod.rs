@@ -34,7 +34,7 @@ pub use presence::{PresenceQuery, PresenceStream, Told};
 pub use sessions::Place;
 
 use presence::Listeners;
-use sessions::SessionEntry;
+use sessions::{SessionEntry, Viewer};
 
 /// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
 const ORDERS: usize = 64;
@@ -94,7 +94,30 @@ struct Table {
     members: HashMap<u64, Arc<Member>>,
     listening: HashMap<CloudAddress, Arc<Member>>,
     sessions: HashMap<u64, SessionEntry>,
+    /// How many of these each connecting address has.
+    of_connectors: HashMap<CloudAddress, usize>,
+    /// How many connectors have joined under each address.
+    connectors: HashMap<CloudAddress, usize>,
     closing: bool,
+}
+
+impl Table {
+    fn forget_session(&mut self, serial: u64) {
+        if let Some(SessionEntry { viewer: Viewer::Connector { address, .. }, .. }) =
+            self.sessions.remove(&serial)
+        {
+            one_less(&mut self.of_connectors, &address);
+        }
+    }
+}
+
+fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &CloudAddress) {
+    if let Some(count) = counts.get_mut(address) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(address);
+        }
+    }
 }
 
 /// One control connection that has proved who it is.

@@ -68,7 +68,7 @@ impl fmt::Debug for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.app.devices.table.lock().sessions.remove(&self.serial);
+        self.app.devices.table.lock().forget_session(self.serial);
         self.app.devices.vacancies.send_modify(|count| *count += 1);
         self.over.cancel();
     }
@@ -90,21 +90,26 @@ impl App {
             address: connector.address.clone(),
             project: connector.project,
         };
+        let most = self.config.limits.device_sessions_per_address;
         let mut vacancies = self.devices.vacancies.subscribe();
         let vacant = async {
             loop {
                 {
                     // Seen to be free and taken under one lock: calls come side by side.
                     let mut table = self.devices.table.lock();
+                    if table.of_connectors.get(&connector.address).is_some_and(|count| *count >= most) {
+                        return Err(Refusal::from(Fault::PeerBusy)
+                            .because(format!("{most} sessions of this address are open")));
+                    }
                     if !table.sessions.values().any(has_one) {
-                        return self.place(&mut table, viewer, listener);
+                        return Ok(self.place(&mut table, viewer, listener));
                     }
                 }
                 // The sender lives as long as `self`.
                 let _ = vacancies.changed().await;
             }
         };
-        Ok(timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?)
+        timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?
     }
 
     /// A place for a console, or whoever else this names.
@@ -120,6 +125,9 @@ impl App {
 
     fn place(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Place {
         let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
+        if let Viewer::Connector { address, .. } = &viewer {
+            *table.of_connectors.entry(address.clone()).or_default() += 1;
+        }
         let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
         table.sessions.insert(serial, entry);
         Place { app: Arc::clone(self), serial, cut, over: CancellationToken::new() }

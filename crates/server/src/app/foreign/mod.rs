@@ -42,7 +42,7 @@ impl App {
         lookup: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Option<T>> {
         // Paid in advance, so that many at once are counted as well; who shows a good token gets it back.
-        if !self.misses.take(attempt.source) {
+        if !self.may_guess(&self.misses, attempt.source) {
             self.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
         }
