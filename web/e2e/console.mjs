@@ -207,6 +207,7 @@ async function take(page, step, first) {
       await page.reload();
       break;
     case 'go':
+      process.stdin.resume();
       await once(process.stdin, 'data');
       process.stdin.pause();
       break;
