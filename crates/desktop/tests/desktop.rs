@@ -229,7 +229,7 @@ async fn bad_messages_end_one_connection_and_no_other() {
     let desktop = desktop().await;
     let mut bystander = Viewer::watch(&desktop).await;
     let colour_map = b"\0\0\0\0\x08\x08\0\0\0\x07\0\x07\0\x03\0\x03\x06\0\0\0";
-    let huge_clipboard = b"\x06\0\0\0\xff\0\0\0";
+    let huge_clipboard = b"\x06\0\0\0\xff\0\0\0\x10\0\0\x01";
     for bad in [&colour_map[..], b"\x63", huge_clipboard] {
         let mut viewer = Viewer::watch(&desktop).await;
         viewer.send(bad).await;
