@@ -47,9 +47,9 @@ pub enum Reservation {
 }
 
 impl Store {
-    /// A session without a ticket is dialled at once; dial and handshake have shorter limits than this, so what is
-    /// still reserved then belongs to a node that died.
-    pub const RESERVATION_LIMIT: Duration = Duration::from_secs(120);
+    /// A session without a ticket is dialled at once; dial and handshake, with the time in which a person in front of the
+    /// instance accepts, have shorter limits than this, so what is still reserved then belongs to a node that died.
+    pub const RESERVATION_LIMIT: Duration = Duration::from_secs(240);
 
     /// A page presents its first ticket at once. Where it does not, its answer was lost or its WebSocket did not open:
     /// the use must return while the link still lives.
