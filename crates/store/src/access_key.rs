@@ -8,9 +8,10 @@ use transom_model::instance::Sealed;
 use uuid::Uuid;
 
 use crate::api_token::expire_of_key;
-use crate::audit::write_down;
+use crate::audit::{write_down, write_down_end};
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise;
+use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
 
 /// An access key to be made, with its first secret.
@@ -128,7 +129,7 @@ impl Store {
         self.write(move |db| Box::pin(async move { retire_secret(db, within, &id, &audit).await })).await
     }
 
-    /// Makes a key worth nothing, deletes its secrets and raises the revision. False where there is no such key, or
+    /// Makes a key worth nothing, deletes its secrets, ends what waits for a page under it and raises the revision. False where there is no such key, or
     /// it was revoked before.
     pub async fn revoke_key(
         &self,
@@ -212,7 +213,11 @@ async fn revoke(
     db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
     expire_of_key(db, id).await?;
     raise(db).await?;
+    let waiting = end_waiting(db, " AND grants.key_id = ", id).await?;
     write_down(db, audit).await?;
+    for session in waiting {
+        write_down_end(db, session).await?;
+    }
     Ok(true)
 }
 

@@ -273,12 +273,15 @@ async fn remove(
     id: &InstanceId,
     audit: &AuditEntry,
 ) -> Result<bool> {
-    let delete = sql("DELETE FROM instances WHERE project_id = $1 AND id = $2").bind(project).bind(id);
-    if db.run(delete).await? == 0 {
-        return Ok(false);
-    }
+    const DELETE: &str = "DELETE FROM instances WHERE project_id = $1 AND id = $2 RETURNING uid";
+    let Some(mut row) = db.first(sql(DELETE).bind(project).bind(id)).await? else { return Ok(false) };
+    let uid: InstanceUid = row.parsed()?;
     raise(db).await?;
+    let waiting = end_waiting(db, " AND grants.instance_uid = ", uid).await?;
     write_down(db, audit).await?;
+    for session in waiting {
+        write_down_end(db, session).await?;
+    }
     Ok(true)
 }
 

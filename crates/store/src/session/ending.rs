@@ -64,7 +64,8 @@ impl Store {
         self.write(move |db| Box::pin(async move { leave(db, hold, audit).await })).await
     }
 
-    /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it. False where it is not open.
+    /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it, and one that waits for its page ends
+    /// here. False where it is not open.
     pub async fn kill(&self, within: Option<ProjectId>, id: SessionId, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { kill(db, within, id, &audit).await })).await
@@ -158,7 +159,11 @@ async fn kill(
 ) -> Result<bool> {
     if ask_to_end(db, within, id, EndReason::SessionKilled).await? {
         raise(db).await?;
+        let waiting = end_waiting(db, " AND sessions.id = ", id).await?;
         write_down(db, audit).await?;
+        for session in waiting {
+            write_down_end(db, session).await?;
+        }
         return Ok(true);
     }
     let dying = sql("SELECT 1 FROM sessions WHERE state <> 'ended'")
@@ -167,30 +172,46 @@ async fn kill(
     Ok(db.first(dying).await?.is_some())
 }
 
-/// Ends the sessions of a grant or an instance that wait for their pages and may not go on. Audit each: see
-/// `write_down_end`.
+/// Ends the sessions of a grant, a key or an instance that wait for their pages and may not go on. Audit each: see
+/// `write_down_end`. What comes back at this moment ends with the connection that carries it. Of more than one sweep's number
+/// the others lapse, and the sweep ends them.
 pub(crate) async fn end_waiting(
     db: &mut Connection<'_>,
     of: &'static str,
-    id: impl Bind,
+    id: impl Bind + Clone,
 ) -> Result<Vec<SessionId>> {
     const WAITING: &str = concat!(
         "SELECT sessions.id, ",
         verdict!(),
         " FROM ",
         standing!(),
-        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND ",
+        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND NOT sessions.carried AND ",
         verdict!(),
         " IS NOT NULL"
     );
     const END: &str = "UPDATE sessions SET state = 'ended', end_reason = $1, lapses_at = NULL, \
-        ended_at = (SELECT now FROM clock) WHERE id = $2 AND state = 'detached'";
+        ended_at = (SELECT now FROM clock) WHERE id = $2 AND state = 'detached' AND NOT carried";
+    const LAPSE: &str = concat!(
+        "UPDATE sessions SET lapses_at = (SELECT now FROM clock) \
+         WHERE state <> 'ended' AND state = 'detached' AND NOT carried AND id IN (SELECT sessions.id FROM ",
+        standing!(),
+        " WHERE sessions.state <> 'ended' AND sessions.state = 'detached' AND ",
+        verdict!(),
+        " IS NOT NULL"
+    );
     let mut ended = Vec::new();
-    for mut row in db.all(sql(WAITING).push_value(of, id)).await? {
+    let some =
+        sql(WAITING).push_value(of, id.clone()).push_value(" ORDER BY sessions.id LIMIT ", Store::SWEEP);
+    let rows = db.all(some).await?;
+    let more = rows.len() >= Store::SWEEP as usize;
+    for mut row in rows {
         let (session, reason): (SessionId, EndReason) = (row.parsed()?, row.parsed()?);
         if db.run(sql(END).bind(reason).bind(session)).await? == 1 {
             ended.push(session);
         }
+    }
+    if more {
+        db.run(sql(LAPSE).push_value(of, id).push(")")).await?;
     }
     Ok(ended)
 }

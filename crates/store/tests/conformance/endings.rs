@@ -1,12 +1,13 @@
 //! Endings: the first reason wins, bytes add up, and a kill reaches the node that carries the session.
 
 use transom_model::EndReason;
+use transom_model::access_key::AccessKeyId;
 use transom_model::id::SessionId;
 use transom_model::session::SessionState;
-use transom_store::{AuditQuery, Commit, Ending, Hold, Page, ToEnd, Traffic};
+use transom_store::{AuditQuery, Commit, Ending, Hold, Page, Store, ToEnd, Traffic};
 use uuid::Uuid;
 
-use crate::lab::{Lab, entry};
+use crate::lab::{Lab, accepted, entry};
 
 on_both_databases! {
     the_first_reason_wins,
@@ -14,6 +15,9 @@ on_both_databases! {
     a_kill_is_told_to_the_node_and_wins_over_a_later_reason,
     a_session_without_a_ticket_ends_when_its_viewer_is_lost,
     a_killed_session_cannot_be_detached,
+    what_waits_for_its_page_ends_with_what_it_stands_on,
+    a_page_that_is_coming_back_ends_where_it_is_carried,
+    of_very_many_that_wait_the_sweep_ends_the_rest,
     an_unknown_session_is_named_as_such,
     the_audit_of_an_end_names_the_reason_that_stands,
     only_open_sessions_are_listed_where_asked,
@@ -84,6 +88,73 @@ async fn a_killed_session_cannot_be_detached(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
     assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Ended(EndReason::SessionKilled));
+}
+
+/// A session that waits for its page, under this key.
+async fn waiting(lab: &Lab, key: Option<AccessKeyId>) -> Hold {
+    let (_, token) = lab.grant_by(Some(1), key).await;
+    let (_, ticket) = lab.reserve_with_ticket(token).await;
+    let hold = accepted(lab.present(ticket).await).hold;
+    assert_eq!(lab.commit(hold).await, Commit::Live);
+    assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Detached);
+    hold
+}
+
+/// Its state, and its end's reason and records.
+async fn over(lab: &Lab, hold: Hold) -> (SessionState, Option<EndReason>, usize) {
+    let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
+    let query = AuditQuery { session: Some(hold.session), ..AuditQuery::default() };
+    let records = lab.store.audit_records(&query, 100).await.unwrap();
+    let ends = records.iter().filter(|record| record.action == "session.end");
+    (session.state, session.end_reason, ends.count())
+}
+
+async fn what_waits_for_its_page_ends_with_what_it_stands_on(lab: Lab) {
+    let key = lab.key().await.id;
+    let (killed, revoked) = (waiting(&lab, None).await, waiting(&lab, Some(key.clone())).await);
+    let removed = waiting(&lab, None).await;
+    assert!(lab.store.kill(None, killed.session, &entry("session.kill")).await.unwrap());
+    assert_eq!(over(&lab, killed).await, (SessionState::Ended, Some(EndReason::SessionKilled), 1));
+    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert_eq!(over(&lab, revoked).await, (SessionState::Ended, Some(EndReason::KeyRevoked), 1));
+    assert_eq!(
+        over(&lab, removed).await,
+        (SessionState::Detached, None, 0),
+        "it has nothing to do with them"
+    );
+    assert!(lab.remove_instance().await);
+    assert_eq!(over(&lab, removed).await, (SessionState::Ended, Some(EndReason::InstanceRemoved), 1));
+    assert_eq!(lab.store.sweep().await.unwrap(), []);
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
+}
+
+async fn a_page_that_is_coming_back_ends_where_it_is_carried(lab: Lab) {
+    let (grant, token) = lab.grant(Some(1)).await;
+    let (_, ticket) = lab.reserve_with_ticket(token).await;
+    let first = accepted(lab.present(ticket).await).hold;
+    lab.commit(first).await;
+    let (_, fresh) = lab.rotate(ticket).await;
+    // The first connection still shows the screen until the second one does.
+    let again = accepted(lab.present(fresh).await).hold;
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert_eq!(over(&lab, again).await, (SessionState::Detached, None, 0));
+    let told = ToEnd { hold: again, reason: EndReason::GrantRevoked };
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [told]);
+}
+
+async fn of_very_many_that_wait_the_sweep_ends_the_rest(lab: Lab) {
+    let key = lab.key().await.id;
+    let (_, token) = lab.grant_by(None, Some(key.clone())).await;
+    for _ in 0..=Store::SWEEP {
+        let (_, ticket) = lab.reserve_with_ticket(token).await;
+        let hold = accepted(lab.present(ticket).await).hold;
+        lab.commit(hold).await;
+        lab.store.detach(hold, SOME).await.unwrap();
+    }
+    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    let rest = lab.store.sweep().await.unwrap();
+    assert_eq!(rest.iter().map(|swept| swept.reason).collect::<Vec<_>>(), [EndReason::KeyRevoked]);
+    assert!(lab.store.sessions(None, Page::first(10), true).await.unwrap().is_empty());
 }
 
 async fn an_unknown_session_is_named_as_such(lab: Lab) {

@@ -128,8 +128,10 @@ async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
 
 async fn a_revoked_session_that_lapses_ends_for_that_reason(lab: Lab) {
     let (hold, _) = lab.live_page().await;
-    lab.store.detach(hold, Traffic::default()).await.unwrap();
+    // Its instance goes while a connection carries it, and then its node.
     assert!(lab.remove_instance().await);
+    lab.lose(lab.life()).await;
+    lab.store.let_go().await.unwrap();
     lab.advance_clock(TTL).await;
     assert_eq!(swept(&lab).await, [(hold.session, EndReason::InstanceRemoved)]);
 }
