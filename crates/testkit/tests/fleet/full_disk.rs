@@ -190,3 +190,34 @@ async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
     let grants = field.server.api().get(&format!("/api/v1/grants/{first}")).await.done();
     assert!(grants["revoked_at"].is_null(), "{grants}");
 }
+
+/// A link's name as its URL tells it: the digest of the token.
+fn by_url(token: &str) -> String {
+    let digest = transom_model::secret::TokenDigest::of(token).0;
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_link_is_cut_by_its_url_on_a_full_disk() {
+    let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
+    let machine = Instance::start(Script::default()).await;
+    let (mut viewer, token) = open(&field, &machine).await;
+    let _guest = machine.guest().await;
+    session(&field).await;
+    disk.fill();
+    is_full(&field).await;
+    let path = format!("/api/v1/grants/{}", by_url(&token));
+    let revoked = field.server.api().post(&format!("{path}/revoke"), Value::Null).await;
+    assert_eq!(revoked.status, 503, "{revoked}");
+    assert_eq!(timeout(AT_ONCE, viewer.closed()).await.expect("within a second").code, Some(4404));
+    let report = field.server.api().get(&format!("{path}/report")).await.done();
+    assert!(report["link"]["revoked_at"].is_null(), "it is not written yet: {report}");
+    disk.make_room();
+    is_ready(&field).await;
+    let refused = field.server.viewer().token(&token).open().await.err().map(|refused| refused.to_string());
+    assert!(refused.as_ref().is_some_and(|told| told.starts_with("403 grant-revoked")), "{refused:?}");
+    // Asked again, it is written, and tells.
+    let report = field.server.api().post(&format!("{path}/revoke"), Value::Null).await.done();
+    assert!(!report["link"]["revoked_at"].is_null(), "{report}");
+}
