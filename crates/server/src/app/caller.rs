@@ -166,11 +166,16 @@ impl App {
         self.unless_revoked(caller?)
     }
 
-    /// Refuses a key that was revoked where the store does not know that yet.
+    /// Refuses a key or a token that was revoked where the store does not know that yet.
     fn unless_revoked(&self, caller: Caller) -> Result<Caller> {
         match caller.key() {
             Some(key) if self.revocations.has_key(key) => {
                 Err(Error::Unauthenticated("the access key was revoked"))
+            }
+            Some(key)
+                if caller.token().is_some_and(|shown| self.revocations.has_token(key, &shown.digest)) =>
+            {
+                Err(Error::Unauthenticated("the token is not valid"))
             }
             _ => Ok(caller),
         }
@@ -270,7 +275,7 @@ impl App {
             drop(self.vault.seal(Purpose::AccessKeySecret, "nobody", &Secret::new("somebody")));
             return Err(unknown);
         };
-        for candidate in secrets {
+        for candidate in secrets.into_iter().filter(|own| !self.revocations.has_secret(own.id)) {
             let opened = self
                 .vault
                 .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)

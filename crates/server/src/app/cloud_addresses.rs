@@ -11,6 +11,7 @@ pub use transom_store::{AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
 
 use super::error::{Error, Result};
+use super::revocations::{Revocation, Revoked};
 use super::vault::Purpose;
 use super::{App, Call, Page, random};
 
@@ -173,7 +174,13 @@ impl App {
         condition: Precondition,
     ) -> Result<()> {
         let audit = self.managed_address(asked, address, "address.remove").await?;
-        self.done(self.store.remove_address(&asked.scope, address, condition, &audit).await?)
+        // Looked at here as well: what is held in memory meanwhile must not cut for a condition that does not hold.
+        if !condition.holds(self.address(asked, address).await?.version) {
+            return Err(Error::Stale);
+        }
+        let what = Revoked::Address { address: address.clone(), scope: asked.scope.clone(), condition };
+        let within = asked.call.caller.project();
+        if self.revoke(Revocation { what, within, audit }).await? { Ok(()) } else { Err(NO_ADDRESS) }
     }
 
     /// Where a key's list goes on, as a text that only we can make: bound to the key and the length of its pages.

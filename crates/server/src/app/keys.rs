@@ -58,8 +58,16 @@ impl App {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.retire", id) };
-        self.store.retire_key_secret(call.caller.project(), id, &audit).await?;
-        Ok(())
+        let within = call.caller.project();
+        let active = self.store.key_secrets(id).await?;
+        let older = active.last().filter(|_| active.len() > 1);
+        let Some(secret) = older.map(|own| own.id).filter(|own| !self.revocations.has_secret(*own)) else {
+            // It has none, and the store tells why.
+            self.store.retire_key_secret(within, id, &audit).await?;
+            return Ok(());
+        };
+        let what = Revoked::Secret { key: id.clone(), secret };
+        self.revoke(Revocation { what, within, audit }).await.map(drop)
     }
 
     /// Makes a key worth nothing, and with it every console that was opened under it.

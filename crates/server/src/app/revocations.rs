@@ -9,9 +9,12 @@ use tokio::time::timeout;
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
+use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
-use transom_store::{ConsoleTarget, OPERATION_DEADLINE};
+use transom_model::secret::TokenDigest;
+use transom_store::{ConsoleTarget, Guarded, OPERATION_DEADLINE, Precondition, Scope};
+use uuid::Uuid;
 
 use super::App;
 use super::error::{Error, Result};
@@ -27,7 +30,22 @@ pub(super) enum Revoked {
     Session(SessionId),
     Grant(GrantId),
     Key(AccessKeyId),
-    Instance { uid: InstanceUid, project: ProjectId, id: InstanceId },
+    Instance {
+        uid: InstanceUid,
+        project: ProjectId,
+        id: InstanceId,
+    },
+    Address {
+        address: CloudAddress,
+        scope: Scope,
+        condition: Precondition,
+    },
+    Token(TokenDigest),
+    /// The older secret of a key, and every API token of the key with it.
+    Secret {
+        key: AccessKeyId,
+        secret: Uuid,
+    },
 }
 
 impl Revoked {
@@ -35,8 +53,9 @@ impl Revoked {
         match self {
             Self::Session(_) => EndReason::SessionKilled,
             Self::Grant(_) => EndReason::GrantRevoked,
-            Self::Key(_) => EndReason::KeyRevoked,
+            Self::Key(_) | Self::Token(_) | Self::Secret { .. } => EndReason::KeyRevoked,
             Self::Instance { .. } => EndReason::InstanceRemoved,
+            Self::Address { .. } => EndReason::DeviceOffline,
         }
     }
 
@@ -46,6 +65,8 @@ impl Revoked {
             Self::Grant(grant) => target.grant.id == *grant,
             Self::Key(key) => target.grant.key.as_ref() == Some(key),
             Self::Instance { uid, .. } => target.grant.instance_uid == *uid,
+            // A console that leads to an address finds no device there; what was opened with a token or a secret goes on.
+            Self::Address { .. } | Self::Token(_) | Self::Secret { .. } => false,
         }
     }
 }
@@ -120,6 +141,32 @@ impl Revocations {
         let held = self.0.lock();
         held.all.iter().any(|pending| matches!(&pending.revocation.what, Revoked::Key(own) if own == key))
     }
+
+    /// True where this cloud address was removed, and the store has not taken that yet.
+    pub(super) fn has_address(&self, address: &CloudAddress) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(
+            |pending| matches!(&pending.revocation.what, Revoked::Address { address: own, .. } if own == address),
+        )
+    }
+
+    /// True where this API token of the key is good no more, and the store has not taken that yet.
+    pub(super) fn has_token(&self, key: &AccessKeyId, token: &TokenDigest) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(|pending| match &pending.revocation.what {
+            Revoked::Token(own) => own == token,
+            Revoked::Secret { key: own, .. } => own == key,
+            _ => false,
+        })
+    }
+
+    /// True where this secret was retired, and the store has not taken that yet.
+    pub(super) fn has_secret(&self, secret: Uuid) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(
+            |pending| matches!(&pending.revocation.what, Revoked::Secret { secret: own, .. } if *own == secret),
+        )
+    }
 }
 
 impl App {
@@ -191,6 +238,23 @@ impl App {
             Revoked::Grant(grant) => self.store.revoke_grant(*within, *grant, audit).await?,
             Revoked::Key(key) => self.store.revoke_key(*within, key, audit).await?,
             Revoked::Instance { project, id, .. } => self.store.remove_instance(*project, id, audit).await?,
+            Revoked::Address { address, scope, condition } => {
+                match self.store.remove_address(scope, address, condition.clone(), audit).await? {
+                    Guarded::Done(_) => true,
+                    Guarded::Missing => false,
+                    Guarded::Stale => return Err(Error::Stale),
+                }
+            }
+            Revoked::Token(token) => self.store.revoke_token(*token, audit).await?,
+            Revoked::Secret { key, secret } => {
+                // Where somebody was quicker at another node, the older of two is not the one that was meant any more.
+                let active = self.store.key_secrets(key).await?;
+                let is_older = active.len() > 1 && active.last().is_some_and(|own| own.id == *secret);
+                if is_older {
+                    self.store.retire_key_secret(*within, key, audit).await?;
+                }
+                is_older
+            }
         })
     }
 
@@ -202,8 +266,11 @@ impl App {
             Revoked::Key(key) => {
                 self.live.cut_those(&end, |_, of| of.key.as_ref() == Some(key));
                 self.devices.cut_key(key);
+                self.devices.look_again();
             }
             Revoked::Instance { uid, .. } => self.live.cut_those(&end, |_, of| of.instance == *uid),
+            Revoked::Address { address, .. } => self.devices.cut_address(address),
+            Revoked::Token(_) | Revoked::Secret { .. } => self.devices.look_again(),
         }
     }
 }

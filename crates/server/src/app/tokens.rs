@@ -12,6 +12,7 @@ use transom_store::NewApiToken;
 
 use super::caller::ShownToken;
 use super::error::{Error, Result};
+use super::revocations::{Revocation, Revoked};
 use super::{App, Call, Caller, random};
 
 /// The longest that an API token may be valid.
@@ -85,8 +86,10 @@ impl App {
             project: Some(found.key.project),
             ..call.entry("token.revoke", &found.key.id)
         };
-        self.store.revoke_token(TokenDigest::of(token), &audit).await?;
-        Ok(())
+        let within = call.caller.project();
+        self.revoke(Revocation { what: Revoked::Token(TokenDigest::of(token)), within, audit })
+            .await
+            .map(drop)
     }
 
     /// Who shows this token: its key, with the role that the key has now.

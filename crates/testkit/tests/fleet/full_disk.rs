@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use transom_server::config::NodeLimits;
@@ -220,4 +221,61 @@ async fn a_leaked_link_is_cut_by_its_url_on_a_full_disk() {
     // Asked again, it is written, and tells.
     let report = field.server.api().post(&format!("{path}/revoke"), Value::Null).await.done();
     assert!(!report["link"]["revoked_at"].is_null(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_address_is_cut_on_a_full_disk_and_written_down_later() {
+    let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
+    let own = field.listener().await;
+    let mut device = field.device(&own).await;
+    let other = field.listener().await;
+    let mut stays = field.device(&other).await;
+    disk.fill();
+    is_full(&field).await;
+    let path = format!("/api/v1/addresses/{}", own.name);
+    let removed = field.server.api().delete(&path).await;
+    assert_eq!(removed.status, 503, "{removed}");
+    let told = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
+    assert_eq!(told.fault, Fault::CloudAuthenticationFailed);
+    disk.make_room();
+    within("it is written down", async { while field.server.api().get(&path).await.status != 404 {} }).await;
+    assert_eq!(field.told_so_often("address.remove", 1).await.len(), 1);
+    lasts("the other device", A_WHILE, async { format!("is told {}", stays.sent_away().await) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
+    // The node does not pay what it owes while the test looks.
+    let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
+    let own = field.listener().await;
+    let operator = field.server.api();
+    let rotator = operator.add_key("alpha", "admin").await;
+    let issued = async |key: &transom_testkit::Key| {
+        text(&operator.post(&format!("/api/v1/keys/{}/token", key.id), json!({})).await.done(), "token")
+    };
+    let (revoked, kept, of_rotated) =
+        (issued(&field.key).await, issued(&field.key).await, issued(&rotator).await);
+    let path = format!("/api/v1/keys/{}", rotator.id);
+    let rotated = operator.post(&format!("{path}/rotate"), json!({})).await.done();
+    let renewed = transom_testkit::Key { id: rotator.id.clone(), secret: text(&rotated, "secret") };
+
+    disk.fill();
+    is_full(&field).await;
+    let revoke = operator.with_key(&field.key).request(Method::DELETE, "/v3/auth/tokens");
+    let answer =
+        revoke.header("X-Auth-Token", &revoked).header("X-Subject-Token", &revoked).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(operator.post(&format!("{path}/retire"), json!({})).await.status, 503);
+    assert_eq!(operator.delete(&format!("/api/v1/addresses/{}", own.name)).await.status, 503);
+
+    disk.make_room();
+    is_ready(&field).await;
+    let status = async |api: transom_testkit::Api| api.get("/api/v1/sessions").await.status;
+    assert_eq!(status(operator.with_bearer(&revoked)).await, 401);
+    assert_eq!(status(operator.with_bearer(&kept)).await, 200);
+    assert_eq!(status(operator.with_key(&rotator)).await, 401);
+    assert_eq!(status(operator.with_bearer(&of_rotated)).await, 401);
+    assert_eq!(status(operator.with_key(&renewed)).await, 200);
+    let joined = Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await;
+    assert_eq!(joined.err().map(|refusal| refusal.fault), Some(Fault::CloudAuthenticationFailed));
 }

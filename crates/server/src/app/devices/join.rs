@@ -187,6 +187,9 @@ impl App {
         let admitted = match joins {
             // In the table first, and looked at then: a revocation that comes meanwhile finds it there.
             _ if self.revocations.has_key(&membership.member.key) => Err(gone("its access key was revoked")),
+            _ if self.revocations.has_address(&membership.member.address) => {
+                Err(gone("the address was removed"))
+            }
             Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await,
             Joins::Connector => self.still_stands(&membership.member).await,
         };

@@ -261,6 +261,20 @@ impl Devices {
         }
     }
 
+    /// Sends away who joined under this address, and ends the sessions with it.
+    pub(super) fn cut_address(&self, address: &CloudAddress) {
+        let table = self.table.lock();
+        let gone: Vec<_> = table.members.values().filter(|member| member.address == *address).collect();
+        for member in &gone {
+            member.order(Order::End(enforce::gone("the address was removed")));
+        }
+        for entry in table.sessions.values() {
+            if entry.listener == *address || gone.iter().any(|member| entry.is_of(member.serial)) {
+                entry.cut.cancel();
+            }
+        }
+    }
+
     /// Sends all away and ends their sessions.
     pub(super) fn send_away(&self, refusal: &Refusal) {
         let (members, sessions) = {

@@ -39,6 +39,8 @@ struct News {
     seq: i64,
     /// Changes that may take a listener's permission away.
     revision: i64,
+    /// Revocations that hold at this node, and that the store has not taken yet.
+    held: u64,
     /// Changes of presence at this node, which has not looked for their number.
     own: u64,
 }
@@ -93,7 +95,8 @@ pub struct PresenceStream {
     current: bool,
     waiting: VecDeque<PresenceChange>,
     news: watch::Receiver<News>,
-    checked: i64,
+    /// What the permission was last looked at for: the revision, and what is held.
+    checked: (i64, u64),
 }
 
 impl App {
@@ -125,7 +128,7 @@ impl App {
             waiting: VecDeque::new(),
             news,
             // The caller may have lost its permission between its proof and here.
-            checked: -1,
+            checked: (-1, 0),
         })
     }
 
@@ -144,6 +147,14 @@ impl App {
         self.devices.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
         let news = &self.devices.listeners.news;
         news.send_if_modified(|news| std::mem::replace(&mut news.revision, revision) != revision);
+    }
+}
+
+impl super::Devices {
+    /// Lets every listener look whether it still may, though the store tells of no change.
+    pub(in crate::app) fn look_again(&self) {
+        self.rules.send_modify(|_| ());
+        self.listeners.news.send_modify(|news| news.held += 1);
     }
 }
 
@@ -170,10 +181,11 @@ impl PresenceStream {
                 return Ok(Some(Told::Change(change)));
             }
             let news = *self.news.borrow_and_update();
-            if self.checked != news.revision && !self.may_listen().await? {
+            let asked = (news.revision, news.held);
+            if self.checked != asked && !self.may_listen().await? {
                 return Ok(None);
             }
-            self.checked = news.revision;
+            self.checked = asked;
             let page = self.app.store.presence_changes(&self.query, self.after, PAGE).await?;
             if let Some(last) = page.last() {
                 self.after = last.seq;
