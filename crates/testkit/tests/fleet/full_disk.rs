@@ -243,6 +243,25 @@ async fn a_removed_address_is_cut_on_a_full_disk_and_written_down_later() {
     lasts("the other device", A_WHILE, async { format!("is told {}", stays.sent_away().await) }).await;
 }
 
+/// A stream of presence that has told what there is.
+async fn listening(api: &transom_testkit::Api) -> reqwest::Response {
+    let mut answer = within("the head", api.request(Method::GET, "/api/v1/presence").send()).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    let mut told = Vec::new();
+    within("what there is", async {
+        while !String::from_utf8_lossy(&told).contains("event: current") {
+            told.extend(answer.chunk().await.unwrap().expect("it goes on"));
+        }
+    })
+    .await;
+    answer
+}
+
+async fn is_over(stream: &mut reqwest::Response) {
+    let end = async { while let Ok(Some(_)) = stream.chunk().await {} };
+    timeout(AT_ONCE, end).await.expect("within a second");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
     // The node does not pay what it owes while the test looks.
@@ -258,6 +277,8 @@ async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
     let path = format!("/api/v1/keys/{}", rotator.id);
     let rotated = operator.post(&format!("{path}/rotate"), json!({})).await.done();
     let renewed = transom_testkit::Key { id: rotator.id.clone(), secret: text(&rotated, "secret") };
+    let mut by_token = listening(&operator.with_bearer(&revoked)).await;
+    let mut by_old_secret = listening(&operator.with_key(&rotator)).await;
 
     disk.fill();
     is_full(&field).await;
@@ -265,7 +286,9 @@ async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
     let answer =
         revoke.header("X-Auth-Token", &revoked).header("X-Subject-Token", &revoked).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 503);
+    is_over(&mut by_token).await;
     assert_eq!(operator.post(&format!("{path}/retire"), json!({})).await.status, 503);
+    is_over(&mut by_old_secret).await;
     assert_eq!(operator.delete(&format!("/api/v1/addresses/{}", own.name)).await.status, 503);
 
     disk.make_room();
