@@ -131,10 +131,10 @@ impl Gateway {
     pub(crate) async fn run_websocket(&self, next: Next, switched: Switched) {
         match next {
             Next::Carry(claim, has_channel) => {
-                let link = Link::websocket(switched, has_channel);
+                let link = Box::new(Link::websocket(switched, has_channel));
                 session::run(Arc::clone(&self.app), self.relay.clone(), claim, link).await;
             }
-            Next::Close(end) => session::refuse(Link::websocket(switched, false), &end).await,
+            Next::Close(end) => Box::pin(session::refuse(Link::websocket(switched, false), &end)).await,
         }
     }
 
@@ -156,7 +156,8 @@ impl Gateway {
 
     /// Carries a raw viewer's session.
     pub async fn run_raw(&self, claim: Claim, stream: Stream) {
-        session::run(Arc::clone(&self.app), self.relay.clone(), Box::new(claim), Link::raw(stream)).await;
+        session::run(Arc::clone(&self.app), self.relay.clone(), Box::new(claim), Box::new(Link::raw(stream)))
+            .await;
     }
 
     async fn admit(

@@ -113,9 +113,8 @@ impl Link {
     }
 
     /// Takes note that the viewer has a resume ticket.
-    #[must_use]
-    pub(super) fn returning(self, returns: bool) -> Self {
-        Self { returns, ..self }
+    pub(super) fn will_return(&mut self, returns: bool) {
+        self.returns = returns;
     }
 
     /// Whether the viewer has a resume ticket.

@@ -22,12 +22,14 @@ use crate::app::{App, Error};
 use crate::relay::Relay;
 
 /// Carries a session until it ends, and tells viewer, store, log and metrics why.
-pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, link: Link) {
-    let mut link = link.returning(claim.resumable);
+///
+/// Claim and link have boxes of their own, since a future keeps room for each hand that they pass through.
+pub async fn run(app: Arc<App>, relay: Relay, mut claim: Box<Claim>, mut link: Box<Link>) {
+    link.will_return(claim.resumable);
     let Some(mut told) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
     let mut greeting = ViewerHandshake::new();
-    let opened = open(&app, &relay, &claim, &mut link, &mut greeting, &mut told).await;
+    let opened = Box::pin(open(&app, &relay, &claim, &mut link, &mut greeting, &mut told)).await;
     let (end, introduced) = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
@@ -68,7 +70,8 @@ struct Ready {
     early: Vec<u8>,
 }
 
-/// The way to the first pixels. It needs much more memory than the session after it, so its parts have boxes of their own.
+/// The way to the first pixels. It needs much more memory than the session after it, and so a box of its own, as have its
+/// parts.
 async fn open(
     app: &App,
     relay: &Relay,

@@ -161,8 +161,8 @@ async fn connection(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let mut stream = Stream::prepared(tcp);
-    let heard = unless_told(&notice, deadline(HEAD, head::opening(&mut stream))).await?;
-    let Some(mut opening) = heard else { return make_way(&front, stream, permit).await };
+    let heard = hear(&notice, &mut stream).await?;
+    let Some(mut opening) = heard else { return Box::pin(make_way(&front, stream, permit)).await };
     let mut connection = Connection { peer, tls: false, exporter: None };
     if let Opening::Tls = opening {
         let Some(certificate) = &front.tls else {
@@ -171,17 +171,17 @@ async fn connection(
         };
         connection.tls = true;
         // What a handshake needs is much, and gone after it.
-        let shaken = unless_told(&notice, deadline(TLS, Box::pin(accept_tls(certificate, stream)))).await?;
+        let shaken = unless_told(&notice, Box::pin(deadline(TLS, accept_tls(certificate, stream)))).await?;
         let Some(shaken) = shaken else {
             front.app.metrics.connections_shed.inc();
             return Ok(());
         };
         (stream, connection.exporter) = shaken;
-        let heard = unless_told(&notice, deadline(HEAD, head::opening(&mut stream))).await?;
-        let Some(heard) = heard else { return make_way(&front, stream, permit).await };
+        let heard = hear(&notice, &mut stream).await?;
+        let Some(heard) = heard else { return Box::pin(make_way(&front, stream, permit)).await };
         opening = heard;
     } else if !allows_plain(&front, peer) {
-        return deadline(HEAD, head::refuse_plain(&mut stream)).await;
+        return Box::pin(deadline(HEAD, head::refuse_plain(&mut stream))).await;
     }
     match opening {
         // TLS within TLS is nobody's browser.
@@ -189,7 +189,13 @@ async fn connection(
         Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit, &notice)).await,
         Opening::Http1 => match websocket::request(&stream) {
             Some(head) => {
-                Box::pin(websocket::serve(front, stream, head, connection, permit, notice, stop)).await
+                // What decides is gone before the session begins, which takes less.
+                let decided = websocket::serve(&front, stream, head, connection, permit, notice, stop);
+                let decided = Box::pin(decided).await?;
+                if let Some((next, switched)) = decided {
+                    Box::pin(front.gateway.run_websocket(next, switched)).await;
+                }
+                Ok(())
             }
             None => {
                 let place = Place::half_open(permit);
@@ -198,6 +204,11 @@ async fn connection(
         },
         Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, notice, stop)).await,
     }
+}
+
+/// The first bytes of a connection, unless it has to go meanwhile. Waiting for them needs more memory than what comes after.
+async fn hear(notice: &Notice, stream: &mut Stream) -> io::Result<Option<Opening>> {
+    unless_told(notice, Box::pin(deadline(HEAD, head::opening(stream)))).await
 }
 
 /// Ends a connection that has said nothing yet, for a newcomer's sake.

@@ -16,7 +16,7 @@ use super::head::{self, UpgradeHead};
 use super::requests::Place;
 use super::{FAREWELL, Front, http_1};
 use crate::app::random;
-use crate::gateway::entrance::Decision;
+use crate::gateway::entrance::{Decision, Next};
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::Switched;
 use crate::http::{REQUEST_ID, put_id};
@@ -29,20 +29,23 @@ pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {
     head::parse_upgrade(stream.ahead()).filter(|head| is_console_socket(head.request.uri().path()))
 }
 
+/// Answers the request: what then comes over the stream, or nothing more where HTTP has had the last word.
 pub(super) async fn serve(
-    front: Arc<Front>,
+    front: &Arc<Front>,
     mut stream: Stream,
     head: UpgradeHead,
     connection: Connection,
     permit: Permit,
     notice: Notice,
     stop: CancellationToken,
-) -> io::Result<()> {
+) -> io::Result<Option<(Next, Switched)>> {
     let UpgradeHead { request, len } = head;
-    let Some(place) = Place::http(&front, &connection, &notice) else {
+    let Some(place) = Place::http(front, &connection, &notice) else {
         // Too many ask at this moment: HTTP says so.
-        return Box::pin(http_1(front, stream, connection, (Place::half_open(permit), notice), stop, None))
-            .await;
+        let place = (Place::half_open(permit), notice);
+        return Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, None))
+            .await
+            .map(|()| None);
     };
     drop(permit);
     let id = random::request_id();
@@ -58,14 +61,16 @@ pub(super) async fn serve(
             drop((place, request));
             stream.skip(len);
             let answer = switching(&headers);
-            front.gateway.run_websocket(next, Switched { stream, answer }).await;
-            Ok(())
+            Ok(Some((next, Switched { stream, answer })))
         }
         Decision::Refuse(mut response) => {
             if !response.headers().contains_key(REQUEST_ID) {
                 put_id(response.headers_mut(), &id);
             }
-            Box::pin(http_1(front, stream, connection, (place, notice), stop, Some(response))).await
+            let place = (place, notice);
+            Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, Some(response)))
+                .await
+                .map(|()| None)
         }
     }
 }
