@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,10 +13,15 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::devices::Place;
 
-/// A peer that vanished without a word is noticed after a minute and a half of silence.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
-const KEEPALIVE_TRIES: u32 = 3;
+/// A peer that vanished without a word is noticed after about a minute and a half of silence.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(40);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(8);
+const KEEPALIVE_TRIES: u32 = 5;
+/// Connections that were made together must not all be probed at once: the kernel drops what its queues do not hold (a
+/// thousand packets, `net.core.netdev_max_backlog`), and would take thousands of idle peers for gone. So the first probe comes
+/// up to this many seconds later, and the next ones up to [`KEEPALIVE_STAGGER`] seconds apart from each other's.
+const KEEPALIVE_SPREAD: u32 = 31;
+const KEEPALIVE_STAGGER: u32 = 5;
 
 /// A device's NAT may forget a connection at any time; whoever looks at a frozen screen is not to wait for a minute and a half.
 const DEVICE_KEEPALIVE_AFTER: Duration = Duration::from_secs(20);
@@ -153,9 +159,12 @@ impl Stream {
 /// Lets small packets go out at once, and vanished peers be noticed: on this socket, or on those that a listener accepts.
 pub(crate) fn prepare<'a>(socket: impl Into<SockRef<'a>>) {
     let socket = socket.into();
+    static PREPARED: AtomicU32 = AtomicU32::new(0);
+    let number = PREPARED.fetch_add(1, Ordering::Relaxed);
+    let seconds = |most: u32| Duration::from_secs((number % most).into());
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_EVERY)
+        .with_time(KEEPALIVE_AFTER + seconds(KEEPALIVE_SPREAD))
+        .with_interval(KEEPALIVE_EVERY + seconds(KEEPALIVE_STAGGER))
         .with_retries(KEEPALIVE_TRIES);
     // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
     let _ = socket.set_tcp_keepalive(&keepalive);
