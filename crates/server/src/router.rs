@@ -107,5 +107,6 @@ fn is_own_name(app: &App, host: &str) -> bool {
 async fn shows_operator_token(app: &App, attempt: Attempt<'_>, headers: &HeaderMap) -> bool {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-    app.authenticate(&Proof::Token(Secret::new(token)), attempt).await.is_ok()
+    let caller = app.authenticate(&Proof::Token(Secret::new(token)), attempt).await;
+    caller.is_ok_and(|caller| caller.need_operator().is_ok())
 }

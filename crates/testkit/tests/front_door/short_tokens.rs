@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use transom_testkit::api::{Answer, config, text};
+use transom_testkit::api::{Answer, config, send, text};
 use transom_testkit::{Api, Instance, Key, Script, TestServer, postgres};
 
 use crate::stage::assert_live;
@@ -29,6 +29,9 @@ async fn a_token_makes_no_secret_that_outlives_it_and_the_keys_own_secret_makes_
         let admin = server.api().add_key("alpha", "admin").await;
         let own = server.api().with_key(&admin);
         let (token, _) = holder(&server, &admin, 60).await;
+        // It is no operator's: what a page of elsewhere may not see, it does not show either.
+        let figures = token.request(Method::GET, "/metrics").header("host", "metrics.example");
+        assert_eq!(send(figures).await.status, 401);
         let made = own.post("/api/v1/addresses", json!({ "key": admin.id, "action": "listen" })).await.done();
         let address = format!("/api/v1/addresses/{}", text(&made, "cloudAddress"));
         for (path, body) in [
