@@ -30,11 +30,11 @@ const AT_ONCE: usize = 32;
 const SETTLE: Duration = Duration::from_secs(20);
 /// Nearly all events are no slower than this, compared with those of the active sessions alone.
 const SLOWER: f64 = 3.0;
-/// What memory may grow by: a share of it, and what the allocator and the database's cache move by.
+/// The growth of memory that is allowed: a share of it, and what the allocator and the database's cache move by.
 const GROWTH: f64 = 1.03;
 const SLACK_KIB: f64 = 4096.0;
 
-/// What is run.
+/// The load, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) idle: usize,
@@ -50,7 +50,7 @@ impl Default for Plan {
     }
 }
 
-/// What happens to sessions.
+/// Watches what happens to sessions.
 #[derive(Clone)]
 struct Watch {
     latencies: mpsc::UnboundedSender<Duration>,
@@ -248,7 +248,7 @@ struct Spread {
 }
 
 impl Spread {
-    /// Of all that have come since the last time.
+    /// Sums up all that have come since the last time.
     fn of(timed: &mut mpsc::UnboundedReceiver<Duration>) -> Result<Self> {
         let mut all = Vec::new();
         while let Ok(latency) = timed.try_recv() {

@@ -24,9 +24,9 @@ const PONG: u8 = 10;
 /// An open session.
 pub(super) struct Session {
     stream: TcpStream,
-    /// What has come and is not a whole frame yet.
+    /// Bytes that are not a whole frame yet.
     frames: Vec<u8>,
-    /// What has come of RFB and was not read yet.
+    /// RFB bytes that were not read yet.
     bytes: Vec<u8>,
     pub(super) number: usize,
 }
