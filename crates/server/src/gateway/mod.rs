@@ -10,12 +10,14 @@
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
 //!    │     └── channel       what page and gateway say to each other beside RFB
 //!    │     └── pace          how long the frames to a viewer are
-//!    └── pump       both directions, with nothing held while nothing moves
+//!    ├── pump       both directions, with nothing held while nothing moves
+//!    └── beats      when a viewer is beaten, each at a moment of its own
 //!
 //! websocket  RFC 6455: the handshake and the frames
 //! ```
 
 mod access_path;
+mod beats;
 pub mod channel;
 pub mod dial;
 pub mod entrance;

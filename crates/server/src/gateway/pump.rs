@@ -16,8 +16,9 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
 
+use super::beats::Beats;
 use super::channel::{Notice, ToPage};
-use super::limits::{BEAT_EVERY, ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
+use super::limits::{ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
 use crate::app::live::Traffic;
@@ -56,11 +57,9 @@ pub(super) struct Pump<'a> {
     told: oneshot::Receiver<End>,
     bounds: Bounds,
     timer: Pin<Box<Sleep>>,
-    next_beat: Instant,
+    beats: Beats,
     last_activity: Instant,
     viewer_alive: Instant,
-    /// How long a viewer may give no sign of life.
-    patience: Duration,
     /// The page still has to be told that its session will end.
     notice_at: Option<Instant>,
     /// The page still has to be told what became of its text.
@@ -95,7 +94,6 @@ impl<'a> Pump<'a> {
         bounds: Bounds,
     ) -> Self {
         let now = Instant::now();
-        let patience = if viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
         Self {
             viewer,
             instance,
@@ -106,10 +104,9 @@ impl<'a> Pump<'a> {
             told,
             bounds,
             timer: Box::pin(sleep_until(now)),
-            next_beat: now + BEAT_EVERY,
+            beats: Beats::begin(now),
             last_activity: now,
             viewer_alive: now,
-            patience,
             notice_at: bounds.until.map(|(until, _)| until.checked_sub(ENDING_NOTICE).unwrap_or(now)),
             clipboard: None,
             viewer_behind: None,
@@ -327,9 +324,8 @@ impl<'a> Pump<'a> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             self.judge(now)?;
-            if now >= self.next_beat {
+            if self.beats.are_due(now) {
                 self.viewer.beat();
-                self.next_beat = now + BEAT_EVERY;
             }
             if let Some((until, _)) = self.bounds.until
                 && self.notice_at.take_if(|at| now >= *at).is_some()
@@ -346,7 +342,7 @@ impl<'a> Pump<'a> {
             let next = [over, self.notice_at, idle_out, linger_out, self.silence_out(), stall_out]
                 .into_iter()
                 .flatten()
-                .fold(self.next_beat, Instant::min);
+                .fold(self.beats.next(), Instant::min);
             self.timer.as_mut().reset(next);
         }
         Ok(())
@@ -356,7 +352,8 @@ impl<'a> Pump<'a> {
     /// not heard then.
     fn silence_out(&self) -> Option<Instant> {
         let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
-        heard.then(|| self.viewer_alive + self.patience)
+        let patience = if self.viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
+        heard.then(|| self.viewer_alive + patience)
     }
 
     fn judge(&self, now: Instant) -> Result<(), End> {

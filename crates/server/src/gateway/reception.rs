@@ -4,11 +4,12 @@ use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, interval_at, sleep, sleep_until};
 use transom_model::end_reason::End;
 
+use super::beats::Beats;
 use super::channel::{ToPage, Wait};
-use super::limits::{BEAT_EVERY, INSTANCE_HANDSHAKE, SLOW_DIAL};
+use super::limits::{INSTANCE_HANDSHAKE, SLOW_DIAL};
 use super::link::{self, Link, Received};
 
 /// What one read of a handshake takes.
@@ -45,7 +46,7 @@ pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec
     }
     let begun = Instant::now();
     let mut look = interval_at(begun + SLOW_DIAL, SLOW_DIAL);
-    let mut beat = interval_at(begun + BEAT_EVERY, BEAT_EVERY);
+    let mut beats = Beats::begin(begun);
     let mut told = None;
     loop {
         let outcome = tokio::select! {
@@ -57,8 +58,10 @@ pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec
                 }
                 Ok(())
             }
-            _ = beat.tick() => {
-                link.beat();
+            () = sleep_until(beats.next()) => {
+                if beats.are_due(Instant::now()) {
+                    link.beat();
+                }
                 Ok(())
             }
         };

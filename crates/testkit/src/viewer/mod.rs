@@ -173,6 +173,12 @@ impl Viewer {
         Ok(())
     }
 
+    /// How many pings came so far.
+    #[must_use]
+    pub fn pings(&self) -> usize {
+        self.pings
+    }
+
     /// Waits for a pong with this payload, whatever comes before it.
     pub async fn ponged(&mut self, payload: &[u8]) -> Result<(), Closed> {
         while !self.pongs.iter().any(|pong| pong == payload) {

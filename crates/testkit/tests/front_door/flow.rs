@@ -28,6 +28,28 @@ async fn an_idle_viewer_is_pinged_and_stays() {
 }
 
 #[tokio::test]
+async fn viewers_that_came_together_are_not_pinged_together() {
+    let stage = Stage::set().await;
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(stage.session().await);
+    }
+    let (mut before, mut busiest) = (0, 0);
+    for _ in 0..10 {
+        clock::pass(Duration::from_secs(1)).await;
+        let mut pings = 0;
+        for (viewer, guest) in &mut sessions {
+            assert_live(viewer, guest).await;
+            pings += viewer.pings();
+        }
+        busiest = busiest.max(pings - before);
+        before = pings;
+    }
+    assert!(before >= 19, "{before} pings of twenty in ten seconds");
+    assert!(busiest <= 6, "{busiest} of twenty were pinged in one second");
+}
+
+#[tokio::test]
 async fn a_viewer_whose_network_swallows_everything_is_given_up_and_may_come_back() {
     let stage = Stage::set().await;
     let network = FaultProxy::start(stage.server.address()).await;
