@@ -35,6 +35,7 @@ haproxy                                             haproxy
 /sbin/ip                                            iproute2
 /usr/sbin/nft                                       nftables
 /usr/sbin/conntrack                                 conntrack
+systemd-analyze                                     systemd
 /usr/lib/*/faketime/libfaketime.so.1                libfaketime
 '
 

@@ -1,6 +1,7 @@
 //! The agent: joins from wherever it is, waits to be called, and forwards to its targets only.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub enum Status {
         phrase: String,
         /// The peer showed its key for the first time.
         new: bool,
+        /// Why that key could not be written down: it is known until this program ends, and written as soon as that goes.
+        unkept: Option<io::ErrorKind>,
     },
     /// A session did not come about.
     Refused {

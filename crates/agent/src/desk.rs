@@ -16,7 +16,7 @@ use transom_tunnel::{Cause, EXPORTER_LABEL, PublicKey, Role, Ticket, peer_key};
 
 use crate::agent::{Agent, Policy, Sessions, Status, Tell};
 use crate::data;
-use crate::introduction::{Introduction, Objection, named};
+use crate::introduction::{Introduced, Introduction, Objection, named};
 use crate::local::Local;
 use crate::outer::Outer;
 use crate::pipe::pipe;
@@ -101,7 +101,7 @@ impl Agent {
         };
         let greeted = timeout(GREET, self.greet(outer, ticket)).await;
         let greeted = greeted.map_err(|_| "the peer fell silent".to_owned())??;
-        let (target, Introduction { phrase, new, .. }) = match self.decide(peer, &greeted).await {
+        let (target, Introduced { introduction, unkept }) = match self.decide(peer, &greeted).await {
             Ok(decided) => decided,
             Err(rejected) => {
                 greeted.reject(rejected, named, tell).await;
@@ -126,7 +126,8 @@ impl Agent {
             local.reset();
             return Ok(());
         }
-        tell(Status::Opened { peer: named.to_owned(), phrase, new });
+        let Introduction { phrase, new, .. } = introduction;
+        tell(Status::Opened { peer: named.to_owned(), phrase, new, unkept });
         let ending = pipe(local, tls, stop).await;
         tell(Status::Closed { peer: named.to_owned(), ending });
         Ok(())
@@ -159,14 +160,14 @@ impl Agent {
         &self,
         peer: &str,
         greeted: &Greeted,
-    ) -> Result<(&Target, Introduction), (Outcome, String)> {
+    ) -> Result<(&Target, Introduced), (Outcome, String)> {
         let Greeted { shown, wanted, .. } = greeted;
         let Some(wanted) = wanted else {
             return Err((Outcome::Version, "its agent is too old for this connection: update it".to_owned()));
         };
         let new = self.compare_key(peer, *shown)?;
         let introduced = self.identity.introduce(&self.policy.verify, peer, *shown, new).await;
-        let introduction = introduced.map_err(|objection| match objection {
+        let introduced = introduced.map_err(|objection| match objection {
             Objection::Declined => {
                 (Outcome::KeyRefused, format!("this device does not take the key {shown}"))
             }
@@ -175,7 +176,7 @@ impl Agent {
         })?;
         let target = self.targets.find(wanted);
         let none = || (Outcome::NoSuchTarget, format!("it has no target of the name {wanted:?}"));
-        Ok((target.ok_or_else(none)?, introduction))
+        Ok((target.ok_or_else(none)?, introduced))
     }
 
     /// Whether this is a new key of the peer's, or why it may not come with it.

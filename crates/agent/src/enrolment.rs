@@ -62,7 +62,7 @@ impl Enrolment {
     /// Opens the folder; makes it, and a password, where there is none. A folder or a file that could be somebody else's is
     /// refused.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
-        let folder = Folder::open(folder).map_err(SetupError::new)?;
+        let folder = Folder::open(folder)?;
         adopt(&folder)?;
         let password = password(&folder, PASSWORD)?;
         let address = read(&folder, ADDRESS)?.map(|text| text.parse()).transpose();
@@ -151,7 +151,7 @@ fn read_token(token: &str) -> Result<EnrolmentToken, SetupError> {
 fn password(folder: &Folder, name: &str) -> Result<Secret, SetupError> {
     if read(folder, name)?.is_none() {
         let mut bytes = [0; CloudPassword::RANDOM];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SetupError::new("there is no randomness"))?;
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SetupError::passing("there is no randomness"))?;
         keep(folder, name, CloudPassword::from_random(bytes).expose())?;
     }
     // Another process may have been first: what stands there counts.
@@ -170,9 +170,9 @@ fn adopt(folder: &Folder) -> Result<(), SetupError> {
     }
     // The address goes last: until then, this is done once more.
     for name in [PASSWORD, MADE_BY, ADDRESS] {
-        folder.rename(&next(name), name).map_err(SetupError::new)?;
+        folder.rename(&next(name), name)?;
     }
-    folder.sync().map_err(SetupError::new)
+    Ok(folder.sync()?)
 }
 
 /// Drawn from the password itself, which is random: of no use to who would guess it, and the same after a crash.
@@ -185,20 +185,19 @@ fn salt(password: &Secret) -> [u8; 16] {
 }
 
 fn read(folder: &Folder, name: &str) -> Result<Option<String>, SetupError> {
-    let Some(bytes) = folder.read(name, MAX_FILE).map_err(SetupError::new)? else { return Ok(None) };
+    let Some(bytes) = folder.read(name, MAX_FILE)? else { return Ok(None) };
     let wrong = |_| SetupError::new(format_args!("{}: it is not text", folder.at(name).display()));
     String::from_utf8(bytes).map(|text| Some(text.trim_end().to_owned())).map_err(wrong)
 }
 
 /// Writes a file whole and to the disk, or not at all; never over another one.
 fn keep(folder: &Folder, name: &str, text: &str) -> Result<(), SetupError> {
-    let kept = folder.keep(name, format!("{text}\n").as_bytes(), PRIVATE);
-    kept.map(drop).map_err(SetupError::new)
+    Ok(folder.keep(name, format!("{text}\n").as_bytes(), PRIVATE).map(drop)?)
 }
 
 /// The same, over whatever is there.
 fn replace(folder: &Folder, name: &str, text: &str) -> Result<(), SetupError> {
-    folder.replace(name, format!("{text}\n").as_bytes(), PRIVATE).map_err(SetupError::new)
+    Ok(folder.replace(name, format!("{text}\n").as_bytes(), PRIVATE)?)
 }
 
 #[cfg(test)]

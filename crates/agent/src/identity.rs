@@ -1,7 +1,8 @@
 //! The identity of this end: its key, made at first use, and the keys of the ends that it has met.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ const LOCK: &str = "lock";
 const MAX_KEY: u64 = 4 * 1024;
 /// A line of known keys is 165 bytes.
 const MAX_KNOWN: u64 = 4 * 1024 * 1024;
+/// A device has some dozens of viewers.
+const MOST_UNKEPT: usize = 1024;
 
 /// A folder with this end's key (`endpoint.key`, 0600) and the keys that it knows (`known-keys`: address, key).
 #[derive(Clone, Debug)]
@@ -30,7 +33,8 @@ pub struct Identity {
 struct KnownKeys {
     folder: Folder,
     path: PathBuf,
-    lock: Mutex<()>,
+    /// First keys that could not be written down: they hold until this program ends, or until they are.
+    unkept: Mutex<HashMap<String, PublicKey>>,
 }
 
 /// Whether a key is the one that its holder had before.
@@ -40,6 +44,9 @@ pub enum Acquaintance {
     Known,
     /// It was never seen before, and is kept from now on.
     New,
+    /// It was never seen before, and could not be written down, because of this: it is known until this program ends, and
+    /// written as soon as that goes.
+    Unkept(io::ErrorKind),
     /// It had this one before.
     Changed(PublicKey),
 }
@@ -48,13 +55,13 @@ impl Identity {
     /// Opens the folder; makes it, and a key, where there is none. Several programs of one user may share it. A folder or a
     /// file that could be somebody else's is refused.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
-        let folder = Folder::open(folder).map_err(SetupError::new)?;
-        folder.has(KNOWN).map_err(SetupError::new)?;
-        let bytes = key_in(&folder).map_err(SetupError::new)?;
+        let folder = Folder::open(folder)?;
+        folder.has(KNOWN)?;
+        let bytes = key_in(&folder)?;
         let path = folder.at(KNOWN);
         let wrong = |error| SetupError::new(format_args!("{}: {error}", folder.at(KEY).display()));
         let key = EndpointKey::from_pkcs8(&bytes).map_err(wrong)?;
-        let known = KnownKeys { folder, path, lock: Mutex::new(()) };
+        let known = KnownKeys { folder, path, unkept: Mutex::default() };
         Ok(Self { key: Arc::new(key), known: Arc::new(known) })
     }
 
@@ -74,29 +81,72 @@ impl Identity {
         &self.key
     }
 
-    /// The key that this peer had before.
-    pub(crate) fn known(&self, peer: &str) -> io::Result<Option<PublicKey>> {
-        self.known.key_of(peer)
+    /// Keeps other agents out of the folder until it is dropped: two that share one would share a key, and an address that was
+    /// enrolled. Where the file system has no locks, nobody is kept out.
+    pub fn hold(&self) -> Result<Hold, SetupError> {
+        match self.known.folder.hold() {
+            Ok(Some(folder)) => Ok(Hold(Some(folder))),
+            Ok(None) => Err(SetupError::passing(format_args!(
+                "another agent runs with the folder {}: each needs one of its own (--data DIR)",
+                self.known.folder.path().display()
+            ))),
+            Err(error) if error.passes() => Err(error.into()),
+            Err(_) => Ok(Hold(None)),
+        }
     }
 
-    /// Compares a key with the one that this peer had before, where it had one.
-    fn recall(&self, peer: &str, shown: PublicKey) -> io::Result<Option<Acquaintance>> {
-        let compare =
-            |before| if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) };
-        Ok(self.known.key_of(peer)?.map(compare))
+    /// The key that this peer had before.
+    pub(crate) fn known(&self, peer: &str) -> io::Result<Option<PublicKey>> {
+        let kept = self.known.key_of(peer)?;
+        Ok(kept.or_else(|| self.known.unkept.lock().get(peer).copied()))
+    }
+
+    /// Whether this peer's key has still to be written down.
+    pub(crate) fn owes(&self, peer: &str) -> bool {
+        self.known.unkept.lock().contains_key(peer)
     }
 
     /// Compares a key with the one that this peer had before; keeps the first one.
     pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
         let known = &self.known;
         // Tasks of this program, and then programs, one at a time.
-        let (_task, _program) = (known.lock.lock(), lock(&known.folder)?);
-        if let Some(met) = self.recall(peer, shown)? {
-            return Ok(met);
+        let (mut unkept, program) = (known.unkept.lock(), lock(&known.folder));
+        if let Some(before) = known.key_of(peer)? {
+            unkept.remove(peer);
+            return Ok(compare(before, shown));
         }
-        let mut file = known.folder.append(KNOWN).map_err(io::Error::other)?;
-        file.write_all(format!("{peer} {shown}\n").as_bytes())?;
-        Ok(Acquaintance::New)
+        let before = unkept.get(peer).copied();
+        if let Some(before) = before.filter(|before| *before != shown) {
+            return Ok(Acquaintance::Changed(before));
+        }
+        let new = before.is_none();
+        match program.and_then(|_program| known.write(peer, shown)) {
+            Ok(()) => {
+                unkept.remove(peer);
+                Ok(if new { Acquaintance::New } else { Acquaintance::Known })
+            }
+            Err(_) if !new => Ok(Acquaintance::Known),
+            Err(error) if unkept.len() < MOST_UNKEPT => {
+                unkept.insert(peer.to_owned(), shown);
+                Ok(Acquaintance::Unkept(kind(&error)))
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+/// What keeps other agents out of a folder.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "it is held, not read")] Option<File>);
+
+fn compare(before: PublicKey, shown: PublicKey) -> Acquaintance {
+    if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) }
+}
+
+fn kind(error: &FolderError) -> io::ErrorKind {
+    match error {
+        FolderError::Io { source, .. } => source.kind(),
+        _ => io::ErrorKind::Other,
     }
 }
 
@@ -106,7 +156,7 @@ fn key_in(folder: &Folder) -> Result<Vec<u8>, FolderError> {
         return Ok(bytes);
     }
     let failed = |source| FolderError::Io { what: "make the key", path: folder.at(KEY), source };
-    let _lock = lock(folder).map_err(failed)?;
+    let _lock = lock(folder)?;
     if let Some(bytes) = folder.read(KEY, MAX_KEY)? {
         return Ok(bytes);
     }
@@ -116,9 +166,10 @@ fn key_in(folder: &Folder) -> Result<Vec<u8>, FolderError> {
 }
 
 /// Keeps other programs out of the folder until it is dropped.
-fn lock(folder: &Folder) -> io::Result<File> {
-    let file = folder.lock_file(LOCK).map_err(io::Error::other)?;
-    file.lock()?;
+fn lock(folder: &Folder) -> Result<File, FolderError> {
+    let file = folder.lock_file(LOCK)?;
+    let failed = |source| FolderError::Io { what: "lock", path: folder.at(LOCK), source };
+    file.lock().map_err(failed)?;
     Ok(file)
 }
 
@@ -127,6 +178,20 @@ impl KnownKeys {
         let text = self.read()?;
         let entry = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == peer);
         entry.map(|(_, key)| key.trim().parse().map_err(io::Error::other)).transpose()
+    }
+
+    /// Whole or not at all: half a line would be no key.
+    fn write(&self, peer: &str, key: PublicKey) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Io { what: "write", path: self.path.clone(), source };
+        let mut text = self.read().map_err(failed)?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(&format!("{peer} {key}\n"));
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_KNOWN) {
+            return Err(failed(io::ErrorKind::FileTooLarge.into()));
+        }
+        self.folder.replace(KNOWN, text.as_bytes(), PRIVATE)
     }
 
     fn read(&self) -> io::Result<String> {
@@ -161,6 +226,55 @@ mod tests {
         assert_eq!(again.meet("peer", first).expect("meet"), Acquaintance::Known);
         assert_eq!(again.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
         assert_eq!(again.meet("other", second).expect("meet"), Acquaintance::New);
+    }
+
+    #[test]
+    fn a_first_key_that_cannot_be_written_holds_all_the_same_and_is_written_when_it_can_be() {
+        let folder = private();
+        let identity = Identity::open(folder.path()).expect("identity");
+        let [first, second] = [b"1", b"2"].map(|spki| PublicKey::of(spki));
+        assert_eq!(identity.meet("other", first).expect("meet"), Acquaintance::New);
+        let known = folder.path().join(KNOWN);
+        let before = std::fs::read(&known)
+            .expect("it is kept")
+            .iter()
+            .rev()
+            .skip(1)
+            .rev()
+            .copied()
+            .collect::<Vec<_>>();
+        // As an editor leaves it: without an end of the line.
+        std::fs::write(&known, before).expect("written");
+        // The name that a new file gets is taken by what cannot be removed.
+        let fresh = folder.path().join(format!("{KNOWN}.{}.new", std::process::id()));
+        std::fs::create_dir(&fresh).expect("a folder");
+        let unkept = identity.meet("peer", first).expect("meet");
+        assert!(matches!(unkept, Acquaintance::Unkept(_)), "{unkept:?}");
+        assert_eq!(identity.known("peer").expect("known"), Some(first));
+        assert_eq!(identity.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
+        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
+        assert!(identity.owes("peer"));
+        std::fs::remove_dir(&fresh).expect("a folder");
+        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
+        assert!(!identity.owes("peer"));
+        let again = Identity::open(folder.path()).expect("again");
+        for peer in ["peer", "other"] {
+            assert_eq!(again.known(peer).expect("known"), Some(first), "{peer}");
+        }
+    }
+
+    #[test]
+    fn one_agent_at_a_time_holds_a_folder() {
+        let folder = private();
+        let identity = Identity::open(folder.path()).expect("identity");
+        let held = identity.hold().expect("it is free");
+        let refused = Identity::open(folder.path()).expect("again").hold().expect_err("it is held");
+        assert!(
+            refused.passes() && refused.to_string().contains("another agent runs with the folder"),
+            "{refused}"
+        );
+        drop(held);
+        identity.hold().expect("it is free again");
     }
 
     #[test]

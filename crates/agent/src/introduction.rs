@@ -60,6 +60,13 @@ impl fmt::Debug for Verify {
     }
 }
 
+/// A peer whose key is taken.
+pub(crate) struct Introduced {
+    pub(crate) introduction: Introduction,
+    /// Why its key, which is new, could not be written down.
+    pub(crate) unkept: Option<io::ErrorKind>,
+}
+
 /// Why a key is not taken that was to be.
 #[derive(Debug)]
 pub(crate) enum Objection {
@@ -79,19 +86,21 @@ impl Identity {
         address: &str,
         key: PublicKey,
         new: bool,
-    ) -> Result<Introduction, Objection> {
+    ) -> Result<Introduced, Objection> {
         let phrase = self.public().phrase(key);
         let introduction = Introduction { peer: named(address), key, phrase, new };
         if !verify.accepts(&introduction).await {
             return Err(Objection::Declined);
         }
-        if new {
+        let mut unkept = None;
+        if new || self.owes(address) {
             match self.meet(address, key).map_err(Objection::Unknown)? {
                 Acquaintance::New | Acquaintance::Known => {}
+                Acquaintance::Unkept(why) => unkept = Some(why),
                 Acquaintance::Changed(before) => return Err(Objection::Changed(before)),
             }
         }
-        Ok(introduction)
+        Ok(Introduced { introduction, unkept })
     }
 }
 

@@ -90,24 +90,47 @@ pub use connector::{Connector, Event, Peer};
 pub use control::Credentials;
 pub use door::Door;
 pub use enrolment::{Enrolment, EnrolmentError};
-pub use identity::{Acquaintance, Identity};
+pub use identity::{Acquaintance, Hold, Identity};
 pub use introduction::{Introduction, Verify};
 pub use monitor::Monitor;
 pub use pipe::Ending;
 pub use proxy::Proxy;
 pub use server::Server;
 pub use target::Targets;
+use transom_folder::FolderError;
 pub use transom_model::cloud::CloudAddress;
 pub use transom_tunnel::{Availability, Fault, PublicKey, Refusal, Retry};
 
-/// Why an agent or a connector cannot even begin: a setting is wrong.
+/// Why an agent or a connector cannot even begin: a setting is wrong, or this machine has a fault.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SetupError(pub(crate) String);
+#[error("{sentence}")]
+pub struct SetupError {
+    sentence: String,
+    passes: bool,
+}
 
 impl SetupError {
+    /// A setting is wrong.
     pub(crate) fn new(sentence: impl std::fmt::Display) -> Self {
-        Self(sentence.to_string())
+        Self { sentence: sentence.to_string(), passes: false }
+    }
+
+    /// This machine has a fault that may go by itself.
+    pub(crate) fn passing(sentence: impl std::fmt::Display) -> Self {
+        Self { passes: true, ..Self::new(sentence) }
+    }
+
+    /// Whether beginning again later is worth it: the cause may go by itself, as a full disk does, or whoever mends this machine
+    /// need not know of the program. A setting stays wrong.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.passes
+    }
+}
+
+impl From<FolderError> for SetupError {
+    fn from(error: FolderError) -> Self {
+        Self::passing(error)
     }
 }
 

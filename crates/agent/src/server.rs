@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::version::TLS13;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -145,11 +145,17 @@ fn client_config(ca: Option<&Path>) -> Result<ClientConfig, SetupError> {
         .with_protocol_versions(&[&TLS13])
         .map_err(SetupError::new)?;
     let Some(ca) = ca else {
-        return Ok(builder.with_platform_verifier().map_err(SetupError::new)?.with_no_client_auth());
+        return Ok(builder.with_platform_verifier().map_err(SetupError::passing)?.with_no_client_auth());
     };
     let unreadable = |error: &dyn fmt::Display| SetupError::new(format_args!("{}: {error}", ca.display()));
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| unreadable(&error))? {
+    let unopened = |error: pem::Error| match error {
+        pem::Error::Io(io) if transom_folder::passes(&io) => {
+            SetupError::passing(format_args!("{}: {io}", ca.display()))
+        }
+        error => unreadable(&error),
+    };
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(unopened)? {
         let certificate = certificate.map_err(|error| unreadable(&error))?;
         roots.add(certificate).map_err(|error| unreadable(&error))?;
     }

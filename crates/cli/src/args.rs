@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use transom_agent::{Peer, PublicKey};
 use transom_model::cloud::CloudAddress;
+use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
 #[cfg(feature = "server")]
@@ -100,9 +101,9 @@ pub(crate) struct Joining {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Agent {
-    /// Its cloud address.
-    #[arg(long, value_name = "A", required_unless_present_any = ["enroll", "enroll_file"], requires = "password_file")]
-    pub(crate) address: Option<CloudAddress>,
+    /// Its cloud address; an empty text is none.
+    #[arg(long, value_name = "A", required_unless_present_any = ["enroll", "enroll_file"], requires = "password_file", value_parser = optional_address)]
+    pub(crate) address: Option<OptionalAddress>,
     /// A file with its cloud password; - reads it from standard input.
     #[arg(long, value_name = "FILE", requires = "address")]
     pub(crate) password_file: Option<PathBuf>,
@@ -116,8 +117,8 @@ pub(crate) struct Agent {
         conflicts_with = "address"
     )]
     pub(crate) enroll: Option<String>,
-    /// The same, from a file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["address", "enroll"])]
+    /// The same, from a file; not needed any more once the device has its address. With --address it is not read.
+    #[arg(long, value_name = "FILE", conflicts_with = "enroll")]
     pub(crate) enroll_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) joining: Joining,
@@ -162,6 +163,14 @@ pub(crate) struct Connect {
     /// The key that the device must show, as its agent prints it.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<PublicKey>,
+}
+
+/// A cloud address, or an empty text: a service's unit passes on a setting that may not be there.
+#[derive(Clone, Debug)]
+pub(crate) struct OptionalAddress(pub(crate) Option<CloudAddress>);
+
+fn optional_address(text: &str) -> Result<OptionalAddress, ParseIdError> {
+    if text.is_empty() { Ok(OptionalAddress(None)) } else { text.parse().map(Some).map(OptionalAddress) }
 }
 
 /// Where a connector's viewers come in.

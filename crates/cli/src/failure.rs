@@ -1,11 +1,12 @@
-//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours, 10 to 19 the
-//! named faults of devices and their viewers.
+//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours or this machine's,
+//! as a full disk, 10 to 19 the named faults of devices and their viewers.
 
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
 
-use transom_agent::Refusal;
+use transom_agent::{Refusal, SetupError};
+use transom_folder::FolderError;
 
 use crate::output;
 
@@ -30,6 +31,12 @@ impl Failure {
     /// Our own fault.
     pub(crate) fn ours(sentence: impl Display) -> Self {
         Self { code: OURS, ..Self::theirs(sentence) }
+    }
+
+    /// What this machine did not do. What may go by itself is no fault of the user's: a unit starts the program again.
+    pub(crate) fn of_machine(sentence: impl Display, error: &io::Error) -> Self {
+        let code = if transom_folder::passes(error) { OURS } else { THEIRS };
+        Self { code, ..Self::theirs(format_args!("{sentence}: {error}")) }
     }
 
     /// A device or its viewer was refused: the fault's own name and exit code.
@@ -79,6 +86,18 @@ impl Failure {
             let _ = output::json(&serde_json::json!({ "error": detail }));
         }
         ExitCode::from(self.code)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        if error.passes() { Self::ours(error) } else { Self::theirs(error) }
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Self::ours(error)
     }
 }
 

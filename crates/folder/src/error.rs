@@ -65,3 +65,31 @@ pub enum FolderError {
         source: io::Error,
     },
 }
+
+impl FolderError {
+    /// Whether it may go by itself, as a full disk does: see [`passes`].
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if passes(source))
+    }
+}
+
+/// Whether a fault of this machine may go by itself: a full disk, one that is read-only after an error, too many open files.
+/// What a setting, a path or a mode causes stays until a person does something.
+#[must_use]
+pub fn passes(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    !matches!(
+        error.kind(),
+        Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::AlreadyExists
+            | Kind::InvalidInput
+            | Kind::InvalidData
+            | Kind::InvalidFilename
+            | Kind::FileTooLarge
+            | Kind::Unsupported
+    )
+}

@@ -7,12 +7,12 @@
 mod error;
 mod file;
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use error::FolderError;
+pub use error::{FolderError, passes};
 pub use file::{PRIVATE, PUBLIC};
 
 /// Bits of a mode by which others than the owner may write.
@@ -128,6 +128,18 @@ impl Folder {
         file::opened(&self.at(name), true)
     }
 
+    /// Keeps others who ask for it out of the folder until it is dropped; `None` where somebody has it already. It needs no
+    /// room on the disk and no right to write.
+    pub fn hold(&self) -> Result<Option<File>, FolderError> {
+        let failed = |source| FolderError::Io { what: "lock", path: self.0.clone(), source };
+        let folder = File::open(&self.0).map_err(failed)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
     /// A file to be locked.
     pub fn lock_file(&self, name: &str) -> Result<File, FolderError> {
         file::opened(&self.at(name), false)
@@ -144,7 +156,11 @@ impl Folder {
         // Several programs may share the folder.
         let fresh = self.at(&format!("{name}.{}.new", std::process::id()));
         let written = file::fresh(&fresh, content, mode).and_then(|()| put(&fresh, &path));
-        written.map_err(|source| FolderError::Io { what: "write", path, source })?;
+        written.map_err(|source| {
+            // What has come of it takes room where there may be none.
+            let _ = fs::remove_file(&fresh);
+            FolderError::Io { what: "write", path, source }
+        })?;
         self.sync()
     }
 }

@@ -27,7 +27,6 @@ pub mod duplex;
 pub mod fault;
 #[cfg(feature = "components")]
 pub mod forward_proxy;
-#[cfg(feature = "front-door")]
 pub mod full_disk;
 #[cfg(feature = "front-door")]
 pub mod instance;

@@ -9,6 +9,7 @@ mod peer;
 mod service;
 mod session;
 
+use std::io;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,8 @@ pub enum Event {
         phrase: String,
         /// It showed this key for the first time.
         new: bool,
+        /// Why that key could not be written down: it is known until this program ends, and written as soon as that goes.
+        unkept: Option<io::ErrorKind>,
     },
     /// A viewer came, and the device cannot be reached.
     Failed(Refusal),

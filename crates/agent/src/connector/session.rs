@@ -15,7 +15,7 @@ use transom_tunnel::{
 
 use super::{Connector, Event};
 use crate::data;
-use crate::introduction::{Introduction, Objection};
+use crate::introduction::{Introduced, Introduction, Objection};
 use crate::outer::Outer;
 use crate::pipe::leave;
 use crate::unreachable;
@@ -68,7 +68,9 @@ impl Connector {
         let Met { mut tls, shown, new } = met;
         let address = self.peer.address.as_str();
         match self.identity.introduce(&self.verify, address, shown, new).await {
-            Ok(Introduction { key, phrase, new, .. }) => Ok((tls, Event::Opened { key, phrase, new })),
+            Ok(Introduced { introduction: Introduction { key, phrase, new, .. }, unkept }) => {
+                Ok((tls, Event::Opened { key, phrase, new, unkept }))
+            }
             Err(objection) => {
                 leave(&mut tls).await;
                 Err(match objection {

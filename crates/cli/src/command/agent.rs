@@ -11,7 +11,7 @@ use transom_model::cloud::CloudAddress;
 
 use super::device::{self, Setup};
 use super::file::read_password;
-use crate::args::{self, Common};
+use crate::args::{self, Common, OptionalAddress};
 use crate::failure::Failure;
 use crate::output::say;
 
@@ -20,7 +20,8 @@ const ANOTHER: &str = "Make another enrolment token: transom address enroll --ke
 
 pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failure> {
     let Setup { server, identity, folder } = Setup::read(common, &given.joining)?;
-    let targets = Targets::parse(&given.targets).map_err(Failure::theirs)?;
+    let _alone = identity.hold()?;
+    let targets = Targets::parse(&given.targets)?;
     let policy =
         Policy { allow_keys: given.allow_keys, end_to_end_only: given.end_to_end_only, ..Policy::default() };
     say(format_args!("This device's key is {}", identity.public()));
@@ -32,38 +33,36 @@ pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failu
         targets: targets.clone(),
         policy: policy.clone(),
     };
+    let address = given.address.and_then(|OptionalAddress(address)| address);
+    if let (Some(address), Some(password_file)) = (address, given.password_file) {
+        let agent = agent(device::credentials(address, &password_file)?);
+        let ran = device::run(stop.clone(), agent.run(|status| tell(&status), stop)).await?;
+        return ran.map_err(|refusal| Failure::refused(&refusal));
+    }
     let token = match (given.enroll, given.enroll_file) {
         (Some(token), _) if token == "-" => Some(read_password(Path::new("-"))?),
         (Some(token), _) => Some(token),
         (None, Some(file)) => Some(read_password(&file)?),
         (None, None) => None,
     };
-    match (given.address, given.password_file, token) {
-        (Some(address), Some(password_file), _) => {
-            let agent = agent(device::credentials(address, &password_file)?);
-            let ran = device::run(stop.clone(), agent.run(|status| tell(&status), stop)).await?;
-            ran.map_err(|refusal| Failure::refused(&refusal))
-        }
-        (_, _, Some(token)) => {
-            let enrolled = Enrolled { server: &server, folder: &folder, token: &token, stop: &stop };
-            device::run(stop.clone(), enrolled.run(agent)).await?
-        }
-        _ => Err(Failure::theirs("neither an address nor an enrolment token was given")),
-    }
+    let token = token.filter(|token| !token.is_empty());
+    let enrolled = Enrolled { server: &server, folder: &folder, token: token.as_deref(), stop: &stop };
+    device::run(stop.clone(), enrolled.run(agent)).await?
 }
 
 /// A device that has its address by a token.
 struct Enrolled<'a> {
     server: &'a Server,
     folder: &'a Path,
-    token: &'a str,
+    /// None: it was used, and is not kept.
+    token: Option<&'a str>,
     stop: &'a CancellationToken,
 }
 
 impl Enrolled<'_> {
     /// Runs by the address that the device has. Where it has none, or the server takes it no more, the token makes one.
     async fn run(&self, agent: impl Fn(Credentials) -> Agent) -> Result<(), Failure> {
-        let enrolment = Enrolment::open(self.folder).map_err(Failure::theirs)?;
+        let enrolment = Enrolment::open(self.folder)?;
         let agent = |credentials| agent(credentials).run(|status| tell(&status), self.stop.clone());
         let enrolment = match enrolment.credentials() {
             None => enrolment,
@@ -73,9 +72,11 @@ impl Enrolled<'_> {
                     Err(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => refusal,
                     ran => return ran.map_err(|refusal| Failure::refused(&refusal)),
                 };
-                let Some(anew) = enrolment.anew(self.token).map_err(Failure::theirs)? else {
-                    return Err(gone(&refusal, &address));
+                let anew = match self.token {
+                    Some(token) => enrolment.anew(token)?,
+                    None => None,
                 };
+                let Some(anew) = anew else { return Err(gone(&refusal, &address)) };
                 say(format_args!(
                     "{refusal} The server does not take {address}: the new token makes another."
                 ));
@@ -96,13 +97,16 @@ impl Enrolled<'_> {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
             device::advise(refusal);
         };
-        let enrolled = enrolment.enrol(self.server, self.token, waits, self.stop).await;
+        let token = self.token.ok_or_else(|| {
+            Failure::theirs("neither an address nor an enrolment token was given").with_next_step(ANOTHER)
+        })?;
+        let enrolled = enrolment.enrol(self.server, token, waits, self.stop).await;
         let enrolled = enrolled.map_err(|error| match error {
             EnrolmentError::Refused(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => {
                 Failure::refused(&refusal).with_next_step(ANOTHER)
             }
             EnrolmentError::Refused(refusal) => Failure::refused(&refusal),
-            EnrolmentError::Setup(error) => Failure::theirs(error),
+            EnrolmentError::Setup(error) => error.into(),
         })?;
         if let Some(credentials) = &enrolled {
             say(format_args!("Enrolled as {}", credentials.address));
@@ -130,7 +134,13 @@ fn tell(status: &Status) {
         Status::SentAway(refusal) => {
             say(format_args!("{refusal} Nobody can come any more; sessions go on."));
         }
-        Status::Opened { peer, phrase, new } => {
+        Status::Opened { peer, phrase, new, unkept } => {
+            if let Some(why) = unkept {
+                say(format_args!(
+                    "{peer} shows its key for the first time, and it cannot be written down: {why}. It holds until this agent \
+                     ends, and is written once it can be."
+                ));
+            }
             let known = if *new { "for the first time; compare" } else { "as before" };
             say(format_args!("{peer} is connected, {known}: {phrase}"));
         }

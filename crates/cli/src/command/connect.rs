@@ -140,8 +140,16 @@ impl Host {
             Event::Shut(refusal) => {
                 say(format_args!("{refusal} Nobody can come any more; sessions go on."));
             }
-            Event::Opened { key, phrase, new: true } => {
-                say(format_args!("{peer} shows the key {key} for the first time; it is kept in {known}."));
+            Event::Opened { key, phrase, new: true, unkept } => {
+                match unkept {
+                    None => say(format_args!(
+                        "{peer} shows the key {key} for the first time; it is kept in {known}."
+                    )),
+                    Some(why) => say(format_args!(
+                        "{peer} shows the key {key} for the first time, and it cannot be written to {known}: {why}. It holds \
+                         until this connector ends, and is written once it can be."
+                    )),
+                }
                 say(format_args!("Compare with its agent: {phrase}"));
             }
             Event::Opened { phrase, new: false, .. } => {

@@ -31,8 +31,7 @@ impl Setup {
         let url = common.server.as_ref().ok_or_else(|| {
             Failure::theirs("no server was named").with_next_step("Name it: --server https://…")
         })?;
-        let server =
-            Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure).map_err(Failure::theirs)?;
+        let server = Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure)?;
         let proxy = match (&joining.proxy, &joining.proxy_file) {
             (None, Some(file)) => Some(Secret::new(read_password(file)?)),
             (proxy, _) => proxy.clone(),
@@ -40,12 +39,12 @@ impl Setup {
         let server = match &proxy {
             Some(url) => server
                 .through(Proxy::new(url.expose()).map_err(|error| Failure::theirs(error).of("--proxy"))?),
-            None => server.through_environment(|name| std::env::var(name).ok()).map_err(Failure::theirs)?,
+            None => server.through_environment(|name| std::env::var(name).ok())?,
         };
         // The folder around it counts too: who can write to that, can put another one in its place.
-        Folder::open(&common.data).map_err(Failure::theirs)?;
+        Folder::open(&common.data)?;
         let folder = common.data.join(FOLDER);
-        let identity = Identity::open(&folder).map_err(Failure::theirs)?;
+        let identity = Identity::open(&folder)?;
         Ok(Self { server, identity, folder })
     }
 }

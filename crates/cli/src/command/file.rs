@@ -14,7 +14,7 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     } else {
         fs::read_to_string(path)
     };
-    text.map_err(|error| Failure::theirs(format_args!("cannot read {}: {error}", path.display())))
+    text.map_err(|error| Failure::of_machine(format_args!("cannot read {}", path.display()), &error))
 }
 
 /// One trailing newline is an editor's, not the password's.

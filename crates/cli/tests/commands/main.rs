@@ -7,10 +7,12 @@ mod folders;
 mod help;
 mod instances;
 mod keys;
+mod local_faults;
 mod migrate;
 mod process_list;
 mod serve;
 mod trail;
+mod unit;
 
 use std::path::PathBuf;
 

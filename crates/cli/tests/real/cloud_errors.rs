@@ -118,6 +118,7 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
     let agent = fleet.start("transom agent", &line);
     agent.stderr().expect(&format!(" s.\n         {named}\n"), PATIENCE);
     agent.stderr().expect(&said(" Next try in "), PATIENCE);
+    drop(agent);
     let ca = fleet.program.data().join("ca.pem");
     let trusting = fleet.start("transom agent", &format!("{line} --ca {}", ca.display()));
     trusting.stderr().expect("Online\n", PATIENCE);

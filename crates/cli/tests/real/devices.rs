@@ -155,7 +155,8 @@ fn the_newest_agent_of_an_address_wins_and_the_old_one_is_told() {
     let fleet = Fleet::set();
     let device = fleet.address("listen", "");
     let old = fleet.agent(&device, "--to 127.0.0.1:5900");
-    let _new = fleet.agent(&device, "--to 127.0.0.1:5900");
+    let another_machine = fleet.joining(&device).replacen("/data/", "/data/another-", 1);
+    let _new = fleet.start("transom agent", &format!("agent {another_machine} --to 127.0.0.1:5900"));
     old.stderr().expect("Superseded: ", PATIENCE);
 }
 

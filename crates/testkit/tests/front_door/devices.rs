@@ -249,7 +249,7 @@ async fn a_viewer_reaches_a_device_that_nobody_can_dial() {
     assert_eq!(guest.take(5).await, b"a key");
     // Both ends saw the same two keys: nobody in between ended the TLS of the session.
     let Event::Opened { phrase: at_the_desk, new: true, .. } = connector.tells().await else { panic!() };
-    let Status::Opened { peer, phrase: at_the_device, new: true } = agent.tells().await else { panic!() };
+    let Status::Opened { peer, phrase: at_the_device, new: true, .. } = agent.tells().await else { panic!() };
     assert_eq!((peer, at_the_device), (format!("[vnccloud:{}]", desk.address), at_the_desk));
     // Whoever closes is seen to close, not to be lost.
     drop(viewer);

@@ -81,7 +81,9 @@ async fn a_key_that_was_named_beforehand_is_the_only_one() {
     let named = Connector { fingerprint: Some(own), ..field.desk(&desk, &device.address) };
     let (mut connector, port) = Running::ready(named).await;
     let _viewer = view(port).await;
-    let Event::Opened { key, phrase, new: false } = connector.tells().await else { panic!("it is known") };
+    let Event::Opened { key, phrase, new: false, .. } = connector.tells().await else {
+        panic!("it is known")
+    };
     assert_eq!((key, &phrase), (own, &own.phrase(viewers)));
     let Status::Opened { phrase: at_the_device, new: false, .. } = agent.tells().await else { panic!() };
     assert_eq!(at_the_device, phrase);
