@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::gateway::entrance::Gateway;
-use crate::http::source::Connection;
+use crate::http::source::{Connection, Source};
 use crate::http::stream::HttpStream;
 use crate::http::unproved::Unproved;
 use crate::stream::{self, Stream};
@@ -152,6 +152,14 @@ fn holder(front: &Front, peer: SocketAddr) -> Holder {
     if front.app.config().http.trusts(address) { Holder::Proxy(address) } else { Holder::Source(address) }
 }
 
+/// Whose request this is: a proxy's where it does not say for whom it asks.
+fn sender(front: &Front, peer: SocketAddr, source: Source) -> Holder {
+    match holder(front, peer) {
+        Holder::Proxy(proxy) if source.address != proxy => Holder::Source(source.address),
+        own => own,
+    }
+}
+
 async fn connection(
     front: Arc<Front>,
     tcp: TcpStream,
@@ -181,7 +189,8 @@ async fn connection(
         let Some(heard) = heard else { return Box::pin(make_way(&front, stream, permit)).await };
         opening = heard;
     } else if !allows_plain(&front, peer) {
-        return Box::pin(deadline(HEAD, head::refuse_plain(&mut stream))).await;
+        let refused = unless_told(&notice, Box::pin(deadline(HEAD, head::refuse_plain(&mut stream))));
+        return refused.await.map(drop);
     }
     match opening {
         // TLS within TLS is nobody's browser.

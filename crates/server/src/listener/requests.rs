@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 
 use super::budget::{Holder, Notice, Permit};
 use super::unread::Unread;
-use super::{Front, HEAD, holder};
+use super::{Front, HEAD, holder, sender};
 use crate::api;
 use crate::app::App;
 use crate::http::host;
@@ -53,7 +53,7 @@ pub(super) struct Progress {
 /// What a connection counts as. It is held until the connection ends or becomes something else.
 pub(super) enum Place {
     HalfOpen { _permit: Permit },
-    Http { _permit: Permit },
+    Http { permit: Permit },
 }
 
 impl Place {
@@ -63,9 +63,8 @@ impl Place {
     }
 
     /// That of a connection with a request, unless its budget is used up.
-    pub(super) fn http(front: &Front, connection: &Connection, notice: &Notice) -> Option<Self> {
-        let permit = front.http.admit(holder(front, connection.peer), notice);
-        permit.map(|permit| Self::Http { _permit: permit })
+    pub(super) fn http(front: &Front, holder: Holder, notice: &Notice) -> Option<Self> {
+        front.http.admit(holder, notice).map(|permit| Self::Http { permit })
     }
 }
 
@@ -93,8 +92,7 @@ impl Requests {
 
     /// Whether a request's source is one, rather than a proxy that does not say for whom it asks.
     fn is_alone(&self, source: Source) -> bool {
-        matches!(holder(&self.front, self.connection.peer), Holder::Source(_))
-            || source.address != self.connection.peer.ip().to_canonical()
+        matches!(sender(&self.front, self.connection.peer, source), Holder::Source(_))
     }
 
     /// The place of one request among those that its sender has a declared proxy carry; none is needed for what comes by
@@ -109,13 +107,19 @@ impl Requests {
         }
     }
 
-    /// Whether the connection has its place, now at the latest.
-    fn has_place(&self) -> bool {
+    /// Whether the connection has its place, now at the latest. One that carries a request at a time is there for its sender.
+    fn has_place(&self, source: Source, version: Version) -> bool {
         let mut place = self.progress.place.lock();
         if let Place::HalfOpen { .. } = *place {
-            let whole = Place::http(&self.front, &self.connection, &self.progress.notice);
-            let Some(whole) = whole else { return false };
+            let own = holder(&self.front, self.connection.peer);
+            let Some(whole) = Place::http(&self.front, own, &self.progress.notice) else { return false };
             *place = whole;
+        }
+        if let Place::Http { permit } = &mut *place
+            && version < Version::HTTP_2
+            && self.is_alone(source)
+        {
+            permit.is_for(source.address);
         }
         *self.progress.last_request.lock() = Instant::now();
         true
@@ -160,7 +164,7 @@ impl Service<Request<Incoming>> for Requests {
         let share = Arc::new(self.front.unproved.share(source, self.is_alone(source)));
         let (body, unread) = Unread::of(body, &parts.headers, &share);
         let mut request = Request::from_parts(parts, body);
-        if !self.has_place() || !share.take(beyond_common(&request)) {
+        if !self.has_place(source, request.version()) || !share.take(beyond_common(&request)) {
             self.front.app.metrics.connections_shed.inc();
             let response = shed(&self.front.app, &request);
             drop((request, share));
@@ -239,7 +243,7 @@ fn shed(app: &App, request: &Request<Body>) -> Response {
 }
 
 /// The answer with which a connection ends, as far as a header can say so.
-fn last(mut response: Response, version: Version) -> Response {
+pub(super) fn last(mut response: Response, version: Version) -> Response {
     if version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -7,14 +7,15 @@ use std::io;
 use std::sync::Arc;
 
 use axum::response::IntoResponse as _;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Notice, Permit};
 use super::head::{self, UpgradeHead};
-use super::requests::Place;
-use super::{FAREWELL, Front, http_1};
+use super::requests::{Place, last};
+use super::{FAREWELL, Front, holder, http_1, sender};
+use crate::api;
 use crate::app::random;
 use crate::gateway::entrance::{Decision, Next};
 use crate::http::source::{Connection, Source};
@@ -40,16 +41,21 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) -> io::Result<Option<(Next, Switched)>> {
     let UpgradeHead { request, len } = head;
-    let Some(place) = Place::http(front, &connection, &notice) else {
-        // Too many ask at this moment: HTTP says so.
+    let source = Source::read(connection, request.headers(), &front.app.config().http);
+    let (own, sender) = (holder(front, connection.peer), sender(front, connection.peer, source));
+    let Some(place) = Place::http(front, sender, &notice) else {
+        // Too many ask at this moment: HTTP says so. A proxy's connection would find a place where its client has none.
+        let full = (own != sender).then(|| {
+            front.app.metrics.connections_shed.inc();
+            last(api::overloaded(&front.app, request.uri().path()), Version::HTTP_11)
+        });
         let place = (Place::half_open(permit), notice);
-        return Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, None))
+        return Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, full))
             .await
             .map(|()| None);
     };
     drop(permit);
     let id = random::request_id();
-    let source = Source::read(connection, request.headers(), &front.app.config().http);
     // What is decided needs more memory than the session after it.
     let deciding = Box::pin(front.gateway.decide(source, &id, request.uri(), request.headers()));
     let decided = tokio::select! {

@@ -119,6 +119,69 @@ async fn a_declared_proxy_keeps_as_many_connections_ready_as_it_likes() {
 }
 
 #[tokio::test]
+async fn strangers_do_not_push_a_proxys_connections_out() {
+    let setup = TestServer::setup().config(|config| {
+        config.limits.half_open = 10;
+        config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];
+    });
+    let server = setup.start().await;
+    until("the calls of the set-up are over", || server.server().half_open() == 0).await;
+    let mut ready = Vec::new();
+    for source in [2, 2, 2, 2, 2, 3, 4, 5, 6, 7] {
+        ready.push(connect(&server, source).await);
+        let held = ready.len();
+        until("it is counted", || server.server().half_open() == held).await;
+    }
+    // It was there first and holds most.
+    for _ in 0..20 {
+        assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
+    }
+    for mut stream in ready.into_iter().take(5) {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        assert!(rest(stream).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_too_the_oldest_of_the_largest_client_goes() {
+    let setup = TestServer::setup().config(|config| {
+        config.limits.http = 5;
+        config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];
+    });
+    let server = setup.start().await;
+    let mut held = Vec::new();
+    for client in [1, 3, 2, 3, 3] {
+        let mut stream = connect(&server, 2).await;
+        // Whom it carried before does not count.
+        for client in [9, client] {
+            let request =
+                format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{client}\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            while !answer.ends_with("ok\n") {
+                answer.push(char::from(within("an answer", stream.read_u8()).await.unwrap()));
+            }
+        }
+        held.push(stream);
+    }
+    // Two newcomers, through the proxy and beside it.
+    let mut through = connect(&server, 2).await;
+    let request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.4\r\n\r\n";
+    through.write_all(request).await.unwrap();
+    let mut answer = [0; 12];
+    within("an answer", through.read_exact(&mut answer)).await.unwrap();
+    assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
+    let mut stay = Vec::new();
+    for mut stream in held {
+        let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let mut answer = String::new();
+        let heard = within("an answer or the end", stream.read_to_string(&mut answer)).await;
+        stay.push(asked.is_ok() && heard.is_ok() && answer.starts_with("HTTP/1.1 200"));
+    }
+    assert_eq!(stay, [true, false, true, false, true], "the two oldest of the third one");
+}
+
+#[tokio::test]
 async fn one_behind_a_proxy_has_the_share_of_one() {
     let setup = TestServer::setup().config(|config| {
         config.limits.http_per_source = 2;
