@@ -22,6 +22,7 @@ use crate::http::error::Failure;
 use crate::http::put_id;
 use crate::http::source::Source;
 use crate::http::upgrade::Switched;
+use crate::listener::seat::Seat;
 use crate::relay::Relay;
 use crate::stream::Stream;
 
@@ -71,10 +72,19 @@ impl Gateway {
             Decision::Refuse(response) => response,
             Decision::Switch(headers, next) => {
                 let gateway = self.clone();
+                // A session has a place of its own.
+                let seat =
+                    http.extensions().get::<Seat>().filter(|_| matches!(next, Next::Close(_))).cloned();
                 self.tasks.spawn(async move {
-                    match Switched::from(upgraded).await {
-                        Some(switched) => gateway.run_websocket(next, switched).await,
-                        None => gateway.give_up(next).await,
+                    let going_on = Box::pin(async {
+                        match Switched::from(upgraded).await {
+                            Some(switched) => gateway.run_websocket(next, switched).await,
+                            None => gateway.give_up(next).await,
+                        }
+                    });
+                    let Some(seat) = seat else { return going_on.await };
+                    if !seat.hold_during(going_on).await {
+                        gateway.app.metrics.connections_shed.inc();
                     }
                 });
                 (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()

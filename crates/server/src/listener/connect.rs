@@ -32,13 +32,13 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let heard = unless_told(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
     let Some(head) = heard else { return make_way(front, stream, permit).await };
-    drop(permit);
     let Some(token) = head.ok().and_then(|head| token_of(&head)) else {
-        return refuse(&mut stream, INVALID).await;
+        return refuse(front, stream, INVALID, (permit, notice)).await;
     };
     let source = Source { address: connection.peer.ip().to_canonical(), https: connection.tls };
     match front.gateway.connect(source, &token).await {
         Ok(claim) => {
+            drop(permit);
             stream.write_all(OK.as_bytes()).await?;
             front.gateway.run_raw(claim, stream).await;
             Ok(())
@@ -53,7 +53,7 @@ pub(super) async fn serve(
                 crate::app::Error::End(end) if end.reason.http_status() >= 500 => UNAVAILABLE,
                 _ => NOT_AUTHORIZED,
             };
-            refuse(&mut stream, status).await
+            refuse(front, stream, status, (permit, notice)).await
         }
     }
 }
@@ -71,7 +71,22 @@ fn token_of(head: &ConnectHead) -> Option<String> {
         .filter(|token| !token.is_empty())
 }
 
-async fn refuse(stream: &mut Stream, status: &str) -> io::Result<()> {
+/// Says so, as long as the connection has its place.
+async fn refuse(
+    front: &Front,
+    mut stream: Stream,
+    status: &str,
+    (permit, notice): (Permit, &Notice),
+) -> io::Result<()> {
+    let told = unless_told(notice, tell(&mut stream, status)).await?;
+    if told.is_none() {
+        front.app.metrics.connections_shed.inc();
+    }
+    drop(permit);
+    Ok(())
+}
+
+async fn tell(stream: &mut Stream, status: &str) -> io::Result<()> {
     let body = status.split_once(' ').map_or(status, |(_, words)| words);
     let answer = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod connect;
 pub mod head;
 mod requests;
+pub(crate) mod seat;
 pub mod self_signed;
 mod shed;
 pub mod tls;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt as _;
 
 use super::budget::{Holder, Notice, Permit};
+use super::seat::Seat;
 use super::unread::Unread;
 use super::{Front, HEAD, holder, sender};
 use crate::api;
@@ -181,7 +182,7 @@ impl Service<Request<Incoming>> for Requests {
         }
         // A proxy's connection is many people's, a request one's.
         let turn = match self.turn(source) {
-            Ok(turn) => turn,
+            Ok(turn) => turn.map(Arc::new),
             Err(()) => {
                 self.front.app.metrics.connections_shed.inc();
                 let response = api::overloaded(&self.front.app, request.uri().path());
@@ -193,6 +194,11 @@ impl Service<Request<Incoming>> for Requests {
         request.extensions_mut().insert(Arc::clone(&share));
         // A device's proof is bound to the connection that it came over.
         request.extensions_mut().insert(self.connection);
+        if request.headers().contains_key(header::UPGRADE) {
+            // What it goes over to may be no more than a refusal.
+            let seat = Seat::new((self.progress(), turn.clone()), self.progress.notice.clone());
+            request.extensions_mut().insert(seat);
+        }
         // Older versions know no other protocol to go over to, whatever they are answered (RFC 9110 §7.8).
         let may_end = request.version() == Version::HTTP_11;
         // Only what has a body can be cut off for want of room.

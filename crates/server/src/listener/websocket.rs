@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::budget::{Notice, Permit};
 use super::head::{self, UpgradeHead};
 use super::requests::{Place, last};
+use super::seat::Seat;
 use super::{FAREWELL, Front, holder, http_1, sender};
 use crate::api;
 use crate::app::random;
@@ -64,10 +65,17 @@ pub(super) async fn serve(
     };
     match decided.unwrap_or_else(|_| Decision::Refuse(StatusCode::REQUEST_TIMEOUT.into_response())) {
         Decision::Switch(headers, next) => {
-            drop((place, request));
+            drop(request);
             stream.skip(len);
-            let answer = switching(&headers);
-            Ok(Some((next, Switched { stream, answer })))
+            let switched = Switched { stream, answer: switching(&headers) };
+            if let Next::Carry(..) = next {
+                return Ok(Some((next, switched)));
+            }
+            let refused = Box::pin(front.gateway.run_websocket(next, switched));
+            if !Seat::new(place, notice).hold_during(refused).await {
+                front.app.metrics.connections_shed.inc();
+            }
+            Ok(None)
         }
         Decision::Refuse(mut response) => {
             if !response.headers().contains_key(REQUEST_ID) {

@@ -18,10 +18,13 @@ use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Membership, Order, Wish};
 use crate::app::random;
 use crate::listener::budget::{Notice, Permit};
+use crate::listener::seat::Seat;
 use crate::stream::Stream;
 
 /// Two round trips over a bad mobile network.
 const PROVE: Duration = Duration::from_secs(15);
+/// Who has to go for another has so long to hear it.
+const PARTING: Duration = Duration::from_secs(1);
 /// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats fit into that.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Two heartbeats and some patience: a peer that missed both is gone.
@@ -49,7 +52,8 @@ impl Origin {
     }
 }
 
-/// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, it holds the permit.
+/// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, or has heard why not, it holds
+/// the permit.
 pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open, notice): (Permit, Notice)) {
     let mut wire = Wire::new(stream);
     let proved = tokio::select! {
@@ -58,12 +62,15 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         () = notice.served() => {
             relay.app.metrics.connections_shed.inc();
             let full = "too many have not proved who they are";
-            return wire.refuse(Refusal::from(Fault::CloudConnectivityError).because(full)).await;
+            let refusal = Refusal::from(Fault::CloudConnectivityError).because(full);
+            // Its place is another's already.
+            let _ = timeout(PARTING, wire.refuse(refusal)).await;
+            return;
         }
     };
-    drop(half_open);
     let (membership, program) = match proved {
         Ok(Ok((membership, joined, program))) => {
+            drop(half_open);
             if wire.send(&joined).await.is_err() {
                 return membership.leave().await;
             }
@@ -71,7 +78,10 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         }
         Ok(Err(Lost::Garbled(refusal))) => {
             tracing::info!(source = %origin.source, %refusal, "a join was refused");
-            return wire.refuse(refusal).await;
+            if !Seat::new(half_open, notice).hold_during(wire.refuse(refusal)).await {
+                relay.app.metrics.connections_shed.inc();
+            }
+            return;
         }
         Ok(Err(Lost::Gone(_))) | Err(_) => return,
     };
