@@ -17,6 +17,8 @@ use crate::failure::Failure;
 const CONNECT: Duration = Duration::from_secs(10);
 /// The server answers within 30 seconds or not at all.
 const ANSWER: Duration = Duration::from_secs(35);
+/// What the server's audit has of us.
+const PROGRAM: &str = concat!("transom/", env!("CARGO_PKG_VERSION"));
 /// Lists are fetched in pages of this size.
 const PAGE: usize = 1000;
 
@@ -71,7 +73,8 @@ impl Client {
     }
 
     fn with(server: String, proof: Proof, admin: Option<&Admin>) -> Result<Self, Failure> {
-        let mut builder = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER);
+        let mut builder =
+            reqwest::Client::builder().user_agent(PROGRAM).connect_timeout(CONNECT).timeout(ANSWER);
         if let Some(ca) = admin.and_then(|admin| admin.ca.as_ref()) {
             let pem = std::fs::read(ca)
                 .map_err(|error| Failure::theirs(format_args!("cannot read {}: {error}", ca.display())))?;

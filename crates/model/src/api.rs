@@ -295,6 +295,13 @@ bodies! {
         session: Option<String>,
         /// More for people.
         detail: Option<String>,
+        /// The address of the caller, the viewer or the device; behind a declared proxy, the one that it names. None: the
+        /// server did it by itself.
+        #[serde(default)]
+        source: Option<String>,
+        /// The program that asked, as it says of itself; at most 256 characters.
+        #[serde(default)]
+        user_agent: Option<String>,
     }
 }
 
@@ -493,6 +500,8 @@ impl From<AuditRecord> for AuditBody {
             grant: record.grant.map(|id| id.to_string()),
             session: record.session.map(|id| id.to_string()),
             detail: record.detail,
+            source: record.source.map(|source| source.to_string()),
+            user_agent: record.user_agent,
         }
     }
 }

@@ -1,11 +1,57 @@
 //! Audit: what happened, who did it, and under which grant.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::grant::Dialect;
 use crate::id::{GrantId, ProjectId, RequestId, SessionId};
+use crate::name::is_hidden;
+
+/// Where something came from, as far as anybody knows. What the server does by itself comes from nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The address of the caller, the viewer or the device; behind a declared proxy, the one that it names.
+    pub source: Option<IpAddr>,
+    /// The program, as it says of itself.
+    pub user_agent: Option<UserAgent>,
+}
+
+impl Origin {
+    /// An address whose program is not known.
+    #[must_use]
+    pub fn of(source: IpAddr) -> Self {
+        Self { source: Some(source.to_canonical()), user_agent: None }
+    }
+}
+
+/// What a program says that it is. Anybody can say anything: it is legible and short, and proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAgent(Arc<str>);
+
+impl UserAgent {
+    /// The longest browsers' are about 200 characters.
+    pub const MAX: usize = 256;
+
+    /// Reads a header's value. Control, direction and invisible characters are left out, and what is beyond
+    /// [`MAX`](Self::MAX) characters; none where nothing remains.
+    #[must_use]
+    pub fn read(value: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(value);
+        let shown = text.chars().filter(|character| !is_hidden(*character));
+        let kept: String = shown.skip_while(|character| character.is_whitespace()).take(Self::MAX).collect();
+        let kept = kept.trim_end();
+        (!kept.is_empty()).then(|| Self(kept.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +103,8 @@ pub struct AuditEntry {
     pub session: Option<SessionId>,
     /// More for people, never a secret.
     pub detail: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
 }
 
 /// What was written down.
@@ -86,4 +134,43 @@ pub struct AuditRecord {
     pub session: Option<SessionId>,
     /// More for people.
     pub detail: Option<String>,
+    /// The address that it came from.
+    pub source: Option<IpAddr>,
+    /// The program that it came from, as that says of itself.
+    pub user_agent: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &[u8]) -> Option<String> {
+        UserAgent::read(value).map(|agent| agent.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_program_is_called_by_what_can_be_read_of_its_name() {
+        assert_eq!(read(b"curl/8.14.1").as_deref(), Some("curl/8.14.1"));
+        assert_eq!(
+            read("Büro-Programm/1 (می\u{200c}خواهم)".as_bytes()).as_deref(),
+            Some("Büro-Programm/1 (می\u{200c}خواهم)")
+        );
+        assert_eq!(
+            read("a\u{1b}[2J\u{9b}31mb\u{202e}c\td\u{200b}".as_bytes()).as_deref(),
+            Some("a[2J31mbcd")
+        );
+        assert_eq!(read(b"caf\xe9").as_deref(), Some("caf\u{fffd}"));
+        for nothing in ["", "  ", "\u{202e}\u{1b}", "\t \u{feff} "] {
+            assert_eq!(read(nothing.as_bytes()), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        let long = "ü".repeat(10_000);
+        assert_eq!(read(long.as_bytes()), Some("ü".repeat(UserAgent::MAX)));
+        // What is hidden does not count, and no space is left at the cut.
+        let padded = format!("\u{202e}{}{} b", "\u{1b}".repeat(5_000), "a".repeat(UserAgent::MAX - 1));
+        assert_eq!(read(padded.as_bytes()), Some("a".repeat(UserAgent::MAX - 1)));
+    }
 }

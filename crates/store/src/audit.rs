@@ -1,6 +1,8 @@
 //! The audit: written with every change, read in the order of commits.
 
-use transom_model::audit::{Actor, AuditEntry, AuditRecord};
+use std::net::IpAddr;
+
+use transom_model::audit::{Actor, AuditEntry, AuditRecord, UserAgent};
 use transom_model::id::{GrantId, ProjectId, RequestId, SessionId};
 
 use crate::database::{Connection, Row, sql};
@@ -19,6 +21,8 @@ pub struct AuditQuery {
     pub request: Option<RequestId>,
     /// Of calls whose ids end so: the short form, which people read out. Every record is looked at.
     pub request_end: Option<String>,
+    /// From this address.
+    pub source: Option<IpAddr>,
     /// From where on.
     pub start: AuditStart,
 }
@@ -58,26 +62,55 @@ impl Store {
         let end = query.request_end.as_ref().map(|end| end.to_ascii_lowercase());
         let records =
             sql("SELECT seq, at, request_id, actor, dialect, action, target, outcome, project_id, \
-             grant_id, session_id, detail FROM audit WHERE 1 = 1")
+             grant_id, session_id, detail, source, user_agent FROM audit WHERE 1 = 1")
             .push_some(" AND project_id = ", query.project)
             .push_some(" AND grant_id = ", query.grant)
             .push_some(" AND session_id = ", query.session)
             .push_some(" AND request_id = ", query.request.as_ref())
             .push_some(" AND lower(substr(request_id, length(request_id) - 7)) = ", end.as_deref())
+            .push_some(" AND source = ", query.source)
             .push_some(" AND seq > ", after)
             .push_value(order, limit.min(Page::MAX));
         let mut records = self.all(records).await?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
         records.sort_unstable_by_key(|record| record.seq);
         Ok(records)
     }
+
+    /// From where sessions of a grant were opened, and by which programs: each once, in the order in which they came; at most
+    /// `limit` (and at most [`Page::MAX`]), the newest.
+    pub async fn session_origins(&self, grant: GrantId, limit: u32) -> Result<Vec<SessionOrigin>> {
+        const ORIGINS: &str = "SELECT session_id, source, user_agent FROM audit \
+            WHERE session_id IS NOT NULL AND source IS NOT NULL AND action IN ('session.start', 'session.fail')";
+        let origins = sql(ORIGINS)
+            .push_value(" AND grant_id = ", grant)
+            .push(" GROUP BY session_id, source, user_agent")
+            .push_value(" ORDER BY MAX(seq) DESC LIMIT ", limit.min(Page::MAX));
+        let read = |mut row: Row| {
+            Ok(SessionOrigin { session: row.parsed()?, source: row.parsed()?, user_agent: row.value()? })
+        };
+        let mut origins = self.all(origins).await?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        origins.reverse();
+        Ok(origins)
+    }
+}
+
+/// From where a session was opened, or was to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOrigin {
+    /// The session.
+    pub session: SessionId,
+    /// The viewer's address.
+    pub source: IpAddr,
+    /// The viewer's program, as it says of itself.
+    pub user_agent: Option<String>,
 }
 
 /// Writes the record of a change in the change's own transaction. Do it last: on PostgreSQL the next transaction that
 /// writes one waits from here until this one has committed.
 pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> Result<()> {
     const INSERT: &str = "INSERT INTO audit (at, request_id, actor, dialect, action, target, outcome, project_id, \
-        grant_id, session_id, detail) \
-        VALUES ((SELECT now FROM clock), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        grant_id, session_id, detail, source, user_agent) \
+        VALUES ((SELECT now FROM clock), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     let insert = sql(INSERT)
         .bind(entry.request.as_ref())
         .bind(&entry.actor)
@@ -88,7 +121,9 @@ pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> R
         .bind(entry.project)
         .bind(entry.grant)
         .bind(entry.session)
-        .bind(entry.detail.as_deref());
+        .bind(entry.detail.as_deref())
+        .bind(entry.origin.source)
+        .bind(entry.origin.user_agent.as_ref().map(UserAgent::as_str));
     db.run(insert).await.map(drop)
 }
 
@@ -115,5 +150,7 @@ fn read(mut row: Row) -> Result<AuditRecord> {
         grant: row.parsed_or_null()?,
         session: row.parsed_or_null()?,
         detail: row.value()?,
+        source: row.parsed_or_null()?,
+        user_agent: row.value()?,
     })
 }

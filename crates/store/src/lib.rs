@@ -30,7 +30,7 @@ mod url;
 
 pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
 pub use api_token::NewApiToken;
-pub use audit::{AuditQuery, AuditStart};
+pub use audit::{AuditQuery, AuditStart, SessionOrigin};
 pub use cloud::{
     AddressQuery, Enrolled, Guarded, Joining, NewAddress, NewEnrolments, NewViewerId, Precondition,
     PresenceQuery, Scope,

@@ -3,7 +3,7 @@
 
 use tokio::task::JoinSet;
 use transom_model::access_key::{AccessKeyId, Role};
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach, Verifier};
 use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 /// How most devices join.
 const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
+/// Nobody asks where these join from.
+const NOWHERE: Origin = Origin { source: None, user_agent: None };
 
 struct House {
     store: Store,
@@ -36,6 +38,7 @@ fn entry(action: &'static str) -> AuditEntry {
         grant: None,
         session: None,
         detail: None,
+        origin: NOWHERE,
     }
 }
 
@@ -219,8 +222,8 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let (node, address) = (NodeId(Uuid::now_v7()), house.issue(1).await);
         let online = AddressQuery { online: true, ..AddressQuery::default() };
         let online = async || house.store.addresses(&online, Page::first(9)).await.unwrap().len();
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), Some(1));
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), Some(2));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), Some(1));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), Some(2));
         assert!(!house.store.leave_address(&address, 1).await.unwrap(), "it was superseded");
         assert_eq!(online().await, 1);
         assert!(house.store.leave_address(&address, 2).await.unwrap());
@@ -229,8 +232,8 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let reset =
             house.store.reset_address(&house.own(), &address, verifier, Precondition::Any, &audit).await;
         assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD).await.unwrap(), None);
-        assert_eq!(house.store.join_address(&address, 2, node, PASSWORD).await.unwrap(), Some(3));
+        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), None);
+        assert_eq!(house.store.join_address(&address, 2, node, PASSWORD, &NOWHERE).await.unwrap(), Some(3));
         house.store.register_node(node, "1.2.3", Earlier::Unknown).await.unwrap().unwrap();
         assert_eq!(online().await, 0);
     }

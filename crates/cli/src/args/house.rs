@@ -1,6 +1,6 @@
 //! The command line of the server and of its operators: what a build for small devices (`agent-only`) does without.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -471,6 +471,9 @@ pub(crate) struct Audit {
     /// Only of this call.
     #[arg(long, value_name = "ID")]
     pub(crate) request: Option<String>,
+    /// Only what came from this address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) source: Option<IpAddr>,
     /// How many, the newest; at most 1000.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,

@@ -23,6 +23,7 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
         ("grant", command.grant.map(|id| id.to_string())),
         ("session", command.session.map(|id| id.to_string())),
         ("request", command.request),
+        ("source", command.source.map(|source| source.to_string())),
     ] {
         if let Some(value) = value {
             filter.push_str(&format!("&{name}={}", escape(&value)));
@@ -72,7 +73,10 @@ fn show(record: &AuditBody) -> Result<(), Failure> {
         ("grant", &record.grant),
         ("session", &record.session),
         ("request", &record.request_id),
+        ("source", &record.source),
         ("detail", &record.detail),
+        // Anybody's own words, and so last: nothing of them reads as another member.
+        ("user_agent", &record.user_agent),
     ] {
         if let Some(value) = value {
             line.push_str(&format!(" {name}={value}"));

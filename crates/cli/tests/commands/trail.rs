@@ -191,7 +191,7 @@ fn the_audit_finds_everything_by_a_grant_and_follows_what_happens() {
     let id = issued["grant"].as_str().expect("an id");
     assert_json_snapshot!(
         program.ask_json(&format!("audit --grant {id}")),
-        { "[].seq" => 0, "[].at" => "TIME", "[].request_id" => "REQUEST", "[].project" => "ID", "[].grant" => "ID" },
+        { "[].seq" => 0, "[].at" => "TIME", "[].request_id" => "REQUEST", "[].project" => "ID", "[].grant" => "ID", "[].user_agent" => "PROGRAM" },
         @r#"
     [
       {
@@ -206,7 +206,9 @@ fn the_audit_finds_everything_by_a_grant_and_follows_what_happens() {
         "request_id": "REQUEST",
         "seq": 0,
         "session": null,
-        "target": "vm"
+        "source": "127.0.0.1",
+        "target": "vm",
+        "user_agent": "PROGRAM"
       }
     ]
     "#

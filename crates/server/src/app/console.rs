@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
 use transom_model::end_reason::End;
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
@@ -69,13 +69,25 @@ pub struct Exchanged {
     pub ticket: Secret,
 }
 
-/// Who shows a token, and how it came.
-#[derive(Clone, Copy, Debug)]
+/// Who shows a token or a ticket, and how it came.
+#[derive(Clone, Debug)]
 pub struct Visitor {
     /// Where from.
     pub address: IpAddr,
+    /// With which program.
+    pub user_agent: Option<UserAgent>,
     /// By which form of a console URL.
     pub kind: ConsoleKind,
+    /// By which call.
+    pub request: RequestId,
+}
+
+impl Visitor {
+    /// What the audit has of it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        Origin { source: Some(self.address), user_agent: self.user_agent.clone() }
+    }
 }
 
 /// Where a session leads.
@@ -95,10 +107,8 @@ pub struct Claim {
     pub place: Place,
     /// The session's place in this node's table.
     pub live: LiveSession,
-    /// The call that claimed it.
-    pub request: RequestId,
-    /// Where the viewer comes from.
-    pub viewer: IpAddr,
+    /// Who claimed it.
+    pub visitor: Visitor,
     /// Whether the viewer can come back with a ticket.
     pub resumable: bool,
     /// When it was claimed: what the target says of times is counted from here.
@@ -107,7 +117,7 @@ pub struct Claim {
 
 impl Claim {
     fn entry(&self, action: &'static str, outcome: &'static str) -> AuditEntry {
-        session_entry(&self.target.grant, self.target.hold.session, &self.request, action, outcome)
+        session_entry(&self.target.grant, self.target.hold.session, &self.visitor, action, outcome)
     }
 }
 
@@ -216,12 +226,7 @@ impl App {
     }
 
     /// Exchanges a console URL's token for a ticket: reserves one use.
-    pub async fn exchange_token(
-        &self,
-        token: &str,
-        viewer: IpAddr,
-        request: &RequestId,
-    ) -> Result<Exchanged> {
+    pub async fn exchange_token(&self, token: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(token);
         // Where uses are counted, their number is the limit.
         if !self.repetition.has_ticket(shown)
@@ -232,13 +237,12 @@ impl App {
         }
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
-        let visitor = Visitor { address: viewer, kind: ConsoleKind::Page };
-        let (target, _) = self.reserve(token, self.node()?, visitor, Some(new), request).await?;
+        let (target, _) = self.reserve(token, self.node()?, visitor, Some(new)).await?;
         Ok(exchanged(target, ticket))
     }
 
     /// Exchanges a ticket for a fresh one: the page comes back to its session.
-    pub async fn exchange_ticket(&self, ticket: &str, request: &RequestId) -> Result<Exchanged> {
+    pub async fn exchange_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(ticket);
         // Each exchange is written down. What is not exchanged does not count: an old copy must not keep the page out.
         if let Some(session) = self.store.exchangeable(shown).await?
@@ -250,8 +254,8 @@ impl App {
         }
         let fresh = random::token();
         let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
-        let outcome = self.store.rotate_ticket(shown, new, request).await?;
-        let target = self.ticket_target(outcome, request).await?;
+        let outcome = self.store.rotate_ticket(shown, new, &visitor.request, &visitor.origin()).await?;
+        let target = self.ticket_target(outcome, visitor).await?;
         if let Some(reason) = self.revocations.against(&target) {
             return Err(End::from(reason).into());
         }
@@ -259,26 +263,26 @@ impl App {
     }
 
     /// Claims a session by a console URL's token, without a page in between.
-    pub async fn claim_by_token(&self, token: &str, visitor: Visitor, request: &RequestId) -> Result<Claim> {
-        let viewer = visitor.address;
+    pub async fn claim_by_token(&self, token: &str, visitor: Visitor) -> Result<Claim> {
         let node = self.node()?;
-        let (target, located) = self.reserve(token, node, visitor, None, request).await?;
-        self.claim((target, node), located, viewer, false, request).await
+        let (target, located) = self.reserve(token, node, &visitor, None).await?;
+        self.claim((target, node), located, visitor, false).await
     }
 
     /// Claims a session by its ticket.
-    pub async fn claim_by_ticket(&self, ticket: &str, viewer: IpAddr, request: &RequestId) -> Result<Claim> {
+    pub async fn claim_by_ticket(&self, ticket: &str, visitor: Visitor) -> Result<Claim> {
         let shown = TokenDigest::of(ticket);
         let node = self.node()?;
-        let outcome = self.store.present_ticket(shown, node, &viewer.to_string(), request).await?;
-        let target = self.ticket_target(outcome, request).await?;
-        self.claim((target, node), None, viewer, true, request).await
+        let (viewer, origin) = (visitor.address.to_string(), visitor.origin());
+        let outcome = self.store.present_ticket(shown, node, &viewer, &visitor.request, &origin).await?;
+        let target = self.ticket_target(outcome, &visitor).await?;
+        self.claim((target, node), None, visitor, true).await
     }
 
     /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
     pub async fn commit(&self, claim: &Claim) -> Result<()> {
         let again = if claim.target.state == SessionState::Reserved { "" } else { ", again" };
-        let detail = Some(format!("viewer {}{again}", claim.viewer));
+        let detail = Some(format!("viewer {}{again}", claim.visitor.address));
         let audit = AuditEntry { detail, ..claim.entry("session.start", "ok") };
         // What is counted must be on the disk before the screen is shown: it could be used twice otherwise.
         let committed = if claim.target.grant.uses.is_some() || claim.resumable {
@@ -324,7 +328,7 @@ impl App {
             ..claim.entry("session.end", end.reason.code())
         };
         let Claim { target, live, .. } = claim;
-        let how = How::Ended(end.reason, audit);
+        let how = How::Ended(end.reason, Box::new(audit));
         self.settle(Settlement { hold: target.hold, traffic: live.bytes(), how }).await
     }
 
@@ -332,9 +336,8 @@ impl App {
         &self,
         token: &str,
         node: Node,
-        visitor: Visitor,
+        visitor: &Visitor,
         ticket: Option<NewTicket>,
-        request: &RequestId,
     ) -> Result<(ConsoleTarget, Option<Located>)> {
         let session = SessionId(random::ordered_uuid());
         let viewer = visitor.address.to_string();
@@ -343,7 +346,7 @@ impl App {
         let mut reservation = self.store.reserve(TokenDigest::of(token), new.clone(), ticket).await?;
         let mut located = None;
         if let Reservation::Refused { reason: EndReason::TokenUnknown, .. } = reservation
-            && let Some((digest, place)) = self.adopt(token, visitor, request).await?
+            && let Some((digest, place)) = self.adopt(token, visitor).await?
         {
             reservation = self.store.reserve(digest, new, ticket).await?;
             located = Some(place);
@@ -351,12 +354,12 @@ impl App {
         let target = match reservation {
             Reservation::Reserved(target) => *target,
             Reservation::Refused { reason, grant } => {
-                self.refused(reason, grant.as_deref(), request).await;
+                self.refused(reason, grant.as_deref(), visitor).await;
                 return Err(End::from(reason).into());
             }
         };
         if let Some(reason) = self.revocations.against(&target) {
-            let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+            let audit = session_entry(&target.grant, session, visitor, "session.fail", reason.code());
             self.store.give_back(target.hold, reason, &audit).await?;
             return Err(End::from(reason).into());
         }
@@ -364,7 +367,7 @@ impl App {
         let status = target.instance.as_ref().map(|instance| instance.status);
         if let Some(status) = status.filter(|status| !opens(target.grant.dialect, *status)) {
             let reason = EndReason::InstanceNotRunning;
-            let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+            let audit = session_entry(&target.grant, session, visitor, "session.fail", reason.code());
             self.store.give_back(target.hold, reason, &audit).await?;
             let name = target.instance.as_ref().map(|instance| instance.name.clone());
             let end = End::told(reason, format!("it is {status}"));
@@ -374,7 +377,7 @@ impl App {
     }
 
     /// A refused use of a known grant is part of its trail, once a minute; an unknown token has none.
-    async fn refused(&self, reason: EndReason, grant: Option<&Grant>, request: &RequestId) {
+    async fn refused(&self, reason: EndReason, grant: Option<&Grant>, visitor: &Visitor) {
         let Some(grant) = grant else {
             self.metrics.grant(Dialect::Native, reason.code());
             return;
@@ -384,7 +387,7 @@ impl App {
             return;
         }
         let entry = AuditEntry {
-            request: Some(request.clone()),
+            request: Some(visitor.request.clone()),
             actor: Actor::Viewer,
             dialect: grant.dialect,
             action: "grant.use",
@@ -394,6 +397,7 @@ impl App {
             grant: Some(grant.id),
             session: None,
             detail: None,
+            origin: visitor.origin(),
         };
         if let Err(error) = self.store.audit(&entry).await {
             tracing::error!(%error, grant = %grant.id, "a refused use could not be written to the audit");
@@ -403,19 +407,20 @@ impl App {
     pub(super) async fn ticket_target(
         &self,
         outcome: TicketOutcome,
-        request: &RequestId,
+        visitor: &Visitor,
     ) -> Result<ConsoleTarget> {
         let reason = match outcome {
             TicketOutcome::Accepted(target) => return Ok(*target),
             TicketOutcome::Invalid | TicketOutcome::Expired => EndReason::TicketInvalid,
             TicketOutcome::Ended(reason) => reason,
             TicketOutcome::Replayed { session, grant, .. } => {
+                let request = &visitor.request;
                 tracing::warn!(%request, %session, %grant, "a ticket was shown twice; its session was ended");
                 self.changed.notify_one();
                 EndReason::TicketReplayed
             }
             TicketOutcome::Old { session, grant } => {
-                self.refused_old_ticket(session, &grant, request).await;
+                self.refused_old_ticket(session, &grant, visitor).await;
                 EndReason::TicketInvalid
             }
         };
@@ -423,12 +428,14 @@ impl App {
     }
 
     /// An old ticket of a session that waits for its page: it is refused and written down, and changes nothing.
-    async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, request: &RequestId) {
+    async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, visitor: &Visitor) {
         if !self.repetition.is_news_of_old_ticket(session) {
             return;
         }
+        let request = &visitor.request;
         tracing::warn!(%request, %session, grant = %grant.id, "an old ticket was shown; its session waits for its page");
-        let entry = TicketOutcome::replay_entry(grant, session, request.clone(), EndReason::TicketInvalid);
+        let by = (request.clone(), visitor.origin());
+        let entry = TicketOutcome::replay_entry(grant, session, by, EndReason::TicketInvalid);
         if let Err(error) = self.store.audit(&entry).await {
             tracing::error!(%error, %session, "an old ticket could not be written to the audit");
         }
@@ -438,12 +445,11 @@ impl App {
         &self,
         (mut target, node): (ConsoleTarget, Node),
         located: Option<Located>,
-        viewer: IpAddr,
+        visitor: Visitor,
         resumable: bool,
-        request: &RequestId,
     ) -> Result<Claim> {
         let at = Instant::now();
-        let claimed = match self.place_of(&mut target, located, request).await {
+        let claimed = match self.place_of(&mut target, located, &visitor.request).await {
             Ok(place) => {
                 let grant = &target.grant;
                 let of = Of { grant: grant.id, key: grant.key.clone(), instance: grant.instance_uid };
@@ -463,16 +469,14 @@ impl App {
             Err(error) => Err(error),
         };
         match claimed {
-            Ok((place, live)) => {
-                Ok(Claim { target, place, live, request: request.clone(), viewer, resumable, at })
-            }
+            Ok((place, live)) => Ok(Claim { target, place, live, visitor, resumable, at }),
             Err(error) => {
                 let (reason, detail) = match &error {
                     Error::End(end) => (end.reason, end.detail().map(str::to_owned)),
                     _ => (EndReason::InternalError, None),
                 };
                 let session = target.hold.session;
-                let audit = session_entry(&target.grant, session, request, "session.fail", reason.code());
+                let audit = session_entry(&target.grant, session, &visitor, "session.fail", reason.code());
                 let audit = AuditEntry { detail, ..audit };
                 self.store.give_back(target.hold, reason, &audit).await?;
                 Err(error)
@@ -522,12 +526,12 @@ fn exchanged(target: ConsoleTarget, ticket: Secret) -> Exchanged {
 pub(super) fn session_entry(
     grant: &Grant,
     session: SessionId,
-    request: &RequestId,
+    visitor: &Visitor,
     action: &'static str,
     outcome: &'static str,
 ) -> AuditEntry {
     AuditEntry {
-        request: Some(request.clone()),
+        request: Some(visitor.request.clone()),
         actor: Actor::Viewer,
         dialect: grant.dialect,
         action,
@@ -537,5 +541,6 @@ pub(super) fn session_entry(
         grant: Some(grant.id),
         session: Some(session),
         detail: None,
+        origin: visitor.origin(),
     }
 }

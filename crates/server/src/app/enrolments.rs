@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use transom_model::Timestamp;
 use transom_model::access_key::{AccessKeyId, Role};
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::enrolment::Enrolment;
 use transom_model::cloud::{
     CloudAddress, Draft, DraftAccessControl, EnrolmentToken, GroupName, ITERATIONS, Verifier,
@@ -118,6 +118,7 @@ impl App {
             grant: None,
             session: None,
             detail: Some(format!(" from {source}")),
+            origin: Origin::of(source),
         };
         let enrolled = self.store.enrol(id, random::bytes(), verifier, &audit).await;
         let refused = |why: &str| Err(Refusal::from(Fault::CloudAuthenticationFailed).because(why));

@@ -2,24 +2,24 @@
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
-use transom_model::id::RequestId;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_store::{Ending, NewTicket};
 
-use super::console::session_entry;
+use super::console::{Visitor, session_entry};
 use super::error::Result;
 use super::{App, random};
 
 impl App {
     /// Ends the session of a ticket that may still be exchanged. A use that was only reserved is given back.
-    pub async fn leave_by_ticket(&self, ticket: &str, request: &RequestId) -> Result<()> {
+    pub async fn leave_by_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<()> {
         // The exchange judges the ticket, like any other; nobody ever learns the new one.
         let unknown = NewTicket { digest: random::token().digest(), ttl: self.config.console.resume.0 };
-        let outcome = self.store.rotate_ticket(TokenDigest::of(ticket), unknown, request).await?;
-        let target = self.ticket_target(outcome, request).await?;
+        let shown = TokenDigest::of(ticket);
+        let outcome = self.store.rotate_ticket(shown, unknown, &visitor.request, &visitor.origin()).await?;
+        let target = self.ticket_target(outcome, visitor).await?;
         let (hold, reason) = (target.hold, EndReason::ViewerClosed);
-        let entry = |action| session_entry(&target.grant, hold.session, request, action, reason.code());
+        let entry = |action| session_entry(&target.grant, hold.session, visitor, action, reason.code());
         if target.state == SessionState::Reserved {
             self.store.give_back(hold, reason, &entry("session.fail")).await?;
             return Ok(());

@@ -37,10 +37,13 @@ mod witness;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use transom_model::audit::Origin;
 use transom_model::id::{NodeId, RequestId};
 use transom_model::secret::TokenDigest;
 use transom_store::Store;
-pub use transom_store::{AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page};
+pub use transom_store::{
+    AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page, SessionOrigin,
+};
 
 use crate::config::Config;
 use crate::upstream::Upstream;
@@ -156,11 +159,13 @@ impl App {
     }
 }
 
-/// One call: who asks, and under which request id.
+/// One call: who asks, under which request id, and from where.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Who asks.
     pub caller: Caller,
     /// The id that answer, log and audit carry.
     pub request: RequestId,
+    /// Where it comes from.
+    pub origin: Origin,
 }

@@ -66,6 +66,7 @@ impl Call {
             grant: None,
             session: None,
             detail: None,
+            origin: self.origin.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) enum How {
     /// It may be carried on.
     Detached,
     /// It is over.
-    Ended(EndReason, AuditEntry),
+    Ended(EndReason, Box<AuditEntry>),
 }
 
 /// Settlements that the store could not be told: without them, it would take the sessions for live.

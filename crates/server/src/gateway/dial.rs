@@ -20,7 +20,7 @@ use super::limits::{ACCEPTANCE, DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, verify};
 use crate::app::App;
-use crate::app::console::Place;
+use crate::app::console::{Claim, Place};
 use crate::app::target::DialTarget;
 use crate::relay::Relay;
 use crate::stream::Stream;
@@ -40,13 +40,13 @@ pub struct Dialled {
 ///
 /// A port that takes the connection and never greets is given up soon. Where the instance has greeted, a person may have to
 /// accept the viewer, and has the time for it.
-pub async fn dial(app: &App, relay: &Relay, place: &Place, dialling: &Dialling) -> Result<Dialled, End> {
-    let instance = &place.instance;
+pub async fn dial(app: &App, relay: &Relay, claim: &Claim, dialling: &Dialling) -> Result<Dialled, End> {
+    let instance = &claim.place.instance;
     let target = app.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
-    let stream = connect(relay, instance, &target, place.access_path.as_deref()).await?;
+    let stream = connect(relay, claim, &target).await?;
     let mut machine = InstanceHandshake::new(credentials);
     let done = match timeout(ACCEPTANCE, handshake(app, instance, stream, &mut machine, dialling)).await {
         Ok(done) => done,
@@ -91,15 +91,11 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
     })
 }
 
-async fn connect(
-    relay: &Relay,
-    instance: &Instance,
-    target: &DialTarget,
-    access_path: Option<&str>,
-) -> Result<Stream, End> {
+async fn connect(relay: &Relay, claim: &Claim, target: &DialTarget) -> Result<Stream, End> {
+    let Place { instance, access_path } = &claim.place;
     // A device has to be told first, and to dial in turn: the relay knows how long that takes.
     if let DialTarget::Device(address) = target {
-        return relay.dial(instance, address).await;
+        return relay.dial(instance, address, &claim.visitor.origin()).await;
     }
     let deadline = Instant::now() + DIAL;
     let attempt = async {

@@ -8,6 +8,7 @@ use http::header::{COOKIE, ORIGIN, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
+use transom_model::audit::UserAgent;
 use transom_model::end_reason::End;
 use transom_model::grant::ConsoleKind;
 use transom_model::id::RequestId;
@@ -122,7 +123,10 @@ impl Gateway {
                 let attempt = Attempt { source: source.address, request };
                 Err(self.app.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
             }
-            _ => self.admit(shown, source, ConsoleKind::Websocket, request).await,
+            _ => {
+                let (kind, request) = (ConsoleKind::Websocket, request.clone());
+                self.admit(shown, source.visitor(headers, kind, request)).await
+            }
         };
         let mut answer = upgrade.answer();
         put_id(&mut answer, request);
@@ -158,10 +162,16 @@ impl Gateway {
     }
 
     /// Admits the viewer behind a raw CONNECT.
-    pub async fn connect(&self, source: Source, token: &str) -> Result<Claim, (Error, RequestId)> {
+    pub async fn connect(
+        &self,
+        source: Source,
+        user_agent: Option<UserAgent>,
+        token: &str,
+    ) -> Result<Claim, (Error, RequestId)> {
         let request = random::request_id();
-        let shown = Some(Shown::Token(token));
-        self.admit(shown, source, ConsoleKind::Xvpvnc, &request).await.map_err(|error| (error, request))
+        let kind = ConsoleKind::Xvpvnc;
+        let visitor = Visitor { address: source.address, user_agent, kind, request: request.clone() };
+        self.admit(Some(Shown::Token(token)), visitor).await.map_err(|error| (error, request))
     }
 
     /// Carries a raw viewer's session.
@@ -170,20 +180,14 @@ impl Gateway {
             .await;
     }
 
-    async fn admit(
-        &self,
-        shown: Option<Shown<'_>>,
-        source: Source,
-        kind: ConsoleKind,
-        request: &RequestId,
-    ) -> Result<Claim, Error> {
-        let visitor = Visitor { address: source.address, kind };
+    async fn admit(&self, shown: Option<Shown<'_>>, visitor: Visitor) -> Result<Claim, Error> {
+        let (source, request) = (visitor.address, visitor.request.clone());
         let claimed = match shown {
             None => Err(End::from(EndReason::TokenMissing).into()),
-            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, source.address, request).await,
-            Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor, request).await,
+            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, visitor).await,
+            Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor).await,
         };
-        claimed.map_err(|error| self.app.guarded(Attempt { source: source.address, request }, error))
+        claimed.map_err(|error| self.app.guarded(Attempt { source, request: &request }, error))
     }
 
     /// Whether a page of this origin may open consoles: our own, and those of the configuration.

@@ -86,7 +86,7 @@ async fn open(
         greet(link, greeting).await?;
         let dialling = Dialling::default();
         tokio::select! {
-            dialled = dial(app, relay, &claim.place, &dialling) => dialled,
+            dialled = dial(app, relay, claim, &dialling) => dialled,
             gone = attend(link, &dialling, &mut ahead) => Err(gone),
         }
     });
@@ -250,7 +250,7 @@ fn end_of(error: Error) -> End {
 fn log(claim: &Claim, end: &End) {
     let traffic = claim.live.bytes();
     tracing::info!(
-        request = %claim.request,
+        request = %claim.visitor.request,
         grant = %claim.target.grant.id,
         session = %claim.live.id(),
         instance = %claim.place.instance.id,

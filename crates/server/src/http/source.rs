@@ -3,9 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
+use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
+use transom_model::audit::{Origin, UserAgent};
+use transom_model::grant::ConsoleKind;
+use transom_model::id::RequestId;
 
+use crate::app::console::Visitor;
 use crate::config::Http;
 
 /// The connection that a request came over.
@@ -43,6 +48,22 @@ impl Source {
         let proto = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok());
         Self { address, https: proto.map_or(connection.tls, is_tls) }
     }
+
+    /// The same for the audit, with the program that the request names.
+    #[must_use]
+    pub fn origin(self, headers: &HeaderMap) -> Origin {
+        Origin { user_agent: user_agent(headers), ..Origin::of(self.address) }
+    }
+
+    /// Who shows a token or a ticket in a request.
+    #[must_use]
+    pub fn visitor(self, headers: &HeaderMap, kind: ConsoleKind, request: RequestId) -> Visitor {
+        Visitor { address: self.address, user_agent: user_agent(headers), kind, request }
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<UserAgent> {
+    headers.get(USER_AGENT).and_then(|value| UserAgent::read(value.as_bytes()))
 }
 
 /// Whether a proxy says that it was asked over TLS. Of several in a row each adds what it was asked with: the first one is

@@ -32,11 +32,12 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let heard = unless_told(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
     let Some(head) = heard else { return make_way(front, stream, permit).await };
-    let Some(token) = head.ok().and_then(|head| token_of(&head)) else {
+    let shown = head.ok().and_then(|head| token_of(&head).map(|token| (token, head.user_agent)));
+    let Some((token, user_agent)) = shown else {
         return refuse(front, stream, INVALID, (permit, notice)).await;
     };
     let source = Source { address: connection.peer.ip().to_canonical(), https: connection.tls };
-    match front.gateway.connect(source, &token).await {
+    match front.gateway.connect(source, user_agent, &token).await {
         Ok(claim) => {
             drop(permit);
             stream.write_all(OK.as_bytes()).await?;

@@ -4,6 +4,7 @@ use std::io;
 
 use http::{HeaderName, HeaderValue, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_model::audit::UserAgent;
 
 use crate::gateway::websocket::upgrade::is_upgrade;
 use crate::http::host;
@@ -69,6 +70,8 @@ pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
 pub struct ConnectHead {
     /// Path and query, as they were written.
     pub target: String,
+    /// The program, where it says what it is.
+    pub user_agent: Option<UserAgent>,
     /// How many bytes the head has.
     pub len: usize,
 }
@@ -92,7 +95,9 @@ pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
             let named = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
             let hosts = named.map(|header| header.value);
             host::check_values(request.version == Some(1), hosts, None).map_err(|_| BadHead)?;
-            Ok(Some(ConnectHead { target: target.to_owned(), len }))
+            let agent = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("user-agent"));
+            let user_agent = agent.and_then(|header| UserAgent::read(header.value));
+            Ok(Some(ConnectHead { target: target.to_owned(), user_agent, len }))
         }
     }
 }
@@ -186,8 +191,12 @@ mod tests {
     #[test]
     fn a_viewers_connect_is_read_as_it_is_sent() {
         let head = b"CONNECT /console?token=abc HTTP/1.0\r\n\r\nRFB 003.008\n";
-        let expected = ConnectHead { target: "/console?token=abc".into(), len: head.len() - 12 };
-        assert_eq!(parse_connect(head), Ok(Some(expected)));
+        let (target, len) = ("/console?token=abc".to_owned(), head.len() - 12);
+        assert_eq!(parse_connect(head), Ok(Some(ConnectHead { target, user_agent: None, len })));
+        let named =
+            parse_connect(b"CONNECT /console HTTP/1.0\r\nuser-agent: Java/1.8\r\n\r\n").expect("a head");
+        let named = named.and_then(|head| head.user_agent);
+        assert_eq!(named, UserAgent::read(b"Java/1.8"));
         assert_eq!(parse_connect(&head[..30]), Ok(None));
         assert!(parse_connect(b"CONNECT /console HTTP/1.0\n\n").is_ok_and(|head| head.is_some()));
         assert_eq!(parse_connect(b"CONNECT /a b c HTTP/1.0\r\n\r\n"), Err(BadHead));

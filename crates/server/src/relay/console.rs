@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
+use transom_model::audit::Origin;
 use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
@@ -41,28 +42,33 @@ pub(super) struct Reached {
 
 impl Relay {
     /// Opens a connection to the device's first target, for a console of this instance.
-    pub async fn dial(&self, instance: &Instance, address: &CloudAddress) -> Result<Stream, End> {
+    pub async fn dial(
+        &self,
+        instance: &Instance,
+        address: &CloudAddress,
+        origin: &Origin,
+    ) -> Result<Stream, End> {
         let project = instance.project;
-        let place = self.app.place_for_console(CONSOLE, project, address);
+        let place = self.app.place_for_console(CONSOLE, project, address, origin);
         let secrets = Some(&instance.security);
         let Reached { stream, legacy } = self.reach(project, address, &place, secrets).await?;
         if legacy {
             let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
-            self.app.audit_legacy(address, project, "ok", detail).await;
-            self.tell_end(project, address.clone(), &place);
+            self.app.audit_opening(address, project, "ok", detail, origin).await;
+            self.tell_end(project, address.clone(), &place, origin.clone());
         }
         Ok(stream.leashed(place))
     }
 
     /// Writes down when a console on a device without encryption is over. What it carried, its own session tells.
-    fn tell_end(&self, project: ProjectId, address: CloudAddress, place: &Place) {
+    fn tell_end(&self, project: ProjectId, address: CloudAddress, place: &Place, origin: Origin) {
         let (app, began) = (self.app.clone(), Instant::now());
         let (cut, over) = (place.cut(), place.over());
         self.tasks.spawn(async move {
             over.cancelled().await;
             let how = if cut.is_cancelled() { "cut" } else { "closed" };
             let detail = format!("legacy: from {CONSOLE}; {} s", began.elapsed().as_secs());
-            app.audit_disconnection(&address, project, how, detail).await;
+            app.audit_disconnection(&address, project, how, detail, &origin).await;
         });
     }
 

@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use transom_model::audit::Origin;
 use transom_tunnel::Role;
 use transom_tunnel::ticket::Shown;
 
@@ -183,8 +184,8 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         }
     };
     permit.settle();
-    let who = format!("a repeater viewer at {source}");
-    let place = relay.app.place_for_console(&who, project, &address);
+    let (who, origin) = (format!("a repeater viewer at {source}"), Origin::of(source));
+    let place = relay.app.place_for_console(&who, project, &address, &origin);
     let reached = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         reached = relay.reach(project, &address, &place, None) => reached,
@@ -195,14 +196,15 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             let (reason, detail) = (end.reason, end.detail());
             tracing::info!(%address, %source, %reason, detail, "a repeater viewer does not reach its device");
             // Each number is for one attempt.
-            relay.app.audit_legacy(&address, project, end.reason.code(), format!("legacy: from {who}")).await;
+            let (outcome, detail) = (end.reason.code(), format!("legacy: from {who}"));
+            relay.app.audit_opening(&address, project, outcome, detail, &origin).await;
             return Ok(());
         }
     };
     drop(permit);
     let plain = if legacy { "a device" } else { "a viewer" };
     let detail = format!("legacy: {plain} without end-to-end encryption, from {who}");
-    relay.app.audit_legacy(&address, project, "ok", detail).await;
+    relay.app.audit_opening(&address, project, "ok", detail, &origin).await;
     let (began, config) = (Instant::now(), &relay.app.config().relay);
     let terms = Terms { limit: 0, idle: config.idle.0, longest: config.max_session.0 };
     let Carried { how, to_agent, to_connector } = carry(device, Stream::from(tcp), place.cut(), terms).await;
@@ -211,7 +213,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let detail = format!(
         "legacy: from {who}; {to_agent} bytes to the device, {to_connector} to the viewer, {seconds} s"
     );
-    relay.app.audit_disconnection(&address, project, how, detail).await;
+    relay.app.audit_disconnection(&address, project, how, detail, &origin).await;
     Ok(())
 }
 

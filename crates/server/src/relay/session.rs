@@ -89,7 +89,7 @@ impl Session {
             "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
             ways.0, ways.1
         );
-        app.audit_disconnection(to, project, how, detail).await;
+        app.audit_disconnection(to, project, how, detail, connector.origin()).await;
     }
 
     /// Why it was cut before it began.

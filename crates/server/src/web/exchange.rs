@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-use transom_model::grant::Rights;
+use transom_model::grant::{ConsoleKind, Rights};
 use transom_model::secret::Secret;
 
 use super::{SESSION_PATH, Web};
@@ -90,13 +90,12 @@ async fn answer(
     }
     let question: Question = serde_json::from_slice(body)
         .map_err(|_| Error::Malformed("the body must be {\"token\": …} or {\"ticket\": …}".to_owned()))?;
+    let visitor = source.visitor(headers, ConsoleKind::Page, id.0.clone());
     match (question.token, question.ticket, question.leave) {
-        (Some(token), None, false) => {
-            web.app.exchange_token(token.expose(), source.address, &id.0).await.map(Some)
-        }
-        (None, Some(ticket), false) => web.app.exchange_ticket(ticket.expose(), &id.0).await.map(Some),
+        (Some(token), None, false) => web.app.exchange_token(token.expose(), &visitor).await.map(Some),
+        (None, Some(ticket), false) => web.app.exchange_ticket(ticket.expose(), &visitor).await.map(Some),
         (None, Some(ticket), true) => {
-            web.app.leave_by_ticket(ticket.expose(), &id.0).await?;
+            web.app.leave_by_ticket(ticket.expose(), &visitor).await?;
             Ok(None)
         }
         _ => Err(End::from(EndReason::TokenMissing).into()),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use transom_desktop::{Desktop, Handle};
 use transom_model::access_key::Role;
-use transom_model::audit::AuditRecord;
+use transom_model::audit::{AuditRecord, Origin};
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_model::session::{Session, SessionState};
@@ -196,7 +196,11 @@ pub(crate) async fn output(mut command: Command) -> Output {
 }
 
 pub(crate) fn operator() -> Call {
-    Call { caller: Caller::Operator, request: RequestId::from_uuid(Uuid::new_v4()) }
+    Call {
+        caller: Caller::Operator,
+        request: RequestId::from_uuid(Uuid::new_v4()),
+        origin: Origin::default(),
+    }
 }
 
 pub(crate) fn repository() -> PathBuf {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use transom_desktop::{Desktop, Handle};
 use transom_model::access_key::Role;
-use transom_model::audit::AuditRecord;
+use transom_model::audit::{AuditRecord, Origin};
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_server::app::instances::InstanceInput;
@@ -111,5 +111,5 @@ async fn make_key(server: &Server, role: Role) -> Key {
 
 pub(crate) fn operator() -> Call {
     let request: RequestId = "req-test".parse().unwrap();
-    Call { caller: Caller::Operator, request }
+    Call { caller: Caller::Operator, request, origin: Origin::default() }
 }

@@ -1,7 +1,7 @@
 //! Presence: which node a device is joined at, and how that changes.
 
 use transom_model::access_key::AccessKeyId;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState, Verifier};
 use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
@@ -49,9 +49,11 @@ impl Store {
         version: u64,
         node: NodeId,
         shown: Joining,
+        origin: &Origin,
     ) -> Result<Option<u64>> {
-        let address = address.clone();
-        self.write(move |db| Box::pin(async move { join(db, &address, version, node, shown).await })).await
+        let (address, origin) = (address.clone(), origin.clone());
+        self.write(move |db| Box::pin(async move { join(db, &address, version, node, shown, origin).await }))
+            .await
     }
 
     /// How many leaves one transaction writes down at most: it takes a few milliseconds, and others wait for the counter.
@@ -143,6 +145,7 @@ async fn join(
     version: u64,
     node: NodeId,
     shown: Joining,
+    origin: Origin,
 ) -> Result<Option<u64>> {
     const RETURNING: &str = " RETURNING epoch, key_id, project_id";
     let join =
@@ -175,13 +178,18 @@ async fn join(
     let (epoch, owner) = (row.count()?, owner(&mut row)?);
     tell(db, address, &owner, PresenceState::Online).await?;
     if let Joining::Password { end_to_end_only: true, .. } = shown {
-        drop_ticket(db, address, owner.project).await?;
+        drop_ticket(db, address, owner.project, origin).await?;
     }
     Ok(Some(epoch))
 }
 
 /// An agent that wants everything end to end leaves no way in that has none.
-async fn drop_ticket(db: &mut Connection<'_>, address: &CloudAddress, project: ProjectId) -> Result<()> {
+async fn drop_ticket(
+    db: &mut Connection<'_>,
+    address: &CloudAddress,
+    project: ProjectId,
+    origin: Origin,
+) -> Result<()> {
     const DROP: &str = "UPDATE cloud_addresses SET repeater_ticket = NULL \
         WHERE address = $1 AND repeater_ticket IS NOT NULL";
     if db.run(sql(DROP).bind(address)).await? == 0 {
@@ -198,6 +206,7 @@ async fn drop_ticket(db: &mut Connection<'_>, address: &CloudAddress, project: P
         grant: None,
         session: None,
         detail: Some("its agent takes end-to-end connections only".to_owned()),
+        origin,
     };
     write_down(db, &dropped).await
 }

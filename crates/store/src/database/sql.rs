@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use transom_model::access_key::{AccessKeyId, Role};
@@ -121,6 +122,7 @@ binds! { Text:
     &Endpoint, value => value.to_string();
     &Actor, value => value.to_string();
     &CloudAddress, value => value.to_string();
+    IpAddr, value => value.to_string();
     Action, value => value.as_str().to_owned();
     PresenceState, value => value.as_str().to_owned();
     Role, value => value.as_str().to_owned();

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::grant::Grant;
 use transom_model::id::{GrantId, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::secret::TokenDigest;
@@ -68,7 +68,7 @@ impl TicketOutcome {
     pub fn replay_entry(
         grant: &Grant,
         session: SessionId,
-        request: RequestId,
+        (request, origin): (RequestId, Origin),
         outcome: EndReason,
     ) -> AuditEntry {
         AuditEntry {
@@ -82,6 +82,7 @@ impl TicketOutcome {
             grant: Some(grant.id),
             session: Some(session),
             detail: None,
+            origin,
         }
     }
 }
@@ -108,8 +109,9 @@ impl Store {
         shown: TokenDigest,
         new: NewTicket,
         request: &RequestId,
+        origin: &Origin,
     ) -> Result<TicketOutcome> {
-        let request = request.clone();
+        let by = (request.clone(), origin.clone());
         self.write(move |db| {
             Box::pin(async move {
                 match judge(db, shown).await? {
@@ -119,7 +121,7 @@ impl Store {
                     }
                     // Once more, and not again.
                     Judgement::AnswerLost(found) => rotate(db, None, *found, new).await,
-                    Judgement::Old(found) => replayed(db, *found, request).await,
+                    Judgement::Old(found) => replayed(db, *found, by).await,
                 }
             })
         })
@@ -134,15 +136,16 @@ impl Store {
         node: Node,
         viewer: &str,
         request: &RequestId,
+        origin: &Origin,
     ) -> Result<TicketOutcome> {
-        let (viewer, request) = (viewer.to_owned(), request.clone());
+        let (viewer, by) = (viewer.to_owned(), (request.clone(), origin.clone()));
         self.write(move |db| {
             Box::pin(async move {
                 match judge(db, shown).await? {
                     Judgement::Refused(outcome) => Ok(outcome),
                     Judgement::Fresh(found) => take_hold(db, *found, node, &viewer).await,
                     Judgement::Presented(found) | Judgement::AnswerLost(found) | Judgement::Old(found) => {
-                        replayed(db, *found, request).await
+                        replayed(db, *found, by).await
                     }
                 }
             })
@@ -290,7 +293,7 @@ async fn take_hold(db: &mut Connection<'_>, found: Found, node: Node, viewer: &s
     Ok(TicketOutcome::Accepted(Box::new(target)))
 }
 
-async fn replayed(db: &mut Connection<'_>, found: Found, request: RequestId) -> Result<TicketOutcome> {
+async fn replayed(db: &mut Connection<'_>, found: Found, by: (RequestId, Origin)) -> Result<TicketOutcome> {
     let ConsoleTarget { hold, grant, .. } = found.target;
     if !found.carried {
         return Ok(TicketOutcome::Old { session: hold.session, grant: Box::new(grant) });
@@ -299,7 +302,7 @@ async fn replayed(db: &mut Connection<'_>, found: Found, request: RequestId) -> 
         return Err(raced());
     }
     raise(db).await?;
-    let audit = TicketOutcome::replay_entry(&grant, hold.session, request, EndReason::TicketReplayed);
+    let audit = TicketOutcome::replay_entry(&grant, hold.session, by, EndReason::TicketReplayed);
     write_down(db, &audit).await?;
     Ok(TicketOutcome::Replayed { session: hold.session, grant: grant.id, project: grant.project })
 }

@@ -3,16 +3,19 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinSet;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::id::SessionId;
-use transom_store::{AuditQuery, AuditStart};
+use transom_store::{AuditQuery, AuditStart, Joining, Scope, SessionOrigin};
 use uuid::Uuid;
 
-use crate::lab::{Lab, entry, request};
+use crate::lab::{Lab, entry, request, stranger};
 
 on_both_databases! {
     a_record_holds_what_was_entered,
     records_are_found_by_what_they_name,
+    an_older_programs_record_comes_from_nowhere,
+    a_shown_ticket_and_a_dropped_one_have_an_origin,
+    a_grants_sessions_are_told_with_every_origin_once,
     whoever_follows_misses_nothing,
     a_change_and_its_record_stand_or_fall_together,
 }
@@ -26,6 +29,7 @@ async fn a_record_holds_what_was_entered(lab: Lab) {
         grant: Some(grant.id),
         session: Some(SessionId(Uuid::now_v7())),
         detail: Some("kind page".to_owned()),
+        origin: stranger(),
         ..entry("console.open")
     };
     lab.store.audit(&entered).await.unwrap();
@@ -38,6 +42,8 @@ async fn a_record_holds_what_was_entered(lab: Lab) {
         (record.project, record.grant, record.session),
         (entered.project, entered.grant, entered.session)
     );
+    let origin = (record.source.map(|source| source.to_string()), record.user_agent);
+    assert_eq!(origin, (Some("192.0.2.8".to_owned()), Some("Stranger/1.0".to_owned())));
     let age = lab.store.now().await.unwrap().0 - record.at.0;
     assert!((0..60_000_000).contains(&age), "{age} µs");
 }
@@ -51,6 +57,7 @@ async fn records_are_found_by_what_they_name(lab: Lab) {
             grant: (number >= 2).then_some(grant.id),
             session: (number == 3).then_some(session),
             project: (number == 5).then_some(lab.project.id),
+            origin: if number == 4 { stranger() } else { Origin::of([192, 0, 2, number].into()) },
             detail: Some(number.to_string()),
             ..entry("x.y")
         };
@@ -64,12 +71,76 @@ async fn records_are_found_by_what_they_name(lab: Lab) {
     assert_eq!(found(AuditQuery { request: Some(call), ..query() }, 9).await.0, "1");
     assert_eq!(found(AuditQuery { session: Some(session), ..query() }, 9).await.0, "3");
     assert_eq!(found(AuditQuery { project: Some(lab.project.id), ..query() }, 9).await.0, "5");
+    assert_eq!(found(AuditQuery { source: stranger().source, ..query() }, 9).await.0, "4");
+    let mapped = Some("::ffff:192.0.2.8".parse().unwrap());
+    assert_eq!(found(AuditQuery { source: mapped, ..query() }, 9).await.0, "", "asked for as it is kept");
     let of_grant = AuditQuery { grant: Some(grant.id), ..query() };
     assert_eq!(found(of_grant.clone(), 2).await.0, "45", "the newest, the older one first");
     let (first, records) = found(AuditQuery { start: AuditStart::Oldest, ..of_grant.clone() }, 2).await;
     assert_eq!(first, "23");
     let start = AuditStart::After(records[1].seq);
     assert_eq!(found(AuditQuery { start, ..of_grant }, 9).await.0, "45");
+}
+
+async fn an_older_programs_record_comes_from_nowhere(lab: Lab) {
+    lab.sql(
+        "INSERT INTO audit (at, actor, dialect, action, target, outcome) \
+         VALUES (1, 'operator', 'native', 'x.y', 'vm1', 'ok')",
+    )
+    .await;
+    let record = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap().remove(0);
+    assert_eq!((record.source, record.user_agent), (None, None));
+}
+
+async fn a_shown_ticket_and_a_dropped_one_have_an_origin(lab: Lab) {
+    let newest = async || lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap().remove(0);
+    let (_, presented) = lab.live_page().await;
+    lab.present(presented).await;
+    let (_, presented) = lab.live_page().await;
+    let (_, rotated) = lab.rotate(presented).await;
+    lab.present(rotated).await;
+    lab.rotate(presented).await;
+    let of_tickets = lab.store.audit_records(&AuditQuery::default(), 100).await.unwrap();
+    let replays: Vec<_> = of_tickets.iter().filter(|record| record.action == "ticket.replay").collect();
+    assert_eq!(replays.len(), 2, "{of_tickets:?}");
+    for record in replays {
+        assert_eq!((record.source, record.user_agent.as_deref()), (stranger().source, Some("Stranger/1.0")));
+    }
+    let address = crate::presence::issue(&lab, &lab.key().await, 1).await;
+    let kept = Some(crate::lab::digest());
+    let audit = entry("address.ticket");
+    lab.store.set_repeater_ticket(&Scope::All, &address, kept, &audit).await.unwrap();
+    let shown = Joining::Password { end_to_end_only: true, program: None };
+    lab.store.join_address(&address, 2, lab.node, shown, &stranger()).await.unwrap().unwrap();
+    let record = newest().await;
+    assert_eq!((record.action.as_str(), record.source), ("address.ticket-revoke", stranger().source));
+}
+
+async fn a_grants_sessions_are_told_with_every_origin_once(lab: Lab) {
+    let ((grant, _), (other, _)) = (lab.grant(None).await, lab.grant(None).await);
+    let (first, second) = (SessionId(Uuid::now_v7()), SessionId(Uuid::now_v7()));
+    let elsewhere = Origin::of([192, 0, 2, 99].into());
+    for (grant, session, action, origin) in [
+        (grant.id, first, "session.start", stranger()),
+        (grant.id, second, "session.fail", stranger()),
+        (grant.id, first, "session.start", elsewhere.clone()),
+        (grant.id, first, "session.start", elsewhere.clone()),
+        (grant.id, first, "session.end", Origin::of([192, 0, 2, 1].into())),
+        (grant.id, first, "ticket.replay", Origin::of([192, 0, 2, 2].into())),
+        (grant.id, first, "session.start", Origin::default()),
+        (other.id, second, "session.start", Origin::of([192, 0, 2, 3].into())),
+    ] {
+        let audit = AuditEntry { grant: Some(grant), session: Some(session), origin, ..entry(action) };
+        lab.store.audit(&audit).await.unwrap();
+    }
+    let told = |session, origin: Origin| SessionOrigin {
+        session,
+        source: origin.source.unwrap(),
+        user_agent: origin.user_agent.map(|agent| agent.as_str().to_owned()),
+    };
+    let all = [told(first, stranger()), told(second, stranger()), told(first, elsewhere)];
+    assert_eq!(lab.store.session_origins(grant.id, 9).await.unwrap(), all);
+    assert_eq!(lab.store.session_origins(grant.id, 1).await.unwrap(), all[2..], "the newest");
 }
 
 async fn whoever_follows_misses_nothing(lab: Lab) {

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use tempfile::TempDir;
 use transom_model::EndReason;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
@@ -205,13 +205,13 @@ impl Lab {
     }
 
     pub(crate) async fn present_at(&self, node: Node, shown: TokenDigest) -> TicketOutcome {
-        self.store.present_ticket(shown, node, "192.0.2.8", &request()).await.unwrap()
+        self.store.present_ticket(shown, node, "192.0.2.8", &request(), &stranger()).await.unwrap()
     }
 
     /// Exchanges a ticket, and answers what came of it with the new ticket.
     pub(crate) async fn rotate(&self, shown: TokenDigest) -> (TicketOutcome, TokenDigest) {
         let new = ticket();
-        (self.store.rotate_ticket(shown, new, &request()).await.unwrap(), new.digest)
+        (self.store.rotate_ticket(shown, new, &request(), &stranger()).await.unwrap(), new.digest)
     }
 }
 
@@ -315,6 +315,12 @@ pub(crate) fn request() -> RequestId {
     RequestId::from_uuid(Uuid::new_v4())
 }
 
+/// Where tickets are shown from here.
+pub(crate) fn stranger() -> Origin {
+    let source = Some([192, 0, 2, 8].into());
+    Origin { source, user_agent: UserAgent::read(b"Stranger/1.0") }
+}
+
 pub(crate) fn entry(action: &'static str) -> AuditEntry {
     AuditEntry {
         request: Some(request()),
@@ -327,5 +333,6 @@ pub(crate) fn entry(action: &'static str) -> AuditEntry {
         grant: None,
         session: None,
         detail: None,
+        origin: Origin::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
+use transom_model::audit::Origin;
 use transom_model::cloud::{CloudAddress, CloudPassword, PresenceState, Reach};
 use transom_store::{Earlier, Joining, NewAddress, PresenceQuery};
 
@@ -9,6 +10,8 @@ use crate::lab::{self, Lab, TTL, entry};
 
 /// How most devices join.
 const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
+/// Nobody asks where these join from.
+const NOWHERE: Origin = Origin { source: None, user_agent: None };
 
 on_both_databases! {
     of_many_joins_at_once_none_is_missed_by_who_follows,
@@ -17,7 +20,7 @@ on_both_databases! {
     leaves_that_come_late_undo_no_later_join,
 }
 
-async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
+pub(crate) async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
     let new = NewAddress {
         address: CloudAddress::issue(lab.project.id, &key.id, [n; 32]),
         key: key.id.clone(),
@@ -39,7 +42,7 @@ async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
     for n in 0..DEVICES {
         let (store, node, address) = (lab.store.clone(), lab.node, issue(&lab, &key, n).await);
         joins.spawn(async move {
-            let epoch = store.join_address(&address, 1, node, PASSWORD).await.unwrap().unwrap();
+            let epoch = store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
             if n % 2 == 0 {
                 assert!(store.leave_address(&address, epoch).await.unwrap());
             }
@@ -67,8 +70,8 @@ async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
     let key = lab.key().await;
     let (own, others) = (issue(&lab, &key, 1).await, issue(&lab, &key, 2).await);
     let elsewhere = lab.another_node().await.id;
-    lab.store.join_address(&own, 1, lab.node, PASSWORD).await.unwrap();
-    lab.store.join_address(&others, 1, elsewhere, PASSWORD).await.unwrap();
+    lab.store.join_address(&own, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap();
+    lab.store.join_address(&others, 1, elsewhere, PASSWORD, &NOWHERE).await.unwrap();
     let before = lab.store.presence_seq().await.unwrap();
     lab::life(&lab.store, Earlier::Over, lab.node).await.unwrap();
     assert_eq!(told(&lab, before).await, [(own, PresenceState::Offline)]);
@@ -87,7 +90,7 @@ async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
 async fn the_devices_of_a_node_that_is_gone_are_offline(lab: Lab) {
     let key = lab.key().await;
     let (address, elsewhere) = (issue(&lab, &key, 1).await, lab.another_node().await);
-    lab.store.join_address(&address, 1, elsewhere.id, PASSWORD).await.unwrap();
+    lab.store.join_address(&address, 1, elsewhere.id, PASSWORD, &NOWHERE).await.unwrap();
     lab.advance_clock(TTL * 100).await;
     assert_eq!(lab.store.let_go().await.unwrap(), 0, "no clock takes it away");
     lab.lose(elsewhere).await;
@@ -101,14 +104,14 @@ async fn leaves_that_come_late_undo_no_later_join(lab: Lab) {
     let mut joined = Vec::new();
     for n in 0..DEVICES {
         let address = issue(&lab, &key, n).await;
-        let epoch = lab.store.join_address(&address, 1, lab.node, PASSWORD).await.unwrap().unwrap();
+        let epoch = lab.store.join_address(&address, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
         joined.push((address, epoch));
     }
     joined.sort();
     assert_eq!(lab.store.joined_at(lab.node, None, 2).await.unwrap(), joined[..2]);
     assert_eq!(lab.store.joined_at(lab.node, Some(&joined[1].0), 2).await.unwrap(), joined[2..]);
     let (back, _) = &joined[1];
-    let again = lab.store.join_address(back, 1, lab.node, PASSWORD).await.unwrap().unwrap();
+    let again = lab.store.join_address(back, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
     lab.store.leave_addresses(joined.clone()).await.unwrap();
     assert_eq!(lab.store.joined_at(lab.node, None, 9).await.unwrap(), [(back.clone(), again)]);
 }

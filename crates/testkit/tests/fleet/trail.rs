@@ -1,9 +1,12 @@
 //! What the audit tells of sessions with devices: those that came about, and those that did not.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use transom_testkit::TestServer;
+use transom_testkit::wait::within;
 use transom_tunnel::{Cause, Fault, Message, Role};
 
 use crate::field::Field;
+use crate::peer::Peer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connector_that_is_refused_again_and_again_is_told_of_a_few_times_in_its_own_project() {
@@ -72,4 +75,58 @@ async fn a_session_is_told_of_as_one_when_both_ends_are_there_and_else_by_the_re
     let told = field.told("device.connect").await;
     assert_eq!(told.last(), Some(&("ok".to_owned(), from.clone())));
     assert_eq!((told.len(), field.told("device.disconnect").await.len()), (2, 1));
+}
+
+/// Action, outcome, source and program of what came from outside of this machine, the oldest first.
+async fn from_outside(field: &Field) -> Vec<[Value; 4]> {
+    let audit = field.server.api().get("/api/v1/audit?limit=1000").await.done();
+    let records = audit["items"].as_array().unwrap().iter();
+    let outside = records.filter(|record| record["source"].is_string() && record["source"] != "127.0.0.1");
+    outside
+        .map(|record| ["action", "outcome", "source", "user_agent"].map(|one| record[one].clone()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_and_a_connector_do_is_on_record_with_their_addresses_and_programs() {
+    let behind_proxy = || {
+        TestServer::setup()
+            .config(|config| config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
+    };
+    let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
+    for setup in [behind_proxy(), behind_proxy().database(postgres)] {
+        let field = Field::on(setup).await;
+        let (own, desk, server) = (field.listener().await, field.connector().await, field.server.address());
+        // Another program than before, from elsewhere.
+        drop(Peer::join_with(server, &own, "an older test").await.unwrap());
+        let mut device = Peer::join_from("198.51.100.7", server, &own, Role::Agent).await.unwrap();
+        let mut viewer = Peer::join_from("2001:db8::9", server, &desk, Role::Connector).await.unwrap();
+        let ticket = viewer.ask_for(&own.name).await.unwrap();
+        drop(tokio::join!(viewer.data(&ticket), device.called()));
+        field.told_so_often("device.disconnect", 1).await;
+        // Its password is reset: it is sent away, and the connector finds nobody.
+        field.reset(&own).await;
+        field.told_so_often("device.sent-away", 1).await;
+        viewer.ask_for(&own.name).await.unwrap_err();
+        let seen = within("the refusal", async {
+            loop {
+                let seen = from_outside(&field).await;
+                if seen.len() >= 5 {
+                    break seen;
+                }
+            }
+        })
+        .await;
+        let of_device = |action, outcome| [action, outcome, "198.51.100.7", "a test"].map(Value::from);
+        let of_viewer = |action, outcome| [action, outcome, "2001:db8::9", "a test"].map(Value::from);
+        let disconnect = seen[2][1].as_str().unwrap().to_owned();
+        let expected = [
+            of_device("device.program", "ok"),
+            of_viewer("device.connect", "ok"),
+            of_viewer("device.disconnect", disconnect.as_str()),
+            of_device("device.sent-away", "ok"),
+            of_viewer("device.connect", "CloudTargetNotFound"),
+        ];
+        assert_eq!(seen, expected);
+    }
 }

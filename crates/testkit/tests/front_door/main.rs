@@ -37,6 +37,7 @@ mod rights;
 mod secrets;
 mod short_tokens;
 mod slow;
+mod sources;
 mod stage;
 mod targets;
 mod tickets;

@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         match app.authenticate(&proof, attempt).await {
             Ok(caller) => {
                 proved(&parts.extensions);
-                Ok(Self(Call { caller, request }))
+                Ok(Self(Call { caller, request, origin: source.origin(&parts.headers) }))
             }
             Err(error) => Err(Failure::new(error, &request)),
         }

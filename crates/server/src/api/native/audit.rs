@@ -1,5 +1,6 @@
 //! `/api/v1/audit`
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -32,6 +33,9 @@ pub(super) struct Filter {
     /// Only of this call: its id, or the last eight characters of it, as the page shows them.
     #[param(required = false)]
     request: Option<String>,
+    /// Only what came from this address.
+    #[param(required = false)]
+    source: Option<String>,
     /// Only those after this `seq`; 0 begins with the oldest.
     #[param(required = false)]
     after: Option<i64>,
@@ -64,6 +68,7 @@ pub(super) async fn list(
             session: parsed(filter.session.as_deref(), "session")?,
             request,
             request_end,
+            source: parsed(filter.source.as_deref(), "source")?.map(|source: IpAddr| source.to_canonical()),
             start: match filter.after {
                 None => AuditStart::Newest,
                 Some(..=0) => AuditStart::Oldest,

@@ -27,7 +27,7 @@ pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Ca
 /// Tells whose proof this is.
 pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
     let caller = asked.app.authenticate_or_ask(proof, asked.attempt()).await?;
-    Ok(Call { caller, request: asked.request.clone() })
+    Ok(Call { caller, request: asked.request.clone(), origin: asked.source.origin(&asked.headers) })
 }
 
 fn proof(headers: &HeaderMap) -> Option<Proof> {

@@ -37,7 +37,8 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     if changes {
         caller.need(Role::Member)?;
     }
-    let call = AddressCall::of_key(Call { caller, request }, key.clone(), Dialect::VncCloud);
+    let call = Call { caller, request, origin: source.origin(&parts.headers) };
+    let call = AddressCall::of_key(call, key.clone(), Dialect::VncCloud);
     Ok(Asked { key, call })
 }
 

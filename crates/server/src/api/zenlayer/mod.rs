@@ -135,7 +135,7 @@ impl Door {
                 (authorization::signer(&self.app, signed, attempt, method, &body).await?, body)
             }
         };
-        let call = Call { caller, request: id.0.clone() };
+        let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
         let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
         tracing::debug!(request = %call.request, ?operation, "a call to /api/v2");
         call.caller.need(operation.action.role())?;

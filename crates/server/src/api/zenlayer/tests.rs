@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use transom_model::access_key::Role;
+use transom_model::audit::Origin;
 
 use super::*;
 use crate::app::{Caller, random};
@@ -67,7 +68,8 @@ async fn started() -> (Server, tempfile::TempDir, impl Fn() -> Request<Body>) {
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a listener");
     let server = Server::start(options, listener).await.expect("a server");
-    let call = Call { caller: Caller::Operator, request: RequestId::in_capitals(random::uuid()) };
+    let request = RequestId::in_capitals(random::uuid());
+    let call = Call { caller: Caller::Operator, request, origin: Origin::default() };
     server.app().create_project(&call, &"lab".parse().expect("a name")).await.expect("a project");
     let (key, secret) = server.app().create_key(&call, "lab", "", Role::Reader).await.expect("a key");
     let signed = move || {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use transom_model::EndReason;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
 use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
 use transom_model::end_reason::End;
@@ -119,7 +119,7 @@ impl App {
         project: ProjectId,
     ) {
         let detail = format!("from {}", connector.address);
-        self.audit_device("device.connect", listener, project, "ok", detail).await;
+        self.audit_opening(listener, project, "ok", detail, &connector.origin).await;
     }
 
     /// Writes down that a connector got none, in its own project: whether the device is in another is not its business. What
@@ -128,19 +128,21 @@ impl App {
         let outcome = why.fault.name();
         if self.repetition.is_news_to(&connector.address, outcome) {
             let detail = format!("from {}", connector.address);
-            self.audit_device("device.connect", listener, connector.project, outcome, detail).await;
+            self.audit_opening(listener, connector.project, outcome, detail, &connector.origin).await;
         }
     }
 
-    /// Writes down that a device was opened, or not, with bytes that pass here as they are.
-    pub(crate) async fn audit_legacy(
+    /// Writes down that a device was opened, or not, from there.
+    pub(crate) async fn audit_opening(
         &self,
         listener: &CloudAddress,
         project: ProjectId,
         outcome: &'static str,
         detail: String,
+        origin: &Origin,
     ) {
-        self.audit_device("device.connect", listener, project, outcome, detail).await;
+        let entry = device_entry("device.connect", listener, project, origin);
+        self.audit_device(&AuditEntry { outcome, detail: Some(detail), ..entry }).await;
     }
 
     /// Writes down how a session with a device ended, and what it carried.
@@ -150,55 +152,38 @@ impl App {
         project: ProjectId,
         how: &'static str,
         detail: String,
+        origin: &Origin,
     ) {
-        self.audit_device("device.disconnect", listener, project, how, detail).await;
+        let entry = device_entry("device.disconnect", listener, project, origin);
+        self.audit_device(&AuditEntry { outcome: how, detail: Some(detail), ..entry }).await;
     }
 
-    /// Writes down that a device joins with another program than before.
-    pub(super) async fn audit_device_program(
-        &self,
-        listener: &CloudAddress,
-        project: ProjectId,
-        detail: String,
-    ) {
-        self.audit_device_as(Actor::Transom, "device.program", listener, project, "ok", detail).await;
-    }
-
-    async fn audit_device(
-        &self,
-        action: &'static str,
-        listener: &CloudAddress,
-        project: ProjectId,
-        outcome: &'static str,
-        detail: String,
-    ) {
-        self.audit_device_as(Actor::Viewer, action, listener, project, outcome, detail).await;
-    }
-
-    async fn audit_device_as(
-        &self,
-        actor: Actor,
-        action: &'static str,
-        listener: &CloudAddress,
-        project: ProjectId,
-        outcome: &'static str,
-        detail: String,
-    ) {
-        let entry = AuditEntry {
-            request: None,
-            actor,
-            dialect: Dialect::VncCloud,
-            action,
-            target: listener.to_string(),
-            outcome,
-            project: Some(project),
-            grant: None,
-            session: None,
-            detail: Some(detail),
-        };
-        if let Err(error) = self.store.audit_soon(&entry).await {
-            tracing::warn!(%error, "a connection could not be written down");
+    pub(super) async fn audit_device(&self, entry: &AuditEntry) {
+        if let Err(error) = self.store.audit_soon(entry).await {
+            tracing::warn!(%error, "what became of a device could not be written down");
         }
+    }
+}
+
+/// The beginning of a record about a device: `..device_entry("device.verb", …)`.
+pub(super) fn device_entry(
+    action: &'static str,
+    device: &CloudAddress,
+    project: ProjectId,
+    origin: &Origin,
+) -> AuditEntry {
+    AuditEntry {
+        request: None,
+        actor: Actor::Viewer,
+        dialect: Dialect::VncCloud,
+        action,
+        target: device.to_string(),
+        outcome: "ok",
+        project: Some(project),
+        grant: None,
+        session: None,
+        detail: None,
+        origin: origin.clone(),
     }
 }
 

@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::CloudAddress;
 use transom_model::cloud::access::Verdict;
-use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
 
+use super::connect::device_entry;
 use super::sessions::Viewer;
 use super::{Member, Order, Shown};
 use crate::app::App;
@@ -60,6 +60,7 @@ impl App {
                     &member.address,
                     member.project,
                     refusal.detail.clone(),
+                    &member.origin,
                 ));
                 member.order(Order::End(refusal));
             }
@@ -75,21 +76,21 @@ impl App {
         };
         let mut ended = Vec::new();
         for (viewer, listener, cut) in sessions {
-            let (allowed, from, project) = match viewer {
-                Viewer::Connector { address, project, .. } => {
+            let (allowed, from, project, origin) = match viewer {
+                Viewer::Connector { address, project, origin, .. } => {
                     let verdict = self.judge_addresses(&address, &listener).await?;
-                    (verdict == Verdict::Allowed, address.to_string(), project)
+                    (verdict == Verdict::Allowed, address.to_string(), project, origin)
                 }
-                Viewer::Gateway { who, project } => {
+                Viewer::Gateway { who, project, origin } => {
                     let standing = self.store.standing_address(&listener).await?;
                     let allowed = standing.is_some_and(|(record, _)| record.project == project);
-                    (allowed, who, project)
+                    (allowed, who, project, origin)
                 }
             };
             if !allowed && !cut.is_cancelled() {
                 tracing::info!(address = %listener, "a device's session is no longer allowed");
                 let detail = format!("from {from}: no longer allowed");
-                ended.push(entry("device.cut", &listener, project, Some(detail)));
+                ended.push(entry("device.cut", &listener, project, Some(detail), &origin));
                 cut.cancel();
             }
         }
@@ -137,17 +138,8 @@ fn entry(
     listener: &CloudAddress,
     project: ProjectId,
     detail: Option<String>,
+    origin: &Origin,
 ) -> AuditEntry {
-    AuditEntry {
-        request: None,
-        actor: Actor::Transom,
-        dialect: Dialect::VncCloud,
-        action,
-        target: listener.to_string(),
-        outcome: "ok",
-        project: Some(project),
-        grant: None,
-        session: None,
-        detail,
-    }
+    let entry = device_entry(action, listener, project, origin);
+    AuditEntry { actor: Actor::Transom, detail, ..entry }
 }

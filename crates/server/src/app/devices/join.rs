@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT, ScramProof, Verifier};
 use transom_store::Joining;
 use transom_tunnel::{Fault, Refusal, Retry, Role};
 
+use super::connect::device_entry;
 use super::enforce::gone;
 use super::{Member, ORDERS, Order, Shown, one_less};
 use crate::app::App;
@@ -116,7 +118,8 @@ impl App {
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
         let before = record.agent_version.clone();
-        let membership = self.admit(record, Shown::Password(verifier), joins).await?;
+        let origin = Origin { user_agent: UserAgent::read(wish.program.as_bytes()), ..Origin::of(source) };
+        let membership = self.admit(record, Shown::Password(verifier), joins, origin).await?;
         if wish.role == Role::Agent {
             self.note_program(membership.member(), before, wish.program()).await;
         }
@@ -127,8 +130,12 @@ impl App {
     async fn note_program(&self, member: &Member, before: Option<String>, now: Option<String>) {
         let Some(before) = before.filter(|before| Some(before) != now.as_ref()) else { return };
         let now = now.unwrap_or_else(|| "a program without a name".to_owned());
-        let detail = format!("{now} has joined, and {before} had before");
-        self.audit_device_program(&member.address, member.project, detail).await;
+        let entry = AuditEntry {
+            actor: Actor::Transom,
+            detail: Some(format!("{now} has joined, and {before} had before")),
+            ..device_entry("device.program", &member.address, member.project, &member.origin)
+        };
+        self.audit_device(&entry).await;
     }
 
     pub(in crate::app) fn failed_join(&self, source: IpAddr) -> Refusal {
@@ -149,6 +156,7 @@ impl App {
         record: AddressRecord,
         shown: Shown,
         joins: Joins,
+        origin: Origin,
     ) -> Result<Membership, Refusal> {
         let role = match &joins {
             Joins::Agent(_) => Role::Agent,
@@ -164,6 +172,7 @@ impl App {
             key: record.key,
             shown,
             epoch: AtomicU64::new(0),
+            origin,
             orders,
         });
         {
@@ -206,7 +215,8 @@ impl App {
         let rounds = || self.devices.rounds.load(Ordering::Acquire);
         let before = rounds();
         let node = self.node().map_err(unavailable)?;
-        let joined = self.store.join_address(&member.address, version, node.id, joining).await;
+        let joined =
+            self.store.join_address(&member.address, version, node.id, joining, &member.origin).await;
         let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
         if self.fence.node() != Some(node) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use transom_model::Timestamp;
 use transom_model::access_key::Role as Needed;
-use transom_model::audit::AuditEntry;
+use transom_model::audit::{AuditEntry, Origin};
 use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
@@ -128,7 +128,8 @@ impl App {
         if let Err(error) = fit_for_repeater(&record) {
             return Err(Refusal::from(Fault::DeviceRefused).because(error.to_string()));
         }
-        self.admit(record, Shown::Ticket(kept), Joins::Agent(Joining::Ticket(kept))).await.map(Some)
+        let joins = Joins::Agent(Joining::Ticket(kept));
+        self.admit(record, Shown::Ticket(kept), joins, Origin::of(source)).await.map(Some)
     }
 
     /// The address that a viewer's ID is for, and its project; it is spent by asking.

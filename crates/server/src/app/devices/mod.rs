@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use transom_model::access_key::AccessKeyId;
+use transom_model::audit::Origin;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress, Verifier};
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
@@ -131,6 +132,8 @@ pub struct Member {
     key: AccessKeyId,
     shown: Shown,
     epoch: AtomicU64,
+    /// Where it joined from, and with which program.
+    origin: Origin,
     orders: mpsc::Sender<Order>,
 }
 
@@ -168,6 +171,12 @@ impl Member {
     #[must_use]
     pub fn address(&self) -> &CloudAddress {
         &self.address
+    }
+
+    /// Where it joined from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Whether a newer one than this has joined, wherever, when the address had this epoch. One that is still joining has

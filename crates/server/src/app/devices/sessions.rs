@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use transom_model::audit::Origin;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Fault, Refusal};
@@ -20,9 +21,9 @@ const LEAVING: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) enum Viewer {
     /// A connector, under the access rule.
-    Connector { serial: u64, address: CloudAddress, project: ProjectId },
+    Connector { serial: u64, address: CloudAddress, project: ProjectId, origin: Origin },
     /// The gateway, for a console of this project or a viewer in the repeater's protocol.
-    Gateway { who: String, project: ProjectId },
+    Gateway { who: String, project: ProjectId, origin: Origin },
 }
 
 pub(super) struct SessionEntry {
@@ -89,6 +90,7 @@ impl App {
             serial: connector.serial,
             address: connector.address.clone(),
             project: connector.project,
+            origin: connector.origin.clone(),
         };
         let most = self.config.limits.device_sessions_per_address;
         let mut vacancies = self.devices.vacancies.subscribe();
@@ -118,8 +120,9 @@ impl App {
         who: &str,
         project: ProjectId,
         listener: &CloudAddress,
+        origin: &Origin,
     ) -> Place {
-        let viewer = Viewer::Gateway { who: who.to_owned(), project };
+        let viewer = Viewer::Gateway { who: who.to_owned(), project, origin: origin.clone() };
         self.place(&mut self.devices.table.lock(), viewer, listener)
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{Dialect, Grant};
@@ -45,6 +45,7 @@ impl App {
             grant: None,
             session: None,
             detail: None,
+            origin: Origin::default(),
         };
         if self.store.project_named(&name).await?.is_some() {
             return Ok(());
@@ -60,9 +61,9 @@ impl App {
     pub(in crate::app) async fn adopt(
         &self,
         token: &str,
-        visitor: Visitor,
-        request: &RequestId,
+        visitor: &Visitor,
     ) -> Result<Option<(TokenDigest, Located)>> {
+        let request = &visitor.request;
         let Some(located) = self.look_up_console(token, Attempt { source: visitor.address, request }).await?
         else {
             return Ok(None);
@@ -94,6 +95,7 @@ impl App {
             grant: Some(id),
             session: None,
             detail: Some("a console of the existing Nova".to_owned()),
+            origin: visitor.origin(),
         };
         if self.store.adopt_grant(grant, &audit).await? {
             self.metrics.grant(Dialect::Openstack, "created");
