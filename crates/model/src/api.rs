@@ -255,10 +255,11 @@ bodies! {
     answer LinkReportBody {
         /// The link.
         link: GrantBody,
-        /// Its sessions, the newest first; at most 1000.
+        /// Its sessions, the newest first; at most 1000, and those that are open or that this call ended before all others.
         uses: Vec<LinkUseBody>,
-        /// Its audit records, the oldest first; at most the newest 1000.
-        trail: Vec<AuditBody>,
+        /// Its audit records, the oldest first, at most the newest 1000; missing where the caller may not read the audit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trail: Option<Vec<AuditBody>>,
     }
     /// One session under a link.
     answer LinkUseBody {
@@ -268,6 +269,16 @@ bodies! {
         duration_seconds: u64,
         /// It was open when this call revoked the link, and is over.
         ended_now: bool,
+        /// From where it was opened, or was to be, the newest last; missing where the caller may not read the audit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origins: Option<Vec<OriginBody>>,
+    }
+    /// Where something came from.
+    answer OriginBody {
+        /// The address; behind a declared proxy, the one that it names.
+        source: String,
+        /// The program, as it says of itself.
+        user_agent: Option<String>,
     }
     /// An audit record.
     answer AuditBody {

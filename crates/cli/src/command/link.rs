@@ -4,7 +4,7 @@ use std::path::Path;
 
 use reqwest::{Method, Url};
 use serde_json::json;
-use transom_model::api::{GrantBody, LinkReportBody, LinkUseBody};
+use transom_model::api::{GrantBody, LinkReportBody, LinkUseBody, OriginBody};
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 
@@ -117,24 +117,37 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
     if let Some(at) = &link.revoked_at {
         output::line(format_args!("revoked   {at}"))?;
     }
-    let rows: Vec<_> = report.uses.iter().map(row).collect();
-    let header = ["SESSION", "SINCE", "FROM", "SECONDS", "TO VIEWER", "TO MACHINE", "STATE", ""];
+    let rows: Vec<_> = report.uses.iter().flat_map(rows).collect();
+    let header = ["SESSION", "SINCE", "SECONDS", "TO VIEWER", "TO MACHINE", "STATE", "", "FROM", "PROGRAM"];
     output::table(&header, &rows, "Nobody has used it.")
 }
 
-fn row(used: &LinkUseBody) -> Vec<String> {
+/// A session, from where it was opened last; and below it, from where else.
+fn rows(used: &LinkUseBody) -> Vec<Vec<String>> {
     let session = &used.session;
     let state = session.end_reason.clone().unwrap_or_else(|| session.state.as_str().to_owned());
-    vec![
+    let mut row = vec![
         session.id.clone(),
         session.created_at.clone(),
-        session.viewer.clone(),
         used.duration_seconds.to_string(),
         session.bytes_to_viewer.to_string(),
         session.bytes_to_instance.to_string(),
         state,
         if used.ended_now { "ended now".to_owned() } else { String::new() },
-    ]
+    ];
+    let mut origins = used.origins.iter().flatten().rev();
+    let Some(last) = origins.next() else {
+        row.extend([session.viewer.clone(), String::new()]);
+        return vec![row];
+    };
+    let blank = vec![String::new(); row.len()];
+    row.extend(words(last));
+    let others = origins.map(|origin| blank.iter().cloned().chain(words(origin)).collect());
+    std::iter::once(row).chain(others).collect()
+}
+
+fn words(origin: &OriginBody) -> [String; 2] {
+    [origin.source.clone(), origin.user_agent.clone().unwrap_or_default()]
 }
 
 #[cfg(test)]

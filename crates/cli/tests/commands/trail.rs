@@ -1,6 +1,9 @@
 //! Console URLs, and what there is to see of them afterwards: grants, sessions, audit.
 
 use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Program;
 
@@ -147,6 +150,61 @@ fn a_leaked_link_is_shown_and_revoked_by_its_url() {
     assert_snapshot!(failing(&program, "link show https://console.example.com/console"), @r"
     transom: that is no console URL with a token, no token and no link's id
              Copy the whole URL, up to its last character, or see transom link list --all.
+    exit 1
+    ");
+}
+
+/// A raw viewer from there opens the link, and is told that nobody answers for the machine.
+fn looked_at(program: &Program, link: &str, from: [u8; 4], agent: &str) {
+    let (_, token) = link.split_once("#token=").expect("a token");
+    let hello =
+        format!("CONNECT /console?token={token} HTTP/1.0\r\nUser-Agent: {agent}\r\n\r\nRFB 003.008\n");
+    let server = program.address().parse().expect("an address");
+    let looking = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let mut viewer = socket.connect(server).await?;
+        viewer.write_all(hello.as_bytes()).await?;
+        let mut told = Vec::new();
+        viewer.read_to_end(&mut told).await?;
+        std::io::Result::Ok(String::from_utf8_lossy(&told).into_owned())
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let told = runtime.block_on(async { tokio::time::timeout(PATIENCE, looking).await });
+    let told = told.expect("in time").expect("the server answers");
+    assert!(told.contains("RFB 003.008") && told.contains("refused"), "{told}");
+}
+
+#[test]
+fn a_leaked_link_tells_from_where_and_by_which_program_it_was_used() {
+    let program = vm();
+    let url = program.run("console vm --project lab --uses 0").stdout;
+    let url = url.trim();
+    looked_at(&program, url, [127, 0, 0, 5], "First/1");
+    looked_at(&program, url, [127, 0, 0, 6], "Second/2 (\u{202e}of somebody)");
+    for command in ["link show", "link revoke"] {
+        let report = program.ask(&format!("{command} {url}"));
+        let uses: Vec<_> = report.lines().skip_while(|line| !line.starts_with("SESSION")).collect();
+        assert_eq!(uses.len(), 3, "{report}");
+        assert!(uses[0].ends_with("  FROM       PROGRAM"), "{report}");
+        assert!(uses[1].ends_with("  127.0.0.6  Second/2 (of somebody)"), "{report}");
+        assert!(uses[2].ends_with("  127.0.0.5  First/1"), "{report}");
+        let report = program.ask_json(&format!("{command} {url}"));
+        assert_eq!(report["uses"][1]["origins"], json!([{ "source": "127.0.0.5", "user_agent": "First/1" }]));
+    }
+    // The address of a use finds everything else that came from there.
+    let found = program.ask("audit --source 127.0.0.6");
+    assert_eq!(found.lines().count(), 1, "{found}");
+    assert!(found.contains(" session.fail vm instance-refused-connection by viewer "), "{found}");
+    assert!(found.contains(" source=127.0.0.6 "), "{found}");
+    assert!(found.ends_with(" user_agent=Second/2 (of somebody)"), "{found}");
+    let found = program.ask_json("audit --source ::ffff:127.0.0.5");
+    assert_eq!((&found[0]["source"], &found[0]["user_agent"]), (&json!("127.0.0.5"), &json!("First/1")));
+    assert_eq!(program.ask_json("audit --source 192.0.2.1"), json!([]));
+    assert_snapshot!(failing(&program, "audit --source 127.0.0.0/8"), @r"
+    error: invalid value '127.0.0.0/8' for '--source <ADDRESS>': invalid IP address syntax
+
+    For more information, try '--help'.
     exit 1
     ");
 }

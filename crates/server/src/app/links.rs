@@ -8,9 +8,9 @@ use transom_model::audit::AuditRecord;
 use transom_model::grant::Grant;
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
-use transom_model::session::{Session, SessionState};
+use transom_model::session::Session;
 use transom_model::{EndReason, Timestamp};
-use transom_store::{AuditQuery, Page};
+use transom_store::{AuditQuery, Page, SessionOrigin};
 
 use super::error::{Error, Result};
 use super::{App, Call};
@@ -34,10 +34,10 @@ pub enum LinkName {
 pub struct LinkReport {
     /// The link.
     pub grant: Grant,
-    /// Its sessions, the newest first, at most a page of them.
+    /// Its sessions, the newest first, at most a page of them: those that are open, or were ended now, before all others.
     pub uses: Vec<LinkUse>,
-    /// Its audit records, the oldest first, at most a page of the newest.
-    pub trail: Vec<AuditRecord>,
+    /// Its audit records, the oldest first, at most a page of the newest; for who may read the audit.
+    pub trail: Option<Vec<AuditRecord>>,
 }
 
 /// One session under a link.
@@ -49,6 +49,8 @@ pub struct LinkUse {
     pub duration: Duration,
     /// It was open when the link was revoked by this call, and is over.
     pub ended_now: bool,
+    /// From where it was opened, or was to be, the newest last; for who may read the audit.
+    pub origins: Option<Vec<SessionOrigin>>,
 }
 
 impl App {
@@ -67,7 +69,7 @@ impl App {
     pub async fn link_report(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
         let grant = self.link(call, name).await?;
         call.caller.need(Role::Member)?;
-        self.report(grant, None).await
+        self.report(call, grant, None).await
     }
 
     /// Revokes a link, waits until everything under it is over, and tells what there was (member).
@@ -79,31 +81,34 @@ impl App {
         let mut look = interval(LOOK_EVERY);
         loop {
             look.tick().await;
-            let sessions = self.store.sessions_of_grant(id, Page::MAX).await?;
-            if !sessions.iter().any(is_open) || Instant::now() >= deadline {
+            if !self.store.has_open_session(id).await? || Instant::now() >= deadline {
                 break;
             }
         }
         let grant = self.grant(call, id).await?;
-        self.report(grant, Some(since)).await
+        self.report(call, grant, Some(since)).await
     }
 
-    async fn report(&self, grant: Grant, revoked: Option<Timestamp>) -> Result<LinkReport> {
+    /// What has ended since it was `revoked` was ended now. Audit records, and where viewers came from, are the audit's:
+    /// they are told by the rule by which it is read.
+    async fn report(&self, call: &Call, grant: Grant, revoked: Option<Timestamp>) -> Result<LinkReport> {
         let now = self.store.now().await?;
-        let sessions = self.store.sessions_of_grant(grant.id, Page::MAX).await?;
+        let sessions = self.store.sessions_of_grant(grant.id, revoked.unwrap_or(now), Page::MAX).await?;
+        let query = AuditQuery { grant: Some(grant.id), ..AuditQuery::default() };
+        let (trail, origins) = match self.audit(call, query, Page::MAX).await {
+            Ok(trail) => (Some(trail), Some(self.store.session_origins(grant.id, Page::MAX).await?)),
+            Err(Error::Forbidden { .. }) => (None, None),
+            Err(error) => return Err(error),
+        };
         let uses = sessions.into_iter().map(|session| {
             let end = session.ended_at.unwrap_or(now);
             let lasted = u64::try_from(end.0 - session.created_at.0).unwrap_or(0);
             let revoked_now = session.ended_at.zip(revoked).is_some_and(|(end, since)| end >= since);
             let ended_now = revoked_now && session.end_reason == Some(EndReason::GrantRevoked);
-            LinkUse { duration: Duration::from_micros(lasted), ended_now, session }
+            let own = |origin: &&SessionOrigin| origin.session == session.id;
+            let origins = origins.as_ref().map(|all| all.iter().filter(own).cloned().collect());
+            LinkUse { duration: Duration::from_micros(lasted), ended_now, origins, session }
         });
-        let query = AuditQuery { grant: Some(grant.id), ..AuditQuery::default() };
-        let trail = self.store.audit_records(&query, Page::MAX).await?;
         Ok(LinkReport { uses: uses.collect(), trail, grant })
     }
-}
-
-fn is_open(session: &Session) -> bool {
-    session.state != SessionState::Ended
 }

@@ -15,6 +15,9 @@ mod sweep;
 mod target;
 mod ticket;
 
+use std::cmp::Reverse;
+
+use transom_model::Timestamp;
 use transom_model::id::{GrantId, ProjectId, SessionId};
 use transom_model::session::{Session, SessionState};
 
@@ -56,12 +59,29 @@ impl Store {
         self.first(session).await?.map(read).transpose()
     }
 
-    /// The sessions of a grant, the newest first.
-    pub async fn sessions_of_grant(&self, grant: GrantId, limit: u32) -> Result<Vec<Session>> {
+    /// Sessions of a grant, the newest first, at most `limit`: those that are open, or have ended `since` then, before all others.
+    pub async fn sessions_of_grant(
+        &self,
+        grant: GrantId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Session>> {
         let sessions = sql(SELECT)
             .push_value(" AND sessions.grant_id = ", grant)
-            .push_value(" ORDER BY sessions.id DESC LIMIT ", limit.min(Page::MAX));
-        self.all(sessions).await?.into_iter().map(read).collect()
+            .push_value(" ORDER BY CASE WHEN sessions.state <> 'ended' OR sessions.ended_at >= ", since)
+            .push_value(" THEN 0 ELSE 1 END, sessions.id DESC LIMIT ", limit.min(Page::MAX));
+        let sessions = self.all(sessions).await?.into_iter().map(read);
+        let mut sessions = sessions.collect::<Result<Vec<_>>>()?;
+        sessions.sort_unstable_by_key(|session| Reverse(session.id.0));
+        Ok(sessions)
+    }
+
+    /// Whether a grant has a session that has not ended.
+    pub async fn has_open_session(&self, grant: GrantId) -> Result<bool> {
+        let open = sql("SELECT 1 FROM sessions WHERE state <> 'ended'")
+            .push_value(" AND grant_id = ", grant)
+            .push(" LIMIT 1");
+        Ok(self.first(open).await?.is_some())
     }
 
     /// Sessions, the newest first. `only_open`: those that have not ended.

@@ -19,6 +19,7 @@ on_both_databases! {
     nothing_goes_live_after_the_end,
     a_detached_session_is_over_with_its_link_however_long_its_ticket_is_good,
     a_node_that_carries_a_session_on_is_reminded,
+    an_open_session_comes_before_any_number_of_newer_ones,
 }
 
 async fn a_link_that_ended_opens_nothing(lab: Lab) {
@@ -119,4 +120,34 @@ async fn a_node_that_carries_a_session_on_is_reminded(lab: Lab) {
     let settled = lab.store.revision().await.unwrap();
     lab.store.sweep().await.unwrap();
     assert_eq!(lab.store.revision().await.unwrap(), settled);
+}
+
+async fn an_open_session_comes_before_any_number_of_newer_ones(lab: Lab) {
+    let (grant, token) = lab.grant(None).await;
+    let (_, elsewhere) = lab.grant(None).await;
+    let sessions = async |since, limit| {
+        let found = lab.store.sessions_of_grant(grant.id, since, limit).await.unwrap();
+        found.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    let open = async || lab.store.has_open_session(grant.id).await.unwrap();
+    assert!(!open().await);
+    let old = lab.reserve(token).await;
+    lab.commit(old.hold).await;
+    lab.reserve(elsewhere).await;
+    let mut all = vec![old.hold.session];
+    for _ in 0..4 {
+        let target = lab.reserve(token).await;
+        lab.end(target.hold, EndReason::ViewerClosed).await;
+        all.insert(0, target.hold.session);
+    }
+    lab.advance_clock(SHORT).await;
+    let now = lab.store.now().await.unwrap();
+    assert_eq!(sessions(now, 9).await, all, "the newest first");
+    assert_eq!(sessions(now, 2).await, [all[0], all[4]], "the open one among them");
+    assert!(open().await);
+    lab.end(old.hold, EndReason::GrantRevoked).await;
+    assert!(!open().await);
+    assert_eq!(sessions(now, 2).await, [all[0], all[4]], "and the one that has just ended");
+    lab.advance_clock(SHORT).await;
+    assert_eq!(sessions(lab.store.now().await.unwrap(), 2).await, all[..2]);
 }

@@ -186,3 +186,112 @@ async fn a_link_is_found_by_its_token_in_its_own_project_only() {
         assert_eq!(stage.server.api().get(&format!("/api/v1/grants/{wrong}")).await.status, 400, "{wrong}");
     }
 }
+
+/// Who may not read the audit is told nothing of it by a link's report either.
+#[tokio::test]
+async fn a_report_tells_what_the_audit_has_to_who_may_read_the_audit_only() {
+    for setup in [TestServer::setup(), TestServer::setup().database(postgres::database())] {
+        let stage = Stage::on(setup.start().await, Script::default()).await;
+        let link = stage.server.console_with(&stage.id, json!({ "uses": 0 })).await;
+        for (from, program) in [("127.0.0.5", "First/1"), ("127.0.0.6", "Second/2")] {
+            let opening = stage.server.viewer().token(&link.token).from(from.parse().unwrap());
+            drop(opening.header(http::header::USER_AGENT, program).view().await);
+        }
+        within("both are over", async {
+            while stage.server.api().get("/api/v1/sessions?live=true").await.done()["items"] != json!([]) {}
+        })
+        .await;
+        let path = format!("/api/v1/grants/{}", link.grant);
+        for role in ["reader", "member", "admin"] {
+            let key = stage.server.api().add_key("alpha", role).await;
+            let api = stage.server.api().with_key(&key);
+            let may_audit = api.get("/api/v1/audit").await.status == 200;
+            assert_eq!(may_audit, role == "admin");
+            let shown = api.get(&format!("{path}/report")).await;
+            if role == "reader" {
+                assert_eq!(shown.status, 403);
+                continue;
+            }
+            let revoked = api.post(&format!("{path}/revoke"), json!({})).await;
+            for report in [shown.done(), revoked.done()] {
+                let uses = report["uses"].as_array().unwrap();
+                let viewers: Vec<_> = uses.iter().map(|used| text(&used["session"], "viewer")).collect();
+                assert_eq!(viewers, ["127.0.0.6", "127.0.0.5"], "{report}");
+                let origins: Vec<_> = uses.iter().map(|used| used["origins"].clone()).collect();
+                if may_audit {
+                    let told = |source, agent| json!([{ "source": source, "user_agent": agent }]);
+                    assert_eq!(origins, [told("127.0.0.6", "Second/2"), told("127.0.0.5", "First/1")]);
+                    let trail = report["trail"].as_array().unwrap();
+                    assert_eq!(
+                        (&trail[0]["action"], &trail[0]["detail"]),
+                        (&json!("grant.create"), &json!("kind page"))
+                    );
+                    assert!(trail.iter().any(|record| record["user_agent"] == "First/1"), "{report}");
+                } else {
+                    assert_eq!(origins, [json!(null), json!(null)]);
+                    assert!(report.get("trail").is_none(), "{report}");
+                    for kept in ["First/1", "kind page"] {
+                        assert!(!report.to_string().contains(kept), "{report}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A page that comes back from elsewhere, by a ticket that somebody has copied perhaps, is one use with two origins.
+#[tokio::test]
+async fn a_report_tells_every_place_that_a_session_was_opened_from() {
+    let stage = Stage::set().await;
+    let link = stage.server.console(&stage.id).await;
+    let mut ticket = exchanged(&stage.server, json!({ "token": link.token })).await;
+    let (mut first, mut guest) = (None, None);
+    for (from, program) in [("127.0.0.5", "First/1"), ("127.0.0.6", "Second/2"), ("127.0.0.5", "First/1")] {
+        if first.is_some() {
+            ticket = exchanged(&stage.server, json!({ "ticket": ticket })).await;
+        }
+        let opening = stage.server.viewer().ticket(&ticket).from(from.parse().unwrap());
+        first = Some(opening.header(http::header::USER_AGENT, program).view().await);
+        guest = Some(stage.machine.guest().await);
+    }
+    assert_live(first.as_mut().unwrap(), guest.as_mut().unwrap()).await;
+    let report = stage.server.api().get(&format!("/api/v1/grants/{}/report", link.grant)).await.done();
+    let told = |source, agent| json!({ "source": source, "user_agent": agent });
+    assert_eq!(report["uses"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        report["uses"][0]["origins"],
+        json!([told("127.0.0.6", "Second/2"), told("127.0.0.5", "First/1")]),
+        "where it was last, last"
+    );
+}
+
+/// A page of a report is 1000 sessions.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_older_than_a_thousand_others_is_waited_for_and_reported() {
+    let setup = TestServer::setup().config(|config| config.limits.sessions_per_grant = 100);
+    let stage = Stage::on(setup.start().await, Script::default()).await;
+    let link = stage.server.console_with(&stage.id, json!({ "uses": 2000 })).await;
+    let mut viewer = stage.server.viewer().token(&link.token).view().await;
+    let mut guest = stage.machine.guest().await;
+    assert_live(&mut viewer, &mut guest).await;
+    let old = stage.server.api().newest_session().await["id"].clone();
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (api, token) = (stage.server.api().clone(), link.token.clone());
+        others.spawn(async move {
+            for _ in 0..51 {
+                let ticket = text(&api.exchange(json!({ "token": token })).await.done(), "ticket");
+                api.exchange(json!({ "ticket": ticket, "leave": true })).await.done();
+            }
+        });
+    }
+    others.join_all().await;
+    let report =
+        stage.server.api().post(&format!("/api/v1/grants/{}/revoke", link.grant), json!({})).await.done();
+    assert_eq!(timeout(PROMPT, viewer.closed()).await.expect("prompt").to_string(), REVOKED);
+    let uses = report["uses"].as_array().unwrap();
+    assert_eq!(uses.len(), 1000);
+    let ended: Vec<_> = uses.iter().filter(|used| used["ended_now"] == true).collect();
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!((&ended[0]["session"]["id"], &ended[0]["session"]["state"]), (&old, &json!("ended")));
+}

@@ -8,7 +8,8 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use transom_model::api::{
-    ConsoleBody, ErrorBody, GrantBody, LinkReportBody, LinkUseBody, List, NewConsoleBody, SessionBody,
+    ConsoleBody, ErrorBody, GrantBody, LinkReportBody, LinkUseBody, List, NewConsoleBody, OriginBody,
+    SessionBody,
 };
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 use transom_model::secret::TokenDigest;
@@ -19,7 +20,7 @@ use super::input::{Body, Query};
 use super::paging::Paging;
 use crate::app::console::ConsoleRequest;
 use crate::app::links::{LinkName, LinkReport};
-use crate::app::{App, Error, console_url};
+use crate::app::{App, Error, SessionOrigin, console_url};
 use crate::http::error::Failure;
 
 /// How a grant is named in a path.
@@ -150,12 +151,17 @@ fn body(report: LinkReport) -> LinkReportBody {
         session: used.session.into(),
         duration_seconds: used.duration.as_secs(),
         ended_now: used.ended_now,
+        origins: used.origins.map(|origins| origins.into_iter().map(origin).collect()),
     });
     LinkReportBody {
         link: report.grant.into(),
         uses: uses.collect(),
-        trail: report.trail.into_iter().map(Into::into).collect(),
+        trail: report.trail.map(|trail| trail.into_iter().map(Into::into).collect()),
     }
+}
+
+fn origin(from: SessionOrigin) -> OriginBody {
+    OriginBody { source: from.source.to_string(), user_agent: from.user_agent }
 }
 
 /// Lists sessions, the newest first.
