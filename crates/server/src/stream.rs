@@ -94,12 +94,12 @@ impl Stream {
         let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(DEVICE_UNTAKEN));
     }
 
-    /// Lets the kernel hold about so many bytes that it has not sent yet, or as many as it likes.
-    pub(crate) fn keep_unsent(&self, bytes: Option<u32>) {
+    /// Lets the kernel hold about so many bytes that it has not sent yet.
+    pub(crate) fn keep_unsent(&self, bytes: u32) {
         let Some(tcp) = self.bottom() else { return };
         // A kernel without it holds what it likes.
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes.unwrap_or(u32::MAX));
+        let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
         let _ = (tcp, bytes);
     }

@@ -20,7 +20,8 @@ pub const BEAT_EVERY: Duration = Duration::from_secs(10);
 /// A viewer that can come back and has answered neither of two beats, nor taken anything, has lost its line: giving it up
 /// soon is what brings it back soon. A page gives up after 25 seconds, so that one that can still be heard goes first.
 pub const VIEWER_SILENCE: Duration = Duration::from_secs(28);
-/// A viewer that cannot come back is waited for longer: its session ends with its line.
+/// A viewer that cannot come back is waited for longer: its session ends with its line. So is any viewer for which bytes wait, and
+/// that takes none of them, whatever it says meanwhile.
 pub const VIEWER_LOST: Duration = Duration::from_secs(65);
 /// The end of a session is told so long before it.
 pub const ENDING_NOTICE: Duration = Duration::from_secs(5 * 60);

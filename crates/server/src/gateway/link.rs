@@ -23,9 +23,11 @@ use crate::stream::{Stream, poll_read_some};
 /// A viewer's handshake messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
 
-/// Until a line has shown that it is fast, the kernel holds no more than this of what it has not sent yet. What it took
-/// would otherwise tell nothing of what the viewer takes.
-const UNSENT: u32 = 16 * 1024;
+/// The kernel holds no more than this of what it has not sent yet: what it took would otherwise tell nothing of what the
+/// viewer takes. Nothing else does, since a viewer may talk and take nothing. A line of 8 KB/s carries it in 16 seconds.
+const UNSENT: u32 = 128 * 1024;
+/// The same until a line has shown that it is fast.
+const UNSENT_AT_FIRST: u32 = 16 * 1024;
 
 /// A viewer.
 #[derive(Debug)]
@@ -40,8 +42,6 @@ pub struct Link {
     closing: Option<Goodbye>,
     /// The viewer sends no more.
     finished: bool,
-    /// The page has echoed a beat since the last look.
-    echoed: bool,
     /// The last ping that has no pong yet: that goes out behind what the viewer has not taken.
     unanswered: Option<Vec<u8>>,
     /// How long frames are; of a raw viewer there are none.
@@ -79,6 +79,7 @@ impl Link {
     /// A viewer that speaks RFB without framing: after CONNECT, or on a listener of its own.
     #[must_use]
     pub fn raw(stream: Stream) -> Self {
+        stream.keep_unsent(UNSENT);
         Self::over(stream, Framing::Raw)
     }
 
@@ -88,7 +89,7 @@ impl Link {
     pub(crate) fn websocket(switched: Switched, has_channel: bool) -> Self {
         let Switched { stream, answer } = switched;
         let deframer = if has_channel { Deframer::taking_text() } else { Deframer::default() };
-        stream.keep_unsent(Some(UNSENT));
+        stream.keep_unsent(UNSENT_AT_FIRST);
         Self {
             channel: has_channel.then(|| Allowance::new(Instant::now())),
             pace: Some(Pace::new(if stream.buffers_writes() { scratch::TO_INSTANCE } else { pace::MOST })),
@@ -105,7 +106,6 @@ impl Link {
             returns: false,
             closing: None,
             finished: false,
-            echoed: false,
             unanswered: None,
             pace: None,
             outbox: Outbox::default(),
@@ -184,16 +184,10 @@ impl Link {
             let message = FromPage::parse(text);
             match message.map_err(|error| End::told(EndReason::ViewerProtocolError, error.to_string()))? {
                 FromPage::Leave => left = Some(Goodbye::Leave),
-                FromPage::Beat => self.echoed = true,
-                FromPage::Unknown => {}
+                FromPage::Beat | FromPage::Unknown => {}
             }
         }
         Ok(left)
-    }
-
-    /// Whether the page has echoed a beat since the last call.
-    pub(super) fn echoed(&mut self) -> bool {
-        std::mem::take(&mut self.echoed)
     }
 
     /// How many bytes the viewer may be sent at once.
@@ -219,13 +213,14 @@ impl Link {
 
     fn learn(&mut self, learn: impl FnOnce(&mut Pace)) {
         let Some(pace) = &mut self.pace else { return };
-        let was_full = pace.is_full();
+        // Less and less, as the line becomes slower: what is held already has to go first.
+        let unsent =
+            |pace: &Pace| if pace.is_full() { UNSENT } else { UNSENT_AT_FIRST.max(pace.limit() as u32) };
+        let before = unsent(pace);
         learn(pace);
-        // On a fast line the kernel's own measure is the cheaper one.
-        match (was_full, pace.is_full()) {
-            (false, true) => self.stream.keep_unsent(None),
-            (true, false) => self.stream.keep_unsent(Some(UNSENT)),
-            _ => {}
+        let after = unsent(pace);
+        if after != before {
+            self.stream.keep_unsent(after);
         }
     }
 

@@ -273,10 +273,6 @@ impl<'a> Pump<'a> {
                     Poll::Pending => return Ok(None),
                     Poll::Ready(received) => received?,
                 };
-                if self.viewer.echoed() && self.viewer_behind.is_some() {
-                    // Echoes lie behind what was sent before: it takes what waits for it, however slowly.
-                    self.viewer_behind = Some(Instant::now());
-                }
                 if let Received::Data(range) = &received {
                     self.last_sign(range.len());
                     self.pass_on(cx, &mut body[range.clone()])?;
@@ -349,9 +345,9 @@ impl<'a> Pump<'a> {
     }
 
     /// When the viewer is lost, unless it gives a sign of life before. Not while the instance takes nothing: the viewer is
-    /// not heard then.
+    /// not heard then. And not while it has not taken all: it is asked for no sign then, but what it takes counts.
     fn silence_out(&self) -> Option<Instant> {
-        let heard = self.instance_behind.is_none() && !self.viewer.is_raw();
+        let heard = self.instance_behind.is_none() && self.viewer_behind.is_none() && !self.viewer.is_raw();
         let patience = if self.viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
         heard.then(|| self.viewer_alive + patience)
     }

@@ -138,6 +138,23 @@ impl Viewer {
         stream.flush().await
     }
 
+    /// Reads so many bytes below the framing, and throws them away: from then on nothing can be read above it.
+    pub async fn skip_below(&mut self, mut count: usize) -> io::Result<()> {
+        let stream = match &mut self.channel {
+            Channel::WebSocket(stream) => stream.get_mut(),
+            Channel::Raw(stream) => stream,
+        };
+        let mut sink = [0; 4096];
+        while count > 0 {
+            let most = count.min(sink.len());
+            match within("something for the viewer", stream.read(&mut sink[..most])).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => count -= read,
+            }
+        }
+        Ok(())
+    }
+
     /// Closes its half of the connection.
     pub async fn finish(&mut self) -> io::Result<()> {
         match &mut self.channel {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 use transom_server::Tls;
-use transom_testkit::{FaultProxy, Instance, Script, TestServer, clock};
+use transom_testkit::{FaultProxy, Guest, Instance, Script, TestServer, Viewer, clock};
 
 use crate::one_port::trust;
 use crate::stage::{Stage, assert_live, key};
@@ -169,6 +169,45 @@ async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "viewer-too-slow");
     drop(viewer);
+}
+
+/// A viewer takes 8 KB/s for more than five minutes, and still has its session.
+async fn assert_kept(stage: &Stage, mut viewer: Viewer, guest: Guest) {
+    guest.flood(FLOOD);
+    guest.stalled().await;
+    for second in (0..320).step_by(8) {
+        viewer.skip_below(8 * 8 * 1024).await.unwrap_or_else(|error| panic!("after {second} s: {error}"));
+        // By then the server has seen what there is room for again.
+        stage.server.api().get("/healthz").await;
+        clock::pass(Duration::from_secs(8)).await;
+    }
+    stage.server.api().get("/healthz").await;
+    assert_eq!(stage.server.app().live.count(), 1);
+}
+
+#[tokio::test]
+async fn a_foreign_viewer_on_a_slow_line_is_kept() {
+    let stage = Stage::set().await;
+    let (viewer, guest) = stage.session().await;
+    assert_kept(&stage, viewer, guest).await;
+}
+
+#[tokio::test]
+async fn a_page_on_a_slow_line_is_kept() {
+    let stage = Stage::set().await;
+    let viewer = stage.server.viewer().page(&stage.ticket().await).view().await;
+    let guest = stage.machine.guest().await;
+    assert_kept(&stage, viewer, guest).await;
+}
+
+#[tokio::test]
+async fn a_raw_viewer_on_a_slow_line_is_kept() {
+    let stage = Stage::set().await;
+    let path = format!("/console?token={}", stage.token().await);
+    let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
+    viewer.greet().await.unwrap();
+    let guest = stage.machine.guest().await;
+    assert_kept(&stage, viewer, guest).await;
 }
 
 #[tokio::test]
