@@ -1,14 +1,14 @@
 //! Access keys and their secrets.
 
-use transom_model::Timestamp;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
 use transom_model::id::ProjectId;
 use transom_model::instance::Sealed;
+use transom_model::{EndReason, Timestamp};
 use uuid::Uuid;
 
 use crate::api_token::expire_of_key;
-use crate::audit::{write_down, write_down_end};
+use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise;
 use crate::session::end_waiting;
@@ -138,7 +138,7 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<bool> {
         let (id, audit) = (id.clone(), audit.clone());
-        self.write(move |db| Box::pin(async move { revoke(db, within, &id, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { revoke(db, within, &id, &audit).await })).await
     }
 }
 
@@ -204,21 +204,18 @@ async fn revoke(
     within: Option<ProjectId>,
     id: &AccessKeyId,
     audit: &AuditEntry,
-) -> Result<bool> {
+) -> Result<(bool, Vec<EndReason>)> {
     let revoked = sql("UPDATE access_keys SET active_secrets = 0, revoked_at = (SELECT now FROM clock) \
                        WHERE revoked_at IS NULL");
     if change(db, revoked, within, id).await?.is_none() {
-        return Ok(false);
+        return Ok((false, Vec::new()));
     }
     db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
     expire_of_key(db, id).await?;
     raise(db).await?;
     let waiting = end_waiting(db, " AND grants.key_id = ", id).await?;
     write_down(db, audit).await?;
-    for session in waiting {
-        write_down_end(db, session).await?;
-    }
-    Ok(true)
+    Ok((true, waiting.write_down(db).await?))
 }
 
 /// Runs an update on one key.

@@ -10,7 +10,7 @@ use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
 use transom_model::{EndReason, Timestamp};
 
-use crate::audit::{write_down, write_down_end};
+use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
 use crate::instance::{self, instance_columns};
 use crate::revision::raise;
@@ -173,7 +173,7 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<bool> {
         let audit = audit.clone();
-        self.write(move |db| Box::pin(async move { revoke(db, within, id, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { revoke(db, within, id, &audit).await })).await
     }
 }
 
@@ -214,7 +214,7 @@ async fn revoke(
     within: Option<ProjectId>,
     id: GrantId,
     audit: &AuditEntry,
-) -> Result<bool> {
+) -> Result<(bool, Vec<EndReason>)> {
     let revoked = sql("UPDATE grants SET revoked_at = (SELECT now FROM clock) WHERE revoked_at IS NULL")
         .push_value(" AND id = ", id)
         .push_some(" AND project_id = ", within);
@@ -222,15 +222,12 @@ async fn revoke(
         let known = sql("SELECT 1 FROM grants")
             .push_value(" WHERE id = ", id)
             .push_some(" AND project_id = ", within);
-        return Ok(db.first(known).await?.is_some());
+        return Ok((db.first(known).await?.is_some(), Vec::new()));
     }
     raise(db).await?;
     let waiting = end_waiting(db, " AND grants.id = ", id).await?;
     write_down(db, audit).await?;
-    for session in waiting {
-        write_down_end(db, session).await?;
-    }
-    Ok(true)
+    Ok((true, waiting.write_down(db).await?))
 }
 
 pub(crate) fn read(row: &mut Row) -> Result<Grant> {

@@ -1,14 +1,15 @@
 //! Instances.
 
+use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid, ProjectId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 
-use crate::audit::{write_down, write_down_end};
+use crate::audit::write_down;
 use crate::database::{Bind, Connection, Row, Sql, sql};
 use crate::revision::raise;
-use crate::session::end_waiting;
+use crate::session::{Waiting, end_waiting};
 use crate::{Page, Result, Store, StoreError};
 
 /// An instance to be added.
@@ -120,7 +121,8 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<Option<Instance>> {
         let (id, audit) = (id.clone(), audit.clone());
-        self.write(move |db| Box::pin(async move { update(db, project, &id, change, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { update(db, project, &id, change, &audit).await }))
+            .await
     }
 
     /// Removes an instance and raises the revision; its grants stay on record and are worth nothing. False where there is none.
@@ -131,7 +133,7 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<bool> {
         let (id, audit) = (id.clone(), audit.clone());
-        self.write(move |db| Box::pin(async move { remove(db, project, &id, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { remove(db, project, &id, &audit).await })).await
     }
 }
 
@@ -173,7 +175,7 @@ async fn update(
     id: &InstanceId,
     change: InstanceChange,
     audit: &AuditEntry,
-) -> Result<Option<Instance>> {
+) -> Result<(Option<Instance>, Vec<EndReason>)> {
     // What is set now is for who stands at the address now; a new endpoint says where all that stays is to be sent.
     let moved = change.endpoint.as_ref().map(|(endpoint, _)| cloud_address(endpoint));
     let entrusts = [
@@ -211,20 +213,17 @@ async fn update(
         .push_value(" WHERE project_id = ", project)
         .push_value(" AND id = ", id)
         .push(concat!(" RETURNING ", instance_columns!()));
-    let Some(mut row) = db.first(update).await? else { return Ok(None) };
+    let Some(mut row) = db.first(update).await? else { return Ok((None, Vec::new())) };
     let instance = read(&mut row)?;
     let waiting = match change.endpoint {
         Some(_) => {
             raise(db).await?;
             end_waiting(db, " AND grants.instance_uid = ", instance.uid).await?
         }
-        None => Vec::new(),
+        None => Waiting::default(),
     };
     write_down(db, audit).await?;
-    for session in waiting {
-        write_down_end(db, session).await?;
-    }
-    Ok(Some(instance))
+    Ok((Some(instance), waiting.write_down(db).await?))
 }
 
 /// Sessions lead elsewhere from now on, unless the endpoint is the one that it was.
@@ -272,17 +271,16 @@ async fn remove(
     project: ProjectId,
     id: &InstanceId,
     audit: &AuditEntry,
-) -> Result<bool> {
+) -> Result<(bool, Vec<EndReason>)> {
     const DELETE: &str = "DELETE FROM instances WHERE project_id = $1 AND id = $2 RETURNING uid";
-    let Some(mut row) = db.first(sql(DELETE).bind(project).bind(id)).await? else { return Ok(false) };
+    let Some(mut row) = db.first(sql(DELETE).bind(project).bind(id)).await? else {
+        return Ok((false, Vec::new()));
+    };
     let uid: InstanceUid = row.parsed()?;
     raise(db).await?;
     let waiting = end_waiting(db, " AND grants.instance_uid = ", uid).await?;
     write_down(db, audit).await?;
-    for session in waiting {
-        write_down_end(db, session).await?;
-    }
-    Ok(true)
+    Ok((true, waiting.write_down(db).await?))
 }
 
 pub(crate) fn read(row: &mut Row) -> Result<Instance> {

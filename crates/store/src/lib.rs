@@ -48,5 +48,5 @@ pub use revision::ToEnd;
 pub use session::{
     Commit, ConsoleTarget, Ending, Hold, NewSession, NewTicket, Reservation, Swept, TicketOutcome, Traffic,
 };
-pub use store::{OPERATION_DEADLINE, Store};
+pub use store::{CountEnd, OPERATION_DEADLINE, Store};
 pub use url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -172,6 +172,14 @@ impl Metrics {
         self.ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
     }
 
+    /// Counts ends of sessions that nobody here carries, for as long as these metrics are read.
+    pub(super) fn count_end(&self) -> transom_store::CountEnd {
+        let ended = self.ended.clone();
+        Box::new(move |reason| {
+            ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
+        })
+    }
+
     /// A session did not get as far as the instance's screen.
     pub fn handshake_failed(&self, reason: EndReason) {
         self.handshakes.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();

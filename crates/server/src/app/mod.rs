@@ -122,6 +122,8 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, vault, config, fence, keep_node, operator, public_url, upstream } = parts;
+        let metrics = Metrics::default();
+        store.count_ends_by(metrics.count_end());
         let (misses, misses_in_all) = (config.repeater.misses, Some(config.repeater.misses_in_all));
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
@@ -131,7 +133,7 @@ impl App {
             device_misses: MissBudget::new(Guesses::RepeaterTickets, misses, misses_in_all),
             viewer_misses: MissBudget::new(Guesses::RepeaterNumbers, misses, misses_in_all),
             repetition: Repetition::new(config.limits.sessions_per_grant),
-            metrics: Metrics::default(),
+            metrics,
             lookups: lookup::Lookups::default(),
             debts: Debts::default(),
             revocations: Revocations::default(),

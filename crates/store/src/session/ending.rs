@@ -68,7 +68,7 @@ impl Store {
     /// here. False where it is not open.
     pub async fn kill(&self, within: Option<ProjectId>, id: SessionId, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
-        self.write(move |db| Box::pin(async move { kill(db, within, id, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { kill(db, within, id, &audit).await })).await
     }
 }
 
@@ -156,30 +156,40 @@ async fn kill(
     within: Option<ProjectId>,
     id: SessionId,
     audit: &AuditEntry,
-) -> Result<bool> {
+) -> Result<(bool, Vec<EndReason>)> {
     if ask_to_end(db, within, id, EndReason::SessionKilled).await? {
         raise(db).await?;
         let waiting = end_waiting(db, " AND sessions.id = ", id).await?;
         write_down(db, audit).await?;
-        for session in waiting {
-            write_down_end(db, session).await?;
-        }
-        return Ok(true);
+        return Ok((true, waiting.write_down(db).await?));
     }
     let dying = sql("SELECT 1 FROM sessions WHERE state <> 'ended'")
         .push_value(" AND id = ", id)
         .push_some(" AND project_id = ", within);
-    Ok(db.first(dying).await?.is_some())
+    Ok((db.first(dying).await?.is_some(), Vec::new()))
 }
 
-/// Ends the sessions of a grant, a key or an instance that wait for their pages and may not go on. Audit each: see
-/// `write_down_end`. What comes back at this moment ends with the connection that carries it. Of more than one sweep's number
+/// Sessions that have ended while they waited for their pages.
+#[derive(Default)]
+pub(crate) struct Waiting(Vec<(SessionId, EndReason)>);
+
+impl Waiting {
+    /// Audits each; why they ended.
+    pub(crate) async fn write_down(self, db: &mut Connection<'_>) -> Result<Vec<EndReason>> {
+        for (session, _) in &self.0 {
+            write_down_end(db, *session).await?;
+        }
+        Ok(self.0.into_iter().map(|(_, reason)| reason).collect())
+    }
+}
+
+/// Ends the sessions of a grant, a key or an instance that wait for their pages and may not go on. What comes back at this moment ends with the connection that carries it. Of more than one sweep's number
 /// the others lapse, and the sweep ends them.
 pub(crate) async fn end_waiting(
     db: &mut Connection<'_>,
     of: &'static str,
     id: impl Bind + Clone,
-) -> Result<Vec<SessionId>> {
+) -> Result<Waiting> {
     const WAITING: &str = concat!(
         "SELECT sessions.id, ",
         verdict!(),
@@ -207,13 +217,13 @@ pub(crate) async fn end_waiting(
     for mut row in rows {
         let (session, reason): (SessionId, EndReason) = (row.parsed()?, row.parsed()?);
         if db.run(sql(END).bind(reason).bind(session)).await? == 1 {
-            ended.push(session);
+            ended.push((session, reason));
         }
     }
     if more {
         db.run(sql(LAPSE).push_value(of, id).push(")")).await?;
     }
-    Ok(ended)
+    Ok(Waiting(ended))
 }
 
 /// Marks an open session to be ended by the node that carries it. The first to ask gives the reason. Raise the

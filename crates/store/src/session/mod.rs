@@ -22,8 +22,8 @@ use transom_model::id::{GrantId, ProjectId, SessionId};
 use transom_model::session::{Session, SessionState};
 
 pub use commit::Commit;
-pub(crate) use ending::end_waiting;
 pub use ending::{Ending, Traffic};
+pub(crate) use ending::{Waiting, end_waiting};
 pub use reservation::{NewSession, Reservation};
 pub use sweep::Swept;
 pub(crate) use sweep::{adopt, bury};

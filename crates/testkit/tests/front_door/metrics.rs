@@ -1,6 +1,7 @@
 //! `/metrics`, `/healthz` and `/readyz`.
 
 use serde_json::json;
+use transom_testkit::wait::{until, within};
 use transom_testkit::{Instance, Script, Step, TestServer, api};
 
 use crate::stage::{Stage, assert_live, exchanged, refused};
@@ -40,6 +41,44 @@ async fn a_page_that_comes_back_is_no_further_session() {
     let api = stage.server.api();
     assert_eq!(api.metric("transom_sessions_started_total").await, 1.0);
     assert_eq!(api.metric(r#"transom_grants_total{dialect="native",outcome="opened"}"#).await, 1.0);
+}
+
+/// Nobody carries a session that waits for its page: it ends with what ends it.
+#[tokio::test]
+async fn sessions_that_end_while_they_wait_for_their_pages_are_counted() {
+    for (way, reason) in [
+        ("kill", "session-killed"),
+        ("grant", "grant-revoked"),
+        ("key", "key-revoked"),
+        ("instance", "instance-removed"),
+        ("endpoint", "endpoint-changed"),
+    ] {
+        let stage = Stage::set().await;
+        let operator = stage.server.api();
+        let key = operator.add_key("alpha", "member").await;
+        let made = operator.with_key(&key).console("alpha", &stage.id, json!({})).await;
+        let ticket = exchanged(&stage.server, json!({ "token": made.token })).await;
+        let viewer = stage.server.viewer().ticket(&ticket).view().await;
+        let mut guest = stage.machine.guest().await;
+        drop(viewer);
+        guest.ended().await;
+        until("nobody carries it", || stage.server.app().live.count() == 0).await;
+        let session = api::text(&operator.newest_session().await, "id");
+        within("it waits", async { while operator.newest_session().await["state"] != "detached" {} }).await;
+        let answer = match way {
+            "kill" => operator.delete(&format!("/api/v1/sessions/{session}")).await,
+            "grant" => operator.delete(&format!("/api/v1/grants/{}", made.grant)).await,
+            "key" => operator.delete(&format!("/api/v1/keys/{}", key.id)).await,
+            "instance" => operator.delete(&stage.server.instance_path(&stage.id)).await,
+            _ => {
+                let elsewhere = json!({ "endpoint": "vnc://127.0.0.1:1" });
+                operator.patch(&stage.server.instance_path(&stage.id), elsewhere).await
+            }
+        };
+        assert!((200..300).contains(&answer.status), "{way}: {answer}");
+        let line = format!("transom_sessions_ended_total{{reason=\"{reason}\"}}");
+        assert_eq!(operator.metric(&line).await, 1.0, "{way}");
+    }
 }
 
 #[tokio::test]
