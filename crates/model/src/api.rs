@@ -165,6 +165,9 @@ bodies! {
         certificate: bool,
         /// SHA-256 of the certificate that the VNC server must show.
         fingerprint: Option<String>,
+        /// Whether password and key are kept back until they are set again: the cloud address at the endpoint was given new
+        /// credentials since.
+        withheld: bool,
     }
     /// A grant.
     answer GrantBody {
@@ -444,6 +447,7 @@ impl From<Instance> for InstanceBody {
             status: instance.status,
             endpoint: instance.endpoint.to_string(),
             security: InstanceSecurityBody {
+                withheld: security.is_withheld(),
                 username: security.username,
                 password: security.password.is_some(),
                 ca: security.ca.is_some(),

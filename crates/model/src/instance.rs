@@ -126,6 +126,8 @@ pub struct InstanceSecurity {
     pub password_generation: Option<u64>,
     /// The same for the key.
     pub key_generation: Option<u64>,
+    /// The generation that this cloud address has now; none where the endpoint is no address of its project.
+    pub address_generation: Option<u64>,
 }
 
 impl InstanceSecurity {
@@ -134,6 +136,12 @@ impl InstanceSecurity {
     pub fn is_entrusted_to(&self, generation: u64) -> bool {
         let bound = |secret: &Option<Sealed>, to: Option<u64>| secret.is_none() || to == Some(generation);
         bound(&self.password, self.password_generation) && bound(&self.key, self.key_generation)
+    }
+
+    /// Whether who stands at the endpoint's cloud address now is not sent what was set.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.address_generation.is_some_and(|now| !self.is_entrusted_to(now))
     }
 }
 

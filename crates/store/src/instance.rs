@@ -75,6 +75,8 @@ macro_rules! instance_columns {
         "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, \
          instances.endpoint_by_project, instances.username, instances.password, instances.ca, instances.certificate, \
          instances.certificate_key, instances.fingerprint, instances.password_generation, instances.key_generation, \
+         (SELECT generation FROM cloud_addresses WHERE address = substr(instances.endpoint, 7) \
+         AND instances.endpoint LIKE 'cloud:%' AND cloud_addresses.project_id = instances.project_id), \
          instances.place, instances.created_at, instances.updated_at"
     };
 }
@@ -301,6 +303,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             fingerprint: row.value()?,
             password_generation: row.count_or_null()?,
             key_generation: row.count_or_null()?,
+            address_generation: row.count_or_null()?,
         },
         place: row.value()?,
         created_at: row.time()?,

@@ -126,6 +126,7 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
     let mut ways = Vec::new();
     if security.ca {
         ways.push("TLS, by CA".to_owned());
+    let withheld = security.withheld;
     }
     ways.extend(security.fingerprint.map(|fingerprint| format!("TLS, by fingerprint {fingerprint}")));
     if security.certificate {
@@ -139,6 +140,10 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
     for (name, value) in [
         ("id", instance.id),
         ("name", instance.name),
+    let security = match withheld {
+        false => security,
+        true => format!("{security} (withheld: the address has new credentials since; set them again)"),
+    };
         ("project", instance.project),
         ("status", instance.status.to_string()),
         ("endpoint", instance.endpoint),

@@ -2,7 +2,7 @@
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use transom_testkit::certificate::Authority;
-use transom_testkit::program::Program;
+use transom_testkit::program::{Answer, Program};
 
 use crate::{failing, lab, without_request};
 
@@ -92,7 +92,8 @@ fn an_instance_is_added_changed_shown_and_removed() {
         "certificate": false,
         "fingerprint": null,
         "password": true,
-        "username": "kiosk"
+        "username": "kiosk",
+        "withheld": false
       },
       "status": "stopped",
       "updated_at": "TIME"
@@ -138,6 +139,67 @@ fn one_trailing_newline_of_a_password_file_is_not_the_passwords() {
     assert_eq!(show(&program), true);
     assert_eq!(program.run_with("instance set vm --project lab --password-file -", "").code, 0);
     assert_eq!(show(&program), false);
+}
+
+/// The file that a VNC server reads is at hand where somebody sets an instance's password.
+#[test]
+fn what_is_no_password_of_one_line_is_refused_with_what_to_do() {
+    let program = lab();
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:5901");
+    let set =
+        |file: &str| failing(&program, &format!("instance set vm --project lab --password-file {file}"));
+    for password in ["geheim12", "x", "longer than eight"] {
+        let path = std::path::PathBuf::from(program.file("vncpasswd", ""));
+        transom_testkit::xvnc::write_password(password, &path);
+        let file = path.display().to_string();
+        assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
+        transom: FILE was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not
+                 Write the password itself into a file of one line, or pipe it in (--password-file -), as people type it.
+        exit 1
+        ");
+    }
+    let file = program.file("empty", "\n");
+    assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
+    transom: FILE holds no password
+             Write the password itself into a file of one line, or pipe it in (--password-file -). To take away the one that is set: transom instance set ID --project P --no-password
+    exit 1
+    ");
+    let file = program.file("lines", "geheim12\nagain\n");
+    assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
+    transom: FILE holds more than one line
+             Write the password itself into a file of one line, or pipe it in (--password-file -), and nothing else.
+    exit 1
+    ");
+    let security = program.ask_json("instance show vm --project lab")["security"].clone();
+    assert_eq!(security["password"], false);
+}
+
+#[test]
+fn a_password_that_is_withheld_is_shown_as_such() {
+    let program = lab();
+    let key = program.ask_json("key add --project lab --role member");
+    let word = |body: &serde_json::Value, name: &str| body[name].as_str().expect("a text").to_owned();
+    let add = format!("address add --key {} --action listen", word(&key, "id"));
+    let address = word(&program.ask_json(&add), "cloudAddress");
+    let file = program.file("password", "geheim12\n");
+    let place = format!("--project lab --endpoint cloud:{address}");
+    program.ask(&format!("instance add kiosk {place} --password-file {file}"));
+    let security = || {
+        let shown = program.ask("instance show kiosk --project lab");
+        shown.lines().find(|line| line.starts_with("security")).expect("a line").to_owned()
+    };
+    assert_eq!(security(), "security  password");
+    let mut reset = program.command();
+    reset.env("TRANSOM_TOKEN", format!("{}:{}", word(&key, "id"), word(&key, "secret")));
+    reset.args(["address", "reset", &address, "--server", &format!("http://{}", program.address())]);
+    let reset = Answer::of(&mut reset, "");
+    assert_eq!(reset.code, 0, "{reset:?}");
+    assert_eq!(
+        security(),
+        "security  password (withheld: the address has new credentials since; set them again)"
+    );
+    program.ask(&format!("instance set kiosk --project lab --password-file {file}"));
+    assert_eq!(security(), "security  password");
 }
 
 #[test]

@@ -74,6 +74,11 @@ async fn end(field: &Field, id: &str) -> String {
     field.server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
 }
 
+/// Whether the instance says that what was set for it is kept back.
+async fn withheld(api: &Api, path: &str) -> bool {
+    api.get(path).await.done()["security"]["withheld"].as_bool().expect("it is said")
+}
+
 async fn audited(field: &Field) -> (String, String) {
     field.told("session.fail").await.pop().unwrap()
 }
@@ -132,8 +137,12 @@ async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted(
                 }
             }
             assert_eq!(end(&field, &id).await, WITHHELD, "{way}");
+            let path = server.instance_path(&id);
+            assert!(withheld(&admin, &path).await, "{way}");
             let again = json!({ "password": "geheim12" });
-            admin.patch(&server.instance_path(&id), again).await.done();
+            let answer = admin.patch(&path, again).await.done();
+            assert_eq!(answer["security"]["withheld"], false, "{way}");
+            assert!(!withheld(server.api(), &path).await, "{way}");
             assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.", "{way}");
         }
     }
@@ -151,6 +160,7 @@ async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
         operator.post(&format!("{path}/move"), json!({ "to_key": field.key.id })).await.done();
         field.api().delete(&format!("{path}/ticket")).await.done();
         field.api().patch(&path, json!({ "allow_groups": ["desk"] })).await.done();
+        assert!(!withheld(operator, &server.instance_path(&id)).await);
         assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
         // Where nothing is entrusted, there is nothing to withhold.
         let body = json!({ "endpoint": format!("cloud:{address}") });
@@ -158,6 +168,9 @@ async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
         field.api().post(&format!("{path}/reset"), json!({})).await.done();
         assert_eq!(end(&field, &open).await, "4435 The device behind this console is not online.");
         assert_eq!(end(&field, &id).await, WITHHELD);
+        for (id, expected) in [(&open, false), (&id, true)] {
+            assert_eq!(withheld(operator, &server.instance_path(id)).await, expected);
+        }
         // The operator names the place itself: the password goes along.
         let endpoint = json!({ "endpoint": format!("cloud:{address}") });
         operator.patch(&server.instance_path(&id), endpoint).await.done();
@@ -187,7 +200,8 @@ async fn another_projects_address_answers_as_one_that_there_is_none_of() {
             let moved =
                 admin.patch(&path, json!({ "endpoint": format!("cloud:{address}") })).await.to_string();
             let asked = admin.try_console(PROJECT, &id, json!({})).await.status;
-            told.push((moved, asked, end(&field, &id).await, audited(&field).await));
+            let shown = withheld(&admin, &path).await;
+            told.push((moved, asked, end(&field, &id).await, audited(&field).await, shown));
         }
         assert_eq!(told[0], told[1]);
         assert_eq!(told[0].2, "4435 The device behind this console is not online.");
