@@ -11,6 +11,9 @@ use transom_testkit::xvnc::{Security, Xvnc, write_password};
 
 use crate::devices::{Address, Fleet};
 
+/// A free port may be taken by somebody else before the viewer binds it; this often in a row it is not.
+const ATTEMPTS: usize = 10;
+
 fn pair(fleet: &Fleet) -> (Address, Address) {
     (fleet.address("listen", ""), fleet.address("connect", ""))
 }
@@ -105,21 +108,34 @@ fn tls_between_tigervncs_viewer_and_an_xvnc_passes_untouched() {
     screen.typed().expect("sealed twice\n", PATIENCE);
 }
 
+/// TigerVNC's viewer, listening on a port that was free a moment ago; nothing where somebody else has it by now.
+fn listening_viewer(fleet: &Fleet, desk: &Xvnc) -> Option<(Process, u16)> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let port = free.local_addr().expect("it is bound").port();
+    drop(free);
+    let mut command = Command::new("xtigervncviewer");
+    command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
+    command.args(["-Shared", "-AlertOnFatalError=0", "-listen", &port.to_string()]);
+    let viewer = Process::start("TigerVNC's viewer", &mut command);
+    let listens = viewer.stderr().find(PATIENCE, |text| {
+        if text.contains("Listening on port") {
+            return Some(true);
+        }
+        text.contains("already in use").then_some(false)
+    });
+    assert!(listens.is_some(), "it neither listens nor says why: {}", viewer.stderr().text());
+    listens.filter(|listens| *listens).map(|_| (viewer, port))
+}
+
 #[test]
 fn a_viewer_that_listens_behind_an_agent_is_dialled_by_an_x11vnc() {
     let (desk, screen) = (Xvnc::start(Security::None), Xvnc::start(Security::None));
     let mut x11vnc = X11vnc::start(&screen, &[]);
     let fleet = Fleet::set();
     let (device, viewer) = pair(&fleet);
-    // A port that was free a moment ago.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
-    let listening = free.local_addr().expect("it is bound").port().to_string();
-    drop(free);
-    let mut command = Command::new("xtigervncviewer");
-    command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
-    command.args(["-Shared", "-AlertOnFatalError=0", "-listen", &listening]);
-    let listener = Process::start("TigerVNC's viewer", &mut command);
-    listener.stderr().expect("Listening on port", PATIENCE);
+    let (listener, listening) = (0..ATTEMPTS)
+        .find_map(|_| listening_viewer(&fleet, &desk))
+        .expect("TigerVNC's viewer listens on one of ten free ports");
     let _agent = fleet.agent(&device, &format!("--to 127.0.0.1:{listening}"));
     let (connector, port) = port(&fleet, &device, &viewer);
     let mut dial = Command::new("x11vnc");
