@@ -42,9 +42,16 @@ pub(crate) fn is_console_page(path: &str) -> bool {
     CONSOLE_PATHS.contains(&bare(path))
 }
 
-/// A path without the slash that people and proxies put behind it.
+/// A path without the slashes that people and proxies put behind it and in front of it.
 fn bare(path: &str) -> &str {
+    let path = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(path);
     path.strip_suffix('/').unwrap_or(path)
+}
+
+/// Every way in which a WebSocket's path is written. A browser takes what begins with two slashes for another host's, so that
+/// a page has but the first two.
+fn forms(path: &str) -> [String; 4] {
+    [path.to_owned(), format!("{path}/"), format!("/{path}"), format!("/{path}/")]
 }
 
 /// What the pages stand on.
@@ -63,8 +70,8 @@ pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
         .route("/", get(root))
         .route("/assets/{*path}", get(assets::asset))
         .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(body::TOKEN)));
-    for path in [SESSION_PATH, WEBSOCKIFY_PATH] {
-        router = router.route(path, get(websocket)).route(&format!("{path}/"), get(websocket));
+    for path in [SESSION_PATH, WEBSOCKIFY_PATH].into_iter().flat_map(forms) {
+        router = router.route(&path, get(websocket));
     }
     for path in CONSOLE_PATHS {
         let page = get(console).head(probe);

@@ -181,16 +181,12 @@ async fn what_is_no_websocket_request_is_told_how_to_ask() {
     let upgrade = |version: &str, key: &str, protocol: &str| {
         let request = api.request(http::Method::GET, "/websockify").header("connection", "Upgrade");
         let request = request.header("upgrade", "websocket").header("sec-websocket-version", version);
-        let request = request.header("sec-websocket-key", key).header("sec-websocket-protocol", protocol);
-        transom_testkit::api::send(request)
+        transom_testkit::api::send(request.header("sec-websocket-key", key))
     };
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-    let old = upgrade("8", KEY, "binary").await;
+    let old = upgrade("8", KEY).await;
     assert_eq!((old.status, &old.headers["sec-websocket-version"]), (426, &"13".parse().unwrap()));
-    assert_eq!(upgrade("13", "short", "binary").await.status, 400);
-    let base64 = upgrade("13", KEY, "base64").await;
-    assert_eq!(base64.status, 400);
-    assert_eq!(base64.text, "of the offered subprotocols none is spoken here: offer binary, or none");
+    assert_eq!(upgrade("13", "short").await.status, 400);
 }
 
 #[tokio::test]
@@ -220,7 +216,7 @@ async fn only_get_and_head_show_the_page() {
 }
 
 #[tokio::test]
-async fn a_slash_behind_a_consoles_path_says_nothing() {
+async fn a_slash_too_many_says_nothing() {
     let stage = Stage::set().await;
     let api = stage.server.api().anonymous();
     let page = api.get("/console").await.text;
@@ -228,7 +224,7 @@ async fn a_slash_behind_a_consoles_path_says_nothing() {
         let answer = api.get(path).await;
         assert_eq!((answer.status, answer.text == page), (200, true), "{path}");
     }
-    for path in ["/websockify/", "/console/session/"] {
+    for path in ["/websockify/", "/console/session/", "//websockify", "//websockify/"] {
         assert_eq!(api.get(path).await.status, 426, "{path}");
         let token = stage.token().await;
         stage.server.viewer().path(&format!("{path}?token={token}")).view().await;

@@ -100,6 +100,28 @@ async fn a_good_one_becomes_a_console() {
     }
 }
 
+/// RFC 6455 §4.2.2: a server that speaks none of the subprotocols names none, and the client decides.
+#[tokio::test]
+async fn one_that_offers_other_subprotocols_gets_a_console_without_any() {
+    let stage = Stage::set().await;
+    for offered in ["base64", "base64, chat", "vnc"] {
+        let mut stream = stage.server.viewer().bare().await;
+        let request = format!(
+            "GET /websockify?token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {offered}\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            stage.token().await
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let head = head(&mut stream).await;
+        assert_eq!(head[0], "http/1.1 101 switching protocols", "{offered}");
+        assert!(!head.iter().any(|line| line.starts_with("sec-websocket-protocol")), "{offered}: {head:?}");
+        let mut greeting = [0; GREETING.len()];
+        within("the greeting", stream.read_exact(&mut greeting)).await.unwrap();
+        assert_eq!(greeting, GREETING, "{offered}");
+    }
+}
+
 #[tokio::test]
 async fn what_came_right_behind_it_is_not_lost() {
     let stage = Stage::set().await;

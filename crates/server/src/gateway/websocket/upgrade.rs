@@ -41,16 +41,14 @@ pub enum UpgradeError {
     /// No key of 16 bytes in Base64.
     #[error("Sec-WebSocket-Key is missing or malformed")]
     Key,
-    /// Subprotocols were offered, and none of ours is among them.
-    #[error("of the offered subprotocols none is spoken here: offer binary, or none")]
-    Subprotocol,
 }
 
 /// A well-formed request for a WebSocket.
 #[derive(Debug)]
 pub struct Upgrade<'a> {
     accept: HeaderValue,
-    /// The subprotocol that is picked, where any was offered.
+    /// The subprotocol that is picked. Where none of ours is offered there is none, and the client decides whether it goes
+    /// on without (RFC 6455 §4.2.2).
     picked: Option<&'static str>,
     /// The ticket among the subprotocols.
     pub ticket: Option<&'a str>,
@@ -67,14 +65,10 @@ impl<'a> Upgrade<'a> {
             return Err(UpgradeError::Key);
         }
         let ticket = list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|entry| entry.strip_prefix(TICKET));
-        let offered = list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| !entry.starts_with(TICKET));
         // The page's own comes with its channel, so it is preferred whatever the order.
         let picked = [PAGE, BINARY]
             .into_iter()
             .find(|ours| list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| entry == *ours));
-        if offered && picked.is_none() {
-            return Err(UpgradeError::Subprotocol);
-        }
         let accept = HeaderValue::from_str(&accept(key)).map_err(|_| UpgradeError::Key)?;
         Ok(Self { accept, picked, ticket })
     }
@@ -130,8 +124,10 @@ mod tests {
         assert_eq!(upgrade.ticket, Some("abc"));
         assert_eq!(upgrade.answer()[SEC_WEBSOCKET_PROTOCOL], "transom.page.1");
         assert!(upgrade.has_channel());
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("base64"));
-        assert_eq!(Upgrade::read(&headers).err(), Some(UpgradeError::Subprotocol));
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("base64, transom.ticket.abc"));
+        let upgrade = Upgrade::read(&headers).expect("upgrade");
+        assert_eq!(upgrade.ticket, Some("abc"));
+        assert!(!upgrade.answer().contains_key(SEC_WEBSOCKET_PROTOCOL));
         headers.remove(SEC_WEBSOCKET_PROTOCOL);
         assert!(!Upgrade::read(&headers).expect("upgrade").answer().contains_key(SEC_WEBSOCKET_PROTOCOL));
     }
