@@ -63,6 +63,9 @@ pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 /// Each stream may keep a request's head and body, and HTTP/2 has no way to allow more to who has proved something: a page's
 /// dozen files, or a program's calls, take turns.
 const STREAMS: u32 = 8;
+/// HTTP/2 counts 32 bytes more for each field, and browsers make each cookie a field of its own (RFC 9113 §6.5.2, §8.2.3): a head
+/// that is within [`head::MAX_HEAD`] otherwise may be this long. How long it is otherwise is judged when it is there.
+const MAX_HEADER_LIST: u32 = 3 * head::MAX_HEAD as u32;
 /// What a peer may send ahead of its request's being read: a login whole, and a large body in round trips.
 const WINDOW: u32 = 16 * 1024;
 /// The same of a whole connection; HTTP/2 knows no less (RFC 9113 §6.9.2).
@@ -287,7 +290,7 @@ async fn http_2(
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_header_list_size(head::MAX_HEAD as u32)
+        .max_header_list_size(MAX_HEADER_LIST)
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

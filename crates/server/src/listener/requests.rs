@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -18,11 +18,12 @@ use tower::ServiceExt as _;
 use super::budget::{Holder, Notice, Permit};
 use super::seat::Seat;
 use super::unread::Unread;
-use super::{Front, HEAD, holder, sender};
+use super::{Front, HEAD, head, holder, sender};
 use crate::api;
 use crate::app::App;
 use crate::http::host;
 use crate::http::source::{Connection, Source};
+use crate::http::stream::HEAD_TOO_LONG;
 
 /// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
 const IDLE: Duration = Duration::from_secs(60);
@@ -171,6 +172,11 @@ impl Service<Request<Incoming>> for Requests {
             drop((request, share));
             return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
+        if length(&request) > head::MAX_HEAD {
+            let response = last(head_too_long(), request.version());
+            drop(request);
+            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+        }
         if let Err(bad) = host::check(request.version(), request.uri(), request.headers()) {
             let answer = api::malformed(&self.front.app, request.uri().path(), &bad.to_string());
             let response = last(answer, request.version());
@@ -238,9 +244,22 @@ async fn heard_out(
 
 /// The bytes of a request's head beyond what heads commonly have: HTTP/2 brings several at once on a connection.
 fn beyond_common(request: &Request<Body>) -> usize {
-    let headers = request.headers().iter();
-    let head: usize = headers.map(|(name, value)| name.as_str().len() + value.len()).sum();
-    head.saturating_sub(COMMON_HEAD)
+    length(request).saturating_sub(COMMON_HEAD)
+}
+
+/// What the sender of a head that is too long is told, as over HTTP/1.
+fn head_too_long() -> Response {
+    (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LONG).into_response()
+}
+
+/// How long a request's head would be in HTTP/1: several fields with cookies are one there (RFC 9113 §8.2.3).
+fn length(request: &Request<Body>) -> usize {
+    let field = |(name, value): (&header::HeaderName, &HeaderValue)| match name {
+        &header::COOKIE => value.len() + "; ".len(),
+        name => name.as_str().len() + ": ".len() + value.len() + "\r\n".len(),
+    };
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    target + request.headers().iter().map(field).sum::<usize>()
 }
 
 /// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.

@@ -178,7 +178,7 @@ async fn what_is_no_websocket_request_is_told_how_to_ask() {
     let api = server.api().anonymous();
     assert_eq!(api.get("/websockify").await.status, 426);
     assert_eq!(api.get("/console/session").await.status, 426);
-    let upgrade = |version: &str, key: &str, protocol: &str| {
+    let upgrade = |version: &str, key: &str| {
         let request = api.request(http::Method::GET, "/websockify").header("connection", "Upgrade");
         let request = request.header("upgrade", "websocket").header("sec-websocket-version", version);
         transom_testkit::api::send(request.header("sec-websocket-key", key))
@@ -256,8 +256,44 @@ async fn a_request_may_have_32_kib_of_headers() {
     let path = format!("/console?token={}", stage.token().await);
     let raw = stage.server.viewer().path(&path).cookie(&cookie);
     raw.connect().await.unwrap().greet().await.unwrap();
-    // There is an end to it.
-    let api = stage.server.plain_api().anonymous();
-    let page = api.request(http::Method::GET, "/console").header("cookie", "x".repeat(120 * 1024));
-    assert_eq!(transom_testkit::api::send(page).await.status, 431);
+}
+
+/// Over HTTP/2 a browser makes each cookie a field of its own, which counts for more (RFC 9113 §6.5.2).
+#[tokio::test]
+async fn a_request_may_have_32_kib_of_short_cookies() {
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    let stage = Stage::on(server, Script::default()).await;
+    let cookies: Vec<_> = (0..1500).map(|number| format!("name{number:04}=value{number:05}")).collect();
+    let whole = cookies.join("; ");
+    assert!((30_000..32 * 1024).contains(&whole.len()), "{}", whole.len());
+    let (http_2, http_1) = (stage.server.api().anonymous(), stage.server.plain_api().anonymous());
+    let page = |api: &transom_testkit::Api| api.request(http::Method::GET, "/console");
+    let each = cookies.iter().fold(page(&http_2), |page, cookie| page.header("cookie", cookie));
+    let answer = each.send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
+    assert_eq!(transom_testkit::api::send(page(&http_1).header("cookie", &whole)).await.status, 200);
+    stage.server.viewer().token(&stage.token().await).cookie(&whole).view().await;
+}
+
+/// There is an end to it, which is told, on whichever of the ways the request comes.
+#[tokio::test]
+async fn a_head_beyond_the_limit_is_told_that_it_is_too_long() {
+    const WORDS: &str = "The request's headers are too long: 32 KiB are read.";
+    let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
+    for (api, length) in [
+        (server.api().anonymous(), 40 * 1024),
+        (server.plain_api().anonymous(), 40 * 1024),
+        // More than the kernel has room for: it is heard out.
+        (server.plain_api().anonymous(), 200 * 1024),
+    ] {
+        for path in ["/console", "/api/v1/projects", "/websockify?token=x"] {
+            let request = api.request(http::Method::GET, path).header("cookie", "x".repeat(length));
+            let answer = transom_testkit::api::send(request).await;
+            assert_eq!(answer.status, 431, "{path} {length}");
+            assert!(answer.text.starts_with(WORDS), "{path} {length}: {}", answer.text);
+        }
+    }
+    let viewer = server.viewer().token("x").cookie(&"x".repeat(40 * 1024));
+    let Err(refused) = viewer.open().await else { panic!("it is let in") };
+    assert!(refused.0.status == 431 && refused.0.text.starts_with(WORDS), "{refused:?}");
 }
