@@ -90,6 +90,8 @@ pub struct Console {
     pub frame_ancestors: Vec<String>,
     /// How long a page may stay away and come back with its ticket.
     pub resume: HumanDuration,
+    /// How long a VNC server that has greeted may let somebody in front of it decide.
+    pub accept_wait: HumanDuration,
     /// How long a session may last.
     pub max_session: Limit,
     /// How long a session may see neither input nor pixels.
@@ -102,6 +104,7 @@ impl Default for Console {
             allowed_origins: BTreeSet::new(),
             frame_ancestors: Vec::new(),
             resume: HumanDuration(Duration::from_secs(5 * 60)),
+            accept_wait: HumanDuration(Duration::from_secs(60)),
             max_session: Limit(Some(Duration::from_secs(12 * 3600))),
             idle: Limit(None),
         }

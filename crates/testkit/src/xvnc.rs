@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::certificate::Certificate;
 use crate::process::{PATIENCE, Process};
+use crate::program::Answer;
 use crate::transcript::Transcript;
 
 /// A free port may be taken by somebody else before Xvnc binds it; this often in a row it is not.
@@ -23,6 +24,8 @@ const TERMINAL: &str = "110x40+0+0";
 pub enum Security<'a> {
     /// Anybody.
     None,
+    /// Anybody whom somebody in front of it accepts.
+    Query,
     /// VNC authentication with this password.
     Password(&'a str),
     /// VeNCrypt X509Vnc: TLS, and this password within.
@@ -37,8 +40,9 @@ pub struct Xvnc {
     port: u16,
     display: String,
     typed: Transcript,
-    // Dropped in this order: the terminal goes before its screen.
+    // Dropped in this order: the terminal, and who asks, go before their screen.
     _terminal: Process,
+    _asker: Option<Process>,
     screen: Process,
     _folder: TempDir,
 }
@@ -64,7 +68,11 @@ impl Xvnc {
         xterm.args(["-e", "sh", "-c", &passing_on]);
         let terminal = Process::start("xterm", &mut xterm);
         typed.expect("ready\n", PATIENCE);
-        Self { port, display, typed, _terminal: terminal, screen, _folder: folder }
+        let asker = matches!(security, Security::Query).then(|| {
+            let mut vncconfig = Command::new("tigervncconfig");
+            Process::start("vncconfig", vncconfig.args(["-display", &display, "-nowin"]))
+        });
+        Self { port, display, typed, _terminal: terminal, _asker: asker, screen, _folder: folder }
     }
 
     /// Its endpoint.
@@ -91,6 +99,21 @@ impl Xvnc {
         &self.typed
     }
 
+    /// Answers the question whether a viewer may come in, once it is asked.
+    ///
+    /// # Panics
+    /// Where it is not, or xdotool is not installed.
+    pub fn answers(&self, accept: bool) {
+        // The middles of the two buttons within the window.
+        let button = if accept { "39" } else { "237" };
+        let mut xdotool = Command::new("xdotool");
+        xdotool.env("DISPLAY", &self.display);
+        xdotool.args(["search", "--sync", "--onlyvisible", "--name", "Accept Connection"]);
+        xdotool.args(["mousemove", "--window", "%1", button, "83", "click", "1"]);
+        let answered = Answer::of(&mut xdotool, "");
+        assert_eq!(answered.code, 0, "{}", answered.stderr);
+    }
+
     /// Switches it off.
     pub fn stop(&mut self) {
         self.screen.terminate();
@@ -100,7 +123,7 @@ impl Xvnc {
 
 fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
     let (kind, password) = match security {
-        Security::None => ("None", None),
+        Security::None | Security::Query => ("None", None),
         Security::Password(password) => ("VncAuth", Some(password)),
         Security::Tls(_, password) => ("X509Vnc", Some(password)),
         Security::TlsAlone(_) => ("X509None", None),
@@ -110,6 +133,9 @@ fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
         let file = folder.join("password");
         write_password(password, &file);
         arguments.extend(["-PasswordFile".to_owned(), file.display().to_string()]);
+    }
+    if let Security::Query = security {
+        arguments.extend(["-QueryConnect", "-QueryConnectTimeout", "120"].map(str::to_owned));
     }
     if let Security::Tls(certificate, _) | Security::TlsAlone(certificate) = security {
         arguments.extend(["-X509Cert".to_owned(), certificate.cert.display().to_string()]);

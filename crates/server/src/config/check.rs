@@ -6,9 +6,14 @@ use transom_tunnel::message::MAX_PLACE;
 use super::{Config, GrantPolicy, Limit};
 use crate::app::console::{MAX_TTL, MAX_USES};
 use crate::app::tokens::MAX_TOKEN_TTL;
+use crate::gateway::limits::INSTANCE_HANDSHAKE;
 
 /// Longer than dial and handshakes may take.
 const MIN_RESUME: Duration = Duration::from_secs(30);
+/// A VNC server may take so long in any case.
+const MIN_ACCEPT_WAIT: Duration = INSTANCE_HANDSHAKE;
+/// With dial and handshakes it is within [`Store::RESERVATION_LIMIT`](transom_store::Store::RESERVATION_LIMIT).
+const MAX_ACCEPT_WAIT: Duration = Duration::from_secs(180);
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), String> {
@@ -32,6 +37,9 @@ impl Config {
         }
         if self.console.resume.0 < MIN_RESUME {
             return Err("console.resume: must be at least 30s, or a slow instance outlasts it".to_owned());
+        }
+        if !(MIN_ACCEPT_WAIT..=MAX_ACCEPT_WAIT).contains(&self.console.accept_wait.0) {
+            return Err("console.accept_wait: must be from 10s to 3m".to_owned());
         }
         for (key, limit) in [("max_session", self.console.max_session), ("idle", self.console.idle)] {
             if limit == Limit(Some(Duration::ZERO)) {
@@ -93,6 +101,8 @@ mod tests {
             ("[console]\nframe_ancestors = [\"https://p.example\\nx\"]", "console.frame_ancestors"),
             ("[console]\nframe_ancestors = [\"https://p.example; script-src *\"]", "console.frame_ancestors"),
             ("[console]\nresume = \"5s\"", "console.resume"),
+            ("[console]\naccept_wait = \"5s\"", "console.accept_wait"),
+            ("[console]\naccept_wait = \"4m\"", "console.accept_wait"),
             ("[console]\nidle = \"0s\"", "console.idle"),
             ("[relay]\npublic_address = \"console.example.com\"", "relay.public_address"),
             ("[endpoints]\nallow = [\"10.0.0.0/8:5999-5900\"]", "endpoints.allow[0]"),

@@ -16,7 +16,7 @@ use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
 };
 
-use super::limits::{ACCEPTANCE, DIAL, INSTANCE_HANDSHAKE, REASON};
+use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, verify};
 use crate::app::App;
@@ -48,7 +48,9 @@ pub async fn dial(app: &App, relay: &Relay, claim: &Claim, dialling: &Dialling) 
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(relay, claim, &target).await?;
     let mut machine = InstanceHandshake::new(credentials);
-    let done = match timeout(ACCEPTANCE, handshake(app, instance, stream, &mut machine, dialling)).await {
+    // The time that a person has, and that for everything else.
+    let longest = app.config().console.accept_wait.0 + INSTANCE_HANDSHAKE;
+    let done = match timeout(longest, handshake(app, instance, stream, &mut machine, dialling)).await {
         Ok(done) => done,
         Err(_) => Err(silent(&machine)),
     };
@@ -164,7 +166,7 @@ async fn handshake(
     loop {
         let limit = match machine.verdict() {
             Some(_) => REASON,
-            None if machine.may_wait_for_a_person() => ACCEPTANCE,
+            None if machine.may_wait_for_a_person() => app.config().console.accept_wait.0,
             None => INSTANCE_HANDSHAKE,
         };
         let read = timeout(limit, stream.read(&mut buffer)).await.map_err(|_| silent(machine))?;

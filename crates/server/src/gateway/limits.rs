@@ -7,8 +7,6 @@ pub const DIAL: Duration = Duration::from_secs(10);
 /// VNC servers greet at once, and answer at once where no person decides; a desktop that is being started may take some
 /// seconds for its ServerInit.
 pub const INSTANCE_HANDSHAKE: Duration = Duration::from_secs(10);
-/// A person in front of the instance may have to accept the viewer: x11vnc asks them for two minutes, others for less.
-pub const ACCEPTANCE: Duration = Duration::from_secs(150);
 /// A wait for the instance that lasts longer than this has a cause that people want to know.
 pub const SLOW_DIAL: Duration = Duration::from_secs(2);
 /// A verdict's reason comes with it, in the same packet or the next. It only explains: what is not here by then is done without.

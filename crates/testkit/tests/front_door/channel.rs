@@ -259,13 +259,50 @@ async fn a_page_is_told_that_the_machine_waits_for_somebody_and_then_sees_its_sc
         stage.machine.held().await;
         clock::pass(Duration::from_secs(2)).await;
         assert_eq!(viewer.told("waiting").await.unwrap(), json!({ "type": "waiting", "for": "acceptance" }));
-        for _ in 0..10 {
+        for _ in 0..5 {
             clock::pass(Duration::from_secs(10)).await;
             viewer.told("beat").await.unwrap();
         }
         stage.machine.release();
         viewer.greet().await.unwrap();
         assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+    }
+}
+
+/// Viewers that are told nothing of it wait as long.
+#[tokio::test]
+async fn any_viewer_waits_for_somebody_at_the_machine_as_long_as_the_configuration_says() {
+    let accept = |seconds| {
+        TestServer::setup().config(move |config| config.console.accept_wait.0 = Duration::from_secs(seconds))
+    };
+    for seconds in [60, 90] {
+        for (kind, raw, in_time) in
+            [("noVNC", false, true), ("raw", true, true), ("noVNC", false, false), ("raw", true, false)]
+        {
+            let stage =
+                Stage::on(accept(seconds).start().await, Script::default().holds(Step::Security)).await;
+            let token = stage.token().await;
+            let mut viewer = match raw {
+                true => {
+                    stage.server.viewer().path(&format!("/console?token={token}")).connect().await.unwrap()
+                }
+                false => stage.server.viewer().token(&token).open().await.unwrap(),
+            };
+            stage.machine.held().await;
+            clock::pass(Duration::from_secs(seconds - 2)).await;
+            stage.server.api().get("/healthz").await;
+            if in_time {
+                stage.machine.release();
+                viewer.greet().await.unwrap();
+                assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+                continue;
+            }
+            clock::pass(Duration::from_secs(3)).await;
+            match raw {
+                true => assert!(viewer.refusal().await.unwrap().contains("says nothing"), "{kind} {seconds}"),
+                false => assert_eq!(viewer.closed().await.code, Some(4425), "{kind} {seconds}"),
+            }
+        }
     }
 }
 

@@ -145,7 +145,7 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
         let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
         stage.machine.held().await;
         // Where it has greeted, somebody may have to accept.
-        let limit = if during.is_some() { 151 } else { 11 };
+        let limit = if during.is_some() { 61 } else { 11 };
         clock::pass(Duration::from_secs(limit)).await;
         let end = "4425 The instance's endpoint takes connections but says nothing.";
         assert_eq!(viewer.closed().await.to_string(), end);
