@@ -2,11 +2,10 @@
 
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
@@ -18,7 +17,7 @@ use transom_rfb::{
 
 use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
-use super::{access_path, verify};
+use super::{access_path, attempts, verify};
 use crate::app::App;
 use crate::app::console::{Claim, Place};
 use crate::app::target::DialTarget;
@@ -103,7 +102,7 @@ async fn connect(relay: &Relay, claim: &Claim, target: &DialTarget) -> Result<St
     let attempt = async {
         let stream = match target {
             DialTarget::Unix(path) => connect_unix(path).await,
-            DialTarget::Tcp(addresses) => connect_tcp(addresses, deadline).await,
+            DialTarget::Tcp(addresses) => attempts::connect(addresses, deadline).await.map(Stream::from),
             DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
         match access_path {
@@ -117,21 +116,7 @@ async fn connect(relay: &Relay, claim: &Claim, target: &DialTarget) -> Result<St
     }
 }
 
-/// The first address that answers. A refusal is an answer of the machine: it stands beside addresses that give none.
-async fn connect_tcp(addresses: &[SocketAddr], deadline: Instant) -> Result<Stream, End> {
-    let mut failed = None;
-    for address in addresses {
-        let end = match timeout_at(deadline, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => return Ok(tcp.into()),
-            Ok(Err(error)) => unreachable(&error, address),
-            Err(_) => late(),
-        };
-        failed = failed.filter(|end: &End| end.reason == EndReason::InstanceRefusedConnection).or(Some(end));
-    }
-    Err(failed.unwrap_or_else(|| EndReason::InstanceUnreachable.into()))
-}
-
-fn late() -> End {
+pub(super) fn late() -> End {
     End::new(EndReason::InstanceUnreachable, "no answer in time")
 }
 
@@ -145,7 +130,7 @@ async fn connect_unix(path: &Path) -> Result<Stream, End> {
     })
 }
 
-fn unreachable(error: &io::Error, place: &dyn Display) -> End {
+pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
     let reason = match error.kind() {
         io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection,
         _ => EndReason::InstanceUnreachable,

@@ -5,6 +5,7 @@
 //!    │
 //! session    greet the viewer → dial → commit the use → viewer's handshake → pump → close with a reason
 //!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
+//!    │     ├── attempts      of a name's addresses, the one that answers first
 //!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
 //!    ├── reception  keeps the viewer company while the instance is dialled
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
@@ -17,6 +18,7 @@
 //! ```
 
 mod access_path;
+mod attempts;
 mod beats;
 pub mod channel;
 pub mod dial;
