@@ -203,6 +203,9 @@ pub(crate) enum Instance {
         /// The endpoint leads to the same machine, as after a live migration: open consoles dial again there.
         #[arg(long, requires = "endpoint")]
         moved: bool,
+        /// Its VNC server asks for no password any more: the one that is set is taken away.
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
         #[command(flatten)]
         settings: InstanceSettings,
     },
@@ -368,7 +371,7 @@ pub(crate) struct InstanceSettings {
     /// running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<InstanceStatus>,
-    /// A file, pipe or - with the VNC password; an empty one clears it. VNC authentication uses its first 8 characters.
+    /// A file, pipe or - with the VNC password, in one line. VNC authentication uses its first 8 characters.
     #[arg(long, value_name = "F")]
     pub(crate) password_file: Option<PathBuf>,
     /// The user for VeNCrypt Plain.

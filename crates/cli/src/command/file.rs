@@ -6,25 +6,70 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
+/// What vncpasswd and its kin write: a password of eight characters, and perhaps one to only look, each obfuscated.
+const OBFUSCATED: [usize; 2] = [8, 16];
+/// Where a password goes.
+const ONE_LINE: &str = "Write the password itself into a file of one line, or pipe it in (--password-file -)";
+
 /// What is in it.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    text.map_err(|error| Failure::of_machine(format_args!("cannot read {}", path.display()), &error))
+    let text = String::from_utf8(bytes(path)?);
+    text.map_err(|_| Failure::theirs(format_args!("cannot read {}: it is no text", path.display())))
 }
 
-/// One trailing newline is an editor's, not the password's.
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    bytes.map_err(|error| Failure::of_machine(format_args!("cannot read {}", path.display()), &error))
+}
+
+/// A secret that stands alone in a file. One trailing newline is an editor's, not the secret's.
 pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
-    let mut text = read(path)?;
+    Ok(without_newline(read(path)?))
+}
+
+/// A password for a VNC server, from a file of one line.
+pub(super) fn read_vnc_password(path: &Path) -> Result<String, Failure> {
+    let bytes = bytes(path)?;
+    let place = path.display();
+    if is_obfuscated(&bytes) {
+        return Err(Failure::theirs(format_args!(
+            "{place} was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not"
+        ))
+        .with_next_step(format_args!("{ONE_LINE}, as people type it.")));
+    }
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| Failure::theirs(format_args!("cannot read {place}: it is no text")))?;
+    let password = without_newline(text);
+    if password.is_empty() {
+        return Err(Failure::theirs(format_args!("{place} holds no password")).with_next_step(format_args!(
+            "{ONE_LINE}. To take away the one that is set: transom instance set ID --project P --no-password"
+        )));
+    }
+    if password.contains(['\n', '\r']) {
+        return Err(Failure::theirs(format_args!("{place} holds more than one line"))
+            .with_next_step(format_args!("{ONE_LINE}, and nothing else.")));
+    }
+    Ok(password)
+}
+
+fn without_newline(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
             text.pop();
         }
     }
-    Ok(text)
+    text
+}
+
+/// Whether this is no text of the length that vncpasswd writes. What it hides is text by chance once in some thousand times.
+fn is_obfuscated(bytes: &[u8]) -> bool {
+    let is_text = std::str::from_utf8(bytes)
+        .is_ok_and(|text| !text.trim_end_matches(['\r', '\n']).contains(char::is_control));
+    OBFUSCATED.contains(&bytes.len()) && !is_text
 }

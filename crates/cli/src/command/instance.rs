@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use transom_model::api::InstanceBody;
 
-use super::file::{read, read_password};
+use super::file::{read, read_vnc_password};
 use crate::args::{Common, Instance, InstanceSettings};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
@@ -25,8 +25,11 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
             let instance: InstanceBody = client.send(Method::POST, &all(&project), &body).await?;
             if common.json { output::json(&instance) } else { output::line(instance.id) }
         }
-        Instance::Set { id, project, endpoint, moved, settings } => {
+        Instance::Set { id, project, endpoint, moved, no_password, settings } => {
             let mut body = members(settings)?;
+            if no_password {
+                body.insert("password".into(), "".into());
+            }
             if let Some(endpoint) = endpoint {
                 body.insert("endpoint".into(), endpoint.to_string().into());
             }
@@ -88,7 +91,7 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     let file = |path: Option<&Path>| path.map(read).transpose();
     put("name", settings.name);
     put("status", settings.status.map(|status| status.to_string()));
-    let password = settings.password_file.as_deref().map(read_password).transpose()?;
+    let password = settings.password_file.as_deref().map(read_vnc_password).transpose()?;
     if password.as_ref().is_some_and(|password| password.len() > VNC_PASSWORD) {
         output::say("The password is longer than 8 characters: VNC authentication uses the first 8 only.");
     }
@@ -123,10 +126,10 @@ async fn replaced(
 
 fn show(instance: InstanceBody) -> Result<(), Failure> {
     let security = instance.security;
+    let withheld = security.withheld;
     let mut ways = Vec::new();
     if security.ca {
         ways.push("TLS, by CA".to_owned());
-    let withheld = security.withheld;
     }
     ways.extend(security.fingerprint.map(|fingerprint| format!("TLS, by fingerprint {fingerprint}")));
     if security.certificate {
@@ -137,13 +140,13 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
         ways.push("password".to_owned());
     }
     let security = if ways.is_empty() { "none".to_owned() } else { ways.join(", ") };
-    for (name, value) in [
-        ("id", instance.id),
-        ("name", instance.name),
     let security = match withheld {
         false => security,
         true => format!("{security} (withheld: the address has new credentials since; set them again)"),
     };
+    for (name, value) in [
+        ("id", instance.id),
+        ("name", instance.name),
         ("project", instance.project),
         ("status", instance.status.to_string()),
         ("endpoint", instance.endpoint),

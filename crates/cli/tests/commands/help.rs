@@ -86,7 +86,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --json               Print one JSON document on stdout
           --name <N>           What people call it
           --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
-          --password-file <F>  A file, pipe or - with the VNC password; an empty one clears it. VNC authentication uses its first 8 characters
+          --password-file <F>  A file, pipe or - with the VNC password, in one line. VNC authentication uses its first 8 characters
           --username <U>       The user for VeNCrypt Plain
           --ca <F>             VeNCrypt: PEM certificates that the VNC server's must chain to, or be one of; replaces a fingerprint
           --cert <F>           VeNCrypt: PEM certificate chain that the gateway shows
