@@ -18,6 +18,8 @@ pub mod gateway;
 pub mod http;
 pub mod listener;
 pub mod migration;
+#[cfg(target_os = "linux")]
+mod probes;
 pub mod relay;
 mod router;
 mod server;

@@ -31,6 +31,17 @@ const DEVICE_KEEPALIVE_TRIES: u32 = 4;
 /// an hour. A viewer that does not look is given up by the gateway a little earlier, with a better reason.
 const DEVICE_UNTAKEN: Duration = Duration::from_secs(70);
 
+/// A device that waits in the repeater's protocol hears nothing for hours, and knows of no network that fails: what it waits on is
+/// kept while it is out of reach, for most of an hour, since it would wait on in vain otherwise. It is asked soon, and less often
+/// once it does not answer; the kernel gives up after so many times at most.
+const WAITING_KEEPALIVE_AFTER: Duration = Duration::from_secs(20);
+const WAITING_KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+const LOST_KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+const WAITING_KEEPALIVE_TRIES: u32 = 127;
+/// One probe may be lost.
+#[cfg(target_os = "linux")]
+const OUT_OF_REACH: u8 = 2;
+
 /// A byte stream, with bytes that were read ahead standing in front of it.
 #[derive(Debug)]
 pub struct Stream {
@@ -92,6 +103,38 @@ impl Stream {
         let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(DEVICE_UNTAKEN));
+    }
+
+    /// Keeps the connection while its peer is out of reach, where the kernel tells of that.
+    pub(crate) fn wait_long(&self) {
+        if self.is_reached().is_some() {
+            self.probe(WAITING_KEEPALIVE_AFTER, WAITING_KEEPALIVE_EVERY);
+        }
+    }
+
+    /// Asks a peer less often that is out of reach.
+    pub(crate) fn wait_for_return(&self) {
+        self.probe(WAITING_KEEPALIVE_AFTER, LOST_KEEPALIVE_EVERY);
+    }
+
+    fn probe(&self, after: Duration, every: Duration) {
+        let Some(tcp) = self.bottom() else { return };
+        let keepalive =
+            TcpKeepalive::new().with_time(after).with_interval(every).with_retries(WAITING_KEEPALIVE_TRIES);
+        // It cannot fail on a connected socket; a peer that is gone already shows at the first read.
+        let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
+    }
+
+    /// Whether its peer answers probes; none where nobody knows.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_reached(&self) -> Option<bool> {
+        Some(crate::probes::unanswered(self.bottom()?)? < OUT_OF_REACH)
+    }
+
+    /// Whether its peer answers probes; none where nobody knows.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn is_reached(&self) -> Option<bool> {
+        None
     }
 
     /// Lets the kernel hold about so many bytes that it has not sent yet.

@@ -76,7 +76,7 @@ impl Online for Program {
 }
 
 /// A viewer's way in: the repeater's greeting, 250 bytes with the number, and then RFB (RFC 6143 §7.1 to §7.3).
-fn type_by_repeater(door: &str, id: &str, line: &str) {
+pub(crate) fn type_by_repeater(door: &str, id: &str, line: &str) {
     let mut viewer = TcpStream::connect(door).expect("it listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
     let mut banner = [0; 12];

@@ -9,14 +9,13 @@
 //! Nothing of it is encrypted, and nobody proves anything but the ticket or the number.
 
 use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use transom_model::audit::Origin;
 use transom_tunnel::Role;
@@ -42,6 +41,8 @@ const GREETING: &[u8; 12] = b"RFB 000.000\n";
 const MAX_AHEAD: usize = 1024;
 /// A device that nobody wants for this long comes again: UltraVNC's own repeater forgets it then, too.
 const WAIT: Duration = Duration::from_secs(10 * 3600);
+/// A device that is out of reach is offline soon after its second probe was not answered, and online as soon after one was.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Who comes to a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,55 +111,135 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let Some(ticket) = guest.introduction(relay, stop).await? else { return Ok(()) };
     let Guest { tcp, peer, mut permit, .. } = guest;
     let source = peer.ip().to_canonical();
-    let membership = match relay.app.join_by_ticket(&ticket, source).await {
-        Ok(Some(membership)) => membership,
-        Ok(None) => {
-            relay.app.metrics.failed_authentications.inc();
-            return Ok(());
-        }
-        Err(refusal) => {
-            tracing::info!(%source, %refusal, "a device is refused at the repeater");
-            return Ok(());
-        }
-    };
+    let Some(mut membership) = join(relay, &ticket, source).await else { return Ok(()) };
     let address = membership.member().address().clone();
     tracing::info!(%address, %source, "joined by a repeater ticket");
     // It waits for hours, and whoever comes after it has no better right.
     permit.settle();
-    let waited = wait(relay, membership, Stream::from(tcp)).await;
+    let mut line = Line { stream: Stream::from(tcp), ahead: Vec::new(), until: Instant::now() + WAIT };
+    line.stream.wait_long();
+    let waited = loop {
+        let news = line.wait(&mut membership).await;
+        membership.leave().await;
+        match news {
+            Ok(News::Order(order)) => break Ok(order),
+            Ok(News::OutOfReach) => tracing::info!(%address, %source, "out of reach; its line is kept"),
+            Err(error) => break Err(error),
+        }
+        let back = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            back = line.back() => back,
+        };
+        match back {
+            // Another one has come meanwhile: the newest stays.
+            Ok(()) if relay.app.devices.listening(&address).is_some() => return Ok(()),
+            Ok(()) => {}
+            Err(error) => break Err(error),
+        }
+        membership = match join(relay, &ticket, source).await {
+            Some(membership) => membership,
+            None => return Ok(()),
+        };
+        tracing::info!(%address, %source, "back in reach");
+    };
     drop(permit);
-    if let Err(error) = waited {
-        tracing::info!(%address, %error, "gone");
+    match waited {
+        Ok(Order::Dial { ticket, .. }) => {
+            if let Some(arrival) = relay.redeem(&Shown { ticket, role: Role::Agent }) {
+                arrival.hand_over(line.called(), Way::Repeater);
+            }
+        }
+        Ok(_) => {}
+        Err(error) => tracing::info!(%address, %error, "gone"),
     }
     Ok(())
 }
 
-/// Waits for a viewer, and hands the connection over.
-async fn wait(relay: &Relay, mut membership: Membership, mut stream: Stream) -> io::Result<()> {
-    let mut ahead = Vec::new();
-    let mut unwanted = pin!(sleep(WAIT));
-    let order = loop {
-        let mut buffer = [0; 256];
-        tokio::select! {
-            biased;
-            order = membership.order() => break Ok(order),
-            read = stream.read(&mut buffer) => match read {
-                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) if ahead.len() + count <= MAX_AHEAD => ahead.extend_from_slice(&buffer[..count]),
-                Ok(_) => break Err(io::Error::other("it goes on before anybody has answered")),
-                Err(error) => break Err(error),
-            },
-            () = &mut unwanted => break Err(io::Error::new(io::ErrorKind::TimedOut, "nobody has wanted it")),
+/// Takes a device in that shows this ticket; what is refused is told to the log.
+async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership> {
+    match relay.app.join_by_ticket(ticket, source).await {
+        Ok(Some(membership)) => Some(membership),
+        Ok(None) => {
+            relay.app.metrics.failed_authentications.inc();
+            None
         }
-    };
-    membership.leave().await;
-    if let Order::Dial { ticket, .. } = order?
-        && let Some(arrival) = relay.redeem(&Shown { ticket, role: Role::Agent })
-    {
-        stream.unread(&ahead);
-        arrival.hand_over(stream, Way::Repeater);
+        Err(refusal) => {
+            tracing::info!(%source, %refusal, "a device is refused at the repeater");
+            None
+        }
     }
-    Ok(())
+}
+
+/// The line of a device that waits for a viewer.
+struct Line {
+    stream: Stream,
+    /// What it has said already.
+    ahead: Vec<u8>,
+    /// When it has waited long enough.
+    until: Instant,
+}
+
+/// What ends a device's wait.
+enum News {
+    /// Somebody wants something of it.
+    Order(Order),
+    /// It does not answer any more.
+    OutOfReach,
+}
+
+impl Line {
+    /// Waits for an order, and looks whether the device can be reached.
+    async fn wait(&mut self, membership: &mut Membership) -> io::Result<News> {
+        loop {
+            let look = Instant::now() + LOOK_EVERY;
+            tokio::select! {
+                biased;
+                order = membership.order() => return Ok(News::Order(order)),
+                read = self.read() => read?,
+                () = sleep_until(look) => {}
+            }
+            if self.stream.is_reached() == Some(false) {
+                self.stream.wait_for_return();
+                return Ok(News::OutOfReach);
+            }
+        }
+    }
+
+    /// Waits until a device that was out of reach answers again.
+    async fn back(&mut self) -> io::Result<()> {
+        loop {
+            let look = Instant::now() + LOOK_EVERY;
+            tokio::select! {
+                read = self.read() => read?,
+                () = sleep_until(look) => {}
+            }
+            if self.stream.is_reached() != Some(false) {
+                self.stream.wait_long();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once, for as long as the device may wait.
+    async fn read(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 256];
+        let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "nobody has wanted it");
+        match timeout_at(self.until, self.stream.read(&mut buffer)).await.map_err(|_| unwanted())?? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count if self.ahead.len() + count <= MAX_AHEAD => {
+                self.ahead.extend_from_slice(&buffer[..count]);
+                Ok(())
+            }
+            _ => Err(io::Error::other("it goes on before anybody has answered")),
+        }
+    }
+
+    /// The stream of a device that a viewer wants: from now on it is noticed soon when it is gone.
+    fn called(mut self) -> Stream {
+        self.stream.unread(&self.ahead);
+        self.stream.watch_closely();
+        self.stream
+    }
 }
 
 /// A viewer: takes its number, and carries between it and the device.
