@@ -19,7 +19,7 @@ use super::websocket::upgrade::{Upgrade, UpgradeError};
 use crate::app::caller::Attempt;
 use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
-use crate::http::error::Failure;
+use crate::http::error::{Failure, refused_upgrade};
 use crate::http::put_id;
 use crate::http::source::Source;
 use crate::http::upgrade::Switched;
@@ -96,7 +96,7 @@ impl Gateway {
     /// Looks at a request for a WebSocket; where it shows a good token, a use of that is taken.
     ///
     /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded and then closed with the
-    /// reason's code; one without gets the HTTP status.
+    /// reason's code; one without gets the HTTP status, and no body: its client would take that for the first frame.
     pub(crate) async fn decide(
         &self,
         source: Source,
@@ -106,7 +106,7 @@ impl Gateway {
     ) -> Decision {
         let upgrade = match Upgrade::read(headers) {
             Ok(upgrade) => upgrade,
-            Err(error) => return Decision::Refuse(refused_upgrade(error)),
+            Err(error) => return Decision::Refuse(malformed(error)),
         };
         let by_ticket = upgrade.ticket.map(random::request_id_by);
         let request = by_ticket.as_ref().unwrap_or(request);
@@ -134,7 +134,7 @@ impl Gateway {
             Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim), upgrade.has_channel())),
             Err(error) if origin.is_some() => Decision::Switch(answer, Next::Close(end_of(error, request))),
             Err(error) => {
-                let mut response = Failure::new(error, request).into_response();
+                let mut response = Failure::new(error, request).of_upgrade();
                 put_id(response.headers_mut(), request);
                 Decision::Refuse(response)
             }
@@ -250,13 +250,14 @@ fn cookie_of(headers: &HeaderMap) -> Option<String> {
     found.map(|(_, token)| token.trim_matches('"').to_owned()).filter(|token| !token.is_empty())
 }
 
-fn refused_upgrade(error: UpgradeError) -> Response {
-    match error {
-        UpgradeError::Version => {
-            (StatusCode::UPGRADE_REQUIRED, [(SEC_WEBSOCKET_VERSION, "13")], error.to_string()).into_response()
-        }
-        _ => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+fn malformed(error: UpgradeError) -> Response {
+    let why = error.to_string();
+    if !matches!(error, UpgradeError::Version) {
+        return refused_upgrade(StatusCode::BAD_REQUEST, &why);
     }
+    let mut response = refused_upgrade(StatusCode::UPGRADE_REQUIRED, &why);
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
 }
 
 /// What a viewer is told that was upgraded already.

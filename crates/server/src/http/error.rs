@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::end_reason::{End, EndReason};
 use transom_model::id::RequestId;
@@ -12,6 +12,9 @@ use crate::app::Error;
 
 /// What overloaded or limited callers are told to wait.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a WebSocket was refused: a code, a colon and a sentence. Its client takes what follows the headers for frames.
+pub(crate) const REFUSAL: HeaderName = HeaderName::from_static("x-refusal");
 
 /// A failure on its way out.
 #[derive(Debug)]
@@ -32,10 +35,16 @@ impl Failure {
     pub fn to_manager(self, manager: bool) -> Self {
         Self { manager, ..self }
     }
-}
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+    /// Status and headers alone, for a client that asked for a WebSocket; the connection ends with it, as upstream's do.
+    pub(crate) fn of_upgrade(self) -> Response {
+        let (status, headers, detail) = self.told();
+        let mut response = refused_upgrade(status, &format!("{}: {}", detail.code, detail.message));
+        response.headers_mut().extend(headers);
+        response
+    }
+
+    fn told(self) -> (StatusCode, HeaderMap, ErrorDetail) {
         let Self { error, request, manager } = self;
         // A 5xx tells the log, not the caller.
         if let Error::Internal(cause) = &error {
@@ -45,8 +54,7 @@ impl IntoResponse for Failure {
             tracing::warn!(%request, error = %cause, "the store is unavailable");
         }
         let (status, detail) = describe(&error, &request, manager);
-        let mut response = (status, Json(ErrorBody { error: detail })).into_response();
-        let headers = response.headers_mut();
+        let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             headers.insert(RETRY_AFTER, WAIT);
@@ -54,7 +62,24 @@ impl IntoResponse for Failure {
         if matches!(error, Error::Unauthenticated(_)) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"transom\""));
         }
-        response
+        (status, headers, detail)
+    }
+}
+
+/// The refusal of a WebSocket: no byte follows its headers.
+pub(crate) fn refused_upgrade(status: StatusCode, why: &str) -> Response {
+    let mut response = status.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // What no header can hold is left out.
+    headers.extend(HeaderValue::from_bytes(why.as_bytes()).map(|why| (REFUSAL, why)));
+    response
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, headers, error) = self.told();
+        (status, headers, Json(ErrorBody { error })).into_response()
     }
 }
 

@@ -27,8 +27,12 @@ pub struct Opening {
 pub struct Refused(pub Answer);
 
 impl fmt::Display for Refused {
+    /// `401 token-unknown: This console link is not valid.`, or what any answer reads like where it has no reason in a header.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.0.headers.get("x-refusal") {
+            Some(why) => write!(f, "{} {}", self.0.status, String::from_utf8_lossy(why.as_bytes())),
+            None => self.0.fmt(f),
+        }
     }
 }
 

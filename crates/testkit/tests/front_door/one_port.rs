@@ -186,7 +186,10 @@ async fn what_is_no_websocket_request_is_told_how_to_ask() {
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
     let old = upgrade("8", KEY).await;
     assert_eq!((old.status, &old.headers["sec-websocket-version"]), (426, &"13".parse().unwrap()));
-    assert_eq!(upgrade("13", "short").await.status, 400);
+    let short = upgrade("13", "short").await;
+    let why = "Sec-WebSocket-Key is missing or malformed";
+    assert_eq!((short.status, short.text.as_str()), (400, ""));
+    assert_eq!(short.headers["x-refusal"], why);
 }
 
 #[tokio::test]
