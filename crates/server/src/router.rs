@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::handler::Handler as _;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -37,14 +38,18 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(app));
+    let zenlayer = api::zenlayer::router(Arc::clone(app));
+    let dialects = Router::new()
+        .merge(api::openstack::router(Arc::clone(app)))
+        .merge(api::vnc_cloud::router(Arc::clone(app)));
+    let elsewhere = Elsewhere { app: Arc::clone(app), doors: dialects.clone().merge(zenlayer.clone()) };
     Router::new()
         .merge(own)
         .merge(api::native::router(Arc::clone(app)))
-        .merge(api::openstack::router(Arc::clone(app)))
-        .merge(api::vnc_cloud::router(Arc::clone(app)))
+        .merge(dialects)
         .merge(relay::entrance::router(relay))
         .merge(web::router(Arc::clone(app), gateway))
-        .fallback(async || (StatusCode::NOT_FOUND, "There is nothing here.\n"))
+        .fallback_service(nowhere.with_state(elsewhere))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(body::LARGEST))
@@ -52,7 +57,21 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings
         // its own id, time limit and bounds.
-        .merge(api::zenlayer::router(Arc::clone(app)))
+        .merge(zenlayer)
+}
+
+/// What answers where no path leads.
+#[derive(Clone)]
+struct Elsewhere {
+    app: Arc<App>,
+    /// The dialects, for a path that is one of theirs but for its slashes.
+    doors: Router,
+}
+
+/// No path leads here. A base URL that ends with a slash, or lacks one, does.
+async fn nowhere(State(elsewhere): State<Elsewhere>, request: Request) -> Response {
+    let answered = api::nearby(&elsewhere.app, elsewhere.doors, request).await;
+    answered.unwrap_or_else(|| (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response())
 }
 
 /// Whether this node can serve: a load balancer asks this.

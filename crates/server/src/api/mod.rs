@@ -5,7 +5,12 @@ pub mod openstack;
 pub mod vnc_cloud;
 pub mod zenlayer;
 
+use axum::Router;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use http::Uri;
+use http::uri::PathAndQuery;
+use tower::ServiceExt as _;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 
@@ -41,6 +46,38 @@ pub(crate) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
     unheard(Error::Malformed(sentence.to_owned()))
 }
 
+/// The answer to a call of a path that is none, but near one of ours: behind a slash too many, or without one that should be
+/// there. Vendors' servers take the first for none, and so do their dialects, which `doors` leads to; our own API does not.
+/// None: it is nobody's.
+pub(crate) async fn nearby(app: &App, doors: Router, mut request: Request) -> Option<Response> {
+    let path = format!("/{}", request.uri().path().trim_start_matches('/'));
+    if request.uri().path() != path && is_of_a_dialect(&path) {
+        *request.uri_mut() = with_path(request.uri(), &path)?;
+        return doors.oneshot(request).await.ok();
+    }
+    if zenlayer::is_meant(&path) {
+        return Some(zenlayer::nowhere());
+    }
+    if vnc_cloud::is_meant(&path) {
+        return Some(vnc_cloud::nowhere());
+    }
+    if let Some(answer) = openstack::nowhere(app, &path) {
+        return Some(answer);
+    }
+    path.starts_with("/api").then(|| unheard(Error::NotFound("path")))
+}
+
+fn is_of_a_dialect(path: &str) -> bool {
+    zenlayer::owns(path) || openstack::owns(path) || vnc_cloud::owns(path)
+}
+
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{path}{query}").parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 /// Our own answer to a call that nobody looked at.
 fn unheard(error: Error) -> Response {
     let request = random::request_id();
@@ -49,7 +86,9 @@ fn unheard(error: Error) -> Response {
     response
 }
 
-/// Whether a path is this root, or lies below it.
+/// Whether a path is this root, or lies below it, also behind a slash too many.
 fn is_below(path: &str, root: &str) -> bool {
-    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let path = path.trim_start_matches('/');
+    path.strip_prefix(root.trim_start_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -36,6 +36,7 @@ mod restarts;
 mod rights;
 mod secrets;
 mod short_tokens;
+mod slashes;
 mod slow;
 mod sources;
 mod stage;

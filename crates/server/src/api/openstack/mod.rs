@@ -59,6 +59,12 @@ pub(super) fn owns(path: &str) -> bool {
     ROOTS.iter().any(|root| is_below(path, root))
 }
 
+/// The answer to a call of a path that is none, but meant for this door: `/identityv3`, say.
+pub(super) fn nowhere(app: &App, path: &str) -> Option<Response> {
+    let root = ROOTS.into_iter().find(|root| path.starts_with(root))?;
+    Some(unheard(Fault::not_found(), app, root))
+}
+
 /// The answer to a call that nobody looked at.
 pub(super) fn overloaded(app: &App, path: &str) -> Response {
     unheard(Fault::unavailable(), app, path)

@@ -34,12 +34,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Takes a path apart. A slash at its end says nothing.
+    /// Takes a path apart. A slash at its end says nothing, nor does one that follows another.
     pub(super) fn of(path: &str) -> Self {
-        let mut segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        if segments.last() == Some(&"") {
-            segments.pop();
-        }
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let version = |segment: Option<&&str>| match segment {
             Some(&"v3") => (Service::Identity, Version::V3),
             Some(&"v2.0") => (Service::Identity, Version::V20),
@@ -111,6 +108,8 @@ mod tests {
             ),
             ("/v2/T/servers/", Compute, Version::V2, "/v2", "T servers"),
             ("/compute", Compute, Version::None, "/compute", ""),
+            ("//compute//v2.1/servers//detail//", Compute, Version::V21, "/compute/v2.1", "servers detail"),
+            ("/", Compute, Version::None, "", ""),
         ] {
             assert_eq!(parts(path), (service, version, text(root), text(rest)), "{path}");
         }

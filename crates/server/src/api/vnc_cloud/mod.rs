@@ -21,7 +21,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -44,6 +44,16 @@ pub fn router(app: Arc<App>) -> Router {
 /// Whether this API answers for a path.
 pub(super) fn owns(path: &str) -> bool {
     super::is_below(path, "/cloud")
+}
+
+/// Whether a path that is none is meant for this API: `/cloud1.1/static-address`, say.
+pub(super) fn is_meant(path: &str) -> bool {
+    path.starts_with("/cloud")
+}
+
+/// The answer to a call of a path that is none.
+pub(super) fn nowhere() -> Response {
+    Refusal::of(StatusCode::NOT_FOUND).into_response()
 }
 
 /// The answer to a call that nobody looked at.

@@ -79,6 +79,17 @@ pub(super) fn owns(path: &str) -> bool {
     is_below(path, ROOT)
 }
 
+/// Whether a path that is none is meant for this door: `/api/v2zec`, say.
+pub(super) fn is_meant(path: &str) -> bool {
+    path.starts_with(ROOT)
+}
+
+/// The answer to a call of a path that is none.
+pub(super) fn nowhere() -> Response {
+    let id = RequestId::in_capitals(random::uuid());
+    envelope::with_id(Fault::no_operation().response(&id), &id)
+}
+
 /// The answer to a call that nobody looked at.
 pub(super) fn overloaded() -> Response {
     let id = RequestId::in_capitals(random::uuid());
