@@ -37,6 +37,9 @@ haproxy                                             haproxy
 /usr/sbin/conntrack                                 conntrack
 systemd-analyze                                     systemd
 /usr/lib/*/faketime/libfaketime.so.1                libfaketime
+go                                                  golang-go
+/usr/share/gocode/src/github.com/gophercloud/gophercloud/*.go golang-github-gophercloud-gophercloud-dev
+/usr/share/rubygems-integration/all/gems/fog-openstack-*/lib/fog/openstack.rb ruby-fog-openstack
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -127,6 +130,15 @@ need_python_clients() {
   [[ $dry_run ]] || printf '%s\n' "$wanted" >"$folder/.installed-from"
 }
 
+# The client in Go, which stands on Debian's package of the library alone.
+need_go_client() {
+  local source=tests/clients/gophercloud/main.go program=target/clients/gophercloud/consoles
+  [[ $program -ot $source ]] || return 0
+  say "compiling the client in Go ($source)"
+  run env GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$PWD/target/clients/gophercloud/cache" go build -o "$program" "$source" ||
+    fail "$source could not be compiled."
+}
+
 # The machine that QEMU boots in the tests.
 need_guest() {
   local image=target/guests/echo.img
@@ -155,6 +167,7 @@ case $purpose in
     need_python_clients zenlayer
     need_python_clients openstack
     need_python_clients vncdotool
+    need_go_client
     ;;
   check)
     need_linters

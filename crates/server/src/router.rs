@@ -48,7 +48,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .merge(api::native::router(Arc::clone(app)))
         .merge(dialects)
         .merge(relay::entrance::router(relay))
-        .merge(web::router(Arc::clone(app), gateway))
+        .merge(web::router(Arc::clone(app), gateway, api::openstack::versions))
         .fallback_service(nowhere.with_state(elsewhere))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())

@@ -2,6 +2,7 @@
 
 mod assets;
 mod exchange;
+mod front;
 
 use std::sync::Arc;
 
@@ -60,14 +61,16 @@ pub struct Web {
     app: Arc<App>,
     gateway: Gateway,
     console_policy: HeaderValue,
+    /// What the root says to programs.
+    document: fn(&App) -> Response,
 }
 
-/// The pages and the WebSockets.
-pub fn router(app: Arc<App>, gateway: Gateway) -> Router {
+/// The pages and the WebSockets, and `document` for programs that ask the root.
+pub fn router(app: Arc<App>, gateway: Gateway, document: fn(&App) -> Response) -> Router {
     let console_policy = content_policy(&app.config().console.frame_ancestors);
-    let web = Web { app, gateway, console_policy };
+    let web = Web { app, gateway, console_policy, document };
     let mut router = Router::new()
-        .route("/", get(root))
+        .route("/", get(front::root))
         .route("/assets/{*path}", get(assets::asset))
         .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(body::TOKEN)));
     for path in [SESSION_PATH, WEBSOCKIFY_PATH].into_iter().flat_map(forms) {
@@ -129,16 +132,6 @@ fn token_in(query: &str) -> Option<String> {
         let path = named(query, "path")?;
         path.split_once('?').and_then(|(_, query)| named(query, "token"))
     })
-}
-
-/// A WebSocket at the root is a console, as old noVNC pages open it; a page there is for people who got lost.
-async fn root(State(web): State<Web>, id: Id, source: Source, request: Request) -> Response {
-    if is_upgrade(request.headers()) {
-        return web.gateway.websocket(source, id.0, request).await;
-    }
-    const TEXT: &str =
-        "This is Transom. Consoles open by links of their own; the API is at /api/v1 (see /openapi.json).\n";
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], TEXT).into_response()
 }
 
 async fn websocket(State(web): State<Web>, id: Id, source: Source, request: Request) -> Response {

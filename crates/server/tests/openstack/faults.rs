@@ -166,10 +166,10 @@ async fn microversions_are_read_and_told_by_both_headers() {
     assert_eq!(old.header("x-openstack-nova-api-version"), "2.5");
     assert_eq!(old.body["servers"][0]["flavor"]["id"], "machine");
     let new = ask("/compute/v2.1/servers/detail", "openstack-api-version", "compute latest").await;
-    assert_eq!(new.header("openstack-api-version"), "compute 2.96");
+    assert_eq!(new.header("openstack-api-version"), "compute 2.104");
     assert_eq!(new.body["servers"][0]["flavor"]["original_name"], "machine");
     let high = ask("/v2.1/servers", "openstack-api-version", "compute 2.999").await;
-    let message = "Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.96.";
+    let message = "Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.104.";
     assert_eq!(high.body, json!({"computeFault": {"code": 406, "message": message}}));
     let broken = ask("/v2.1/servers", "openstack-api-version", "compute abc").await;
     let message = "API Version String abc is of invalid format. Must be of format MajorNum.MinorNum.";

@@ -70,6 +70,7 @@ async fn a_token_is_shown_passed_on_and_revoked() {
     let projects = answer(with(Method::GET, "/v3/auth/projects")).await;
     assert_eq!(projects.body["projects"][0]["name"], PROJECT);
     assert_eq!(answer(with(Method::GET, "/v3/auth/catalog")).await.body["catalog"][0]["type"], "compute");
+    assert_eq!(answer(with(Method::GET, "/v3/auth/domains")).await.body["domains"][0]["id"], "default");
 
     let passed_on = log_in(&house, json!({"identity": {"methods": ["token"], "token": {"id": token}}})).await;
     assert_eq!(passed_on.status, 201);
@@ -95,22 +96,33 @@ async fn a_revoked_keys_tokens_are_worth_nothing() {
 }
 
 #[tokio::test]
-async fn rackspaces_identity_takes_password_and_api_key() {
+async fn rackspaces_identity_takes_password_and_api_key_and_names_services_as_each_client_knows_them() {
     let house = House::start().await;
     let (id, secret) = (&house.member.id, &house.member.secret);
     let ask =
         |auth: Value| answer(house.request(Method::POST, "/v2.0/tokens").json(&json!({ "auth": auth })));
-    for auth in [
-        json!({"passwordCredentials": {"username": id, "password": secret}, "tenantName": PROJECT}),
-        json!({"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": secret}}),
+    let token = house.token(&house.member).await;
+    for (auth, names) in [
+        (
+            json!({"passwordCredentials": {"username": id, "password": secret}, "tenantName": PROJECT}),
+            ["nova", "keystone"],
+        ),
+        (json!({"token": {"id": token}}), ["nova", "keystone"]),
+        (
+            json!({"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": secret}}),
+            ["cloudServersOpenStack", "cloudIdentity"],
+        ),
     ] {
         let got = ask(auth).await;
         assert_eq!(got.status, 200, "{:?}", got.body);
         let access = &got.body["access"];
-        let compute = &access["serviceCatalog"][0];
-        assert_eq!(compute["name"], "cloudServersOpenStack");
+        let catalog = access["serviceCatalog"].as_array().unwrap();
+        let named: Vec<_> = catalog.iter().map(|service| &service["name"]).collect();
+        assert_eq!(named, names);
         let tenant = access["token"]["tenant"]["id"].as_str().unwrap();
-        assert_eq!(compute["endpoints"][0]["publicURL"], format!("{}/v2/{tenant}", house.url));
+        let urls: Vec<_> = catalog.iter().map(|service| &service["endpoints"][0]["publicURL"]).collect();
+        let at = |path: &str| format!("{}{path}", house.url);
+        assert_eq!(urls, [&json!(at(&format!("/compute/v2/{tenant}"))), &json!(at("/identity/v2.0"))]);
     }
     let wrong = ask(json!({"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": "guess"}})).await;
     assert_eq!((wrong.status, &wrong.body["unauthorized"]["code"]), (401, &json!(401)));
@@ -128,9 +140,9 @@ async fn version_documents_need_no_token_and_stand_with_and_without_a_slash() {
         ("/v3", 200, "/version/id", "v3.14"),
         ("/identity/v3/", 200, "/version/id", "v3.14"),
         ("/v2.0", 200, "/version/id", "v2.0"),
-        ("/compute", 200, "/versions/1/version", "2.96"),
+        ("/compute", 200, "/versions/1/version", "2.104"),
         ("/v2.1", 200, "/version/min_version", "2.1"),
-        ("/compute/v2.1/", 200, "/version/version", "2.96"),
+        ("/compute/v2.1/", 200, "/version/version", "2.104"),
         ("/v2/", 200, "/version/id", "v2.0"),
         ("/compute/elsewhere", 300, "/choices/1/id", "v2.1"),
     ] {
@@ -157,4 +169,55 @@ async fn a_token_expires_and_the_database_holds_no_token() {
     assert!(holds(&house.member.id) && !holds(&token) && !holds(&house.member.secret));
     house.sql("UPDATE api_tokens SET expires_at = 1").await;
     assert_eq!(ask().await.unwrap().status(), 401);
+}
+
+/// The ids of the versions that a document lists, in either service's form.
+fn versions(document: &Value) -> Vec<&str> {
+    let listed = document["versions"]["values"].as_array().or(document["versions"].as_array());
+    listed.into_iter().flatten().map(|version| version["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_url_of_the_catalogue_has_its_services_versions_at_the_parent_without_a_version() {
+    let house = House::start().await;
+    let (id, secret) = (&house.member.id, &house.member.secret);
+    let credential = json!({"methods": ["application_credential"], "application_credential": {"id": id, "secret": secret}});
+    let v3 = log_in(&house, json!({"identity": credential})).await;
+    let question = json!({"auth": {"RAX-KSKEY:apiKeyCredentials": {"username": id, "apiKey": secret}}});
+    let v2 = answer(house.request(Method::POST, "/v2.0/tokens").json(&question)).await;
+    let services = [&v3.body["token"]["catalog"], &v2.body["access"]["serviceCatalog"]];
+    let services: Vec<_> = services.into_iter().flat_map(|services| services.as_array().unwrap()).collect();
+    assert_eq!(services.len(), 4);
+    for service in services {
+        let endpoint = &service["endpoints"][0];
+        let url = endpoint["url"].as_str().or(endpoint["publicURL"].as_str()).unwrap();
+        let path = url.strip_prefix(&house.url).unwrap();
+        let (parent, _) = path.split_once("/v").unwrap();
+        let version = if service["type"] == "compute" { "v2.1" } else { "v3.14" };
+        for parent in [parent.to_owned(), format!("{parent}/")] {
+            let found = answer(house.request(Method::GET, &parent)).await;
+            assert!(versions(&found.body).contains(&version), "{url}: {parent}: {:?}", found.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_root_tells_programs_identitys_versions_and_browsers_a_page() {
+    let house = House::start().await;
+    let ask = |accept: Option<&'static str>| {
+        let request = house.request(Method::GET, "/");
+        accept.map_or(house.request(Method::GET, "/"), |accept| request.header("accept", accept))
+    };
+    for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/html;q=0.5")] {
+        let found = answer(ask(accept)).await;
+        assert_eq!((found.status, found.header("vary")), (200, "Accept"), "{accept:?}");
+        assert_eq!(versions(&found.body), ["v3.14"], "{accept:?}");
+        let itself = &found.body["versions"]["values"][0]["links"][0]["href"];
+        assert_eq!(itself, &json!(format!("{}/identity/v3/", house.url)));
+    }
+    let page =
+        ask(Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")).send().await.unwrap();
+    assert_eq!((page.status().as_u16(), &page.headers()["vary"]), (200, &"Accept".parse().unwrap()));
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(page.text().await.unwrap().starts_with("<!doctype html>"));
 }

@@ -59,6 +59,11 @@ pub(super) fn owns(path: &str) -> bool {
     ROOTS.iter().any(|root| is_below(path, root))
 }
 
+/// What the root says to programs: identity's versions, since clients that are given no path begin there.
+pub(crate) fn versions(app: &App) -> Response {
+    identity::versions(app)
+}
+
 /// The answer to a call of a path that is none, but meant for this door: `/identityv3`, say.
 pub(super) fn nowhere(app: &App, path: &str) -> Option<Response> {
     let root = ROOTS.into_iter().find(|root| path.starts_with(root))?;

@@ -1,7 +1,7 @@
 //! `GET /os-console-auth-tokens/{token}`: where a console URL's token leads, for an administrator's own gateway.
 
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::Dialect;
 
@@ -11,6 +11,8 @@ use crate::api::openstack::fault::{About, Fault};
 
 /// From here on every type of console is told.
 const EVERY_TYPE: Microversion = Microversion(31);
+/// From here on the port for TLS stands beside the other; only SPICE has one.
+const TLS_PORT: Microversion = Microversion(99);
 
 pub(super) async fn show(visit: &Visit<'_>, token: &str) -> Result<Response, Fault> {
     if visit.microversion < EVERY_TYPE {
@@ -23,12 +25,14 @@ pub(super) async fn show(visit: &Visit<'_>, token: &str) -> Result<Response, Fau
     let Endpoint::Tcp { host, port } = &instance.endpoint else {
         return Err(Fault::missing("Token not found"));
     };
-    Ok(ok(&json!({
-        "console": {
-            "instance_uuid": instance.id,
-            "host": host,
-            "port": port,
-            "internal_access_path": null,
-        }
-    })))
+    let mut console = json!({
+        "instance_uuid": instance.id,
+        "host": host,
+        "port": port,
+        "internal_access_path": null,
+    });
+    if visit.microversion >= TLS_PORT {
+        console["tls_port"] = Value::Null;
+    }
+    Ok(ok(&json!({ "console": console })))
 }

@@ -19,10 +19,13 @@ use crate::http::body::LARGEST;
 pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
 /// From here on there is `mks`.
 const MKS: Microversion = Microversion(8);
+/// From here on there is `spice-direct`.
+const SPICE_DIRECT: Microversion = Microversion(99);
 
 const VNC_TYPES: [&str; 2] = ["novnc", "xvpvnc"];
 const PROTOCOLS: [&str; 5] = ["vnc", "spice", "serial", "rdp", "mks"];
-const TYPES: [&str; 6] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks"];
+/// In the order in which they came.
+const TYPES: [&str; 7] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks", "spice-direct"];
 
 /// The console actions of Nova beside VNC, and the type that each has.
 const SIBLINGS: [(&str, &str); 2] =
@@ -77,8 +80,9 @@ fn is_console(action: &str) -> bool {
 pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
     let body: Value = body::read(&visit.asked.headers, body, LARGEST).await?;
     let value = schema::only_member(&body, "remote_console")?;
-    let fewer = usize::from(visit.microversion < MKS);
-    let members = [("protocol", &PROTOCOLS[..5 - fewer]), ("type", &TYPES[..6 - fewer])];
+    let mks = usize::from(visit.microversion >= MKS);
+    let spice_direct = usize::from(visit.microversion >= SPICE_DIRECT);
+    let members = [("protocol", &PROTOCOLS[..4 + mks]), ("type", &TYPES[..5 + mks + spice_direct])];
     let [protocol, kind] = schema::texts("remote_console", value, members)?;
     if protocol == "vnc" && VNC_TYPES.contains(&kind) {
         let url = open(visit, id, kind).await?;

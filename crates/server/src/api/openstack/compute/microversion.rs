@@ -1,4 +1,4 @@
-//! Microversions: 2.1 to 2.96, by the header of all services or by Nova's own older one.
+//! Microversions: 2.1 to 2.104, by the header of all services or by Nova's own older one.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -14,8 +14,8 @@ const LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-version
 impl Microversion {
     /// What a client gets that names none.
     pub(super) const FIRST: Self = Self(1);
-    /// The newest.
-    pub(super) const LAST: Self = Self(96);
+    /// The newest that upstream documents (2026.2).
+    pub(super) const LAST: Self = Self(104);
 
     /// Reads it off the headers: the last entry for `compute` counts, one for another service does not.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, Fault> {
@@ -85,12 +85,13 @@ mod tests {
         };
         assert_eq!(read(&[]), Some(1));
         assert_eq!(read(&[(STANDARD, "compute 2.6")]), Some(6));
-        assert_eq!(read(&[(STANDARD, "COMPUTE latest")]), Some(96));
+        assert_eq!(read(&[(STANDARD, "COMPUTE latest")]), Some(104));
         assert_eq!(read(&[(STANDARD, "volume 3.1")]), Some(1));
         assert_eq!(read(&[(STANDARD, "compute 2.6, volume 3.1"), (STANDARD, "compute 2.7")]), Some(7));
         assert_eq!(read(&[(LEGACY, "2.5")]), Some(5));
         assert_eq!(read(&[(LEGACY, "2.5"), (STANDARD, "compute 2.40")]), Some(40));
-        for bad in ["2.0", "2.97", "3.1", "1.9", "2.99999999", "2.x", "2", "", "02.1", "2.01", "2.-1", "+2.1"]
+        for bad in
+            ["2.0", "2.105", "3.1", "1.9", "2.99999999", "2.x", "2", "", "02.1", "2.01", "2.-1", "+2.1"]
         {
             assert_eq!(Microversion::parse(bad).map(|version| version.0).ok(), None, "{bad:?}");
         }

@@ -2,10 +2,13 @@
 
 mod console_tokens;
 mod consoles;
+mod extensions;
 mod flavors;
+mod limits;
 mod microversion;
 mod query;
 mod schema;
+mod server;
 mod servers;
 mod status;
 mod versions;
@@ -39,22 +42,38 @@ struct Visit<'a> {
 enum Resource<'a> {
     Servers { detail: bool },
     Server(&'a str),
+    Addresses(&'a str),
+    AddressesOf(&'a str),
+    Metadata(&'a str),
+    MetadataItem(&'a str),
     Action(&'a str),
     RemoteConsoles(&'a str),
     Flavors { detail: bool },
     Flavor(&'a str),
+    FlavorSpecs(&'a str),
+    Limits,
+    Extensions,
+    Extension(&'a str),
     ConsoleToken(&'a str),
 }
 
 impl Resource<'_> {
-    /// Upstream's policy that decides who may; flavors have none there, being everybody's.
+    /// Upstream's policy that decides who may; flavors have none there, being everybody's, and extensions need none here.
     fn policy(self) -> &'static str {
         match self {
-            Self::Servers { detail: false } | Self::Flavors { .. } | Self::Flavor(_) => {
-                "os_compute_api:servers:index"
-            }
+            Self::Servers { detail: false }
+            | Self::Flavors { .. }
+            | Self::Flavor(_)
+            | Self::Extensions
+            | Self::Extension(_) => "os_compute_api:servers:index",
             Self::Servers { detail: true } => "os_compute_api:servers:detail",
             Self::Server(_) => "os_compute_api:servers:show",
+            Self::Addresses(_) => "os_compute_api:ips:index",
+            Self::AddressesOf(_) => "os_compute_api:ips:show",
+            Self::Metadata(_) => "os_compute_api:server-metadata:index",
+            Self::MetadataItem(_) => "os_compute_api:server-metadata:show",
+            Self::FlavorSpecs(_) => "os_compute_api:os-flavor-extra-specs:index",
+            Self::Limits => "os_compute_api:limits",
             Self::Action(_) | Self::RemoteConsoles(_) => "os_compute_api:os-remote-consoles",
             Self::ConsoleToken(_) => "os_compute_api:os-console-auth-tokens",
         }
@@ -70,7 +89,7 @@ pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
 pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<Response, Fault> {
     let segments = asked.place.segments();
     match (asked.place.version, segments.as_slice()) {
-        (Version::None, rest) => return versions::list(asked, rest.is_empty()),
+        (Version::None, _) => return versions::list(asked),
         (Version::V21, []) => {
             let microversion = Microversion::read(&asked.headers)?;
             let mut response = versions::one(asked)?;
@@ -114,11 +133,23 @@ async fn route(
     match resource {
         Resource::Servers { detail } if get => servers::list(&visit, detail).await,
         Resource::Server(id) if get => servers::one(&visit, id).await,
+        Resource::Addresses(id) if get => servers::part(&visit, id, "addresses").await,
+        Resource::AddressesOf(id) if get => {
+            servers::no_part(&visit, id, "Instance is not a member of specified network").await
+        }
+        Resource::Metadata(id) if get => servers::part(&visit, id, "metadata").await,
+        Resource::MetadataItem(id) if get => {
+            servers::no_part(&visit, id, "Metadata item was not found").await
+        }
         Resource::Action(id) if post => consoles::action(&visit, id, body).await,
         Resource::RemoteConsoles(_) if microversion < consoles::REMOTE_CONSOLES => Err(Fault::not_found()),
         Resource::RemoteConsoles(id) if post => consoles::remote_console(&visit, id, body).await,
         Resource::Flavors { detail } if get => Ok(flavors::list(&visit, detail)),
         Resource::Flavor(id) if get => flavors::one(&visit, id),
+        Resource::FlavorSpecs(id) if get => flavors::specs(id),
+        Resource::Limits if get => limits::show(&visit).await,
+        Resource::Extensions if get => Ok(extensions::list()),
+        Resource::Extension(alias) if get => extensions::one(alias),
         Resource::ConsoleToken(token) if get => console_tokens::show(&visit, token).await,
         Resource::Action(_) | Resource::RemoteConsoles(_) => Err(Fault::bad_method("POST")),
         _ => Err(Fault::bad_method("GET, HEAD")),
@@ -139,11 +170,19 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
         ["servers"] => Resource::Servers { detail: false },
         ["servers", "detail"] => Resource::Servers { detail: true },
         ["servers", id] => Resource::Server(id),
+        ["servers", id, "ips"] => Resource::Addresses(id),
+        ["servers", id, "ips", _] => Resource::AddressesOf(id),
+        ["servers", id, "metadata"] => Resource::Metadata(id),
+        ["servers", id, "metadata", _] => Resource::MetadataItem(id),
         ["servers", id, "action"] => Resource::Action(id),
         ["servers", id, "remote-consoles"] => Resource::RemoteConsoles(id),
         ["flavors"] => Resource::Flavors { detail: false },
         ["flavors", "detail"] => Resource::Flavors { detail: true },
         ["flavors", id] => Resource::Flavor(id),
+        ["flavors", id, "os-extra_specs"] => Resource::FlavorSpecs(id),
+        ["limits"] => Resource::Limits,
+        ["extensions"] => Resource::Extensions,
+        ["extensions", alias] => Resource::Extension(alias),
         ["os-console-auth-tokens", token] => Resource::ConsoleToken(token),
         _ => return None,
     })

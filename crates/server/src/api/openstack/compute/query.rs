@@ -2,9 +2,12 @@
 
 use transom_model::instance::Instance;
 
+use super::microversion::Microversion;
 use super::status;
 use crate::api::openstack::{fault::Fault, python};
 
+/// From here on a status must be one that there is; before, no server has another.
+const ONLY_STATUSES: Microversion = Microversion(38);
 /// As many servers as one answer holds.
 const MAX_LIMIT: usize = 1000;
 
@@ -20,7 +23,7 @@ pub(super) struct Query {
 }
 
 impl Query {
-    pub(super) fn read(query: &str) -> Result<Self, Fault> {
+    pub(super) fn read(query: &str, microversion: Microversion) -> Result<Self, Fault> {
         let mut read = Self {
             limit: MAX_LIMIT,
             marker: None,
@@ -36,7 +39,13 @@ impl Query {
                 "marker" => read.marker = Some(value),
                 "name" => read.name = Some(value),
                 "uuid" => read.id = Some(value),
-                "status" => read.statuses.push(value.to_ascii_uppercase()),
+                "status" => {
+                    let status = value.to_ascii_uppercase();
+                    if microversion >= ONLY_STATUSES && !status::WORDS.contains(&status.as_str()) {
+                        return Err(Fault::bad_request("Invalid status value"));
+                    }
+                    read.statuses.push(status);
+                }
                 "deleted" => read.deleted = is_true(&value),
                 _ => {}
             }

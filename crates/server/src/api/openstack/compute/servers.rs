@@ -1,25 +1,27 @@
-//! `GET /servers`, `/servers/detail`, `/servers/{id}`
+//! `GET /servers`, `/servers/detail`, `/servers/{id}`, `/servers/{id}/ips`, `/servers/{id}/metadata`
 
 use axum::response::Response;
 use serde_json::{Value, json};
 use transom_model::instance::Instance;
 
 use super::query::Query;
-use super::{Visit, flavors, ok, status};
+use super::{Visit, ok, server};
 use crate::api::openstack::fault::{About, Fault};
 use crate::app::{Error, Page};
 
-/// From here on a server tells what its flavor was, not which.
-const EMBEDDED_FLAVOR: super::Microversion = super::Microversion(47);
 /// How many rows are looked at in one piece.
 const PIECE: u32 = 500;
 
 pub(super) async fn list(visit: &Visit<'_>, detail: bool) -> Result<Response, Fault> {
-    let query = Query::read(&visit.asked.query)?;
+    let query = Query::read(&visit.asked.query, visit.microversion)?;
     let (found, more) = collect(visit, &query).await?;
     let servers: Vec<Value> = found
         .iter()
-        .map(|instance| if detail { describe(visit, instance) } else { brief(visit, instance) })
+        .map(
+            |instance| {
+                if detail { server::detailed(visit, instance) } else { server::brief(visit, instance) }
+            },
+        )
         .collect();
     let mut body = json!({ "servers": servers });
     if let (true, Some(last)) = (more, found.last()) {
@@ -67,55 +69,28 @@ async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, boo
 pub(super) async fn one(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
     let about = About { policy: "os_compute_api:servers:show", server: id, operation: "show" };
     let instance = find(visit, id).await.map_err(|error| Fault::of(error, about))?;
-    Ok(ok(&json!({ "server": describe(visit, &instance) })))
+    Ok(ok(&json!({ "server": server::whole(visit, &instance) })))
+}
+
+/// A part of a server's description that may be asked for by itself. Of networks and metadata nothing is known here.
+pub(super) async fn part(visit: &Visit<'_>, id: &str, name: &str) -> Result<Response, Fault> {
+    exists(visit, id).await?;
+    Ok(ok(&json!({ name: {} })))
+}
+
+/// An item of such a part: there is none.
+pub(super) async fn no_part(visit: &Visit<'_>, id: &str, sentence: &str) -> Result<Response, Fault> {
+    exists(visit, id).await?;
+    Err(Fault::missing(sentence))
+}
+
+async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
+    let about = About { policy: "os_compute_api:servers:show", server: id, operation: "show" };
+    find(visit, id).await.map(drop).map_err(|error| Fault::of(error, about))
 }
 
 /// The instance of this id, in the caller's project.
 async fn find(visit: &Visit<'_>, id: &str) -> Result<Instance, Error> {
     let id = id.parse().map_err(|_| Error::NotFound("instance"))?;
     visit.asked.app.instance(&visit.call, &visit.project, &id).await
-}
-
-fn brief(visit: &Visit<'_>, instance: &Instance) -> Value {
-    let path = format!("servers/{}", instance.id);
-    json!({ "id": instance.id, "name": instance.name, "links": visit.links(&path) })
-}
-
-fn describe(visit: &Visit<'_>, instance: &Instance) -> Value {
-    let mut server = brief(visit, instance);
-    let (vm_state, task_state) = status::states(instance.status);
-    let flavor =
-        if visit.microversion >= EMBEDDED_FLAVOR { flavors::embedded() } else { flavors::reference(visit) };
-    let more = json!({
-        "status": status::word(instance.status),
-        "tenant_id": instance.project.to_string(),
-        "user_id": "",
-        "created": seconds(&instance.created_at.to_string()),
-        "updated": seconds(&instance.updated_at.to_string()),
-        "image": "",
-        "flavor": flavor,
-        "addresses": {},
-        "metadata": {},
-        "hostId": "",
-        "accessIPv4": "",
-        "accessIPv6": "",
-        "key_name": null,
-        "config_drive": "",
-        "progress": 0,
-        "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": "",
-        "OS-EXT-STS:vm_state": vm_state,
-        "OS-EXT-STS:task_state": task_state,
-        "OS-EXT-STS:power_state": status::power(instance.status),
-        "os-extended-volumes:volumes_attached": [],
-    });
-    if let (Value::Object(server), Value::Object(more)) = (&mut server, more) {
-        server.extend(more);
-    }
-    server
-}
-
-/// Nova's times have no fractions.
-fn seconds(time: &str) -> String {
-    time.split_once('.').map_or_else(|| time.to_owned(), |(whole, _)| format!("{whole}Z"))
 }

@@ -2,6 +2,30 @@
 
 use transom_model::instance::InstanceStatus;
 
+/// Every `status` that Nova has.
+pub(super) const WORDS: [&str; 20] = [
+    "ACTIVE",
+    "BUILD",
+    "DELETED",
+    "ERROR",
+    "HARD_REBOOT",
+    "MIGRATING",
+    "PASSWORD",
+    "PAUSED",
+    "REBOOT",
+    "REBUILD",
+    "RESCUE",
+    "RESIZE",
+    "REVERT_RESIZE",
+    "SHELVED",
+    "SHELVED_OFFLOADED",
+    "SHUTOFF",
+    "SOFT_DELETED",
+    "SUSPENDED",
+    "UNKNOWN",
+    "VERIFY_RESIZE",
+];
+
 /// Nova's `status`.
 pub(super) fn word(status: InstanceStatus) -> &'static str {
     match status {

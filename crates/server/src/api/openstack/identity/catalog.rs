@@ -1,9 +1,34 @@
-//! The catalogue: where the services are.
+//! The catalogue: where the services are. Each URL has its service's version document at the parent that names no version,
+//! since clients cut the version off and look there.
 
 use serde_json::{Value, json};
 use transom_model::project::Project;
 
 use crate::app::App;
+
+/// Below this path there is identity alone.
+pub(super) const IDENTITY: &str = "/identity";
+/// Below this path there is compute alone.
+const COMPUTE: &str = "/compute";
+
+/// Whose words a catalogue of Keystone v2.0 is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// OpenStack's own.
+    Openstack,
+    /// Rackspace's: its clients look for services by these.
+    Rackspace,
+}
+
+impl Names {
+    /// What compute and identity are called.
+    fn of_services(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Openstack => ("nova", "keystone"),
+            Self::Rackspace => ("cloudServersOpenStack", "cloudIdentity"),
+        }
+    }
+}
 
 /// Keystone v3's form.
 pub(super) fn v3(app: &App) -> Value {
@@ -20,11 +45,15 @@ pub(super) fn v3(app: &App) -> Value {
             .collect();
         json!({ "id": kind, "type": kind, "name": name, "endpoints": endpoints })
     };
-    json!([service("compute", "nova", "/v2.1"), service("identity", "keystone", "/v3")])
+    let (compute, identity) = Names::Openstack.of_services();
+    json!([
+        service("compute", compute, &format!("{COMPUTE}/v2.1")),
+        service("identity", identity, &format!("{IDENTITY}/v3")),
+    ])
 }
 
-/// Keystone v2.0's form, with the name that Rackspace's clients look for.
-pub(super) fn v2(app: &App, project: &Project) -> Value {
+/// Keystone v2.0's form.
+pub(super) fn v2(app: &App, project: &Project, names: Names) -> Value {
     let region = &app.config().openstack.region;
     let service = |kind: &str, name: &str, path: &str| {
         let url = format!("{}{path}", base(app));
@@ -36,9 +65,10 @@ pub(super) fn v2(app: &App, project: &Project) -> Value {
             }],
         })
     };
+    let (compute, identity) = names.of_services();
     json!([
-        service("compute", "cloudServersOpenStack", &format!("/v2/{}", project.id)),
-        service("identity", "cloudIdentity", "/v2.0"),
+        service("compute", compute, &format!("{COMPUTE}/v2/{}", project.id)),
+        service("identity", identity, &format!("{IDENTITY}/v2.0")),
     ])
 }
 

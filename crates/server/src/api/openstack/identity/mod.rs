@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Asked;
 use super::fault::Fault;
 use super::place::Version;
+use crate::app::App;
 
 /// The one domain that everything is in.
 const DOMAIN_ID: &str = "default";
@@ -23,6 +24,11 @@ const DOMAIN_NAME: &str = "Default";
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     let refused = [credentials::read(body.clone()).err(), v2::read(body.clone()).err()];
     refused.into_iter().flatten().collect()
+}
+
+/// What versions there are, for a client that asks the root.
+pub(super) fn versions(app: &App) -> Response {
+    versions::at_root(app)
 }
 
 /// Answers a call.
@@ -48,6 +54,10 @@ pub(super) async fn answer(asked: &Asked<'_>, body: Body) -> Result<Response, Fa
         (Version::V3, ["auth", "projects"]) => {
             get()?;
             v3::projects(asked).await
+        }
+        (Version::V3, ["auth", "domains"]) => {
+            get()?;
+            v3::domains(asked).await
         }
         (Version::V3, ["auth", "catalog"]) => {
             get()?;

@@ -9,7 +9,7 @@ use transom_model::access_key::Role;
 use transom_model::grant::Dialect;
 use transom_model::secret::Secret;
 
-use super::catalog;
+use super::catalog::{self, Names};
 use super::v3::project_of;
 use crate::api::openstack::fault::{About, Fault};
 use crate::api::openstack::{Asked, access, body, json as answer};
@@ -50,25 +50,38 @@ struct Token {
     id: Secret,
 }
 
-/// What is shown, and the project that the token is to be for.
-pub(super) fn read(body: Value) -> Result<(Proof, Option<String>), Fault> {
+/// A request for a token.
+pub(super) struct Wanted {
+    proof: Proof,
+    /// The project that the token is to be for; none: the key's own.
+    tenant: Option<String>,
+    /// The words of the client that asks in this way.
+    names: Names,
+}
+
+/// Reads the body of `POST /v2.0/tokens`.
+pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
     let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
     let Question { auth } = serde_json::from_value(body).map_err(|_| malformed())?;
     if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
         return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
     }
-    let proof = match (auth.password_credentials, auth.api_key_credentials, auth.token) {
-        (Some(Password { username, password }), None, None) => Proof::KeySecret(username, password),
-        (None, Some(ApiKey { username, api_key }), None) => Proof::KeySecret(username, api_key),
-        (None, None, Some(token)) => Proof::Token(token.id),
+    let (proof, names) = match (auth.password_credentials, auth.api_key_credentials, auth.token) {
+        (Some(Password { username, password }), None, None) => {
+            (Proof::KeySecret(username, password), Names::Openstack)
+        }
+        (None, Some(ApiKey { username, api_key }), None) => {
+            (Proof::KeySecret(username, api_key), Names::Rackspace)
+        }
+        (None, None, Some(token)) => (Proof::Token(token.id), Names::Openstack),
         _ => return Err(malformed()),
     };
-    Ok((proof, auth.tenant_name.or(auth.tenant_id)))
+    Ok(Wanted { proof, tenant: auth.tenant_name.or(auth.tenant_id), names })
 }
 
 /// `POST /v2.0/tokens`
 pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
-    let (proof, tenant) = read(body::read(&asked.headers, body, PROOF).await?)?;
+    let Wanted { proof, tenant, names } = read(body::read(&asked.headers, body, PROOF).await?)?;
     let fault = |error| {
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };
@@ -91,7 +104,7 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
     let body = json!({
         "access": {
             "token": { "id": token.expose(), "expires": issued.expires_at, "tenant": tenant },
-            "serviceCatalog": catalog::v2(asked.app, &project),
+            "serviceCatalog": catalog::v2(asked.app, &project, names),
             "user": {
                 "id": key.id, "name": key.id, "username": key.id, "roles": roles,
                 "RAX-AUTH:defaultRegion": region,

@@ -92,6 +92,18 @@ pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
     Ok(answer(StatusCode::OK, &json!({ "projects": projects, "links": links })))
 }
 
+/// `GET /v3/auth/domains`: the one that everything is in.
+pub(super) async fn domains(asked: &Asked<'_>) -> Result<Response, Fault> {
+    access::caller(asked, ABOUT.policy).await?;
+    let link = |path: &str| format!("{}{}{path}", base(asked), asked.place.root);
+    let domain = json!({
+        "id": DOMAIN_ID, "name": DOMAIN_NAME, "description": "", "enabled": true,
+        "links": { "self": link(&format!("/domains/{DOMAIN_ID}")) },
+    });
+    let links = json!({ "self": link("/auth/domains"), "previous": null, "next": null });
+    Ok(answer(StatusCode::OK, &json!({ "domains": [domain], "links": links })))
+}
+
 /// `GET /v3/auth/catalog`
 pub(super) async fn catalog(asked: &Asked<'_>) -> Result<Response, Fault> {
     access::caller(asked, ABOUT.policy).await?;

@@ -1,0 +1,97 @@
+//! Tempest, upstream's own suite: its schemas judge our answers, and its test of the noVNC console passes.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use transom_model::access_key::Role;
+use transom_model::instance::InstanceStatus;
+use transom_server::app::instances::InstanceInput;
+
+use crate::house::{House, Key, PROJECT, RUNNING, STOPPED, operator, repository};
+
+/// The newest that upstream documents.
+const NEWEST: u16 = 104;
+
+/// What upstream's suite is told of the place that it is run against.
+async fn settings(house: &House, version: &str) -> tempfile::TempDir {
+    let folder = tempfile::TempDir::new().unwrap();
+    let at = folder.path().display();
+    let reader = house.key(PROJECT, Role::Reader).await;
+    let account = |key: &Key, role: &str| {
+        format!(
+            "- {{username: {}, password: {}, project_name: {PROJECT}, user_domain_name: Default, \
+             project_domain_name: Default, roles: [{role}]}}\n",
+            key.id, key.secret
+        )
+    };
+    let accounts = account(&house.member, "member") + &account(&reader, "reader");
+    std::fs::write(folder.path().join("accounts.yaml"), accounts).unwrap();
+    let settings = format!(
+        "[DEFAULT]\nlog_dir = {at}\n\
+         [oslo_concurrency]\nlock_path = {at}\n\
+         [auth]\nuse_dynamic_credentials = false\ntest_accounts_file = {at}/accounts.yaml\n\
+         [identity]\nuri_v3 = {}/identity/v3\nauth_version = v3\nregion = RegionOne\n\
+         [service_available]\nglance = false\ncinder = false\nswift = false\nhorizon = false\nneutron = true\n\
+         [compute]\nregion = RegionOne\nmin_microversion = {version}\nmax_microversion = latest\n\
+         [compute-feature-enabled]\nvnc_console = true\n",
+        house.url
+    );
+    std::fs::write(folder.path().join("tempest.conf"), settings).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstreams_test_of_the_novnc_console_passes_at_its_microversions() {
+    let house = House::start().await;
+    for version in ["2.1".to_owned(), "2.6".to_owned(), format!("2.{NEWEST}")] {
+        let folder = settings(&house, &version).await;
+        let at = folder.path().to_str().unwrap();
+        let script = script("novnc.py");
+        let environment = [("TEMPEST_CONFIG_DIR", at), ("SERVER", RUNNING)];
+        let output = house.run("python", &[script.to_str().unwrap()], &environment).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{version}: {told}");
+        // Neither was skipped.
+        assert_eq!(told.matches(" ... ok").count(), 2, "{version}: {told}");
+    }
+}
+
+fn script(name: &str) -> PathBuf {
+    repository().join("tests/clients/tempest").join(name)
+}
+
+fn shown(key: &Key) -> Value {
+    json!({"id": key.id, "secret": key.secret})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tempests_schemas_accept_every_answer_at_every_microversion() {
+    let house = House::start().await;
+    let admin = house.key(PROJECT, Role::Admin).await;
+    let mut servers = vec![RUNNING, STOPPED];
+    for (id, status) in [("failed", InstanceStatus::Failed), ("building", InstanceStatus::Building)] {
+        let endpoint = Some("vnc://127.0.0.1:5900".parse().unwrap());
+        let input = InstanceInput { endpoint, status: Some(status), ..InstanceInput::default() };
+        house
+            .server
+            .app()
+            .create_instance(&operator(), PROJECT, Some(id.parse().unwrap()), input)
+            .await
+            .unwrap();
+        servers.push(id);
+    }
+    let work = json!({
+        "url": format!("{}/identity/v3", house.url), "member": shown(&house.member), "admin": shown(&admin),
+        "project": PROJECT, "servers": servers, "running": RUNNING, "newest": NEWEST,
+    });
+    let script = script("schemas.py");
+    let output = house.run("python", &[script.to_str().unwrap()], &[("WORK", &work.to_string())]).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["refused"], json!([]));
+    // As many as were meant to be made: a walk that ends early proves nothing.
+    assert!(report["calls"].as_u64().unwrap() > u64::from(NEWEST) * 15, "{report}");
+    let asked = house.call(reqwest::Method::GET, "/compute", "").await;
+    assert_eq!(asked.body["versions"][1]["version"], format!("2.{NEWEST}"));
+}
