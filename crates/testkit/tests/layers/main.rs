@@ -3,6 +3,7 @@
 //! The rules are in `rules.rs`. Manifests are read as TOML and sources as Rust tokens, so a comment or a string may name anything and an
 //! import cannot hide in a nested `use`. Tests (`#[cfg(test)]`, `tests/`) are free.
 
+mod compatibility;
 mod paths;
 mod promises;
 mod requirements;

@@ -74,7 +74,17 @@ fn places(path: &[&str]) -> Vec<PathBuf> {
     vec![module.with_extension("rs"), module.join("tests.rs"), module.join("mod.rs"), module.join("main.rs")]
 }
 
-fn root() -> PathBuf {
+/// Whether a test of this name exists.
+pub(crate) fn stands(test: &str) -> bool {
+    let path: Vec<_> = test.split("::").collect();
+    let (name, module) = path.split_last().expect("a path");
+    places(module).into_iter().any(|path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        [format!("fn {name}("), format!("fn {name}<")].iter().any(|start| text.contains(start))
+    })
+}
+
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
@@ -96,13 +106,7 @@ fn every_test_that_a_promise_names_exists() {
     let mut missing = Vec::new();
     for Row { part, promise, tests } in rows() {
         for test in tests {
-            let path: Vec<_> = test.split("::").collect();
-            let (name, module) = path.split_last().expect("a path");
-            let stands = |path: PathBuf| {
-                let text = std::fs::read_to_string(path).unwrap_or_default();
-                [format!("fn {name}("), format!("fn {name}<")].iter().any(|start| text.contains(start))
-            };
-            if !places(module).into_iter().any(stands) {
+            if !stands(&test) {
                 missing.push(format!("{part}: {promise}: {test}"));
             }
         }
