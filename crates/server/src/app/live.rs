@@ -70,7 +70,8 @@ impl LiveSessions {
         Self { table: Mutex::default(), limits, count: watch::Sender::new(0) }
     }
 
-    /// Takes a session in. Where the same session is live already, its viewer is told that it was taken over.
+    /// Takes a session in. Where the same session is live already, its viewer is told that it was taken over, unless
+    /// it holds a later turn: then this one comes too late.
     pub(crate) fn register(self: &Arc<Self>, hold: Hold, of: Of) -> Result<LiveSession, EndReason> {
         let Hold { session, turn } = hold;
         let (cut, told) = oneshot::channel();
@@ -79,6 +80,9 @@ impl LiveSessions {
         let mut table = self.table.lock();
         if table.closing {
             return Err(EndReason::ShuttingDown);
+        }
+        if table.sessions.get(&session).is_some_and(|newer| newer.turn > turn) {
+            return Err(EndReason::TakenOver);
         }
         // The newest presenter takes over; the one before it no longer counts.
         if let Some(before) = table.sessions.remove(&session) {
@@ -270,6 +274,20 @@ mod tests {
         drop(first);
         assert_eq!(sessions.count(), 1);
         drop(second);
+        assert_eq!(sessions.count(), 0);
+    }
+
+    #[test]
+    fn an_older_presenter_that_comes_late_takes_nothing_over() {
+        let sessions = sessions(9);
+        let grant = GrantId(Uuid::from_u128(2));
+        let mut newer = sessions.register(hold(1, 3), of(grant)).expect("newer");
+        let mut told = newer.cut_signal().expect("signal");
+        let late = sessions.register(hold(1, 2), of(grant)).err();
+        assert_eq!(late, Some(EndReason::TakenOver));
+        assert!(told.try_recv().is_err(), "nobody tells the newer one anything");
+        assert_eq!(sessions.holds(), [hold(1, 3)]);
+        drop(newer);
         assert_eq!(sessions.count(), 0);
     }
 
