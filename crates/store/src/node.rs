@@ -147,8 +147,8 @@ async fn register(
     // It carries nothing yet: whatever was changed up to now is in force here.
     const AGAIN: &str = "UPDATE nodes SET incarnation = incarnation + 1, beat = beat + 1, state = 'live', version = $2, \
         seen_at = (SELECT now FROM clock), enforced = (SELECT value FROM counters WHERE name = 'revision') \
-        WHERE id = $1 AND (state = 'gone' OR $3 OR incarnation = $4) RETURNING incarnation";
-    const NUMBER: &str = "UPDATE counters SET value = value + 1 WHERE name = 'node' RETURNING value";
+        WHERE id = $1 AND (state = 'gone' OR $3 OR incarnation = $4) RETURNING incarnation, number";
+    const NUMBERED: &str = "UPDATE nodes SET number = $2 WHERE id = $1";
     const FIRST: &str = "INSERT INTO nodes (id, number, incarnation, beat, state, version, seen_at, enforced) \
         SELECT $1, $2, 1, 1, 'live', $3, now, (SELECT value FROM counters WHERE name = 'revision') \
         FROM clock WHERE 1 = 1 ON CONFLICT (id) DO NOTHING RETURNING incarnation";
@@ -158,19 +158,35 @@ async fn register(
         Earlier::Unknown | Earlier::Over => -1,
     };
     let again = sql(AGAIN).bind(id).bind(version).bind(earlier == Earlier::Over).bind(own);
-    let mut begun = db.first(again).await?;
-    if begun.is_none() {
-        let number: i64 = match db.first(sql(NUMBER)).await? {
-            Some(mut row) => row.value()?,
-            None => return Err(StoreError::Corrupt("no counter of nodes".to_owned())),
-        };
-        begun = db.first(sql(FIRST).bind(id).bind(number).bind(version)).await?;
-    }
-    let Some(mut row) = begun else { return Ok(None) };
-    let node = Node { id, incarnation: row.value()? };
+    let incarnation = match db.first(again).await? {
+        Some(mut row) => {
+            let incarnation = row.value()?;
+            // It was there before nodes had numbers.
+            if row.value::<Option<i64>>()?.is_none() {
+                let number = next_number(db).await?;
+                db.run(sql(NUMBERED).bind(id).bind(number)).await?;
+            }
+            incarnation
+        }
+        None => {
+            let number = next_number(db).await?;
+            let first = db.first(sql(FIRST).bind(id).bind(number).bind(version)).await?;
+            let Some(mut row) = first else { return Ok(None) };
+            row.value()?
+        }
+    };
+    let node = Node { id, incarnation };
     adopt(db, id).await?;
     forget_at(db, Some(id)).await?;
     Ok(Some(node))
+}
+
+async fn next_number(db: &mut Connection<'_>) -> Result<i64> {
+    const NUMBER: &str = "UPDATE counters SET value = value + 1 WHERE name = 'node' RETURNING value";
+    match db.first(sql(NUMBER)).await? {
+        Some(mut row) => row.value(),
+        None => Err(StoreError::Corrupt("no counter of nodes".to_owned())),
+    }
 }
 
 async fn lost(db: &mut Connection<'_>, node: Node, holds: Vec<Hold>) -> Result<Vec<ToEnd>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
-use transom_model::id::SessionId;
+use transom_model::id::{NodeId, SessionId};
 use transom_model::session::SessionState;
 use transom_store::{Earlier, Hold, Node, NodeState, Store, ToEnd};
 use uuid::Uuid;
@@ -14,6 +14,7 @@ on_both_databases! {
     a_node_beats_until_it_is_called_gone,
     a_node_that_has_beaten_meanwhile_is_not_called_gone,
     an_id_has_one_life_at_a_time,
+    a_node_from_before_numbers_has_one_when_it_starts,
     a_jump_of_the_clock_ends_no_node_and_no_session,
     a_session_that_is_killed_ends_where_it_is_carried,
     a_node_is_told_which_holds_it_has_lost,
@@ -59,6 +60,22 @@ async fn an_id_has_one_life_at_a_time(lab: Lab) {
     assert!(lab.store.beat(over).await.unwrap(), "the life before retires nobody else");
     lab.store.retire_node(over).await.unwrap();
     assert_eq!(life(&lab.store, Earlier::Unknown, own.id).await.unwrap().incarnation, 3);
+}
+
+/// As a program before the migration of nodes left its row, and as that migration filled it.
+async fn a_node_from_before_numbers_has_one_when_it_starts(lab: Lab) {
+    let old = NodeId(Uuid::now_v7());
+    lab.sql(&format!("INSERT INTO nodes (id, seen_at, enforced) VALUES ('{old}', 0, 0)")).await;
+    let numbers =
+        async || lab.texts("SELECT CAST(COALESCE(number, 0) AS TEXT) FROM nodes ORDER BY number").await;
+    lab.store.close().await;
+    let store = Store::open(&lab.url).await.unwrap();
+    let begun = life(&store, Earlier::Unknown, old).await.unwrap();
+    assert_eq!((begun.incarnation, numbers().await), (1, vec!["1".to_owned(), "2".to_owned()]));
+    // It keeps its number, and the next one is another's.
+    life(&store, Earlier::Over, old).await.unwrap();
+    life(&store, Earlier::Unknown, NodeId(Uuid::now_v7())).await.unwrap();
+    assert_eq!(numbers().await, ["1", "2", "3"]);
 }
 
 async fn a_jump_of_the_clock_ends_no_node_and_no_session(lab: Lab) {
