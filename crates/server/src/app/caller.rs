@@ -43,6 +43,8 @@ pub enum Caller {
         project: ProjectId,
         /// What it may do there.
         role: Role,
+        /// Until when its token is valid, where the Keystone has said so.
+        until: Option<Timestamp>,
     },
 }
 
@@ -99,6 +101,27 @@ impl Caller {
         match self {
             Self::Key { token, .. } => *token,
             Self::Operator | Self::Guest { .. } => None,
+        }
+    }
+
+    /// Until when what was shown is valid, where its time is bounded: what is made with it opens no longer.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Operator => None,
+            Self::Key { token, .. } => token.map(|shown| shown.until),
+            Self::Guest { until, .. } => *until,
+        }
+    }
+
+    /// The proof that was shown: what is made with it dies with it.
+    #[must_use]
+    pub fn made_with(&self) -> MadeWith {
+        match self {
+            Self::Key { token, secret, .. } => {
+                MadeWith { token: token.map(|shown| shown.digest), secret: *secret }
+            }
+            Self::Operator | Self::Guest { .. } => MadeWith::default(),
         }
     }
 

@@ -167,7 +167,7 @@ impl App {
             token: token.digest(),
             ttl,
             ends_after: request.ends_after,
-            no_later_than: call.caller.token().map(|shown| shown.until),
+            no_later_than: call.caller.until(),
         };
         let audit = AuditEntry {
             dialect: request.dialect,

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::Value;
+use transom_model::Timestamp;
 use transom_model::access_key::Role;
 use transom_model::secret::Secret;
 
@@ -26,6 +27,8 @@ pub(crate) struct Guest {
     pub(crate) project_domain: String,
     /// The strongest role among those that mean something here.
     pub(crate) role: Option<Role>,
+    /// Until when the token is valid, where Keystone says so.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Upstream {
@@ -67,6 +70,7 @@ fn guest(token: &Value) -> Option<Guest> {
         project_name: text(&project["name"])?,
         project_domain: text(&project["domain"]["id"])?,
         role: roles.filter_map(|name| role(&name.to_ascii_lowercase())).max(),
+        until: serde_json::from_value(token["expires_at"].clone()).ok(),
     })
 }
 
@@ -95,6 +99,13 @@ mod tests {
         );
         assert_eq!(role(json!([{"name": "admin"}, {"name": "reader"}])), Some(Role::Admin));
         assert_eq!(role(json!([{"name": "auditor"}])), None);
+        let until = |text: &str| {
+            let mut token = token(json!([]));
+            token["expires_at"] = json!(text);
+            guest(&token).expect("a guest").until
+        };
+        assert_eq!(until("1970-01-01T00:00:01.000000Z"), Some(Timestamp(1_000_000)));
+        assert_eq!(until("tomorrow"), None);
         assert_eq!(guest(&json!({"user": {"id": "u1"}, "roles": []})), None, "for no project");
     }
 }

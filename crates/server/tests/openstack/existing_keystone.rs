@@ -80,6 +80,23 @@ async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_users_link_opens_no_longer_than_its_token_is_valid() {
+    let short = Config::parse("[openstack]\ntoken_ttl = \"90s\"").unwrap();
+    let keystone = House::start_with(short, Tls::Off).await;
+    let front = in_front_of(&keystone, "", "").await;
+    let token = log_in(&keystone, &keystone.member).await;
+    let subject = keystone.request(Method::GET, "/v3/auth/tokens").header("x-auth-token", &token);
+    let told = answer(subject.header("x-subject-token", &token)).await.body["token"]["expires_at"].clone();
+    let until: transom_model::Timestamp = serde_json::from_value(told).unwrap();
+    let opened = ask(&front, Method::POST, ACTION, &token, novnc()).await;
+    let request = opened.header("x-compute-request-id").parse().unwrap();
+    let records = front.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
+    let grant = front.server.app().grant(&operator(), records[0].grant.unwrap()).await.unwrap();
+    // Ten minutes, by the dialect's own measure.
+    assert_eq!(grant.expires_at, until);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_worth_what_its_roles_and_its_project_are() {
     let keystone = House::start().await;
     let front = in_front_of(&keystone, "", "").await;

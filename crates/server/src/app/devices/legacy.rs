@@ -85,8 +85,8 @@ impl App {
         for _ in 0..DRAWS {
             let id = number();
             let kept = self.kept_of(&id);
-            let until = asked.call.caller.token().map(|shown| shown.until);
-            let (ttl, most) = ((VIEWER_ID_TTL, until), VIEWER_IDS_PER_KEY);
+            let until = asked.call.caller.until();
+            let (ttl, most) = ((VIEWER_ID_TTL, until, asked.call.caller.made_with()), VIEWER_IDS_PER_KEY);
             match self.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
                 NewViewerId::Until(until) => return Ok((Secret::new(id), until)),
                 NewViewerId::Taken => {}

@@ -45,8 +45,8 @@ impl App {
         };
         let why = match (project, guest.role) {
             (Some(project), Some(role)) => {
-                let Guest { user, project_id: home, .. } = guest;
-                return Ok(Caller::Guest { user, home, project: project.id, role });
+                let Guest { user, project_id: home, until, .. } = guest;
+                return Ok(Caller::Guest { user, home, project: project.id, role, until });
             }
             (None, _) => "no project here is named after the user's: transom project add NAME",
             (Some(_), None) => "the user has none of the roles reader, member and admin in its project",
