@@ -353,6 +353,10 @@ pub struct InstanceInputBody {
     /// end with `instance-moved`.
     #[serde(default)]
     pub moved: bool,
+    /// The password and the key are also for whoever holds the repeater ticket of the cloud address that `endpoint` names. Where
+    /// the address has one, and this is not said, they are refused.
+    #[serde(default)]
+    pub for_ticket_holder: bool,
 }
 
 /// One page of a list.

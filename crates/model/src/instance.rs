@@ -131,6 +131,12 @@ pub struct InstanceSecurity {
 }
 
 impl InstanceSecurity {
+    /// Whether there is a secret that the machine is sent, or shown the use of.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.password.is_some() || self.key.is_some()
+    }
+
     /// Whether every secret was entrusted to who stands at the endpoint's cloud address in this generation.
     #[must_use]
     pub fn is_entrusted_to(&self, generation: u64) -> bool {

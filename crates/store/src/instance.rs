@@ -31,6 +31,8 @@ pub struct NewInstance {
     pub endpoint_set_by: SetBy,
     /// How the gateway proves itself to the VNC server.
     pub security: InstanceSecurity,
+    /// Its secrets are also for whoever has the repeater ticket of its cloud address.
+    pub for_ticket_holder: bool,
 }
 
 /// What to change about an instance: only what is named changes.
@@ -56,6 +58,8 @@ pub struct InstanceChange {
     pub key: Change<Sealed>,
     /// The VNC server's certificate's SHA-256.
     pub fingerprint: Change<String>,
+    /// What is entrusted by this is also for whoever has the repeater ticket of its cloud address.
+    pub for_ticket_holder: bool,
 }
 
 /// What to do with a value that may be absent.
@@ -84,8 +88,13 @@ pub(crate) use instance_columns;
 
 pub(crate) const SELECT: &str = concat!("SELECT ", instance_columns!(), " FROM instances");
 
+const TICKET_IS_OUT: &str = "the cloud address has a repeater ticket, and whoever holds it would be sent this password or key: \
+    if that device is the machine, say so (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
+    (transom repeater revoke ADDRESS)";
+
 impl Store {
     /// Adds an instance. `Conflict` where the project has one of this id, `NotFound` where the project does not exist.
+    /// `Conflict` also where it has secrets, and its cloud address a repeater ticket whose holder they are not meant for.
     pub async fn create_instance(&self, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, instance, &audit).await })).await
@@ -114,7 +123,8 @@ impl Store {
     /// Changes what is named and answers the instance as it is now.
     ///
     /// Another endpoint raises the revision: [`to_end`](Self::to_end) then finds the instance's sessions, with
-    /// `EndpointChanged`, or with `InstanceMoved` where the change says so. Nothing else that changes ends a session.
+    /// `EndpointChanged`, or with `InstanceMoved` where the change says so. Nothing else that changes ends a session. `Conflict` where it
+    /// entrusts secrets to a cloud address that has a repeater ticket whose holder they are not meant for.
     pub async fn update_instance(
         &self,
         project: ProjectId,
@@ -167,8 +177,26 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
         .bind(cloud_address(&instance.endpoint));
     let mut row =
         db.first(insert).await?.ok_or(StoreError::Conflict("the project has an instance of this id"))?;
+    let made = read(&mut row)?;
+    if !instance.for_ticket_holder {
+        keep_from_ticket_holder(db, &made).await?;
+    }
     write_down(db, audit).await?;
-    read(&mut row)
+    Ok(made)
+}
+
+/// Refuses secrets for a cloud address that somebody may come to with a repeater ticket from before: such a device proves
+/// nothing else, and would be sent what is meant for the one that is there now.
+async fn keep_from_ticket_holder(db: &mut Connection<'_>, instance: &Instance) -> Result<()> {
+    const TICKET: &str = "SELECT 1 FROM cloud_addresses WHERE address = $1 AND project_id = $2 \
+        AND repeater_ticket IS NOT NULL";
+    let Some(address) = cloud_address(&instance.endpoint).filter(|_| instance.security.has_secret()) else {
+        return Ok(());
+    };
+    match db.first(sql(TICKET).bind(address).bind(instance.project)).await? {
+        Some(_) => Err(StoreError::Conflict(TICKET_IS_OUT)),
+        None => Ok(()),
+    }
 }
 
 async fn update(
@@ -195,6 +223,7 @@ async fn update(
     let update = change.certificate.push_to(update, ", certificate = ");
     let update = change.key.as_ref().push_to(update, ", certificate_key = ");
     let mut update = change.fingerprint.push_to(update, ", fingerprint = ");
+    let entrusted = moved.is_some() || entrusts.iter().any(|(_, is_set)| *is_set);
     if let Some((endpoint, _)) = &change.endpoint {
         update = leads_elsewhere(update, endpoint, change.moved);
     }
@@ -217,6 +246,9 @@ async fn update(
         .push(concat!(" RETURNING ", instance_columns!()));
     let Some(mut row) = db.first(update).await? else { return Ok((None, Vec::new())) };
     let instance = read(&mut row)?;
+    if entrusted && !change.for_ticket_holder {
+        keep_from_ticket_holder(db, &instance).await?;
+    }
     let waiting = match change.endpoint {
         Some(_) => {
             raise(db).await?;

@@ -101,6 +101,9 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     put("certificate", file(settings.cert.as_deref())?);
     put("key", file(settings.key.as_deref())?);
     put("fingerprint", settings.fingerprint);
+    if settings.for_ticket_holder {
+        body.insert("for_ticket_holder".into(), true.into());
+    }
     Ok(body)
 }
 

@@ -39,6 +39,8 @@ pub struct InstanceInput {
     pub fingerprint: Option<String>,
     /// The endpoint that is named leads to the same machine: its sessions dial again there instead of ending.
     pub moved: bool,
+    /// The password and the key are also for whoever holds the repeater ticket of the instance's cloud address.
+    pub for_ticket_holder: bool,
 }
 
 impl App {
@@ -80,6 +82,7 @@ impl App {
                 // The store knows to whom they are entrusted.
                 ..InstanceSecurity::default()
             },
+            for_ticket_holder: input.for_ticket_holder,
             id,
         };
         let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.create", &new.id) };
@@ -127,6 +130,7 @@ impl App {
             certificate: text(input.certificate),
             key,
             fingerprint,
+            for_ticket_holder: input.for_ticket_holder,
         };
         check_certificate(&changes, &instance.security)?;
         let audit = AuditEntry {

@@ -282,6 +282,7 @@ pub(crate) fn new_instance(project: ProjectId, id: &str) -> NewInstance {
             fingerprint: Some("ab".repeat(32)),
             ..InstanceSecurity::default()
         },
+        for_ticket_holder: false,
     }
 }
 

@@ -103,8 +103,50 @@ async fn a_member_that_gives_itself_a_ticket_is_shown_nothing_of_the_operators_p
         assert!(theirs.try_read(&mut nothing).is_err(), "{nothing:?}");
         // The operator takes that device for the machine.
         let path = field.server.instance_path(&id);
-        operator.patch(&path, json!({ "password": "geheim12" })).await.done();
+        let again = json!({ "password": "geheim12", "for_ticket_holder": true });
+        operator.patch(&path, again).await.done();
         assert_eq!(shown(&field, &id, &mut theirs).await, answer);
+    }
+}
+
+const TICKET_IS_OUT: &str = "409 conflict: the cloud address has a repeater ticket, and whoever holds it would be sent this password \
+    or key: if that device is the machine, say so (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
+    (transom repeater revoke ADDRESS)";
+
+/// A ticket that was taken before anything was entrusted, whoever took it, shows that the device has it and no more.
+#[tokio::test]
+async fn a_ticket_from_before_obtains_nothing_that_is_set_afterwards_unless_that_is_said() {
+    for field in fields().await {
+        let operator = field.server.api().clone();
+        let body = json!({ "key": field.key.id, "action": "listen" });
+        let address = text(&operator.post("/api/v1/addresses", body).await.done(), "cloudAddress");
+        let endpoint = json!({ "endpoint": format!("cloud:{address}") });
+        let id = operator.add_instance(PROJECT, endpoint.clone()).await;
+        let path = field.server.instance_path(&id);
+        for api in [field.api(), operator.clone()] {
+            let from_before = ticket(&api, &address).await;
+            let secret = json!({ "password": "geheim12" });
+            assert_eq!(operator.patch(&path, secret.clone()).await.to_string(), TICKET_IS_OUT);
+            let with_endpoint = json!({ "endpoint": format!("cloud:{address}"), "password": "geheim12" });
+            let all = format!("/api/v1/projects/{PROJECT}/instances");
+            assert_eq!(operator.post(&all, with_endpoint).await.to_string(), TICKET_IS_OUT);
+            // One that has a password from elsewhere is not brought here either.
+            let elsewhere = json!({ "endpoint": "vnc://127.0.0.1:1", "password": "geheim12" });
+            let elsewhere = operator.add_instance(PROJECT, elsewhere).await;
+            let moved = operator.patch(&field.server.instance_path(&elsewhere), endpoint.clone()).await;
+            assert_eq!(moved.to_string(), TICKET_IS_OUT);
+            // What entrusts nothing is free.
+            operator.patch(&path, json!({ "name": "kiosk", "password": "" })).await.done();
+            // The device is the machine.
+            let mut let_in = device(&field, &address, &from_before).await;
+            operator.patch(&path, json!({ "password": "geheim12", "for_ticket_holder": true })).await.done();
+            assert_ne!(shown(&field, &id, &mut let_in).await, [0; 16]);
+            drop(let_in);
+            // It is not, and has its ticket no more.
+            operator.delete(&format!("/api/v1/addresses/{address}/ticket")).await.done();
+            operator.patch(&path, secret).await.done();
+            operator.patch(&path, json!({ "password": "" })).await.done();
+        }
     }
 }
 
@@ -139,7 +181,7 @@ async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted(
             assert_eq!(end(&field, &id).await, WITHHELD, "{way}");
             let path = server.instance_path(&id);
             assert!(withheld(&admin, &path).await, "{way}");
-            let again = json!({ "password": "geheim12" });
+            let again = json!({ "password": "geheim12", "for_ticket_holder": way == "ticket" });
             let answer = admin.patch(&path, again).await.done();
             assert_eq!(answer["security"]["withheld"], false, "{way}");
             assert!(!withheld(server.api(), &path).await, "{way}");

@@ -104,6 +104,19 @@ fn input(body: InstanceInputBody) -> InstanceInput {
         key,
         fingerprint,
         moved,
+        for_ticket_holder,
     } = body;
-    InstanceInput { name, status, endpoint, username, password, ca, certificate, key, fingerprint, moved }
+    InstanceInput {
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        moved,
+        for_ticket_holder,
+    }
 }
