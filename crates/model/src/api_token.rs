@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::access_key::AccessKey;
+use uuid::Uuid;
 
 /// A token that is valid, without the token itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,4 +13,6 @@ pub struct ApiToken {
     pub created_at: Timestamp,
     /// Until when it is valid.
     pub expires_at: Timestamp,
+    /// The key's secret that it was got with, through any number of other tokens; none: another proof.
+    pub secret: Option<Uuid>,
 }

@@ -7,6 +7,8 @@ use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::id::{GrantId, InstanceId, InstanceUid, ParseIdError, ProjectId, RequestId};
 use crate::instance::Sealed;
+use crate::secret::TokenDigest;
+use uuid::Uuid;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $problem:literal; $($variant:ident = $word:literal, $vdoc:literal;)+) => {
@@ -74,6 +76,15 @@ impl Default for Rights {
     }
 }
 
+/// The proof that an access key's caller showed for something. What was made with it dies with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MadeWith {
+    /// The API token that was shown; none: a secret was.
+    pub token: Option<TokenDigest>,
+    /// The key's secret that was shown, or that the token was got with; none: the operator's token, or nobody knows.
+    pub secret: Option<Uuid>,
+}
+
 /// Permission for one console. Its token is a secret that is not in here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -110,4 +121,6 @@ pub struct Grant {
     /// The token of a console of another cloud, where the grant stands for one: that cloud says where it is, at every
     /// connect, and the inventory knows nothing of it.
     pub foreign: Option<Sealed>,
+    /// What it was made with.
+    pub made_with: MadeWith,
 }

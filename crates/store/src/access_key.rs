@@ -7,9 +7,9 @@ use transom_model::instance::Sealed;
 use transom_model::{EndReason, Timestamp};
 use uuid::Uuid;
 
-use crate::api_token::expire_of_key;
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
+use crate::proof;
 use crate::revision::raise;
 use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
@@ -118,7 +118,8 @@ impl Store {
             .await
     }
 
-    /// Retires the older of two secrets for good, and with it every API token of the key. `Conflict` where only one is active, `NotFound` without the key.
+    /// Retires the older of two secrets for good and raises the revision: of tokens, grants and viewers' numbers of the key, those
+    /// that were made with the secret that stays go on. `Conflict` where only one is active, `NotFound` without the key.
     pub async fn retire_key_secret(
         &self,
         within: Option<ProjectId>,
@@ -126,7 +127,8 @@ impl Store {
         audit: &AuditEntry,
     ) -> Result<AccessKey> {
         let (id, audit) = (id.clone(), audit.clone());
-        self.write(move |db| Box::pin(async move { retire_secret(db, within, &id, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { retire_secret(db, within, &id, &audit).await }))
+            .await
     }
 
     /// Makes a key worth nothing, deletes its secrets, ends what waits for a page under it and raises the revision. False where there is no such key, or
@@ -185,18 +187,21 @@ async fn retire_secret(
     within: Option<ProjectId>,
     id: &AccessKeyId,
     audit: &AuditEntry,
-) -> Result<AccessKey> {
+) -> Result<(AccessKey, Vec<EndReason>)> {
     const DELETE: &str = "DELETE FROM access_key_secrets WHERE key_id = $1 \
         AND serial < (SELECT MAX(serial) FROM access_key_secrets WHERE key_id = $1)";
     let lowered = sql("UPDATE access_keys SET active_secrets = 1 WHERE active_secrets = 2");
     let Some(key) = change(db, lowered, within, id).await? else {
-        return refused(db, within, id, "the access key has no older secret").await;
+        return refused(db, within, id, "the access key has no older secret")
+            .await
+            .map(|key| (key, Vec::new()));
     };
     db.run(sql(DELETE).bind(id)).await?;
-    expire_of_key(db, id).await?;
     raise(db).await?;
+    proof::end_of_secret(db, id).await?;
+    let waiting = end_waiting(db, " AND sessions.project_id = ", key.project).await?;
     write_down(db, audit).await?;
-    Ok(key)
+    Ok((key, waiting.write_down(db).await?))
 }
 
 async fn revoke(
@@ -207,13 +212,11 @@ async fn revoke(
 ) -> Result<(bool, Vec<EndReason>)> {
     let revoked = sql("UPDATE access_keys SET active_secrets = 0, revoked_at = (SELECT now FROM clock) \
                        WHERE revoked_at IS NULL");
-    if change(db, revoked, within, id).await?.is_none() {
-        return Ok((false, Vec::new()));
-    }
+    let Some(key) = change(db, revoked, within, id).await? else { return Ok((false, Vec::new())) };
     db.run(sql("DELETE FROM access_key_secrets WHERE key_id = $1").bind(id)).await?;
-    expire_of_key(db, id).await?;
+    proof::end_of_key(db, id).await?;
     raise(db).await?;
-    let waiting = end_waiting(db, " AND grants.key_id = ", id).await?;
+    let waiting = end_waiting(db, " AND sessions.project_id = ", key.project).await?;
     write_down(db, audit).await?;
     Ok((true, waiting.write_down(db).await?))
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::api_token::ApiToken;
 use transom_model::audit::AuditEntry;
+use transom_model::grant::{Dialect, MadeWith};
 use transom_model::secret::TokenDigest;
 
 use crate::access_key::{key_columns, read as read_key};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
+use crate::proof;
 use crate::revision::raise;
 use crate::{Result, Store, StoreError};
 
@@ -22,14 +25,14 @@ pub struct NewApiToken {
     pub key: AccessKeyId,
     /// How long from now, by the database's clock, it is valid.
     pub ttl: Duration,
-    /// The token that was shown for it, if one was: it lives no longer than that, and dies with it.
-    pub parent: Option<TokenDigest>,
+    /// What is shown for it. A token: it lives no longer than that. It dies with it.
+    pub made_with: MadeWith,
 }
 
 /// The columns of a valid token, to be selected from `api_tokens` and `access_keys`.
 macro_rules! token_columns {
     () => {
-        concat!(key_columns!(), ", api_tokens.created_at, api_tokens.expires_at")
+        concat!(key_columns!(), ", api_tokens.created_at, api_tokens.expires_at, api_tokens.made_with_secret")
     };
 }
 
@@ -42,8 +45,8 @@ const VALID: &str = concat!(
 );
 
 impl Store {
-    /// Makes a token. `NotFound` where the key does not exist or is revoked, or the parent is worth nothing; `Conflict` where the
-    /// token is taken.
+    /// Makes a token. `NotFound` where the key does not exist or is revoked, `ProofGone` where what it is made with is worth
+    /// nothing, `Conflict` where the token is taken.
     pub async fn create_token(&self, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, token, &audit).await })).await
@@ -54,11 +57,17 @@ impl Store {
         self.first(sql(VALID).bind(token)).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Makes a token worth nothing, for good, and every token that was got for it, through any number of others. False where
-    /// there is none.
-    pub async fn revoke_token(&self, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
+    /// Makes a token worth nothing, for good, and every token that was got for it, through any number of others, and raises the
+    /// revision: what was made with any of them is over, but for grants of the dialect that keeps its own. False where there is
+    /// none.
+    pub async fn revoke_token(
+        &self,
+        token: TokenDigest,
+        keeping: Option<Dialect>,
+        audit: &AuditEntry,
+    ) -> Result<bool> {
         let audit = audit.clone();
-        self.write(move |db| Box::pin(async move { revoke(db, token, &audit).await })).await
+        self.write_ending(move |db| Box::pin(async move { revoke(db, token, keeping, &audit).await })).await
     }
 
     /// Whether this was a token of ours, valid or not.
@@ -80,21 +89,19 @@ impl Store {
 
 async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry) -> Result<ApiToken> {
     // The key is selected, so that a revoked one makes no token whatever the caller looked up before.
-    const INSERT: &str = "INSERT INTO api_tokens (token_hash, key_id, created_at, expires_at, parent_hash) \
-        SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END, $5 \
+    const INSERT: &str = "INSERT INTO api_tokens (token_hash, key_id, created_at, expires_at, parent_hash, \
+        made_with_secret) \
+        SELECT $1, access_keys.id, clock.now, CASE WHEN $4 < clock.now + $3 THEN $4 ELSE clock.now + $3 END, $5, $6 \
         FROM access_keys, clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL";
-    // The update locks the parent: whoever revokes it waits and then finds its child, or it is found to be revoked here.
-    const HOLD: &str = "UPDATE api_tokens SET expires_at = expires_at WHERE token_hash = $1 \
-        AND expires_at > (SELECT now FROM clock) RETURNING expires_at";
-    let until = match token.parent {
+    const UNTIL: &str = "SELECT expires_at FROM api_tokens WHERE token_hash = $1";
+    let MadeWith { token: parent, secret } = token.made_with;
+    proof::hold(db, token.made_with).await?;
+    let until = match parent {
         None => None,
-        Some(parent) => {
-            let mut row = db.first(sql(HOLD).bind(parent)).await?.ok_or(StoreError::NotFound("token"))?;
-            Some(row.time()?)
-        }
+        Some(parent) => db.first(sql(UNTIL).bind(parent)).await?.map(|mut row| row.time()).transpose()?,
     };
     let insert =
-        sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(until).bind(token.parent);
+        sql(INSERT).bind(token.token).bind(&token.key).bind(token.ttl).bind(until).bind(parent).bind(secret);
     let missing = StoreError::NotFound("access key");
     if db.run(insert).await? == 0 {
         return Err(missing);
@@ -104,7 +111,12 @@ async fn create(db: &mut Connection<'_>, token: NewApiToken, audit: &AuditEntry)
     read(&mut row)
 }
 
-async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry) -> Result<bool> {
+async fn revoke(
+    db: &mut Connection<'_>,
+    token: TokenDigest,
+    keeping: Option<Dialect>,
+    audit: &AuditEntry,
+) -> Result<(bool, Vec<EndReason>)> {
     const EXPIRE: &str = "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
         WHERE token_hash = $1 AND expires_at > (SELECT now FROM clock)";
     // Of one that was revoked before, too, nothing is left: the chain is walked whatever its links are worth.
@@ -114,24 +126,22 @@ async fn revoke(db: &mut Connection<'_>, token: TokenDigest, audit: &AuditEntry)
         UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
         WHERE token_hash IN (SELECT token_hash FROM family) AND expires_at > (SELECT now FROM clock)";
     if db.run(sql(EXPIRE).bind(token)).await? == 0 {
-        return Ok(false);
+        return Ok((false, Vec::new()));
     }
     // One that was being made under a child is seen once that child has let go of it: by the next look.
     while db.run(sql(EXPIRE_FAMILY).bind(token)).await? > 0 {}
-    // Whoever listens by it is to be sent away.
+    // Whoever listens by it is to be sent away, too.
     raise(db).await?;
+    let waiting = proof::end_of_token(db, token, keeping).await?;
     write_down(db, audit).await?;
-    Ok(true)
-}
-
-/// Makes every token of a key worth nothing: one of its secrets is no longer trusted, and any of them may have been got
-/// with it.
-pub(crate) async fn expire_of_key(db: &mut Connection<'_>, key: &AccessKeyId) -> Result<()> {
-    const EXPIRE: &str = "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
-        WHERE key_id = $1 AND expires_at > (SELECT now FROM clock)";
-    db.run(sql(EXPIRE).bind(key)).await.map(drop)
+    Ok((true, waiting.write_down(db).await?))
 }
 
 fn read(row: &mut Row) -> Result<ApiToken> {
-    Ok(ApiToken { key: read_key(row)?, created_at: row.time()?, expires_at: row.time()? })
+    Ok(ApiToken {
+        key: read_key(row)?,
+        created_at: row.time()?,
+        expires_at: row.time()?,
+        secret: row.parsed_or_null()?,
+    })
 }

@@ -14,6 +14,9 @@ pub enum StoreError {
     /// What the change builds on does not exist; the text names it: `instance`.
     #[error("{0} does not exist")]
     NotFound(&'static str),
+    /// The token or the secret that was shown for this is worth nothing by now.
+    #[error("what was shown for this is worth nothing by now")]
+    ProofGone,
     /// The database cannot be reached, is too slow, or failed. A change may have happened or not.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] Cause),

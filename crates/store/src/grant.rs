@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
-use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
@@ -13,6 +13,7 @@ use transom_model::{EndReason, Timestamp};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
 use crate::instance::{self, instance_columns};
+use crate::proof;
 use crate::revision::raise;
 use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
@@ -26,6 +27,8 @@ pub struct NewGrant {
     pub project: ProjectId,
     /// The key that asks for it; none: the operator.
     pub key: Option<AccessKeyId>,
+    /// What it is made with: it dies with that.
+    pub made_with: MadeWith,
     /// The front door it comes through.
     pub dialect: Dialect,
     /// The URL's form.
@@ -52,7 +55,8 @@ macro_rules! grant_columns {
     () => {
         "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
          grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
-         grants.expires_at, grants.ends_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token"
+         grants.expires_at, grants.ends_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token, \
+         grants.made_with_token, grants.made_with_secret"
     };
 }
 pub(crate) use grant_columns;
@@ -98,7 +102,8 @@ pub struct Standing {
 
 /// `within`: only a grant of this project is found; `None`: of any.
 impl Store {
-    /// Makes a grant. `NotFound` where the project has no such instance, `Conflict` where the id or token is taken.
+    /// Makes a grant. `NotFound` where the project has no such instance, `Conflict` where the id or token is taken,
+    /// `ProofGone` where what it is made with is worth nothing.
     pub async fn create_grant(&self, grant: NewGrant, audit: &AuditEntry) -> Result<Grant> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, grant, &audit).await })).await
@@ -181,8 +186,9 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
     // Selecting the instance by its project too holds projects apart, whatever the caller looked up.
     const INSERT: &str = concat!(
         "INSERT INTO grants (id, token_hash, project_id, key_id, dialect, kind, instance_uid, instance_id, \
-         view_only, clipboard, request_id, uses, uses_left, created_at, expires_at, ends_at) \
-         SELECT $1, $2, instances.project_id, $4, $5, $6, instances.uid, instances.id, $7, $8, $9, $10, $10, \
+         view_only, clipboard, request_id, uses, uses_left, made_with_token, made_with_secret, created_at, expires_at, \
+         ends_at) \
+         SELECT $1, $2, instances.project_id, $4, $5, $6, instances.uid, instances.id, $7, $8, $9, $10, $10, $15, $16, \
          clock.now, CASE WHEN $14 < clock.now + $11 THEN $14 ELSE clock.now + $11 END, clock.now + $12 \
          FROM instances, clock WHERE instances.uid = $13 AND instances.project_id = $3 \
          RETURNING ",
@@ -203,7 +209,10 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         .bind(grant.ends_after.map_or(grant.ttl, |end| end.min(grant.ttl)))
         .bind(grant.ends_after)
         .bind(grant.instance)
-        .bind(grant.no_later_than);
+        .bind(grant.no_later_than)
+        .bind(grant.made_with.token)
+        .bind(grant.made_with.secret);
+    proof::hold(db, grant.made_with).await?;
     let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("instance"))?;
     write_down(db, audit).await?;
     read(&mut row)
@@ -248,5 +257,6 @@ pub(crate) fn read(row: &mut Row) -> Result<Grant> {
         uses_left: row.count_or_null()?,
         revoked_at: row.time_or_null()?,
         foreign: row.value::<Option<Vec<u8>>>()?.map(Sealed),
+        made_with: proof::read(row)?,
     })
 }

@@ -20,6 +20,7 @@ mod instance_query;
 mod node;
 mod page;
 mod project;
+mod proof;
 mod retention;
 mod revision;
 mod session;

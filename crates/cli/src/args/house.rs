@@ -155,7 +155,7 @@ pub(crate) enum Key {
         /// The key.
         id: String,
     },
-    /// End the older of two secrets.
+    /// End the older of two secrets, and the tokens, links and consoles that were made with it.
     Retire {
         /// The key.
         id: String,

@@ -19,7 +19,9 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
         }
         Key::Rotate { id } => {
             show(common, &client.send(Method::POST, &at(&id, "/rotate"), &json!({})).await?)?;
-            output::say(format_args!("The old secret stays valid until: transom key retire {id}"));
+            output::say(format_args!(
+                "The old secret stays valid until: transom key retire {id}, which also ends the consoles that were opened with it"
+            ));
             Ok(())
         }
         Key::Retire { id } => client.act(Method::POST, &at(&id, "/retire")).await,

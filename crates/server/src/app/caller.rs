@@ -5,12 +5,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
-use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::Actor;
 use transom_model::end_reason::End;
+use transom_model::grant::MadeWith;
 use transom_model::id::{ProjectId, RequestId};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_model::{EndReason, Timestamp};
+use uuid::Uuid;
 
 use super::App;
 use super::error::{Error, Needed, Result};
@@ -32,6 +34,8 @@ pub enum Caller {
         role: Role,
         /// The token that it showed instead of its secret.
         token: Option<ShownToken>,
+        /// Which of its secrets it showed, or got the token with; none: nobody knows.
+        secret: Option<Uuid>,
     },
     /// A user of an existing cloud, known by a token of its Keystone.
     Guest {
@@ -195,9 +199,7 @@ impl App {
             Some(key) if self.revocations.has_key(key) => {
                 Err(Error::Unauthenticated("the access key was revoked"))
             }
-            Some(key)
-                if caller.token().is_some_and(|shown| self.revocations.has_token(key, &shown.digest)) =>
-            {
+            Some(key) if caller.token().is_some() && self.revocations.has_token(key, &caller.made_with()) => {
                 Err(Error::Unauthenticated("the token is not valid"))
             }
             _ => Ok(caller),
@@ -304,7 +306,8 @@ impl App {
                 .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
                 .map_err(Error::internal)?;
             if proves(&opened) {
-                return Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token: None });
+                let AccessKey { id, project, role, .. } = key;
+                return Ok(Caller::Key { id, project, role, token: None, secret: Some(candidate.id) });
             }
         }
         Err(unknown)

@@ -158,6 +158,7 @@ impl App {
             id: grant_id,
             project: project.id,
             key: call.caller.key().cloned(),
+            made_with: call.caller.made_with(),
             dialect: request.dialect,
             kind: request.kind,
             instance: instance.uid,
@@ -451,9 +452,7 @@ impl App {
         let at = Instant::now();
         let claimed = match self.place_of(&mut target, located, &visitor.request).await {
             Ok(place) => {
-                let grant = &target.grant;
-                let of = Of { grant: grant.id, key: grant.key.clone(), instance: grant.instance_uid };
-                let live = self.live.register(target.hold, of);
+                let live = self.live.register(target.hold, Of::grant(&target.grant));
                 // Where everything was cut meanwhile, this one was perhaps not in the table yet.
                 let live = live.and_then(|live| match self.fence.node() == Some(node) {
                     true => Ok(live),

@@ -105,6 +105,8 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
             StoreError::NotFound(what) => Self::NotFound(what),
+            // It was good when it was looked at, a moment ago.
+            StoreError::ProofGone => Self::Unauthenticated("what was shown for this is worth nothing by now"),
             StoreError::Unavailable(_) => Self::Unavailable(error),
             _ => Self::internal(error),
         }

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::end_reason::End;
+use transom_model::grant::{Dialect, Grant, MadeWith};
 use transom_model::id::{GrantId, InstanceUid, SessionId};
 use transom_store::Hold;
 
@@ -49,6 +50,20 @@ pub(crate) struct Of {
     pub(crate) grant: GrantId,
     pub(crate) key: Option<AccessKeyId>,
     pub(crate) instance: InstanceUid,
+    pub(crate) dialect: Dialect,
+    pub(crate) made_with: MadeWith,
+}
+
+impl Of {
+    pub(crate) fn grant(grant: &Grant) -> Self {
+        Self {
+            grant: grant.id,
+            key: grant.key.clone(),
+            instance: grant.instance_uid,
+            dialect: grant.dialect,
+            made_with: grant.made_with,
+        }
+    }
 }
 
 /// Bytes that a session has carried.
@@ -256,7 +271,8 @@ mod tests {
     }
 
     fn of(grant: GrantId) -> Of {
-        Of { grant, key: None, instance: InstanceUid(Uuid::from_u128(9)) }
+        let instance = InstanceUid(Uuid::from_u128(9));
+        Of { grant, key: None, instance, dialect: Dialect::Native, made_with: MadeWith::default() }
     }
 
     fn sessions(per_grant: usize) -> Arc<LiveSessions> {

@@ -11,6 +11,7 @@ use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
 use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
+use transom_model::grant::{Dialect, Grant, MadeWith};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
 use transom_model::secret::TokenDigest;
 use transom_store::{ConsoleTarget, Guarded, OPERATION_DEADLINE, Precondition, Scope};
@@ -40,8 +41,12 @@ pub(super) enum Revoked {
         scope: Scope,
         condition: Precondition,
     },
-    Token(TokenDigest),
-    /// The older secret of a key, and every API token of the key with it.
+    /// An API token, and what was made with it but for grants of the dialect that keeps its own.
+    Token {
+        token: TokenDigest,
+        keeping: Option<Dialect>,
+    },
+    /// The older secret of a key, and what was not made with the one that stays.
     Secret {
         key: AccessKeyId,
         secret: Uuid,
@@ -52,8 +57,8 @@ impl Revoked {
     fn reason(&self) -> EndReason {
         match self {
             Self::Session(_) => EndReason::SessionKilled,
-            Self::Grant(_) => EndReason::GrantRevoked,
-            Self::Key(_) | Self::Token(_) | Self::Secret { .. } => EndReason::KeyRevoked,
+            Self::Grant(_) | Self::Token { .. } | Self::Secret { .. } => EndReason::GrantRevoked,
+            Self::Key(_) => EndReason::KeyRevoked,
             Self::Instance { .. } => EndReason::InstanceRemoved,
             Self::Address { .. } => EndReason::DeviceOffline,
         }
@@ -65,8 +70,24 @@ impl Revoked {
             Self::Grant(grant) => target.grant.id == *grant,
             Self::Key(key) => target.grant.key.as_ref() == Some(key),
             Self::Instance { uid, .. } => target.grant.instance_uid == *uid,
-            // A console that leads to an address finds no device there; what was opened with a token or a secret goes on.
-            Self::Address { .. } | Self::Token(_) | Self::Secret { .. } => false,
+            // A console that leads to an address finds no device there.
+            Self::Address { .. } => false,
+            Self::Token { .. } | Self::Secret { .. } => {
+                let Grant { key, dialect, made_with, .. } = &target.grant;
+                self.made(key.as_ref(), *dialect, made_with)
+            }
+        }
+    }
+
+    /// Whether a grant was made with this token, or was not made with the secret that stays.
+    fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
+        match self {
+            Self::Token { token, keeping } => with.token == Some(*token) && *keeping != Some(dialect),
+            Self::Secret { key, secret } => match with.secret {
+                Some(own) => own == *secret,
+                None => by == Some(key),
+            },
+            _ => false,
         }
     }
 }
@@ -150,13 +171,12 @@ impl Revocations {
         )
     }
 
-    /// True where this API token of the key is good no more, and the store has not taken that yet.
-    pub(super) fn has_token(&self, key: &AccessKeyId, token: &TokenDigest) -> bool {
+    /// True where this API token of the key, with what it was got with, is good no more, and the store has not taken that yet.
+    pub(super) fn has_token(&self, key: &AccessKeyId, shown: &MadeWith) -> bool {
         let held = self.0.lock();
         held.all.iter().any(|pending| match &pending.revocation.what {
-            Revoked::Token(own) => own == token,
-            Revoked::Secret { key: own, .. } => own == key,
-            _ => false,
+            Revoked::Token { token, .. } => shown.token == Some(*token),
+            what => what.made(Some(key), Dialect::Native, shown),
         })
     }
 
@@ -245,7 +265,7 @@ impl App {
                     Guarded::Stale => return Err(Error::Stale),
                 }
             }
-            Revoked::Token(token) => self.store.revoke_token(*token, audit).await?,
+            Revoked::Token { token, keeping } => self.store.revoke_token(*token, *keeping, audit).await?,
             Revoked::Secret { key, secret } => {
                 // Where somebody was quicker at another node, the older of two is not the one that was meant any more.
                 let active = self.store.key_secrets(key).await?;
@@ -270,7 +290,10 @@ impl App {
             }
             Revoked::Instance { uid, .. } => self.live.cut_those(&end, |_, of| of.instance == *uid),
             Revoked::Address { address, .. } => self.devices.cut_address(address),
-            Revoked::Token(_) | Revoked::Secret { .. } => self.devices.look_again(),
+            Revoked::Token { .. } | Revoked::Secret { .. } => {
+                self.live.cut_those(&end, |_, of| what.made(of.key.as_ref(), of.dialect, &of.made_with));
+                self.devices.look_again();
+            }
         }
     }
 }

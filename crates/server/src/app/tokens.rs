@@ -60,9 +60,9 @@ impl App {
         if ttl.is_zero() || ttl > MAX_TOKEN_TTL {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 30 days"));
         }
-        let parent = call.caller.token().map(|shown| shown.digest);
         let token = random::token();
-        let new = NewApiToken { token: token.digest(), key: key.clone(), ttl, parent };
+        let new =
+            NewApiToken { token: token.digest(), key: key.clone(), ttl, made_with: call.caller.made_with() };
         let audit = AuditEntry { dialect, project: Some(project), ..call.entry("token.create", key) };
         Ok((self.store.create_token(new, &audit).await?, token))
     }
@@ -78,7 +78,8 @@ impl App {
         Ok(found)
     }
 
-    /// Makes a token worth nothing.
+    /// Makes a token worth nothing, and ends what was made with it. Whoever drops the token that it shows keeps the consoles that
+    /// it asked for in OpenStack's dialect: that dialect's clients do so as a matter of course, and upstream's consoles live on.
     pub async fn revoke_token(&self, call: &Call, dialect: Dialect, token: &str) -> Result<()> {
         let found = self.token(call, token).await?;
         let audit = AuditEntry {
@@ -87,9 +88,10 @@ impl App {
             ..call.entry("token.revoke", &found.key.id)
         };
         let within = call.caller.project();
-        self.revoke(Revocation { what: Revoked::Token(TokenDigest::of(token)), within, audit })
-            .await
-            .map(drop)
+        let token = TokenDigest::of(token);
+        let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == token);
+        let keeping = drops_its_own.then_some(Dialect::Openstack);
+        self.revoke(Revocation { what: Revoked::Token { token, keeping }, within, audit }).await.map(drop)
     }
 
     /// Who shows this token: its key, with the role that the key has now.
@@ -98,9 +100,9 @@ impl App {
             return Ok(Caller::Operator);
         }
         let found = self.store.token(token.digest()).await?;
-        let ApiToken { key, expires_at, .. } =
+        let ApiToken { key, expires_at, secret, .. } =
             found.ok_or(Error::Unauthenticated("the token is not valid"))?;
-        let shown = ShownToken { digest: token.digest(), until: expires_at };
-        Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token: Some(shown) })
+        let token = Some(ShownToken { digest: token.digest(), until: expires_at });
+        Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token, secret })
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use transom_model::Timestamp;
 use transom_model::audit::AuditEntry;
 use transom_model::cloud::{AddressRecord, CloudAddress};
+use transom_model::grant::MadeWith;
 use transom_model::secret::TokenDigest;
 
 use super::change::{renewing, update};
 use super::{Guarded, Precondition, Scope, address_columns, corrupt, read};
 use crate::database::{Connection, sql};
-use crate::{Result, Store};
+use crate::{Result, Store, proof};
 
 /// What became of a viewer's ID that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,22 +55,23 @@ impl Store {
         self.first(sql(SELECT).bind(ticket)).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Makes an ID by which a viewer opens this address, once, and no later than `no_later_than`; its key has at most `most` of
+    /// Makes an ID by which a viewer opens this address, once, and no later than `no_later_than`; it dies with what it is made with. Its key has at most `most` of
     /// them at a time.
     pub async fn create_viewer_id(
         &self,
         scope: &Scope,
         address: &CloudAddress,
         id: TokenDigest,
-        (ttl, no_later_than): (Duration, Option<Timestamp>),
+        (ttl, no_later_than, made_with): (Duration, Option<Timestamp>, MadeWith),
         most: u32,
         audit: &AuditEntry,
     ) -> Result<NewViewerId> {
         let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
         self.write(move |db| {
-            Box::pin(
-                async move { create(db, &scope, &address, (id, ttl, no_later_than, most), &audit).await },
-            )
+            Box::pin(async move {
+                proof::hold(db, made_with).await?;
+                create(db, &scope, &address, (id, ttl, no_later_than, made_with, most), &audit).await
+            })
         })
         .await
     }
@@ -93,13 +95,14 @@ async fn create(
     db: &mut Connection<'_>,
     scope: &Scope,
     address: &CloudAddress,
-    (id, ttl, no_later_than, most): (TokenDigest, Duration, Option<Timestamp>, u32),
+    (id, ttl, no_later_than, made_with, most): (TokenDigest, Duration, Option<Timestamp>, MadeWith, u32),
     audit: &AuditEntry,
 ) -> Result<NewViewerId> {
     const OLD: &str = "DELETE FROM repeater_ids WHERE expires_at <= (SELECT now FROM clock)";
     const COUNT: &str = "SELECT COUNT(*) FROM repeater_ids WHERE key_id = $1";
-    const INSERT: &str = "INSERT INTO repeater_ids (id_hash, address, key_id, expires_at) \
-        SELECT $1, $2, $3, CASE WHEN $5 < now + $4 THEN $5 ELSE now + $4 END FROM clock WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING expires_at";
+    const INSERT: &str = "INSERT INTO repeater_ids (id_hash, address, key_id, expires_at, made_with_token, \
+        made_with_secret) \
+        SELECT $1, $2, $3, CASE WHEN $5 < now + $4 THEN $5 ELSE now + $4 END, $6, $7 FROM clock WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING expires_at";
     let found =
         scope.push_to(sql("SELECT key_id FROM cloud_addresses").push_value(" WHERE address = ", address));
     let Some(mut row) = db.first(found).await? else { return Ok(NewViewerId::Missing) };
@@ -110,9 +113,9 @@ async fn create(
     if count >= i64::from(most) {
         return Ok(NewViewerId::TooMany);
     }
-    let Some(mut row) =
-        db.first(sql(INSERT).bind(id).bind(address).bind(key).bind(ttl).bind(no_later_than)).await?
-    else {
+    let insert = sql(INSERT).bind(id).bind(address).bind(key).bind(ttl).bind(no_later_than);
+    let insert = insert.bind(made_with.token).bind(made_with.secret);
+    let Some(mut row) = db.first(insert).await? else {
         return Ok(NewViewerId::Taken);
     };
     let until = row.time()?;

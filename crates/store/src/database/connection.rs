@@ -28,6 +28,15 @@ impl Connection<'_> {
         }
     }
 
+    /// The first row of the answer, which nobody changes or deletes until this transaction is over; others may hold it as well.
+    pub(crate) async fn shared(&mut self, sql: Sql) -> Result<Option<Row>> {
+        match self {
+            // Of those who write there is one at a time.
+            Self::Sqlite(_) => self.first(sql).await,
+            Self::Postgres(_) => self.first(sql.push(" FOR SHARE")).await,
+        }
+    }
+
     /// How many rows were changed.
     pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64> {
         match self {

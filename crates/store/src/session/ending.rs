@@ -183,8 +183,8 @@ impl Waiting {
     }
 }
 
-/// Ends the sessions of a grant, a key or an instance that wait for their pages and may not go on. What comes back at this moment ends with the connection that carries it. Of more than one sweep's number
-/// the others lapse, and the sweep ends them.
+/// Ends the sessions of a grant, a project or an instance that wait for their pages and may not go on. What comes back at this
+/// moment ends with the connection that carries it. Of more than one sweep's number the others lapse, and the sweep ends them.
 pub(crate) async fn end_waiting(
     db: &mut Connection<'_>,
     of: &'static str,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use transom_model::EndReason;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
-use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 use transom_model::project::Project;
@@ -301,6 +301,7 @@ pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<Acce
         ttl: TTL,
         ends_after: None,
         no_later_than: None,
+        made_with: MadeWith::default(),
     }
 }
 

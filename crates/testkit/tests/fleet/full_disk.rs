@@ -302,3 +302,48 @@ async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
     let joined = Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await;
     assert_eq!(joined.err().map(|refusal| refusal.fault), Some(Fault::CloudAuthenticationFailed));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_revoked_token_or_a_retired_secret_made_is_cut_on_a_full_disk() {
+    let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
+    let operator = field.server.api();
+    let machine = Instance::start(Script::default()).await;
+    let id = field.server.add(&machine).await;
+    let rotator = operator.add_key("alpha", "admin").await;
+    let path = format!("/api/v1/keys/{}", rotator.id);
+    let rotated = operator.post(&format!("{path}/rotate"), json!({})).await.done();
+    let renewed = transom_testkit::Key { id: rotator.id.clone(), secret: text(&rotated, "secret") };
+    let issued = operator.post(&format!("/api/v1/keys/{}/token", field.key.id), json!({})).await.done();
+    let token = text(&issued, "token");
+    let open = async |api: transom_testkit::Api| {
+        let link = api.console("alpha", &id, json!({ "uses": 0 })).await.token;
+        (field.server.viewer().token(&link).view().await, link)
+    };
+    let (mut by_token, link) = open(operator.with_bearer(&token)).await;
+    let (mut by_secret, old_link) = open(operator.with_key(&rotator)).await;
+    let (by_new_secret, new_link) = open(operator.with_key(&renewed)).await;
+
+    disk.fill();
+    is_full(&field).await;
+    let revoke = operator.anonymous().request(Method::DELETE, "/v3/auth/tokens");
+    let answer =
+        revoke.header("X-Auth-Token", &token).header("X-Subject-Token", &token).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(operator.post(&format!("{path}/retire"), json!({})).await.status, 503);
+    for viewer in [&mut by_token, &mut by_secret] {
+        let end = timeout(AT_ONCE, viewer.closed()).await.expect("at once").to_string();
+        assert_eq!(end, "4404 Access to this console was revoked.");
+    }
+    let refused = async |link: &str| {
+        let refused = field.server.viewer().token(link).open().await.err().expect("it opens nothing");
+        refused.to_string()
+    };
+    disk.make_room();
+    is_ready(&field).await;
+    for link in [&link, &old_link] {
+        let told = refused(link).await;
+        assert!(told.contains("grant-revoked"), "before it is written: {told}");
+    }
+    drop(by_new_secret);
+    drop(field.server.viewer().token(&new_link).view().await);
+}

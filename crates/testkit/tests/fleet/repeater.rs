@@ -162,6 +162,41 @@ async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_
 }
 
 #[tokio::test]
+async fn a_viewers_number_dies_with_the_token_or_the_secret_that_it_was_made_with() {
+    for field in [field().await, on_postgres().await] {
+        let own = field.listener().await;
+        let ticket = field.ticket(&own, false).await;
+        let mut device = field.shows(&ticket, &[262]).await;
+        field.waits(&own).await;
+        let operator = field.server.api();
+        let older = operator.add_key("alpha", "admin").await;
+        let path = format!("/api/v1/keys/{}", older.id);
+        let rotated = operator.post(&format!("{path}/rotate"), json!({})).await.done();
+        let newer = transom_testkit::Key { id: older.id.clone(), secret: text(&rotated, "secret") };
+        let newer = operator.with_key(&newer);
+        let token = text(&newer.post(&format!("{path}/token"), json!({})).await.done(), "token");
+        let number = async |api: &transom_testkit::Api| {
+            let path = format!("/api/v1/addresses/{}/viewer-id", own.name);
+            text(&api.post(&path, json!({})).await.done(), "id")
+        };
+        let by_token = number(&newer.with_bearer(&token)).await;
+        let by_older = number(&operator.with_key(&older)).await;
+        let by_newer = number(&newer).await;
+        let revoke = newer.request(http::Method::DELETE, "/v3/auth/tokens");
+        let revoked = revoke.header("x-auth-token", &token).header("x-subject-token", &token);
+        assert_eq!(revoked.send().await.unwrap().status(), 204);
+        operator.post(&format!("{path}/retire"), json!({})).await.done();
+        for number in [by_token, by_older] {
+            ended(field.views(&number).await).await;
+        }
+        let mut viewer = field.views(&by_newer).await;
+        takes(&mut viewer, VERSION).await;
+        viewer.write_all(VERSION).await.unwrap();
+        takes(&mut device, VERSION).await;
+    }
+}
+
+#[tokio::test]
 async fn a_viewer_that_is_cut_or_finds_nobody_stands_in_the_audit_as_what_it_is() {
     let field = field().await;
     let own = field.listener().await;

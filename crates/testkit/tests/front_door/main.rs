@@ -30,6 +30,7 @@ mod one_port;
 mod origins;
 mod outage;
 mod page;
+mod proofs;
 mod refusals;
 mod relay;
 mod restarts;
