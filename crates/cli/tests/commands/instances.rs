@@ -148,16 +148,18 @@ fn what_is_no_password_of_one_line_is_refused_with_what_to_do() {
     program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:5901");
     let set =
         |file: &str| failing(&program, &format!("instance set vm --project lab --password-file {file}"));
-    for password in ["geheim12", "x", "longer than eight"] {
+    let hidden = ["geheim12", "x", "longer than eight"].map(|password| {
         let path = std::path::PathBuf::from(program.file("vncpasswd", ""));
         transom_testkit::xvnc::write_password(password, &path);
         let file = path.display().to_string();
-        assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
-        transom: FILE was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not
-                 Write the password itself into a file of one line, or pipe it in (--password-file -), as people type it.
-        exit 1
-        ");
-    }
+        set(&file).replace(&file, "FILE")
+    });
+    assert!(hidden.iter().all(|told| *told == hidden[0]), "{hidden:?}");
+    assert_snapshot!(hidden[0], @r"
+    transom: FILE was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not
+             Write the password itself into a file of one line, or pipe it in (--password-file -), as people type it.
+    exit 1
+    ");
     let file = program.file("empty", "\n");
     assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
     transom: FILE holds no password
