@@ -18,6 +18,7 @@ mod howto;
 mod lines;
 mod machine;
 mod nat;
+mod people;
 mod proxies;
 mod repeater;
 mod restarts;
