@@ -35,6 +35,8 @@ const DEVICE_UNTAKEN: Duration = Duration::from_secs(70);
 /// kept while it is out of reach, for most of an hour, since it would wait on in vain otherwise. It is asked soon, and less often
 /// once it does not answer; the kernel gives up after so many times at most.
 const WAITING_KEEPALIVE_AFTER: Duration = Duration::from_secs(20);
+/// Thousands that came back together are not asked together.
+const WAITING_KEEPALIVE_SPREAD: u32 = 11;
 const WAITING_KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const LOST_KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const WAITING_KEEPALIVE_TRIES: u32 = 127;
@@ -108,19 +110,21 @@ impl Stream {
     /// Keeps the connection while its peer is out of reach, where the kernel tells of that.
     pub(crate) fn wait_long(&self) {
         if self.is_reached().is_some() {
-            self.probe(WAITING_KEEPALIVE_AFTER, WAITING_KEEPALIVE_EVERY);
+            self.probe(WAITING_KEEPALIVE_EVERY);
         }
     }
 
     /// Asks a peer less often that is out of reach.
     pub(crate) fn wait_for_return(&self) {
-        self.probe(WAITING_KEEPALIVE_AFTER, LOST_KEEPALIVE_EVERY);
+        self.probe(LOST_KEEPALIVE_EVERY);
     }
 
-    fn probe(&self, after: Duration, every: Duration) {
+    fn probe(&self, every: Duration) {
         let Some(tcp) = self.bottom() else { return };
-        let keepalive =
-            TcpKeepalive::new().with_time(after).with_interval(every).with_retries(WAITING_KEEPALIVE_TRIES);
+        let keepalive = TcpKeepalive::new()
+            .with_time(WAITING_KEEPALIVE_AFTER + spread(number(), WAITING_KEEPALIVE_SPREAD))
+            .with_interval(every)
+            .with_retries(WAITING_KEEPALIVE_TRIES);
         // It cannot fail on a connected socket; a peer that is gone already shows at the first read.
         let _ = SockRef::from(tcp).set_tcp_keepalive(&keepalive);
     }
@@ -202,16 +206,25 @@ impl Stream {
 /// Lets small packets go out at once, and vanished peers be noticed: on this socket, or on those that a listener accepts.
 pub(crate) fn prepare<'a>(socket: impl Into<SockRef<'a>>) {
     let socket = socket.into();
-    static PREPARED: AtomicU32 = AtomicU32::new(0);
-    let number = PREPARED.fetch_add(1, Ordering::Relaxed);
-    let seconds = |most: u32| Duration::from_secs((number % most).into());
+    let number = number();
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER + seconds(KEEPALIVE_SPREAD))
-        .with_interval(KEEPALIVE_EVERY + seconds(KEEPALIVE_STAGGER))
+        .with_time(KEEPALIVE_AFTER + spread(number, KEEPALIVE_SPREAD))
+        .with_interval(KEEPALIVE_EVERY + spread(number, KEEPALIVE_STAGGER))
         .with_retries(KEEPALIVE_TRIES);
     // Neither can fail on a connected socket; a peer that is gone already shows at the first read.
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_nodelay(true);
+}
+
+/// The number of a connection, by which it differs from those that were made together with it.
+fn number() -> u32 {
+    static NUMBERED: AtomicU32 = AtomicU32::new(0);
+    NUMBERED.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Up to so many seconds, by a connection's number.
+fn spread(number: u32, most: u32) -> Duration {
+    Duration::from_secs((number % most).into())
 }
 
 impl From<TcpStream> for Stream {
