@@ -122,10 +122,14 @@ impl Signals {
     }
 }
 
+/// What these libraries say of a peer's bytes: whoever sends them at will would fill the log. `TRANSOM_LOG` may name them.
+const AT_WILL: &str = "rustls=error,h2=error";
+
 /// `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one JSON object per line.
 pub(crate) fn start_log(default: &str) {
-    let filter = std::env::var("TRANSOM_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let filter = |text: &str| EnvFilter::try_new(format!("{AT_WILL},{text}")).ok();
+    let wanted = std::env::var("TRANSOM_LOG").ok().filter(|text| !text.trim().is_empty());
+    let filter = wanted.and_then(|text| filter(&text)).or_else(|| filter(default)).unwrap_or_default();
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if std::env::var("TRANSOM_LOG_FORMAT").is_ok_and(|format| format == "json") {

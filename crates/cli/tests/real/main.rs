@@ -23,6 +23,7 @@ mod proxies;
 mod repeater;
 mod restarts;
 mod secrets;
+mod strangers;
 mod tls;
 mod tools;
 mod trail;

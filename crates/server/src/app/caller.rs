@@ -242,7 +242,7 @@ impl App {
     /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
     /// too many.
     pub(crate) fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
-        if self.repetition.is_news_of(attempt.source) {
+        if self.is_news_of(attempt.source) {
             // What is no key's id may be its secret, typed into the wrong field.
             let key = key.and_then(|key| key.parse::<AccessKeyId>().ok()).map(tracing::field::display);
             let Attempt { source, request } = attempt;
@@ -258,13 +258,14 @@ impl App {
     }
 
     /// Counts an error that tells of a guessed token or ticket; every other one passes as it is. The log has why, under the
-    /// request id that the page shows: whoever knows a link or ticket that was good once is refused as often as it asks.
+    /// request id that the page shows, unless that source was refused often: whoever knows a link that was good once is refused as
+    /// often as it asks.
     pub(crate) fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
         match &error {
             Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
                 self.failed_proof(attempt, None, error)
             }
-            Error::End(end) => {
+            Error::End(end) if self.is_news_of(attempt.source) => {
                 let (Attempt { source, request }, reason, detail) = (attempt, end.reason, end.detail());
                 tracing::info!(%request, %source, %reason, detail, "a viewer was refused");
                 error
@@ -275,7 +276,7 @@ impl App {
 
     /// Refuses a page by its origin. The log says what to set: who sees the page can set nothing.
     pub(crate) fn refuse_origin(&self, attempt: Attempt<'_>, origin: &str) -> Error {
-        if self.repetition.is_news_of(attempt.source) {
+        if self.is_news_of(attempt.source) {
             let Attempt { source, request } = attempt;
             let error = "behind a proxy set [http] public_url and trusted_proxies, for another site's page \
                          [console] allowed_origins";

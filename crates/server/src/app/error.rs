@@ -1,12 +1,21 @@
 //! What can go wrong in a use case. Each dialect turns this into its own errors in one place.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
 
+use governor::{DefaultDirectRateLimiter, Quota};
 use transom_model::access_key::Role;
 use transom_model::end_reason::End;
 use transom_model::instance::InstanceStatus;
 use transom_model::name;
 use transom_store::StoreError;
+
+/// So many outages of what we stand on are told a minute, one by one: while it is away, every call of anybody meets that.
+const OUTAGES: NonZeroU32 = NonZeroU32::new(30).unwrap();
+/// One for the process, as its log is one.
+static TOLD: LazyLock<DefaultDirectRateLimiter> =
+    LazyLock::new(|| DefaultDirectRateLimiter::direct(Quota::per_minute(OUTAGES)));
 
 /// The result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -89,10 +98,20 @@ impl Error {
         Self::Invalid { field: field.into(), problem: problem.to_string() }
     }
 
+    /// Whether the log is to be told of this one too.
+    pub(crate) fn is_news(&self) -> bool {
+        !matches!(self, Self::Unavailable(_)) || outage_is_news()
+    }
+
     /// Our own fault.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
+}
+
+/// Whether the log is to be told once more that what we stand on does not answer.
+pub(super) fn outage_is_news() -> bool {
+    TOLD.check().is_ok()
 }
 
 /// Demands that a name shows as what it is.

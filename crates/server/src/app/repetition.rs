@@ -10,13 +10,13 @@ use transom_model::cloud::CloudAddress;
 use transom_model::id::{GrantId, SessionId};
 use transom_model::secret::TokenDigest;
 
-use super::network;
+use super::{App, network};
 
 /// A refusal that repeats an earlier one is news again after this.
 const NEWS: Duration = Duration::from_secs(60);
 
-/// So many failed authentications of one source a minute are told one by one: who mistypes is seen, who guesses floods
-/// no log.
+/// So many refusals of one source a minute are told one by one, whatever it had shown: who mistypes is seen, who guesses
+/// floods no log.
 const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 /// So many refusals of one kind to one connector a minute are told one by one: who tries its handful of devices is seen,
@@ -33,6 +33,13 @@ const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// A link that opens as often as wanted gets tickets for this many times the sessions that it may have at once, and as many
 /// again each minute: people who come and go are not refused, a program that only asks writes no more than that.
 const TURNOVER: usize = 4;
+
+impl App {
+    /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
+    pub(crate) fn is_news_of(&self, source: IpAddr) -> bool {
+        self.repetition.failures.check_key(&network::of(source)).is_ok()
+    }
+}
 
 /// Budgets of what one link, source or connector may write.
 pub(super) struct Repetition {
@@ -63,11 +70,6 @@ impl Repetition {
     /// Whether this refusal belongs into the audit once more.
     pub(super) fn is_news(&self, grant: GrantId, reason: EndReason) -> bool {
         self.refusals.check_key(&(grant, reason)).is_ok()
-    }
-
-    /// Whether a failed authentication from there belongs into the log once more.
-    pub(super) fn is_news_of(&self, source: IpAddr) -> bool {
-        self.failures.check_key(&network::of(source)).is_ok()
     }
 
     /// Whether this refusal to a connector belongs into the audit once more.

@@ -46,13 +46,7 @@ impl Failure {
 
     fn told(self) -> (StatusCode, HeaderMap, ErrorDetail) {
         let Self { error, request, manager } = self;
-        // A 5xx tells the log, not the caller.
-        if let Error::Internal(cause) = &error {
-            tracing::error!(%request, error = %cause, "request failed");
-        }
-        if let Error::Unavailable(cause) = &error {
-            tracing::warn!(%request, error = %cause, "the store is unavailable");
-        }
+        log(&error, &request);
         let (status, detail) = describe(&error, &request, manager);
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -80,6 +74,17 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, headers, error) = self.told();
         (status, headers, Json(ErrorBody { error })).into_response()
+    }
+}
+
+/// Tells the log what a caller is not told: the cause of a 5xx.
+pub(crate) fn log(error: &Error, request: &RequestId) {
+    match error {
+        Error::Internal(cause) => tracing::error!(%request, error = %cause, "request failed"),
+        Error::Unavailable(cause) if error.is_news() => {
+            tracing::warn!(%request, error = %cause, "the store is unavailable");
+        }
+        _ => {}
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::budget::{Notice, Permit};
 use super::head::{self, ConnectHead};
 use super::{Front, HEAD, deadline, make_way, unless_told};
+use crate::http::error::log;
 use crate::http::source::{Connection, Source};
 use crate::stream::Stream;
 use crate::web::is_console_page;
@@ -45,7 +46,8 @@ pub(super) async fn serve(
             Ok(())
         }
         Err((error, request)) => {
-            tracing::info!(%request, %error, "a CONNECT was refused");
+            // That a proof was wrong is told by who judged it.
+            log(&error, &request);
             let status = match error {
                 // Of a limited viewer's token nothing is known: it was not looked at.
                 crate::app::Error::Unavailable(_)

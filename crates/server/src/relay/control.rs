@@ -77,7 +77,9 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
             (membership, program)
         }
         Ok(Err(Lost::Garbled(refusal))) => {
-            tracing::info!(source = %origin.source, %refusal, "a join was refused");
+            if relay.app.is_news_of(origin.source) {
+                tracing::info!(source = %origin.source, %refusal, "a join was refused");
+            }
             if !Seat::new(half_open, notice).hold_during(wire.refuse(refusal)).await {
                 relay.app.metrics.connections_shed.inc();
             }
@@ -130,7 +132,9 @@ async fn prove(
     };
     let examiner = Examiner::new(&client_first, channel).map_err(scram_failed)?;
     let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
-        tracing::warn!(%error, "a device could not be looked up");
+        if error.is_news() {
+            tracing::warn!(%error, "a device could not be looked up");
+        }
         Lost::Garbled(
             Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database"),
         )

@@ -164,7 +164,9 @@ async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership>
             None
         }
         Err(refusal) => {
-            tracing::info!(%source, %refusal, "a device is refused at the repeater");
+            if relay.app.is_news_of(source) {
+                tracing::info!(%source, %refusal, "a device is refused at the repeater");
+            }
             None
         }
     }
@@ -252,15 +254,21 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         Ok(Some(found)) => found,
         Ok(None) => {
             relay.app.metrics.failed_authentications.inc();
-            tracing::info!(%source, "a viewer's repeater ID is not valid");
+            if relay.app.is_news_of(source) {
+                tracing::info!(%source, "a viewer's repeater ID is not valid");
+            }
             return Ok(());
         }
         Err(Error::RateLimited) => {
-            tracing::info!(%source, "a viewer has shown too many wrong repeater IDs");
+            if relay.app.is_news_of(source) {
+                tracing::info!(%source, "a viewer has shown too many wrong repeater IDs");
+            }
             return Ok(());
         }
         Err(error) => {
-            tracing::warn!(%error, "a viewer's repeater ID could not be looked up");
+            if error.is_news() {
+                tracing::warn!(%error, "a viewer's repeater ID could not be looked up");
+            }
             return Ok(());
         }
     };

@@ -20,6 +20,7 @@ mod instances;
 mod later_versions;
 mod leftovers;
 mod links;
+mod log_lines;
 mod metrics;
 mod monitors;
 mod moves;

@@ -11,6 +11,7 @@ use transom_model::instance::InstanceStatus;
 
 use super::place::{Place, Version};
 use crate::app::{App, Error};
+use crate::http::error::log;
 
 /// What limited callers are told to wait, in seconds.
 const WAIT: u32 = 1;
@@ -160,12 +161,8 @@ impl Fault {
 
     /// The answer. A 5xx tells the log, not the caller.
     pub(super) fn render(self, style: Style, app: &App, request: &RequestId) -> Response {
-        match &self.cause {
-            Some(Error::Internal(cause)) => tracing::error!(%request, error = %cause, "request failed"),
-            Some(Error::Unavailable(cause)) => {
-                tracing::warn!(%request, error = %cause, "the store is unavailable");
-            }
-            _ => {}
+        if let Some(cause) = &self.cause {
+            log(cause, request);
         }
         let mut response = super::json(self.status, &self.body(style));
         let headers = response.headers_mut();

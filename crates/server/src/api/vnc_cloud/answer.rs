@@ -120,6 +120,7 @@ impl From<Code> for Refusal {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
+        let is_news = error.is_news();
         match error {
             // What a reader's key may not do, it may not do as if it were no key.
             Error::Unauthenticated(_) | Error::Forbidden { .. } => Self::unauthorized(),
@@ -129,7 +130,9 @@ impl From<Error> for Refusal {
             Error::NotFound(_) => Self::of(StatusCode::NOT_FOUND),
             Error::Stale => Self::of(StatusCode::PRECONDITION_FAILED),
             Error::Unavailable(cause) => {
-                tracing::warn!(error = %cause, "the store is unavailable");
+                if is_news {
+                    tracing::warn!(error = %cause, "the store is unavailable");
+                }
                 Self::unavailable()
             }
             other => {

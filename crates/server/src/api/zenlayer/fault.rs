@@ -13,6 +13,7 @@ use transom_model::id::RequestId;
 use super::reply::JSON;
 use crate::app::Error;
 use crate::http::body::BodyError;
+use crate::http::error::log;
 
 /// What a caller is told to wait that came too often or at a bad moment.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
@@ -91,19 +92,20 @@ impl Fault {
         Self::new(Code::Unavailable, "The service is busy; try again in a moment.")
     }
 
+    /// Tells the log why the call of this id was refused; the cause of a 5xx is told with the answer.
+    pub(super) fn tell(&self, request: &RequestId) {
+        if self.cause.is_none() {
+            let (code, error) = (self.code.word(), &*self.message);
+            tracing::info!(%request, code, error, "a call to /api/v2 was refused");
+        }
+    }
+
     /// The answer, for the call of this id.
     pub(super) fn response(self, request: &RequestId) -> Response {
         let Self { code, message, cause } = self;
         let status = code.status();
-        match cause {
-            // A 5xx tells the log, not the caller.
-            Some(Error::Internal(cause)) => tracing::error!(%request, error = %cause, "request failed"),
-            Some(Error::Unavailable(cause)) => {
-                tracing::warn!(%request, error = %cause, "the store is unavailable");
-            }
-            _ => {
-                tracing::info!(%request, code = code.word(), error = &*message, "a call to /api/v2 was refused")
-            }
+        if let Some(cause) = cause {
+            log(&cause, request);
         }
         let body = Body { request, code: code.word(), message: &message };
         let mut response = (status, Json(body)).into_response();

@@ -29,6 +29,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, middleware};
+use bytes::Bytes;
 use http::request::Parts;
 use tokio::sync::Semaphore;
 use transom_model::id::RequestId;
@@ -36,7 +37,7 @@ use transom_model::project::Project;
 
 use super::is_below;
 use crate::app::caller::Attempt;
-use crate::app::{App, Call, random};
+use crate::app::{App, Call, Caller, random};
 use crate::http::source::Source;
 use crate::http::unproved::proved;
 use crate::http::{Id, body};
@@ -113,10 +114,25 @@ fn routes(door: Door, limit: Duration) -> Router {
 
 async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    match door.answer(&id, source, &parts, body).await {
-        Ok(response) => response,
-        Err(fault) => fault.response(&id.0),
-    }
+    let fault = match door.caller(&id, source, &parts, body).await {
+        Ok((caller, body)) => {
+            let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
+            match door.answer(call, &parts, &body).await {
+                Ok(response) => return response,
+                Err(fault) => {
+                    fault.tell(&id.0);
+                    fault
+                }
+            }
+        }
+        Err(fault) => {
+            if door.app.is_news_of(source.address) {
+                fault.tell(&id.0);
+            }
+            fault
+        }
+    };
+    fault.response(&id.0)
 }
 
 /// Whether a call says that its body is short.
@@ -126,16 +142,23 @@ fn is_short(parts: &Parts) -> bool {
 }
 
 impl Door {
-    async fn answer(&self, id: &Id, source: Source, parts: &Parts, body: Body) -> Result<Response, Fault> {
+    /// Who calls, and the body.
+    async fn caller(
+        &self,
+        id: &Id,
+        source: Source,
+        parts: &Parts,
+        body: Body,
+    ) -> Result<(Caller, Bytes), Fault> {
         let authorization = Authorization::read(parts)?;
         authorization.check_time(jiff::Timestamp::now().as_second())?;
         let attempt = Attempt { source: source.address, request: &id.0 };
         // What headers prove is judged before the body is read; a signature covers the body.
-        let (caller, body) = match &authorization {
+        match &authorization {
             Authorization::Bearer(token) => {
                 let caller = authorization::bearer(&self.app, token, attempt).await?;
                 proved(&parts.extensions);
-                (caller, body::read(body, body::SIGNED).await?)
+                Ok((caller, body::read(body, body::SIGNED).await?))
             }
             Authorization::Signed(signed) => {
                 if !is_short(parts) {
@@ -143,10 +166,12 @@ impl Door {
                 }
                 let body = body::read(body, body::SIGNED).await?;
                 let method = parts.method.as_str();
-                (authorization::signer(&self.app, signed, attempt, method, &body).await?, body)
+                Ok((authorization::signer(&self.app, signed, attempt, method, &body).await?, body))
             }
-        };
-        let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
+        }
+    }
+
+    async fn answer(&self, call: Call, parts: &Parts, body: &[u8]) -> Result<Response, Fault> {
         let operation = Operation::of(parts).ok_or_else(Fault::no_operation)?;
         tracing::debug!(request = %call.request, ?operation, "a call to /api/v2");
         call.caller.need(operation.action.role())?;
@@ -154,7 +179,7 @@ impl Door {
         let project = call.caller.project().ok_or_else(Fault::no_operation)?;
         let _place = self.budget.try_acquire().map_err(|_| Fault::busy())?;
         let project = self.app.project(&call, &project.to_string()).await?;
-        let asked = Asked { parameters: Parameters::parse(&body)?, call, project, operation };
+        let asked = Asked { parameters: Parameters::parse(body)?, call, project, operation };
         match operation.action {
             Action::DescribeVncUrl => console::describe_vnc_url(&self.app, &asked).await,
             Action::DescribeInstances => instances::describe_instances(&self.app, &asked).await,

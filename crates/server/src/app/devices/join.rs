@@ -139,7 +139,7 @@ impl App {
     }
 
     pub(in crate::app) fn failed_join(&self, source: IpAddr) -> Refusal {
-        if self.repetition.is_news_of(source) {
+        if self.is_news_of(source) {
             tracing::warn!(%source, "a device's or a viewer's proof of its address failed");
         }
         match self.failed_attempt(source, Error::Unauthenticated("")) {
@@ -265,7 +265,9 @@ fn changed_meanwhile() -> Refusal {
 /// The store does not answer; the log knows more.
 pub(in crate::app) fn unavailable(error: impl Into<Error>) -> Refusal {
     let error = error.into();
-    tracing::warn!(%error, "a device could not be served");
+    if error.is_news() {
+        tracing::warn!(%error, "a device could not be served");
+    }
     Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database")
 }
 

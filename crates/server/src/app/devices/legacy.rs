@@ -114,7 +114,7 @@ impl App {
         }
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
         let Some(record) = self.store.address_by_ticket(kept).await.map_err(unavailable)? else {
-            if self.repetition.is_news_of(source) {
+            if self.is_news_of(source) {
                 tracing::info!(%source, "a device's repeater ticket is not valid");
             }
             return Ok(None);

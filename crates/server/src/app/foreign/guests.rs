@@ -51,7 +51,7 @@ impl App {
             (None, _) => "no project here is named after the user's: transom project add NAME",
             (Some(_), None) => "the user has none of the roles reader, member and admin in its project",
         };
-        if self.repetition.is_news_of(attempt.source) {
+        if self.is_news_of(attempt.source) {
             let Guest { user, project_id, project_name, project_domain, .. } = guest;
             let request = attempt.request;
             tracing::warn!(

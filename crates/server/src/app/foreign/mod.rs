@@ -10,7 +10,7 @@ use transom_model::project::ProjectName;
 
 use super::App;
 use super::caller::Attempt;
-use super::error::{Error, Result};
+use super::error::{Error, Result, outage_is_news};
 use super::metrics::Lookup;
 use crate::upstream::{Fault, Upstream};
 
@@ -70,7 +70,9 @@ impl App {
             }
             Err(Fault::Unavailable(cause)) => {
                 self.metrics.lookup(what, "failed");
-                tracing::warn!(%request, error = cause, "the existing cloud could not be asked");
+                if outage_is_news() {
+                    tracing::warn!(%request, error = cause, "the existing cloud could not be asked");
+                }
                 Err(End::from(EndReason::CloudUnavailable).into())
             }
         }
