@@ -191,7 +191,7 @@ pub struct Repeater {
     pub in_all: usize,
     /// Wrong numbers per minute and source, of devices and of viewers each; loopback is exempt.
     pub misses: u32,
-    /// The same of all sources together: what is a number cannot be guessed faster than this, from however many addresses.
+    /// The same of all sources together, loopback among them: what is a number cannot be guessed faster than this, from however many addresses.
     pub misses_in_all: u32,
 }
 

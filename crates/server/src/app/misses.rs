@@ -1,23 +1,22 @@
 //! How often somebody may show what is not known here: tokens that an existing cloud has to be asked about, and numbers short
 //! enough to be guessed.
 //!
-//! Each source has an allowance, and the networks around it have some. Where guessing wears a secret down, so has the node:
-//! who has many networks would have as many allowances otherwise.
+//! Each source has an allowance, and the networks around it have some; this machine itself needs none. Where guessing wears a
+//! secret down, so has the node: who has many networks would have as many allowances otherwise, or comes by a program on this
+//! machine that carries many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::App;
+use super::bucket::{Bucket, PERIOD};
 use super::metrics::Guesses;
-use super::network::{self, Network};
+use super::network::{self, Network, Tier, Tiers};
 
-/// The time in which an allowance comes back whole.
-const PERIOD: Duration = Duration::from_secs(60);
-
-/// A bucket for each network, and one for all where there is a bound to that; loopback is exempt.
+/// A bucket for each network but loopback's, and one for all where there is a bound to that.
 pub(crate) struct MissBudget {
     what: Guesses,
     per_source: f64,
@@ -30,12 +29,6 @@ struct Buckets {
     all: Bucket,
     /// When it was told last that all is used up.
     told: Option<Instant>,
-}
-
-#[derive(Clone, Copy)]
-struct Bucket {
-    left: f64,
-    at: Instant,
 }
 
 /// What came of asking for one try.
@@ -54,40 +47,35 @@ impl MissBudget {
     pub(crate) fn new(what: Guesses, per_source: u32, in_all: Option<u32>) -> Self {
         let most = |per_minute: u32| f64::from(per_minute.max(1));
         let (per_source, in_all) = (most(per_source), in_all.map(most));
-        let all = Bucket { left: in_all.unwrap_or_default(), at: Instant::now() };
+        let all = Bucket::full(in_all.unwrap_or_default(), Instant::now());
         let buckets = Mutex::new(Buckets { by_network: HashMap::new(), all, told: None });
         Self { what, per_source, in_all, buckets }
     }
 
     fn take(&self, source: IpAddr) -> Try {
-        if source.to_canonical().is_loopback() {
-            return Try::Granted;
-        }
         let now = Instant::now();
         let mut buckets = self.buckets.lock();
         let tiers = network::tiers(source);
-        for tier in tiers.iter() {
+        for tier in own(source, &tiers) {
             let most = self.most(tier.shares);
-            let bucket = buckets.by_network.entry(tier.network).or_insert(Bucket { left: most, at: now });
-            bucket.refill(most, now);
-            if bucket.left < 1.0 {
+            let bucket = buckets.by_network.entry(tier.network).or_insert(Bucket::full(most, now));
+            if !bucket.has_one(most, now) {
                 return Try::Refused;
             }
         }
         if let Some(most) = self.in_all {
-            buckets.all.refill(most, now);
-            if buckets.all.left < 1.0 {
+            if !buckets.all.has_one(most, now) {
                 let news = buckets.told.is_none_or(|told| now - told >= PERIOD);
                 if news {
                     buckets.told = Some(now);
                 }
                 return Try::AllRefused { news };
             }
-            buckets.all.left -= 1.0;
+            buckets.all.take();
         }
-        for tier in tiers.iter() {
+        for tier in own(source, &tiers) {
             if let Some(bucket) = buckets.by_network.get_mut(&tier.network) {
-                bucket.left -= 1.0;
+                bucket.take();
             }
         }
         Try::Granted
@@ -95,16 +83,13 @@ impl MissBudget {
 
     /// It was no miss.
     pub(crate) fn give_back(&self, source: IpAddr) {
-        if source.to_canonical().is_loopback() {
-            return;
-        }
         let mut buckets = self.buckets.lock();
         if let Some(most) = self.in_all {
-            buckets.all.left = (buckets.all.left + 1.0).min(most);
+            buckets.all.give_back(most);
         }
-        for tier in network::tiers(source).iter() {
+        for tier in own(source, &network::tiers(source)) {
             if let Some(bucket) = buckets.by_network.get_mut(&tier.network) {
-                bucket.left = (bucket.left + 1.0).min(self.most(tier.shares));
+                bucket.give_back(self.most(tier.shares));
             }
         }
     }
@@ -115,24 +100,46 @@ impl MissBudget {
 
     /// Forgets networks that have not missed lately.
     pub(crate) fn tidy(&self) {
-        self.buckets.lock().by_network.retain(|_, bucket| bucket.at.elapsed() < PERIOD);
+        self.buckets.lock().by_network.retain(|_, bucket| !bucket.is_idle());
     }
 }
 
-impl Bucket {
-    fn refill(&mut self, most: f64, now: Instant) {
-        let back = most * (now - self.at).as_secs_f64() / PERIOD.as_secs_f64();
-        *self = Self { left: (self.left + back).min(most), at: now };
+/// The networks whose allowances somebody from there uses.
+fn own(source: IpAddr, tiers: &Tiers) -> &[Tier] {
+    if source.to_canonical().is_loopback() { &[] } else { tiers }
+}
+
+/// One try, paid in advance, so that many at once are counted as well. It is given back unless it was a miss: a database that
+/// does not answer makes nobody a guesser.
+#[must_use]
+pub(crate) struct Guess<'a> {
+    budget: &'a MissBudget,
+    source: IpAddr,
+    missed: bool,
+}
+
+impl Guess<'_> {
+    /// It counts.
+    pub(crate) fn missed(mut self) {
+        self.missed = true;
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        if !self.missed {
+            self.budget.give_back(self.source);
+        }
     }
 }
 
 impl App {
-    /// Whether somebody from there may show one more that is perhaps not known. What is refused is counted, and that somebody
-    /// guesses from everywhere is told.
-    pub(crate) fn may_guess(&self, budget: &MissBudget, source: IpAddr) -> bool {
+    /// One try of somebody from there to show what is perhaps not known. What is refused is counted, and that somebody guesses
+    /// from everywhere is told.
+    pub(crate) fn guess<'a>(&self, budget: &'a MissBudget, source: IpAddr) -> Option<Guess<'a>> {
         let attempt = budget.take(source);
         if attempt == Try::Granted {
-            return true;
+            return Some(Guess { budget, source, missed: false });
         }
         self.metrics.guess_refused(budget.what);
         if attempt == (Try::AllRefused { news: true }) {
@@ -140,10 +147,10 @@ impl App {
             tracing::warn!(
                 what,
                 %source,
-                "wrong ones come from so many addresses that no more are tried in this minute: somebody guesses"
+                "so many wrong ones come that no more are tried in this minute: somebody guesses"
             );
         }
-        false
+        None
     }
 }
 
@@ -169,7 +176,34 @@ mod tests {
         assert!(granted(&budget, "203.0.113.5") && granted(&budget, "203.0.113.5"));
         assert!(!granted(&budget, "203.0.113.5"));
         assert!(granted(&budget, "203.0.113.6"));
-        assert!((0..10).all(|_| granted(&budget, "127.0.0.1")), "loopback");
+    }
+
+    #[test]
+    fn this_machine_has_no_allowance_of_its_own_and_counts_in_all() {
+        for loopback in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!((0..10).all(|_| granted(&budget(2, None), loopback)), "{loopback}");
+            let budget = budget(2, Some(5));
+            assert_eq!((0..10).filter(|_| granted(&budget, loopback)).count(), 5, "{loopback}");
+            assert!(!granted(&budget, "203.0.113.5"));
+            budget.give_back(loopback.parse().expect("an address"));
+            assert!(granted(&budget, "203.0.113.5"));
+        }
+    }
+
+    #[test]
+    fn what_was_no_miss_is_given_back_whatever_came_of_it() {
+        let budget = budget(2, Some(2));
+        let source = IpAddr::from([203, 0, 113, 5]);
+        let try_one = || {
+            assert_eq!(budget.take(source), Try::Granted);
+            Guess { budget: &budget, source, missed: false }
+        };
+        for _ in 0..5 {
+            drop(try_one());
+        }
+        try_one().missed();
+        try_one().missed();
+        assert_eq!(budget.take(source), Try::Refused);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Use cases: what Transom does, whichever front door asks. Knows no HTTP and no dialect.
 
 pub mod audit;
+mod bucket;
 pub mod caller;
 pub mod cloud_addresses;
 pub mod console;

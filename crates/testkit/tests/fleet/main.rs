@@ -8,6 +8,7 @@ mod entrusted;
 mod fence;
 mod field;
 mod full_disk;
+mod guesses;
 mod leaves;
 mod nodes;
 mod peer;

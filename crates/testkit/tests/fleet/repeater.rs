@@ -22,7 +22,7 @@ use crate::peer::Peer;
 /// What is revoked ends within this time.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// ProtocolVersion (RFC 6143 §7.1.1).
-const VERSION: &[u8; 12] = b"RFB 003.008\n";
+pub(crate) const VERSION: &[u8; 12] = b"RFB 003.008\n";
 /// What a repeater says to viewers.
 const GREETING: &[u8; 12] = b"RFB 000.000\n";
 
@@ -52,18 +52,18 @@ impl Field {
         self.server.server().repeater(kind).expect("it is switched on")
     }
 
-    async fn ticket(&self, address: &Address, numeric: bool) -> String {
+    pub(crate) async fn ticket(&self, address: &Address, numeric: bool) -> String {
         let path = format!("/api/v1/addresses/{}/ticket", address.name);
         text(&self.api().post(&path, json!({ "numeric": numeric })).await.done(), "ticket")
     }
 
-    async fn viewer_id(&self, address: &Address) -> String {
+    pub(crate) async fn viewer_id(&self, address: &Address) -> String {
         let path = format!("/api/v1/addresses/{}/viewer-id", address.name);
         text(&self.api().post(&path, json!({})).await.done(), "id")
     }
 
     /// A device that shows a ticket, in these pieces.
-    async fn shows(&self, ticket: &str, pieces: &[usize]) -> TcpStream {
+    pub(crate) async fn shows(&self, ticket: &str, pieces: &[usize]) -> TcpStream {
         let mut device = TcpStream::connect(self.door(RepeaterKind::Devices)).await.unwrap();
         device.set_nodelay(true).unwrap();
         let bytes = [introduction(ticket), VERSION.to_vec()].concat();
@@ -85,18 +85,18 @@ impl Field {
         Peer::join_end_to_end(self.server.address(), address).await.expect("it joins")
     }
 
-    async fn waits(&self, address: &Address) {
+    pub(crate) async fn waits(&self, address: &Address) {
         let address = address.name.parse().unwrap();
         until("the device waits", || self.server.app().devices.listening(&address).is_some()).await;
     }
 
-    async fn gone(&self, address: &Address) {
+    pub(crate) async fn gone(&self, address: &Address) {
         let address = address.name.parse().unwrap();
         until("the device is gone", || self.server.app().devices.listening(&address).is_none()).await;
     }
 
     /// A viewer that shows a number.
-    async fn views(&self, id: &str) -> TcpStream {
+    pub(crate) async fn views(&self, id: &str) -> TcpStream {
         let mut viewer = TcpStream::connect(self.door(RepeaterKind::Viewers)).await.unwrap();
         let mut greeting = [0; 12];
         within("the greeting", viewer.read_exact(&mut greeting)).await.unwrap();
@@ -117,7 +117,7 @@ async fn takes(stream: &mut TcpStream, bytes: &[u8]) {
     assert_eq!(read, bytes);
 }
 
-async fn ended(mut stream: TcpStream) {
+pub(crate) async fn ended(mut stream: TcpStream) {
     let read = within("the end", stream.read_u8()).await;
     assert!(read.is_err(), "it goes on");
 }

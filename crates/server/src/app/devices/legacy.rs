@@ -108,20 +108,23 @@ impl App {
         ticket: &str,
         source: IpAddr,
     ) -> Result<Option<Membership>, Refusal> {
-        let guessable = ticket.len() < TEXT;
-        if guessable && !self.may_guess(&self.device_misses, source) {
-            return Err(Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets"));
-        }
+        let guess = if ticket.len() < TEXT {
+            let too_many = || Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets");
+            Some(self.guess(&self.device_misses, source).ok_or_else(too_many)?)
+        } else {
+            None
+        };
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
         let Some(record) = self.store.address_by_ticket(kept).await.map_err(unavailable)? else {
+            if let Some(guess) = guess {
+                guess.missed();
+            }
             if self.is_news_of(source) {
                 tracing::info!(%source, "a device's repeater ticket is not valid");
             }
             return Ok(None);
         };
-        if guessable {
-            self.device_misses.give_back(source);
-        }
+        drop(guess);
         if self.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
             return Ok(None);
         }
@@ -138,11 +141,12 @@ impl App {
         id: &str,
         source: IpAddr,
     ) -> Result<Option<(CloudAddress, ProjectId)>> {
-        if !self.may_guess(&self.viewer_misses, source) {
-            return Err(Error::RateLimited);
-        }
-        let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else { return Ok(None) };
-        self.viewer_misses.give_back(source);
+        let guess = self.guess(&self.viewer_misses, source).ok_or(Error::RateLimited)?;
+        let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else {
+            guess.missed();
+            return Ok(None);
+        };
+        drop(guess);
         let standing = self.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
     }

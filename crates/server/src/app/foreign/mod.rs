@@ -41,11 +41,12 @@ impl App {
         attempt: Attempt<'_>,
         lookup: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Option<T>> {
-        // Paid in advance, so that many at once are counted as well; who shows a good token gets it back.
-        if !self.may_guess(&self.misses, attempt.source) {
+        let Some(guess) = self.guess(&self.misses, attempt.source) else {
             self.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
-        }
+        };
+        // Who shows a good token gets it back. Who does not wait for the answer has asked all the same.
+        guess.missed();
         let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {
             self.misses.give_back(attempt.source);
