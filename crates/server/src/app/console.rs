@@ -239,6 +239,9 @@ impl App {
         let ticket = random::token();
         let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
         let (target, _) = self.reserve(token, self.node()?, visitor, Some(new)).await?;
+        if target.grant.uses.is_none() {
+            self.repetition.gave_ticket(shown);
+        }
         Ok(exchanged(target, ticket))
     }
 

@@ -1,15 +1,18 @@
 //! What may be repeated at will must not write at will: whoever holds a link could fill the database otherwise.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use governor::{DefaultKeyedRateLimiter, Quota};
+use parking_lot::Mutex;
 use transom_model::EndReason;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::{GrantId, SessionId};
 use transom_model::secret::TokenDigest;
 
+use super::bucket::Bucket;
 use super::{App, network};
 
 /// A refusal that repeats an earlier one is news again after this.
@@ -34,6 +37,34 @@ const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// again each minute: people who come and go are not refused, a program that only asks writes no more than that.
 const TURNOVER: usize = 4;
 
+/// The tickets that links have left. Only a link that stands and has given one is kept: a text that is none leaves nothing.
+struct Tickets {
+    most: f64,
+    left: Mutex<HashMap<TokenDigest, Bucket>>,
+}
+
+impl Tickets {
+    fn new(most: usize) -> Self {
+        let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
+        Self { most: f64::from(most), left: Mutex::default() }
+    }
+
+    fn has_one(&self, link: TokenDigest) -> bool {
+        self.left.lock().get_mut(&link).is_none_or(|left| left.has_one(self.most, Instant::now()))
+    }
+
+    fn take(&self, link: TokenDigest) {
+        let full = Bucket::full(self.most, Instant::now());
+        self.left.lock().entry(link).or_insert(full).take();
+    }
+
+    fn tidy(&self) {
+        let mut left = self.left.lock();
+        left.retain(|_, left| !left.is_idle());
+        left.shrink_to_fit();
+    }
+}
+
 impl App {
     /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
     pub(crate) fn is_news_of(&self, source: IpAddr) -> bool {
@@ -44,7 +75,7 @@ impl App {
 /// Budgets of what one link, source or connector may write.
 pub(super) struct Repetition {
     refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
-    tickets: DefaultKeyedRateLimiter<TokenDigest>,
+    tickets: Tickets,
     failures: DefaultKeyedRateLimiter<IpAddr>,
     connections: DefaultKeyedRateLimiter<(CloudAddress, &'static str)>,
     exchanges: DefaultKeyedRateLimiter<SessionId>,
@@ -54,12 +85,10 @@ pub(super) struct Repetition {
 impl Repetition {
     /// What a link that opens as often as wanted may be exchanged for depends on how many sessions it may have at once.
     pub(super) fn new(sessions_per_grant: usize) -> Self {
-        let tickets = sessions_per_grant.saturating_mul(TURNOVER);
-        let tickets = u32::try_from(tickets).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
         let once = Quota::with_period(NEWS).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {
             refusals: DefaultKeyedRateLimiter::keyed(once.allow_burst(NonZeroU32::MIN)),
-            tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(tickets)),
+            tickets: Tickets::new(sessions_per_grant.saturating_mul(TURNOVER)),
             failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
             connections: DefaultKeyedRateLimiter::keyed(Quota::per_minute(CONNECTIONS)),
             exchanges: DefaultKeyedRateLimiter::keyed(Quota::per_minute(EXCHANGES)),
@@ -77,9 +106,14 @@ impl Repetition {
         self.connections.check_key(&(connector.clone(), refusal)).is_ok()
     }
 
-    /// Whether the link may be exchanged for one more ticket.
+    /// Whether the link may be exchanged for one more ticket, if it is one.
     pub(super) fn has_ticket(&self, token: TokenDigest) -> bool {
-        self.tickets.check_key(&token).is_ok()
+        self.tickets.has_one(token)
+    }
+
+    /// Counts a ticket that the link was exchanged for.
+    pub(super) fn gave_ticket(&self, token: TokenDigest) {
+        self.tickets.take(token);
     }
 
     /// Whether the session's ticket may be exchanged once more.
@@ -96,8 +130,7 @@ impl Repetition {
     pub(super) fn tidy(&self) {
         self.refusals.retain_recent();
         self.refusals.shrink_to_fit();
-        self.tickets.retain_recent();
-        self.tickets.shrink_to_fit();
+        self.tickets.tidy();
         self.failures.retain_recent();
         self.failures.shrink_to_fit();
         self.connections.retain_recent();
@@ -106,5 +139,27 @@ impl Repetition {
         self.exchanges.shrink_to_fit();
         self.old_tickets.retain_recent();
         self.old_tickets.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_link_leaves_nothing_and_a_link_has_its_tickets() {
+        let repetition = Repetition::new(1);
+        for n in 0..1000 {
+            assert!(repetition.has_ticket(TokenDigest::of(&format!("guess {n}"))));
+        }
+        assert_eq!(repetition.tickets.left.lock().len(), 0);
+        let link = TokenDigest::of("a link");
+        let given =
+            (0..100).take_while(|_| repetition.has_ticket(link)).map(|_| repetition.gave_ticket(link));
+        assert_eq!(given.count(), TURNOVER);
+        assert_eq!(repetition.tickets.left.lock().len(), 1);
+        // Many at once may take more than there are: they are made up for.
+        repetition.gave_ticket(link);
+        assert!(!repetition.has_ticket(link) && repetition.has_ticket(TokenDigest::of("another")));
     }
 }
