@@ -280,6 +280,8 @@ pub struct NodeLimits {
     /// The pause between two comparisons of what it carries with what the database has of it. After a missed beat there is
     /// none.
     pub compare: Duration,
+    /// The most revocations of one project that it keeps for a database which does not take them.
+    pub owed_per_project: usize,
 }
 
 impl Default for NodeLimits {
@@ -290,6 +292,7 @@ impl Default for NodeLimits {
             gone: Duration::from_secs(60),
             gap: Duration::from_secs(10),
             compare: Duration::from_secs(30),
+            owed_per_project: 1000,
         }
     }
 }

@@ -175,9 +175,13 @@ impl App {
     ) -> Result<()> {
         let audit = self.managed_address(asked, address, "address.remove").await?;
         // Looked at here as well: what is held in memory meanwhile must not cut for a condition that does not hold.
-        if !condition.holds(self.address(asked, address).await?.version) {
-            return Err(Error::Stale);
-        }
+        let version = self.address(asked, address).await?.version;
+        let condition = match condition {
+            Precondition::Any => Precondition::Any,
+            // A list may be long, and this one is kept.
+            listed if listed.holds(version) => Precondition::OneOf(vec![version]),
+            _ => return Err(Error::Stale),
+        };
         let what = Revoked::Address { address: address.clone(), scope: asked.scope.clone(), condition };
         let within = asked.call.caller.project();
         if self.revoke(Revocation { what, within, audit }).await? { Ok(()) } else { Err(NO_ADDRESS) }

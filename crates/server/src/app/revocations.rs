@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
-use transom_model::audit::AuditEntry;
+use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::grant::{Dialect, Grant, MadeWith};
@@ -22,11 +22,12 @@ use super::error::{Error, Result};
 
 /// A database that takes longer is not waited for: what is to end ends within a second.
 const CUT_ANYWAY: Duration = Duration::from_millis(500);
-/// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop.
+/// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop. So many of the operator,
+/// and as many of all projects together.
 const MOST: usize = 10_000;
 
 /// Something that must end, and must not begin again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Revoked {
     Session(SessionId),
     Grant(GrantId),
@@ -101,6 +102,18 @@ pub(super) struct Revocation {
     pub(super) audit: AuditEntry,
 }
 
+impl Revocation {
+    /// The project whose caller asks; none: the operator.
+    fn owner(&self) -> Option<ProjectId> {
+        self.audit.project.filter(|_| self.audit.actor != Actor::Operator)
+    }
+
+    /// Whether both would be written down alike.
+    fn is_same(&self, other: &Self) -> bool {
+        self.what == other.what && self.within == other.within
+    }
+}
+
 /// The revocations that are not written down yet.
 #[derive(Default)]
 pub(crate) struct Revocations(Mutex<Held>);
@@ -120,26 +133,35 @@ struct Pending {
 }
 
 impl Revocations {
-    fn hold(&self, revocation: Revocation) -> Result<u64> {
+    /// Keeps a revocation until it is lifted. One that is there already is kept once, and lifted for all who asked: the database
+    /// has decided it. None where there are too many, of all or of its project: the others have room beside that.
+    fn hold(&self, revocation: &Revocation, per_project: usize) -> Option<u64> {
         let mut held = self.0.lock();
-        if held.all.len() >= MOST {
-            return Err(End::from(EndReason::Overloaded).into());
+        if let Some(same) = held.all.iter().find(|pending| pending.revocation.is_same(revocation)) {
+            return Some(same.serial);
+        }
+        let owner = revocation.owner();
+        let owners = || held.all.iter().map(|pending| pending.revocation.owner());
+        let of_kind = owners().filter(|other| other.is_some() == owner.is_some()).count();
+        let of_owner = owners().filter(|other| *other == owner).count();
+        if of_kind >= MOST || owner.is_some() && of_owner >= per_project {
+            return None;
         }
         held.serial += 1;
         let serial = held.serial;
-        held.all.push(Pending { serial, since: Instant::now(), owed: false, revocation });
-        Ok(serial)
+        held.all.push(Pending { serial, since: Instant::now(), owed: false, revocation: revocation.clone() });
+        Some(serial)
     }
 
     fn lift(&self, serial: u64) {
         self.0.lock().all.retain(|pending| pending.serial != serial);
     }
 
-    fn owe(&self, serial: u64) {
+    /// Whether it was not owed before.
+    fn owe(&self, serial: u64) -> bool {
         let mut held = self.0.lock();
-        if let Some(pending) = held.all.iter_mut().find(|pending| pending.serial == serial) {
-            pending.owed = true;
-        }
+        let pending = held.all.iter_mut().find(|pending| pending.serial == serial);
+        pending.is_some_and(|pending| !std::mem::replace(&mut pending.owed, true))
     }
 
     /// The next one that is owed, or that nobody waits for any more.
@@ -191,11 +213,13 @@ impl Revocations {
 
 impl App {
     /// Ends and forbids something; whether there was anything to end. Where the database does not take it, that is an error,
-    /// and it holds at this node all the same until it is written.
+    /// and it holds at this node all the same until it is written. Where too many are owed already, what there is ends all the
+    /// same, and nothing is kept.
     pub(super) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
         let what = revocation.what.clone();
         // Before anything else: what begins from now on meets it.
-        let serial = self.revocations.hold(revocation.clone())?;
+        let serial = self.revocations.hold(&revocation, self.config.limits.node.owed_per_project);
+        let lift = || serial.into_iter().for_each(|serial| self.revocations.lift(serial));
         let mut writing = pin!(self.write_revocation(&revocation));
         let mut cut = false;
         let written = match timeout(CUT_ANYWAY, &mut writing).await {
@@ -208,7 +232,7 @@ impl App {
         };
         match written {
             Ok(done) => {
-                self.revocations.lift(serial);
+                lift();
                 self.changed.notify_one();
                 if cut && !done {
                     // What was cut has written its own end before.
@@ -218,12 +242,19 @@ impl App {
             }
             Err(error @ Error::Unavailable(_)) => {
                 self.cut_revoked(&what);
-                self.revocations.owe(serial);
-                tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
+                match serial {
+                    Some(serial) if self.revocations.owe(serial) => {
+                        tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
+                    }
+                    None if error.is_news() => {
+                        tracing::warn!(%error, ?what, "a revocation has cut what there is, and is not kept: too many are owed");
+                    }
+                    Some(_) | None => {}
+                }
                 Err(error)
             }
             Err(error) => {
-                self.revocations.lift(serial);
+                lift();
                 Err(error)
             }
         }
@@ -295,5 +326,56 @@ impl App {
                 self.devices.look_again();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transom_model::audit::Origin;
+    use transom_model::grant::Dialect;
+
+    use super::*;
+
+    const PER_PROJECT: usize = 1000;
+
+    fn of(owner: Option<u128>, n: u128) -> Revocation {
+        let project = ProjectId(Uuid::from_u128(owner.unwrap_or(7)));
+        let audit = AuditEntry {
+            request: None,
+            actor: owner.map_or(Actor::Operator, |_| Actor::Viewer),
+            dialect: Dialect::Native,
+            action: "session.kill",
+            target: String::new(),
+            outcome: "ok",
+            project: Some(project),
+            grant: None,
+            session: None,
+            detail: None,
+            origin: Origin::default(),
+        };
+        let within = owner.map(|_| project);
+        Revocation { what: Revoked::Session(SessionId(Uuid::from_u128(n))), within, audit }
+    }
+
+    #[test]
+    fn a_project_keeps_so_many_and_no_other_notices() {
+        let revocations = Revocations::default();
+        let kept = |owner: Option<u128>| {
+            (0..).take_while(|n| revocations.hold(&of(owner, *n), PER_PROJECT).is_some()).count()
+        };
+        assert_eq!(kept(Some(1)), PER_PROJECT);
+        assert_eq!(kept(Some(2)), PER_PROJECT);
+        let others: usize = (3..20).map(|project| kept(Some(project))).sum();
+        assert_eq!(others, MOST - 2 * PER_PROJECT, "of all projects");
+        let operator =
+            (0..=PER_PROJECT as u128).all(|n| revocations.hold(&of(None, n), PER_PROJECT).is_some());
+        assert!(operator, "the operator's own");
+        // One that is there already is kept once, however full it is.
+        let serial = revocations.hold(&of(Some(1), 0), PER_PROJECT);
+        assert_eq!((serial, revocations.hold(&of(Some(1), 0), PER_PROJECT)), (Some(1), Some(1)));
+        assert!(revocations.owe(1) && !revocations.owe(1));
+        revocations.lift(1);
+        assert!(!revocations.owe(1));
+        assert!(revocations.hold(&of(Some(1), 0), PER_PROJECT).is_some());
     }
 }

@@ -23,7 +23,7 @@ const NEVER: Duration = Duration::from_secs(3600);
 /// A node that calls others gone after a second, and itself never.
 fn quick() -> NodeLimits {
     let gone = Duration::from_secs(1);
-    NodeLimits { beat: BEAT, fence: NEVER, gone, gap: Duration::from_secs(10), compare: BEAT * 2 }
+    NodeLimits { beat: BEAT, fence: NEVER, gone, compare: BEAT * 2, ..NodeLimits::default() }
 }
 
 /// A node that calls nobody gone.

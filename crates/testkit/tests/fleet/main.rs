@@ -11,6 +11,7 @@ mod full_disk;
 mod guesses;
 mod leaves;
 mod nodes;
+mod owed;
 mod peer;
 mod presence;
 mod programs;
