@@ -4,19 +4,18 @@ use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
-use transom_store::{Ending, NewTicket};
+use transom_store::Ending;
 
+use super::App;
 use super::console::{Visitor, session_entry};
 use super::error::Result;
-use super::{App, random};
 
 impl App {
     /// Ends the session of a ticket that may still be exchanged. A use that was only reserved is given back.
     pub async fn leave_by_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<()> {
-        // The exchange judges the ticket, like any other; nobody ever learns the new one.
-        let unknown = NewTicket { digest: random::token().digest(), ttl: self.config.console.resume.0 };
+        // It stays what it is until the end is written: where that fails, the page asks again with the same.
         let shown = TokenDigest::of(ticket);
-        let outcome = self.store.rotate_ticket(shown, unknown, &visitor.request, &visitor.origin()).await?;
+        let outcome = self.store.judge_ticket(shown, &visitor.request, &visitor.origin()).await?;
         let target = self.ticket_target(outcome, visitor).await?;
         let (hold, reason) = (target.hold, EndReason::ViewerClosed);
         let entry = |action| session_entry(&target.grant, hold.session, visitor, action, reason.code());

@@ -128,6 +128,29 @@ impl Store {
         .await
     }
 
+    /// What an exchange of this ticket would come to. A ticket that would be exchanged stays what it is; any other is treated as an
+    /// exchange treats it.
+    pub async fn judge_ticket(
+        &self,
+        shown: TokenDigest,
+        request: &RequestId,
+        origin: &Origin,
+    ) -> Result<TicketOutcome> {
+        let by = (request.clone(), origin.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                match judge(db, shown).await? {
+                    Judgement::Refused(outcome) => Ok(outcome),
+                    Judgement::Fresh(found) | Judgement::Presented(found) | Judgement::AnswerLost(found) => {
+                        Ok(TicketOutcome::Accepted(Box::new(found.target)))
+                    }
+                    Judgement::Old(found) => replayed(db, *found, by).await,
+                }
+            })
+        })
+        .await
+    }
+
     /// Takes hold of a session with a fresh ticket, for a WebSocket. A connection that was live elsewhere is taken over:
     /// its node finds it in [`to_end`](Self::to_end), and its hold is powerless. One on this node is the caller's to cut.
     pub async fn present_ticket(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use transom_testkit::wait::within;
-use transom_testkit::{FaultProxy, Instance, Script, Step};
+use transom_testkit::{FaultProxy, Instance, Script, Step, TestServer, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged, refused};
 
@@ -266,4 +266,70 @@ async fn a_resume_whose_dial_fails_may_be_tried_again() {
     let third = exchanged(&stage.server, json!({ "ticket": second })).await;
     let mut viewer = stage.server.viewer().ticket(&third).view().await;
     assert_live(&mut viewer, &mut stage.machine.guest().await).await;
+}
+
+#[tokio::test]
+async fn exchanges_and_presentations_in_a_loop_come_to_an_end_and_the_page_stays() {
+    let stage = Stage::set().await;
+    let mut ticket = stage.ticket().await;
+    let mut viewers = Vec::new();
+    let limited = within("the limit", async {
+        loop {
+            viewers.push(stage.server.viewer().ticket(&ticket).view().await);
+            let answer = stage.server.api().exchange(json!({ "ticket": ticket })).await;
+            if answer.status != 200 {
+                return answer;
+            }
+            ticket = transom_testkit::api::text(&answer.done(), "ticket");
+        }
+    })
+    .await;
+    assert!(limited.to_string().starts_with("429 rate-limited: "), "{limited}");
+    // As many exchanges as a minute has, and the first presentation; a slow machine has got some of them back.
+    assert!((21..40).contains(&viewers.len()), "{}", viewers.len());
+    let mut newest = viewers.pop().unwrap();
+    for mut older in viewers {
+        assert_eq!(older.closed().await.code, Some(4408), "each was taken over by the next");
+    }
+    let mut guests = Vec::new();
+    while guests.len() < stage.machine.arrived() {
+        guests.push(stage.machine.guest().await);
+    }
+    assert_live(&mut newest, guests.last_mut().unwrap()).await;
+    assert_eq!(replays(&stage).await, 0);
+}
+
+#[tokio::test]
+async fn a_leave_that_could_not_be_written_is_asked_for_again_with_the_same_ticket() {
+    // The database takes no record, as on a disk that is full in this moment.
+    const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
+        $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$; \
+        CREATE TRIGGER full_disk BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION full_disk()";
+    let database = postgres::database();
+    let server = TestServer::setup().database(database.clone()).start().await;
+    let stage = Stage::on(server, Script::default()).await;
+    let token = stage.token().await;
+    let reserved = exchanged(&stage.server, json!({ "token": token })).await;
+    let (viewer, mut guest, detached) = stage.page().await;
+    drop(viewer);
+    guest.ended().await;
+    within("the session waits for its page", async {
+        while stage.server.api().newest_session().await["state"] != "detached" {}
+    })
+    .await;
+    postgres::run(&database, FULL);
+    let leave = |ticket: &str| stage.server.api().exchange(json!({ "ticket": ticket, "leave": true }));
+    for ticket in [&reserved, &detached] {
+        for _ in 0..3 {
+            assert_eq!(leave(ticket).await.status, 503);
+        }
+    }
+    postgres::run(&database, "DROP TRIGGER full_disk ON audit");
+    for ticket in [&reserved, &detached] {
+        assert_eq!(leave(ticket).await.status, 204);
+    }
+    assert_eq!(stage.end_reason().await, "viewer-closed");
+    assert_eq!(replays(&stage).await, 0);
+    // Its use was given back.
+    exchanged(&stage.server, json!({ "token": token })).await;
 }
