@@ -25,6 +25,11 @@ impl Config {
                 ));
             }
         }
+        if self.limits.device_sessions_per_address == 0 {
+            return Err(
+                "limits.device_sessions_per_address: must be more than 0, or no viewer ever joins".to_owned()
+            );
+        }
         if let Some(place) = &self.relay.public_address {
             let named = place.rsplit_once(':').is_some_and(|(host, port)| {
                 !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
@@ -105,6 +110,7 @@ mod tests {
             ("[console]\naccept_wait = \"4m\"", "console.accept_wait"),
             ("[console]\nidle = \"0s\"", "console.idle"),
             ("[relay]\npublic_address = \"console.example.com\"", "relay.public_address"),
+            ("[limits]\ndevice_sessions_per_address = 0", "limits.device_sessions_per_address"),
             ("[endpoints]\nallow = [\"10.0.0.0/8:5999-5900\"]", "endpoints.allow[0]"),
             ("[openstack]\nnova_targets = [\"10.0.0.0/8\"]", "openstack.nova_targets"),
         ] {

@@ -7,6 +7,7 @@ mod budgets;
 mod channel;
 mod channel_binding;
 mod crowd;
+mod device_limits;
 mod device_reconnects;
 mod device_sessions;
 mod devices;
