@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use transom_tunnel::{Message, PublicKey, Refusal, Ticket};
+use transom_tunnel::report::MAX_TARGETS;
+use transom_tunnel::{Message, PublicKey, Refusal, Report, Ticket};
 
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Credentials, Joins};
@@ -121,6 +122,7 @@ impl Agent {
         tell: impl Fn(Status) + Send + Sync + 'static,
         stop: CancellationToken,
     ) -> Result<(), Refusal> {
+        let report = self.report();
         let (agent, tell): (_, Tell) = (Arc::new(self), Arc::new(tell));
         let mut sessions = Sessions::default();
         let mut backoff = Backoff::default();
@@ -128,7 +130,7 @@ impl Agent {
             tell(Status::Searching);
             let lost = tokio::select! {
                 () = stop.cancelled() => break,
-                lost = agent.stay(&tell, &mut sessions, &mut backoff, &stop) => lost,
+                lost = agent.stay(&report, &tell, &mut sessions, &mut backoff, &stop) => lost,
             };
             let Some(refusal) = lost else { break };
             let Some(wait) = backoff.after(&refusal, random()) else {
@@ -153,15 +155,26 @@ impl Agent {
         Ok(())
     }
 
+    /// What the server is told of this machine: the same as long as this agent runs.
+    fn report(&self) -> Report {
+        let mut run = [0; 16];
+        // Without randomness the proof fails as well, and says so.
+        let _ = aws_lc_rs::rand::fill(&mut run);
+        let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let targets = self.targets.texts().take(MAX_TARGETS).collect();
+        Report { host_name, run, key: self.identity.public(), targets }
+    }
+
     /// One stay at the server: why it ended, or nothing where it was told to stop.
     async fn stay(
         self: &Arc<Self>,
+        report: &Report,
         tell: &Tell,
         sessions: &mut Sessions,
         backoff: &mut Backoff,
         stop: &CancellationToken,
     ) -> Option<Refusal> {
-        let joins = Joins::Agent { end_to_end_only: self.policy.end_to_end_only };
+        let joins = Joins::Agent { end_to_end_only: self.policy.end_to_end_only, report: report.clone() };
         let mut control = match Control::join(&self.server, &self.credentials, joins).await {
             Ok(control) => control,
             Err(refusal) => return Some(refusal),

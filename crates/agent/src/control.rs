@@ -9,7 +9,7 @@ use transom_model::cloud::{CloudAddress, CloudPassword, EnrolmentToken, ScramPro
 use transom_model::secret::Secret;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
-use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Role, Versions};
+use transom_tunnel::{Binding, CONTROL_PATH, Enrolment, Fault, Message, Refusal, Report, Role, Versions};
 
 use crate::outer::Outer;
 use crate::server::Server;
@@ -42,12 +42,14 @@ impl Credentials {
 }
 
 /// Which side joins, and what the server is to know of it from the first moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Joins {
     /// A device's side.
     Agent {
         /// It takes nobody who could see what passes.
         end_to_end_only: bool,
+        /// What it says of its machine.
+        report: Report,
     },
     /// A viewer's side.
     Connector,
@@ -130,12 +132,12 @@ impl Control {
         aws_lc_rs::rand::fill(&mut random).map_err(|_| unreachable("there is no randomness"))?;
         let nonce = scram::nonce(random);
         let prover = Prover::new(own.address.as_str(), nonce, binding, exporter.as_ref());
-        let (role, end_to_end_only) = match joins {
-            Joins::Agent { end_to_end_only } => (Role::Agent, end_to_end_only),
-            Joins::Connector => (Role::Connector, false),
+        let (role, end_to_end_only, report) = match joins {
+            Joins::Agent { end_to_end_only, report } => (Role::Agent, end_to_end_only, Some(report)),
+            Joins::Connector => (Role::Connector, false, None),
         };
         let (client_first, program) = (prover.first(), PROGRAM.to_owned());
-        self.send(&Message::Prove { version, role, end_to_end_only, client_first, program }).await?;
+        self.send(&Message::Prove { version, role, end_to_end_only, client_first, program, report }).await?;
         let Message::Challenge(server_first) = self.message().await? else { return Err(out_of_turn()) };
         let garbled =
             |error: scram::ScramError| Refusal::from(Fault::ProtocolError).because(error.to_string());

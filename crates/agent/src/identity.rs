@@ -33,8 +33,16 @@ pub struct Identity {
 struct KnownKeys {
     folder: Folder,
     path: PathBuf,
-    /// First keys that could not be written down: they hold until this program ends, or until they are.
-    unkept: Mutex<HashMap<String, PublicKey>>,
+    /// Keys that could not be written down: they hold until this program ends, or until they are.
+    unkept: Mutex<HashMap<String, Unkept>>,
+}
+
+/// A key that could not be written down.
+#[derive(Clone, Copy, Debug)]
+struct Unkept {
+    key: PublicKey,
+    /// It takes the place of the one that is written.
+    instead: bool,
 }
 
 /// Whether a key is the one that its holder had before.
@@ -97,8 +105,11 @@ impl Identity {
 
     /// The key that this peer had before.
     pub(crate) fn known(&self, peer: &str) -> io::Result<Option<PublicKey>> {
-        let kept = self.known.key_of(peer)?;
-        Ok(kept.or_else(|| self.known.unkept.lock().get(peer).copied()))
+        let unkept = self.known.unkept.lock().get(peer).copied();
+        if let Some(Unkept { key, instead: true }) = unkept {
+            return Ok(Some(key));
+        }
+        Ok(self.known.key_of(peer)?.or(unkept.map(|unkept| unkept.key)))
     }
 
     /// Whether this peer's key has still to be written down.
@@ -106,16 +117,34 @@ impl Identity {
         self.known.unkept.lock().contains_key(peer)
     }
 
+    /// Keeps this key as the peer's own, whichever it had before; answers why that could not be written down.
+    pub(crate) fn keep_instead(&self, peer: &str, key: PublicKey) -> Option<io::ErrorKind> {
+        let known = &self.known;
+        let (mut unkept, program) = (known.unkept.lock(), lock(&known.folder));
+        match program.and_then(|_program| known.write(peer, key)) {
+            Ok(()) => {
+                unkept.remove(peer);
+                None
+            }
+            Err(error) => {
+                unkept.insert(peer.to_owned(), Unkept { key, instead: true });
+                Some(kind(&error))
+            }
+        }
+    }
+
     /// Compares a key with the one that this peer had before; keeps the first one.
     pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
         let known = &self.known;
         // Tasks of this program, and then programs, one at a time.
         let (mut unkept, program) = (known.unkept.lock(), lock(&known.folder));
-        if let Some(before) = known.key_of(peer)? {
+        let held = unkept.get(peer).copied();
+        let written = if held.is_some_and(|held| held.instead) { None } else { known.key_of(peer)? };
+        if let Some(before) = written {
             unkept.remove(peer);
             return Ok(compare(before, shown));
         }
-        let before = unkept.get(peer).copied();
+        let before = held.map(|held| held.key);
         if let Some(before) = before.filter(|before| *before != shown) {
             return Ok(Acquaintance::Changed(before));
         }
@@ -127,7 +156,7 @@ impl Identity {
             }
             Err(_) if !new => Ok(Acquaintance::Known),
             Err(error) if unkept.len() < MOST_UNKEPT => {
-                unkept.insert(peer.to_owned(), shown);
+                unkept.insert(peer.to_owned(), Unkept { key: shown, instead: false });
                 Ok(Acquaintance::Unkept(kind(&error)))
             }
             Err(error) => Err(io::Error::other(error)),
@@ -180,13 +209,12 @@ impl KnownKeys {
         entry.map(|(_, key)| key.trim().parse().map_err(io::Error::other)).transpose()
     }
 
-    /// Whole or not at all: half a line would be no key.
+    /// Whole or not at all, since half a line would be no key; in the place of any other key of this peer.
     fn write(&self, peer: &str, key: PublicKey) -> Result<(), FolderError> {
         let failed = |source| FolderError::Io { what: "write", path: self.path.clone(), source };
-        let mut text = self.read().map_err(failed)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
+        let before = self.read().map_err(failed)?;
+        let others = before.lines().filter(|line| line.split_once(' ').is_none_or(|(name, _)| name != peer));
+        let mut text: String = others.map(|line| format!("{line}\n")).collect();
         text.push_str(&format!("{peer} {key}\n"));
         if u64::try_from(text.len()).is_ok_and(|length| length > MAX_KNOWN) {
             return Err(failed(io::ErrorKind::FileTooLarge.into()));
@@ -261,6 +289,28 @@ mod tests {
         for peer in ["peer", "other"] {
             assert_eq!(again.known(peer).expect("known"), Some(first), "{peer}");
         }
+    }
+
+    #[test]
+    fn a_key_that_takes_anothers_place_is_the_peers_only_one() {
+        let folder = private();
+        let identity = Identity::open(folder.path()).expect("identity");
+        let [first, second] = [b"1", b"2"].map(|spki| PublicKey::of(spki));
+        for peer in ["peer", "other"] {
+            assert_eq!(identity.meet(peer, first).expect("meet"), Acquaintance::New);
+        }
+        assert_eq!(identity.keep_instead("peer", second), None);
+        let kept = std::fs::read_to_string(folder.path().join(KNOWN)).expect("it is kept");
+        assert_eq!(kept, format!("other {first}\npeer {second}\n"));
+        // Where it cannot be written, it holds all the same.
+        let fresh = folder.path().join(format!("{KNOWN}.{}.new", std::process::id()));
+        std::fs::create_dir(&fresh).expect("a folder");
+        assert!(identity.keep_instead("peer", first).is_some());
+        assert_eq!(identity.known("peer").expect("known"), Some(first));
+        assert_eq!(identity.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
+        std::fs::remove_dir(&fresh).expect("a folder");
+        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
+        assert_eq!(Identity::open(folder.path()).expect("again").known("peer").expect("known"), Some(first));
     }
 
     #[test]

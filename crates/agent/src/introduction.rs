@@ -25,6 +25,9 @@ pub struct Introduction {
     pub phrase: String,
     /// It shows this key for the first time: if it is accepted, it is kept as the peer's own.
     pub new: bool,
+    /// The key that it had before, where the server says that this one has taken its place. Only a connector's
+    /// [`renewed`](crate::Connector::renewed) is asked about such a key.
+    pub before: Option<PublicKey>,
 }
 
 /// The embedding program's own word on the key of whoever is at the other end; by default, what is known already decides,
@@ -87,8 +90,7 @@ impl Identity {
         key: PublicKey,
         new: bool,
     ) -> Result<Introduced, Objection> {
-        let phrase = self.public().phrase(key);
-        let introduction = Introduction { peer: named(address), key, phrase, new };
+        let introduction = self.introduction(address, key, new, None);
         if !verify.accepts(&introduction).await {
             return Err(Objection::Declined);
         }
@@ -101,6 +103,32 @@ impl Identity {
             }
         }
         Ok(Introduced { introduction, unkept })
+    }
+
+    /// Has a person's word on a key that has taken the place of another, and only then keeps it instead.
+    pub(crate) async fn introduce_renewed(
+        &self,
+        verify: &Verify,
+        address: &str,
+        key: PublicKey,
+        before: PublicKey,
+    ) -> Result<Introduced, Objection> {
+        let introduction = self.introduction(address, key, true, Some(before));
+        if !verify.accepts(&introduction).await {
+            return Err(Objection::Declined);
+        }
+        let unkept = self.keep_instead(address, key);
+        Ok(Introduced { introduction, unkept })
+    }
+
+    fn introduction(
+        &self,
+        address: &str,
+        key: PublicKey,
+        new: bool,
+        before: Option<PublicKey>,
+    ) -> Introduction {
+        Introduction { peer: named(address), key, phrase: self.public().phrase(key), new, before }
     }
 }
 

@@ -51,6 +51,8 @@
 //!     fingerprint: None,
 //!     // As at the other end; `Verify::default()` takes a first key without asking.
 //!     verify: Verify::new(async |peer| !peer.new || peer.key.to_string() == "what its label says"),
+//!     // A device that was replaced, as the server says: here, nobody is there to be asked.
+//!     renewed: None,
 //!     wait: true,
 //!     open_first: false,
 //!     limit: None,

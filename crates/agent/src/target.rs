@@ -1,5 +1,7 @@
 //! Targets: where an agent forwards to, and nowhere else.
 
+use std::fmt;
+
 use crate::SetupError;
 
 /// The allow-list, `[NAME=]HOST:PORT` each. A connector that names none gets the first.
@@ -28,8 +30,25 @@ impl Targets {
         Ok(Self(targets))
     }
 
+    /// Each as it was given.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(ToString::to_string)
+    }
+
     pub(crate) fn find(&self, name: &str) -> Option<&Target> {
         if name.is_empty() { self.0.first() } else { self.0.iter().find(|target| target.name == name) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, host, port } = self;
+        let named = if name.is_empty() { String::new() } else { format!("{name}=") };
+        if host.contains(':') {
+            write!(f, "{named}[{host}]:{port}")
+        } else {
+            write!(f, "{named}{host}:{port}")
+        }
     }
 }
 
@@ -61,6 +80,8 @@ mod tests {
         assert_eq!(targets.find("plc").map(|target| target.host.as_str()), Some("10.0.0.7"));
         assert_eq!(targets.find("v6").map(|target| target.host.as_str()), Some("fd00::7"));
         assert_eq!(targets.find("other"), None);
+        let given: Vec<_> = targets.texts().collect();
+        assert_eq!(given, ["127.0.0.1:5900", "plc=10.0.0.7:5901", "v6=[fd00::7]:5900"]);
     }
 
     #[test]

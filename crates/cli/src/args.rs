@@ -15,8 +15,8 @@ use transom_model::secret::Secret;
 mod house;
 #[cfg(feature = "server")]
 pub(crate) use house::{
-    Address, Audit, Console, Demo, House, Instance, InstanceSettings, Key, Link, Migrate, Project, Serve,
-    Session,
+    Address, Audit, Console, Demo, Enrollment, House, Instance, InstanceSettings, Key, Link, Migrate,
+    Project, Serve, Session,
 };
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.

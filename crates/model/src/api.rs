@@ -17,8 +17,8 @@ use crate::secret::Secret;
 use crate::session::{Session, SessionState};
 
 pub use address::{
-    AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody, NewTicketBody,
-    PresenceBody, TicketBody, ViewerIdBody,
+    AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody,
+    NewTicketBody, PresenceBody, RivalBody, TicketBody, ViewerIdBody,
 };
 pub use enrolment::{EnrolmentBody, EnrolmentTokenBody, NewEnrolmentsBody};
 

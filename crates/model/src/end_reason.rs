@@ -191,7 +191,7 @@ end_reasons! {
         "Reach it by transom connect with a VNC viewer.";
     4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
         "The device shows another key than before.", "Tell who manages the device, with the request id: it may have been reinstalled, or somebody stands in between.",
-        "If it was reinstalled, reset its address's password, which forgets the old key; else somebody stands in between.";
+        "If it was reinstalled, compare its key and accept it: transom address accept-key; else somebody stands in between.";
     4439 InstanceSecretsWithheld "instance-secrets-withheld" 502 Operator Never
         "The device was given new credentials, so the machine's password is not sent to it.",
         "Tell who manages the machine, with the request id.",

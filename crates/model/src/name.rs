@@ -14,6 +14,13 @@ pub fn is_legible(text: &str) -> bool {
 /// What is wrong with a name that is not legible.
 pub const ILLEGIBLE: &str = "must hold no control, direction or invisible characters";
 
+/// A text of a device's own, without what would be hidden in it.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let shown: String = text.chars().filter(|character| !is_hidden(*character)).collect();
+    shown.trim().to_owned()
+}
+
 /// A text of somebody else's for a terminal, with what would be hidden, or would command the terminal, written out. Lines and
 /// tabs stay.
 #[must_use]
@@ -77,6 +84,7 @@ mod tests {
     fn what_would_command_a_terminal_is_written_out() {
         assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\n\td"), "a\\u{1b}[2Jb\\u{202e}c\n\td");
         assert!(matches!(visible("Büro\n"), Cow::Borrowed("Büro\n")));
+        assert_eq!(shown(" Büro\u{202e} 1\u{1b}[2J\n"), "Büro 1[2J");
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn one_of(mut select: Sql, opening: &'static str, values: impl Iterator<Item = i
 }
 
 /// The text anywhere, with nothing in it that LIKE would read as its own.
-fn pattern(text: &str) -> String {
+pub(crate) fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.chars() {
         if matches!(character, '%' | '_' | '!') {

@@ -33,8 +33,8 @@ pub use access_key::{KeySecret, NewAccessKey, NewKeySecret};
 pub use api_token::NewApiToken;
 pub use audit::{AuditQuery, AuditStart, SessionOrigin};
 pub use cloud::{
-    AddressQuery, Enrolled, Guarded, Joining, NewAddress, NewEnrolments, NewViewerId, Precondition,
-    PresenceQuery, Scope,
+    AddressChange, AddressQuery, Enrolled, Guarded, Joined, Joining, NewAddress, NewEnrolment, NewEnrolments,
+    NewViewerId, Precondition, PresenceQuery, Scope,
 };
 pub use database::SchemaPlan;
 pub use error::{Cause, Result, StoreError};

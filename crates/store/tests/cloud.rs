@@ -4,7 +4,7 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin};
-use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, Reach, Verifier};
+use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, DeviceReport, Reach, Verifier};
 use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::instance::Sealed;
@@ -15,7 +15,9 @@ use transom_store::{
 use uuid::Uuid;
 
 /// How most devices join.
-const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None, report: NOTHING_SAID };
+const NOTHING_SAID: DeviceReport =
+    DeviceReport { host_name: None, targets: Vec::new(), key: None, run: None };
 /// Nobody asks where these join from.
 const NOWHERE: Origin = Origin { source: None, user_agent: None };
 
@@ -80,6 +82,7 @@ impl House {
         NewAddress {
             address: CloudAddress::issue(self.project, &self.key, [n; 32]),
             key: self.key.clone(),
+            name: None,
             reach: Reach::Listen { access: None },
             verifier: CloudPassword::from_random([n; 40]).verifier([n; 16]),
         }
@@ -222,8 +225,12 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let (node, address) = (NodeId(Uuid::now_v7()), house.issue(1).await);
         let online = AddressQuery { online: true, ..AddressQuery::default() };
         let online = async || house.store.addresses(&online, Page::first(9)).await.unwrap().len();
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), Some(1));
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), Some(2));
+        let joined = async |version| {
+            let joined = house.store.join_address(&address, version, node, PASSWORD, &NOWHERE).await.unwrap();
+            joined.map(|joined| joined.epoch)
+        };
+        assert_eq!(joined(1).await, Some(1));
+        assert_eq!(joined(1).await, Some(2));
         assert!(!house.store.leave_address(&address, 1).await.unwrap(), "it was superseded");
         assert_eq!(online().await, 1);
         assert!(house.store.leave_address(&address, 2).await.unwrap());
@@ -232,8 +239,8 @@ async fn the_newest_join_wins_and_a_reset_forbids_what_was_proved_before() {
         let reset =
             house.store.reset_address(&house.own(), &address, verifier, Precondition::Any, &audit).await;
         assert!(matches!(reset.unwrap(), Guarded::Done(record) if record.version == 2));
-        assert_eq!(house.store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap(), None);
-        assert_eq!(house.store.join_address(&address, 2, node, PASSWORD, &NOWHERE).await.unwrap(), Some(3));
+        assert_eq!(joined(1).await, None);
+        assert_eq!(joined(2).await, Some(3));
         house.store.register_node(node, "1.2.3", Earlier::Unknown).await.unwrap().unwrap();
         assert_eq!(online().await, 0);
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use aws_lc_rs::signature::KeyPair as _;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
@@ -59,6 +60,14 @@ impl EndpointKey {
         self.public
     }
 
+    /// Signs this; answers the public key as its 32 bytes (RFC 8032), and the signature.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<([u8; 32], [u8; 64]), NotAKey> {
+        let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&self.pkcs8).map_err(|_| NotAKey)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| NotAKey)?;
+        let signature = pair.sign(message).as_ref().try_into().map_err(|_| NotAKey)?;
+        Ok((public, signature))
+    }
+
     /// The connector's side of a session with this key.
     #[must_use]
     pub fn dialling(&self) -> Arc<ClientConfig> {
@@ -93,6 +102,18 @@ impl PublicKey {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest::digest(&digest::SHA256, spki).as_ref());
         Self(fingerprint)
+    }
+
+    /// The key of these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 32] {
+        self.0
     }
 
     /// Six words for two people on the telephone: the same at both ends, whoever asks, and other words for any other pair.

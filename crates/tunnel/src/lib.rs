@@ -17,6 +17,8 @@ pub mod fuzz;
 pub mod message;
 pub mod opening;
 pub mod raw;
+pub mod renewal;
+pub mod report;
 pub mod scram;
 pub mod ticket;
 mod version;
@@ -28,6 +30,8 @@ pub use enrolment::Enrolment;
 pub use fault::{Fault, Refusal, Retry};
 pub use frame::FrameError;
 pub use message::{Availability, Binding, Cause, Message, Role};
+pub use renewal::Renewal;
+pub use report::Report;
 pub use ticket::Ticket;
 pub use version::Versions;
 

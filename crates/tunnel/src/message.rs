@@ -25,6 +25,8 @@ use std::time::Duration;
 use crate::enrolment::Enrolment;
 use crate::fault::{Fault, Refusal, Retry};
 use crate::frame::{Frame, FrameError, Inbox};
+use crate::renewal::Renewal;
+use crate::report::Report;
 use crate::ticket::Ticket;
 use crate::version::Versions;
 use crate::wire::Reader;
@@ -130,7 +132,8 @@ pub enum Message {
         /// What the proof is to be bound to.
         binding: Binding,
     },
-    /// Peer → server. `0x02 · u8 version · u8 role · u8 flags (1: end to end only) · text SCRAM client-first · text program`
+    /// Peer → server.
+    /// `0x02 · u8 version · u8 role · u8 flags (1: end to end only) · text SCRAM client-first · text program · report`
     Prove {
         /// The version that both are to speak: the newest one of those that both can.
         version: u8,
@@ -143,6 +146,8 @@ pub enum Message {
         client_first: String,
         /// The program and its version, for people: at most [`MAX_PROGRAM`] bytes.
         program: String,
+        /// Of an agent: what it says of its machine. Connectors and earlier programs say nothing.
+        report: Option<Report>,
     },
     /// Server → peer. `0x03 · text SCRAM server-first`
     Challenge(String),
@@ -184,7 +189,7 @@ pub enum Message {
         /// Of this `Ask`.
         call: u32,
     },
-    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · text raw listener`
+    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · text raw listener · renewal`
     Meet {
         /// Of this `Connect`.
         call: u32,
@@ -192,6 +197,8 @@ pub enum Message {
         ticket: Ticket,
         /// `HOST:PORT` of the raw listener; empty: there is none.
         relay: String,
+        /// Of a device that was replaced, or whose new key was accepted: the server's word on that.
+        renewal: Option<Renewal>,
     },
     /// Server → connector: no. `0x14 · u32 call · u16 fault · u32 retry seconds · text detail`
     Failed {
@@ -268,10 +275,15 @@ impl Message {
             Self::Hello { versions, binding } => {
                 Frame::of(0x01).bytes(&[versions.oldest, versions.newest, *binding as u8])
             }
-            Self::Prove { version, role, end_to_end_only, client_first, program } => {
+            Self::Prove { version, role, end_to_end_only, client_first, program, report } => {
                 let flags = if *end_to_end_only { END_TO_END_ONLY } else { 0 };
                 let fixed = [*version, *role as u8, flags];
-                Frame::of(0x02).bytes(&fixed).text(client_first, MAX_TEXT).text(program, MAX_PROGRAM)
+                let frame =
+                    Frame::of(0x02).bytes(&fixed).text(client_first, MAX_TEXT).text(program, MAX_PROGRAM);
+                match report {
+                    Some(report) => report.write(frame),
+                    None => frame,
+                }
             }
             Self::Challenge(server_first) => Frame::of(0x03).text(server_first, MAX_TEXT),
             Self::Proof(client_final) => Frame::of(0x04).text(client_final, MAX_TEXT),
@@ -290,8 +302,12 @@ impl Message {
                 Frame::of(0x11).number(*call).number(*limit).text(peer, MAX_TEXT)
             }
             Self::Available { call } => Frame::of(0x12).number(*call),
-            Self::Meet { call, ticket, relay } => {
-                Frame::of(0x13).number(*call).bytes(&ticket.bytes()).text(relay, MAX_PLACE)
+            Self::Meet { call, ticket, relay, renewal } => {
+                let frame = Frame::of(0x13).number(*call).bytes(&ticket.bytes()).text(relay, MAX_PLACE);
+                match renewal {
+                    Some(renewal) => renewal.write(frame),
+                    None => frame,
+                }
             }
             Self::Failed { call, refusal: why } => refusal(Frame::of(0x14).number(*call), why),
             Self::Watch { call, peer } => Frame::of(0x15).number(*call).text(peer, MAX_TEXT),
@@ -340,6 +356,7 @@ impl Message {
                 end_to_end_only: r.u8()? & END_TO_END_ONLY != 0,
                 client_first: r.text(MAX_TEXT)?,
                 program: r.text(MAX_PROGRAM)?,
+                report: Report::read(r),
             },
             0x03 => Self::Challenge(r.text(MAX_TEXT)?),
             0x04 => Self::Proof(r.text(MAX_TEXT)?),
@@ -357,6 +374,7 @@ impl Message {
                 call: r.u32()?,
                 ticket: Ticket::from_bytes(r.array()?),
                 relay: r.text(MAX_PLACE)?,
+                renewal: Renewal::read(r),
             },
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
             0x15 => Self::Watch { call: r.u32()?, peer: r.text(MAX_TEXT)? },

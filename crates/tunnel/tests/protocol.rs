@@ -9,8 +9,8 @@ use transom_tunnel::raw::{self, Claim};
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
 use transom_tunnel::ticket::Shown;
 use transom_tunnel::{
-    Availability, Binding, Cause, Enrolment, Fault, FrameError, Message, Refusal, Retry, Role, Ticket,
-    Versions,
+    Availability, Binding, Cause, Enrolment, Fault, FrameError, Message, PublicKey, Refusal, Report, Retry,
+    Role, Ticket, Versions,
 };
 
 fn ticket(fill: u8) -> Ticket {
@@ -51,6 +51,7 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
                 end_to_end_only: true,
                 client_first: "n".into(),
                 program: "p".into(),
+                report: None,
             },
             "020009 01 01 01 0001 6e 0001 70".into(),
         ),
@@ -74,7 +75,7 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
         ),
         (Message::Available { call: 7 }, "120004 00000007".into()),
         (
-            Message::Meet { call: 7, ticket: ticket(0xaa), relay: String::new() },
+            Message::Meet { call: 7, ticket: ticket(0xaa), relay: String::new(), renewal: None },
             format!("130036 00000007 {ticket_bytes} 0000"),
         ),
         (Message::Watch { call: 7, peer: "a".into() }, "150007 00000007 0001 61".into()),
@@ -135,6 +136,69 @@ fn every_message_has_its_bytes() {
         assert_eq!(Message::next(&mut inbox), Ok(Some(message)));
         assert_eq!(Message::next(&mut inbox), Ok(None));
     }
+}
+
+#[test]
+fn an_agents_report_stands_behind_its_program_and_may_be_missing_or_a_later_versions() {
+    let without = next(&hex::decode("0200090101000001 6e000170".replace(' ', "")).expect("bytes"));
+    let Ok(Some(Message::Prove { version, role, end_to_end_only, client_first, program, report: None })) =
+        without
+    else {
+        panic!("{without:?}")
+    };
+    let report = Report {
+        host_name: "h".into(),
+        run: [1; 16],
+        key: PublicKey::from_bytes([2; 32]),
+        targets: vec!["a=b:1".into(), "c:2".into()],
+    };
+    let with = Message::Prove { version, role, end_to_end_only, client_first, program, report: Some(report) };
+    let told = format!("0001 68 {} {} 02 0005 613d623a31 0003 633a32", "01".repeat(16), "02".repeat(32));
+    let bytes = hex::decode(format!("0200490101000001 6e000170{told}").replace(' ', "")).expect("bytes");
+    assert_eq!(hex::encode(with.encode()), hex::encode(&bytes));
+    assert_eq!(next(&bytes), Ok(Some(with.clone())));
+    assert_eq!(next(&longer(&bytes, b"of a later version")), Ok(Some(with.clone())));
+    // Nobody is turned away for what is only told to people.
+    for cut in 13..bytes.len() {
+        let payload = &bytes[3..cut];
+        let length = u16::try_from(payload.len()).expect("a short message");
+        let read = next(&[&bytes[..1], &length.to_be_bytes(), payload].concat());
+        assert!(matches!(read, Ok(Some(Message::Prove { report: None, .. }))), "{cut}: {read:?}");
+    }
+    // The longest that an agent can say fits into a frame.
+    let Message::Prove { report: Some(mut longest), .. } = with.clone() else { panic!("it has one") };
+    longest.host_name = "h".repeat(1000);
+    longest.targets = vec!["t".repeat(1000); 20];
+    let first =
+        Prover::new(&"a".repeat(99), scram::nonce([1; scram::NONCE]), Binding::TlsExporter, Some(&[7; 32]))
+            .first();
+    let said = Message::Prove {
+        version: 1,
+        role: Role::Agent,
+        end_to_end_only: true,
+        client_first: first,
+        program: "p".repeat(100),
+        report: Some(longest),
+    };
+    let Ok(Some(Message::Prove { report: Some(heard), .. })) = next(&said.encode()) else {
+        panic!("it fits")
+    };
+    assert_eq!((heard.host_name.len(), heard.targets.len(), heard.targets[7].len()), (255, 8, 128));
+}
+
+#[test]
+fn the_servers_word_on_a_new_key_stands_behind_a_meeting() {
+    let bytes =
+        format!("13{:04x} 00000007 {} 0000 {:016x} {}", 54 + 136, "aa".repeat(48), 9, "02".repeat(128));
+    let bytes = hex::decode(bytes.replace(' ', "")).expect("bytes");
+    let Ok(Some(meet @ Message::Meet { renewal: Some(_), .. })) = next(&bytes) else {
+        panic!("it is a meeting")
+    };
+    let Message::Meet { renewal: Some(word), .. } = &meet else { panic!("with a word") };
+    assert_eq!((word.at, word.key), (9, PublicKey::from_bytes([2; 32])));
+    assert_eq!(word.signed_by("a"), None);
+    assert_eq!(hex::encode(meet.encode()), hex::encode(&bytes));
+    assert_eq!(next(&longer(&bytes, b"of a later version")), Ok(Some(meet)));
 }
 
 #[test]

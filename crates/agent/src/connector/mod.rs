@@ -39,6 +39,9 @@ pub struct Connector {
     pub fingerprint: Option<PublicKey>,
     /// This program's own word on the peer's key, before it is kept and before a viewer's first byte passes.
     pub verify: Verify,
+    /// Asked where the peer shows another key than it had, and the server says that its device was replaced, or its new key accepted:
+    /// the word is the server's alone, so a person compares keys with the device's owner. None: such a key is refused like any other.
+    pub renewed: Option<Verify>,
     /// Whether to wait until the peer listens.
     pub wait: bool,
     /// Whether the first session is opened before the door is: what is wrong at the device then is the error of

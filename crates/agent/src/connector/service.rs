@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use transom_tunnel::{Fault, Message, Refusal};
 
-use super::session::{Call, Opened};
+use super::session::{Call, Meeting, Opened};
 use super::{Connector, Event};
 use crate::backoff::{Backoff, random};
 use crate::control::{Control, Joins};
@@ -286,13 +286,13 @@ impl Calls {
 
     fn answered(&mut self, message: Message) {
         match message {
-            Message::Meet { call, ticket, relay } => {
+            Message::Meet { call, ticket, relay, renewal } => {
                 self.meeting.retain(|_, failed| !failed.is_closed());
                 if let Some(asked) = self.asked.remove(&call) {
                     let (failed, fails) = oneshot::channel();
                     self.meeting.insert(call, failed);
                     // A viewer that has gone needs no ticket.
-                    let _ = asked.send(Ok((ticket, relay, fails)));
+                    let _ = asked.send(Ok(Meeting { ticket, relay, renewal, fails }));
                 }
             }
             Message::Failed { call, refusal } => {

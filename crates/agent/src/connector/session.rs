@@ -10,11 +10,12 @@ use tokio_rustls::client::TlsStream;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
 use transom_tunnel::{
-    EXPORTER_LABEL, Fault, FrameError, PublicKey, Refusal, Role, Ticket, end_to_end, peer_key,
+    EXPORTER_LABEL, Fault, FrameError, PublicKey, Refusal, Renewal, Role, Ticket, end_to_end, peer_key,
 };
 
 use super::{Connector, Event};
 use crate::data;
+use crate::identity::Acquaintance;
 use crate::introduction::{Introduced, Introduction, Objection};
 use crate::outer::Outer;
 use crate::pipe::leave;
@@ -30,22 +31,47 @@ const ASKED: Duration = Duration::from_secs(20);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
+/// What the server is called whose word on a device's key is taken, in the known keys: by the key that it signs with.
+const SERVER: &str = "server";
+const RENEWED: &str = "The server says that its device was replaced, or its new key accepted. Compare the key that it shows with what its \
+                       agent prints when it starts, and name it once: --fingerprint KEY.";
+const OTHER_SERVER: &str = "The server says that its device was replaced, but signs that with another key than before: compare the key that it \
+                            shows with what its agent prints when it starts, and name it once: --fingerprint KEY.";
 /// Known keys play no part where one was named.
 const ANOTHER: &str = "Compare --fingerprint with what its agent prints when it starts; if it was reinstalled, name its new key there; \
                        else somebody stands between.";
 
-/// A ticket, where the raw listener is, and what tells that the session will not come about.
-pub(super) type Meeting = (Ticket, String, oneshot::Receiver<Refusal>);
+/// What a session needs.
+pub(super) struct Meeting {
+    pub(super) ticket: Ticket,
+    /// Where the raw listener is.
+    pub(super) relay: String,
+    /// The server's word on the device's key.
+    pub(super) renewal: Option<Renewal>,
+    /// What tells that the session will not come about.
+    pub(super) fails: oneshot::Receiver<Refusal>,
+}
 /// A session that somebody wants.
 pub(super) type Call = oneshot::Sender<Result<Meeting, Refusal>>;
 /// The way to the device, and what is to be told of it.
 pub(super) type Opened = (TlsStream<Outer>, Event);
 
-/// A device that has said yes; its key, and whether that is new.
+/// A device that has said yes, and its key.
 struct Met {
     tls: TlsStream<Outer>,
     shown: PublicKey,
-    new: bool,
+    key: Key,
+}
+
+/// What is known of a key beforehand.
+#[derive(Clone, Copy)]
+enum Key {
+    Known,
+    New,
+    /// It was named, and the device had another one before.
+    Named,
+    /// The server says that it has taken the place of this one.
+    Renewed(PublicKey),
 }
 
 impl Connector {
@@ -65,9 +91,24 @@ impl Connector {
 
     /// Not before the device has vouched: the key of somebody in between must not become its own.
     async fn introduced(&self, met: Met) -> Result<Opened, Refusal> {
-        let Met { mut tls, shown, new } = met;
+        let Met { mut tls, shown, key } = met;
         let address = self.peer.address.as_str();
-        match self.identity.introduce(&self.verify, address, shown, new).await {
+        let introduced = match (key, &self.renewed) {
+            (Key::Renewed(before), Some(renewed)) => {
+                self.identity.introduce_renewed(renewed, address, shown, before).await
+            }
+            (key, _) => {
+                let new = matches!(key, Key::New);
+                let introduced = self.identity.introduce(&self.verify, address, shown, new).await;
+                introduced.map(|introduced| match key {
+                    Key::Named => {
+                        Introduced { unkept: self.identity.keep_instead(address, shown), ..introduced }
+                    }
+                    _ => introduced,
+                })
+            }
+        };
+        match introduced {
             Ok(Introduced { introduction: Introduction { key, phrase, new, .. }, unkept }) => {
                 Ok((tls, Event::Opened { key, phrase, new, unkept }))
             }
@@ -90,10 +131,10 @@ impl Connector {
         calls.send(reply).await.map_err(|_| gone())?;
         let replied = timeout(ASKED, replied).await;
         let replied = replied.map_err(|_| unreachable("the server does not answer in time"))?;
-        let (ticket, relay, mut fails) = replied.map_err(|_| gone())??;
+        let Meeting { ticket, relay, renewal, mut fails } = replied.map_err(|_| gone())??;
         let met = tokio::select! {
             biased;
-            met = self.meet(&ticket, &relay) => met,
+            met = self.meet(&ticket, &relay, renewal.as_ref()) => met,
             Ok(refusal) = &mut fails => return Err(refusal),
         };
         match met {
@@ -104,7 +145,7 @@ impl Connector {
         }
     }
 
-    async fn meet(&self, ticket: &Ticket, relay: &str) -> Result<Met, Refusal> {
+    async fn meet(&self, ticket: &Ticket, relay: &str, renewal: Option<&Renewal>) -> Result<Met, Refusal> {
         let outer = data::open(&self.server, ticket, Role::Connector, relay).await?;
         let connecting =
             TlsConnector::from(self.identity.key().dialling()).connect(end_to_end::nobody(), outer);
@@ -112,7 +153,7 @@ impl Connector {
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown =
             shown.ok_or_else(|| Refusal::from(Fault::ProtocolError).because("the device showed no key"))?;
-        let new = self.compare_key(shown)?;
+        let key = self.compare_key(shown, renewal)?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exporter.map_err(unreachable)?;
         let voucher = ticket.vouch(Role::Connector, &exporter);
@@ -131,23 +172,41 @@ impl Connector {
         let mut words = vec![0; opening::length(length).map_err(garbled)?];
         tls.read_exact(&mut words).await.map_err(unreachable)?;
         match opening::read_answer(&words).map_err(garbled)? {
-            (Outcome::Open, _) => Ok(Met { tls, shown, new }),
+            (Outcome::Open, _) => Ok(Met { tls, shown, key }),
             (_, words) => Err(Refusal::from(Fault::DeviceRefused).because(words)),
         }
     }
 
-    /// Whether it is a new key, or another one than it should be, before anything is said to its holder.
-    fn compare_key(&self, shown: PublicKey) -> Result<bool, Refusal> {
-        let expected = match self.fingerprint {
-            Some(expected) => Some(expected),
-            None => self.identity.known(self.peer.address.as_str()).map_err(unknown)?,
-        };
-        match expected {
-            Some(expected) if expected != shown => {
-                let changed = changed(expected, shown);
-                Err(if self.fingerprint.is_some() { changed.advising(ANOTHER) } else { changed })
-            }
-            known => Ok(known.is_none()),
+    /// What is known of a key, before anything is said to its holder; an error where it is not the one that it should be.
+    fn compare_key(&self, shown: PublicKey, renewal: Option<&Renewal>) -> Result<Key, Refusal> {
+        let known = self.identity.known(self.peer.address.as_str());
+        match (self.fingerprint, known) {
+            (Some(named), _) if named != shown => Err(changed(named, shown).advising(ANOTHER)),
+            (Some(_), Ok(Some(before))) if before != shown => Ok(Key::Named),
+            // Known keys play no part where one was named.
+            (Some(_), _) => Ok(Key::Known),
+            (None, known) => match known.map_err(unknown)? {
+                None => Ok(Key::New),
+                Some(known) if known == shown => Ok(Key::Known),
+                Some(before) => self.compare_renewed(before, shown, renewal),
+            },
+        }
+    }
+
+    /// Whether the server vouches for another key than the one that is known. Nobody is let in by that: a person is asked.
+    fn compare_renewed(
+        &self,
+        before: PublicKey,
+        shown: PublicKey,
+        renewal: Option<&Renewal>,
+    ) -> Result<Key, Refusal> {
+        let refused = changed(before, shown);
+        let Some(renewal) = renewal.filter(|renewal| renewal.key == shown) else { return Err(refused) };
+        let Some(signer) = renewal.signed_by(self.peer.address.as_str()) else { return Err(refused) };
+        match self.identity.meet(SERVER, signer).map_err(unknown)? {
+            Acquaintance::Changed(_) => Err(refused.advising(OTHER_SERVER)),
+            _ if self.renewed.is_none() => Err(refused.advising(RENEWED)),
+            _ => Ok(Key::Renewed(before)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use transom_agent::PublicKey;
 use transom_model::access_key::Role;
 use transom_model::cloud::{Action, CloudAddress};
 use transom_model::endpoint::Endpoint;
@@ -37,6 +38,9 @@ pub(crate) enum House {
     /// Cloud addresses: the identities of devices and of those who connect to them.
     #[command(subcommand)]
     Address(Address),
+    /// Enrolments: tokens by which devices get addresses of their own, or take another device's place.
+    #[command(subcommand)]
+    Enrollment(Enrollment),
     /// Make a console URL: the URL alone on stdout, its expiry on stderr.
     Console(Console),
     /// Links: the permissions behind console URLs.
@@ -253,6 +257,9 @@ pub(crate) enum Address {
         /// listen waits for connections (a device); connect opens them (a viewer).
         #[arg(long, value_name = "ACTION")]
         action: Action,
+        /// What people call it.
+        #[arg(long, value_name = "N")]
+        name: Option<String>,
         /// A group that a connect address is a member of; may be given 16 times.
         #[arg(long = "group", value_name = "G")]
         groups: Vec<String>,
@@ -275,8 +282,14 @@ pub(crate) enum Address {
         /// Only those of this access key.
         #[arg(long, value_name = "ID")]
         key: Option<String>,
+        /// Only those whose names hold this text.
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// Only those that are members of this group, or let it in.
+        #[arg(long, value_name = "G")]
+        group: Option<String>,
     },
-    /// Show an address.
+    /// Show an address, and the device at it.
     Show {
         /// The address.
         address: CloudAddress,
@@ -285,6 +298,9 @@ pub(crate) enum Address {
     Set {
         /// The address.
         address: CloudAddress,
+        /// What people call it; "" clears it.
+        #[arg(long, value_name = "N")]
+        name: Option<String>,
         /// listen or connect; the lists of the other action are dropped.
         #[arg(long, value_name = "ACTION")]
         action: Option<Action>,
@@ -308,6 +324,14 @@ pub(crate) enum Address {
         /// The address.
         address: CloudAddress,
     },
+    /// Have consoles know the device by the key that it shows now, as after it was reinstalled: its password stays.
+    AcceptKey {
+        /// The address.
+        address: CloudAddress,
+        /// The key, as the device's agent prints it; without it, the one that the device shows.
+        #[arg(long, value_name = "H")]
+        fingerprint: Option<PublicKey>,
+    },
     /// Move an address to another access key, as when its own was lost.
     Move {
         /// The address.
@@ -316,8 +340,8 @@ pub(crate) enum Address {
         #[arg(long, value_name = "ID")]
         to_key: String,
     },
-    /// Make enrolment tokens: a device that starts with `transom agent --enroll TOKEN` gets a listen address of its own. Each
-    /// is shown this once and works once.
+    /// The same as `transom enrollment add`, as it was before.
+    #[command(hide = true)]
     Enroll {
         /// The access key that the addresses will belong to.
         #[arg(long, value_name = "ID")]
@@ -350,14 +374,58 @@ pub(crate) enum Address {
         /// The address.
         address: CloudAddress,
     },
-    /// List enrolments: which tokens are still open, and which address came of which.
+    /// The same as `transom enrollment list`, as it was before.
+    #[command(hide = true)]
     Enrolments {
         /// Only those of this access key.
         #[arg(long, value_name = "ID")]
         key: Option<String>,
     },
-    /// Make an enrolment token that no device has shown worth nothing.
+    /// The same as `transom enrollment revoke`, as it was before.
+    #[command(hide = true)]
     Unenroll {
+        /// The enrolment's id.
+        id: EnrolmentId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Enrollment {
+    /// Make enrolment tokens: a device that starts with `transom agent --enroll TOKEN` gets a listen address of its own. Each
+    /// is shown this once and works once.
+    Add {
+        /// The access key that the addresses will belong to.
+        #[arg(long, value_name = "ID", required_unless_present = "replace")]
+        key: Option<String>,
+        /// How many, at most 500.
+        #[arg(long, value_name = "N", conflicts_with_all = ["name", "names", "replace"])]
+        count: Option<u32>,
+        /// What the device will be called.
+        #[arg(long, value_name = "N", conflicts_with_all = ["names", "replace"])]
+        name: Option<String>,
+        /// A file with the devices' names, one a line, at most 500; - reads them from standard input. Printed are the lines of a
+        /// CSV file: name,id,token.
+        #[arg(long, value_name = "FILE", conflicts_with = "replace")]
+        names: Option<PathBuf>,
+        /// The device that comes takes the place of the one at this address: name, groups, instances and history stay, and the
+        /// one that is there is sent away.
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "allow_groups")]
+        replace: Option<CloudAddress>,
+        /// A group that the addresses will let in; may be given 24 times. Without any, every connect address of the key may connect.
+        #[arg(long = "allow-group", value_name = "G")]
+        allow_groups: Vec<String>,
+        /// How long devices may come with them, such as 1h, 7d.
+        #[arg(long, value_name = "T", default_value = "24h")]
+        ttl: HumanDuration,
+    },
+    /// List enrolments: which tokens are still open, and which address came of which.
+    List {
+        /// Only those of this access key.
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+    },
+    /// Make an enrolment token that no device has shown worth nothing.
+    Revoke {
         /// The enrolment's id.
         id: EnrolmentId,
     },

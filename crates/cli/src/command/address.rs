@@ -3,46 +3,52 @@
 use reqwest::Method;
 use serde_json::json;
 use transom_model::api::{
-    AddressBody, AddressChangeBody, AddressSecretBody, EnrolmentBody, EnrolmentTokenBody, List,
-    NewEnrolmentsBody, NewTicketBody, TicketBody, ViewerIdBody,
+    AcceptKeyBody, AddressBody, AddressChangeBody, AddressSecretBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{Action, CloudAddress};
 
-use crate::args::{Address, Common};
+use crate::args::{Address, Common, Enrollment};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
 
 const ALL: &str = "/api/v1/addresses";
-const ENROLMENTS: &str = "/api/v1/enrolments";
 
 pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure> {
     let client = Client::new(common)?;
     let at = |address: &CloudAddress, action: &str| format!("{ALL}/{address}{action}");
     match command {
-        Address::Add { key, action, groups, allow_groups, allow_addresses } => {
-            let body = json!({ "key": key, "action": action, "groups": groups, "allow_groups": allow_groups,
+        Address::Add { key, action, name, groups, allow_groups, allow_addresses } => {
+            let mut body = json!({ "key": key, "action": action, "groups": groups, "allow_groups": allow_groups,
                 "allow_addresses": allow_addresses });
+            if let Some(name) = name {
+                body["name"] = json!(name);
+            }
             show_secret(common, &client.send(Method::POST, ALL, &body).await?)
         }
-        Address::List { online, project, key } => list(common, &client, online, project, key).await,
+        Address::List { online, project, key, name, group } => {
+            let filters = [("project", project), ("key", key), ("name", name), ("group", group)];
+            list(common, &client, online, filters).await
+        }
         Address::Show { address } => {
             let address: AddressBody = client.read(&at(&address, "")).await?;
             if common.json { output::json(&address) } else { show(address) }
         }
-        Address::Set { address, action, groups, allow_groups, allow_addresses } => {
+        Address::Set { address, name, action, groups, allow_groups, allow_addresses } => {
             let named = |list: Vec<String>| {
                 // `--group ""` alone clears the list.
                 let filled = list.iter().filter(|item| !item.is_empty()).cloned().collect();
                 (!list.is_empty()).then_some(filled)
             };
             let body = AddressChangeBody {
+                name,
                 action,
                 groups: named(groups),
                 allow_groups: named(allow_groups),
                 allow_addresses: named(allow_addresses),
             };
-            let nothing = body.action.is_none()
+            let nothing = body.name.is_none()
+                && body.action.is_none()
                 && body.groups.is_none()
                 && body.allow_groups.is_none()
                 && body.allow_addresses.is_none();
@@ -67,10 +73,24 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             let address: AddressBody = client.send(Method::POST, &at(&address, "/move"), &body).await?;
             if common.json { output::json(&address) } else { Ok(()) }
         }
+        Address::AcceptKey { address, fingerprint } => {
+            let body = AcceptKeyBody { key: fingerprint.map(|key| key.to_string()) };
+            let accepted: AddressBody =
+                client.send(Method::POST, &at(&address, "/accept-key"), &body).await?;
+            if common.json {
+                return output::json(&accepted);
+            }
+            let key = accepted.trusted_key.unwrap_or_default();
+            output::say(format_args!(
+                "Consoles know the device by the key {key} now. Compare it with what its agent prints when it starts."
+            ));
+            Ok(())
+        }
         Address::Enroll { key, count, allow_groups, ttl } => {
-            let body = NewEnrolmentsBody { key, count, allow_groups, ttl_seconds: Some(ttl.0.as_secs()) };
-            let made: List<EnrolmentTokenBody> = client.send(Method::POST, ENROLMENTS, &body).await?;
-            show_tokens(common, &made.items)
+            let (key, count) = (Some(key), Some(count));
+            let add =
+                Enrollment::Add { key, count, name: None, names: None, replace: None, allow_groups, ttl };
+            super::enrollment::run(common, add).await
         }
         Address::Ticket { address, revoke: true, .. } => {
             client.act(Method::DELETE, &at(&address, "/ticket")).await
@@ -95,52 +115,19 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             output::say(format_args!("It opens the device once, until {}.", made.expires_at));
             Ok(())
         }
-        Address::Enrolments { key } => {
-            let filter = key.map(|key| format!("?key={}", escape(&key))).unwrap_or_default();
-            list_enrolments(common, client.list(&format!("{ENROLMENTS}{filter}")).await?)
-        }
-        Address::Unenroll { id } => client.act(Method::DELETE, &format!("{ENROLMENTS}/{id}")).await,
+        Address::Enrolments { key } => super::enrollment::run(common, Enrollment::List { key }).await,
+        Address::Unenroll { id } => super::enrollment::run(common, Enrollment::Revoke { id }).await,
     }
-}
-
-fn show_tokens(common: &Common, made: &[EnrolmentTokenBody]) -> Result<(), Failure> {
-    if common.json {
-        return output::json(&made);
-    }
-    made.iter().try_for_each(|enrolment| output::line(&enrolment.token))?;
-    if let Some(first) = made.first() {
-        output::say(format_args!("Each works once, until {}, and is shown this once.", first.expires_at));
-    }
-    Ok(())
-}
-
-fn list_enrolments(common: &Common, enrolments: Vec<EnrolmentBody>) -> Result<(), Failure> {
-    if common.json {
-        return output::json(&enrolments);
-    }
-    let state = |enrolment: &EnrolmentBody| match (&enrolment.address, &enrolment.revoked_at) {
-        (Some(address), _) => format!("became {address}"),
-        (None, Some(at)) => format!("revoked {at}"),
-        (None, None) => format!("open until {}", enrolment.expires_at),
-    };
-    let rows: Vec<_> =
-        enrolments.iter().map(|one| vec![one.id.clone(), one.key.clone(), state(one)]).collect();
-    output::table(
-        &["ENROLMENT", "KEY", "STATE"],
-        &rows,
-        "There are no enrolments: transom address enroll --key ID",
-    )
 }
 
 async fn list(
     common: &Common,
     client: &Client,
     online: bool,
-    project: Option<String>,
-    key: Option<String>,
+    filters: [(&str, Option<String>); 4],
 ) -> Result<(), Failure> {
     let mut filter = format!("?online={online}");
-    for (name, value) in [("project", project), ("key", key)] {
+    for (name, value) in filters {
         if let Some(value) = value {
             filter.push_str(&format!("&{name}={}", escape(&value)));
         }
@@ -154,18 +141,32 @@ async fn list(
         .map(|address| {
             let state = if address.online { "online".to_owned() } else { "offline".to_owned() };
             let seen = address.last_seen.unwrap_or_else(|| "never".to_owned());
-            let agent = address.agent_version.unwrap_or_else(|| "-".to_owned());
-            vec![address.address, address.action.to_string(), state, seen, agent, address.key]
+            let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+            let (name, source, host) =
+                (or_none(address.name), or_none(address.source), or_none(address.host_name));
+            let agent = or_none(address.agent_version);
+            vec![
+                name,
+                address.address,
+                address.action.to_string(),
+                state,
+                seen,
+                source,
+                host,
+                agent,
+                address.key,
+            ]
         })
         .collect();
-    let header = ["ADDRESS", "ACTION", "STATE", "LAST SEEN", "AGENT", "KEY"];
+    let header = ["NAME", "ADDRESS", "ACTION", "STATE", "LAST SEEN", "SOURCE", "HOST", "AGENT", "KEY"];
     output::table(&header, &rows, "There are no addresses: transom address add --key ID --action listen")
 }
 
 fn show(address: AddressBody) -> Result<(), Failure> {
     let list = |list: Vec<String>| if list.is_empty() { "none".to_owned() } else { list.join(", ") };
     let presence = match (address.online, address.last_seen) {
-        (true, _) => "online".to_owned(),
+        (true, Some(at)) => format!("online since {at}"),
+        (true, None) => "online".to_owned(),
         (false, Some(at)) => format!("offline, last seen {at}"),
         (false, None) => "offline, never seen".to_owned(),
     };
@@ -176,8 +177,37 @@ fn show(address: AddressBody) -> Result<(), Failure> {
             vec![("lets in", list(address.allow_groups)), ("", list(address.allow_addresses))]
         }
     };
+    let unknown = |text: Option<String>| text.unwrap_or_else(|| "not known".to_owned());
+    let device = [
+        ("source", unknown(address.source)),
+        ("host", unknown(address.host_name)),
+        (
+            "targets",
+            if address.targets.is_empty() { "not known".to_owned() } else { address.targets.join(", ") },
+        ),
+    ];
+    let keys = match (address.device_key, address.trusted_key) {
+        (None, None) => vec![("its key", "not known".to_owned())],
+        (Some(shown), Some(trusted)) if shown != trusted => {
+            vec![("its key", format!("{shown}, which consoles refuse: they know {trusted}"))]
+        }
+        (Some(key), _) | (None, Some(key)) => vec![("its key", key)],
+    };
+    let renewed = address.renewed_at.map(|at| ("renewed", at));
+    let rival = address.rival.map(|rival| {
+        let host = rival.host_name.unwrap_or_else(|| "a machine without a name".to_owned());
+        let from = rival.source.map(|source| format!(" at {source}")).unwrap_or_default();
+        (
+            "rival",
+            format!(
+                "{host}{from} has the same identity, and the two drive each other out (last {})",
+                rival.at
+            ),
+        )
+    });
     let before = [
         ("address", address.address),
+        ("name", address.name.unwrap_or_else(|| "none".to_owned())),
         ("key", address.key),
         ("project", address.project),
         ("action", address.action.to_string()),
@@ -189,7 +219,9 @@ fn show(address: AddressBody) -> Result<(), Failure> {
         ("created", address.created_at),
         ("changed", address.changed_at),
     ];
-    for (name, value) in before.into_iter().chain(connects).chain(after) {
+    let device = (address.action == Action::Listen).then(|| device.into_iter().chain(keys));
+    let device = device.into_iter().flatten().chain(renewed).chain(rival);
+    for (name, value) in before.into_iter().chain(connects).chain(device).chain(after) {
         output::line(format_args!("{name:<9} {value}"))?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::output::say;
 
 /// What a token is made by.
-const ANOTHER: &str = "Make another enrolment token: transom address enroll --key ID";
+const ANOTHER: &str = "Make another enrolment token: transom enrollment add --key ID";
 
 pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failure> {
     let Setup { server, identity, folder } = Setup::read(common, &given.joining)?;

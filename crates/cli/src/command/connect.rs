@@ -1,10 +1,11 @@
 //! `transom connect`
 
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Connector, Door, Ending, Event, Verify};
+use transom_agent::{Connector, Door, Ending, Event, Introduction, Verify};
 
 use super::device::{self, Setup};
 use super::viewer::Viewer;
@@ -24,6 +25,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     let Setup { server, identity, .. } = Setup::read(common, &connect.joining)?;
     let credentials = device::credentials(connect.address.clone(), &connect.password_file)?;
     let door = door(&connect)?;
+    let renewed = renewed(&connect);
     let host = Host {
         place: place(&connect, &door),
         address: door.address(),
@@ -40,6 +42,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         peer: connect.peer,
         fingerprint: connect.fingerprint,
         verify: Verify::default(),
+        renewed,
         wait: connect.wait,
         open_first: host.viewer.is_some(),
         limit: connect.limit,
@@ -60,6 +63,30 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     let (ran, served) = device::run(stop.clone(), both).await?;
     ran.map_err(|refusal| Failure::refused(&refusal))?;
     served
+}
+
+/// Asks whoever sits at the terminal about a key that the server says is a device's new one; nobody, where nobody does.
+fn renewed(connect: &args::Connect) -> Option<Verify> {
+    let somebody = !connect.stdio && io::stdin().is_terminal() && io::stderr().is_terminal();
+    somebody.then(|| Verify::new(ask))
+}
+
+async fn ask(peer: Introduction) -> bool {
+    let Introduction { peer, key, phrase, before, .. } = peer;
+    let before = before.map(|key| key.to_string()).unwrap_or_default();
+    say(format_args!(
+        "{peer} had the key {before}, and shows {key}. The server says that its device was replaced, or its new key accepted; \
+         it alone says so."
+    ));
+    say(format_args!("Compare with its agent: {phrase}"));
+    say("Is it the device? Its key is kept then, in the place of the other one. yes or no (25 seconds):");
+    let read = || {
+        let mut answer = String::new();
+        // Who has gone says no.
+        let _ = io::stdin().read_line(&mut answer);
+        answer.trim() == "yes"
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or(false)
 }
 
 fn door(connect: &args::Connect) -> Result<Door, Failure> {

@@ -15,6 +15,8 @@ mod console;
 #[cfg(feature = "server")]
 mod demo;
 #[cfg(feature = "server")]
+mod enrollment;
+#[cfg(feature = "server")]
 mod instance;
 #[cfg(feature = "server")]
 mod key;
@@ -45,6 +47,7 @@ pub(crate) async fn house(
         House::Key(key) => key::run(common, key).await,
         House::Instance(instance) => instance::run(common, instance).await,
         House::Address(address) => address::run(common, address).await,
+        House::Enrollment(enrollment) => enrollment::run(common, enrollment).await,
         House::Console(console) => console::run(common, console).await,
         House::Link(link) => link::run(common, link).await,
         House::Session(session) => session::run(common, session).await,

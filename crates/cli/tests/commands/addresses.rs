@@ -73,7 +73,7 @@ fn an_address_is_issued_shown_listed_and_removed() {
     assert_eq!(fleet.addresses(&format!("--project lab --key {}", fleet.key)), all);
     assert!(fleet.addresses("--online").is_empty(), "nobody has joined");
     let table = fleet.program.ask("address list");
-    assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(7), "{table}");
+    assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(10), "{table}");
     assert!(table.contains(" listen   offline  never "), "{table}");
     fleet.program.ask(&format!("address remove {kiosk}"));
     assert!(!fleet.addresses("").contains(&kiosk));

@@ -69,7 +69,7 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
         said.contains("transom: CloudAuthenticationFailed: ") && said.contains("used by another device"),
         "{said}"
     );
-    assert!(said.contains("transom address enroll --key ID"), "{said}");
+    assert!(said.contains("transom enrollment add --key ID"), "{said}");
 
     // The same command again just runs.
     agent.terminate();
@@ -129,7 +129,7 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     assert_eq!(refused.wait(PATIENCE).code(), Some(10));
     let next = format!(
         "\n         The server does not take {second}, which this device enrolled as: it was removed, or its password \
-         reset. Make another enrolment token: transom address enroll --key ID\n"
+         reset. Make another enrolment token: transom enrollment add --key ID\n"
     );
     assert!(refused.stderr().text().ends_with(&next), "{}", refused.stderr().text());
     drop(device.online(tokens[2]));
@@ -159,4 +159,86 @@ fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there
     agent.stderr().expect("Next try in ", PATIENCE);
     program.serve();
     agent.stderr().expect("Online\n", PATIENCE);
+}
+
+/// The key of the lab.
+fn key(program: &Program) -> String {
+    program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned()
+}
+
+#[test]
+fn devices_are_enrolled_by_a_file_of_their_names_and_found_by_these() {
+    let program = lab();
+    let key = key(&program);
+    let names = program.file("names", "Lobby 1\n\n  Roof, \"north\"  \nLobby 2\n");
+    let made = program.run(&format!("enrollment add --key {key} --names {names} --allow-group staff"));
+    assert_eq!(made.code, 0, "{made:?}");
+    let lines: Vec<_> = made.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{made:?}");
+    assert_eq!(lines[0], "name,id,token");
+    assert!(lines[2].starts_with("\"Roof, \"\"north\"\"\","), "{}", lines[2]);
+    let listed = program.ask("enrollment list");
+    let listed: Vec<_> = listed.lines().collect();
+    assert!(listed[0].starts_with("NAME") && listed[1].starts_with("Lobby 1 "), "{listed:?}");
+    let fields: Vec<_> = lines[1].split(',').collect();
+    let lobby = Device { program: &program, folder: program.data().with_file_name("lobby") };
+    let agent = lobby.online(fields[2]);
+    let found = program.ask_json("address list --name lobby --group staff --online");
+    assert_eq!((found.as_array().map(Vec::len), found[0]["name"].as_str()), (Some(1), Some("Lobby 1")));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let shown = program.ask(&format!("address show {}", lobby.address()));
+    let told = |name: &str| {
+        let line = shown.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim_start().to_owned()
+    };
+    assert_eq!(told("name"), "Lobby 1", "{shown}");
+    assert_eq!(told("host"), host, "{shown}");
+    assert_eq!(
+        (told("source"), told("targets")),
+        ("127.0.0.1".to_owned(), "127.0.0.1:5900".to_owned()),
+        "{shown}"
+    );
+    assert!(told("presence").starts_with("online since 20") && told("its key").len() == 64, "{shown}");
+    drop(agent);
+    program.ask(&format!("address set {} --name Foyer", lobby.address()));
+    let table = program.ask("address list");
+    assert!(table.lines().nth(1).is_some_and(|line| line.starts_with("Foyer ")), "{table}");
+    program.ask(&format!("enrollment revoke {}", lines[3].split(',').nth(1).expect("an id")));
+    // What is mistyped.
+    let empty = program.file("empty", "\n");
+    insta::assert_snapshot!(failing(&program, &format!("enrollment add --key {key} --names {empty}")), @r"
+    transom: there is no name in the file
+             It holds one a line.
+    exit 1
+    ");
+    let both = program.run(&format!("enrollment add --key {key} --names {empty} --count 2"));
+    assert_eq!(both.code, 1, "{both:?}");
+    let as_named = program.ask_json(&format!("address add --key {key} --action listen --name Attic"));
+    let attic =
+        program.ask_json(&format!("address show {}", as_named["cloudAddress"].as_str().expect("one")));
+    assert_eq!(attic["name"], "Attic");
+}
+
+#[test]
+fn a_panel_is_replaced_by_a_token_for_its_place() {
+    let program = lab();
+    let key = key(&program);
+    let old = Device { program: &program, folder: program.data().with_file_name("old") };
+    let mut broken = old.online(&program.ask(&format!("enrollment add --key {key} --name Lobby")));
+    let address = old.address();
+    let token = program.ask(&format!("enrollment add --replace {address}"));
+    assert!(program.ask("enrollment list").contains(&format!("in place of {address}")));
+    let new = Device { program: &program, folder: program.data().with_file_name("new") };
+    let _panel = new.online(&token);
+    assert_eq!(new.address(), address);
+    assert_eq!(broken.wait(PATIENCE).code(), Some(10), "{}", broken.stderr().text());
+    let shown = program.ask_json(&format!("address show {address}"));
+    assert_eq!((shown["name"].as_str(), shown["online"].as_bool()), (Some("Lobby"), Some(true)));
+    assert_eq!(program.ask_json("address list").as_array().map(Vec::len), Some(1));
+    // Its key was taken when it came; it is accepted as often as one likes.
+    let accepted = program.run(&format!("address accept-key {address}"));
+    assert!(
+        accepted.code == 0 && accepted.stderr.contains(shown["device_key"].as_str().expect("a key")),
+        "{accepted:?}"
+    );
 }

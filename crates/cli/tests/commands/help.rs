@@ -19,20 +19,21 @@ fn the_help_of_the_program_is_its_table_of_contents() {
     Usage: transom [OPTIONS] <COMMAND>
 
     Commands:
-      serve     Run the server
-      demo      Show it all: a server in a temporary folder and a test desktop, with a console URL that works
-      migrate   Bring the database's schema up to date, which a server does by itself when it starts
-      project   Projects: tenants, who own access keys and instances
-      key       Access keys: id and secrets of a project, for programs
-      instance  Instances: machines with a console
-      address   Cloud addresses: the identities of devices and of those who connect to them
-      console   Make a console URL: the URL alone on stdout, its expiry on stderr
-      link      Links: the permissions behind console URLs
-      session   Sessions: who is looking
-      audit     What happened, who did it, and under which grant
-      agent     Join as a device: its VNC server is reached through the server, from behind any NAT
-      connect   Reach a device: opens a local port for a VNC viewer
-      help      Print this message or the help of the given subcommand(s)
+      serve       Run the server
+      demo        Show it all: a server in a temporary folder and a test desktop, with a console URL that works
+      migrate     Bring the database's schema up to date, which a server does by itself when it starts
+      project     Projects: tenants, who own access keys and instances
+      key         Access keys: id and secrets of a project, for programs
+      instance    Instances: machines with a console
+      address     Cloud addresses: the identities of devices and of those who connect to them
+      enrollment  Enrolments: tokens by which devices get addresses of their own, or take another device's place
+      console     Make a console URL: the URL alone on stdout, its expiry on stderr
+      link        Links: the permissions behind console URLs
+      session     Sessions: who is looking
+      audit       What happened, who did it, and under which grant
+      agent       Join as a device: its VNC server is reached through the server, from behind any NAT
+      connect     Reach a device: opens a local port for a VNC viewer
+      help        Print this message or the help of the given subcommand(s)
 
     Options:
           --server <URL>  The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]

@@ -13,6 +13,9 @@ pub struct NewAddressBody {
     pub key: String,
     /// What it does.
     pub action: Action,
+    /// What people call it: up to 128 characters.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The groups that a connect address is a member of.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -29,6 +32,9 @@ pub struct NewAddressBody {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddressChangeBody {
+    /// What people call it: up to 128 characters; an empty name clears it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What it does. With the other action it loses the lists of the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
@@ -52,6 +58,28 @@ pub struct AddressMoveBody {
     pub to_key: String,
 }
 
+/// The key that consoles are to know a device by.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AcceptKeyBody {
+    /// Its 64 hexadecimal digits. Without it, the key that the device shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// Another machine that uses the same address in turn with the device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RivalBody {
+    /// What it calls itself.
+    pub host_name: Option<String>,
+    /// Where it joined from.
+    pub source: Option<String>,
+    /// When the two were last seen to drive each other out.
+    pub at: String,
+}
+
 /// A cloud address with its new password, which is shown this once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +97,8 @@ pub struct AddressSecretBody {
 pub struct AddressBody {
     /// The address.
     pub address: String,
+    /// What people call it.
+    pub name: Option<String>,
     /// The access key that it belongs to.
     pub key: String,
     /// The project's id.
@@ -87,8 +117,22 @@ pub struct AddressBody {
     pub version: u64,
     /// Whether a device is joined under it.
     pub online: bool,
-    /// When one was last joined.
+    /// Of a device that is joined: since when. Else when one was last joined.
     pub last_seen: Option<String>,
+    /// Where the device that joined last came from.
+    pub source: Option<String>,
+    /// What the machine of the agent that joined last calls itself. Null for an earlier agent, which does not say.
+    pub host_name: Option<String>,
+    /// Where that agent forwards to, `[NAME=]HOST:PORT` each, as it says: the first 8.
+    pub targets: Vec<String>,
+    /// The key that the device shows, 64 hexadecimal digits.
+    pub device_key: Option<String>,
+    /// The key by which consoles know it. A device that shows another one is refused to them until that is accepted.
+    pub trusted_key: Option<String>,
+    /// Since when another machine, or another key, is at the address than before.
+    pub renewed_at: Option<String>,
+    /// Another machine that has the same identity: the two drive each other out.
+    pub rival: Option<RivalBody>,
     /// Whether a device may join by a repeater ticket, without its password.
     pub repeater_ticket: bool,
     /// Whether the agent that joined last takes nobody who could see what passes.
@@ -110,6 +154,7 @@ impl From<AddressRecord> for AddressBody {
         let addresses = access.addresses.unwrap_or_default();
         Self {
             address: record.address.to_string(),
+            name: record.name,
             key: record.key.to_string(),
             project: record.project.to_string(),
             action: record.reach.action(),
@@ -120,9 +165,20 @@ impl From<AddressRecord> for AddressBody {
             version: record.version,
             online: record.presence.node.is_some(),
             last_seen: record.presence.last_seen.map(|at| at.to_string()),
+            source: record.device.source.map(|source| source.to_string()),
+            host_name: record.device.host_name,
+            targets: record.device.targets,
+            device_key: record.device.key,
+            trusted_key: record.device.trusted_key,
+            renewed_at: record.device.renewed_at.map(|at| at.to_string()),
+            rival: record.device.rival.map(|rival| RivalBody {
+                host_name: rival.host_name,
+                source: rival.source.map(|source| source.to_string()),
+                at: rival.at.to_string(),
+            }),
             repeater_ticket: record.repeater_ticket.is_some(),
             end_to_end_only: record.end_to_end_only,
-            agent_version: record.agent_version,
+            agent_version: record.device.program,
             created_at: record.created_at.to_string(),
             changed_at: record.changed_at.to_string(),
         }

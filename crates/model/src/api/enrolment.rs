@@ -9,10 +9,19 @@ use crate::cloud::enrolment::Enrolment;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewEnrolmentsBody {
-    /// The access key that the devices' addresses will belong to.
-    pub key: String,
+    /// The access key that the devices' addresses will belong to. With `replace` it may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// How many: 1 to 500.
-    pub count: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Instead of `count`, a name for each device: 1 to 500, of up to 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+    /// Instead of `count`, the listen address whose device is to be replaced by the one that comes: name, groups, instances and
+    /// history stay, and the device that was there is sent away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<String>,
     /// The groups that the addresses will let in. Without any: every connect address of the key.
     #[serde(default)]
     pub allow_groups: Vec<String>,
@@ -27,6 +36,8 @@ pub struct NewEnrolmentsBody {
 pub struct EnrolmentTokenBody {
     /// Its id.
     pub id: String,
+    /// What the device will be called.
+    pub name: Option<String>,
     /// What the device shows.
     pub token: String,
     /// Until when.
@@ -43,6 +54,10 @@ pub struct EnrolmentBody {
     pub key: String,
     /// The project's id.
     pub project: String,
+    /// What the device will be called.
+    pub name: Option<String>,
+    /// The address whose device is to be replaced; null: a new address is made.
+    pub replaces: Option<String>,
     /// The groups that the address will let in; none: every connect address of the key.
     pub allow_groups: Vec<String>,
     /// When it was made.
@@ -63,6 +78,8 @@ impl From<Enrolment> for EnrolmentBody {
             id: enrolment.id.to_string(),
             key: enrolment.key.to_string(),
             project: enrolment.project.to_string(),
+            name: enrolment.name,
+            replaces: enrolment.replaces.map(|address| address.to_string()),
             allow_groups: enrolment.groups.iter().map(ToString::to_string).collect(),
             created_at: enrolment.created_at.to_string(),
             expires_at: enrolment.expires_at.to_string(),

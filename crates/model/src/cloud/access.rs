@@ -93,6 +93,15 @@ impl Reach {
             Self::Listen { .. } => Action::Listen,
         }
     }
+
+    /// Whether the address is a member of this group, or lets it in.
+    #[must_use]
+    pub fn names(&self, group: &GroupName) -> bool {
+        match self {
+            Self::Connect { groups } => groups.contains(group),
+            Self::Listen { access } => access.as_ref().is_some_and(|access| access.groups.contains(group)),
+        }
+    }
 }
 
 /// Who may connect to a listening address: members of these groups, and these addresses. At least one of the two is there.

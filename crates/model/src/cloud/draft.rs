@@ -148,6 +148,8 @@ impl Draft {
 /// What to change about an address: only what is named changes, an empty list clears.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amendment {
+    /// Another name; an empty one clears it.
+    pub name: Option<String>,
     /// Another action.
     pub action: Option<Action>,
     /// Other groups of a connect address.

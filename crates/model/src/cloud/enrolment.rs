@@ -12,6 +12,10 @@ pub struct Enrolment {
     pub id: EnrolmentId,
     /// The access key that the address will belong to.
     pub key: AccessKeyId,
+    /// What the address will be called.
+    pub name: Option<String>,
+    /// The address whose device is to be replaced; none: a new address is made.
+    pub replaces: Option<CloudAddress>,
     /// That key's project.
     pub project: ProjectId,
     /// The groups that the address will let in; none: every connect address of its key.

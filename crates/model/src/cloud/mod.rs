@@ -5,6 +5,7 @@
 
 pub mod access;
 mod address;
+mod device;
 pub mod draft;
 pub mod enrolment;
 mod enrolment_token;
@@ -18,6 +19,7 @@ use crate::secret::TokenDigest;
 
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
+pub use device::{Device, DeviceReport, Rival};
 pub use draft::{Amendment, Draft, DraftAccessControl, DraftFault};
 pub use enrolment_token::{EnrolmentToken, NotAToken};
 pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
@@ -31,6 +33,8 @@ pub struct AddressRecord {
     pub generation: u64,
     /// The address.
     pub address: CloudAddress,
+    /// What people call it.
+    pub name: Option<String>,
     /// The access key that it belongs to.
     pub key: AccessKeyId,
     /// That key's project.
@@ -49,6 +53,6 @@ pub struct AddressRecord {
     pub repeater_ticket: Option<TokenDigest>,
     /// The agent that joined last takes nobody who could see what passes.
     pub end_to_end_only: bool,
-    /// The program that joined last, with its version; none: it never joined, or speaks the repeater's protocol.
-    pub agent_version: Option<String>,
+    /// What is known of its device.
+    pub device: Device,
 }

@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Reach};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
 use transom_model::grant::Dialect;
-pub use transom_store::{AddressQuery, Precondition, Scope};
+pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, legible};
 use super::revocations::{Revocation, Revoked};
 use super::vault::Purpose;
 use super::{App, Call, Page, random};
@@ -48,6 +48,9 @@ impl AddressCall {
 /// Somebody else's change came between reading and writing; more often than this in a row is no accident.
 const AMEND_ATTEMPTS: u32 = 8;
 
+/// The longest name, as an instance's.
+const MAX_NAME: usize = 128;
+
 /// The 16 leading bytes of an HMAC-SHA-256 are as many as anybody can guess.
 const CURSOR_TAG: usize = 16;
 
@@ -57,17 +60,19 @@ impl App {
         &self,
         asked: &AddressCall,
         key: &AccessKeyId,
-        reach: Reach,
+        change: impl Into<AddressChange>,
     ) -> Result<(AddressRecord, CloudPassword)> {
         asked.call.caller.need(Role::Member)?;
         asked.call.caller.need_secret()?;
+        let AddressChange { reach, name } = change.into();
+        let name = name.map(device_name).transpose()?.filter(|name| !name.is_empty());
         let key = self.store.key(asked.call.caller.project(), key).await?;
         let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
         let address = CloudAddress::issue(key.project, &key.id, random::bytes());
         let password = CloudPassword::from_random(random::bytes());
         let verifier = password.verifier(random::bytes());
         let audit = AuditEntry { project: Some(key.project), ..asked.entry("address.create", &address) };
-        let new = NewAddress { address, key: key.id, reach, verifier };
+        let new = NewAddress { address, key: key.id, name, reach, verifier };
         Ok((self.store.create_address(new, &audit).await?, password))
     }
 
@@ -104,16 +109,18 @@ impl App {
         Ok(self.store.addresses(&query, page).await?)
     }
 
-    /// Replaces what an address does, and whom it reaches or lets in.
+    /// Replaces what an address does, and whom it reaches or lets in; its name, where another one is given.
     pub async fn change_address(
         &self,
         asked: &AddressCall,
         address: &CloudAddress,
-        reach: Reach,
+        change: impl Into<AddressChange>,
         condition: Precondition,
     ) -> Result<AddressRecord> {
+        let AddressChange { reach, name } = change.into();
+        let change = AddressChange { reach, name: name.map(device_name).transpose()? };
         let audit = self.managed_address(asked, address, "address.change").await?;
-        self.done(self.store.change_address(&asked.scope, address, reach, condition, &audit).await?)
+        self.done(self.store.change_address(&asked.scope, address, change, condition, &audit).await?)
     }
 
     /// Changes only what is named.
@@ -128,7 +135,8 @@ impl App {
             let draft = amendment.clone().apply(&record.reach);
             let reach = draft.check().map_err(|fault| Error::invalid("address", fault))?;
             let condition = Precondition::OneOf(vec![record.version]);
-            match self.change_address(asked, address, reach, condition).await {
+            let change = AddressChange { reach, name: amendment.name.clone() };
+            match self.change_address(asked, address, change, condition).await {
                 Err(Error::Stale) => {}
                 outcome => return outcome,
             }
@@ -232,6 +240,15 @@ impl App {
             Guarded::Stale => Err(Error::Stale),
         }
     }
+}
+
+/// What a name of a device may be.
+pub(super) fn device_name(name: String) -> Result<String> {
+    legible(&name)?;
+    if name.chars().count() > MAX_NAME {
+        return Err(Error::invalid("name", format!("must have at most {MAX_NAME} characters")));
+    }
+    Ok(name)
 }
 
 const NO_ADDRESS: Error = Error::NotFound("cloud address");

@@ -8,15 +8,17 @@ use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::enrolment::Enrolment;
 use transom_model::cloud::{
-    CloudAddress, Draft, DraftAccessControl, EnrolmentToken, GroupName, ITERATIONS, Verifier,
+    Action, AddressRecord, CloudAddress, Draft, DraftAccessControl, EnrolmentToken, GroupName, ITERATIONS,
+    Verifier,
 };
 use transom_model::grant::Dialect;
 use transom_model::id::EnrolmentId;
 use transom_model::secret::Secret;
-use transom_store::{Enrolled, NewEnrolments};
+use transom_store::{Enrolled, NewEnrolment, NewEnrolments};
 use transom_tunnel::{Fault, Refusal};
 use uuid::Uuid;
 
+use super::cloud_addresses::{AddressCall, device_name};
 use super::devices::unavailable;
 use super::error::{Error, Result};
 use super::{App, Call, Page, random};
@@ -26,47 +28,116 @@ const MAX_COUNT: u32 = 500;
 /// Devices may lie in a warehouse for a while, not for ever: a token that nobody misses must not stay good.
 const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// What devices are to come with tokens.
+pub enum Wanted {
+    /// So many, without names.
+    Count(u32),
+    /// One for each of these names.
+    Named(Vec<String>),
+    /// One, in the place of the device at this address: its name, groups, instances and history stay.
+    InPlaceOf(CloudAddress),
+}
+
+/// One enrolment as it was made.
+pub struct FreshEnrolment {
+    /// Its id.
+    pub id: EnrolmentId,
+    /// Its token, which is shown this once.
+    pub token: Secret,
+    /// What the device will be called.
+    pub name: Option<String>,
+}
+
 /// Enrolments as they were made: the tokens are shown this once.
 pub struct FreshEnrolments {
-    /// Each with its id.
-    pub tokens: Vec<(EnrolmentId, Secret)>,
+    /// Each of them.
+    pub tokens: Vec<FreshEnrolment>,
     /// Until when devices may come with them.
     pub expires_at: Timestamp,
 }
 
 impl App {
-    /// Makes enrolment tokens for devices whose addresses will belong to this key.
+    /// Makes enrolment tokens for devices whose addresses will belong to this key; without one, to the key of the address whose
+    /// device is replaced.
     pub async fn create_enrolments(
         &self,
         call: &Call,
-        key: &AccessKeyId,
-        count: u32,
+        key: Option<&AccessKeyId>,
+        wanted: Wanted,
         groups: Vec<String>,
         ttl: Duration,
     ) -> Result<FreshEnrolments> {
         call.caller.need(Role::Member)?;
         call.caller.need_secret()?;
-        let key = self.store.key(call.caller.project(), key).await?;
-        let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
-        if !(1..=MAX_COUNT).contains(&count) {
-            return Err(Error::invalid("count", format!("must be 1 to {MAX_COUNT}")));
-        }
         if ttl.is_zero() || ttl > MAX_TTL {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 30 days"));
         }
         let groups = listed(groups)?;
-        let token = |_| EnrolmentToken::new(EnrolmentId(random::ordered_uuid()), random::bytes());
-        let tokens: Vec<_> = (0..count).map(token).collect();
+        let (names, replaces) = match wanted {
+            Wanted::Count(count) => (vec![None; counted("count", count)?], None),
+            Wanted::Named(names) => {
+                counted("names", u32::try_from(names.len()).unwrap_or(u32::MAX))?;
+                (names.into_iter().map(named).collect::<Result<_>>()?, None)
+            }
+            Wanted::InPlaceOf(address) => {
+                if !groups.is_empty() {
+                    return Err(Error::invalid(
+                        "allow_groups",
+                        "an address whose device is replaced keeps its own",
+                    ));
+                }
+                (vec![None], Some(self.replaceable(call, key, &address).await?))
+            }
+        };
+        let key = match (key, &replaces) {
+            (_, Some(record)) => &record.key,
+            (Some(key), None) => key,
+            (None, None) => return Err(Error::invalid("key", "is missing")),
+        };
+        let key = self.store.key(call.caller.project(), key).await?;
+        let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
+        let make = |name| (EnrolmentToken::new(EnrolmentId(random::ordered_uuid()), random::bytes()), name);
+        let made: Vec<_> = names.into_iter().map(make).collect();
+        let kept = |(token, name): &(EnrolmentToken, Option<String>)| NewEnrolment {
+            id: token.id(),
+            token: token.digest(),
+            name: name.clone(),
+        };
         let new = NewEnrolments {
             key: key.id,
-            tokens: tokens.iter().map(|token| (token.id(), token.digest())).collect(),
+            tokens: made.iter().map(kept).collect(),
             groups,
             ttl,
+            replaces: replaces.as_ref().map(|record| record.address.clone()),
         };
-        let audit = call.entry("enrolment.create", "");
+        let mut audit = call.entry("enrolment.create", "");
+        audit.detail =
+            replaces.as_ref().map(|record| format!("in place of the device at {}", record.address));
         let expires_at = self.store.create_enrolments(new, &audit).await?;
-        let tokens = tokens.iter().map(|token| (token.id(), token.text())).collect();
-        Ok(FreshEnrolments { expires_at, tokens })
+        let old_name = replaces.and_then(|record| record.name);
+        let shown = |(token, name): (EnrolmentToken, Option<String>)| FreshEnrolment {
+            id: token.id(),
+            token: token.text(),
+            name: name.or_else(|| old_name.clone()),
+        };
+        Ok(FreshEnrolments { expires_at, tokens: made.into_iter().map(shown).collect() })
+    }
+
+    /// The address, where its device may be replaced.
+    async fn replaceable(
+        &self,
+        call: &Call,
+        key: Option<&AccessKeyId>,
+        address: &CloudAddress,
+    ) -> Result<AddressRecord> {
+        let record = self.address(&AddressCall::native(call.clone()), address).await?;
+        if record.reach.action() != Action::Listen {
+            return Err(Error::invalid("replace", "must be an address that listens"));
+        }
+        if key.is_some_and(|key| *key != record.key) {
+            return Err(Error::invalid("key", "is not the address's own: leave it out"));
+        }
+        Ok(record)
     }
 
     /// Enrolments that the caller sees, of one key where it is named.
@@ -125,6 +196,8 @@ impl App {
         match enrolled.map_err(unavailable)? {
             Enrolled::As(address) => {
                 let proof = kept.answer(message, address.as_str());
+                // It may have taken another one's place.
+                self.changed.notify_one();
                 Ok((address, proof))
             }
             Enrolled::Used => refused("the enrolment token was used by another device"),
@@ -132,6 +205,19 @@ impl App {
             Enrolled::Unknown => Err(invalid()),
         }
     }
+}
+
+fn counted(field: &'static str, count: u32) -> Result<usize> {
+    if (1..=MAX_COUNT).contains(&count) {
+        Ok(usize::try_from(count).map_err(Error::internal)?)
+    } else {
+        Err(Error::invalid(field, format!("must be 1 to {MAX_COUNT}")))
+    }
+}
+
+fn named(name: String) -> Result<Option<String>> {
+    let name = device_name(name)?;
+    if name.trim().is_empty() { Err(Error::invalid("names", "must not be empty")) } else { Ok(Some(name)) }
 }
 
 /// The groups as an address lets them in.

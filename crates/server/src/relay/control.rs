@@ -72,7 +72,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         Ok(Ok((membership, joined, program))) => {
             drop(half_open);
             if wire.send(&joined).await.is_err() {
-                return membership.leave().await;
+                return membership.leave("the connection was lost").await;
             }
             (membership, program)
         }
@@ -96,7 +96,11 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
     let lost = serving.serve().await;
     let Serving { wire, membership, .. } = serving;
     relay_of_all.forget_kept(membership.member());
-    membership.leave().await;
+    let why = match &lost {
+        Lost::Gone(error) => error.to_string(),
+        Lost::Garbled(refusal) => refusal.to_string(),
+    };
+    membership.leave(&why).await;
     match lost {
         Lost::Gone(error) => tracing::info!(%address, %error, "gone"),
         Lost::Garbled(refusal) => {
@@ -115,9 +119,9 @@ async fn prove(
     let channel = origin.channel();
     wire.send(&Message::Hello { versions: Versions::OURS, binding: channel.binding() }).await?;
     let (wish, client_first) = match wire.receive().await? {
-        Message::Prove { version, role, end_to_end_only, client_first, program } => {
+        Message::Prove { version, role, end_to_end_only, client_first, program, report } => {
             understood(version)?;
-            (Wish { role, end_to_end_only, program }, client_first)
+            (Wish { role, end_to_end_only, program, report }, client_first)
         }
         Message::Enrol { version, enrolment } => {
             understood(version)?;
@@ -313,7 +317,8 @@ impl Serving {
             Err(refusal) => return Ok(self.wire.send(&Message::Failed { call, refusal }).await?),
         };
         let relay = self.relay.place().to_owned();
-        self.wire.send(&Message::Meet { call, ticket: session.ticket().clone(), relay }).await?;
+        let (ticket, renewal) = (session.ticket().clone(), session.renewal());
+        self.wire.send(&Message::Meet { call, ticket, relay, renewal }).await?;
         self.relay.tasks.spawn(session.run(call, limit));
         Ok(())
     }

@@ -120,7 +120,13 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     line.stream.wait_long();
     let waited = loop {
         let news = line.wait(&mut membership).await;
-        membership.leave().await;
+        let why = match &news {
+            Ok(News::Order(Order::Dial { .. })) => "a viewer has it".to_owned(),
+            Ok(News::Order(_)) => "it was sent away".to_owned(),
+            Ok(News::OutOfReach) => "it is out of reach".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        membership.leave(&why).await;
         match news {
             Ok(News::Order(order)) => break Ok(order),
             Ok(News::OutOfReach) => tracing::info!(%address, %source, "out of reach; its line is kept"),

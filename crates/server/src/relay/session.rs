@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
-use transom_tunnel::{Fault, Refusal, Ticket};
+use transom_tunnel::{Fault, Refusal, Renewal, Ticket};
 
 use super::Relay;
 use super::carry::{Carried, Terms, carry};
@@ -21,6 +21,7 @@ pub(super) struct Session {
     connector: Arc<Member>,
     /// The agent's.
     project: ProjectId,
+    renewal: Option<Renewal>,
 }
 
 impl Relay {
@@ -40,9 +41,10 @@ impl Relay {
         let place = self.app.place_for_connector(connector, peer).await?;
         let listener = self.app.judge_connection(connector, peer).await?;
         let agent = self.app.reached_by_connector(&listener)?;
+        let renewal = self.app.renewal_of(&listener.record).await;
         let rendezvous = self.summon(&agent, connector.address().as_str())?;
         let (connector, project) = (Arc::clone(connector), listener.record.project);
-        Ok(Session { relay: self.clone(), rendezvous, place, agent, connector, project })
+        Ok(Session { relay: self.clone(), rendezvous, place, agent, connector, project, renewal })
     }
 }
 
@@ -50,6 +52,11 @@ impl Session {
     /// What the connector's data connection shows.
     pub(super) fn ticket(&self) -> &Ticket {
         &self.rendezvous.ticket
+    }
+
+    /// What the connector is to know of the device's key.
+    pub(super) fn renewal(&self) -> Option<Renewal> {
+        self.renewal.clone()
     }
 
     /// Waits for both data connections, and carries what passes between them.
@@ -60,7 +67,7 @@ impl Session {
             () = cut.cancelled() => Err(self.forbidden().await),
             met = meet(&mut self.rendezvous) => met,
         };
-        let Self { relay, rendezvous, place, agent, connector, project } = self;
+        let Self { relay, rendezvous, place, agent, connector, project, .. } = self;
         drop(rendezvous);
         let (app, from, to) = (&relay.app, connector.address(), agent.address());
         let (at_agent, at_connector) = match met {

@@ -32,6 +32,21 @@ impl Precondition {
     }
 }
 
+/// What an address is to be.
+#[derive(Clone, Debug)]
+pub struct AddressChange {
+    /// What it does, and whom it reaches or lets in.
+    pub reach: Reach,
+    /// Another name, where it gets one; an empty one clears it.
+    pub name: Option<String>,
+}
+
+impl From<Reach> for AddressChange {
+    fn from(reach: Reach) -> Self {
+        Self { reach, name: None }
+    }
+}
+
 /// What became of an operation under a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guarded<T> {
@@ -53,16 +68,17 @@ struct Held {
 
 /// Each of these raises the address's version and the revision: what the address no longer allows is to end.
 impl Store {
-    /// Replaces what an address does, and whom it reaches or lets in.
+    /// Replaces what an address does, and whom it reaches or lets in; its name, where another one is given.
     pub async fn change_address(
         &self,
         scope: &Scope,
         address: &CloudAddress,
-        reach: Reach,
+        change: impl Into<AddressChange>,
         condition: Precondition,
         audit: &AuditEntry,
     ) -> Result<Guarded<AddressRecord>> {
         let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        let AddressChange { reach, name } = change.into();
         self.write(move |db| {
             Box::pin(async move {
                 let reach = Columns::of(&reach)?;
@@ -79,6 +95,10 @@ impl Store {
                     .push_value(", action = ", reach.action)
                     .push_value(", groups = ", reach.groups)
                     .push_value(", access_control = ", reach.access_control);
+                let set = match name {
+                    None => set,
+                    Some(name) => set.push_value(", name = ", Some(name).filter(|name| !name.is_empty())),
+                };
                 update(db, &scope, &address, &condition, set, &audit).await
             })
         })
@@ -97,13 +117,29 @@ impl Store {
         let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
         self.write(move |db| {
             Box::pin(async move {
+                let set = renewing(with_password(&verifier).push(", renewed_at = NULL"), &audit);
+                update(db, &scope, &address, &condition, set, &audit).await
+            })
+        })
+        .await
+    }
+
+    /// Has consoles know the device by this key from now on.
+    pub async fn accept_device_key(
+        &self,
+        scope: &Scope,
+        address: &CloudAddress,
+        key: &str,
+        audit: &AuditEntry,
+    ) -> Result<Guarded<AddressRecord>> {
+        let (scope, address, audit) = (scope.clone(), address.clone(), audit.clone());
+        let key = key.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
                 let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
-                    .push_value(", salt = ", verifier.salt.as_slice())
-                    .push_value(", iterations = ", verifier.iterations.get())
-                    .push_value(", stored_key = ", verifier.stored_key.as_slice())
-                    .push_value(", server_key = ", verifier.server_key.as_slice())
-                    .push(", device_key = NULL");
-                update(db, &scope, &address, &condition, renewing(set, &audit), &audit).await
+                    .push(", renewed_at = (SELECT now FROM clock)")
+                    .push_value(", device_key = ", key.as_str());
+                update(db, &scope, &address, &Precondition::Any, renewing(set, &audit), &audit).await
             })
         })
         .await
@@ -134,6 +170,32 @@ impl Store {
         self.write(move |db| Box::pin(async move { remove(db, &scope, &address, &condition, &audit).await }))
             .await
     }
+}
+
+/// Another machine takes the place of an address's device: it has another password, and what is known of the one before is
+/// forgotten. What was entrusted to that one is not for this one, whoever let it come.
+pub(super) async fn replace_device(
+    db: &mut Connection<'_>,
+    scope: &Scope,
+    address: &CloudAddress,
+    verifier: &Verifier,
+    audit: &AuditEntry,
+) -> Result<Guarded<AddressRecord>> {
+    let set = with_password(verifier)
+        .push(", generation = generation + 1, repeater_ticket = NULL, host_name = NULL, targets = NULL")
+        .push(", agent_version = NULL, source = NULL, renewed_at = (SELECT now FROM clock)");
+    update(db, scope, address, &Precondition::Any, set, audit).await
+}
+
+/// Gives an address another password. Its device, and whatever drove that out, is known no more.
+fn with_password(verifier: &Verifier) -> Sql {
+    sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
+        .push_value(", salt = ", verifier.salt.as_slice())
+        .push_value(", iterations = ", verifier.iterations.get())
+        .push_value(", stored_key = ", verifier.stored_key.as_slice())
+        .push_value(", server_key = ", verifier.server_key.as_slice())
+        .push(", device_key = NULL, shown_key = NULL, run = NULL, former_run = NULL, rival_at = NULL, rival_epoch = NULL")
+        .push(", former_host_name = NULL, former_source = NULL")
 }
 
 /// Raises the generation, unless the operator has decided who stands at the address.

@@ -21,7 +21,10 @@ impl Store {
         let (address, salt, shown) = (address.clone(), password.salt.clone(), shown.to_owned());
         let known = sql(KNOWN).bind(&address).bind(salt.as_slice());
         let Some(mut row) = self.first(known).await? else { return Ok(None) };
-        if let Some(known) = row.value()? {
+        if let Some(known) = row.value::<Option<String>>()? {
+            if known != shown {
+                self.note_shown_key(address, salt, shown).await?;
+            }
             return Ok(Some(known));
         }
         self.write(move |db| {
@@ -32,5 +35,13 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// Another key was shown than the one that is known: a person may accept it.
+    async fn note_shown_key(&self, address: CloudAddress, salt: Vec<u8>, shown: String) -> Result<()> {
+        const NOTE: &str = "UPDATE cloud_addresses SET shown_key = $3 WHERE address = $1 AND salt = $2 \
+            AND (shown_key IS NULL OR shown_key <> $3)";
+        let note = sql(NOTE).bind(&address).bind(salt.as_slice()).bind(shown.as_str());
+        self.write(move |db| Box::pin(async move { db.run(note).await.map(drop) })).await
     }
 }

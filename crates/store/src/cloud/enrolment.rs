@@ -10,7 +10,8 @@ use transom_model::cloud::{AccessControl, CloudAddress, GroupName, Reach, Verifi
 use transom_model::id::{EnrolmentId, ProjectId};
 use transom_model::secret::TokenDigest;
 
-use super::{NewAddress, corrupt, create as create_address, digest, json, read_verifier};
+use super::change::replace_device;
+use super::{Guarded, NewAddress, Scope, corrupt, create as create_address, digest, json, read_verifier};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, sql};
 use crate::{Page, Result, Store, StoreError};
@@ -20,12 +21,25 @@ use crate::{Page, Result, Store, StoreError};
 pub struct NewEnrolments {
     /// The access key that the addresses will belong to.
     pub key: AccessKeyId,
-    /// An id for each, and what is kept of its token.
-    pub tokens: Vec<(EnrolmentId, TokenDigest)>,
+    /// Each of them.
+    pub tokens: Vec<NewEnrolment>,
+    /// The address whose device is replaced by the one that comes; none: each makes a new address.
+    pub replaces: Option<CloudAddress>,
     /// The groups that the addresses will let in; none: every connect address of the key.
     pub groups: Vec<GroupName>,
     /// How long from now, by the database's clock, devices may come with them.
     pub ttl: Duration,
+}
+
+/// One of several.
+#[derive(Clone, Debug)]
+pub struct NewEnrolment {
+    /// Its id.
+    pub id: EnrolmentId,
+    /// What is kept of its token.
+    pub token: TokenDigest,
+    /// What the address will be called.
+    pub name: Option<String>,
 }
 
 /// What a device gets for its token.
@@ -43,7 +57,7 @@ pub enum Enrolled {
 
 macro_rules! enrolment_columns {
     () => {
-        "id, key_id, project_id, groups, created_at, expires_at, revoked_at, used_at, address"
+        "id, key_id, project_id, groups, created_at, expires_at, revoked_at, used_at, address, name, replaces"
     };
 }
 
@@ -125,14 +139,16 @@ impl Store {
 
 async fn create(db: &mut Connection<'_>, new: NewEnrolments, audit: &AuditEntry) -> Result<Timestamp> {
     // The key is selected, so that a revoked one makes none whatever the caller looked up before.
-    const INSERT: &str = "INSERT INTO enrolments (id, token_hash, key_id, project_id, groups, created_at, expires_at) \
-        SELECT $1, $2, access_keys.id, access_keys.project_id, $4, clock.now, clock.now + $5 \
+    const INSERT: &str = "INSERT INTO enrolments (id, token_hash, key_id, project_id, groups, created_at, expires_at, \
+        name, replaces) \
+        SELECT $1, $2, access_keys.id, access_keys.project_id, $4, clock.now, clock.now + $5, $6, $7 \
         FROM access_keys CROSS JOIN clock WHERE access_keys.id = $3 AND access_keys.revoked_at IS NULL \
         RETURNING project_id, expires_at";
     let groups = if new.groups.is_empty() { None } else { Some(json(&new.groups)?) };
     let mut until = Timestamp(0);
-    for (id, token) in new.tokens {
+    for NewEnrolment { id, token, name } in new.tokens {
         let insert = sql(INSERT).bind(id).bind(token).bind(&new.key).bind(groups.clone()).bind(new.ttl);
+        let insert = insert.bind(name.as_deref()).bind(new.replaces.as_ref());
         let missing = StoreError::NotFound("access key");
         let mut row = db.first(insert).await?.ok_or(missing)?;
         let project = Some(row.parsed()?);
@@ -151,19 +167,47 @@ async fn enrol(
 ) -> Result<Enrolled> {
     // The update locks the row: of two that come at once, the second sees what the first has done.
     const HOLD: &str = "UPDATE enrolments SET token_hash = token_hash WHERE id = $1 RETURNING \
-        key_id, project_id, groups, revoked_at IS NOT NULL OR expires_at <= (SELECT now FROM clock), address";
+        key_id, project_id, groups, revoked_at IS NOT NULL OR expires_at <= (SELECT now FROM clock), address, name, replaces";
+    const STANDS: &str = "SELECT id FROM access_keys WHERE id = $1 AND revoked_at IS NULL";
+    // One that connects now is nothing for a device.
+    const LISTENS: &str = "UPDATE cloud_addresses SET version = version WHERE address = $1 AND action = 'listen' \
+        RETURNING address";
     const SPEND: &str = "UPDATE enrolments SET used_at = (SELECT now FROM clock), address = $1 WHERE id = $2";
     let Some(mut row) = db.first(sql(HOLD).bind(id)).await? else { return Ok(Enrolled::Unknown) };
     let key: AccessKeyId = row.parsed()?;
     let project: ProjectId = row.parsed()?;
     let groups = groups(&mut row)?;
     let over: bool = row.value()?;
-    if let Some(address) = row.parsed_or_null::<CloudAddress>()? {
+    let address = row.parsed_or_null::<CloudAddress>()?;
+    let (name, replaces): (Option<String>, Option<CloudAddress>) = (row.value()?, row.parsed_or_null()?);
+    if let Some(address) = address {
         let same = verifier_of(db, &address).await? == Some(verifier);
         return Ok(if same { Enrolled::As(address) } else { Enrolled::Used });
     }
     if over {
         return Ok(Enrolled::Over);
+    }
+    if let Some(address) = replaces {
+        if db.first(sql(STANDS).bind(&key)).await?.is_none() {
+            return Ok(Enrolled::Unknown);
+        }
+        if db.first(sql(LISTENS).bind(&address)).await?.is_none() {
+            return Ok(Enrolled::Over);
+        }
+        let audit = AuditEntry {
+            actor: Actor::Key(key.clone()),
+            action: "address.replace",
+            target: address.to_string(),
+            project: Some(project),
+            detail: Some(format!("by enrolment {id}{}", audit.detail.as_deref().unwrap_or_default())),
+            ..audit.clone()
+        };
+        match replace_device(db, &Scope::Key(key), &address, &verifier, &audit).await? {
+            Guarded::Done(_) => {}
+            Guarded::Missing | Guarded::Stale => return Ok(Enrolled::Over),
+        }
+        db.run(sql(SPEND).bind(&address).bind(id)).await?;
+        return Ok(Enrolled::As(address));
     }
     let access = (!groups.is_empty()).then(|| AccessControl { groups, addresses: Vec::new() });
     let address = CloudAddress::issue(project, &key, fresh);
@@ -174,7 +218,7 @@ async fn enrol(
         detail: Some(format!("by enrolment {id}{}", audit.detail.as_deref().unwrap_or_default())),
         ..audit.clone()
     };
-    let new = NewAddress { address: address.clone(), key, reach: Reach::Listen { access }, verifier };
+    let new = NewAddress { address: address.clone(), key, name, reach: Reach::Listen { access }, verifier };
     match create_address(db, new, &audit).await {
         Ok(_) => {}
         Err(StoreError::NotFound(_)) => return Ok(Enrolled::Unknown),
@@ -207,5 +251,7 @@ fn read(mut row: Row) -> Result<Enrolment> {
         revoked_at: row.time_or_null()?,
         used_at: row.time_or_null()?,
         address: row.parsed_or_null()?,
+        name: row.value()?,
+        replaces: row.parsed_or_null()?,
     })
 }

@@ -9,18 +9,21 @@ mod repeater;
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AccessControl, Action, AddressRecord, CloudAddress, Presence, Reach, Verifier};
+use transom_model::cloud::{
+    AccessControl, Action, AddressRecord, CloudAddress, Device, GroupName, Presence, Reach, Rival, Verifier,
+};
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
 
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
+use crate::instance_query::pattern;
 use crate::{Page, Result, Store, StoreError};
 
-pub use change::{Guarded, Precondition};
-pub use enrolment::{Enrolled, NewEnrolments};
+pub use change::{AddressChange, Guarded, Precondition};
+pub use enrolment::{Enrolled, NewEnrolment, NewEnrolments};
 pub(crate) use presence::forget_at;
-pub use presence::{Joining, PresenceQuery};
+pub use presence::{Joined, Joining, PresenceQuery};
 pub use repeater::NewViewerId;
 
 /// A cloud address to be issued.
@@ -30,6 +33,8 @@ pub struct NewAddress {
     pub address: CloudAddress,
     /// The access key that it is for.
     pub key: AccessKeyId,
+    /// What people call it.
+    pub name: Option<String>,
     /// What it does, and whom it reaches or lets in.
     pub reach: Reach,
     /// What is kept of its password.
@@ -56,6 +61,10 @@ pub struct AddressQuery {
     pub key: Option<AccessKeyId>,
     /// Only those that a device is joined under.
     pub online: bool,
+    /// Whose names hold this text. The case of ASCII letters does not matter.
+    pub name: Option<String>,
+    /// That are members of this group, or let it in.
+    pub group: Option<GroupName>,
 }
 
 macro_rules! address_columns {
@@ -64,7 +73,9 @@ macro_rules! address_columns {
          cloud_addresses.groups, cloud_addresses.access_control, cloud_addresses.version, \
          cloud_addresses.created_at, cloud_addresses.changed_at, cloud_addresses.epoch, cloud_addresses.node_id, \
          cloud_addresses.last_seen, cloud_addresses.repeater_ticket, cloud_addresses.end_to_end_only, \
-         cloud_addresses.agent_version"
+         cloud_addresses.name, cloud_addresses.agent_version, cloud_addresses.host_name, cloud_addresses.targets, \
+         cloud_addresses.source, cloud_addresses.shown_key, cloud_addresses.device_key, cloud_addresses.renewed_at, \
+         cloud_addresses.former_host_name, cloud_addresses.former_source, cloud_addresses.rival_at"
     };
 }
 use address_columns;
@@ -149,11 +160,39 @@ impl Store {
 
     /// Addresses by their text.
     pub async fn addresses(&self, query: &AddressQuery, page: Page) -> Result<Vec<AddressRecord>> {
-        let addresses = sql(SELECT)
+        let Some(group) = &query.group else { return self.addresses_page(query, page).await };
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let (mut found, mut after) = (Vec::new(), page.after);
+        loop {
+            let some = self.addresses_page(query, Page { after, limit: page.limit }).await?;
+            let last = some.len() < limit;
+            after = some.last().map(|record| record.address.to_string());
+            // The database finds the name wherever it stands in a list's text.
+            found.extend(some.into_iter().filter(|record| record.reach.names(group)));
+            if last || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn addresses_page(&self, query: &AddressQuery, page: Page) -> Result<Vec<AddressRecord>> {
+        let mut addresses = sql(SELECT)
             .push_some(" AND project_id = ", query.project)
             .push_some(" AND key_id = ", query.key.as_ref())
             .push_some(" AND address > ", page.after);
-        let addresses = if query.online { addresses.push(" AND node_id IS NOT NULL") } else { addresses };
+        if query.online {
+            addresses = addresses.push(" AND node_id IS NOT NULL");
+        }
+        if let Some(name) = &query.name {
+            addresses =
+                addresses.push_value(" AND LOWER(name) LIKE LOWER(", pattern(name)).push(") ESCAPE '!'");
+        }
+        if let Some(group) = &query.group {
+            addresses = addresses
+                .push_value(" AND COALESCE(groups, access_control) LIKE ", pattern(&json(group)?))
+                .push(" ESCAPE '!'");
+        }
         let rows = self.all(addresses.push_value(" ORDER BY address LIMIT ", page.limit)).await?;
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
@@ -173,8 +212,8 @@ async fn create(db: &mut Connection<'_>, new: NewAddress, audit: &AuditEntry) ->
     const ISSUE: &str = "INSERT INTO issued_cloud_addresses (address) VALUES ($1) ON CONFLICT DO NOTHING";
     const INSERT: &str = concat!(
         "INSERT INTO cloud_addresses (address, key_id, project_id, seq, action, groups, access_control, version, \
-         revision, salt, iterations, stored_key, server_key, created_at, changed_at) \
-         SELECT $1, access_keys.id, access_keys.project_id, $3, $4, $5, $6, 1, 0, $7, $8, $9, $10, clock.now, clock.now \
+         revision, salt, iterations, stored_key, server_key, created_at, changed_at, name) \
+         SELECT $1, access_keys.id, access_keys.project_id, $3, $4, $5, $6, 1, 0, $7, $8, $9, $10, clock.now, clock.now, $11 \
          FROM access_keys CROSS JOIN clock WHERE access_keys.id = $2 AND access_keys.revoked_at IS NULL RETURNING ",
         address_columns!()
     );
@@ -193,7 +232,8 @@ async fn create(db: &mut Connection<'_>, new: NewAddress, audit: &AuditEntry) ->
         .bind(new.verifier.salt.as_slice())
         .bind(new.verifier.iterations.get())
         .bind(new.verifier.stored_key.as_slice())
-        .bind(new.verifier.server_key.as_slice());
+        .bind(new.verifier.server_key.as_slice())
+        .bind(new.name.as_deref());
     let mut row = db.first(insert).await?.ok_or(StoreError::NotFound("access key"))?;
     write_down(db, audit).await?;
     read(&mut row)
@@ -265,8 +305,22 @@ fn read(row: &mut Row) -> Result<AddressRecord> {
         },
         repeater_ticket: row.value::<Option<Vec<u8>>>()?.map(read_digest).transpose()?.map(TokenDigest),
         end_to_end_only: row.value()?,
-        agent_version: row.value()?,
+        name: row.value()?,
+        device: read_device(row)?,
     })
+}
+
+fn read_device(row: &mut Row) -> Result<Device> {
+    let (program, host_name) = (row.value()?, row.value()?);
+    let targets: Option<String> = row.value()?;
+    let targets = targets.map(|text| serde_json::from_str(&text)).transpose();
+    let targets = targets.map_err(|_| corrupt("what is not a list of targets"))?.unwrap_or_default();
+    let (source, key, trusted_key, renewed_at) =
+        (row.parsed_or_null()?, row.value()?, row.value()?, row.time_or_null()?);
+    let (former_host_name, former_source) = (row.value()?, row.parsed_or_null()?);
+    let rival =
+        row.time_or_null()?.map(|at| Rival { host_name: former_host_name, source: former_source, at });
+    Ok(Device { program, host_name, targets, source, key, trusted_key, rival, renewed_at })
 }
 
 fn read_verifier(row: &mut Row) -> Result<Verifier> {

@@ -2,14 +2,14 @@
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry, Origin};
-use transom_model::cloud::{CloudAddress, PresenceChange, PresenceState, Verifier};
+use transom_model::cloud::{CloudAddress, DeviceReport, PresenceChange, PresenceState, Rival, Verifier};
 use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::secret::TokenDigest;
 
-use super::read_verifier;
+use super::{json, read_verifier};
 use crate::audit::write_down;
-use crate::database::{Connection, Row, sql};
+use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise as raise_revision;
 use crate::{Result, Store, StoreError};
 
@@ -32,9 +32,20 @@ pub enum Joining {
         end_to_end_only: bool,
         /// The program and its version, as it says.
         program: Option<String>,
+        /// What it says of its machine.
+        report: DeviceReport,
     },
     /// This repeater ticket, which must still be the address's.
     Ticket(TokenDigest),
+}
+
+/// A device that has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The address's epoch from now on.
+    pub epoch: u64,
+    /// Another machine with the same identity, which this one has driven out, and was driven out by before.
+    pub rival: Option<Rival>,
 }
 
 impl Store {
@@ -50,7 +61,7 @@ impl Store {
         node: NodeId,
         shown: Joining,
         origin: &Origin,
-    ) -> Result<Option<u64>> {
+    ) -> Result<Option<Joined>> {
         let (address, origin) = (address.clone(), origin.clone());
         self.write(move |db| Box::pin(async move { join(db, &address, version, node, shown, origin).await }))
             .await
@@ -146,16 +157,22 @@ async fn join(
     node: NodeId,
     shown: Joining,
     origin: Origin,
-) -> Result<Option<u64>> {
-    const RETURNING: &str = " RETURNING epoch, key_id, project_id";
+) -> Result<Option<Joined>> {
+    const RETURNING: &str = " RETURNING epoch, key_id, project_id, former_host_name, former_source, \
+        CASE WHEN rival_epoch = epoch THEN rival_at END";
     let join =
         sql("UPDATE cloud_addresses SET epoch = epoch + 1, last_seen = (SELECT now FROM clock), node_id = ")
-            .push_value("", node);
+            .push_value("", node)
+            .push_value(", source = ", origin.source.map(|source| source.to_string()));
     let join = match &shown {
-        Joining::Password { end_to_end_only, program } => join
-            .push_value(", end_to_end_only = ", *end_to_end_only)
-            .push_value(", agent_version = ", program.as_deref()),
-        Joining::Ticket(_) => join.push(", agent_version = NULL"),
+        Joining::Password { end_to_end_only, program, report } => told_of(
+            join.push_value(", end_to_end_only = ", *end_to_end_only)
+                .push_value(", agent_version = ", program.as_deref()),
+            report,
+        )?,
+        Joining::Ticket(_) => {
+            join.push(", agent_version = NULL, host_name = NULL, targets = NULL, shown_key = NULL")
+        }
     };
     let join = join.push_value(" WHERE address = ", address).push_value(" AND version = ", version);
     let join = match &shown {
@@ -176,11 +193,46 @@ async fn join(
     }
     let Some(mut row) = joined else { return Ok(None) };
     let (epoch, owner) = (row.count()?, owner(&mut row)?);
+    let (host_name, source) = (row.value()?, row.parsed_or_null()?);
+    let rival = row.time_or_null()?.map(|at| Rival { host_name, source, at });
     tell(db, address, &owner, PresenceState::Online).await?;
     if let Joining::Password { end_to_end_only: true, .. } = shown {
         drop_ticket(db, address, owner.project, origin).await?;
     }
-    Ok(Some(epoch))
+    Ok(Some(Joined { epoch, rival }))
+}
+
+/// Writes down what an agent says of its machine. One that was driven out by another, and has come back while that one was there, has
+/// a rival.
+fn told_of(join: Sql, report: &DeviceReport) -> Result<Sql> {
+    let DeviceReport { host_name, targets, key, run } = report;
+    let targets = if targets.is_empty() { None } else { Some(json(targets)?) };
+    let join = join
+        .push_value(", host_name = ", host_name.as_deref())
+        .push_value(", targets = ", targets)
+        .push_value(", shown_key = ", key.as_deref())
+        // Of a device that has taken another's place, consoles need not take the first key that they see.
+        .push_value(
+            ", device_key = CASE WHEN renewed_at IS NULL THEN device_key ELSE COALESCE(device_key, ",
+            key.as_deref(),
+        )
+        .push(") END");
+    let Some(run) = run.as_deref() else { return Ok(join) };
+    // On the right, every column is as it was before.
+    Ok(join
+        .push_value(", rival_at = CASE WHEN former_run = ", run)
+        .push_value(" AND run <> ", run)
+        .push(" THEN (SELECT now FROM clock) ELSE rival_at END")
+        .push_value(", rival_epoch = CASE WHEN former_run = ", run)
+        .push_value(" AND run <> ", run)
+        .push(" THEN epoch + 1 ELSE rival_epoch END")
+        .push_value(", former_host_name = CASE WHEN run <> ", run)
+        .push(" THEN host_name ELSE former_host_name END")
+        .push_value(", former_source = CASE WHEN run <> ", run)
+        .push(" THEN source ELSE former_source END")
+        .push_value(", former_run = CASE WHEN run <> ", run)
+        .push(" THEN run ELSE former_run END")
+        .push_value(", run = ", run))
 }
 
 /// An agent that wants everything end to end leaves no way in that has none.

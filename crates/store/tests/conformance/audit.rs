@@ -110,7 +110,11 @@ async fn a_shown_ticket_and_a_dropped_one_have_an_origin(lab: Lab) {
     let kept = Some(crate::lab::digest());
     let audit = entry("address.ticket");
     lab.store.set_repeater_ticket(&Scope::All, &address, kept, &audit).await.unwrap();
-    let shown = Joining::Password { end_to_end_only: true, program: None };
+    let shown = Joining::Password {
+        end_to_end_only: true,
+        program: None,
+        report: transom_model::cloud::DeviceReport::default(),
+    };
     lab.store.join_address(&address, 2, lab.node, shown, &stranger()).await.unwrap().unwrap();
     let record = newest().await;
     assert_eq!((record.action.as_str(), record.source), ("address.ticket-revoke", stranger().source));

@@ -3,13 +3,15 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
 use transom_model::audit::Origin;
-use transom_model::cloud::{CloudAddress, CloudPassword, PresenceState, Reach};
+use transom_model::cloud::{CloudAddress, CloudPassword, DeviceReport, PresenceState, Reach};
 use transom_store::{Earlier, Joining, NewAddress, PresenceQuery};
 
 use crate::lab::{self, Lab, TTL, entry};
 
 /// How most devices join.
-const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None };
+const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None, report: NOTHING_SAID };
+const NOTHING_SAID: DeviceReport =
+    DeviceReport { host_name: None, targets: Vec::new(), key: None, run: None };
 /// Nobody asks where these join from.
 const NOWHERE: Origin = Origin { source: None, user_agent: None };
 
@@ -24,6 +26,7 @@ pub(crate) async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
     let new = NewAddress {
         address: CloudAddress::issue(lab.project.id, &key.id, [n; 32]),
         key: key.id.clone(),
+        name: None,
         reach: Reach::Listen { access: None },
         verifier: CloudPassword::from_random([n; 40]).verifier([n; 16]),
     };
@@ -42,7 +45,8 @@ async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
     for n in 0..DEVICES {
         let (store, node, address) = (lab.store.clone(), lab.node, issue(&lab, &key, n).await);
         joins.spawn(async move {
-            let epoch = store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
+            let epoch =
+                store.join_address(&address, 1, node, PASSWORD, &NOWHERE).await.unwrap().unwrap().epoch;
             if n % 2 == 0 {
                 assert!(store.leave_address(&address, epoch).await.unwrap());
             }
@@ -104,14 +108,15 @@ async fn leaves_that_come_late_undo_no_later_join(lab: Lab) {
     let mut joined = Vec::new();
     for n in 0..DEVICES {
         let address = issue(&lab, &key, n).await;
-        let epoch = lab.store.join_address(&address, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
+        let epoch =
+            lab.store.join_address(&address, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap().epoch;
         joined.push((address, epoch));
     }
     joined.sort();
     assert_eq!(lab.store.joined_at(lab.node, None, 2).await.unwrap(), joined[..2]);
     assert_eq!(lab.store.joined_at(lab.node, Some(&joined[1].0), 2).await.unwrap(), joined[2..]);
     let (back, _) = &joined[1];
-    let again = lab.store.join_address(back, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap();
+    let again = lab.store.join_address(back, 1, lab.node, PASSWORD, &NOWHERE).await.unwrap().unwrap().epoch;
     lab.store.leave_addresses(joined.clone()).await.unwrap();
     assert_eq!(lab.store.joined_at(lab.node, None, 9).await.unwrap(), [(back.clone(), again)]);
 }

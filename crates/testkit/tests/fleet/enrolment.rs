@@ -17,13 +17,13 @@ use crate::field::{Address, Field};
 use crate::peer::Peer;
 
 /// A device that has made itself a password.
-struct Device {
-    password: CloudPassword,
+pub(crate) struct Device {
+    pub(crate) password: CloudPassword,
     salt: [u8; 16],
 }
 
 impl Device {
-    fn new(n: u8) -> Self {
+    pub(crate) fn new(n: u8) -> Self {
         Self { password: CloudPassword::from_random([n; CloudPassword::RANDOM]), salt: [n; 16] }
     }
 
@@ -36,7 +36,7 @@ impl Device {
         Enrolment { proof: token.prove(&message), ..own }
     }
 
-    async fn enrol(&self, field: &Field, token: &str) -> Result<String, Refusal> {
+    pub(crate) async fn enrol(&self, field: &Field, token: &str) -> Result<String, Refusal> {
         Peer::enrol(field.server.address(), self.shows(token)).await
     }
 }

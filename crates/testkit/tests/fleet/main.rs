@@ -10,6 +10,7 @@ mod field;
 mod full_disk;
 mod guesses;
 mod leaves;
+mod machines;
 mod nodes;
 mod owed;
 mod peer;

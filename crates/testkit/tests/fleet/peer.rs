@@ -10,8 +10,8 @@ use transom_testkit::wait::within;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
 use transom_tunnel::{
-    Binding, CONTROL_PATH, DATA_PATH, Enrolment, Fault, Message, Refusal, Role, TICKET_HEADER, Ticket,
-    UPGRADE, Versions,
+    Binding, CONTROL_PATH, DATA_PATH, Enrolment, Fault, Message, Refusal, Report, Role, TICKET_HEADER,
+    Ticket, UPGRADE, Versions,
 };
 
 use crate::field::Address;
@@ -30,17 +30,28 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn join(server: SocketAddr, own: &Address, role: Role) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, (role, false), PROGRAM).await
+        Self::prove(server, "", own, (role, false), PROGRAM, None).await
+    }
+
+    /// An agent that says this of its machine, from there, as a proxy in front says.
+    pub(crate) async fn join_as(
+        source: &str,
+        server: SocketAddr,
+        own: &Address,
+        report: Report,
+    ) -> Result<Self, Refusal> {
+        let header = format!("X-Forwarded-For: {source}\r\n");
+        Self::prove(server, &header, own, (Role::Agent, false), PROGRAM, Some(report)).await
     }
 
     /// An agent that says this of its program.
     pub(crate) async fn join_with(server: SocketAddr, own: &Address, program: &str) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, (Role::Agent, false), program).await
+        Self::prove(server, "", own, (Role::Agent, false), program, None).await
     }
 
     /// An agent that takes nobody who could see what passes.
     pub(crate) async fn join_end_to_end(server: SocketAddr, own: &Address) -> Result<Self, Refusal> {
-        Self::prove(server, "", own, (Role::Agent, true), PROGRAM).await
+        Self::prove(server, "", own, (Role::Agent, true), PROGRAM, None).await
     }
 
     /// As a proxy in front says it of somebody from there.
@@ -50,7 +61,8 @@ impl Peer {
         own: &Address,
         role: Role,
     ) -> Result<Self, Refusal> {
-        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, (role, false), PROGRAM).await
+        Self::prove(server, &format!("X-Forwarded-For: {source}\r\n"), own, (role, false), PROGRAM, None)
+            .await
     }
 
     async fn prove(
@@ -59,6 +71,7 @@ impl Peer {
         own: &Address,
         (role, end_to_end_only): (Role, bool),
         program: &str,
+        report: Option<Report>,
     ) -> Result<Self, Refusal> {
         within("joining", async {
             let stream = upgraded(server, CONTROL_PATH, header).await;
@@ -70,7 +83,7 @@ impl Peer {
             let prover = Prover::new(&own.name, scram::nonce(random::bytes()), Binding::None, None);
             let client_first = prover.first();
             let (version, program) = (Versions::OURS.newest, program.to_owned());
-            peer.say(&Message::Prove { version, role, end_to_end_only, client_first, program }).await;
+            peer.say(&Message::Prove { version, role, end_to_end_only, client_first, program, report }).await;
             let Message::Challenge(server_first) = peer.next().await? else { panic!("no challenge") };
             let challenge = prover.challenged(&server_first).unwrap();
             let proof = ScramProof::make(

@@ -111,7 +111,7 @@ async fn what_a_device_and_a_connector_do_is_on_record_with_their_addresses_and_
         let seen = within("the refusal", async {
             loop {
                 let seen = from_outside(&field).await;
-                if seen.len() >= 5 {
+                if seen.len() >= 6 {
                     break seen;
                 }
             }
@@ -119,8 +119,9 @@ async fn what_a_device_and_a_connector_do_is_on_record_with_their_addresses_and_
         .await;
         let of_device = |action, outcome| [action, outcome, "198.51.100.7", "a test"].map(Value::from);
         let of_viewer = |action, outcome| [action, outcome, "2001:db8::9", "a test"].map(Value::from);
-        let disconnect = seen[2][1].as_str().unwrap().to_owned();
+        let disconnect = seen[3][1].as_str().unwrap().to_owned();
         let expected = [
+            of_device("device.join", "ok"),
             of_device("device.program", "ok"),
             of_viewer("device.connect", "ok"),
             of_viewer("device.disconnect", disconnect.as_str()),

@@ -30,7 +30,7 @@ pub(crate) struct Field {
     pub(crate) server: TestServer,
     pub(crate) machine: Instance,
     pub(crate) key: Api,
-    state: TempDir,
+    pub(crate) state: TempDir,
 }
 
 #[derive(Clone)]
@@ -187,6 +187,7 @@ impl Field {
             peer: peer.parse::<Peer>().unwrap(),
             fingerprint: None,
             verify: Verify::default(),
+            renewed: None,
             wait: false,
             open_first: false,
             limit: None,

@@ -177,6 +177,7 @@ async fn a_program_has_the_last_word_on_a_key_before_it_is_kept_and_before_the_f
         key,
         phrase: phrase.clone(),
         new,
+        before: None,
     };
     // The viewer's side does not want the device's key: nobody gets to see the screen, and nothing is kept.
     let agent = field.joined(&device).await;

@@ -35,6 +35,7 @@ mod page;
 mod proofs;
 mod refusals;
 mod relay;
+mod replacements;
 mod restarts;
 mod rights;
 mod secrets;

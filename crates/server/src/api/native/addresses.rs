@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Deserialize;
 use transom_model::api::{
-    AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List, NewAddressBody,
-    NewTicketBody, TicketBody, ViewerIdBody,
+    AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List,
+    NewAddressBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
 use utoipa::IntoParams;
@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::access::{Caller, id, key_id};
 use super::input::{Body, Query};
 use super::paging::Paging;
-use crate::app::cloud_addresses::{AddressCall, AddressQuery, Precondition};
+use crate::app::cloud_addresses::{AddressCall, AddressChange, AddressQuery, Precondition};
 use crate::app::{App, Error};
 use crate::http::error::Failure;
 
@@ -34,6 +34,12 @@ pub(super) struct Filter {
     /// Only those that a device is joined under.
     #[param(required = false)]
     online: bool,
+    /// Only those whose names hold this text; the case of ASCII letters does not matter.
+    #[param(required = false)]
+    name: Option<String>,
+    /// Only those that are members of this group, or let it in.
+    #[param(required = false)]
+    group: Option<String>,
 }
 
 /// Lists cloud addresses.
@@ -51,7 +57,10 @@ pub(super) async fn list(
             None => None,
         };
         let key = filter.key.as_deref().map(key_id).transpose()?;
-        let query = AddressQuery { project, key, online: filter.online };
+        let group = filter.group.as_deref().map(str::parse).transpose();
+        let group = group.map_err(|error| Error::invalid("group", error))?;
+        let name = filter.name.filter(|name| !name.is_empty());
+        let query = AddressQuery { project, key, online: filter.online, name, group };
         app.addresses(&asked(&caller), query, paging.page()).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
@@ -69,13 +78,14 @@ pub(super) async fn create(
     let made = async {
         let key = key_id(&body.key)?;
         let amendment = Amendment {
+            name: None,
             action: Some(body.action),
             groups: Some(body.groups),
             allow_groups: Some(body.allow_groups),
             allow_addresses: Some(addresses(body.allow_addresses)?),
         };
-        app.issue_address(&asked(&caller), &key, reach(&amendment.apply(&Reach::Listen { access: None }))?)
-            .await
+        let reach = reach(&amendment.apply(&Reach::Listen { access: None }))?;
+        app.issue_address(&asked(&caller), &key, AddressChange { reach, name: body.name }).await
     };
     let made = made.await.map_err(|error| caller.failed(error))?;
     Ok((StatusCode::CREATED, Json(shown(made))))
@@ -106,6 +116,7 @@ pub(super) async fn change(
 ) -> Result<Json<AddressBody>, Failure> {
     let changed = async {
         let amendment = Amendment {
+            name: body.name,
             action: body.action,
             groups: body.groups,
             allow_groups: body.allow_groups,
@@ -128,6 +139,24 @@ pub(super) async fn reset(
     let reset =
         async { app.reset_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
     reset.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
+}
+
+/// Has consoles know the device by the key that it shows now (member), as after it was reinstalled. Its password stays.
+#[utoipa::path(post, path = "/api/v1/addresses/{address}/accept-key", tag = "addresses",
+    params(("address" = String, Path)), request_body = AcceptKeyBody, responses(
+    (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn accept_key(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(address): Path<String>,
+    Body(body): Body<AcceptKeyBody>,
+) -> Result<Json<AddressBody>, Failure> {
+    let accepted = async {
+        let key = body.key.as_deref().map(str::parse).transpose();
+        let key = key.map_err(|error| Error::invalid("key", error))?;
+        app.accept_device_key(&asked(&caller), &id(&address, ADDRESS)?, key).await
+    };
+    accepted.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
 /// Moves a cloud address to another access key (admin), as when its own was lost.

@@ -13,7 +13,8 @@ use utoipa::IntoParams;
 use super::access::{Caller, id, key_id};
 use super::input::{Body, Query};
 use super::paging::Paging;
-use crate::app::App;
+use crate::app::enrolments::{FreshEnrolment, Wanted};
+use crate::app::{App, Error};
 use crate::http::error::Failure;
 
 /// How long devices may come where the call does not say.
@@ -56,16 +57,23 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<List<EnrolmentTokenBody>>), Failure> {
     let ttl = body.ttl_seconds.map_or(TTL, Duration::from_secs);
     let made = async {
-        app.create_enrolments(&caller.0, &key_id(&body.key)?, body.count, body.allow_groups, ttl).await
+        let wanted = match (body.count, body.names, body.replace) {
+            (None, None, Some(address)) => Wanted::InPlaceOf(id(&address, "cloud address")?),
+            (None, Some(names), None) => Wanted::Named(names),
+            (Some(count), None, None) => Wanted::Count(count),
+            _ => return Err(Error::invalid("count", "or names, or replace: one of them")),
+        };
+        let key = body.key.as_deref().map(key_id).transpose()?;
+        app.create_enrolments(&caller.0, key.as_ref(), wanted, body.allow_groups, ttl).await
     };
     let made = made.await.map_err(|error| caller.failed(error))?;
     let expires_at = made.expires_at.to_string();
-    let body =
-        |(id, token): (transom_model::id::EnrolmentId, transom_model::secret::Secret)| EnrolmentTokenBody {
-            id: id.to_string(),
-            token: token.expose().to_owned(),
-            expires_at: expires_at.clone(),
-        };
+    let body = |made: FreshEnrolment| EnrolmentTokenBody {
+        id: made.id.to_string(),
+        name: made.name,
+        token: made.token.expose().to_owned(),
+        expires_at: expires_at.clone(),
+    };
     Ok((StatusCode::CREATED, Json(List { items: made.tokens.into_iter().map(body).collect(), next: None })))
 }
 

@@ -63,6 +63,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(addresses::show, addresses::change, addresses::remove))
         .routes(routes!(addresses::reset))
         .routes(routes!(addresses::relocate))
+        .routes(routes!(addresses::accept_key))
         .routes(routes!(addresses::ticket, addresses::revoke_ticket))
         .routes(routes!(addresses::viewer_id))
         .routes(routes!(presence::follow))

@@ -13,7 +13,7 @@ use transom_tunnel::{Fault, Refusal};
 
 use super::connect::device_entry;
 use super::sessions::Viewer;
-use super::{Member, Order, Shown};
+use super::{Member, Shown};
 use crate::app::App;
 use crate::app::error::Result;
 
@@ -51,18 +51,22 @@ impl App {
             }
             if let Some(refusal) = self.no_longer_joined(&member).await? {
                 if refusal.fault == Fault::Superseded {
-                    member.supersede();
+                    if member.supersede() {
+                        self.note_supersession(&member).await;
+                    }
                     continue;
                 }
                 tracing::info!(address = %member.address, %refusal, "a device is sent away");
-                ended.push(entry(
-                    "device.sent-away",
-                    &member.address,
-                    member.project,
-                    refusal.detail.clone(),
-                    &member.origin,
-                ));
-                member.order(Order::End(refusal));
+                let detail = refusal.detail.clone();
+                if member.end_for_good(refusal) {
+                    ended.push(entry(
+                        "device.sent-away",
+                        &member.address,
+                        member.project,
+                        detail,
+                        &member.origin,
+                    ));
+                }
             }
         }
         Ok(ended)

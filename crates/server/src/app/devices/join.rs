@@ -3,17 +3,21 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
-use transom_model::cloud::{Action, AddressRecord, CloudAddress, ITERATIONS, SALT, ScramProof, Verifier};
-use transom_store::Joining;
-use transom_tunnel::{Fault, Refusal, Retry, Role};
+use transom_model::cloud::{
+    Action, AddressRecord, CloudAddress, DeviceReport, ITERATIONS, SALT, ScramProof, Verifier,
+};
+use transom_model::name;
+use transom_store::{Joined, Joining};
+use transom_tunnel::{Fault, Refusal, Report, Retry, Role};
 
 use super::connect::device_entry;
 use super::enforce::gone;
+use super::trail::Arrival;
 use super::{Member, ORDERS, Order, Shown, one_less};
 use crate::app::App;
 use crate::app::error::{Error, Result};
@@ -56,6 +60,8 @@ pub struct Wish {
     pub end_to_end_only: bool,
     /// The program and its version, as it says of itself.
     pub program: String,
+    /// What an agent says of its machine.
+    pub report: Option<Report>,
 }
 
 impl Wish {
@@ -63,6 +69,20 @@ impl Wish {
     fn program(&self) -> Option<String> {
         let shown = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
         Some(self.program.chars().filter(shown).collect::<String>()).filter(|name| !name.trim().is_empty())
+    }
+
+    /// What is kept of the report, which comes from outside as well.
+    fn report(&self) -> DeviceReport {
+        let Some(Report { host_name, run, key, targets }) = &self.report else {
+            return DeviceReport::default();
+        };
+        let texts = targets.iter().map(|target| name::shown(target)).filter(|target| !target.is_empty());
+        DeviceReport {
+            host_name: Some(name::shown(host_name)).filter(|name| !name.is_empty()),
+            targets: texts.collect(),
+            key: Some(key.to_string()),
+            run: Some(hex::encode(run)),
+        }
     }
 }
 
@@ -107,9 +127,11 @@ impl App {
         let Some(record) = known.filter(|_| proved) else {
             return Err(self.failed_join(source));
         };
-        let (program, end_to_end_only) = (wish.program(), wish.end_to_end_only);
+        let (program, report, end_to_end_only) = (wish.program(), wish.report(), wish.end_to_end_only);
         let (wanted, joins) = match wish.role {
-            Role::Agent => (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only, program })),
+            Role::Agent => {
+                (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only, program, report }))
+            }
             Role::Connector => (Action::Connect, Joins::Connector),
         };
         if record.reach.action() != wanted {
@@ -117,7 +139,7 @@ impl App {
             return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
-        let before = record.agent_version.clone();
+        let before = record.device.program.clone();
         let origin = Origin { user_agent: UserAgent::read(wish.program.as_bytes()), ..Origin::of(source) };
         let membership = self.admit(record, Shown::Password(verifier), joins, origin).await?;
         if wish.role == Role::Agent {
@@ -173,6 +195,7 @@ impl App {
             shown,
             epoch: AtomicU64::new(0),
             origin,
+            superseded: AtomicBool::new(false),
             orders,
         });
         {
@@ -205,7 +228,7 @@ impl App {
         match admitted {
             Ok(()) => Ok(membership),
             Err(refusal) => {
-                membership.leave().await;
+                membership.leave("it was not let in").await;
                 Err(refusal)
             }
         }
@@ -215,9 +238,10 @@ impl App {
         let rounds = || self.devices.rounds.load(Ordering::Acquire);
         let before = rounds();
         let node = self.node().map_err(unavailable)?;
+        let who = Arrival::of(&joining);
         let joined =
             self.store.join_address(&member.address, version, node.id, joining, &member.origin).await;
-        let epoch = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
+        let Joined { epoch, rival } = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
         if self.fence.node() != Some(node) {
             // Everything was cut meanwhile.
@@ -237,8 +261,12 @@ impl App {
                 _ => table.listening.insert(member.address.clone(), Arc::clone(member)),
             }
         };
+        self.note_join(member, &who).await;
         if let Some(old) = superseded {
-            old.supersede();
+            self.drive_out(&old, member).await;
+        }
+        if let Some(rival) = rival {
+            self.note_rival(member, &who, &rival).await;
         }
         self.devices.movements.send_modify(|count| *count += 1);
         self.devices.listeners.ring();
@@ -294,8 +322,8 @@ impl Membership {
         }
     }
 
-    /// Writes down that it is gone, where it was written down that it has come.
-    pub async fn leave(self) {
+    /// Writes down that it is gone, and why, where it was written down that it has come.
+    pub async fn leave(self, why: &str) {
         let (app, member) = (Arc::clone(&self.app), Arc::clone(&self.member));
         drop(self);
         let epoch = member.epoch.load(Ordering::Acquire);
@@ -303,6 +331,7 @@ impl Membership {
             return;
         }
         app.write_leave(&member.address, epoch).await;
+        app.note_leave(&member, why).await;
     }
 }
 

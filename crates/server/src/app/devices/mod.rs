@@ -13,11 +13,13 @@ mod leaves;
 mod legacy;
 mod pins;
 mod presence;
+mod renewal;
 mod sessions;
+mod trail;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -134,6 +136,8 @@ pub struct Member {
     epoch: AtomicU64,
     /// Where it joined from, and with which program.
     origin: Origin,
+    /// It was told why it has to go.
+    superseded: AtomicBool,
     orders: mpsc::Sender<Order>,
 }
 
@@ -191,10 +195,26 @@ impl Member {
         self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
     }
 
-    /// Tells it that another one has come in its place.
-    fn supersede(&self) {
-        tracing::warn!(address = %self.address, "another agent has joined under this address");
+    /// Tells it that another one has come in its place; true the first time.
+    fn supersede(&self) -> bool {
+        tracing::warn!(address = %self.address, source = ?self.origin.source, "another agent has joined under this address");
         self.order(Order::End(Fault::Superseded.into()));
+        !self.superseded.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tells it that what it has shown is worth nothing any more; true the first time.
+    fn end_for_good(&self, refusal: Refusal) -> bool {
+        self.order(Order::End(refusal));
+        !self.superseded.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether both have shown the same password or ticket.
+    fn has_shown_what(&self, other: &Self) -> bool {
+        match (&self.shown, &other.shown) {
+            (Shown::Password(own), Shown::Password(others)) => own == others,
+            // Either is good beside the other.
+            _ => true,
+        }
     }
 
     fn action(&self) -> Action {

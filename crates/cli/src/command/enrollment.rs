@@ -1,0 +1,96 @@
+//! `transom enrollment`
+
+use reqwest::Method;
+use transom_model::api::{EnrolmentBody, EnrolmentTokenBody, List, NewEnrolmentsBody};
+
+use super::file;
+use crate::args::{Common, Enrollment};
+use crate::client::{Client, escape};
+use crate::failure::Failure;
+use crate::output;
+
+const ALL: &str = "/api/v1/enrolments";
+
+pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Failure> {
+    let client = Client::new(common)?;
+    match command {
+        Enrollment::Add { key, count, name, names, replace, allow_groups, ttl } => {
+            let listed = names.is_some();
+            let names = match (names, name) {
+                (Some(file), _) => Some(read_names(&file::read(&file)?)?),
+                (None, name) => name.map(|name| vec![name]),
+            };
+            let count = (names.is_none() && replace.is_none()).then(|| count.unwrap_or(1));
+            let body = NewEnrolmentsBody {
+                key,
+                count,
+                names,
+                replace: replace.map(|address| address.to_string()),
+                allow_groups,
+                ttl_seconds: Some(ttl.0.as_secs()),
+            };
+            let made: List<EnrolmentTokenBody> = client.send(Method::POST, ALL, &body).await?;
+            show_tokens(common, &made.items, listed)
+        }
+        Enrollment::List { key } => {
+            let filter = key.map(|key| format!("?key={}", escape(&key))).unwrap_or_default();
+            list(common, &client.list(&format!("{ALL}{filter}")).await?)
+        }
+        Enrollment::Revoke { id } => client.act(Method::DELETE, &format!("{ALL}/{id}")).await,
+    }
+}
+
+/// One name a line; lines without one are left out.
+fn read_names(text: &str) -> Result<Vec<String>, Failure> {
+    let names: Vec<_> =
+        text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err(Failure::theirs("there is no name in the file").with_next_step("It holds one a line."));
+    }
+    Ok(names)
+}
+
+fn show_tokens(common: &Common, made: &[EnrolmentTokenBody], as_csv: bool) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&made);
+    }
+    if as_csv {
+        output::line("name,id,token")?;
+    }
+    for enrolment in made {
+        let EnrolmentTokenBody { id, name, token, .. } = enrolment;
+        if as_csv {
+            output::line(format_args!("{},{id},{token}", csv_field(name.as_deref().unwrap_or_default())))?;
+        } else {
+            output::line(token)?;
+        }
+    }
+    if let Some(first) = made.first() {
+        output::say(format_args!("Each works once, until {}, and is shown this once.", first.expires_at));
+    }
+    Ok(())
+}
+
+/// A field of a CSV file (RFC 4180 §2).
+fn csv_field(text: &str) -> String {
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+fn list(common: &Common, enrolments: &[EnrolmentBody]) -> Result<(), Failure> {
+    if common.json {
+        return output::json(&enrolments);
+    }
+    let state = |enrolment: &EnrolmentBody| match (&enrolment.address, &enrolment.revoked_at) {
+        (Some(address), _) => format!("became {address}"),
+        (None, Some(at)) => format!("revoked {at}"),
+        (None, None) => format!("open until {}", enrolment.expires_at),
+    };
+    let what = |enrolment: &EnrolmentBody| match (&enrolment.replaces, &enrolment.name) {
+        (Some(address), _) => format!("in place of {address}"),
+        (None, name) => name.clone().unwrap_or_else(|| "-".to_owned()),
+    };
+    let rows: Vec<_> =
+        enrolments.iter().map(|one| vec![what(one), one.id.clone(), one.key.clone(), state(one)]).collect();
+    let header = ["NAME", "ENROLMENT", "KEY", "STATE"];
+    output::table(&header, &rows, "There are no enrolments: transom enrollment add --key ID")
+}

@@ -1,0 +1,88 @@
+//! The server's word that a device shows another key than before: it was replaced, or its new key was accepted.
+//!
+//! Nobody is let in by it. Whoever knows another key of the device may ask a person once, instead of refusing at once.
+//!
+//! ```text
+//! u64 seconds since 1970 · 32 the device's key · 32 the server's Ed25519 key · 64 signature
+//! ```
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+
+use crate::endpoint_key::{EndpointKey, NotAKey, PublicKey};
+use crate::frame::{Frame, FrameError};
+use crate::wire::Reader;
+
+/// What is signed, so that a signature is never one of something else.
+const SIGNING: &[u8] = b"transom renewal v1 ";
+/// What stands in front of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// The server's word, signed by the key that it shows to devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// Since when, in seconds since 1970.
+    pub at: u64,
+    /// The key that the device has now.
+    pub key: PublicKey,
+    signer: [u8; 32],
+    signature: [u8; 64],
+}
+
+impl Renewal {
+    /// Says of the device at this address that it has this key since then.
+    pub fn sign(signer: &EndpointKey, address: &str, key: PublicKey, at: u64) -> Result<Self, NotAKey> {
+        let (signer, signature) = signer.sign(&signed(address, key, at))?;
+        Ok(Self { at, key, signer, signature })
+    }
+
+    /// Whose word it is on this address; none where the signature is not valid.
+    #[must_use]
+    pub fn signed_by(&self, address: &str) -> Option<PublicKey> {
+        let Self { at, key, signer, signature } = self;
+        UnparsedPublicKey::new(&ED25519, signer).verify(&signed(address, *key, *at), signature).ok()?;
+        Some(PublicKey::of(&[&SPKI[..], signer].concat()))
+    }
+
+    pub(crate) fn write(&self, frame: Frame) -> Frame {
+        frame
+            .bytes(&self.at.to_be_bytes())
+            .bytes(&self.key.bytes())
+            .bytes(&self.signer)
+            .bytes(&self.signature)
+    }
+
+    /// The word at the end of a message; none where nothing follows.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let whole = |reader: &mut Reader<'_>| {
+            let at = reader.array().map(u64::from_be_bytes)?;
+            let key = PublicKey::from_bytes(reader.array()?);
+            Ok::<_, FrameError>(Self { at, key, signer: reader.array()?, signature: reader.array()? })
+        };
+        whole(reader).ok()
+    }
+}
+
+fn signed(address: &str, key: PublicKey, at: u64) -> Vec<u8> {
+    [SIGNING, &key.bytes(), &at.to_be_bytes(), address.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_of_one_server_on_one_device_one_key_and_one_time() {
+        let [server, device] = [(); 2].map(|()| EndpointKey::generate().expect("a key"));
+        let word = Renewal::sign(&server, "a", device.public(), 7).expect("signed");
+        assert_eq!(word.signed_by("a"), Some(server.public()));
+        assert_eq!(word.signed_by("b"), None);
+        for other in [
+            Renewal { at: 8, ..word.clone() },
+            Renewal { key: server.public(), ..word.clone() },
+            Renewal { signer: [1; 32], ..word.clone() },
+            Renewal { signature: [1; 64], ..word.clone() },
+        ] {
+            assert_eq!(other.signed_by("a"), None);
+        }
+    }
+}
