@@ -14,6 +14,7 @@ BUILD_PACKAGES='
 cc                                                  build-essential
 '
 TEST_PACKAGES='
+openssl                                             openssl
 chromium                                            chromium
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf     fonts-dejavu-core
 Xtigervnc                                           tigervnc-standalone-server

@@ -13,6 +13,7 @@
 pub mod budget;
 pub mod connect;
 pub mod head;
+mod name_constraints;
 mod requests;
 pub(crate) mod seat;
 pub mod self_signed;

@@ -1,21 +1,21 @@
 //! A certificate authority and certificate of our own, for the first day and for laboratories.
 //!
 //! Whoever trusts the authority trusts it for this server's names alone (RFC 5280 §4.2.1.10), and for ten years: who steals its
-//! key cannot speak for a bank. The certificate itself lives for weeks, and is renewed while the server runs.
+//! key cannot speak for a bank, and signs no mail. The certificate itself lives for weeks, and is renewed while the server runs.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use transom_folder::{Folder, PRIVATE, PUBLIC};
 
+use super::name_constraints;
 use super::tls::TlsError;
 use crate::config::TlsFiles;
 
@@ -149,7 +149,7 @@ fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), Tls
     let mut params = authority_params()?;
     params.not_before = (now - DAY).into();
     params.not_after = until.into();
-    params.name_constraints = Some(constraints(&all));
+    params.custom_extensions.push(name_constraints::extension(&all));
     // A key of its own: authorities of one key would have one number, which browsers refuse.
     let key = KeyPair::generate()?;
     let (certificate, key) = (params.self_signed(&key)?.pem(), key.serialize_pem());
@@ -174,34 +174,6 @@ fn authority_params() -> Result<CertificateParams, TlsError> {
     Ok(params)
 }
 
-/// These names and no other: a kind of name of which none is permitted would be free, so it is shut.
-fn constraints(names: &[String]) -> NameConstraints {
-    let (mut permitted, mut dns, mut ip) = (Vec::new(), false, false);
-    for name in names {
-        permitted.push(match name.parse::<IpAddr>() {
-            Ok(address) => {
-                ip = true;
-                let whole = if address.is_ipv4() { 32 } else { 128 };
-                GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, whole))
-            }
-            Err(_) => {
-                dns = true;
-                GeneralSubtree::DnsName(name.clone())
-            }
-        });
-    }
-    let mut excluded = Vec::new();
-    if !dns {
-        excluded.push(GeneralSubtree::DnsName(String::new()));
-    }
-    if !ip {
-        for all in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
-            excluded.push(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(all, 0)));
-        }
-    }
-    NameConstraints { permitted_subtrees: permitted, excluded_subtrees: excluded }
-}
-
 fn key_pair(pem: &[u8]) -> Result<KeyPair, TlsError> {
     Ok(KeyPair::from_pem(&String::from_utf8_lossy(pem))?)
 }
@@ -222,6 +194,7 @@ fn gone(data: &Folder) -> TlsError {
 mod tests {
     use std::sync::Arc;
 
+    use rcgen::SanType;
     use rustls::RootCertStore;
     use rustls::client::WebPkiServerVerifier;
     use rustls::client::danger::ServerCertVerifier as _;
@@ -268,12 +241,32 @@ mod tests {
 
         /// What somebody with the authority's key would make.
         fn forged(&self, name: &str) -> CertificateDer<'static> {
+            let name = match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.try_into().expect("a name")),
+            };
+            self.signed(vec![name]).der().clone()
+        }
+
+        fn signed(&self, names: Vec<SanType>) -> rcgen::Certificate {
             let key = key_pair(&self.file(CA_KEY)).expect("a key");
             let issuer = Issuer::new(authority_params().expect("parameters"), key);
-            let mut leaf = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+            let mut leaf = CertificateParams::default();
+            leaf.subject_alt_names = names;
             leaf.use_authority_key_identifier_extension = true;
             let key = KeyPair::generate().expect("a key");
-            leaf.signed_by(&key, &issuer).expect("signed").der().clone()
+            leaf.signed_by(&key, &issuer).expect("signed")
+        }
+
+        /// What openssl says of a certificate in this file, and whether it is content.
+        fn openssl(&self, command: &str) -> (bool, String) {
+            let run = std::process::Command::new("openssl")
+                .args(command.split_whitespace())
+                .current_dir(self.data.path())
+                .output()
+                .expect("openssl");
+            let text = [run.stdout, run.stderr].concat();
+            (run.status.success(), String::from_utf8_lossy(&text).into_owned())
         }
     }
 
@@ -297,6 +290,37 @@ mod tests {
             lab.prepare(names);
             assert_eq!(lab.takes(&lab.certificate(CERT), names[0], now), Ok(()));
             assert!(lab.takes(&lab.forged(foreign), foreign, now).is_err(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn openssl_takes_what_we_made_and_nothing_else_of_the_authority() {
+        let lab = Lab::new();
+        lab.prepare(&NAMES);
+        for name in ["-verify_hostname localhost", "-verify_ip 127.0.0.1", "-verify_ip ::1"] {
+            let verify = format!("verify -x509_strict -purpose sslserver -CAfile {CA} {name} {CERT}");
+            let (taken, said) = lab.openssl(&verify);
+            assert!(taken, "{name}: {said}");
+        }
+        let (_, leaf) =
+            lab.openssl(&format!("x509 -in {CERT} -noout -ext extendedKeyUsage,basicConstraints"));
+        assert!(leaf.contains("TLS Web Server Authentication") && !leaf.contains("Client"), "{leaf}");
+        let (_, constraints) = lab.openssl(&format!("x509 -in {CA} -noout -ext nameConstraints"));
+        for part in ["critical", "IP:127.0.0.1/255.255.255.255", "DNS:localhost", "email:nobody.invalid"] {
+            assert!(constraints.contains(part), "{part}: {constraints}");
+        }
+        assert!(constraints.contains("URI:nobody.invalid"), "{constraints}");
+        let ia5 = |text: &str| text.try_into().expect("ASCII");
+        for (foreign, name) in [
+            ("a mail address", SanType::Rfc822Name(ia5("root@bank.example"))),
+            ("a mail address here", SanType::Rfc822Name(ia5("root@localhost"))),
+            ("a URI", SanType::URI(ia5("https://bank.example/"))),
+            ("a URI here", SanType::URI(ia5("spiffe://localhost/x"))),
+            ("a name", SanType::DnsName(ia5("bank.example"))),
+        ] {
+            lab.data.replace("forged.pem", lab.signed(vec![name]).pem().as_bytes(), PUBLIC).expect("written");
+            let (taken, said) = lab.openssl(&format!("verify -CAfile {CA} forged.pem"));
+            assert!(!taken && said.contains("permitted subtree violation"), "{foreign}: {said}");
         }
     }
 
