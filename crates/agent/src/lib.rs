@@ -101,6 +101,7 @@ pub use server::Server;
 pub use target::Targets;
 use transom_folder::FolderError;
 pub use transom_model::cloud::CloudAddress;
+pub use transom_tunnel::trust;
 pub use transom_tunnel::{Availability, Fault, PublicKey, Refusal, Retry};
 
 /// Why an agent or a connector cannot even begin: a setting is wrong, or this machine has a fault.

@@ -10,11 +10,12 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::version::TLS13;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use transom_tunnel::Refusal;
+use transom_tunnel::trust::Named;
 use url::{Host, Url};
 
 use crate::data::Ways;
@@ -48,7 +49,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server of this URL, `https://…`. Its certificate must chain to `ca`, or else to what this machine trusts.
+    /// The server of this URL, `https://…`. Its certificate must chain to `ca`, or be in it; without one, it must chain to what this machine trusts.
     ///
     /// Plain `http://` is for this machine itself: elsewhere it needs `insecure`, since whoever is in between could pass
     /// the password's proof on, and take the address's place.
@@ -148,21 +149,19 @@ fn client_config(ca: Option<&Path>) -> Result<ClientConfig, SetupError> {
         return Ok(builder.with_platform_verifier().map_err(SetupError::passing)?.with_no_client_auth());
     };
     let unreadable = |error: &dyn fmt::Display| SetupError::new(format_args!("{}: {error}", ca.display()));
-    let mut roots = RootCertStore::empty();
     let unopened = |error: pem::Error| match error {
         pem::Error::Io(io) if transom_folder::passes(&io) => {
             SetupError::passing(format_args!("{}: {io}", ca.display()))
         }
         error => unreadable(&error),
     };
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(unopened)? {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        roots.add(certificate).map_err(|error| unreadable(&error))?;
-    }
-    if roots.is_empty() {
+    let certificates = CertificateDer::pem_file_iter(ca).map_err(unopened)?;
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
+    if certificates.is_empty() {
         return Err(unreadable(&"there is no certificate in it"));
     }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let named = Named::new(certificates).map_err(|error| unreadable(&error))?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(named)).with_no_client_auth())
 }
 
 #[cfg(test)]

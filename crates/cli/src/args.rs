@@ -79,7 +79,7 @@ pub(crate) enum Command {
 /// How a device or a viewer reaches the server.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Joining {
-    /// The CA that the server's certificate must chain to, PEM; without it, those that this machine trusts.
+    /// The CA that the server's certificate must chain to, or that certificate itself, PEM; without it, those that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// A proxy on the way out, http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use reqwest::{Certificate, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use transom_agent::trust;
 use transom_model::api::{ErrorBody, List};
 use transom_model::secret::Secret;
 use transom_server::data::{Admin, DataError, read_admin};
@@ -78,8 +79,11 @@ impl Client {
         if let Some(ca) = admin.and_then(|admin| admin.ca.as_ref()) {
             let pem = std::fs::read(ca)
                 .map_err(|error| Failure::theirs(format_args!("cannot read {}: {error}", ca.display())))?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(Failure::theirs)?;
-            builder = builder.tls_certs_only(certificates);
+            let wrong =
+                |error: &dyn std::fmt::Display| Failure::theirs(format_args!("{}: {error}", ca.display()));
+            let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
+            let named = trust::Named::new(certificates).map_err(|error| wrong(&error))?;
+            builder = builder.tls_backend_preconfigured(trust::client_config(named).map_err(Failure::ours)?);
         }
         if !reqwest::Url::parse(&server).is_ok_and(|server| goes_through_proxies(&server)) {
             builder = builder.no_proxy();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
@@ -27,6 +28,55 @@ pub struct Certificate {
     pub key: PathBuf,
     /// SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it.
     pub fingerprint: String,
+}
+
+/// What people make with openssl's one-liners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OneLiner {
+    /// It signed itself and is an authority, as openssl makes it unless told otherwise.
+    Authority,
+    /// It signed itself and is none.
+    Leaf,
+    /// It is of X.509 version 1, as `openssl x509 -req` makes it.
+    Version1,
+    /// Its RSA key has 1024 bits.
+    Rsa1024,
+}
+
+impl Certificate {
+    /// Makes one for 127.0.0.1 and localhost in this folder.
+    ///
+    /// # Panics
+    /// Where openssl is not there, or fails, with its words.
+    #[must_use]
+    pub fn by_openssl(folder: &Path, what: OneLiner) -> Self {
+        let openssl = |line: &str| {
+            let mut command = Command::new("openssl");
+            let run = command.args(line.split_whitespace()).current_dir(folder).output().expect("openssl");
+            assert!(run.status.success(), "{line}: {}", String::from_utf8_lossy(&run.stderr));
+            String::from_utf8_lossy(&run.stdout).trim().to_owned()
+        };
+        let name = format!("{what:?}");
+        let new = format!("-nodes -keyout {name}.key -subj /CN=localhost");
+        let signed = format!(
+            "req -x509 {new} -out {name}.pem -days 30 -addext subjectAltName=DNS:localhost,IP:127.0.0.1"
+        );
+        match what {
+            OneLiner::Authority => openssl(&format!("{signed} -newkey rsa:2048")),
+            OneLiner::Leaf => {
+                openssl(&format!("{signed} -newkey rsa:2048 -addext basicConstraints=critical,CA:FALSE"))
+            }
+            OneLiner::Rsa1024 => openssl(&format!("{signed} -newkey rsa:1024")),
+            OneLiner::Version1 => {
+                openssl(&format!("req -new {new} -newkey rsa:2048 -out {name}.csr"));
+                openssl(&format!("x509 -req -in {name}.csr -signkey {name}.key -days 30 -out {name}.pem"))
+            }
+        };
+        let fingerprint = openssl(&format!("x509 -in {name}.pem -noout -fingerprint -sha256"));
+        let fingerprint = fingerprint.rsplit('=').next().unwrap_or_default().to_owned();
+        let at = |ending: &str| folder.join(format!("{name}.{ending}"));
+        Self { cert: at("pem"), key: at("key"), fingerprint }
+    }
 }
 
 impl Authority {

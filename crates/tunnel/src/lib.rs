@@ -21,6 +21,7 @@ pub mod renewal;
 pub mod report;
 pub mod scram;
 pub mod ticket;
+pub mod trust;
 mod version;
 mod wire;
 

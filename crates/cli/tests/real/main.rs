@@ -5,6 +5,7 @@
 mod acceptance;
 mod agent_memory;
 mod cable;
+mod certificates;
 mod cloud_errors;
 mod compat;
 mod connector;

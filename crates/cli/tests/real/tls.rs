@@ -1,8 +1,8 @@
 //! Consoles over TLS, with a certificate of Transom's own making or of an authority.
 
-use transom_testkit::certificate::Authority;
+use transom_testkit::certificate::{Authority, Certificate, OneLiner};
 use transom_testkit::chromium::Visit;
-use transom_testkit::process::PATIENCE;
+use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, console, lab, transom};
@@ -22,6 +22,46 @@ fn chromium_opens_a_console_by_wss_with_a_self_signed_certificate() {
     assert!(url.starts_with("https://"), "{url}");
     Visit::to(&url).typing("over TLS\n").with(["--insecure"]).run();
     xvnc.typed().expect("over TLS\n", PATIENCE);
+}
+
+/// The very certificate that is named as the CA is trusted, authority or not, by devices and by the operator's own commands.
+#[test]
+fn a_server_that_signed_its_certificate_itself_is_trusted_by_it() {
+    let folder = tempfile::tempdir().expect("the temporary folder can be written");
+    for what in [OneLiner::Authority, OneLiner::Leaf] {
+        let served = Certificate::by_openssl(folder.path(), what);
+        let (cert, key) = (served.cert.display().to_string(), served.key.display().to_string());
+        let program = transom().with(["--tls-cert", &cert, "--tls-key", &key]).serving();
+        let at = program.data().join("admin.json");
+        let read = std::fs::read_to_string(&at).expect("admin.json");
+        let mut admin: serde_json::Value = serde_json::from_str(&read).expect("JSON");
+        admin["ca"] = cert.clone().into();
+        std::fs::write(&at, admin.to_string()).expect("written");
+        program.ask("project add lab");
+        let key = program.ask_json("key add --project lab");
+        let key = key["id"].as_str().expect("an id");
+        let made = program.ask_json(&format!("address add --key {key} --action listen"));
+        let word = |name: &str| made[name].as_str().expect(name).to_owned();
+        let password = program.file("password", &word("cloudPassword"));
+        let line = |ca: &str, data: &str| {
+            format!(
+                "agent --server https://{} --ca {ca} --data {} --address {} --password-file {password} --to 127.0.0.1:1",
+                program.address(),
+                program.data().join(data).display(),
+                word("cloudAddress"),
+            )
+        };
+        let trusting = line(&cert, "agent");
+        let agent = Process::start("transom agent", program.command().args(trusting.split_whitespace()));
+        agent.stderr().expect("Online\n", PATIENCE);
+        // Another one of the same name is another one.
+        let elsewhere = tempfile::tempdir().expect("the temporary folder can be written");
+        let other = Certificate::by_openssl(elsewhere.path(), what).cert.display().to_string();
+        let doubting = line(&other, "other");
+        let agent = Process::start("transom agent", program.command().args(doubting.split_whitespace()));
+        agent.stderr().expect("certificate", PATIENCE);
+        assert!(!agent.stderr().text().contains("Online"), "{}", agent.stderr().text());
+    }
 }
 
 #[test]

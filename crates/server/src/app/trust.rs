@@ -5,11 +5,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// PEM certificates, at least one.
 pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err("must hold PEM certificates (-----BEGIN CERTIFICATE-----)"),
-    }
+    transom_tunnel::trust::certificates(pem.as_bytes())
 }
 
 /// A PEM private key.

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::instance::{Instance, InstanceSecurity};
+use transom_tunnel::trust::{Named, pinned_tls12_signature, pinned_tls13_signature};
 
 use crate::app::{App, trust};
 use crate::stream::Stream;
@@ -54,7 +53,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         }
         (None, Some(ca)) => {
-            let named = Named::new(trust::certificates(ca)?, provider)?;
+            let named = Named::new(trust::certificates(ca)?)?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
         }
         (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
@@ -69,71 +68,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }
 
-/// Trusts what chains to one of these certificates, and each of them itself.
-///
-/// A VNC server often shows a certificate that it signed itself, and openssl makes such a one an authority, which no chain may
-/// end in. Where it is the very one that was named, it is trusted as it is, for the names in it.
-#[derive(Debug)]
-struct Named {
-    certificates: Vec<CertificateDer<'static>>,
-    chains: Arc<WebPkiServerVerifier>,
-}
-
-impl Named {
-    fn new(
-        certificates: Vec<CertificateDer<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        for certificate in &certificates {
-            roots.add(certificate.clone()).map_err(|error| error.to_string())?;
-        }
-        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-        let chains = chains.build().map_err(|error| error.to_string())?;
-        Ok(Self { certificates, chains })
-    }
-}
-
-impl ServerCertVerifier for Named {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.certificates.contains(certificate) {
-            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-            return Ok(ServerCertVerified::assertion());
-        }
-        self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chains.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
-    }
-}
-
-/// Trusts one certificate, whoever signed it and whatever name it bears.
+/// Trusts one certificate, whoever signed it, whatever name it bears, and of whichever version it is.
 #[derive(Debug)]
 struct Pinned {
     fingerprint: [u8; 32],
@@ -161,7 +96,8 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        pinned_tls12_signature(message, certificate, signed, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -170,7 +106,8 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        pinned_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -105,7 +105,7 @@ mod tests {
     fn the_extension_stands_as_rfc_5280_has_it() {
         let names = ["127.0.0.1".to_owned(), "a.b".to_owned()];
         let expected = [
-            &b"\x30\x3d\xa0\x3b\x30\x0a\x87\x08\x7f\x00\x00\x01\xff\xff\xff\xff\x30\x05\x82\x03a.b"[..],
+            &b"\x30\x39\xa0\x37\x30\x0a\x87\x08\x7f\x00\x00\x01\xff\xff\xff\xff\x30\x05\x82\x03a.b"[..],
             b"\x30\x10\x81\x0enobody.invalid\x30\x10\x86\x0enobody.invalid",
         ];
         let extension = extension(&names);

@@ -12,11 +12,14 @@ mod answer;
 mod keystone;
 mod nova;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use reqwest::{Client, RequestBuilder, redirect};
+use rustls_platform_verifier::Verifier;
 use tokio::sync::Semaphore;
+use transom_tunnel::trust::{self, Named};
 
 use crate::config::Openstack;
 use admin::Admin;
@@ -75,8 +78,13 @@ impl Upstream {
         if let Some(path) = &config.admin.ca_file {
             let wrong = |error: &dyn std::fmt::Display| format!("admin.ca_file: {}: {error}", path.display());
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
-            http = http.tls_certs_merge(authorities);
+            let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
+            let named = Named::new(certificates).map_err(|error| wrong(&error))?;
+            // What this machine trusts may stand before one of the two services.
+            let machine = Verifier::new(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .map_err(|error| wrong(&error))?;
+            let tls = trust::client_config(named.beside(Arc::new(machine))).map_err(|error| wrong(&error))?;
+            http = http.tls_backend_preconfigured(tls);
         }
         Ok(Some(Self {
             http: http.build().map_err(|error| error.to_string())?,

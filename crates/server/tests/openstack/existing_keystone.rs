@@ -5,20 +5,26 @@ use serde_json::{Value, json};
 use transom_model::access_key::Role;
 use transom_server::Tls;
 use transom_server::app::AuditQuery;
-use transom_server::config::Config;
+use transom_server::config::{Config, TlsFiles};
+use transom_testkit::certificate::{Certificate, OneLiner};
 
 use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer, operator};
 
 /// A Transom in front of this Keystone, with more at the beginning of its configuration and more of `[openstack]`.
 async fn in_front_of(keystone: &House, more: &str, openstack: &str) -> House {
-    let admin = keystone.key(PROJECT, Role::Admin).await;
+    logging_in(keystone, more, openstack, "").await
+}
+
+/// The same, with more of `[openstack.admin]`.
+async fn logging_in(keystone: &House, more: &str, openstack: &str, admin: &str) -> House {
+    let key = keystone.key(PROJECT, Role::Admin).await;
     let secret = keystone.data.path().join("openstack.secret");
-    std::fs::write(&secret, &admin.secret).unwrap();
+    std::fs::write(&secret, &key.secret).unwrap();
     let text = format!(
         "{more}\n[openstack]\nkeystone_url = \"{}\"\n{openstack}\n\
-         [openstack.admin]\nusername = \"{}\"\nproject = \"{PROJECT}\"\nsecret_file = {:?}",
+         [openstack.admin]\nusername = \"{}\"\nproject = \"{PROJECT}\"\n{admin}\nsecret_file = {:?}",
         keystone.url,
-        admin.id,
+        key.id,
         secret.display().to_string(),
     );
     House::start_with(Config::parse(&text).unwrap(), Tls::Off).await
@@ -94,6 +100,25 @@ async fn a_users_link_opens_no_longer_than_its_token_is_valid() {
     let grant = front.server.app().grant(&operator(), records[0].grant.unwrap()).await.unwrap();
     // Ten minutes, by the dialect's own measure.
     assert_eq!(grant.expires_at, until);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keystone_that_signed_its_certificate_itself_is_trusted_by_it() {
+    for what in [OneLiner::Authority, OneLiner::Leaf] {
+        let folder = tempfile::tempdir().unwrap();
+        let Certificate { cert, key, .. } = Certificate::by_openssl(folder.path(), what);
+        let tls = Tls::Files(TlsFiles { cert: cert.clone(), key });
+        let keystone = House::start_with(Config::default(), tls).await;
+        let token = keystone.token(&keystone.member).await;
+        let front =
+            logging_in(&keystone, "", "", &format!("ca_file = {:?}", cert.display().to_string())).await;
+        let listed = ask(&front, Method::GET, "/v2.1/servers", &token, None).await;
+        assert_eq!(listed.status, 200, "{what:?}: {:?}", listed.body);
+        let other = tempfile::tempdir().unwrap();
+        let other = Certificate::by_openssl(other.path(), what).cert.display().to_string();
+        let front = logging_in(&keystone, "", "", &format!("ca_file = {other:?}")).await;
+        assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &token, None).await.status, 503, "{what:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,290 @@
+//! Whose certificate is trusted, where somebody has named one: one rule for servers, machines and clouds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+/// Shorter keys are no proof of anything to the cryptography that is used here.
+const LEAST_RSA_BITS: usize = 2048;
+/// `rsaEncryption` (RFC 8017 §A.1), as an element of DER.
+const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+/// What `version` is tagged with, which a certificate of version 1 leaves out (RFC 5280 §4.1.2.1).
+const VERSION: u8 = 0xa0;
+
+/// Trusts what chains to one of these certificates, and each of them itself.
+///
+/// A server often shows a certificate that it signed itself, and openssl makes such a one an authority, which no chain may end in.
+/// Where it is the very one that was named, it is trusted as it is, for the names in it.
+#[derive(Debug)]
+pub struct Named {
+    certificates: Vec<CertificateDer<'static>>,
+    chains: Arc<WebPkiServerVerifier>,
+    beside: Option<Arc<dyn ServerCertVerifier>>,
+}
+
+impl Named {
+    /// Trusts these certificates alone. An error says which of them is none.
+    pub fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| error.to_string())?;
+        }
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let chains = chains.map_err(|error| error.to_string())?;
+        Ok(Self { certificates, chains, beside: None })
+    }
+
+    /// Trusts what this one trusts as well.
+    #[must_use]
+    pub fn beside(self, other: Arc<dyn ServerCertVerifier>) -> Self {
+        Self { beside: Some(other), ..self }
+    }
+}
+
+/// TLS towards a server that is trusted like this.
+pub fn client_config(named: Named) -> Result<ClientConfig, Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions()?.dangerous();
+    Ok(builder.with_custom_certificate_verifier(Arc::new(named)).with_no_client_auth())
+}
+
+/// Reads PEM certificates, at least one.
+pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err("must hold PEM certificates (-----BEGIN CERTIFICATE-----)"),
+    }
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.certificates.contains(certificate) {
+            let parsed = ParsedCertificate::try_from(certificate);
+            verify_server_name(&parsed.map_err(|error| explained(certificate, error))?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        let chained = self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        match (&self.beside, chained) {
+            (Some(other), Err(_)) => other.verify_server_cert(certificate, intermediates, name, ocsp, now),
+            (_, chained) => chained.map_err(|error| explained(certificate, error)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verified = self.chains.verify_tls12_signature(message, certificate, signed);
+        verified.map_err(|error| explained(certificate, error))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verified = self.chains.verify_tls13_signature(message, certificate, signed);
+        verified.map_err(|error| explained(certificate, error))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+/// Verifies a signature of TLS 1.2 by the key in a certificate of any version: what is pinned need not be well-formed.
+pub fn pinned_tls12_signature(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let Some(key) = shape(certificate).filter(|shape| shape.is_version_1).map(|shape| shape.key) else {
+        let verified = verify_tls12_signature(message, certificate, signed, algorithms);
+        return verified.map_err(|error| explained(certificate, error));
+    };
+    let of_scheme = algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+    let fitting = of_scheme.into_iter().flat_map(|(_, all)| all.iter());
+    let verified = fitting
+        .filter(|one| one.public_key_alg_id().as_ref() == key.algorithm)
+        .any(|one| one.verify_signature(key.bits, message, signed.signature()).is_ok());
+    match verified {
+        true => Ok(HandshakeSignatureValid::assertion()),
+        false => Err(explained(certificate, CertificateError::BadSignature.into())),
+    }
+}
+
+/// The same of TLS 1.3.
+pub fn pinned_tls13_signature(
+    message: &[u8],
+    certificate: &CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, Error> {
+    let verified = match shape(certificate).filter(|shape| shape.is_version_1) {
+        Some(shape) => {
+            let key = SubjectPublicKeyInfoDer::from(shape.key.whole);
+            verify_tls13_signature_with_raw_key(message, &key, signed, algorithms)
+        }
+        None => verify_tls13_signature(message, certificate, signed, algorithms),
+    };
+    verified.map_err(|error| explained(certificate, error))
+}
+
+/// What is wrong with a certificate that cannot be taken, in words that say what helps.
+#[derive(Debug)]
+enum Wrong {
+    ShortKey(usize),
+    Version1,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ShortKey(bits) => write!(
+                f,
+                "its certificate has an RSA key of {bits} bits, and {LEAST_RSA_BITS} are the least: give it a certificate with a longer key"
+            ),
+            Self::Version1 => f.write_str(
+                "its certificate is one of X.509 version 1, which names nobody: trust it by --fingerprint instead of --ca, or give \
+                 it one of version 3",
+            ),
+        }
+    }
+}
+
+/// The same error, or a better one where the certificate shows why.
+fn explained(certificate: &CertificateDer<'_>, error: Error) -> Error {
+    let Some(shape) = shape(certificate) else { return error };
+    let wrong = match shape.key.rsa_bits() {
+        Some(bits) if bits < LEAST_RSA_BITS => Wrong::ShortKey(bits),
+        _ if shape.is_version_1 => Wrong::Version1,
+        _ => return error,
+    };
+    // Of an error of another kind rustls would show the name in this program.
+    Error::General(wrong.to_string())
+}
+
+/// As much of a certificate as is read here.
+struct Shape<'a> {
+    is_version_1: bool,
+    key: Key<'a>,
+}
+
+/// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+struct Key<'a> {
+    whole: &'a [u8],
+    algorithm: &'a [u8],
+    bits: &'a [u8],
+}
+
+impl Key<'_> {
+    fn rsa_bits(&self) -> Option<usize> {
+        if !self.algorithm.starts_with(RSA) {
+            return None;
+        }
+        let mut key = Der(Der(self.bits).take(SEQUENCE)?.content);
+        let modulus = key.take(INTEGER)?.content;
+        let first = modulus.iter().position(|byte| *byte != 0)?;
+        let modulus = &modulus[first..];
+        Some(8 * modulus.len() - modulus[0].leading_zeros() as usize)
+    }
+}
+
+fn shape<'a>(certificate: &'a CertificateDer<'_>) -> Option<Shape<'a>> {
+    let mut body = Der(Der(Der(certificate).take(SEQUENCE)?.content).take(SEQUENCE)?.content);
+    let is_version_1 = body.take(VERSION).is_none();
+    // Serial number, signature algorithm, issuer, validity, subject.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE, SEQUENCE] {
+        body.take(tag)?;
+    }
+    let key = body.take(SEQUENCE)?;
+    let mut parts = Der(key.content);
+    let algorithm = parts.take(SEQUENCE)?.content;
+    let [0, bits @ ..] = parts.take(BIT_STRING)?.content else { return None };
+    Some(Shape { is_version_1, key: Key { whole: key.whole, algorithm, bits } })
+}
+
+/// What of DER (X.690) is not read yet.
+struct Der<'a>(&'a [u8]);
+
+struct Element<'a> {
+    whole: &'a [u8],
+    content: &'a [u8],
+}
+
+impl<'a> Der<'a> {
+    /// The next element, where it has this tag; nothing is read otherwise.
+    fn take(&mut self, tag: u8) -> Option<Element<'a>> {
+        let [first, short, rest @ ..] = self.0 else { return None };
+        if *first != tag {
+            return None;
+        }
+        let (length, head) = match short {
+            0..=0x7f => (usize::from(*short), 2),
+            0x81 => (usize::from(*rest.first()?), 3),
+            0x82 => (usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?])), 4),
+            // TLS takes no certificate of 64 KiB from a server here.
+            _ => return None,
+        };
+        let whole = self.0.get(..head + length)?;
+        self.0 = &self.0[head + length..];
+        Some(Element { whole, content: &whole[head..] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arbitrary_bytes_have_no_shape_and_hurt_nobody() {
+        for bytes in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x82",
+            b"\x30\x82\xff\xff",
+            b"\x30\x84\xff\xff\xff\xff\x00",
+            b"\x30\x04\x30\x02\x02\x00",
+            b"\x30\x80\x00\x00",
+        ] {
+            assert!(shape(&CertificateDer::from(bytes)).is_none(), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn a_keys_length_is_its_modulus_without_zeros_in_front() {
+        let key = |bits: &'static [u8]| Key { whole: &[], algorithm: RSA, bits };
+        assert_eq!(key(b"\x30\x05\x02\x03\x00\x80\x01").rsa_bits(), Some(16));
+        assert_eq!(key(b"\x30\x04\x02\x02\x01\x01").rsa_bits(), Some(9));
+        for broken in [&b"\x30\x02\x02\x00"[..], b"\x30\x03\x02\x01\x00", b"\x02\x01\x01", b""] {
+            assert_eq!(key(broken).rsa_bits(), None, "{broken:x?}");
+        }
+        assert_eq!(Key { whole: &[], algorithm: b"\x06\x01\x2a", bits: b"" }.rsa_bits(), None);
+    }
+}
