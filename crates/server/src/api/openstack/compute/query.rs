@@ -64,7 +64,7 @@ impl Query {
 }
 
 /// Nova's names are patterns; here `^` and `$` hold an end, and everything else stands for itself.
-fn matches_name(pattern: &str, name: &str) -> bool {
+pub(super) fn matches_name(pattern: &str, name: &str) -> bool {
     let (begins, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
     let (ends, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
     // Clients escape what is special in a pattern.

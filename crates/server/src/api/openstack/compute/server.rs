@@ -37,7 +37,8 @@ pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance) -> Value {
     let first = json!({
         "status": status::word(instance.status),
         "tenant_id": instance.project.to_string(),
-        "user_id": "",
+        // Upstream's word where it does not know who made a server.
+        "user_id": "UNKNOWN",
         "created": seconds(&instance.created_at.to_string()),
         "updated": seconds(&instance.updated_at.to_string()),
         "image": "",
