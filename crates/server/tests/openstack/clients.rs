@@ -83,15 +83,20 @@ async fn chromium_shows_the_guest_behind_every_url_that_a_client_was_given() {
     let endpoint = Some(xvnc.endpoint().parse().unwrap());
     house.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
     for (n, url) in each_client_gets_a_url(&house).await.into_iter().enumerate() {
-        let (words, typed) = (format!("hello{n}"), xvnc.typed().clone());
-        tokio::task::spawn_blocking(move || {
-            let report = Visit::to(&url).typing(&words).with(["--key", "Enter"]).run();
-            assert_eq!(report.size(), (640, 480), "{url}");
-            typed.expect(&format!("{words}\n"), PATIENCE);
-        })
-        .await
-        .unwrap();
+        chromium_types(&xvnc, url, format!("hello{n}")).await;
     }
+}
+
+/// Expects that a browser shows this screen by a URL, and that what is typed arrives.
+pub(crate) async fn chromium_types(xvnc: &Xvnc, url: String, words: String) {
+    let typed = xvnc.typed().clone();
+    tokio::task::spawn_blocking(move || {
+        let report = Visit::to(&url).typing(&words).with(["--key", "Enter"]).run();
+        assert_eq!(report.size(), (640, 480), "{url}");
+        typed.expect(&format!("{words}\n"), PATIENCE);
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use reqwest::Method;
+use transom_server::app::instances::InstanceInput;
+use transom_testkit::xvnc::{Security, Xvnc};
 
+use crate::clients::chromium_types;
 use crate::house::{House, PROJECT, RUNNING, output, repository};
 
 /// With what people put behind an address.
@@ -24,16 +27,18 @@ fn environment(house: &House, behind: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Expects so many console URLs, each of which opens, and the server's name before them.
-async fn gives(house: &House, output: &Output, count: usize) {
+/// The console URLs that a client printed, so many, each of which opens.
+async fn gives(house: &House, output: &Output, count: usize) -> Vec<String> {
     let told =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{told}");
-    let urls: Vec<_> = told.split_whitespace().filter_map(|word| word.strip_prefix(&house.url)).collect();
+    let urls: Vec<_> = told.split_whitespace().filter(|word| word.starts_with(&house.url)).collect();
     assert_eq!(urls.len(), count, "{told}");
-    for path in urls {
-        assert_eq!(house.request(Method::HEAD, path).send().await.unwrap().status(), 200, "{path}");
+    for url in &urls {
+        let path = url.strip_prefix(&house.url).unwrap();
+        assert_eq!(house.request(Method::HEAD, path).send().await.unwrap().status(), 200, "{url}");
     }
+    urls.into_iter().map(str::to_owned).collect()
 }
 
 async fn python(program: &str, args: &[&str]) {
@@ -63,34 +68,67 @@ async fn the_sdk_needs_no_more_than_the_address() {
     python("python", &["-c", script]).await;
 }
 
-/// A client that is no Python: where it is, and what it is run with.
-async fn other(program: PathBuf, args: &[&str], count: usize) {
-    assert!(program.exists(), "{} is missing: scripts/setup.sh test", program.display());
-    let house = House::start().await;
-    for behind in ["", "/", "/identity", "/identity/v3", "/v3"] {
-        let mut command = Command::new(&program);
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command
-            .env("HOME", house.data.path())
-            .envs(environment(&house, behind))
-            .env("OS_DOMAIN_NAME", "Default");
+/// A client that is no Python: where it is, what it is run with, and how many URLs it gets.
+struct Other {
+    program: PathBuf,
+    args: Vec<PathBuf>,
+    urls: usize,
+}
+
+impl Other {
+    fn gophercloud() -> Self {
+        Self { program: repository().join("target/clients/gophercloud/consoles"), args: Vec::new(), urls: 1 }
+    }
+
+    fn fog() -> Self {
+        Self {
+            program: "/usr/bin/ruby".into(),
+            args: vec![repository().join("tests/clients/fog.rb")],
+            urls: 3,
+        }
+    }
+
+    /// Runs it with this behind the server's address.
+    async fn runs(&self, house: &House, behind: &str) -> Vec<String> {
+        assert!(self.program.exists(), "{} is missing: scripts/setup.sh test", self.program.display());
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", house.data.path()).env("OS_DOMAIN_NAME", "Default");
+        command.envs(environment(house, behind));
         let given = output(command).await;
         let listed = String::from_utf8_lossy(&given.stdout).into_owned();
-        assert!(
-            listed.contains("server web-1 web-1 ACTIVE\nserver web-2 web-2 SHUTOFF\n"),
-            "{behind}: {given:?}"
-        );
-        gives(&house, &given, count).await;
+        let servers = "server web-1 web-1 ACTIVE\nserver web-2 web-2 SHUTOFF\n";
+        assert!(listed.contains(servers), "{behind}: {given:?}");
+        gives(house, &given, self.urls).await
+    }
+
+    async fn runs_by_any_address(&self) {
+        let house = House::start().await;
+        for behind in ["", "/", "/identity", "/identity/v3", "/v3"] {
+            self.runs(&house, behind).await;
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gophercloud_lists_servers_and_opens_a_console_by_any_address() {
-    other(repository().join("target/clients/gophercloud/consoles"), &[], 1).await;
+    Other::gophercloud().runs_by_any_address().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fog_lists_servers_and_opens_consoles_by_any_address() {
-    let script = repository().join("tests/clients/fog.rb");
-    other(PathBuf::from("/usr/bin/ruby"), &[script.to_str().unwrap()], 3).await;
+    Other::fog().runs_by_any_address().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_shows_the_guest_behind_the_urls_of_gophercloud_and_of_fog() {
+    let xvnc = tokio::task::spawn_blocking(|| Xvnc::start(Security::None)).await.unwrap();
+    let house = House::start().await;
+    let endpoint = Some(xvnc.endpoint().parse().unwrap());
+    house.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
+    let mut urls = Other::gophercloud().runs(&house, "").await;
+    urls.extend(Other::fog().runs(&house, "").await);
+    for (n, url) in urls.into_iter().enumerate() {
+        chromium_types(&xvnc, url, format!("other{n}")).await;
+    }
 }
