@@ -143,6 +143,24 @@ fn chromium_waits_for_somebody_to_accept() {
 }
 
 #[test]
+fn chromium_counts_a_links_time_down_and_says_that_it_is_over() {
+    let (program, xvnc) = (lab(transom()), Xvnc::start(Security::None));
+    add(&program, "desk", &xvnc.endpoint(), "");
+    let five_minutes = program.ask("console desk --project lab --ends-after 5m");
+    Visit::to(&five_minutes).step("shows=Ends in 4:").shot_step("ends-in-minutes").run();
+
+    let url = program.ask("console desk --project lab --ends-after 30s");
+    let report = Visit::to(&url)
+        .step("shows=Ends in 0:")
+        .step("shows=The time of this console link is over.")
+        .shot_step("link-ended")
+        .run();
+    assert_eq!(report.whole()["reason"], "link-ended");
+    let ended = session(&program);
+    assert_eq!((&ended["state"], &ended["end_reason"]), (&"ended".into(), &"link-ended".into()));
+}
+
+#[test]
 fn chromium_comes_back_after_a_picture_that_it_cannot_draw() {
     let machine = Machine::start();
     let program = lab(transom());
