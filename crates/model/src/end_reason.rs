@@ -118,7 +118,7 @@ end_reasons! {
     4409 SessionKilled "session-killed" 403 Operator Never
         "This session was ended by an operator.", "Ask who runs this service before you open it again.";
     4410 KeyRevoked "key-revoked" 403 Operator NewLink
-        "The access key behind this console was revoked.", "Ask for a link that was made with another key.";
+        "The access key behind this console was revoked.", "Ask who gave you the link whether you should still have access.";
     4411 InstanceRemoved "instance-removed" 404 Operator Never
         "The instance of this console was removed.", "Ask the instance's owner.";
     4412 SessionExpired "session-expired" 403 Operator NewLink

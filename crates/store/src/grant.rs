@@ -53,10 +53,16 @@ pub struct NewGrant {
 
 macro_rules! grant_columns {
     () => {
-        "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
-         grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
-         grants.expires_at, grants.ends_at, grants.uses, grants.uses_left, grants.revoked_at, grants.foreign_token, \
-         grants.made_with_token, grants.made_with_secret"
+        $crate::grant::grant_columns!("grants.revoked_at")
+    };
+    ($revoked_at:literal) => {
+        concat!(
+            "grants.id, grants.project_id, grants.key_id, grants.dialect, grants.kind, grants.instance_uid, \
+             grants.instance_id, grants.view_only, grants.clipboard, grants.request_id, grants.created_at, \
+             grants.expires_at, grants.ends_at, grants.uses, grants.uses_left, ",
+            $revoked_at,
+            ", grants.foreign_token, grants.made_with_token, grants.made_with_secret"
+        )
     };
 }
 pub(crate) use grant_columns;
@@ -73,7 +79,15 @@ macro_rules! refusal {
 }
 pub(crate) use refusal;
 
-const SELECT: &str = concat!("SELECT ", grant_columns!(), " FROM grants WHERE 1 = 1");
+/// A grant as people are shown it: its key's revocation is its own.
+const SELECT: &str = concat!(
+    "SELECT ",
+    grant_columns!(
+        "COALESCE(grants.revoked_at, \
+         (SELECT access_keys.revoked_at FROM access_keys WHERE access_keys.id = grants.key_id))"
+    ),
+    " FROM grants WHERE 1 = 1"
+);
 
 /// What a console URL's token is worth now.
 #[derive(Clone, Debug)]
@@ -157,8 +171,10 @@ impl Store {
     /// Grants, the newest first. `only_live`: those that would still open a session (not revoked, expired or spent).
     pub async fn grants(&self, within: Option<ProjectId>, page: Page, only_live: bool) -> Result<Vec<Grant>> {
         let live = if only_live {
-            " AND revoked_at IS NULL AND expires_at > (SELECT now FROM clock) \
-             AND (uses_left IS NULL OR uses_left > 0)"
+            " AND grants.revoked_at IS NULL AND grants.expires_at > (SELECT now FROM clock) \
+             AND (grants.uses_left IS NULL OR grants.uses_left > 0) \
+             AND NOT EXISTS (SELECT 1 FROM access_keys WHERE access_keys.id = grants.key_id \
+                             AND access_keys.revoked_at IS NOT NULL)"
         } else {
             ""
         };

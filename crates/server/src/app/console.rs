@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
-use transom_model::end_reason::End;
+use transom_model::end_reason::{End, Side};
 use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceStatus, Sealed};
@@ -327,7 +327,10 @@ impl App {
 
     /// The session is over.
     pub async fn end(&self, claim: &Claim, end: &End) -> Result<()> {
+        // The viewer is answerable for its own ends only, not for what was taken from it.
+        let actor = if end.reason.side() == Side::Viewer { Actor::Viewer } else { Actor::Transom };
         let audit = AuditEntry {
+            actor,
             detail: end.detail().map(str::to_owned),
             ..claim.entry("session.end", end.reason.code())
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, timeout};
+use transom_testkit::wait::within;
 use transom_testkit::{Script, Step, TestServer, Viewer, clock};
 
 use crate::stage::{Stage, assert_live};
@@ -38,6 +39,27 @@ async fn revoking_the_key_ends_the_sessions_of_its_grants_and_no_others() {
     stage.server.api().delete(&format!("/api/v1/keys/{}", key.id)).await.done();
     assert_eq!(prompt_end(&mut viewer).await, "4410 The access key behind this console was revoked.");
     assert_live(&mut other, &mut other_guest).await;
+
+    // The link looks as dead as it is.
+    let links = stage.server.api().get("/api/v1/grants?live=true").await.done();
+    let ids: Vec<_> =
+        links["items"].as_array().expect("a list").iter().map(|link| link["id"].clone()).collect();
+    assert!(!ids.contains(&console.grant.as_str().into()), "{links}");
+    let link = stage.server.api().get(&format!("/api/v1/grants/{}", console.grant)).await.done();
+    assert!(link["revoked_at"].is_string(), "{link}");
+    // The viewer is not held to have ended it.
+    let path = format!("/api/v1/audit?grant={}", console.grant);
+    let end = within("the session's end in the audit", async {
+        loop {
+            let audit = stage.server.api().get(&path).await.done();
+            let records = audit["items"].as_array().expect("a list");
+            if let Some(end) = records.iter().find(|record| record["action"] == "session.end") {
+                return end.clone();
+            }
+        }
+    })
+    .await;
+    assert_eq!((&end["actor"], &end["outcome"]), (&"transom".into(), &"key-revoked".into()));
 }
 
 #[tokio::test]
