@@ -457,8 +457,7 @@ pub(crate) struct InstanceSettings {
     /// VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<String>,
-    /// The password and the key are also for whoever holds the repeater ticket of the cloud address; without this, they are
-    /// refused while there is one.
+    /// The password and the key are also for who holds the cloud address's repeater ticket; refused otherwise while there is one.
     #[arg(long)]
     pub(crate) for_ticket_holder: bool,
 }

@@ -93,6 +93,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --cert <F>           VeNCrypt: PEM certificate chain that the gateway shows
           --key <F>            VeNCrypt: the PEM key to --cert
           --fingerprint <H>    VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA
+          --for-ticket-holder  The password and the key are also for who holds the cloud address's repeater ticket; refused otherwise while there is one
       -h, --help               Print help
       -V, --version            Print version
     ");

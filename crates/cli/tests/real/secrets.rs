@@ -12,7 +12,7 @@ const TYPED: &str = "keystrokes stay private";
 #[test]
 fn no_secret_is_in_the_log_of_a_whole_chromium_session() {
     let xvnc = Xvnc::start(Security::Password(PASSWORD));
-    let program = lab(transom().with(["--self-signed"]).logging("trace"));
+    let program = lab(transom().with(["--self-signed"]).logging("trace,rustls=trace,h2=trace"));
     let password = program.file("password", PASSWORD);
     add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password}"));
     let key = program.ask_json("key add --project lab");

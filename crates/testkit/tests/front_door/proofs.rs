@@ -67,7 +67,7 @@ impl House {
         let body = json!({ "remote_console": { "protocol": "vnc", "type": "novnc" } });
         let made = send(asked.json(&body)).await.done();
         let url = text(&made["remote_console"], "url");
-        url.rsplit_once("token").unwrap().1.trim_start_matches(['=', '%', '3', 'D']).to_owned()
+        url.rsplit_once("token%3D").expect("noVNC's form").1.to_owned()
     }
 
     async fn open(&self, token: String) -> Open {
