@@ -10,6 +10,7 @@ mod keys;
 mod local_faults;
 mod migrate;
 mod process_list;
+mod replacement;
 mod serve;
 mod trail;
 mod unit;
