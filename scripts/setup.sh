@@ -33,6 +33,8 @@ x86_64-linux-gnu-as                                 binutils-x86-64-linux-gnu
 javac                                               default-jdk-headless
 nginx                                               nginx-light
 haproxy                                             haproxy
+/usr/sbin/apache2                                   apache2
+caddy                                               caddy
 /sbin/ip                                            iproute2
 /usr/sbin/nft                                       nftables
 /usr/sbin/conntrack                                 conntrack
@@ -168,6 +170,7 @@ case $purpose in
     need_python_clients zenlayer
     need_python_clients openstack
     need_python_clients vncdotool
+    need_python_clients schemathesis
     need_go_client
     ;;
   check)

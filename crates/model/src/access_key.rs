@@ -27,14 +27,23 @@ impl AccessKeyId {
         text.push_str(&checksum(&text));
         Self(text)
     }
+
+    /// Whether a text has an id's form, whatever its checksum says.
+    #[must_use]
+    pub fn has_form(text: &str) -> bool {
+        let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == BODY + CHECKSUM);
+        rest.is_some_and(|rest| rest.bytes().all(|byte| ALPHABET.contains(&byte)))
+    }
 }
 
 impl FromStr for AccessKeyId {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let wrong = |problem| ParseIdError { what: "access key id", problem };
-        let base58 = text.strip_prefix(PREFIX).ok_or(wrong("must begin with tak"))?;
-        if base58.len() != BODY + CHECKSUM || !base58.bytes().all(|b| ALPHABET.contains(&b)) {
+        if !text.starts_with(PREFIX) {
+            return Err(wrong("must begin with tak"));
+        }
+        if !Self::has_form(text) {
             return Err(wrong("must be tak and 26 base58 characters"));
         }
         let (body, given) = text.split_at(PREFIX.len() + BODY);

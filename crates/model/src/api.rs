@@ -1,27 +1,5 @@
 //! The native API's bodies (`/api/v1`).
 
-mod address;
-mod enrolment;
-
-use serde::{Deserialize, Serialize};
-
-use crate::access_key::{AccessKey, Role};
-use crate::audit::AuditRecord;
-use crate::end_reason::{End, Side};
-use crate::endpoint::Endpoint;
-use crate::grant::{ConsoleKind, Dialect, Grant, Rights};
-use crate::id::{InstanceId, RequestId};
-use crate::instance::{Instance, InstanceStatus};
-use crate::project::Project;
-use crate::secret::Secret;
-use crate::session::{Session, SessionState};
-
-pub use address::{
-    AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody,
-    NewTicketBody, PresenceBody, RivalBody, TicketBody, ViewerIdBody,
-};
-pub use enrolment::{EnrolmentBody, EnrolmentTokenBody, NewEnrolmentsBody};
-
 /// Derives what every body needs.
 macro_rules! bodies {
     ($($(#[$meta:meta])* $kind:ident $name:ident { $($(#[$field:meta])* $member:ident: $type:ty,)* })*) => {
@@ -35,12 +13,34 @@ macro_rules! bodies {
     };
     (@question $(#[$meta:meta])* $name:ident { $($(#[$field:meta])* $member:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub struct $name { $($(#[$field])* pub $member: $type,)* }
     };
 }
+
+mod address;
+mod enrolment;
+mod instance;
+mod shown;
+
+use serde::{Deserialize, Serialize};
+
+use crate::access_key::Role;
+use crate::grant::{ConsoleKind, Dialect, Rights};
+use crate::member::{never_null, null_as_missing, whole_never_null};
+use crate::project::ProjectName;
+#[cfg(feature = "openapi")]
+use crate::schema;
+use crate::session::SessionState;
+
+pub use address::{
+    AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, NewAddressBody,
+    NewTicketBody, PresenceBody, RivalBody, TicketBody, ViewerIdBody,
+};
+pub use enrolment::{EnrolmentBody, EnrolmentTokenBody, NewEnrolmentsBody};
+pub use instance::{InstanceBody, InstanceChangeBody, InstanceSecurityBody, NewInstanceBody};
 
 bodies! {
     /// How every failure reads.
@@ -72,24 +72,31 @@ bodies! {
     /// A project to be made.
     question NewProjectBody {
         /// Its name, unique.
-        name: String,
+        name: ProjectName,
     }
     /// A project.
     answer ProjectBody {
         /// Its id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         id: String,
         /// Its name.
         name: String,
         /// When it was made.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
     }
     /// An access key to be made.
     question NewKeyBody {
         /// The project, by name or id.
+        #[cfg_attr(feature = "openapi", schema(value_type = schema::ProjectWord))]
         project: String,
         /// What people call it.
+        #[serde(default, deserialize_with = "null_as_missing")]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::KeyName>))]
         name: String,
-        /// `reader`, `member` or `admin`; `member` where it is missing.
+        /// `reader`, `member` or `admin`; `member` where it is missing. It is never null, which would be more than a `reader`.
+        #[serde(default, deserialize_with = "never_null")]
+        #[cfg_attr(feature = "openapi", schema(value_type = Role, required = false))]
         role: Option<Role>,
     }
     /// An access key without its secrets.
@@ -97,14 +104,17 @@ bodies! {
         /// Its id.
         id: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
         /// What people call it.
         name: String,
         /// What it may do.
         role: Role,
         /// When it was made.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
         /// Since when it is worth nothing.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
         revoked_at: Option<String>,
         /// How many secrets are valid.
         active_secrets: u32,
@@ -116,11 +126,14 @@ bodies! {
         /// The secret.
         secret: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
     }
     /// A token to be made for an access key.
     question NewTokenBody {
-        /// How long it is valid, in seconds; an hour where it is missing.
+        /// How long it is valid, in seconds; an hour where it is missing. It is never null.
+        #[serde(default, deserialize_with = "whole_never_null")]
+        #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1, maximum = 2_592_000))]
         ttl_seconds: Option<u64>,
     }
     /// A token, which is shown this once. Every front door takes it instead of the access key.
@@ -130,52 +143,22 @@ bodies! {
         /// The access key that it stands for.
         key: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
         /// Until when it is valid.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         expires_at: String,
-    }
-    /// An instance.
-    answer InstanceBody {
-        /// Its id, unique in the project.
-        id: String,
-        /// The project's id.
-        project: String,
-        /// What people call it.
-        name: String,
-        /// What state it is in.
-        status: InstanceStatus,
-        /// Where its VNC server is.
-        endpoint: String,
-        /// How the gateway gets in; never the secrets.
-        security: InstanceSecurityBody,
-        /// When it was added.
-        created_at: String,
-        /// When it was last changed.
-        updated_at: String,
-    }
-    /// How the gateway gets in.
-    answer InstanceSecurityBody {
-        /// The user for VeNCrypt Plain.
-        username: Option<String>,
-        /// Whether a password is set.
-        password: bool,
-        /// Whether the VNC server's certificate must chain to a CA that is set.
-        ca: bool,
-        /// Whether a client certificate is set.
-        certificate: bool,
-        /// SHA-256 of the certificate that the VNC server must show.
-        fingerprint: Option<String>,
-        /// Whether password and key are kept back until they are set again: the cloud address at the endpoint was given new
-        /// credentials since.
-        withheld: bool,
     }
     /// A grant.
     answer GrantBody {
         /// Its id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         id: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
         /// The key that asked for it; none: the operator.
+        #[cfg_attr(feature = "openapi", schema(required))]
         key: Option<String>,
         /// The front door.
         dialect: Dialect,
@@ -188,31 +171,46 @@ bodies! {
         /// The call that made it.
         request_id: String,
         /// When it was made.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
         /// Until when it opens a session.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         expires_at: String,
         /// When every session under it is over at the latest; none: as long as a session may last.
         #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
         ends_at: Option<String>,
         /// How often it may be used; none: until it expires.
+        #[cfg_attr(feature = "openapi", schema(required))]
         uses: Option<u32>,
         /// How many uses are left.
+        #[cfg_attr(feature = "openapi", schema(required))]
         uses_left: Option<u32>,
         /// Since when it is worth nothing.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
         revoked_at: Option<String>,
     }
     /// What a console should be like. What is missing is as the configuration says.
     question NewConsoleBody {
         /// The URL's form; `page` where it is missing.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::OfferedKind>))]
         kind: Option<ConsoleKind>,
-        /// Drop keys, pointer and clipboard from the viewer.
+        /// Drop keys, pointer and clipboard from the viewer. It is never null.
+        #[serde(default)]
         view_only: bool,
-        /// Time to connect, in seconds.
+        /// Time to connect, in seconds. It is never null.
+        #[serde(default, deserialize_with = "whole_never_null")]
+        #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1, maximum = 604_800))]
         ttl_seconds: Option<u64>,
-        /// How often the URL opens; 0: as often as wanted until it expires.
+        /// How often the URL opens; 0: as often as wanted until it expires. It is never null.
+        #[serde(default, deserialize_with = "whole_never_null")]
+        #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, maximum = 10_000))]
         uses: Option<u32>,
         /// How long from now everything under the URL may last, in seconds: it opens nothing any more then, and every session
-        /// is over. At least 1, at most 30 days; where it is missing, a session lasts as long as the configuration says.
+        /// is over. Where it is missing, a session lasts as long as the configuration says. It is never null.
+        #[serde(default, deserialize_with = "whole_never_null")]
+        #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1, maximum = 2_592_000))]
         ends_after_seconds: Option<u64>,
     }
     /// A console URL. It holds a secret: pass it on to one person.
@@ -220,34 +218,44 @@ bodies! {
         /// The URL to open.
         url: String,
         /// Until when it opens.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         expires_at: String,
         /// When every session under it is over at the latest, where that was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         ends_at: Option<String>,
         /// The grant's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         grant: String,
     }
     /// A session.
     answer SessionBody {
         /// Its id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         id: String,
         /// The grant it lives under.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         grant: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
         /// The instance's id.
         instance: String,
         /// The node that carries it.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         node: String,
         /// Where it is in its life.
         state: SessionState,
         /// Where the viewer came from.
         viewer: String,
         /// When it was made.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
         /// When it ended.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
         ended_at: Option<String>,
         /// Why it ended.
+        #[cfg_attr(feature = "openapi", schema(required))]
         end_reason: Option<String>,
         /// Bytes from the instance to the viewer.
         bytes_to_viewer: u64,
@@ -281,6 +289,7 @@ bodies! {
         /// The address; behind a declared proxy, the one that it names.
         source: String,
         /// The program, as it says of itself.
+        #[cfg_attr(feature = "openapi", schema(required))]
         user_agent: Option<String>,
     }
     /// An audit record.
@@ -288,8 +297,10 @@ bodies! {
         /// Rises with every record.
         seq: i64,
         /// When.
+        #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         at: String,
         /// The call it belongs to.
+        #[cfg_attr(feature = "openapi", schema(required))]
         request_id: Option<String>,
         /// `operator`, an access key's id, `viewer` or `transom`.
         actor: String,
@@ -302,61 +313,27 @@ bodies! {
         /// `ok`, or the code of what went wrong.
         outcome: String,
         /// The project's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid", required))]
         project: Option<String>,
         /// The grant's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid", required))]
         grant: Option<String>,
         /// The session's id.
+        #[cfg_attr(feature = "openapi", schema(format = "uuid", required))]
         session: Option<String>,
         /// More for people.
+        #[cfg_attr(feature = "openapi", schema(required))]
         detail: Option<String>,
         /// The address of the caller, the viewer or the device; behind a declared proxy, the one that it names. None: the
         /// server did it by itself.
         #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(required))]
         source: Option<String>,
         /// The program that asked, as it says of itself; at most 256 characters.
         #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(required))]
         user_agent: Option<String>,
     }
-}
-
-/// An instance to be added, or what to change about one. Texts that are empty clear what was set.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct InstanceInputBody {
-    /// Its id; only when it is added. A UUID where it is missing.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub id: Option<InstanceId>,
-    /// What people call it.
-    pub name: Option<String>,
-    /// What state it is in; `running` where it is missing when it is added.
-    pub status: Option<InstanceStatus>,
-    /// Where its VNC server is: `vnc://host:port`, `vnc+unix:/path` or `cloud:ADDRESS`. Another one ends the instance's
-    /// sessions.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub endpoint: Option<Endpoint>,
-    /// The user for VeNCrypt Plain.
-    pub username: Option<String>,
-    /// The VNC or VeNCrypt Plain password.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub password: Option<Secret>,
-    /// PEM certificates that the VNC server's certificate must chain to, or be one of; setting them clears the fingerprint.
-    pub ca: Option<String>,
-    /// PEM certificate chain that the gateway shows.
-    pub certificate: Option<String>,
-    /// The PEM key to it.
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub key: Option<Secret>,
-    /// SHA-256 of the certificate that the VNC server must show; setting it clears the CA.
-    pub fingerprint: Option<String>,
-    /// With `endpoint`: it leads to the same machine, as after a live migration. Sessions of pages dial again there, and others
-    /// end with `instance-moved`.
-    #[serde(default)]
-    pub moved: bool,
-    /// The password and the key are also for whoever holds the repeater ticket of the cloud address that `endpoint` names. Where
-    /// the address has one, and this is not said, they are refused.
-    #[serde(default)]
-    pub for_ticket_holder: bool,
 }
 
 /// One page of a list.
@@ -368,159 +345,4 @@ pub struct List<T> {
     /// Ask again with `after` set to this for the rows that follow; missing on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-impl ErrorDetail {
-    /// A failure that is on the list of end reasons, for those who manage the machine: with its whole detail.
-    #[must_use]
-    pub fn for_manager(end: &End, request: &RequestId) -> Self {
-        let sentence = end.reason.sentence();
-        Self {
-            message: end.detail().map_or(sentence.to_owned(), |detail| format!("{sentence} ({detail})")),
-            next_step: Some(end.reason.remedy().unwrap_or(end.reason.next_step()).to_owned()),
-            ..Self::of_end(end, request)
-        }
-    }
-
-    /// A failure that is on the list of end reasons, for everybody.
-    #[must_use]
-    pub fn of_end(end: &End, request: &RequestId) -> Self {
-        let side = match end.reason.side() {
-            Side::Viewer => "viewer",
-            Side::Instance => "instance",
-            Side::Operator => "operator",
-            Side::Transom => "transom",
-        };
-        Self {
-            code: end.reason.code().to_owned(),
-            message: end.sentence(),
-            close_code: Some(end.reason.close_code()),
-            side: Some(side.to_owned()),
-            next_step: Some(end.reason.next_step().to_owned()),
-            instance: end.machine().map(str::to_owned),
-            request_id: request.to_string(),
-        }
-    }
-
-    /// Any other failure.
-    #[must_use]
-    pub fn plain(code: &str, message: String, request: &RequestId) -> Self {
-        Self {
-            code: code.to_owned(),
-            message,
-            close_code: None,
-            side: None,
-            next_step: None,
-            instance: None,
-            request_id: request.to_string(),
-        }
-    }
-}
-
-impl From<Project> for ProjectBody {
-    fn from(project: Project) -> Self {
-        Self {
-            id: project.id.to_string(),
-            name: project.name.to_string(),
-            created_at: project.created_at.to_string(),
-        }
-    }
-}
-
-impl From<AccessKey> for KeyBody {
-    fn from(key: AccessKey) -> Self {
-        Self {
-            id: key.id.to_string(),
-            project: key.project.to_string(),
-            name: key.name,
-            role: key.role,
-            created_at: key.created_at.to_string(),
-            revoked_at: key.revoked_at.map(|at| at.to_string()),
-            active_secrets: key.active_secrets,
-        }
-    }
-}
-
-impl From<Instance> for InstanceBody {
-    fn from(instance: Instance) -> Self {
-        let security = instance.security;
-        Self {
-            id: instance.id.to_string(),
-            project: instance.project.to_string(),
-            name: instance.name,
-            status: instance.status,
-            endpoint: instance.endpoint.to_string(),
-            security: InstanceSecurityBody {
-                withheld: security.is_withheld(),
-                username: security.username,
-                password: security.password.is_some(),
-                ca: security.ca.is_some(),
-                certificate: security.certificate.is_some(),
-                fingerprint: security.fingerprint,
-            },
-            created_at: instance.created_at.to_string(),
-            updated_at: instance.updated_at.to_string(),
-        }
-    }
-}
-
-impl From<Grant> for GrantBody {
-    fn from(grant: Grant) -> Self {
-        Self {
-            id: grant.id.to_string(),
-            project: grant.project.to_string(),
-            key: grant.key.map(|key| key.to_string()),
-            dialect: grant.dialect,
-            kind: grant.kind,
-            instance: grant.instance.to_string(),
-            rights: grant.rights,
-            request_id: grant.request.to_string(),
-            created_at: grant.created_at.to_string(),
-            expires_at: grant.expires_at.to_string(),
-            ends_at: grant.ends_at.map(|at| at.to_string()),
-            uses: grant.uses,
-            uses_left: grant.uses_left,
-            revoked_at: grant.revoked_at.map(|at| at.to_string()),
-        }
-    }
-}
-
-impl From<Session> for SessionBody {
-    fn from(session: Session) -> Self {
-        Self {
-            id: session.id.to_string(),
-            grant: session.grant.to_string(),
-            project: session.project.to_string(),
-            instance: session.instance.to_string(),
-            node: session.node.to_string(),
-            state: session.state,
-            viewer: session.viewer,
-            created_at: session.created_at.to_string(),
-            ended_at: session.ended_at.map(|at| at.to_string()),
-            end_reason: session.end_reason.map(|reason| reason.to_string()),
-            bytes_to_viewer: session.bytes_to_viewer,
-            bytes_to_instance: session.bytes_to_instance,
-        }
-    }
-}
-
-impl From<AuditRecord> for AuditBody {
-    fn from(record: AuditRecord) -> Self {
-        Self {
-            seq: record.seq,
-            at: record.at.to_string(),
-            request_id: record.request,
-            actor: record.actor,
-            dialect: record.dialect,
-            action: record.action,
-            target: record.target,
-            outcome: record.outcome,
-            project: record.project.map(|id| id.to_string()),
-            grant: record.grant.map(|id| id.to_string()),
-            session: record.session.map(|id| id.to_string()),
-            detail: record.detail,
-            source: record.source.map(|source| source.to_string()),
-            user_agent: record.user_agent,
-        }
-    }
 }

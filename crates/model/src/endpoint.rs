@@ -83,10 +83,12 @@ fn split_port(authority: &str) -> Result<(&str, u16), ParseEndpointError> {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    match port.map(str::parse) {
-        None => Ok((host, DEFAULT_PORT)),
-        Some(Ok(port)) if port != 0 => Ok((host, port)),
-        Some(_) => Err(ParseEndpointError::Port),
+    let Some(port) = port else { return Ok((host, DEFAULT_PORT)) };
+    // Rust's own numbers may begin with a plus sign.
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse() {
+        Ok(port) if digits && port != 0 => Ok((host, port)),
+        _ => Err(ParseEndpointError::Port),
     }
 }
 
@@ -232,9 +234,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().map(|e| e.to_string()), Ok(printed.to_owned()));
         }
-        for bad in
-            ["", "http://x", "vnc://", "vnc://a:0", "vnc://a:70000", "vnc://a b", "vnc://u@h:1", "vnc://h/x"]
-        {
+        for bad in [
+            "",
+            "http://x",
+            "vnc://",
+            "vnc://a:0",
+            "vnc://a:+1",
+            "vnc://a:70000",
+            "vnc://a b",
+            "vnc://u@h:1",
+            "vnc://h/x",
+        ] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }
         for bad in ["vnc+unix:run", "vnc+unix:/a/../b", &format!("vnc+unix:/{}", "x".repeat(107))] {

@@ -14,7 +14,6 @@ macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $problem:literal; $($variant:ident = $word:literal, $vdoc:literal;)+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum $name { $(#[doc = $vdoc] #[serde(rename = $word)] $variant,)+ }
 
         impl $name {

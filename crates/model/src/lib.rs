@@ -13,8 +13,11 @@ pub mod endpoint;
 pub mod grant;
 pub mod id;
 pub mod instance;
+pub mod member;
 pub mod name;
 pub mod project;
+#[cfg(feature = "openapi")]
+pub mod schema;
 pub mod secret;
 pub mod session;
 pub mod time;

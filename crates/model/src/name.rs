@@ -5,6 +5,14 @@
 
 use std::borrow::Cow;
 
+/// An instance's name has so many characters at most, and one at least.
+pub const INSTANCE_NAME: usize = 128;
+/// An access key's name has so many characters at most.
+pub const KEY_NAME: usize = 64;
+/// The name of the user as whom a VNC server is spoken to has so many characters at most. VeNCrypt has room for more, and no
+/// system has such users.
+pub const USERNAME: usize = 256;
+
 /// Whether a text may be a name, as far as its characters go.
 #[must_use]
 pub fn is_legible(text: &str) -> bool {

@@ -53,6 +53,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(body::LARGEST))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), api::refusals::told))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings

@@ -1,4 +1,5 @@
-//! A real reverse proxy in front of a server: nginx and HAProxy, configured with the very text that the operations manual has.
+//! A real reverse proxy in front of a server, configured with the very text that the operations manual has. Around that text
+//! each is told to compress, where it can be.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -19,17 +20,22 @@ pub enum Kind {
     Nginx,
     /// HAProxy.
     Haproxy,
+    /// Apache.
+    Apache,
+    /// Caddy.
+    Caddy,
 }
 
 impl Kind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Nginx, Self::Haproxy];
+    /// Every one that the manual has.
+    pub const ALL: [Self; 4] = [Self::Nginx, Self::Haproxy, Self::Apache, Self::Caddy];
 }
 
 /// A port of 127.0.0.1 that is ours until a proxy has it: the server behind the proxy is told its URL first.
 #[derive(Debug)]
 pub struct Port {
-    /// Bound and never listening. Both proxies share their ports with whoever else wants to (`SO_REUSEPORT`).
+    /// Bound and never listening. Proxies share their ports with whoever else wants to (`SO_REUSEPORT`), or with who does not
+    /// listen there (`SO_REUSEADDR`).
     _held: OwnedFd,
     number: u16,
 }
@@ -52,6 +58,7 @@ impl Port {
     pub fn hold() -> Self {
         let held = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
         sockopt::set_socket_reuseport(&held, true).expect("it may be shared");
+        sockopt::set_socket_reuseaddr(&held, true).expect("it may be shared");
         bind(&held, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let address = getsockname(&held).expect("it is bound");
         let address = SocketAddr::try_from(address).expect("an address of the Internet");
@@ -98,11 +105,37 @@ impl Proxy {
                     .replacing("bind :443 ssl", &format!("bind {listen} ssl"))
                     .replacing("/etc/ssl/console-both.pem", &shown(&both))
                     .replacing("127.0.0.1:8080", &server.to_string());
-                put(&file, &text.0);
+                put(&file, &format!("{AROUND_HAPROXY}{}", text.0));
                 let mut haproxy = Command::new("haproxy");
                 haproxy.args(["-W", "-db", "-f"]).arg(&file);
                 let process = Process::start("HAProxy", &mut haproxy);
                 process.stderr().expect("Loading success", PATIENCE);
+                process
+            }
+            Kind::Apache => {
+                let text = manual("apache")
+                    .replacing("*:443", &listen)
+                    .replacing("/etc/ssl/console.pem", &shown(&certificate.cert))
+                    .replacing("/etc/ssl/console.key", &shown(&certificate.key))
+                    .replacing("http://127.0.0.1:8080/", &format!("http://{server}/"));
+                put(&file, &around_apache(&text.0, &listen, folder.path()));
+                let mut apache = Command::new("/usr/sbin/apache2");
+                apache.args(["-D", "FOREGROUND", "-f"]).arg(&file).env("APACHE_LOG_DIR", folder.path());
+                let process = Process::start("Apache", &mut apache);
+                process.stderr().expect("resuming normal operations", PATIENCE);
+                process
+            }
+            Kind::Caddy => {
+                let (cert, key) = (shown(&certificate.cert), shown(&certificate.key));
+                let text = manual("caddy")
+                    .replacing("console.example.com {", &format!("https://{listen} {{\n    tls {cert} {key}"))
+                    .replacing("127.0.0.1:8080", &server.to_string());
+                put(&file, &format!("{AROUND_CADDY}{}", text.0));
+                let mut caddy = Command::new("caddy");
+                caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+                caddy.env("XDG_DATA_HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
+                let process = Process::start("Caddy", &mut caddy);
+                process.stderr().expect("serving initial configuration", PATIENCE);
                 process
             }
         };
@@ -145,8 +178,34 @@ fn around_nginx(site: &str, folder: &Path) -> String {
         .concat();
     format!(
         "user root;\nworker_processes 1;\ndaemon off;\npid {};\nerror_log stderr notice;\nevents {{}}\n\
-         http {{\n{kept}{site}}}\n",
+         http {{\ngzip on;\ngzip_types application/json;\ngzip_proxied any;\ngzip_min_length 20;\n{kept}{site}}}\n",
         folder.join("pid").display()
+    )
+}
+
+const AROUND_HAPROXY: &str =
+    "defaults\n    mode http\n    compression algo gzip\n    compression type application/json\n";
+const AROUND_CADDY: &str = "{\n    admin off\n    auto_https disable_redirects\n}\n";
+
+/// What Debian's own configuration has around a site's, with everything in this folder.
+fn around_apache(site: &str, listen: &str, folder: &Path) -> String {
+    let modules: String = [
+        "mpm_event",
+        "authz_core",
+        "headers",
+        "env",
+        "ssl",
+        "socache_shmcb",
+        "proxy",
+        "proxy_http",
+        "deflate",
+    ]
+    .map(|module| format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n"))
+    .concat();
+    format!(
+        "ServerRoot {0}\nServerName localhost\nPidFile {0}/pid\nDefaultRuntimeDir {0}\nErrorLog /dev/stderr\nListen {listen}\n\
+         {modules}User www-data\nGroup www-data\nSetOutputFilter DEFLATE\n{site}",
+        folder.display()
     )
 }
 

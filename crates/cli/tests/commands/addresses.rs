@@ -133,7 +133,7 @@ fn set_changes_only_what_is_named() {
     assert_eq!(set(&["--action", "connect", "--group", "staff"]).0, json!(["connect", ["staff"], [], []]));
     let misplaced = fleet.run(&["address", "set", &kiosk, "--allow-group", "staff"]);
     assert_snapshot!(complaint(&fleet.program, &misplaced), @r"
-    transom: address: groups belong to a connect address, and access control to a listen address
+    transom: groups belong to a connect address, and access control to a listen address
     exit 1
     ");
     assert_eq!(reach(&fleet.show(&kiosk)), json!(["connect", ["staff"], [], []]));
@@ -161,7 +161,7 @@ fn a_typo_is_told_and_changes_nothing() {
     let (kiosk, _) = fleet.add("--action listen");
     let mistyped = fleet.key.replace(&fleet.key[fleet.key.len() - 2..], "11");
     assert_snapshot!(fleet.failing(&format!("address add --key {mistyped} --action listen")), @r"
-    transom: the access key id has a typo: its checksum does not fit
+    transom: the access key id has a typo, its checksum does not fit: the key was not found
     exit 1
     ");
     let unknown = AccessKeyId::from_random([7; 22]);

@@ -249,7 +249,7 @@ fn json_is_imported_as_an_array_or_line_by_line() {
     let file = program.file("instances.json", JSON);
     let answer = program.run(&format!("instance import {file} --project lab"));
     assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `status`, `endpoint`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`, `moved`, `for_ticket_holder`
+    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `endpoint`, `status`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`, `for_ticket_holder`
     1 of 2 instances added
     transom: 1 of 2 instances could not be added
     ");

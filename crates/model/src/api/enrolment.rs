@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "openapi")]
+use crate::access_key::AccessKeyId;
 use crate::cloud::enrolment::Enrolment;
+#[cfg(feature = "openapi")]
+use crate::cloud::{CloudAddress, GroupName};
+use crate::member::whole_never_null;
 
 /// Enrolment tokens to be made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -11,22 +16,28 @@ use crate::cloud::enrolment::Enrolment;
 pub struct NewEnrolmentsBody {
     /// The access key that the devices' addresses will belong to. With `replace` it may be left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AccessKeyId>))]
     pub key: Option<String>,
-    /// How many: 1 to 500.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How many.
+    #[serde(default, deserialize_with = "whole_never_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u32, required = false, minimum = 1, maximum = 500))]
     pub count: Option<u32>,
     /// Instead of `count`, a name for each device: 1 to 500, of up to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 500))]
     pub names: Option<Vec<String>>,
     /// Instead of `count`, the listen address whose device is to be replaced by the one that comes: name, groups, instances and
     /// history stay, and the device that was there is sent away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<CloudAddress>))]
     pub replace: Option<String>,
-    /// The groups that the addresses will let in. Without any: every connect address of the key.
+    /// The groups that the addresses will let in. Without any: every connect address of the key. It is never null.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<GroupName>, required = false, max_items = 24))]
     pub allow_groups: Vec<String>,
-    /// How long devices may come with them; without it, a day. At most 30 days.
-    #[serde(default)]
+    /// How long devices may come with them; without it, a day. At most 30 days. It is never null.
+    #[serde(default, deserialize_with = "whole_never_null", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64, required = false, minimum = 1, maximum = 2_592_000))]
     pub ttl_seconds: Option<u64>,
 }
 
@@ -35,12 +46,14 @@ pub struct NewEnrolmentsBody {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolmentTokenBody {
     /// Its id.
+    #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
     pub id: String,
     /// What the device will be called.
     pub name: Option<String>,
     /// What the device shows.
     pub token: String,
     /// Until when.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: String,
 }
 
@@ -49,10 +62,12 @@ pub struct EnrolmentTokenBody {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolmentBody {
     /// Its id.
+    #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
     pub id: String,
     /// The access key that the device's address will belong to.
     pub key: String,
     /// The project's id.
+    #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
     pub project: String,
     /// What the device will be called.
     pub name: Option<String>,
@@ -61,14 +76,19 @@ pub struct EnrolmentBody {
     /// The groups that the address will let in; none: every connect address of the key.
     pub allow_groups: Vec<String>,
     /// When it was made.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,
     /// Until when a device may come with it.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: String,
     /// Since when it is worth nothing.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
     pub revoked_at: Option<String>,
     /// When a device came with it.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
     pub used_at: Option<String>,
     /// The address that the device got.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub address: Option<String>,
 }
 

@@ -2,8 +2,11 @@
 
 pub mod native;
 pub mod openstack;
+pub(crate) mod refusals;
 pub mod vnc_cloud;
 pub mod zenlayer;
+
+use std::net::IpAddr;
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,7 +16,10 @@ use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+use transom_model::grant::Dialect;
+use transom_model::id::RequestId;
 
+use crate::app::refusals::BadRequest;
 use crate::app::{App, Error, random};
 use crate::http::error::Failure;
 use crate::http::put_id;
@@ -33,17 +39,23 @@ pub(crate) fn overloaded(app: &App, path: &str) -> Response {
 }
 
 /// What a caller of this path is told whose request is not HTTP as it should be, in the words of its dialect.
-pub(crate) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
-    if zenlayer::owns(path) {
-        return zenlayer::malformed(sentence);
-    }
-    if openstack::owns(path) {
-        return openstack::malformed(app, path, sentence);
-    }
-    if vnc_cloud::owns(path) {
-        return vnc_cloud::malformed();
-    }
-    unheard(Error::Malformed(sentence.to_owned()))
+pub(crate) async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &str) -> Response {
+    let dialect = refusals::dialect(path);
+    let request = match dialect {
+        Dialect::Zenlayer => RequestId::in_capitals(random::uuid()),
+        _ => random::request_id(),
+    };
+    let mut response = match dialect {
+        Dialect::Zenlayer => zenlayer::malformed(&request, sentence),
+        Dialect::Openstack => openstack::malformed(app, &request, path, sentence),
+        Dialect::VncCloud => vnc_cloud::malformed(),
+        Dialect::Native => Failure::new(Error::Malformed(sentence.to_owned()), &request).into_response(),
+    };
+    put_id(response.headers_mut(), &request);
+    let target = String::new();
+    let bad = BadRequest { request: &request, source, call: None, dialect, target, reason: sentence };
+    app.note_bad_request(bad).await;
+    response
 }
 
 /// The answer to a call of a path that is none, but near one of ours: behind a slash too many, or without one that should be

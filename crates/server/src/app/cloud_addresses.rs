@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, DraftFault};
 use transom_model::grant::Dialect;
 pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
@@ -133,7 +133,11 @@ impl App {
         for _ in 0..AMEND_ATTEMPTS {
             let record = self.address(asked, address).await?;
             let draft = amendment.clone().apply(&record.reach);
-            let reach = draft.check().map_err(|fault| Error::invalid("address", fault))?;
+            let reach = draft.check().map_err(|fault| match fault {
+                // What the address does says so, not the call.
+                DraftFault::Misplaced if amendment.action.is_none() => Error::Conflict(fault.to_string()),
+                _ => Error::invalid("address", fault),
+            })?;
             let condition = Precondition::OneOf(vec![record.version]);
             let change = AddressChange { reach, name: amendment.name.clone() };
             match self.change_address(asked, address, change, condition).await {

@@ -7,6 +7,7 @@ use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
+use transom_model::name;
 use transom_model::project::Project;
 use transom_model::secret::Secret;
 use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
@@ -61,7 +62,7 @@ impl App {
         if filled(input.certificate.clone()).is_some()
             && filled(input.ca.clone().or(input.fingerprint.clone())).is_none()
         {
-            return Err(certificate_alone());
+            return Err(Error::invalid("certificate", CERTIFICATE_ALONE));
         }
         let uid = InstanceUid(random::ordered_uuid());
         let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
@@ -132,6 +133,7 @@ impl App {
             fingerprint,
             for_ticket_holder: input.for_ticket_holder,
         };
+        // What was set before says whether it fits: the call by itself is well-formed.
         check_certificate(&changes, &instance.security)?;
         let audit = AuditEntry {
             project: Some(project.id),
@@ -186,11 +188,19 @@ impl App {
 
     fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
         if let Some(name) = &input.name
-            && !(1..=128).contains(&name.chars().count())
+            && !(1..=name::INSTANCE_NAME).contains(&name.chars().count())
         {
-            return Err(Error::invalid("name", "must be 1 to 128 characters"));
+            let most = name::INSTANCE_NAME;
+            return Err(Error::invalid("name", format!("must be 1 to {most} characters")));
         }
         legible(input.name.as_deref().unwrap_or_default())?;
+        let user = input.username.as_deref().unwrap_or_default();
+        if user.chars().count() > name::USERNAME {
+            return Err(Error::invalid("username", format!("must be at most {} characters", name::USERNAME)));
+        }
+        if !name::is_legible(user) {
+            return Err(Error::invalid("username", name::ILLEGIBLE));
+        }
         input.check_security()?;
         if input.moved && input.endpoint.is_none() {
             return Err(Error::invalid("moved", "says that endpoint leads to the same machine: name it too"));
@@ -300,18 +310,14 @@ fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Res
     };
     let trusts = stays(&changes.ca, &before.ca) || stays(&changes.fingerprint, &before.fingerprint);
     if stays(&changes.certificate, &before.certificate) && !trusts {
-        Err(certificate_alone())
+        Err(Error::Conflict(format!("certificate: {CERTIFICATE_ALONE}")))
     } else {
         Ok(())
     }
 }
 
-fn certificate_alone() -> Error {
-    Error::invalid(
-        "certificate",
-        "needs ca or fingerprint: without one of them, the instance is reached without TLS",
-    )
-}
+const CERTIFICATE_ALONE: &str =
+    "needs ca or fingerprint: without one of them, the instance is reached without TLS";
 
 /// An empty text clears what was set.
 fn some_or_cleared(text: String) -> Option<String> {

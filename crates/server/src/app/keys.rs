@@ -2,6 +2,7 @@
 
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
+use transom_model::name;
 use transom_model::secret::Secret;
 use transom_store::{NewAccessKey, NewKeySecret, Page};
 use uuid::Uuid;
@@ -22,8 +23,8 @@ impl App {
     ) -> Result<(AccessKey, Secret)> {
         let project = self.project_for(call, project, Role::Admin).await?;
         call.caller.need_secret()?;
-        if name.chars().count() > 64 {
-            return Err(Error::invalid("name", "must be at most 64 characters"));
+        if name.chars().count() > name::KEY_NAME {
+            return Err(Error::invalid("name", format!("must be at most {} characters", name::KEY_NAME)));
         }
         legible(name)?;
         let id = AccessKeyId::from_random(random::bytes());

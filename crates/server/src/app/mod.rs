@@ -24,6 +24,7 @@ pub(crate) mod network;
 pub mod projects;
 pub mod random;
 pub mod readiness;
+pub(crate) mod refusals;
 mod repetition;
 mod revocations;
 pub mod sessions;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use parking_lot::Mutex;
 use transom_model::EndReason;
+use transom_model::audit::Actor;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::{GrantId, SessionId};
 use transom_model::secret::TokenDigest;
@@ -25,6 +26,10 @@ const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// So many refusals of one kind to one connector a minute are told one by one: who tries its handful of devices is seen,
 /// whoever tries all there may be fills no database.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// So many bad requests of one caller a minute are audited: a script with a mistake in it is seen, one in a loop fills no
+/// database. The log has all of them.
+const BAD_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// A page whose network comes and goes tries with pauses of up to 15 s; a person reloads a few times. A program in a loop
 /// would write each time.
@@ -78,6 +83,7 @@ pub(super) struct Repetition {
     tickets: Tickets,
     failures: DefaultKeyedRateLimiter<IpAddr>,
     connections: DefaultKeyedRateLimiter<(CloudAddress, &'static str)>,
+    bad_requests: DefaultKeyedRateLimiter<String>,
     exchanges: DefaultKeyedRateLimiter<SessionId>,
     old_tickets: DefaultKeyedRateLimiter<SessionId>,
 }
@@ -91,6 +97,7 @@ impl Repetition {
             tickets: Tickets::new(sessions_per_grant.saturating_mul(TURNOVER)),
             failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
             connections: DefaultKeyedRateLimiter::keyed(Quota::per_minute(CONNECTIONS)),
+            bad_requests: DefaultKeyedRateLimiter::keyed(Quota::per_minute(BAD_REQUESTS)),
             exchanges: DefaultKeyedRateLimiter::keyed(Quota::per_minute(EXCHANGES)),
             old_tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(OLD_TICKETS)),
         }
@@ -104,6 +111,11 @@ impl Repetition {
     /// Whether this refusal to a connector belongs into the audit once more.
     pub(super) fn is_news_to(&self, connector: &CloudAddress, refusal: &'static str) -> bool {
         self.connections.check_key(&(connector.clone(), refusal)).is_ok()
+    }
+
+    /// Whether a bad request of this caller belongs into the audit once more.
+    pub(super) fn is_news_by(&self, actor: &Actor) -> bool {
+        self.bad_requests.check_key(&actor.to_string()).is_ok()
     }
 
     /// Whether the link may be exchanged for one more ticket, if it is one.
@@ -135,6 +147,8 @@ impl Repetition {
         self.failures.shrink_to_fit();
         self.connections.retain_recent();
         self.connections.shrink_to_fit();
+        self.bad_requests.retain_recent();
+        self.bad_requests.shrink_to_fit();
         self.exchanges.retain_recent();
         self.exchanges.shrink_to_fit();
         self.old_tickets.retain_recent();

@@ -8,6 +8,7 @@ use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::end_reason::{End, EndReason};
 use transom_model::id::RequestId;
 
+use super::refusal::Reason;
 use crate::app::Error;
 
 /// What overloaded or limited callers are told to wait.
@@ -73,7 +74,12 @@ pub(crate) fn refused_upgrade(status: StatusCode, why: &str) -> Response {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, headers, error) = self.told();
-        (status, headers, Json(ErrorBody { error })).into_response()
+        let reason = (status == StatusCode::BAD_REQUEST).then(|| Reason(error.message.clone().into()));
+        let mut response = (status, headers, Json(ErrorBody { error })).into_response();
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
+        response
     }
 }
 

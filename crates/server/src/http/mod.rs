@@ -3,7 +3,9 @@
 pub mod body;
 pub mod error;
 pub(crate) mod host;
+pub(crate) mod misfit;
 pub(crate) mod object;
+pub(crate) mod refusal;
 pub mod source;
 pub(crate) mod stream;
 pub(crate) mod unproved;

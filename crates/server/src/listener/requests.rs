@@ -178,10 +178,14 @@ impl Service<Request<Incoming>> for Requests {
             return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
         }
         if let Err(bad) = host::check(request.version(), request.uri(), request.headers()) {
-            let answer = api::malformed(&self.front.app, request.uri().path(), &bad.to_string());
-            let response = last(answer, request.version());
+            let (app, version) = (Arc::clone(&self.front.app), request.version());
+            let path = request.uri().path().to_owned();
             drop(request);
-            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+            let answering = async move {
+                let answer = api::malformed(&app, source.address, &path, &bad.to_string()).await;
+                Ok(last(answer, version))
+            };
+            return Box::pin(heard_out(answering, unread));
         }
         if let Some(answer) = self.progress.answer.lock().take() {
             return Box::pin(std::future::ready(Ok(answer)));

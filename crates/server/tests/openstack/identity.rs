@@ -50,6 +50,37 @@ async fn an_access_key_is_a_user_and_an_application_credential() {
     assert_eq!(log_in(&house, json!({"identity": {}})).await.status, 400);
 }
 
+/// Typed clients send `null` for what they do not set.
+#[tokio::test]
+async fn null_is_as_if_it_were_missing() {
+    let house = House::start().await;
+    let (id, secret) = (&house.member.id, &house.member.secret);
+    let user = json!({"id": id, "name": null, "domain": null, "password": secret});
+    let identity = |user: &Value| {
+        let password = json!({"user": user});
+        json!({"methods": ["password"], "password": password, "token": null, "application_credential": null})
+    };
+    let project = json!({"id": null, "name": PROJECT, "domain": {"id": "default", "name": null}});
+    for scope in [json!(null), json!({"unscoped": null, "system": null, "domain": null, "project": project})]
+    {
+        let got = log_in(&house, json!({"identity": identity(&user), "scope": scope})).await;
+        assert_eq!((got.status, &got.body["token"]["project"]["name"]), (201, &json!(PROJECT)), "{scope}");
+    }
+    for auth in [
+        json!({"identity": identity(&json!({"id": id, "password": null}))}),
+        json!({"identity": {"methods": ["password", null], "password": {"user": user}}}),
+        json!({"identity": null}),
+    ] {
+        assert_eq!(log_in(&house, auth.clone()).await.status, 400, "{auth}");
+    }
+    let ask = json!({"auth": {"passwordCredentials": {"username": id, "password": secret}, "token": null,
+        "RAX-KSKEY:apiKeyCredentials": null, "tenantName": PROJECT, "tenantId": null}});
+    assert_eq!(answer(house.request(Method::POST, "/v2.0/tokens").json(&ask)).await.status, 200);
+    let (vnc, spice) = (r#""os-getVNCConsole":{"type":"novnc"}"#, r#""os-getSPICEConsole":null"#);
+    assert_eq!(house.action(crate::house::RUNNING, &format!("{{{spice},{vnc}}}")).await.status, 200);
+    assert_eq!(house.action(crate::house::RUNNING, &format!("{{{spice}}}")).await.status, 400);
+}
+
 #[tokio::test]
 async fn a_token_is_shown_passed_on_and_revoked() {
     let house = House::start().await;

@@ -12,7 +12,7 @@ use crate::house::{House, RUNNING};
 const GREETING: &[u8] = b"\x82\x0cRFB 003.008\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_openstack_command_and_its_consoles_work_behind_nginx_and_haproxy() {
+async fn the_openstack_command_and_its_consoles_work_behind_every_proxy_of_the_manual() {
     for kind in Kind::ALL {
         let port = Port::hold();
         let url = port.url();

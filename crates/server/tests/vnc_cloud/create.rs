@@ -91,8 +91,8 @@ async fn c11_c12_c13_c14_c28_c29_c30_access_control_of_a_listen_address() {
         ("[]".to_owned(), (400, None)),
         (r#"["developers"]"#.to_owned(), (400, None)),
         (r#"[["developers"],[]]"#.to_owned(), (400, None)),
-        ("null".to_owned(), (400, None)),
-        (r#"{"groups":null}"#.to_owned(), (400, None)),
+        ("null".to_owned(), (400, Some(1008))),
+        (r#"{"groups":null}"#.to_owned(), (400, Some(1008))),
         (r#"{"group":["a"]}"#.to_owned(), (400, None)),
     ] {
         expect(&stage, &with(&access), outcome).await;
@@ -102,6 +102,40 @@ async fn c11_c12_c13_c14_c28_c29_c30_access_control_of_a_listen_address() {
         .await;
     expect(&stage, r#"{"allowedActions":["connect"],"accessControl":{}}"#, (400, Some(1009))).await;
     expect(&stage, r#"{"allowedActions":["listen"],"groups":["a"]}"#, (400, Some(1009))).await;
+}
+
+/// Typed clients send it for what they do not set.
+#[tokio::test]
+async fn a25_null_counts_as_omitted_unless_it_would_open_an_address() {
+    let stage = Stage::start().await;
+    for body in [
+        r#"{"allowedActions":["connect"],"groups":["support"],"accessControl":null}"#,
+        r#"{"allowedActions":["connect"],"groups":null,"accessControl":null}"#,
+        r#"{"allowedActions":["listen"],"groups":null,"accessControl":{"groups":["support"],"cloudAddresses":null}}"#,
+        r#"{"allowedActions":["listen"],"groups":null}"#,
+    ] {
+        let (address, _) = stage.address(body).await;
+        let whole = body.replacen('{', &format!(r#"{{"cloudAddress":"{address}","#), 1);
+        assert_eq!(stage.put(&address, &whole).await.outcome(), (200, None), "{whole}");
+        let shown = stage.get(&address).await.body;
+        assert!(!shown.contains("null"), "{shown}");
+    }
+    for (body, outcome) in [
+        (r#"{"allowedActions":["listen"],"accessControl":null}"#, (400, Some(1008))),
+        (
+            r#"{"allowedActions":["listen"],"accessControl":{"groups":null,"cloudAddresses":null}}"#,
+            (400, Some(1008)),
+        ),
+        (r#"{"allowedActions":null}"#, (400, None)),
+        (r#"{"allowedActions":["connect"],"groups":[null]}"#, (400, None)),
+        (r#"{"allowedActions":["listen"],"accessControl":{"cloudAddresses":[null]}}"#, (400, None)),
+    ] {
+        expect(&stage, body, outcome).await;
+        let (address, _) =
+            stage.address(r#"{"allowedActions":["listen"],"accessControl":{"groups":["a"]}}"#).await;
+        let whole = body.replacen('{', &format!(r#"{{"cloudAddress":"{address}","#), 1);
+        assert_eq!(stage.put(&address, &whole).await.outcome(), outcome, "{whole}");
+    }
 }
 
 #[tokio::test]

@@ -7,5 +7,6 @@ mod create;
 mod faults;
 mod lifecycle;
 mod list;
+mod proxies;
 mod stage;
 mod transport;

@@ -12,6 +12,8 @@ use transom_server::{Options, Server, Tls};
 pub(crate) const NOBODY: &str =
     "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
 
+const PUBLIC: &str = "[http]\npublic_url = \"https://cloud.example\"";
+
 pub(crate) struct Stage {
     pub(crate) server: Server,
     pub(crate) url: String,
@@ -42,20 +44,25 @@ pub(crate) struct Ask<'a> {
 
 impl Stage {
     pub(crate) async fn start() -> Self {
-        Self::start_on(None).await
+        Self::start_on(None, PUBLIC).await
+    }
+
+    /// One that stands behind a proxy of this machine.
+    pub(crate) async fn start_behind_a_proxy() -> Self {
+        Self::start_on(None, &format!("{PUBLIC}\ntrusted_proxies = [\"127.0.0.1/32\"]")).await
     }
 
     /// One on each database.
     pub(crate) async fn both() -> [Self; 2] {
         let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
-        [Self::start().await, Self::start_on(Some(postgres)).await]
+        [Self::start().await, Self::start_on(Some(postgres), PUBLIC).await]
     }
 
-    async fn start_on(database: Option<String>) -> Self {
+    async fn start_on(database: Option<String>, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             data: folder.path().to_owned(),
-            config: Config::parse("[http]\npublic_url = \"https://cloud.example\"").unwrap(),
+            config: Config::parse(config).unwrap(),
             database,
             tls: Tls::Off,
             master_key: None,

@@ -22,7 +22,7 @@ async fn behind(kind: Kind) -> (House, Proxy, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sdk_works_behind_nginx_and_haproxy() {
+async fn the_sdk_works_behind_every_proxy_of_the_manual() {
     for kind in Kind::ALL {
         let (house, proxy, url) = behind(kind).await;
         let config = json!({ "domain": url.strip_prefix("https://").unwrap(), "certification": proxy.ca() });
@@ -57,7 +57,7 @@ async fn the_sdk_works_behind_nginx_and_haproxy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chromium_opens_the_url_that_the_sdk_was_given_behind_nginx_and_haproxy() {
-    for kind in Kind::ALL {
+    for kind in [Kind::Nginx, Kind::Haproxy] {
         let (house, proxy, url) = behind(kind).await;
         let config = json!({ "domain": url.strip_prefix("https://").unwrap(), "certification": proxy.ca() });
         let answers = sdk(config, &[vnc_url(&house.member, RUNNING)]).await;

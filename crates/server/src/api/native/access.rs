@@ -12,10 +12,12 @@ use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
+use super::document;
 use crate::app::caller::{Attempt, Proof};
 use crate::app::{App, Call, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
+use crate::http::refusal::asked_by;
 use crate::http::source::Source;
 use crate::http::unproved::proved;
 
@@ -41,7 +43,10 @@ impl FromRequestParts<Arc<App>> for Caller {
         match app.authenticate(&proof, attempt).await {
             Ok(caller) => {
                 proved(&parts.extensions);
-                Ok(Self(Call { caller, request, origin: source.origin(&parts.headers) }))
+                let caller = Self(Call { caller, request, origin: source.origin(&parts.headers) });
+                asked_by(&parts.extensions, &caller.0);
+                document::check_query(parts).map_err(|error| caller.failed(error))?;
+                Ok(caller)
             }
             Err(error) => Err(Failure::new(error, &request)),
         }
@@ -70,7 +75,16 @@ pub(super) fn id<T: std::str::FromStr>(text: &str, what: &'static str) -> Result
     text.parse().map_err(|_| Error::NotFound(what))
 }
 
-/// An access key's id from a path or a body; a typo is told.
+const MISTYPED: &str = "the access key id has a typo, its checksum does not fit: the key was";
+
+/// An access key's id from a path, a query or a body; a typo is told. One whose checksum does not fit is well-formed, and of no
+/// key.
 pub(super) fn key_id(text: &str) -> Result<AccessKeyId, Error> {
-    text.parse().map_err(|error: ParseIdError| Error::Malformed(format!("the {error}")))
+    text.parse().map_err(|error: ParseIdError| {
+        if AccessKeyId::has_form(text) {
+            Error::NotFound(MISTYPED)
+        } else {
+            Error::Malformed(format!("the {error}"))
+        }
+    })
 }

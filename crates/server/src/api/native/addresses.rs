@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
+use transom_model::access_key::AccessKeyId;
 use transom_model::api::{
     AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List,
     NewAddressBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
+use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::{Caller, id, key_id};
-use super::input::{Body, Query};
+use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use crate::app::cloud_addresses::{AddressCall, AddressChange, AddressQuery, Precondition};
 use crate::app::{App, Error};
@@ -26,10 +28,10 @@ use crate::http::error::Failure;
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only those of this project, by name or id.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::ProjectWord)]
     project: Option<String>,
     /// Only those of this access key.
-    #[param(required = false)]
+    #[param(required = false, value_type = AccessKeyId)]
     key: Option<String>,
     /// Only those that a device is joined under.
     #[param(required = false)]
@@ -43,7 +45,7 @@ pub(super) struct Filter {
 }
 
 /// Lists cloud addresses.
-#[utoipa::path(get, path = "/api/v1/addresses", tag = "addresses", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_addresses", path = "/api/v1/addresses", tag = "addresses", params(Filter, Paging), responses(
     (status = 200, body = List<AddressBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -68,7 +70,7 @@ pub(super) async fn list(
 }
 
 /// Issues a cloud address (member). Its password is shown this once.
-#[utoipa::path(post, path = "/api/v1/addresses", tag = "addresses", request_body = NewAddressBody, responses(
+#[utoipa::path(post, operation_id = "create_address", path = "/api/v1/addresses", tag = "addresses", request_body = NewAddressBody, responses(
     (status = 201, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
@@ -92,8 +94,8 @@ pub(super) async fn create(
 }
 
 /// Shows a cloud address.
-#[utoipa::path(get, path = "/api/v1/addresses/{address}", tag = "addresses",
-    params(("address" = String, Path)), responses(
+#[utoipa::path(get, operation_id = "show_address", path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = CloudAddress, Path)), responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
@@ -105,8 +107,8 @@ pub(super) async fn show(
 }
 
 /// Changes what is named (member). Connections that are no longer allowed end.
-#[utoipa::path(patch, path = "/api/v1/addresses/{address}", tag = "addresses",
-    params(("address" = String, Path)), request_body = AddressChangeBody, responses(
+#[utoipa::path(patch, operation_id = "change_address", path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = CloudAddress, Path)), request_body = AddressChangeBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
@@ -128,8 +130,8 @@ pub(super) async fn change(
 }
 
 /// Gives a cloud address another password (member), which is shown this once.
-#[utoipa::path(post, path = "/api/v1/addresses/{address}/reset", tag = "addresses",
-    params(("address" = String, Path)), responses(
+#[utoipa::path(post, operation_id = "reset_address", path = "/api/v1/addresses/{address}/reset", tag = "addresses",
+    params(("address" = CloudAddress, Path)), responses(
     (status = 200, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn reset(
     State(app): State<Arc<App>>,
@@ -160,8 +162,8 @@ pub(super) async fn accept_key(
 }
 
 /// Moves a cloud address to another access key (admin), as when its own was lost.
-#[utoipa::path(post, path = "/api/v1/addresses/{address}/move", tag = "addresses",
-    params(("address" = String, Path)), request_body = AddressMoveBody, responses(
+#[utoipa::path(post, operation_id = "move_address", path = "/api/v1/addresses/{address}/move", tag = "addresses",
+    params(("address" = CloudAddress, Path)), request_body = AddressMoveBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn relocate(
     State(app): State<Arc<App>>,
@@ -177,8 +179,8 @@ pub(super) async fn relocate(
 }
 
 /// Removes a cloud address for good (member).
-#[utoipa::path(delete, path = "/api/v1/addresses/{address}", tag = "addresses",
-    params(("address" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "remove_address", path = "/api/v1/addresses/{address}", tag = "addresses",
+    params(("address" = CloudAddress, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
@@ -192,8 +194,8 @@ pub(super) async fn remove(
 
 /// Gives a cloud address a ticket (member), by which a device joins that speaks the UltraVNC repeater's protocol. It replaces the
 /// one before, and is shown this once.
-#[utoipa::path(post, path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
-    params(("address" = String, Path)), request_body = NewTicketBody, responses(
+#[utoipa::path(post, operation_id = "give_ticket", path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+    params(("address" = CloudAddress, Path)), request_body = NewTicketBody, responses(
     (status = 201, body = TicketBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn ticket(
     State(app): State<Arc<App>>,
@@ -208,8 +210,8 @@ pub(super) async fn ticket(
 }
 
 /// Makes a cloud address's repeater ticket worth nothing (member): the device that waits under it is sent away.
-#[utoipa::path(delete, path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
-    params(("address" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "revoke_ticket", path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+    params(("address" = CloudAddress, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke_ticket(
     State(app): State<Arc<App>>,
@@ -221,8 +223,8 @@ pub(super) async fn revoke_ticket(
 }
 
 /// Makes an ID (member), by which a viewer that speaks the UltraVNC repeater's protocol opens the device once within 5 minutes.
-#[utoipa::path(post, path = "/api/v1/addresses/{address}/viewer-id", tag = "addresses",
-    params(("address" = String, Path)), responses(
+#[utoipa::path(post, operation_id = "give_viewer_id", path = "/api/v1/addresses/{address}/viewer-id", tag = "addresses",
+    params(("address" = CloudAddress, Path)), responses(
     (status = 201, body = ViewerIdBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn viewer_id(
     State(app): State<Arc<App>>,

@@ -8,12 +8,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use transom_model::api::{AuditBody, ErrorBody, List};
 use transom_model::id::SHORT_REQUEST_ID;
-
+use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::Caller;
-use super::input::Query;
-use crate::app::{App, AuditQuery, AuditStart, Error, Page};
+use super::input::{Number, Query};
+use super::paging::{Limit, rows};
+use crate::app::{App, AuditQuery, AuditStart, Error};
 use crate::http::error::Failure;
 
 /// Which audit records. Without `after` the newest come, the oldest of them first.
@@ -22,37 +23,36 @@ use crate::http::error::Failure;
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only of this project, by name or id.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::ProjectWord)]
     project: Option<String>,
     /// Only of this grant.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::Id)]
     grant: Option<String>,
     /// Only of this session.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::Id)]
     session: Option<String>,
     /// Only of this call: its id, or the last eight characters of it, as the page shows them.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::RequestWord)]
     request: Option<String>,
     /// Only what came from this address.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::SourceAddress)]
     source: Option<String>,
     /// Only those after this `seq`; 0 begins with the oldest.
-    #[param(required = false)]
-    after: Option<i64>,
-    /// At most this many: 100 where it is missing, never more than 1000.
-    #[param(required = false)]
-    limit: Option<u32>,
+    #[param(required = false, value_type = i64, minimum = 0)]
+    after: Option<Number<0, { i64::MAX }>>,
+    /// At most this many; 100 where it is missing.
+    #[param(required = false, value_type = u32, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
 }
 
 /// Lists audit records (admin).
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(Filter), responses(
+#[utoipa::path(get, operation_id = "list_audit", path = "/api/v1/audit", tag = "audit", params(Filter), responses(
     (status = 200, body = List<AuditBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     Query(filter): Query<Filter>,
 ) -> Result<Json<List<AuditBody>>, Failure> {
-    let limit = filter.limit.unwrap_or(100).clamp(1, Page::MAX);
     let found = async {
         let project = match &filter.project {
             Some(project) => Some(app.project(&caller.0, project).await?.id),
@@ -71,11 +71,11 @@ pub(super) async fn list(
             source: parsed(filter.source.as_deref(), "source")?.map(|source: IpAddr| source.to_canonical()),
             start: match filter.after {
                 None => AuditStart::Newest,
-                Some(..=0) => AuditStart::Oldest,
-                Some(seq) => AuditStart::After(seq),
+                Some(Number(0)) => AuditStart::Oldest,
+                Some(Number(seq)) => AuditStart::After(seq),
             },
         };
-        app.audit(&caller.0, query, limit).await
+        app.audit(&caller.0, query, rows(filter.limit)).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
     // Following goes on from the last record, also where the page was not full.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use transom_model::api::{
@@ -12,23 +12,22 @@ use transom_model::api::{
     SessionBody,
 };
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::id::InstanceId;
+use transom_model::schema;
 use transom_model::secret::TokenDigest;
 use utoipa::IntoParams;
 
 use super::access::{Caller, id};
-use super::input::{Body, Query};
+use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use crate::app::console::ConsoleRequest;
 use crate::app::links::{LinkName, LinkReport};
 use crate::app::{App, Error, SessionOrigin, console_url};
 use crate::http::error::Failure;
 
-/// How a grant is named in a path.
-const LINK: &str = "The grant's id, or sha256: and the SHA-256 of its token in hexadecimal: a leaked link is found without being sent";
-
 /// Makes a console URL (member).
-#[utoipa::path(post, path = "/api/v1/projects/{project}/instances/{id}/console", tag = "consoles",
-    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)),
+#[utoipa::path(post, operation_id = "open_console", path = "/api/v1/projects/{project}/instances/{id}/console", tag = "consoles",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)),
     request_body = NewConsoleBody, responses(
     (status = 201, body = ConsoleBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn open(
@@ -69,7 +68,7 @@ pub(super) struct Filter {
 }
 
 /// Lists grants, the newest first.
-#[utoipa::path(get, path = "/api/v1/grants", tag = "consoles", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_grants", path = "/api/v1/grants", tag = "consoles", params(Filter, Paging), responses(
     (status = 200, body = List<GrantBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn grants(
     State(app): State<Arc<App>>,
@@ -83,8 +82,8 @@ pub(super) async fn grants(
 }
 
 /// Shows a grant.
-#[utoipa::path(get, path = "/api/v1/grants/{id}", tag = "consoles",
-    params(("id" = String, Path, description = LINK)), responses(
+#[utoipa::path(get, operation_id = "show_grant", path = "/api/v1/grants/{id}", tag = "consoles",
+    params(("id" = schema::GrantWord, Path)), responses(
     (status = 200, body = GrantBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn grant(
     State(app): State<Arc<App>>,
@@ -96,7 +95,7 @@ pub(super) async fn grant(
 }
 
 /// Revokes a grant and ends its sessions (member).
-#[utoipa::path(delete, path = "/api/v1/grants/{id}", tag = "consoles", params(("id" = String, Path, description = LINK)), responses(
+#[utoipa::path(delete, operation_id = "revoke_grant", path = "/api/v1/grants/{id}", tag = "consoles", params(("id" = schema::GrantWord, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
@@ -111,8 +110,8 @@ pub(super) async fn revoke(
 }
 
 /// Tells who made a grant, and who used it when and from where (member).
-#[utoipa::path(get, path = "/api/v1/grants/{id}/report", tag = "consoles",
-    params(("id" = String, Path, description = LINK)), responses(
+#[utoipa::path(get, operation_id = "report_grant", path = "/api/v1/grants/{id}/report", tag = "consoles",
+    params(("id" = schema::GrantWord, Path)), responses(
     (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn report(
     State(app): State<Arc<App>>,
@@ -124,8 +123,8 @@ pub(super) async fn report(
 }
 
 /// Revokes a grant, ends everything under it, and tells what there was (member).
-#[utoipa::path(post, path = "/api/v1/grants/{id}/revoke", tag = "consoles",
-    params(("id" = String, Path, description = LINK)), responses(
+#[utoipa::path(post, operation_id = "revoke_and_report_grant", path = "/api/v1/grants/{id}/revoke", tag = "consoles",
+    params(("id" = schema::GrantWord, Path)), responses(
     (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke_and_report(
     State(app): State<Arc<App>>,
@@ -165,7 +164,7 @@ fn origin(from: SessionOrigin) -> OriginBody {
 }
 
 /// Lists sessions, the newest first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "consoles", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_sessions", path = "/api/v1/sessions", tag = "consoles", params(Filter, Paging), responses(
     (status = 200, body = List<SessionBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn sessions(
     State(app): State<Arc<App>>,
@@ -179,7 +178,7 @@ pub(super) async fn sessions(
 }
 
 /// Ends a session (member).
-#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "consoles", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "kill_session", path = "/api/v1/sessions/{id}", tag = "consoles", params(("id" = schema::Id, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn kill(
     State(app): State<Arc<App>>,

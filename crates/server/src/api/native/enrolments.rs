@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
+use transom_model::access_key::AccessKeyId;
 use transom_model::api::{EnrolmentBody, EnrolmentTokenBody, ErrorBody, List, NewEnrolmentsBody};
+use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::{Caller, id, key_id};
-use super::input::{Body, Query};
+use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use crate::app::enrolments::{FreshEnrolment, Wanted};
 use crate::app::{App, Error};
@@ -26,12 +28,12 @@ const TTL: Duration = Duration::from_secs(24 * 3600);
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only those of this access key.
-    #[param(required = false)]
+    #[param(required = false, value_type = AccessKeyId)]
     key: Option<String>,
 }
 
 /// Lists enrolments, without their tokens.
-#[utoipa::path(get, path = "/api/v1/enrolments", tag = "addresses", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_enrolments", path = "/api/v1/enrolments", tag = "addresses", params(Filter, Paging), responses(
     (status = 200, body = List<EnrolmentBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -48,7 +50,7 @@ pub(super) async fn list(
 }
 
 /// Makes enrolment tokens (member), which are shown this once. A device that shows one gets a listen address of its own.
-#[utoipa::path(post, path = "/api/v1/enrolments", tag = "addresses", request_body = NewEnrolmentsBody, responses(
+#[utoipa::path(post, operation_id = "create_enrolments", path = "/api/v1/enrolments", tag = "addresses", request_body = NewEnrolmentsBody, responses(
     (status = 201, body = List<EnrolmentTokenBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
@@ -78,7 +80,7 @@ pub(super) async fn create(
 }
 
 /// Makes an enrolment token that no device has shown worth nothing (member).
-#[utoipa::path(delete, path = "/api/v1/enrolments/{id}", tag = "addresses", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "revoke_enrolment", path = "/api/v1/enrolments/{id}", tag = "addresses", params(("id" = schema::Id, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,

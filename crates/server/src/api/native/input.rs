@@ -1,5 +1,7 @@
 //! What a request says, in its body or its query; and what is wrong with it, in our own form.
 
+use std::borrow::Cow;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -9,12 +11,14 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::id::RequestId;
 
 use crate::app::{App, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
+use crate::http::misfit::misfit;
 use crate::http::object::Object;
 
 /// A body that is a JSON object.
@@ -68,6 +72,42 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
     }
 }
 
+/// Parts of a path. What is no text names nothing.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let Ok(Id(request)) = Id::from_request_parts(parts, app).await;
+        let path = axum::extract::Path::<T>::from_request_parts(parts, app).await;
+        path.map(|axum::extract::Path(path)| Self(path))
+            .map_err(|_| Failure::new(Error::NotFound("path"), &request))
+    }
+}
+
+/// A whole number between two bounds, in a query or a header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number<const LEAST: i64, const MOST: i64>(pub(super) i64);
+
+impl<const LEAST: i64, const MOST: i64> FromStr for Number<LEAST, MOST> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Rust's own numbers may begin with a plus sign.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| digits && (LEAST..=MOST).contains(number));
+        number.map(Self).ok_or_else(|| format!("must be a whole number from {LEAST} to {MOST}"))
+    }
+}
+
+impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Number<LEAST, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// The cause names the member and what is wrong with it; who wrote the request has no use for the words around it.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
@@ -76,33 +116,4 @@ fn cause(error: &dyn std::error::Error) -> String {
         deepest = deeper;
     }
     deepest.to_string()
-}
-
-/// serde's words for a value that does not fit (`member: invalid type: sequence, expected a string at line 1 column 2`),
-/// as we say it.
-fn misfit(cause: &str) -> Error {
-    let cause = cause.rsplit_once(" at line ").map_or(cause, |(cause, _)| cause);
-    let (member, problem) = match cause.split_once(": ") {
-        Some((member, problem)) if !member.contains(' ') => (Some(member), problem),
-        _ => (None, cause),
-    };
-    let wrong = ["invalid type: ", "invalid value: "].iter().find_map(|words| problem.strip_prefix(words));
-    let said = match wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
-        Some((found, wanted)) => format!("must be {wanted}, not {}", in_json(found)),
-        None => problem.to_owned(),
-    };
-    match member {
-        Some(member) => Error::invalid(member.to_owned(), said),
-        None if wrong.is_some() => Error::Malformed(format!("the body {said}")),
-        None => Error::Malformed(said),
-    }
-}
-
-/// serde's word for what it found, in JSON's words.
-fn in_json(found: &str) -> &str {
-    match found {
-        "sequence" => "an array",
-        "map" => "an object",
-        other => other,
-    }
 }

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
-use transom_model::api::{ErrorBody, InstanceBody, InstanceInputBody, List};
+use transom_model::api::{ErrorBody, InstanceBody, InstanceChangeBody, List, NewInstanceBody};
+use transom_model::id::InstanceId;
+use transom_model::schema;
 
 use super::access::{Caller, id};
-use super::input::{Body, Query};
+use super::input::{Body, Path, Query};
 use super::paging::Paging;
+use crate::app::App;
 use crate::app::instances::InstanceInput;
-use crate::app::{App, Error};
 use crate::http::error::Failure;
 
 /// Lists the instances of a project.
-#[utoipa::path(get, path = "/api/v1/projects/{project}/instances", tag = "instances",
-    params(("project" = String, Path, description = "Name or id"), Paging), responses(
+#[utoipa::path(get, operation_id = "list_instances", path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), Paging), responses(
     (status = 200, body = List<InstanceBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -30,23 +32,23 @@ pub(super) async fn list(
 }
 
 /// Adds an instance (admin).
-#[utoipa::path(post, path = "/api/v1/projects/{project}/instances", tag = "instances",
-    params(("project" = String, Path, description = "Name or id")), request_body = InstanceInputBody, responses(
+#[utoipa::path(post, operation_id = "create_instance", path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = schema::ProjectWord, Path)), request_body = NewInstanceBody, responses(
     (status = 201, body = InstanceBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(project): Path<String>,
-    Body(mut body): Body<InstanceInputBody>,
+    Body(mut body): Body<NewInstanceBody>,
 ) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
     let id = body.id.take();
-    let made = app.create_instance(&caller.0, &project, id, input(body)).await;
+    let made = app.create_instance(&caller.0, &project, id, addition(body)).await;
     made.map(|instance| (StatusCode::CREATED, Json(instance.into()))).map_err(|error| caller.failed(error))
 }
 
 /// Shows an instance.
-#[utoipa::path(get, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
-    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)), responses(
+#[utoipa::path(get, operation_id = "show_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
     (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
@@ -59,28 +61,25 @@ pub(super) async fn show(
 
 /// Changes what is named (admin; a member may change the status). Another endpoint ends the instance's sessions, unless `moved`
 /// says that it leads to the same machine.
-#[utoipa::path(patch, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
-    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)),
-    request_body = InstanceInputBody, responses(
+#[utoipa::path(patch, operation_id = "change_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)),
+    request_body = InstanceChangeBody, responses(
     (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-    Body(body): Body<InstanceInputBody>,
+    Body(body): Body<InstanceChangeBody>,
 ) -> Result<Json<InstanceBody>, Failure> {
     let changed = async {
-        if body.id.is_some() {
-            return Err(Error::invalid("id", "cannot be changed"));
-        }
-        app.change_instance(&caller.0, &project, &id(&instance, "instance")?, input(body)).await
+        app.change_instance(&caller.0, &project, &id(&instance, "instance")?, amendment(body)).await
     };
     changed.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
 }
 
 /// Removes an instance and ends its consoles (admin).
-#[utoipa::path(delete, path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
-    params(("project" = String, Path, description = "Name or id"), ("id" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "remove_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
@@ -91,9 +90,38 @@ pub(super) async fn remove(
     removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
-fn input(body: InstanceInputBody) -> InstanceInput {
-    let InstanceInputBody {
+fn addition(body: NewInstanceBody) -> InstanceInput {
+    let NewInstanceBody {
         id: _,
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        for_ticket_holder,
+    } = body;
+    let endpoint = Some(endpoint);
+    InstanceInput {
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        moved: false,
+        for_ticket_holder,
+    }
+}
+
+fn amendment(body: InstanceChangeBody) -> InstanceInput {
+    let InstanceChangeBody {
         name,
         status,
         endpoint,

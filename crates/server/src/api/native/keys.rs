@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use transom_model::access_key::{AccessKey, Role};
+use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, NewTokenBody, TokenBody};
+use transom_model::schema;
 use transom_model::secret::Secret;
 use utoipa::IntoParams;
 
 use super::access::{Caller, key_id};
-use super::input::{Body, Query};
+use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use crate::app::App;
 use crate::http::error::Failure;
@@ -24,12 +25,12 @@ use crate::http::error::Failure;
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only those of this project, by name or id.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::ProjectWord)]
     project: Option<String>,
 }
 
 /// Lists access keys (admin).
-#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_keys", path = "/api/v1/keys", tag = "keys", params(Filter, Paging), responses(
     (status = 200, body = List<KeyBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
@@ -43,7 +44,7 @@ pub(super) async fn list(
 }
 
 /// Makes an access key (admin). The secret is shown this once.
-#[utoipa::path(post, path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody, responses(
+#[utoipa::path(post, operation_id = "create_key", path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody, responses(
     (status = 201, body = KeySecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
@@ -57,7 +58,7 @@ pub(super) async fn create(
 }
 
 /// Adds a second secret (admin); the old one stays valid until it is retired.
-#[utoipa::path(post, path = "/api/v1/keys/{id}/rotate", tag = "keys", params(("id" = String, Path)), responses(
+#[utoipa::path(post, operation_id = "rotate_key", path = "/api/v1/keys/{id}/rotate", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 200, body = KeySecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
@@ -69,7 +70,7 @@ pub(super) async fn rotate(
 }
 
 /// Ends the older of two secrets (admin).
-#[utoipa::path(post, path = "/api/v1/keys/{id}/retire", tag = "keys", params(("id" = String, Path)), responses(
+#[utoipa::path(post, operation_id = "retire_key_secret", path = "/api/v1/keys/{id}/retire", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
@@ -84,7 +85,7 @@ pub(super) async fn retire(
 const TOKEN_TTL: Duration = Duration::from_secs(3600);
 
 /// Makes a token that stands for the key until it expires (admin, or the key itself).
-#[utoipa::path(post, path = "/api/v1/keys/{id}/token", tag = "keys", params(("id" = String, Path)),
+#[utoipa::path(post, operation_id = "create_token", path = "/api/v1/keys/{id}/token", tag = "keys", params(("id" = AccessKeyId, Path)),
     request_body = NewTokenBody, responses(
     (status = 201, body = TokenBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn token(
@@ -106,7 +107,7 @@ pub(super) async fn token(
 }
 
 /// Makes a key worth nothing and ends the consoles that were opened under it (admin).
-#[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys", params(("id" = String, Path)), responses(
+#[utoipa::path(delete, operation_id = "revoke_key", path = "/api/v1/keys/{id}", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,

@@ -11,11 +11,13 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, HeaderMap};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
+use transom_model::access_key::AccessKeyId;
 use transom_model::api::{ErrorBody, PresenceBody};
+use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::{Caller, key_id, proof};
-use super::input::Query;
+use super::input::{Number, Query};
 use crate::app::devices::{PresenceQuery, PresenceStream, Told};
 use crate::app::{App, Error};
 use crate::http::error::Failure;
@@ -35,10 +37,10 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
     /// Only that of this project, by name or id.
-    #[param(required = false)]
+    #[param(required = false, value_type = schema::ProjectWord)]
     project: Option<String>,
     /// Only that of this access key.
-    #[param(required = false)]
+    #[param(required = false, value_type = AccessKeyId)]
     key: Option<String>,
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Filter {
 ///
 /// Each `presence` event is a change; its `id` goes into `Last-Event-ID` of the next call, which goes on after it. A first
 /// call begins with the last change of every address that was ever joined. `current` says that everything up to now was told.
-#[utoipa::path(get, path = "/api/v1/presence", tag = "addresses", params(Filter,
+#[utoipa::path(get, operation_id = "follow_presence", path = "/api/v1/presence", tag = "addresses", params(Filter,
     ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was read.")), responses(
     (status = 200, body = PresenceBody, content_type = "text/event-stream"), (status = "default", body = ErrorBody)))]
 pub(super) async fn follow(
@@ -76,8 +78,9 @@ pub(super) async fn follow(
 }
 
 fn event_id(value: &HeaderValue) -> Result<i64, Error> {
-    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    number.ok_or_else(|| Error::invalid("Last-Event-ID", "must be the id of an event"))
+    let number: Option<Number<0, { i64::MAX }>> =
+        value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    number.map(|Number(id)| id).ok_or_else(|| Error::invalid("Last-Event-ID", "must be the id of an event"))
 }
 
 fn event(told: Told) -> Event {

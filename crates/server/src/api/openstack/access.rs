@@ -10,6 +10,7 @@ use super::Asked;
 use super::fault::{About, Fault};
 use crate::app::caller::Proof;
 use crate::app::{Call, Error};
+use crate::http::refusal::asked_by;
 use crate::http::unproved::proved;
 
 /// The header that carries a token.
@@ -21,6 +22,7 @@ pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Ca
     let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
     let call = identify(asked, &proof).await.map_err(|error| Fault::of(error, about))?;
     proved(&asked.extensions);
+    asked_by(&asked.extensions, &call);
     Ok(call)
 }
 

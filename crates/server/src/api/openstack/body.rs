@@ -8,18 +8,22 @@ use serde_json::Value;
 use super::fault::Fault;
 use crate::http::body::{self, BodyError};
 
+/// Nova's sentence, which does not say what is wrong.
+pub(super) const MALFORMED: &str = "Malformed request body";
+
 /// Reads a body of JSON, which may have `max` bytes. What is no JSON at all is refused by its type, as Nova does; plain text is taken for JSON.
 pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, Fault> {
     let bytes = body::read(body, max).await.map_err(|error| match error {
         BodyError::TooLarge => Fault::too_large(),
-        BodyError::Broken => Fault::bad_request("Malformed request body"),
+        BodyError::Broken => Fault::bad_request(MALFORMED).because(error.to_string()),
     })?;
     if let Some(kind) = headers.get(CONTENT_TYPE)
         && !is_json(kind)
     {
         return Err(Fault::media_type());
     }
-    serde_json::from_slice(&bytes).map_err(|_| Fault::bad_request("Malformed request body"))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Fault::bad_request(MALFORMED).because(format!("the body is not JSON: {error}")))
 }
 
 fn is_json(kind: &HeaderValue) -> bool {

@@ -1,6 +1,8 @@
 //! Faults: what goes wrong, in the shapes of Nova, Keystone v3 and Keystone v2.0. The one place where a use case's error
 //! becomes an error of this dialect.
 
+use std::borrow::Cow;
+
 use axum::response::Response;
 use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -12,6 +14,7 @@ use transom_model::instance::InstanceStatus;
 use super::place::{Place, Version};
 use crate::app::{App, Error};
 use crate::http::error::log;
+use crate::http::refusal::Reason;
 
 /// What limited callers are told to wait, in seconds.
 const WAIT: u32 = 1;
@@ -45,6 +48,8 @@ impl Style {
 pub(super) struct Fault {
     status: StatusCode,
     message: String,
+    /// Why it is bad, for the log and the audit, where the message says less, or repeats what was sent.
+    reason: Option<Box<Cow<'static, str>>>,
     retry_after: bool,
     allow: Option<&'static str>,
     cause: Option<Error>,
@@ -63,12 +68,18 @@ pub(super) struct About<'a> {
 
 impl Fault {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after: false, allow: None, cause: None }
+        Self { status, message: message.into(), reason: None, retry_after: false, allow: None, cause: None }
     }
 
     /// 400
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same for a caller, with more for the log and the audit. It repeats no value that was sent: one may be a secret.
+    #[must_use]
+    pub(super) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Some(Box::new(reason.into())), ..self }
     }
 
     /// 400 with the words that upstream has for it where it has none of its own.
@@ -165,6 +176,11 @@ impl Fault {
             log(cause, request);
         }
         let mut response = super::json(self.status, &self.body(style));
+        if self.status == StatusCode::BAD_REQUEST {
+            response
+                .extensions_mut()
+                .insert(Reason(self.reason.map_or(self.message.into(), |reason| *reason)));
+        }
         let headers = response.headers_mut();
         if self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(WAIT));

@@ -67,24 +67,23 @@ pub(crate) fn versions(app: &App) -> Response {
 /// The answer to a call of a path that is none, but meant for this door: `/identityv3`, say.
 pub(super) fn nowhere(app: &App, path: &str) -> Option<Response> {
     let root = ROOTS.into_iter().find(|root| path.starts_with(root))?;
-    Some(unheard(Fault::not_found(), app, root))
+    Some(unheard(Fault::not_found(), app, &random::request_id(), root))
 }
 
 /// The answer to a call that nobody looked at.
 pub(super) fn overloaded(app: &App, path: &str) -> Response {
-    unheard(Fault::unavailable(), app, path)
+    unheard(Fault::unavailable(), app, &random::request_id(), path)
 }
 
 /// The answer to a call that is no HTTP.
-pub(super) fn malformed(app: &App, path: &str, sentence: &str) -> Response {
-    unheard(Fault::bad_request(sentence), app, path)
+pub(super) fn malformed(app: &App, request: &RequestId, path: &str, sentence: &str) -> Response {
+    unheard(Fault::bad_request(sentence.to_owned()), app, request, path)
 }
 
-fn unheard(fault: Fault, app: &App, path: &str) -> Response {
+fn unheard(fault: Fault, app: &App, request: &RequestId, path: &str) -> Response {
     let place = Place::of(path);
-    let request = random::request_id();
-    let response = fault.render(Style::of(&place), app, &request);
-    with_ids(response, place.service, &request)
+    let response = fault.render(Style::of(&place), app, request);
+    with_ids(response, place.service, request)
 }
 
 /// One call, taken apart as far as every service needs it.

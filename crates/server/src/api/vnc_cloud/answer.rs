@@ -1,5 +1,7 @@
 //! How this API answers: what it refuses, and JSON.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,6 +10,7 @@ use serde::Serialize;
 use transom_model::cloud::{AddressRecord, DraftFault};
 
 use crate::app::Error;
+use crate::http::refusal::Reason;
 
 /// Overload and draining pass within seconds.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
@@ -79,18 +82,20 @@ impl From<DraftFault> for Code {
 pub(super) struct Refusal {
     status: StatusCode,
     code: Option<Code>,
+    /// Why it is bad, for the log and the audit.
+    reason: Option<Cow<'static, str>>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
     /// A status without a body.
     pub(super) fn of(status: StatusCode) -> Self {
-        Self { status, code: None, header: None }
+        Self { status, code: None, reason: None, header: None }
     }
 
-    /// A bad request without a documented code.
-    pub(super) fn bad_request() -> Self {
-        Self::of(StatusCode::BAD_REQUEST)
+    /// A bad request without a documented code, and why.
+    pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Some(reason.into()), ..Self::of(StatusCode::BAD_REQUEST) }
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -114,7 +119,7 @@ impl Refusal {
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code: Some(code), ..Self::bad_request() }
+        Self { code: Some(code), ..Self::bad_request(code.message()) }
     }
 }
 
@@ -158,6 +163,9 @@ impl IntoResponse for Refusal {
             }
             None => empty(self.status),
         };
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(Reason(reason));
+        }
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
@@ -183,10 +191,14 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
+/// An answer with a tag is for whoever sends the tag back: a proxy that compresses would change both.
+const AS_IT_IS: HeaderValue = HeaderValue::from_static("no-store, no-transform");
+
 /// Puts the address's entity version on an answer, quoted as `If-Match` will bring it back (RFC 9110 §8.8.3).
 pub(super) fn with_etag(mut response: Response, record: &AddressRecord) -> Response {
     if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", record.version)) {
         response.headers_mut().insert(ETAG, value);
+        response.headers_mut().insert(CACHE_CONTROL, AS_IT_IS);
     }
     response
 }

@@ -3,11 +3,13 @@
 use axum::body::Body;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-use transom_model::cloud::{AddressRecord, CloudAddress, Draft, DraftAccessControl};
+use serde::{Deserialize, Serialize};
+use transom_model::cloud::{Action, AddressRecord, CloudAddress, Draft, DraftAccessControl};
+use transom_model::member::Member;
 
 use super::answer::Refusal;
 use crate::http::body::{BodyError, LARGEST, read as read_bytes};
+use crate::http::misfit::misfit;
 use crate::http::object::Object;
 
 /// What an address should be. A member that is not documented is refused: a typo in `accessControl` would otherwise
@@ -16,10 +18,9 @@ use crate::http::object::Object;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct NewAddress {
     allowed_actions: Vec<String>,
-    #[serde(default, deserialize_with = "present")]
     groups: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    access_control: Option<Object<AccessControl>>,
+    #[serde(default)]
+    access_control: Member<Object<AccessControl>>,
 }
 
 /// The same with the address that it is meant for.
@@ -29,18 +30,15 @@ pub(super) struct WholeAddress {
     /// Any text: another one than in the path is a conflict, whatever it looks like.
     pub(super) cloud_address: String,
     allowed_actions: Vec<String>,
-    #[serde(default, deserialize_with = "present")]
     groups: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    access_control: Option<Object<AccessControl>>,
+    #[serde(default)]
+    access_control: Member<Object<AccessControl>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct AccessControl {
-    #[serde(default, deserialize_with = "present")]
     groups: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
     cloud_addresses: Option<Vec<CloudAddress>>,
 }
 
@@ -56,11 +54,18 @@ impl WholeAddress {
     }
 }
 
-fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Option<Object<AccessControl>>) -> Draft {
-    let access = access.map(|Object(access)| DraftAccessControl {
-        groups: access.groups,
-        addresses: access.cloud_addresses,
-    });
+fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Member<Object<AccessControl>>) -> Draft {
+    let access = match access {
+        // Typed clients send `null` for what they do not set. A listen address would be open to the whole key by that: it is
+        // access control with nobody in it.
+        Member::Null if actions.iter().any(|action| action == Action::Listen.as_str()) => {
+            Some(DraftAccessControl::default())
+        }
+        Member::Null | Member::Missing => None,
+        Member::Given(Object(AccessControl { groups, cloud_addresses })) => {
+            Some(DraftAccessControl { groups, addresses: cloud_addresses })
+        }
+    };
     Draft { actions, groups, access }
 }
 
@@ -68,15 +73,13 @@ fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Option<Objec
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     let bytes = read_bytes(body, LARGEST).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::of(StatusCode::PAYLOAD_TOO_LARGE),
-        BodyError::Broken => Refusal::bad_request(),
+        BodyError::Broken => Refusal::bad_request(error.to_string()),
     })?;
-    let Object(value) = serde_json::from_slice(&bytes).map_err(|_| Refusal::bad_request())?;
+    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(&error.to_string()));
+    let Object(value) = read.map_err(|error| Refusal::bad_request(error.to_string()))?;
+    reader.end().map_err(|_| Refusal::bad_request("more follows the JSON object"))?;
     Ok(value)
-}
-
-/// Present and not `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// An address as its owner gets it.

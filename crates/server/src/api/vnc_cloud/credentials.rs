@@ -15,6 +15,7 @@ use crate::app::caller::{Attempt, Proof};
 use crate::app::cloud_addresses::AddressCall;
 use crate::app::{App, Call};
 use crate::http::Id;
+use crate::http::refusal::asked_by;
 use crate::http::source::Source;
 use crate::http::unproved::proved;
 
@@ -34,10 +35,11 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     let proof = Proof::KeySecret(key.to_string(), secret);
     let caller = app.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
     proved(&parts.extensions);
-    if changes {
-        caller.need(Role::Member)?;
-    }
     let call = Call { caller, request, origin: source.origin(&parts.headers) };
+    asked_by(&parts.extensions, &call);
+    if changes {
+        call.caller.need(Role::Member)?;
+    }
     let call = AddressCall::of_key(call, key.clone(), Dialect::VncCloud);
     Ok(Asked { key, call })
 }

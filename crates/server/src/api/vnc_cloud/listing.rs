@@ -12,6 +12,8 @@ use crate::app::App;
 
 const DEFAULT: u32 = 20;
 const MOST: u32 = 99;
+const LIMIT: &str = "limit: must be a whole number from 1 to 99";
+const CURSOR: &str = "cursor: is not one that this key was given for this limit";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,12 +25,12 @@ struct Addresses {
 pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Response, Refusal> {
     let limit = match single(query, "limit")? {
         None => DEFAULT,
-        Some(text) => limit(&text).ok_or_else(Refusal::bad_request)?,
+        Some(text) => limit(&text).ok_or_else(|| Refusal::bad_request(LIMIT))?,
     };
     let after = match single(query, "cursor")? {
         None => 0,
         Some(cursor) => {
-            app.read_address_cursor(&asked.key, limit, &cursor).ok_or_else(Refusal::bad_request)?
+            app.read_address_cursor(&asked.key, limit, &cursor).ok_or_else(|| Refusal::bad_request(CURSOR))?
         }
     };
     // One more than a page tells whether another follows.
@@ -54,7 +56,11 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
 fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut values = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next().map(|(_, value)| value.into_owned());
-    if values.next().is_some() { Err(Refusal::bad_request()) } else { Ok(value) }
+    if values.next().is_some() {
+        Err(Refusal::bad_request(format!("{name}: stands twice")))
+    } else {
+        Ok(value)
+    }
 }
 
 /// 1 to 99, in digits.

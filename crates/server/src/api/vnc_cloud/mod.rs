@@ -63,7 +63,7 @@ pub(super) fn overloaded() -> Response {
 
 /// The answer to a call that is no HTTP.
 pub(super) fn malformed() -> Response {
-    Refusal::bad_request().into_response()
+    Refusal::of(StatusCode::BAD_REQUEST).into_response()
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -14,6 +14,7 @@ use super::reply::JSON;
 use crate::app::Error;
 use crate::http::body::BodyError;
 use crate::http::error::log;
+use crate::http::refusal::Reason;
 
 /// What a caller is told to wait that came too often or at a bad moment.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
@@ -92,9 +93,10 @@ impl Fault {
         Self::new(Code::Unavailable, "The service is busy; try again in a moment.")
     }
 
-    /// Tells the log why the call of this id was refused; the cause of a 5xx is told with the answer.
+    /// Tells the log why the call of this id was refused; the cause of a 5xx is told with the answer, and a 400 by whoever tells
+    /// all doors' (`refusals`).
     pub(super) fn tell(&self, request: &RequestId) {
-        if self.cause.is_none() {
+        if self.cause.is_none() && self.code.status() != StatusCode::BAD_REQUEST {
             let (code, error) = (self.code.word(), &*self.message);
             tracing::info!(%request, code, error, "a call to /api/v2 was refused");
         }
@@ -109,6 +111,9 @@ impl Fault {
         }
         let body = Body { request, code: code.word(), message: &message };
         let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::BAD_REQUEST {
+            response.extensions_mut().insert(Reason(format!("{}: {message}", code.word()).into()));
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

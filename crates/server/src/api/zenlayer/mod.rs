@@ -35,9 +35,10 @@ use tokio::sync::Semaphore;
 use transom_model::id::RequestId;
 use transom_model::project::Project;
 
-use super::is_below;
+use super::{is_below, refusals};
 use crate::app::caller::Attempt;
 use crate::app::{App, Call, Caller, random};
+use crate::http::refusal::asked_by;
 use crate::http::source::Source;
 use crate::http::unproved::proved;
 use crate::http::{Id, body};
@@ -98,9 +99,8 @@ pub(super) fn overloaded() -> Response {
 }
 
 /// The answer to a call that is no HTTP.
-pub(super) fn malformed(sentence: &str) -> Response {
-    let id = RequestId::in_capitals(random::uuid());
-    envelope::with_id(Fault::new(Code::ParameterValue, sentence.to_owned()).response(&id), &id)
+pub(super) fn malformed(id: &RequestId, sentence: &str) -> Response {
+    Fault::new(Code::ParameterValue, sentence.to_owned()).response(id)
 }
 
 fn routes(door: Door, limit: Duration) -> Router {
@@ -108,6 +108,7 @@ fn routes(door: Door, limit: Duration) -> Router {
         .route(ROOT, any(call))
         .route(&format!("{ROOT}/"), any(call))
         .route(&format!("{ROOT}/{{*rest}}"), any(call))
+        .layer(middleware::from_fn_with_state(Arc::clone(&door.app), refusals::told))
         .with_state(Arc::new(door))
         .layer(middleware::from_fn(move |request, next| envelope::wrap(limit, request, next)))
 }
@@ -117,6 +118,7 @@ async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Re
     let fault = match door.caller(&id, source, &parts, body).await {
         Ok((caller, body)) => {
             let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
+            asked_by(&parts.extensions, &call);
             match door.answer(call, &parts, &body).await {
                 Ok(response) => return response,
                 Err(fault) => {

@@ -16,7 +16,7 @@ const TLS_PORT: Microversion = Microversion(99);
 
 pub(super) async fn show(visit: &Visit<'_>, token: &str) -> Result<Response, Fault> {
     if visit.microversion < EVERY_TYPE {
-        return Err(Fault::generic());
+        return Err(Fault::generic().because("this wants microversion 2.31 or later"));
     }
     let about = About { policy: "os_compute_api:os-console-auth-tokens", server: "", operation: "show" };
     let found = visit.asked.app.console_of_dialect(&visit.call, Dialect::Openstack, token).await;

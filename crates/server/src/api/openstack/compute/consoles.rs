@@ -31,11 +31,16 @@ const TYPES: [&str; 7] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5
 const SIBLINGS: [(&str, &str); 2] =
     [("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")];
 
-/// The one member of an action's body: its name, and what it says.
+/// The one member of an action's body: its name, and what it says. Typed clients may send every other action beside it as
+/// `null`; alone, `null` is what actions without arguments have.
 fn member(body: &Value) -> Result<(&str, &Value), Fault> {
-    let one = body.as_object().filter(|object| object.len() == 1).and_then(|object| object.iter().next());
-    one.map(|(name, value)| (name.as_str(), value))
-        .ok_or_else(|| Fault::bad_request("Malformed request body"))
+    let malformed = |reason| Fault::bad_request(body::MALFORMED).because(reason);
+    let object = body.as_object().ok_or_else(|| malformed("the body is no JSON object"))?;
+    let mut said = object.iter().filter(|(_, value)| object.len() == 1 || !value.is_null());
+    match (said.next(), said.next()) {
+        (Some((name, value)), None) => Ok((name.as_str(), value)),
+        _ => Err(malformed("the body must have one member, the action")),
+    }
 }
 
 /// Why a body is refused: as an action, and as a remote console.
@@ -58,7 +63,7 @@ pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Re
             Ok(ok(&json!({ "console": { "type": kind, "url": url } })))
         }
         _ if visit.microversion >= REMOTE_CONSOLES && is_console(name) => Err(Fault::not_found()),
-        "os-getRDPConsole" => Err(Fault::generic()),
+        "os-getRDPConsole" => Err(Fault::generic().because("there are no RDP consoles")),
         _ => {
             let Some((_, kind)) = SIBLINGS.into_iter().find(|(action, _)| *action == name) else {
                 return Err(Fault::bad_request(format!(
@@ -90,7 +95,7 @@ pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> R
     }
     exists(visit, id).await?;
     Err(match protocol {
-        "rdp" => Fault::generic(),
+        "rdp" => Fault::generic().because("there are no RDP consoles"),
         "vnc" => Fault::bad_request(format!("Invalid console type {kind}")),
         _ => Fault::bad_request(format!("Unavailable console type {kind}.")),
     })

@@ -81,9 +81,10 @@ fn limit(value: &str) -> Result<usize, Fault> {
     let wrong = || {
         let value = python::shown(&value.into());
         let quoted = python::quoted(&value);
-        Fault::bad_request(format!(
+        let message = format!(
             "Invalid input for query parameters limit. Value: {value}. {quoted} does not match '^[0-9]*$'"
-        ))
+        );
+        Fault::bad_request(message).because("limit: must be a whole number")
     };
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());

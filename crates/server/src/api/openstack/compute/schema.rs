@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::api::openstack::body::MALFORMED;
 use crate::api::openstack::fault::Fault;
 use crate::api::openstack::python::{quoted, shown};
 
@@ -13,12 +14,14 @@ pub(super) fn texts<'a, const N: usize>(
     value: &'a Value,
     members: [(&'static str, &[&str]); N],
 ) -> Result<[&'a str; N], Fault> {
-    let object = value.as_object().ok_or_else(|| wrong(at, value, &of_type(value, "object")))?;
+    let object =
+        value.as_object().ok_or_else(|| wrong(at, value, &of_type(value, "object"), "must be an object"))?;
     if let Some((missing, _)) = members.iter().find(|(name, _)| !object.contains_key(*name)) {
-        return Err(wrong(at, value, &format!("{} is a required property", quoted(missing))));
+        let sentence = format!("{} is a required property", quoted(missing));
+        return Err(wrong(at, value, &sentence, &sentence));
     }
     if let Some(sentence) = unexpected(object, &members.map(|(name, _)| name)) {
-        return Err(wrong(at, value, &sentence));
+        return Err(wrong(at, value, &sentence, &sentence));
     }
     let mut found = [""; N];
     for (place, (name, choices)) in found.iter_mut().zip(members) {
@@ -29,7 +32,9 @@ pub(super) fn texts<'a, const N: usize>(
 
 /// The one member of a whole body.
 pub(super) fn only_member<'a>(body: &'a Value, name: &'static str) -> Result<&'a Value, Fault> {
-    let Some(object) = body.as_object() else { return Err(Fault::bad_request("Malformed request body")) };
+    let Some(object) = body.as_object() else {
+        return Err(Fault::bad_request(MALFORMED).because("the body is no JSON object"));
+    };
     let value = object.get(name);
     let value =
         value.ok_or_else(|| Fault::bad_request(format!("{} is a required property", quoted(name))))?;
@@ -40,13 +45,15 @@ pub(super) fn only_member<'a>(body: &'a Value, name: &'static str) -> Result<&'a
 }
 
 fn choice<'a>(at: &str, value: &'a Value, choices: &[&str]) -> Result<&'a str, Fault> {
-    let text = value.as_str().ok_or_else(|| wrong(at, value, &of_type(value, "string")))?;
+    let text =
+        value.as_str().ok_or_else(|| wrong(at, value, &of_type(value, "string"), "must be a string"))?;
     if choices.contains(&text) {
         return Ok(text);
     }
     let list: Vec<String> = choices.iter().map(|choice| quoted(choice)).collect();
-    let sentence = format!("{} is not one of [{}]", quoted(&shown(value)), list.join(", "));
-    Err(wrong(at, value, &sentence))
+    let list = list.join(", ");
+    let sentence = format!("{} is not one of [{list}]", quoted(&shown(value)));
+    Err(wrong(at, value, &sentence, &format!("is not one of [{list}]")))
 }
 
 fn unexpected(object: &Map<String, Value>, known: &[&str]) -> Option<String> {
@@ -69,6 +76,8 @@ fn of_type(value: &Value, kind: &str) -> String {
     format!("{value} is not of type '{kind}'")
 }
 
-fn wrong(at: &str, value: &Value, sentence: &str) -> Fault {
-    Fault::bad_request(format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", shown(value)))
+/// Nova's sentence repeats the value; the reason does not.
+fn wrong(at: &str, value: &Value, sentence: &str, reason: &str) -> Fault {
+    let message = format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", shown(value));
+    Fault::bad_request(message).because(format!("{at}: {reason}"))
 }

@@ -6,6 +6,7 @@ use transom_model::secret::Secret;
 
 use super::{DOMAIN_ID, DOMAIN_NAME};
 use crate::api::openstack::fault::Fault;
+use crate::http::misfit::misfit;
 
 #[derive(Deserialize)]
 struct Body {
@@ -79,15 +80,23 @@ pub(super) struct Credentials {
 
 /// Reads the body of `POST /v3/auth/tokens`.
 pub(super) fn read(body: Value) -> Result<Credentials, Fault> {
-    let Body { auth } = serde_json::from_value(body).map_err(|_| malformed())?;
+    let read = serde_path_to_error::deserialize(body);
+    let Body { auth } = read.map_err(|error| malformed().because(misfit(&error.to_string()).to_string()))?;
     let project = auth.scope.map(scope).transpose()?.flatten();
     let Identity { methods, password, token, application_credential } = auth.identity;
-    let [method] = methods.as_slice() else { return Err(malformed()) };
+    let [method] = methods.as_slice() else {
+        return Err(malformed().because("auth.identity.methods: must have one member"));
+    };
     let (method, shown) = match method.as_str() {
-        "password" => ("password", by_password(password.ok_or_else(malformed)?)?),
-        "token" => ("token", Shown::Token(token.ok_or_else(malformed)?.id)),
+        "password" => {
+            let password = password.ok_or_else(|| missing("auth.identity.password"))?;
+            ("password", by_password(password)?)
+        }
+        "token" => ("token", Shown::Token(token.ok_or_else(|| missing("auth.identity.token"))?.id)),
         "application_credential" => {
-            ("application_credential", by_credential(application_credential.ok_or_else(malformed)?)?)
+            let credential =
+                application_credential.ok_or_else(|| missing("auth.identity.application_credential"))?;
+            ("application_credential", by_credential(credential)?)
         }
         _ => return Err(Fault::unauthorized()),
     };
@@ -96,7 +105,11 @@ pub(super) fn read(body: Value) -> Result<Credentials, Fault> {
 
 fn by_password(Password { user }: Password) -> Result<Shown, Fault> {
     let (id, password) = user.take()?;
-    Ok(Shown::Key { id, secret: password.ok_or_else(malformed)?, name: None })
+    Ok(Shown::Key {
+        id,
+        secret: password.ok_or_else(|| missing("auth.identity.password.user.password"))?,
+        name: None,
+    })
 }
 
 fn by_credential(credential: ApplicationCredential) -> Result<Shown, Fault> {
@@ -104,7 +117,7 @@ fn by_credential(credential: ApplicationCredential) -> Result<Shown, Fault> {
     match (id, name, user) {
         (Some(id), _, _) => Ok(Shown::Key { id, secret, name: None }),
         (None, Some(name), Some(user)) => Ok(Shown::Key { id: user.take()?.0, secret, name: Some(name) }),
-        _ => Err(malformed()),
+        _ => Err(missing("auth.identity.application_credential.id")),
     }
 }
 
@@ -113,22 +126,27 @@ impl User {
         match (self.id, self.name) {
             (Some(id), _) => Ok((id, self.password)),
             (None, Some(name)) => in_our_domain(self.domain.as_ref()).map(|()| (name, self.password)),
-            (None, None) => Err(malformed()),
+            (None, None) => Err(missing("user.id")),
         }
     }
 }
 
 /// The project of a scope. Other scopes than projects are nobody's here.
 fn scope(scope: Value) -> Result<Option<String>, Fault> {
-    if scope == "unscoped" || scope.get("unscoped").is_some() {
+    // Typed clients send every other scope as `null`.
+    let named = |name: &str| scope.get(name).filter(|value| !value.is_null());
+    if scope == "unscoped" || named("unscoped").is_some() {
         return Ok(None);
     }
-    let Some(project) = scope.get("project") else { return Err(Fault::unauthorized()) };
-    let project: Named = serde_json::from_value(project.clone()).map_err(|_| malformed())?;
+    let Some(project) = named("project") else { return Err(Fault::unauthorized()) };
+    let read = serde_path_to_error::deserialize(project.clone());
+    let project: Named = read.map_err(|error| {
+        malformed().because(format!("auth.scope.project: {}", misfit(&error.to_string())))
+    })?;
     match (project.id, project.name) {
         (Some(id), _) => Ok(Some(id)),
         (None, Some(name)) => in_our_domain(project.domain.as_deref()).map(|()| Some(name)),
-        (None, None) => Err(malformed()),
+        (None, None) => Err(missing("auth.scope.project.id")),
     }
 }
 
@@ -138,6 +156,10 @@ fn in_our_domain(domain: Option<&Named>) -> Result<(), Fault> {
     let by_id = domain.id.as_ref().is_none_or(|id| id == DOMAIN_ID);
     let by_name = domain.name.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(DOMAIN_NAME));
     if by_id && by_name { Ok(()) } else { Err(Fault::unauthorized()) }
+}
+
+fn missing(member: &str) -> Fault {
+    malformed().because(format!("{member}: is missing"))
 }
 
 fn malformed() -> Fault {

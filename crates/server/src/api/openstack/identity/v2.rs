@@ -15,6 +15,7 @@ use crate::api::openstack::fault::{About, Fault};
 use crate::api::openstack::{Asked, access, body, json as answer};
 use crate::app::caller::Proof;
 use crate::http::body::PROOF;
+use crate::http::misfit::misfit;
 
 #[derive(Deserialize)]
 struct Question {
@@ -62,7 +63,9 @@ pub(super) struct Wanted {
 /// Reads the body of `POST /v2.0/tokens`.
 pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
     let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
-    let Question { auth } = serde_json::from_value(body).map_err(|_| malformed())?;
+    let read = serde_path_to_error::deserialize(body);
+    let Question { auth } =
+        read.map_err(|error| malformed().because(misfit(&error.to_string()).to_string()))?;
     if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
         return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
     }
@@ -74,7 +77,10 @@ pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
             (Proof::KeySecret(username, api_key), Names::Rackspace)
         }
         (None, None, Some(token)) => (Proof::Token(token.id), Names::Openstack),
-        _ => return Err(malformed()),
+        _ => {
+            let reason = "auth: must hold passwordCredentials, RAX-KSKEY:apiKeyCredentials or token, and one of them only";
+            return Err(malformed().because(reason));
+        }
     };
     Ok(Wanted { proof, tenant: auth.tenant_name.or(auth.tenant_id), names })
 }
