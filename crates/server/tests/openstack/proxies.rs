@@ -36,7 +36,9 @@ async fn the_openstack_command_and_its_consoles_work_behind_every_proxy_of_the_m
         let (_, token) = given.trim().split_once(&format!("{url}/vnc_auto.html?path=%3Ftoken%3D")).unwrap();
 
         let pem = std::fs::read(proxy.ca()).unwrap();
-        let http = Client::builder().tls_certs_only([Certificate::from_pem(&pem).unwrap()]).build().unwrap();
+        // As browsers do for a WebSocket: its Upgrade is HTTP/1.1's, and Caddy offers HTTP/2 as well.
+        let http = Client::builder().http1_only().tls_certs_only([Certificate::from_pem(&pem).unwrap()]);
+        let http = http.build().unwrap();
         let head = |path: String| http.request(Method::HEAD, format!("{url}{path}")).send();
         assert_eq!(head(format!("/console?token={token}")).await.unwrap().status(), 200, "{kind:?}");
         assert_eq!(head(format!("/console?token={token}x")).await.unwrap().status(), 401, "{kind:?}");
