@@ -7,8 +7,10 @@ use std::path::Path;
 use crate::failure::Failure;
 
 /// What vncpasswd and its kin write: a password of eight characters, and perhaps one to only look, each obfuscated.
+#[cfg(feature = "server")]
 const OBFUSCATED: [usize; 2] = [8, 16];
 /// Where a password goes.
+#[cfg(feature = "server")]
 const ONE_LINE: &str = "Write the password itself into a file of one line, or pipe it in (--password-file -)";
 
 /// What is in it.
@@ -33,6 +35,7 @@ pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
 }
 
 /// A password for a VNC server, from a file of one line.
+#[cfg(feature = "server")]
 pub(super) fn read_vnc_password(path: &Path) -> Result<String, Failure> {
     let bytes = bytes(path)?;
     let place = path.display();
@@ -68,6 +71,7 @@ fn without_newline(mut text: String) -> String {
 }
 
 /// Whether this is no text of the length that vncpasswd writes. What it hides is text by chance once in some thousand times.
+#[cfg(feature = "server")]
 fn is_obfuscated(bytes: &[u8]) -> bool {
     let is_text = std::str::from_utf8(bytes)
         .is_ok_and(|text| !text.trim_end_matches(['\r', '\n']).contains(char::is_control));
