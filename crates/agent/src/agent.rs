@@ -155,7 +155,7 @@ impl Agent {
         Ok(())
     }
 
-    /// What the server is told of this machine: the same as long as this agent runs.
+    /// The report on this machine to the server: the same as long as this agent runs.
     fn report(&self) -> Report {
         let mut run = [0; 16];
         // Without randomness the proof fails as well, and says so.

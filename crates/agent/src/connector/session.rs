@@ -31,7 +31,7 @@ const ASKED: Duration = Duration::from_secs(20);
 /// Why a data connection went is said over the control connection, which may be some round trips behind.
 const HEARD: Duration = Duration::from_secs(2);
 
-/// What the server is called whose word on a device's key is taken, in the known keys: by the key that it signs with.
+/// The entry in the known keys for the server whose word on a device's key is taken: it holds the key that the server signs with.
 const SERVER: &str = "server";
 const RENEWED: &str = "The server says that its device was replaced, or its new key accepted. Compare the key that it shows with what its \
                        agent prints when it starts, and name it once: --fingerprint KEY.";
@@ -41,14 +41,14 @@ const OTHER_SERVER: &str = "The server says that its device was replaced, but si
 const ANOTHER: &str = "Compare --fingerprint with what its agent prints when it starts; if it was reinstalled, name its new key there; \
                        else somebody stands between.";
 
-/// What a session needs.
+/// The needs of a session.
 pub(super) struct Meeting {
     pub(super) ticket: Ticket,
-    /// Where the raw listener is.
+    /// The raw listener's address.
     pub(super) relay: String,
     /// The server's word on the device's key.
     pub(super) renewal: Option<Renewal>,
-    /// What tells that the session will not come about.
+    /// Tells that the session will not come about.
     pub(super) fails: oneshot::Receiver<Refusal>,
 }
 /// A session that somebody wants.
@@ -63,7 +63,7 @@ struct Met {
     key: Key,
 }
 
-/// What is known of a key beforehand.
+/// The knowledge of a key beforehand.
 #[derive(Clone, Copy)]
 enum Key {
     Known,
@@ -177,7 +177,7 @@ impl Connector {
         }
     }
 
-    /// What is known of a key, before anything is said to its holder; an error where it is not the one that it should be.
+    /// Looks a key up before anything is said to its holder; an error where it is not the one that it should be.
     fn compare_key(&self, shown: PublicKey, renewal: Option<&Renewal>) -> Result<Key, Refusal> {
         let known = self.identity.known(self.peer.address.as_str());
         match (self.fingerprint, known) {
@@ -193,7 +193,7 @@ impl Connector {
         }
     }
 
-    /// Whether the server vouches for another key than the one that is known. Nobody is let in by that: a person is asked.
+    /// Tells whether the server vouches for another key than the known one. That lets nobody in: a person is asked.
     fn compare_renewed(
         &self,
         before: PublicKey,

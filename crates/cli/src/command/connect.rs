@@ -65,7 +65,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     served
 }
 
-/// Asks whoever sits at the terminal about a key that the server says is a device's new one; nobody, where nobody does.
+/// Asks the person at the terminal about a key that the server says is a device's new one; without a terminal, nobody.
 fn renewed(connect: &args::Connect) -> Option<Verify> {
     let somebody = !connect.stdio && io::stdin().is_terminal() && io::stderr().is_terminal();
     somebody.then(|| Verify::new(ask))

@@ -122,7 +122,7 @@ impl Signals {
     }
 }
 
-/// What these libraries say of a peer's bytes: whoever sends them at will would fill the log. `TRANSOM_LOG` may name them.
+/// Libraries that log a peer's bytes: a peer that sends them at will would fill the log. `TRANSOM_LOG` may name them.
 const AT_WILL: &str = "rustls=error,h2=error";
 
 /// `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one JSON object per line.
