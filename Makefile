@@ -5,7 +5,7 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build agent demo test acceptance compat bench bench-devices check setup-build
+.PHONY: help build agent demo screenshots test acceptance compat bench bench-devices check setup-build
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ agent: ## build the small program for devices (target/small/transom): agent and 
 
 demo: build ## build, then open a console on the built-in test desktop
 	@$(TARGET)/release/transom demo $(ARGS)
+
+screenshots: build ## take the pictures of the README again (docs/images)
+	@scripts/setup.sh test
+	@scripts/screenshots.sh $(TARGET)/release/transom
 
 test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run every test
 	@scripts/setup.sh test
