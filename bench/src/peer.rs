@@ -149,7 +149,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 fn transom(programs: &Programs, folder: &Path, address: SocketAddr) -> Result<Command> {
     let config = folder.join("transom.toml");
     // All viewers come by one URL here.
-    fs::write(&config, "[limits]\nsessions_per_grant = 20000\nsessions_per_key = 20000\n")?;
+    fs::write(&config, "[limits]\nsessions_per_link = 20000\nsessions_per_key = 20000\n")?;
     let mut command = Command::new(&programs.transom);
     command.arg("serve").arg("--config").arg(config).arg("--data").arg(folder.join("data"));
     command.arg("--listen").arg(address.to_string());

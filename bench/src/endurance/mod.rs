@@ -5,10 +5,11 @@ mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use tokio::sync::{Semaphore, mpsc, watch};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, interval_at, sleep_until};
 
@@ -83,21 +84,21 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
 
     for viewer in open(&door, plan.active, 0).await? {
         let own = watch.clone();
-        sessions.spawn(async move { active(viewer, own).await });
+        sessions.spawn(active(viewer, own));
     }
     note(&format!("{} active sessions alone, for {} s", plan.active, ALONE.as_secs()));
     sleep_until((Instant::now() + ALONE).into()).await;
     let alone = Spread::of(&mut timed)?;
 
     note(&format!("{} idle sessions come", plan.idle));
-    for viewer in open(&door, plan.idle, plan.active).await? {
-        let own = watch.clone();
-        sessions.spawn(async move { idle(viewer, own).await });
+    let came = Arc::<AtomicUsize>::default();
+    let (opened, open) = oneshot::channel();
+    let load = Load { door, plan, watch: watch.clone(), came: Arc::clone(&came) };
+    let load = thread::Builder::new().name("load".to_owned()).spawn(move || load.run(opened))?;
+    // A sender that is dropped has failed; the thread tells why.
+    if open.await.is_err() {
+        return load.join().map_err(|_| anyhow!("the load panicked"))?.map(|()| false);
     }
-    let (came, arriving) = (Arc::new(AtomicUsize::new(0)), watch.clone());
-    let count = Arc::clone(&came);
-    let first = plan.active + plan.idle;
-    sessions.spawn(async move { arrive(door, first, plan.arrivals, arriving, count).await });
     sleep_until((Instant::now() + SETTLE).into()).await;
     let _ = Spread::of(&mut timed);
 
@@ -112,6 +113,7 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     let lost = watch.lost.load(Ordering::Relaxed);
     stop.send_replace(true);
     while sessions.join_next().await.is_some() {}
+    load.join().map_err(|_| anyhow!("the load panicked"))??;
 
     let expected = plan.arrivals as u64 * plan.length.as_secs();
     say("| | figure | must be | |\n|---|---|---|---|")?;
@@ -148,6 +150,32 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     let holds = held.iter().all(|held| *held);
     say(if holds { "it holds" } else { "**it does not hold**" })?;
     Ok(holds)
+}
+
+/// The idle sessions, and those that come and go. They have a thread and a runtime of their own: the
+/// active sessions time the gateway, and never wait for another viewer's work in this process.
+struct Load {
+    door: Door,
+    plan: Plan,
+    watch: Watch,
+    came: Arc<AtomicUsize>,
+}
+
+impl Load {
+    /// Runs until the watch stops it; says when all idle sessions are open.
+    fn run(self, opened: oneshot::Sender<()>) -> Result<()> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
+            let Self { door, plan, watch, came } = self;
+            let mut idle_sessions = JoinSet::new();
+            for viewer in open(&door, plan.idle, plan.active).await? {
+                idle_sessions.spawn(idle(viewer, watch.clone()));
+            }
+            let _ = opened.send(());
+            arrive(door, plan.active + plan.idle, plan.arrivals, watch, came).await;
+            while idle_sessions.join_next().await.is_some() {}
+            Ok(())
+        })
+    }
 }
 
 /// Opens so many sessions, some at once.
