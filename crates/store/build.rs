@@ -1,4 +1,4 @@
-//! Tells Cargo that the migrations are compiled in, so that a new file is seen.
+//! Tells Cargo to rebuild when a migration file is added, because the migrations are compiled in.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| transom_server::fuzz::websocket_frames(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| transom_websocket::fuzz::websocket_frames(data));

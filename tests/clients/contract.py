@@ -1,4 +1,5 @@
-"""What schemathesis cannot make of itself: certificates and keys (SCHEMATHESIS_HOOKS names this module)."""
+"""The values that schemathesis cannot generate, and a rule that no pattern can express (SCHEMATHESIS_HOOKS names this module)."""
+import json
 import os
 import pathlib
 
@@ -13,3 +14,9 @@ def pem(name):
 
 schemathesis.openapi.format("pem-certificates", pem("CONTRACT_CERTIFICATE"))
 schemathesis.openapi.format("pem-key", pem("CONTRACT_KEY"))
+
+
+@schemathesis.hook
+def filter_body(context, body):
+    """Drops bodies with tag characters (U+E0000 to U+E007F). Names must not contain them, and no portable pattern can exclude them."""
+    return not any(0xE0000 <= ord(character) <= 0xE007F for character in json.dumps(body, default=str, ensure_ascii=False))

@@ -1,4 +1,5 @@
-//! Where viewers come in. A door has its place from the start, and is closed until the device is there.
+//! The entrance for viewers. A door has its place from the start, and opens when the device is
+//! online.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +10,10 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket};
 use crate::local::Local;
 use crate::socket_path::SocketPath;
 
-/// Viewers of one person.
+/// The most viewers that wait to be accepted: a door serves one person.
 const BACKLOG: u32 = 64;
 
-/// Where viewers come in.
+/// The entrance for viewers: a TCP port, a unix socket, or standard input and output.
 #[derive(Debug)]
 pub struct Door(State);
 
@@ -25,24 +26,26 @@ enum State {
         listener: UnixListener,
         _path: SocketPath,
     },
-    /// For one viewer, who is there already.
+    /// For one viewer, which is there already.
     Stdio,
-    /// Nobody comes any more.
+    /// The door accepts no more viewers.
     Shut,
 }
 
 impl Door {
-    /// A TCP port, which is nobody else's from now on. Until the device is there, connections to it are refused.
+    /// Reserves a TCP port. Connections to it are refused until the device is online.
     pub fn tcp(address: SocketAddr) -> io::Result<Self> {
         let bound = match bind(address, false) {
-            // Connections of a connector that was here before allow it; a connector that holds the port allows nothing.
+            // Remaining connections of an earlier connector allow this; a connector that holds the
+            // port does not.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind(address, true),
             bound => bound,
         };
         Ok(Self(State::TcpClosed(reserve(bound?)?)))
     }
 
-    /// A unix socket at this path, for this user only. One that nobody holds any more is replaced.
+    /// Binds a unix socket at this path, for this user only. A socket that no program holds is
+    /// replaced.
     pub fn unix(path: &Path) -> io::Result<Self> {
         let (socket, path) = SocketPath::bind(path)?;
         Ok(Self(State::UnixClosed(socket, path)))
@@ -54,7 +57,7 @@ impl Door {
         Self(State::Stdio)
     }
 
-    /// Where a TCP port is.
+    /// The address of a TCP port. `None` for other kinds of door.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.0 {
@@ -77,7 +80,7 @@ impl Door {
         Ok(())
     }
 
-    /// Nobody comes any more: whoever waits in front of it is turned away, and its place is free.
+    /// Closes the door: waiting viewers are turned away, and the door's place is free.
     pub(crate) fn shut(&mut self) {
         self.0 = State::Shut;
     }
@@ -103,14 +106,15 @@ fn bind(address: SocketAddr, beside: bool) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// A bound socket that does not listen yet keeps others off its port only as long as it allows no reuse itself.
+/// Reserves the port of a bound socket that does not listen yet. It excludes others only while it
+/// allows no reuse itself.
 fn reserve(socket: TcpSocket) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(false)?;
     Ok(socket)
 }
 
-/// One that listens keeps them off whatever it allows; its connections, which outlive it for a minute, must allow reuse to
-/// the connector that comes after this one.
+/// Starts to listen, which excludes others in any case. Its connections outlive the socket for a
+/// minute, and must allow reuse to the next connector.
 fn listen(socket: TcpSocket) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.listen(BACKLOG)
@@ -124,7 +128,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_unix_socket_is_private_takes_a_dead_ones_place_and_leaves_with_its_door() {
+    async fn a_unix_socket_is_private_replaces_a_dead_one_and_is_removed_with_its_door() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("viewer.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a dead one"));
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_gets_in_before_the_door_is_open() {
+    async fn a_door_refuses_connections_before_it_opens() {
         let mut door = Door::tcp(([127, 0, 0, 1], 0).into()).expect("door");
         let address = door.address().expect("a place");
         let early = std::net::TcpStream::connect(address);
@@ -150,16 +154,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_is_reserved_before_the_door_is_open_and_free_for_the_connector_after_this_one() {
+    async fn a_port_is_reserved_before_the_door_opens_and_free_for_the_next_connector() {
         let mut door = Door::tcp(([127, 0, 0, 1], 0).into()).expect("door");
         let address = door.address().expect("a place");
         let taken = |tried: io::Result<()>| tried.map_err(|error| error.kind());
         assert_eq!(taken(Door::tcp(address).map(drop)), Err(io::ErrorKind::AddrInUse));
-        // The standard library's allows reuse, as servers do.
+        // The standard library's listener allows reuse, as servers do.
         assert_eq!(taken(std::net::TcpListener::bind(address).map(drop)), Err(io::ErrorKind::AddrInUse));
         door.open().expect("open");
         let viewer = std::net::TcpStream::connect(address).expect("it is open");
-        // This side closes first: the connection outlives the door, for a minute.
+        // This side closes first: the connection outlives the door for a minute.
         drop((door.viewer().await.expect("a viewer"), door, viewer));
         let mut after = Door::tcp(address).expect("it is free");
         assert_eq!(taken(Door::tcp(address).map(drop)), Err(io::ErrorKind::AddrInUse));

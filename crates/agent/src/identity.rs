@@ -10,19 +10,20 @@ use parking_lot::Mutex;
 use transom_folder::{Folder, FolderError, PRIVATE};
 use transom_tunnel::{EndpointKey, PublicKey};
 
-use crate::SetupError;
+use crate::error::SetupError;
 
 const KEY: &str = "endpoint.key";
 const KNOWN: &str = "known-keys";
 const LOCK: &str = "lock";
-/// A key file is 83 bytes.
+/// The longest key file; a usual one has 83 bytes.
 const MAX_KEY: u64 = 4 * 1024;
-/// A line of known keys is 165 bytes.
+/// The longest file of known keys; each line has 165 bytes.
 const MAX_KNOWN: u64 = 4 * 1024 * 1024;
-/// A device has some dozens of viewers.
-const MOST_UNKEPT: usize = 1024;
+/// The most keys that wait to be stored; a device has some dozens of viewers.
+const MOST_UNSAVED: usize = 1024;
 
-/// A folder with this end's key (`endpoint.key`, 0600) and the keys that it knows (`known-keys`: address, key).
+/// A folder with this end's key (`endpoint.key`, 0600) and the keys that it knows (`known-keys`:
+/// address, key).
 #[derive(Clone, Debug)]
 pub struct Identity {
     key: Arc<EndpointKey>,
@@ -33,35 +34,35 @@ pub struct Identity {
 struct KnownKeys {
     folder: Folder,
     path: PathBuf,
-    /// Keys that could not be written down: they hold until this program ends, or until they are.
-    unkept: Mutex<HashMap<String, Unkept>>,
+    /// Keys that could not be stored. They hold until they are stored, or until this program ends.
+    unsaved: Mutex<HashMap<String, Unsaved>>,
 }
 
-/// A key that could not be written down.
+/// A key that could not be stored.
 #[derive(Clone, Copy, Debug)]
-struct Unkept {
+struct Unsaved {
     key: PublicKey,
-    /// It takes the place of the one that is written.
-    instead: bool,
+    /// True if it replaces the stored key of the same peer.
+    replaces: bool,
 }
 
-/// Whether a key is the one that its holder had before.
+/// The result of a comparison between a key and the one that its holder showed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acquaintance {
-    /// It is.
+pub enum KeyStatus {
+    /// The key is the same.
     Known,
-    /// It was never seen before, and is kept from now on.
+    /// The peer had no key before, and this one is now stored.
     New,
-    /// It was never seen before, and could not be written down, because of this: it is known until this program ends, and
-    /// written as soon as that goes.
-    Unkept(io::ErrorKind),
-    /// It had this one before.
+    /// The peer had no key before, and this one could not be stored, for this reason. It is known
+    /// until this program ends, and is stored as soon as that is possible.
+    Unsaved(io::ErrorKind),
+    /// The peer had this key before.
     Changed(PublicKey),
 }
 
 impl Identity {
-    /// Opens the folder; makes it, and a key, where there is none. Several programs of one user may share it. A folder or a
-    /// file that could be somebody else's is refused.
+    /// Opens the folder. If they do not exist, creates the folder and a key. Several programs of
+    /// one user may share it. A folder or file that could belong to another user is refused.
     pub fn open(folder: &Path) -> Result<Self, SetupError> {
         let folder = Folder::open(folder)?;
         folder.has(KNOWN)?;
@@ -69,17 +70,17 @@ impl Identity {
         let path = folder.at(KNOWN);
         let wrong = |error| SetupError::new(format_args!("{}: {error}", folder.at(KEY).display()));
         let key = EndpointKey::from_pkcs8(&bytes).map_err(wrong)?;
-        let known = KnownKeys { folder, path, unkept: Mutex::default() };
+        let known = KnownKeys { folder, path, unsaved: Mutex::default() };
         Ok(Self { key: Arc::new(key), known: Arc::new(known) })
     }
 
-    /// What others know this end by.
+    /// The public half of this end's key.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         self.key.public()
     }
 
-    /// Where the keys of others are kept.
+    /// The path of the file with the known keys.
     #[must_use]
     pub fn known_keys(&self) -> &Path {
         &self.known.path
@@ -89,87 +90,89 @@ impl Identity {
         &self.key
     }
 
-    /// Keeps other agents out of the folder until it is dropped: two that share one would share a key, and an address that was
-    /// enrolled. Where the file system has no locks, nobody is kept out.
-    pub fn hold(&self) -> Result<Hold, SetupError> {
-        match self.known.folder.hold() {
-            Ok(Some(folder)) => Ok(Hold(Some(folder))),
+    /// Excludes other agents from the folder until the lock is dropped. Two agents with one folder
+    /// would share a key and an enrolled address. On a file system without locks, the lock excludes
+    /// no one.
+    pub fn lock_folder(&self) -> Result<FolderLock, SetupError> {
+        match self.known.folder.lock() {
+            Ok(Some(folder)) => Ok(FolderLock(Some(folder))),
             Ok(None) => Err(SetupError::passing(format_args!(
-                "another agent runs with the folder {}: each needs one of its own (--data DIR)",
+                "another agent uses the folder {}: each agent needs a folder of its own (--data DIR)",
                 self.known.folder.path().display()
             ))),
-            Err(error) if error.passes() => Err(error.into()),
-            Err(_) => Ok(Hold(None)),
+            Err(error) if error.is_transient() => Err(error.into()),
+            Err(_) => Ok(FolderLock(None)),
         }
     }
 
-    /// The key that this peer had before.
+    /// The key that this peer showed before, if any.
     pub(crate) fn known(&self, peer: &str) -> io::Result<Option<PublicKey>> {
-        let unkept = self.known.unkept.lock().get(peer).copied();
-        if let Some(Unkept { key, instead: true }) = unkept {
+        let unsaved = self.known.unsaved.lock().get(peer).copied();
+        if let Some(Unsaved { key, replaces: true }) = unsaved {
             return Ok(Some(key));
         }
-        Ok(self.known.key_of(peer)?.or(unkept.map(|unkept| unkept.key)))
+        Ok(self.known.key_of(peer)?.or(unsaved.map(|unsaved| unsaved.key)))
     }
 
-    /// Whether this peer's key has still to be written down.
-    pub(crate) fn owes(&self, peer: &str) -> bool {
-        self.known.unkept.lock().contains_key(peer)
+    /// Returns whether this peer's key still has to be stored.
+    pub(crate) fn has_unsaved(&self, peer: &str) -> bool {
+        self.known.unsaved.lock().contains_key(peer)
     }
 
-    /// Keeps this key as the peer's own, whichever it had before; answers why that could not be written down.
-    pub(crate) fn keep_instead(&self, peer: &str, key: PublicKey) -> Option<io::ErrorKind> {
+    /// Stores this key in place of any other key of the peer. Returns the reason if it cannot be
+    /// stored.
+    pub(crate) fn replace_key(&self, peer: &str, key: PublicKey) -> Option<io::ErrorKind> {
         let known = &self.known;
-        let (mut unkept, program) = (known.unkept.lock(), lock(&known.folder));
+        let (mut unsaved, program) = (known.unsaved.lock(), lock(&known.folder));
         match program.and_then(|_program| known.write(peer, key)) {
             Ok(()) => {
-                unkept.remove(peer);
+                unsaved.remove(peer);
                 None
             }
             Err(error) => {
-                unkept.insert(peer.to_owned(), Unkept { key, instead: true });
+                unsaved.insert(peer.to_owned(), Unsaved { key, replaces: true });
                 Some(kind(&error))
             }
         }
     }
 
-    /// Compares a key with the one that this peer had before; keeps the first one.
-    pub fn meet(&self, peer: &str, shown: PublicKey) -> io::Result<Acquaintance> {
+    /// Compares a key with the one that this peer showed before, or stores it as the first one.
+    pub fn compare_or_store(&self, peer: &str, shown: PublicKey) -> io::Result<KeyStatus> {
         let known = &self.known;
-        // Tasks of this program, and then programs, one at a time.
-        let (mut unkept, program) = (known.unkept.lock(), lock(&known.folder));
-        let held = unkept.get(peer).copied();
-        let written = if held.is_some_and(|held| held.instead) { None } else { known.key_of(peer)? };
+        // First the tasks of this program are serialised, then the programs.
+        let (mut unsaved, program) = (known.unsaved.lock(), lock(&known.folder));
+        let held = unsaved.get(peer).copied();
+        let written = if held.is_some_and(|held| held.replaces) { None } else { known.key_of(peer)? };
         if let Some(before) = written {
-            unkept.remove(peer);
+            unsaved.remove(peer);
             return Ok(compare(before, shown));
         }
         let before = held.map(|held| held.key);
         if let Some(before) = before.filter(|before| *before != shown) {
-            return Ok(Acquaintance::Changed(before));
+            return Ok(KeyStatus::Changed(before));
         }
         let new = before.is_none();
         match program.and_then(|_program| known.write(peer, shown)) {
             Ok(()) => {
-                unkept.remove(peer);
-                Ok(if new { Acquaintance::New } else { Acquaintance::Known })
+                unsaved.remove(peer);
+                Ok(if new { KeyStatus::New } else { KeyStatus::Known })
             }
-            Err(_) if !new => Ok(Acquaintance::Known),
-            Err(error) if unkept.len() < MOST_UNKEPT => {
-                unkept.insert(peer.to_owned(), Unkept { key: shown, instead: false });
-                Ok(Acquaintance::Unkept(kind(&error)))
+            Err(_) if !new => Ok(KeyStatus::Known),
+            Err(error) if unsaved.len() < MOST_UNSAVED => {
+                unsaved.insert(peer.to_owned(), Unsaved { key: shown, replaces: false });
+                Ok(KeyStatus::Unsaved(kind(&error)))
             }
             Err(error) => Err(io::Error::other(error)),
         }
     }
 }
 
-/// What keeps other agents out of a folder.
+/// A lock that excludes other agents from a folder.
 #[derive(Debug)]
-pub struct Hold(#[expect(dead_code, reason = "it is held, not read")] Option<File>);
+pub struct FolderLock(#[expect(dead_code, reason = "it is held, not read")] Option<File>);
 
-fn compare(before: PublicKey, shown: PublicKey) -> Acquaintance {
-    if before == shown { Acquaintance::Known } else { Acquaintance::Changed(before) }
+fn compare(before: PublicKey, shown: PublicKey) -> KeyStatus {
+    if before == shown { KeyStatus::Known } else { KeyStatus::Changed(before) }
 }
 
 fn kind(error: &FolderError) -> io::ErrorKind {
@@ -179,7 +182,7 @@ fn kind(error: &FolderError) -> io::ErrorKind {
     }
 }
 
-/// The key that is kept there; a new one where there is none, unless another program is first.
+/// Reads the key in the folder, or creates one unless another program is first.
 fn key_in(folder: &Folder) -> Result<Vec<u8>, FolderError> {
     if let Some(bytes) = folder.read(KEY, MAX_KEY)? {
         return Ok(bytes);
@@ -194,7 +197,7 @@ fn key_in(folder: &Folder) -> Result<Vec<u8>, FolderError> {
     Ok(key.pkcs8().to_vec())
 }
 
-/// Keeps other programs out of the folder until it is dropped.
+/// Excludes other programs from the folder until it is dropped.
 fn lock(folder: &Folder) -> Result<File, FolderError> {
     let file = folder.lock_file(LOCK)?;
     let failed = |source| FolderError::Io { what: "lock", path: folder.at(LOCK), source };
@@ -209,7 +212,8 @@ impl KnownKeys {
         entry.map(|(_, key)| key.trim().parse().map_err(io::Error::other)).transpose()
     }
 
-    /// Whole or not at all, since half a line would be no key; in the place of any other key of this peer.
+    /// Writes the key in place of any other key of this peer. The file is replaced whole, since
+    /// half a line would be no key.
     fn write(&self, peer: &str, key: PublicKey) -> Result<(), FolderError> {
         let failed = |source| FolderError::Io { what: "write", path: self.path.clone(), source };
         let before = self.read().map_err(failed)?;
@@ -236,32 +240,32 @@ mod tests {
 
     use super::*;
 
-    /// A folder that a umask of others' makes no wider.
+    /// A private folder, whatever the umask.
     fn private() -> tempfile::TempDir {
         let mode = PermissionsExt::from_mode(0o700);
         tempfile::Builder::new().permissions(mode).tempdir().expect("a folder")
     }
 
     #[test]
-    fn a_key_is_made_once_and_the_first_key_of_a_peer_is_kept() {
+    fn a_key_is_made_once_and_the_first_key_of_a_peer_is_stored() {
         let folder = private();
         let folder = folder.path().join("state");
         let identity = Identity::open(&folder).expect("identity");
         let again = Identity::open(&folder).expect("again");
         assert_eq!(identity.public(), again.public());
         let [first, second] = [b"1", b"2"].map(|spki| PublicKey::of(spki));
-        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::New);
-        assert_eq!(again.meet("peer", first).expect("meet"), Acquaintance::Known);
-        assert_eq!(again.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
-        assert_eq!(again.meet("other", second).expect("meet"), Acquaintance::New);
+        assert_eq!(identity.compare_or_store("peer", first).expect("meet"), KeyStatus::New);
+        assert_eq!(again.compare_or_store("peer", first).expect("meet"), KeyStatus::Known);
+        assert_eq!(again.compare_or_store("peer", second).expect("meet"), KeyStatus::Changed(first));
+        assert_eq!(again.compare_or_store("other", second).expect("meet"), KeyStatus::New);
     }
 
     #[test]
-    fn a_first_key_that_cannot_be_written_holds_all_the_same_and_is_written_when_it_can_be() {
+    fn a_first_key_that_cannot_be_stored_still_holds_and_is_stored_later() {
         let folder = private();
         let identity = Identity::open(folder.path()).expect("identity");
         let [first, second] = [b"1", b"2"].map(|spki| PublicKey::of(spki));
-        assert_eq!(identity.meet("other", first).expect("meet"), Acquaintance::New);
+        assert_eq!(identity.compare_or_store("other", first).expect("meet"), KeyStatus::New);
         let known = folder.path().join(KNOWN);
         let before = std::fs::read(&known)
             .expect("it is kept")
@@ -271,20 +275,20 @@ mod tests {
             .rev()
             .copied()
             .collect::<Vec<_>>();
-        // As an editor leaves it: without an end of the line.
+        // An editor may leave a file like this: without an end of the last line.
         std::fs::write(&known, before).expect("written");
-        // The name that a new file gets is taken by what cannot be removed.
+        // A directory has the name of the new file, so the file cannot be written.
         let fresh = folder.path().join(format!("{KNOWN}.{}.new", std::process::id()));
         std::fs::create_dir(&fresh).expect("a folder");
-        let unkept = identity.meet("peer", first).expect("meet");
-        assert!(matches!(unkept, Acquaintance::Unkept(_)), "{unkept:?}");
+        let unsaved = identity.compare_or_store("peer", first).expect("meet");
+        assert!(matches!(unsaved, KeyStatus::Unsaved(_)), "{unsaved:?}");
         assert_eq!(identity.known("peer").expect("known"), Some(first));
-        assert_eq!(identity.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
-        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
-        assert!(identity.owes("peer"));
+        assert_eq!(identity.compare_or_store("peer", second).expect("meet"), KeyStatus::Changed(first));
+        assert_eq!(identity.compare_or_store("peer", first).expect("meet"), KeyStatus::Known);
+        assert!(identity.has_unsaved("peer"));
         std::fs::remove_dir(&fresh).expect("a folder");
-        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
-        assert!(!identity.owes("peer"));
+        assert_eq!(identity.compare_or_store("peer", first).expect("meet"), KeyStatus::Known);
+        assert!(!identity.has_unsaved("peer"));
         let again = Identity::open(folder.path()).expect("again");
         for peer in ["peer", "other"] {
             assert_eq!(again.known(peer).expect("known"), Some(first), "{peer}");
@@ -292,43 +296,43 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_takes_anothers_place_is_the_peers_only_one() {
+    fn a_key_that_replaces_another_is_the_peers_only_key() {
         let folder = private();
         let identity = Identity::open(folder.path()).expect("identity");
         let [first, second] = [b"1", b"2"].map(|spki| PublicKey::of(spki));
         for peer in ["peer", "other"] {
-            assert_eq!(identity.meet(peer, first).expect("meet"), Acquaintance::New);
+            assert_eq!(identity.compare_or_store(peer, first).expect("meet"), KeyStatus::New);
         }
-        assert_eq!(identity.keep_instead("peer", second), None);
+        assert_eq!(identity.replace_key("peer", second), None);
         let kept = std::fs::read_to_string(folder.path().join(KNOWN)).expect("it is kept");
         assert_eq!(kept, format!("other {first}\npeer {second}\n"));
-        // Where it cannot be written, it holds all the same.
+        // If the key cannot be stored, it holds all the same.
         let fresh = folder.path().join(format!("{KNOWN}.{}.new", std::process::id()));
         std::fs::create_dir(&fresh).expect("a folder");
-        assert!(identity.keep_instead("peer", first).is_some());
+        assert!(identity.replace_key("peer", first).is_some());
         assert_eq!(identity.known("peer").expect("known"), Some(first));
-        assert_eq!(identity.meet("peer", second).expect("meet"), Acquaintance::Changed(first));
+        assert_eq!(identity.compare_or_store("peer", second).expect("meet"), KeyStatus::Changed(first));
         std::fs::remove_dir(&fresh).expect("a folder");
-        assert_eq!(identity.meet("peer", first).expect("meet"), Acquaintance::Known);
+        assert_eq!(identity.compare_or_store("peer", first).expect("meet"), KeyStatus::Known);
         assert_eq!(Identity::open(folder.path()).expect("again").known("peer").expect("known"), Some(first));
     }
 
     #[test]
-    fn one_agent_at_a_time_holds_a_folder() {
+    fn only_one_agent_at_a_time_can_lock_a_folder() {
         let folder = private();
         let identity = Identity::open(folder.path()).expect("identity");
-        let held = identity.hold().expect("it is free");
-        let refused = Identity::open(folder.path()).expect("again").hold().expect_err("it is held");
+        let held = identity.lock_folder().expect("it is free");
+        let refused = Identity::open(folder.path()).expect("again").lock_folder().expect_err("it is held");
         assert!(
-            refused.passes() && refused.to_string().contains("another agent runs with the folder"),
+            refused.passes() && refused.to_string().contains("another agent uses the folder"),
             "{refused}"
         );
         drop(held);
-        identity.hold().expect("it is free again");
+        identity.lock_folder().expect("it is free again");
     }
 
     #[test]
-    fn those_who_share_a_folder_agree_on_its_key_and_on_a_peers_first_one() {
+    fn programs_that_share_a_folder_agree_on_its_key_and_on_a_peers_first_key() {
         const AT_ONCE: u8 = 8;
         for _ in 0..20 {
             let folder = private();
@@ -338,9 +342,9 @@ mod tests {
                     let (folder, start) = (folder.path(), &start);
                     scope.spawn(move || {
                         start.wait();
-                        // As programs of their own: nothing is shared but the folder.
+                        // Each task acts as a program of its own: they share only the folder.
                         let identity = Identity::open(folder).expect("identity");
-                        let met = identity.meet("peer", PublicKey::of(&[own])).expect("meet");
+                        let met = identity.compare_or_store("peer", PublicKey::of(&[own])).expect("meet");
                         (identity.public(), met)
                     })
                 });
@@ -348,7 +352,7 @@ mod tests {
                 at_once.into_iter().map(|one| one.join().expect("it ran")).collect()
             });
             assert!(met.iter().all(|(key, _)| *key == met[0].0));
-            assert_eq!(met.iter().filter(|(_, met)| *met == Acquaintance::New).count(), 1);
+            assert_eq!(met.iter().filter(|(_, met)| *met == KeyStatus::New).count(), 1);
         }
     }
 }

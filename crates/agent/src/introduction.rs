@@ -1,4 +1,4 @@
-//! Introductions: whose key it is that a peer shows, and the embedding program's own word on it (requirement S14).
+//! Introductions: a peer's key, and the embedding program's decision on it (requirement S14).
 
 use std::fmt;
 use std::io;
@@ -9,39 +9,43 @@ use std::time::Duration;
 use tokio::time::timeout;
 use transom_tunnel::PublicKey;
 
-use crate::identity::{Acquaintance, Identity};
+use crate::identity::{Identity, KeyStatus};
 
-/// A person compares some words. The other side waits for 45 seconds, of which the way there takes a part.
+/// The time for a person to compare some words. The other side waits for 45 seconds, part of which
+/// is spent before this point.
 const DECISION: Duration = Duration::from_secs(25);
 
-/// Who shows which key. The peer has proved to have it, and nothing of the session has passed yet.
+/// A peer and its key. The peer has proved that it holds the key, and no byte of the session has
+/// passed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
-    /// Who, `[vnccloud:<address>]`.
+    /// The peer, in the form `[vnccloud:<address>]`.
     pub peer: String,
-    /// Its key, whose hexadecimal form is its fingerprint.
+    /// The peer's key. Its hexadecimal form is its fingerprint.
     pub key: PublicKey,
-    /// The same words as at the other end, for people who compare.
+    /// The words that two people compare. They are the same at the other end.
     pub phrase: String,
-    /// It shows this key for the first time: if it is accepted, it is kept as the peer's own.
+    /// True if the peer shows this key for the first time. If accepted, the key is stored as the
+    /// peer's own.
     pub new: bool,
-    /// The key that it had before, where the server says that this one has taken its place. Only a connector's
-    /// [`renewed`](crate::Connector::renewed) is asked about such a key.
+    /// The peer's earlier key, if the server states that this key replaces it. Only the check in a
+    /// connector's [`renewed`](crate::Connector::renewed) sees such a key.
     pub before: Option<PublicKey>,
 }
 
-/// The embedding program's own word on the key of whoever is at the other end; by default, what is known already decides,
-/// and a first key is taken.
+/// The embedding program's check of a peer's key. By default it accepts every known key and every
+/// first key.
 ///
-/// It is asked at each session, after everything else: a key that has changed, or is not the one that was named, is refused
-/// without asking. It has 25 seconds; without a word in that time the peer is refused.
+/// The check runs in each session, after all others. A key that has changed, or is not the named
+/// one, is refused without it. The check has 25 seconds; without a result in that time, the peer is
+/// refused.
 #[derive(Clone, Default)]
 pub struct Verify(Option<Arc<Verifies>>);
 
 type Verifies = dyn Fn(Introduction) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync;
 
 impl Verify {
-    /// Asks this.
+    /// Calls `verifies` with each peer and its key.
     pub fn new<F>(verifies: impl Fn(Introduction) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,
@@ -59,66 +63,67 @@ impl Verify {
 
 impl fmt::Debug for Verify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Verify(..)" } else { "Verify(whom nothing else keeps out)" })
+        f.write_str(if self.0.is_some() { "Verify(..)" } else { "Verify(default)" })
     }
 }
 
-/// A peer whose key is taken.
-pub(crate) struct Introduced {
+/// A peer whose key is accepted.
+pub(crate) struct AcceptedKey {
     pub(crate) introduction: Introduction,
-    /// Why its key, which is new, could not be written down.
-    pub(crate) unkept: Option<io::ErrorKind>,
+    /// The reason why a new key could not be stored.
+    pub(crate) unsaved: Option<io::ErrorKind>,
 }
 
-/// Why a key is not taken that was to be.
+/// The reason why a key is not accepted after all.
 #[derive(Debug)]
-pub(crate) enum Objection {
-    /// The embedding program does not want it.
+pub(crate) enum KeyRejection {
+    /// The embedding program declined it.
     Declined,
-    /// The peer has had this one since a moment ago.
+    /// The peer got this other key a moment ago.
     Changed(PublicKey),
     /// The known keys cannot be read or written.
-    Unknown(io::Error),
+    Unreadable(io::Error),
 }
 
 impl Identity {
-    /// Has the embedding program's word on a key, and only then keeps one that is new.
+    /// Asks the embedding program about a key. A new key is stored only after it accepts.
     pub(crate) async fn introduce(
         &self,
         verify: &Verify,
         address: &str,
         key: PublicKey,
         new: bool,
-    ) -> Result<Introduced, Objection> {
+    ) -> Result<AcceptedKey, KeyRejection> {
         let introduction = self.introduction(address, key, new, None);
         if !verify.accepts(&introduction).await {
-            return Err(Objection::Declined);
+            return Err(KeyRejection::Declined);
         }
-        let mut unkept = None;
-        if new || self.owes(address) {
-            match self.meet(address, key).map_err(Objection::Unknown)? {
-                Acquaintance::New | Acquaintance::Known => {}
-                Acquaintance::Unkept(why) => unkept = Some(why),
-                Acquaintance::Changed(before) => return Err(Objection::Changed(before)),
+        let mut unsaved = None;
+        if new || self.has_unsaved(address) {
+            match self.compare_or_store(address, key).map_err(KeyRejection::Unreadable)? {
+                KeyStatus::New | KeyStatus::Known => {}
+                KeyStatus::Unsaved(why) => unsaved = Some(why),
+                KeyStatus::Changed(before) => return Err(KeyRejection::Changed(before)),
             }
         }
-        Ok(Introduced { introduction, unkept })
+        Ok(AcceptedKey { introduction, unsaved })
     }
 
-    /// Has a person's word on a key that has taken the place of another, and only then keeps it instead.
+    /// Asks a person about a key that replaces another. The key is stored only after the person
+    /// accepts.
     pub(crate) async fn introduce_renewed(
         &self,
         verify: &Verify,
         address: &str,
         key: PublicKey,
         before: PublicKey,
-    ) -> Result<Introduced, Objection> {
+    ) -> Result<AcceptedKey, KeyRejection> {
         let introduction = self.introduction(address, key, true, Some(before));
         if !verify.accepts(&introduction).await {
-            return Err(Objection::Declined);
+            return Err(KeyRejection::Declined);
         }
-        let unkept = self.keep_instead(address, key);
-        Ok(Introduced { introduction, unkept })
+        let unsaved = self.replace_key(address, key);
+        Ok(AcceptedKey { introduction, unsaved })
     }
 
     fn introduction(
@@ -132,7 +137,7 @@ impl Identity {
     }
 }
 
-/// A peer, as people and programs are told of it.
+/// The form in which people and programs see a peer.
 pub(crate) fn named(address: &str) -> String {
     format!("[vnccloud:{address}]")
 }

@@ -1,11 +1,13 @@
-//! Agent and connector: the device's side and the viewer's side of sessions through a Transom server, for
-//! `transom agent` and `transom connect`, and for products that carry them inside.
+//! Agent and connector: the device's side and the viewer's side of sessions through a Transom
+//! server. They serve `transom agent` and `transom connect`, and products that embed them.
 //!
-//! A product that is to be reached:
+//! A product that peers can reach:
 //!
 //! ```no_run
 //! use tokio_util::sync::CancellationToken;
-//! use transom_agent::{Agent, Credentials, Identity, Introduction, Policy, Server, Status, Targets, Verify};
+//! use transom_agent::{
+//!     Agent, Credentials, Identity, Introduction, Policy, Server, Status, Targets, Verify,
+//! };
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let agent = Agent {
@@ -20,21 +22,22 @@
 //!     Status::Opened { peer, phrase, .. } => println!("{peer} is here: {phrase}"),
 //!     other => println!("{other:?}"),
 //! };
-//! // Until it is told to stop, or the server says that a person has to do something.
+//! // Runs until it is told to stop, or until the server says that a person has to act.
 //! agent.run(tell, CancellationToken::new()).await?;
 //! # Ok(())
 //! # }
 //!
-//! /// Asked before a key is kept as the peer's own, and before the first byte passes.
+//! /// Asks the owner before a key is stored as the peer's own, and before the first byte passes.
 //! async fn ask_the_owner(peer: Introduction) -> bool {
-//!     println!("{} shows the key {}; it reads you these words: {}", peer.peer, peer.key, peer.phrase);
-//!     // Who has shown this key before needs no new consent. A first key waits for whoever stands at the panel.
-//!     !peer.new || the_panel_says_yes().await
+//!     let Introduction { peer: address, key, phrase, new, .. } = peer;
+//!     println!("{address} shows the key {key}. Compare these words with it: {phrase}");
+//!     // A known key needs no new consent. For a first key, a person at the panel decides.
+//!     !new || the_panel_says_yes().await
 //! }
 //! # async fn the_panel_says_yes() -> bool { true }
 //! ```
 //!
-//! And one that reaches it, for a viewer of its own:
+//! A product that reaches it, for a viewer of its own:
 //!
 //! ```no_run
 //! use tokio_util::sync::CancellationToken;
@@ -49,9 +52,9 @@
 //!     identity: Identity::open("/home/me/.transom".as_ref())?,
 //!     peer: "tca….tck….tcr….tce…/panel".parse()?,
 //!     fingerprint: None,
-//!     // As at the other end; `Verify::default()` takes a first key without asking.
-//!     verify: Verify::new(async |peer| !peer.new || peer.key.to_string() == "what its label says"),
-//!     // A device that was replaced, as the server says: here, nobody is there to be asked.
+//!     // The check of the device's key. `Verify::default()` accepts a first key without asking.
+//!     verify: Verify::new(async |peer| !peer.new || peer.key.to_string() == "as on its label"),
+//!     // A replaced device is refused, since there is no person to ask.
 //!     renewed: None,
 //!     wait: true,
 //!     open_first: false,
@@ -72,72 +75,40 @@ mod backoff;
 mod connector;
 mod control;
 mod data;
-mod desk;
 mod door;
-mod enrolment;
+mod enrollment;
+mod error;
 mod identity;
 mod introduction;
 mod local;
 mod monitor;
-mod outer;
+mod peer_session;
 mod pipe;
+mod policy;
 mod proxy;
 mod server;
+mod server_connection;
 mod socket_path;
 mod standby;
+mod status;
 mod target;
+mod unreached_relay;
 
-pub use agent::{Agent, Filter, Policy, Status};
+pub use agent::Agent;
 pub use connector::{Connector, Event, Peer};
 pub use control::Credentials;
 pub use door::Door;
-pub use enrolment::{Enrolment, EnrolmentError};
-pub use identity::{Acquaintance, Hold, Identity};
+pub use enrollment::{Enrollment, EnrollmentError};
+pub use error::SetupError;
+pub use identity::{FolderLock, Identity, KeyStatus};
 pub use introduction::{Introduction, Verify};
 pub use monitor::Monitor;
 pub use pipe::Ending;
+pub use policy::{AddressFilter, Policy};
 pub use proxy::Proxy;
 pub use server::Server;
+pub use status::Status;
 pub use target::Targets;
-use transom_folder::FolderError;
 pub use transom_model::cloud::CloudAddress;
 pub use transom_tunnel::trust;
-pub use transom_tunnel::{Availability, Fault, PublicKey, Refusal, Retry};
-
-/// Why an agent or a connector cannot even begin: a setting is wrong, or this machine has a fault.
-#[derive(Debug, thiserror::Error)]
-#[error("{sentence}")]
-pub struct SetupError {
-    sentence: String,
-    passes: bool,
-}
-
-impl SetupError {
-    /// A setting is wrong.
-    pub(crate) fn new(sentence: impl std::fmt::Display) -> Self {
-        Self { sentence: sentence.to_string(), passes: false }
-    }
-
-    /// This machine has a fault that may go by itself.
-    pub(crate) fn passing(sentence: impl std::fmt::Display) -> Self {
-        Self { passes: true, ..Self::new(sentence) }
-    }
-
-    /// Whether beginning again later is worth it: the cause may go by itself, as a full disk does, or whoever mends this machine
-    /// need not know of the program. A setting stays wrong.
-    #[must_use]
-    pub fn passes(&self) -> bool {
-        self.passes
-    }
-}
-
-impl From<FolderError> for SetupError {
-    fn from(error: FolderError) -> Self {
-        Self::passing(error)
-    }
-}
-
-/// A connection that is not there, or no longer.
-pub(crate) fn unreachable(why: impl std::fmt::Display) -> Refusal {
-    Refusal::from(Fault::CloudConnectivityError).because(why.to_string())
-}
+pub use transom_tunnel::{Availability, PublicKey, Refusal, RefusalCode, Retry};

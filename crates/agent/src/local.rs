@@ -17,7 +17,7 @@ pub(crate) enum Local {
 
 impl Local {
     pub(crate) fn tcp(tcp: TcpStream) -> Self {
-        // A key must not wait for the next one; a socket that is gone shows at the first read.
+        // A key press must not wait for the next one. If the socket is gone, the first read fails.
         let _ = tcp.set_nodelay(true);
         Self::Tcp(tcp)
     }
@@ -26,15 +26,17 @@ impl Local {
         Self::Stdio(Box::new(tokio::io::join(tokio::io::stdin(), tokio::io::stdout())))
     }
 
-    /// Whether one half can end before the other does. Standard output cannot be closed while the program runs.
+    /// Returns whether one direction can end before the other. Standard output cannot be closed
+    /// while the program runs.
     pub(crate) fn has_halves(&self) -> bool {
         !matches!(self, Self::Stdio(_))
     }
 
-    /// Ends it as no orderly end would, where it is a kind that can.
+    /// Ends the connection with a reset, if its kind has one, so that the end does not look
+    /// orderly.
     pub(crate) fn reset(&self) {
         if let Self::Tcp(tcp) = self {
-            // Where that fails, the socket is gone already.
+            // If that fails, the socket is gone already.
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }

@@ -1,14 +1,14 @@
-//! The monitor: which devices can be reached now, told as it changes (requirement S10).
+//! The monitor: reports which devices are online, and every change (requirement S10).
 
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use transom_model::cloud::CloudAddress;
 use transom_tunnel::message::MAX_WATCHED;
-use transom_tunnel::{Availability, Fault, Message, Refusal};
+use transom_tunnel::{Availability, Message, Refusal, RefusalCode};
 
-use crate::SetupError;
 use crate::backoff::{Backoff, random};
-use crate::control::{Control, Credentials, Joins};
+use crate::control::{ControlConnection, Credentials, JoinAs};
+use crate::error::SetupError;
 use crate::server::Server;
 
 /// Watches devices from a connect address.
@@ -34,17 +34,17 @@ use crate::server::Server;
 pub struct Monitor {
     server: Server,
     credentials: Credentials,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedPeer>,
 }
 
 #[derive(Clone, Debug)]
-struct Watched {
+struct WatchedPeer {
     peer: CloudAddress,
     last: Availability,
 }
 
 impl Monitor {
-    /// How many devices one monitor watches.
+    /// The most devices that one monitor watches.
     pub const MOST: usize = MAX_WATCHED;
 
     /// Watches these devices, at most [`MOST`](Self::MOST).
@@ -53,16 +53,19 @@ impl Monitor {
         credentials: Credentials,
         peers: impl IntoIterator<Item = CloudAddress>,
     ) -> Result<Self, SetupError> {
-        let new = |peer| Watched { peer, last: Availability::Unknown };
+        let new = |peer| WatchedPeer { peer, last: Availability::Unknown };
         let watched: Vec<_> = peers.into_iter().map(new).collect();
         if watched.len() > Self::MOST {
-            return Err(SetupError::new(format_args!("a monitor watches {} devices at most", Self::MOST)));
+            return Err(SetupError::new(format_args!("a monitor watches at most {} devices", Self::MOST)));
         }
         Ok(Self { server, credentials, watched })
     }
 
-    /// Tells of every change until told to stop, or until the server says that trying again is of no use. At the beginning,
-    /// and while the server is not there, each device is unknown; so is one that this address may not connect to.
+    /// Reports every change until `stop` is cancelled, or until the server says that another
+    /// attempt is of no use.
+    ///
+    /// A device is unknown at the start, while the server cannot be reached, and if this address
+    /// may not connect to it.
     pub async fn run(
         mut self,
         tell: impl Fn(&CloudAddress, Availability) + Send + Sync + 'static,
@@ -85,13 +88,13 @@ impl Monitor {
         }
     }
 
-    /// Follows until the connection is lost: why.
+    /// Reports changes over one control connection. Returns the reason why it ended.
     async fn follow(
         &mut self,
         tell: &(impl Fn(&CloudAddress, Availability) + Sync),
         backoff: &mut Backoff,
     ) -> Refusal {
-        let joined = Control::join(&self.server, &self.credentials, Joins::Connector).await;
+        let joined = ControlConnection::join(&self.server, &self.credentials, JoinAs::Connector).await;
         let mut control = match joined {
             Ok(control) => control,
             Err(refusal) => return refusal,
@@ -122,13 +125,15 @@ impl Monitor {
     ) -> Result<(), Refusal> {
         let Message::Seen { call, availability } = message else { return Ok(()) };
         let watched = usize::try_from(*call).ok().and_then(|n| self.watched.get_mut(n));
-        let wrong = || Refusal::from(Fault::ProtocolError).because("the server tells of who is not watched");
+        let wrong = || {
+            Refusal::from(RefusalCode::ProtocolError).because("the server reports a peer that is not watched")
+        };
         watched.ok_or_else(wrong)?.see(*availability, tell);
         Ok(())
     }
 }
 
-impl Watched {
+impl WatchedPeer {
     fn see(&mut self, now: Availability, tell: &impl Fn(&CloudAddress, Availability)) {
         if std::mem::replace(&mut self.last, now) != now {
             tell(&self.peer, now);

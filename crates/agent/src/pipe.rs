@@ -1,4 +1,5 @@
-//! The pipe between the near end and the end-to-end connection. Either side may speak first, and close its half.
+//! The pipe between the near end and the end-to-end connection. Either side may speak first, and
+//! may close its half.
 
 use std::io;
 use std::pin::Pin;
@@ -14,35 +15,38 @@ use tokio_util::sync::CancellationToken;
 
 use crate::local::Local;
 
-/// Read size is the largest lever on cost; held twice while a session lives.
+/// The size of one read, the largest factor in cost. A session holds two such buffers.
 const READ: usize = 32 * 1024;
-/// The far side closes its half as soon as it hears of ours; one that does not is left behind.
+/// The time for the far side to close its half after ours. A far side that needs longer is
+/// abandoned.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// How a session ended.
+/// The way in which a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Ending {
-    /// The near side closed it: a connector's viewer, an agent's target.
+    /// The near side closed it: a connector's viewer or an agent's target.
     Near = 1,
     /// The far side closed it.
     Far = 2,
-    /// A connection was lost, and nobody wished that.
+    /// A connection was lost, without either side closing it.
     Dropped = 3,
     /// This end was told to stop.
     Stopped = 4,
 }
 
 impl Ending {
-    /// Whether connecting again is the thing to do.
+    /// Returns whether a new connection makes sense.
     #[must_use]
     pub fn can_reconnect(self) -> bool {
         self == Self::Dropped
     }
 }
 
-/// Carries until both sides are done. A side that is lost takes the other with it, by a reset: an end that was not meant
-/// must not look like one that was, and one that was meant is said to both.
+/// Copies bytes until both sides are done.
+///
+/// If one side is lost, the other one gets a reset, so that the loss does not look like an orderly
+/// end. An orderly end is announced to both sides.
 pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(
     mut local: Local,
     mut far: T,
@@ -51,7 +55,7 @@ pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(
     let ended = tokio::select! {
         ended = carry(&mut local, &mut far) => ended,
         () = stop.cancelled() => {
-            // Both are told in good order.
+            // Both sides are told in good order.
             let _ = timeout(FAREWELL, local.shutdown()).await;
             leave(&mut far).await;
             Ok(Ending::Stopped)
@@ -66,12 +70,12 @@ pub(crate) async fn pipe<T: AsyncRead + AsyncWrite + Unpin>(
 async fn carry<T: AsyncRead + AsyncWrite + Unpin>(local: &mut Local, far: &mut T) -> io::Result<Ending> {
     let first = AtomicU8::new(0);
     let has_halves = local.has_halves();
-    let mut near = Watched { io: local, ending: Ending::Near, first: &first };
-    let mut far = Watched { io: far, ending: Ending::Far, first: &first };
+    let mut near = EndRecorder { io: local, ending: Ending::Near, first: &first };
+    let mut far = EndRecorder { io: far, ending: Ending::Far, first: &first };
     if has_halves {
         copy_bidirectional_with_sizes(&mut near, &mut far, READ, READ).await?;
     } else {
-        // Its reader would never hear of the far side's end, and never end itself.
+        // The reader of standard output would never see the far side's end, and so never end.
         let (mut from_near, mut to_near) = tokio::io::split(near);
         let (mut from_far, mut to_far) = tokio::io::split(&mut far);
         let there = async {
@@ -92,7 +96,8 @@ async fn carry<T: AsyncRead + AsyncWrite + Unpin>(local: &mut Local, far: &mut T
     Ok(if first.load(Ordering::Relaxed) == Ending::Near as u8 { Ending::Near } else { Ending::Far })
 }
 
-/// Says goodbye, and waits until it was heard: what is unread would reset the connection, and the goodbye would be lost.
+/// Closes our half and waits for the other end's. Unread bytes would cause a reset, and the
+/// farewell would be lost.
 pub(crate) async fn leave<T: AsyncRead + AsyncWrite + Unpin>(far: &mut T) {
     let goodbye = async {
         far.shutdown().await?;
@@ -100,18 +105,18 @@ pub(crate) async fn leave<T: AsyncRead + AsyncWrite + Unpin>(far: &mut T) {
         while far.read(&mut sink).await? > 0 {}
         io::Result::Ok(())
     };
-    // Who does not listen any more need not hear it.
+    // A far side that no longer listens need not hear it.
     let _ = timeout(FAREWELL, goodbye).await;
 }
 
-/// One side of a session; it writes down whether it was the first to end.
-struct Watched<'a, T> {
+/// A side of a session, which records whether it was the first to end.
+struct EndRecorder<'a, T> {
     io: &'a mut T,
     ending: Ending,
     first: &'a AtomicU8,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
+impl<T: AsyncRead + Unpin> AsyncRead for EndRecorder<'_, T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -120,14 +125,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<'_, T> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut *self.io).poll_read(cx, buffer))?;
         if buffer.filled().len() == before && buffer.remaining() > 0 {
-            // Whoever was there before stands.
+            // An earlier end stands.
             let _ = self.first.compare_exchange(0, self.ending as u8, Ordering::Relaxed, Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<'_, T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for EndRecorder<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.io).poll_write(cx, bytes)
     }

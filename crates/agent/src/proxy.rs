@@ -1,4 +1,4 @@
-//! A proxy on the way out: HTTP CONNECT (RFC 9110 §9.3.6), where nothing else is let out of a network.
+//! A proxy on the way out: HTTP CONNECT (RFC 9110 §9.3.6), for networks without another way out.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use transom_model::secret::Secret;
 use transom_tunnel::Refusal;
 use url::Url;
 
-use crate::{SetupError, unreachable};
+use crate::error::{SetupError, unreachable};
 
-/// An answer's head is a few lines.
+/// The longest head of an answer; a usual one has a few lines.
 const MAX_HEAD: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
 
@@ -22,21 +22,21 @@ const MAX_HEADERS: usize = 64;
 pub struct Proxy {
     host: String,
     port: u16,
-    /// What `Proxy-Authorization` says.
+    /// The value of `Proxy-Authorization`.
     authorization: Option<Secret>,
 }
 
 impl Proxy {
-    /// The proxy of this URL. The error never holds its password.
+    /// Reads a proxy's URL. The error never contains its password.
     pub fn new(url: &str) -> Result<Self, SetupError> {
         let wrong = |why: &str| SetupError::new(format_args!("the proxy's URL: {why}"));
         // `HTTPS_PROXY=proxy:3128` is common.
         let spelled_out = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let parsed = Url::parse(&spelled_out).map_err(|error| wrong(&error.to_string()))?;
         if parsed.scheme() != "http" {
-            return Err(wrong(&format!("{}:// is not spoken; it must be http://HOST:PORT", parsed.scheme())));
+            return Err(wrong(&format!("{}:// is not supported; use http://HOST:PORT", parsed.scheme())));
         }
-        let host = parsed.host_str().ok_or_else(|| wrong("it names no machine"))?;
+        let host = parsed.host_str().ok_or_else(|| wrong("it has no host"))?;
         let credentials = (!parsed.username().is_empty() || parsed.password().is_some()).then(|| {
             let [user, password] = [parsed.username(), parsed.password().unwrap_or_default()].map(decoded);
             let pair = [user.as_slice(), b":", password.as_slice()].concat();
@@ -49,7 +49,7 @@ impl Proxy {
         })
     }
 
-    /// The proxy that the environment names for this machine.
+    /// The proxy that the environment names for this server.
     pub(crate) fn from_environment(
         server: &str,
         tls: bool,
@@ -69,7 +69,7 @@ impl Proxy {
         Self::new(&url).map(Some).map_err(|error| SetupError::new(format_args!("{name}: {error}")))
     }
 
-    /// A connection to that machine, through the proxy.
+    /// Connects to the server through the proxy.
     pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Refusal> {
         let failed = |why: &dyn fmt::Display| {
             unreachable(format_args!("the proxy {}:{}: {why}", self.host, self.port))
@@ -85,8 +85,8 @@ impl Proxy {
         match status(&mut tcp).await.map_err(|error| failed(&error))? {
             200..300 => Ok(tcp),
             407 if self.authorization.is_some() => Err(failed(&"it does not accept the user and password")),
-            407 => Err(failed(&"it wants a user and a password: http://USER:PASSWORD@HOST:PORT")),
-            403 => Err(failed(&format_args!("it does not let anybody through to {target} (403)"))),
+            407 => Err(failed(&"it requires a user and a password: http://USER:PASSWORD@HOST:PORT")),
+            403 => Err(failed(&format_args!("it does not allow connections to {target} (403)"))),
             code => Err(failed(&format_args!("it answered {code}"))),
         }
     }
@@ -98,27 +98,28 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What an answer says, read to the end of its head and not a byte further: what follows is the server's.
+/// The status of the proxy's answer. Reads to the end of its head and no further, since the
+/// server's bytes follow.
 async fn status(tcp: &mut TcpStream) -> std::io::Result<u16> {
     let garbled = |what: &'static str| std::io::Error::other(what);
     let mut head = Vec::new();
     loop {
-        // A head comes once for a connection; nothing of what follows may be taken with it.
+        // The head is read byte by byte, once per connection: no byte behind it may be consumed.
         head.push(tcp.read_u8().await?);
         if head.len() > MAX_HEAD {
-            return Err(garbled("its answer has no end"));
+            return Err(garbled("its answer is too long"));
         }
         if !head.ends_with(b"\r\n\r\n") {
             continue;
         }
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
-        response.parse(&head).map_err(|_| garbled("what answers is not an HTTP proxy"))?;
-        return response.code.ok_or_else(|| garbled("what answers is not an HTTP proxy"));
+        response.parse(&head).map_err(|_| garbled("the other end is not an HTTP proxy"))?;
+        return response.code.ok_or_else(|| garbled("the other end is not an HTTP proxy"));
     }
 }
 
-/// Whether a list such as `localhost,.example.com,10.0.0.0/8` names this machine.
+/// Returns whether a list such as `localhost,.example.com,10.0.0.0/8` contains this host.
 fn exempts(list: &str, host: &str) -> bool {
     let address: Option<std::net::IpAddr> = host.parse().ok();
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
@@ -139,7 +140,7 @@ fn exempts(list: &str, host: &str) -> bool {
     })
 }
 
-/// A part of a URL without its percent signs.
+/// Decodes percent signs in a part of a URL.
 fn decoded(part: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
@@ -166,7 +167,7 @@ mod tests {
     fn a_proxys_user_and_password_come_from_its_url_and_are_never_printed() {
         assert_eq!(authorization("proxy.example:3128"), None);
         let basic = authorization("http://Aladdin:open%20sesame@proxy.example:3128");
-        // RFC 7617 §2.
+        // The example of RFC 7617 §2.
         assert_eq!(basic.as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
         let signs = authorization("http://a+b:c%3D%26%2B@proxy.example:3128");
         assert_eq!(signs, Some(format!("Basic {}", STANDARD.encode("a+b:c=&+"))));
@@ -202,7 +203,7 @@ mod tests {
             found("console.example.com", true, &[("ALL_PROXY", "socks5://u:hush@h")]).expect_err("SOCKS");
         assert_eq!(
             wrong.to_string(),
-            "ALL_PROXY: the proxy's URL: socks5:// is not spoken; it must be http://HOST:PORT"
+            "ALL_PROXY: the proxy's URL: socks5:// is not supported; use http://HOST:PORT"
         );
         for (list, host, exempt) in [
             ("*", "console.example.com", true),

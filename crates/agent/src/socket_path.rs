@@ -1,7 +1,8 @@
-//! The path of a unix socket: one program's at a time, and gone with it.
+//! The path of a unix socket: one program holds it at a time, and removes it in the end.
 //!
-//! A socket that is bound and does not listen yet cannot be told from a dead one by asking it. So whoever has the path holds
-//! a lock on a file beside it, from before it looks whether the socket is dead until the socket is gone.
+//! A bound socket that does not listen yet looks like a dead one. Therefore the holder of a path
+//! also locks a file beside it: from before it checks for a dead socket, until its own socket is
+//! gone.
 
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
@@ -13,25 +14,26 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 use tokio::net::UnixSocket;
 
-/// A path that is ours.
+/// A path that this program holds.
 #[derive(Debug)]
 pub(crate) struct SocketPath {
     path: PathBuf,
-    /// Which file it was when we made it.
+    /// The file that this program made.
     made: Inode,
-    // Dropped after the socket is gone.
+    // The lock is dropped after the socket is gone.
     _lock: Lock,
 }
 
 type Inode = (u64, u64);
 
 impl SocketPath {
-    /// Binds a socket there, for this user only. One that nobody holds any more is replaced.
+    /// Binds a socket at the path, for this user only. A socket that no program holds is replaced.
     pub(crate) fn bind(path: &Path) -> io::Result<(UnixSocket, Self)> {
         let lock = Lock::take(path)?;
         remove_dead(path)?;
         let socket = UnixSocket::new_stream()?;
-        // Linux gives the path the mode that the socket has. Elsewhere it is narrowed below, before anybody can connect.
+        // Linux gives the path the mode of the socket. Elsewhere it is narrowed below, before
+        // anyone can connect.
         rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
         socket.bind(path)?;
         #[cfg(not(target_os = "linux"))]
@@ -43,14 +45,15 @@ impl SocketPath {
 
 impl Drop for SocketPath {
     fn drop(&mut self) {
-        // What somebody else has put there is not ours to take away; where it is gone already, nothing is left to do.
+        // A file that another program has put there is not ours to remove. If the file is gone
+        // already, there is no more to do.
         if fs::symlink_metadata(&self.path).is_ok_and(|there| inode(&there) == self.made) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// A lock on `PATH.lock`, which goes with it.
+/// A lock on `PATH.lock`, which is removed with it.
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
@@ -63,7 +66,8 @@ impl Lock {
         name.push(".lock");
         let path = PathBuf::from(name);
         loop {
-            // The folder may be everybody's, as /tmp is: somebody may have put a link or a file of theirs there.
+            // The folder may be writable for all, as /tmp is: another user may have put a link or a
+            // file there.
             let file = transom_folder::own_file(&path).map_err(io::Error::other)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -71,7 +75,8 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
             let locked = inode(&file.metadata()?);
-            // Whoever had it may have taken the file away between the two lines: then it is no lock for those who come next.
+            // The previous holder may have removed the file between the two lines. The lock would
+            // then not exclude the next program.
             if fs::symlink_metadata(&path).is_ok_and(|there| inode(&there) == locked) {
                 return Ok(Self { path, _file: file });
             }
@@ -81,7 +86,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The lock is held still: the file is ours.
+        // The lock is still held, so the file is ours.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -106,7 +111,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_path_is_one_programs_at_a_time_before_it_listens_too() {
+    async fn a_path_belongs_to_one_program_even_before_it_listens() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("viewer.sock");
         let (socket, held) = SocketPath::bind(&path).expect("it is free");
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_somebody_else_has_put_there_stays() {
+    async fn a_socket_of_another_program_is_not_removed() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("viewer.sock");
         let (_socket, held) = SocketPath::bind(&path).expect("it is free");

@@ -1,33 +1,34 @@
-//! Data connections that the server had opened for sessions to come: each waits until it is told whose it is.
+//! Standby connections: data connections that the server ordered in advance. Each waits for its
+//! session.
 
 use std::collections::HashMap;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
-use transom_tunnel::{Role, Ticket, raw};
+use transom_tunnel::{MeetingTicket, Role, raw};
 
 use crate::data;
-use crate::outer::Outer;
 use crate::server::Server;
+use crate::server_connection::ServerConnection;
 
-/// No server of ours asks for more at once.
+/// The most standby connections. Our server never asks for more at once.
 const MOST: usize = 16;
 
-/// A session that is asked for.
+/// A request to open a session's data connection.
 #[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) ticket: Ticket,
+pub(crate) struct Dial {
+    pub(crate) ticket: MeetingTicket,
     pub(crate) relay: String,
     pub(crate) peer: String,
 }
 
-/// Those that wait, by the ids of the tickets that they were opened with.
+/// The waiting connections, by the ids of the tickets that they were opened with.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(HashMap<[u8; 16], oneshot::Sender<Call>>);
+pub(crate) struct StandbyConnections(HashMap<[u8; 16], oneshot::Sender<Dial>>);
 
-impl Kept {
-    /// A place for one more; none where there are too many.
-    pub(crate) fn add(&mut self, id: [u8; 16]) -> Option<oneshot::Receiver<Call>> {
+impl StandbyConnections {
+    /// Adds a connection. `None` if there are too many.
+    pub(crate) fn add(&mut self, id: [u8; 16]) -> Option<oneshot::Receiver<Dial>> {
         self.0.retain(|_, waiting| !waiting.is_closed());
         if self.0.len() >= MOST {
             return None;
@@ -37,30 +38,31 @@ impl Kept {
         Some(bound)
     }
 
-    /// Gives the call to the connection that waits under this id; gives it back where there is none any more.
-    pub(crate) fn bind(&mut self, standby: Option<[u8; 16]>, call: Call) -> Option<Call> {
+    /// Passes the request to the connection that waits under this id. Returns it if there is no
+    /// such connection.
+    pub(crate) fn bind(&mut self, standby: Option<[u8; 16]>, dial: Dial) -> Option<Dial> {
         match standby.and_then(|id| self.0.remove(&id)) {
-            Some(waiting) => waiting.send(call).err(),
-            None => Some(call),
+            Some(waiting) => waiting.send(dial).err(),
+            None => Some(dial),
         }
     }
 }
 
-/// Opens a connection and waits with it; nothing where it ends before it is needed.
+/// Opens a connection and waits for its session. `None` if the connection ends before it is needed.
 pub(crate) async fn wait(
     server: &Server,
-    ticket: &Ticket,
+    ticket: &MeetingTicket,
     relay: &str,
-    bound: oneshot::Receiver<Call>,
-) -> Option<(Outer, Call)> {
-    let mut outer = data::open(server, ticket, Role::Agent, relay).await.ok()?;
-    let call = tokio::select! {
+    bound: oneshot::Receiver<Dial>,
+) -> Option<(ServerConnection, Dial)> {
+    let mut connection = data::open(server, ticket, Role::Agent, relay).await.ok()?;
+    let dial = tokio::select! {
         biased;
-        call = bound => call.ok()?,
-        // Its end: nothing is sent before it is bound.
-        _ = outer.read_u8() => return None,
+        dial = bound => dial.ok()?,
+        // The connection ends: no bytes come before it is bound.
+        _ = connection.read_u8() => return None,
     };
-    outer.write_all(&[raw::BOUND]).await.ok()?;
-    outer.flush().await.ok()?;
-    Some((outer, call))
+    connection.write_all(&[raw::BOUND]).await.ok()?;
+    connection.flush().await.ok()?;
+    Some((connection, dial))
 }

@@ -1,10 +1,10 @@
-//! Targets: where an agent forwards to, and nowhere else.
+//! Targets: the only places to which an agent forwards.
 
 use std::fmt;
 
-use crate::SetupError;
+use crate::error::SetupError;
 
-/// The allow-list, `[NAME=]HOST:PORT` each. A connector that names none gets the first.
+/// The allow-list, `[NAME=]HOST:PORT` each. A connector that names no target gets the first one.
 #[derive(Clone, Debug)]
 pub struct Targets(Vec<Target>);
 
@@ -16,7 +16,7 @@ pub(crate) struct Target {
 }
 
 impl Targets {
-    /// Reads the list; a target without a name has none that could be asked for.
+    /// Reads the list. A connector can ask by name only for targets that have one.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, SetupError> {
         let targets = texts.iter().map(|text| Target::parse(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if targets.is_empty() {
@@ -30,7 +30,7 @@ impl Targets {
         Ok(Self(targets))
     }
 
-    /// Each as it was given.
+    /// The targets as they were given.
     pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_target_is_the_one_that_is_meant_without_a_name() {
+    fn the_first_target_is_used_without_a_name() {
         let targets =
             Targets::parse(&["127.0.0.1:5900", "plc=10.0.0.7:5901", "v6=[fd00::7]:5900"]).expect("targets");
         assert_eq!(targets.find("").map(|target| target.port), Some(5900));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused() {
+    fn a_malformed_target_is_refused() {
         for bad in ["", "5900", "host", "host:0", "host:70000", ":5900", "=host:5900", "a b=host:5900"] {
             assert!(Targets::parse(&[bad]).is_err(), "{bad}");
         }

@@ -5,18 +5,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use transom_agent::{Peer, PublicKey};
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
 #[cfg(feature = "server")]
-mod house;
+mod operate;
 #[cfg(feature = "server")]
-pub(crate) use house::{
-    Address, Audit, Console, Demo, Enrollment, House, Instance, InstanceSettings, Key, Link, Migrate,
-    Project, Serve, Session,
+pub(crate) use operate::{
+    Address, Audit, Console, Demo, Enrollment, Instance, InstanceSettings, Key, Link, Migrate, Operate,
+    Project, Repeater, Serve, Session, Token, TokenName,
 };
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.
@@ -37,19 +39,51 @@ impl Args {
     /// Reads the command line of this process.
     pub(crate) fn read() -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        // A server talks to no other one and prints no document: it takes these as every command does, and does not show them.
-        let unshown: Vec<_> = command
-            .get_arguments()
-            .filter(|option| matches!(option.get_id().as_str(), "server" | "json"))
-            .map(|option| option.clone().hide(true))
-            .collect();
-        let serving: &[&str] = if cfg!(feature = "server") { &["serve", "demo"] } else { &[] };
-        for server in serving {
-            command = command.mut_subcommand(server, |server| server.args(&unshown));
+        for (name, option, _) in IDLE.iter().copied() {
+            let unshown = command.get_arguments().find(|own| own.get_id() == option).cloned();
+            command = command.mut_subcommand(name, |idle| idle.args(unshown.map(|own| own.hide(true))));
         }
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        refuse_idle(&mut command, &matches)?;
         Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
+}
+
+/// Options that every command takes and that these do not show, with what to do instead where one is typed. In the environment
+/// they may stand for other commands.
+const IDLE: &[(&str, &str, Option<&str>)] = if cfg!(feature = "server") {
+    &[
+        ("serve", "server", Some("this is the server: --listen says where")),
+        // A failure is told by it all the same.
+        ("serve", "json", None),
+        ("demo", "server", Some("it starts a server of its own: --listen says where")),
+        (
+            "demo",
+            "data",
+            Some("it makes a folder of its own and removes it in the end; to keep one, run transom serve"),
+        ),
+        (
+            "migrate",
+            "server",
+            Some("it works on the database itself: --data or --database says where that is"),
+        ),
+    ]
+} else {
+    &[]
+};
+
+/// Refuses an option that the command would ignore.
+fn refuse_idle(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((name, given)) = matches.subcommand() else { return Ok(()) };
+    for (_, option, instead) in IDLE.iter().filter(|(idle, ..)| *idle == name) {
+        if let Some(instead) = instead
+            && given.value_source(option) == Some(ValueSource::CommandLine)
+        {
+            let sentence = format!("--{option} is not for transom {name}: {instead}");
+            return Err(command.error(ErrorKind::ArgumentConflict, sentence));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, ClapArgs)]
@@ -69,7 +103,7 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     #[cfg(feature = "server")]
     #[command(flatten)]
-    House(House),
+    Operate(Operate),
     /// Join as a device: its VNC server is reached through the server, from behind any NAT.
     Agent(Agent),
     /// Reach a device: opens a local port for a VNC viewer.
@@ -102,12 +136,12 @@ pub(crate) struct Joining {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Agent {
     /// Its cloud address; an empty text is none.
-    #[arg(long, value_name = "A", required_unless_present_any = ["enroll", "enroll_file"], requires = "password_file", value_parser = optional_address)]
+    #[arg(long, value_name = "A", requires = "password_file", value_parser = optional_address)]
     pub(crate) address: Option<OptionalAddress>,
     /// A file with its cloud password; - reads it from standard input.
     #[arg(long, value_name = "FILE", requires = "address")]
     pub(crate) password_file: Option<PathBuf>,
-    /// Get an address with this enrolment token at the first start, and keep it in the data folder for all later ones; - reads it from standard input.
+    /// Get an address with this enrollment token at the first start, and keep it in the data folder for all later ones; - reads it from standard input.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -159,10 +193,10 @@ pub(crate) struct Connect {
     pub(crate) wait: bool,
     /// How fast the server may carry a session, in bytes a second, from 1024 to 999999999.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=999_999_999))]
-    pub(crate) limit: Option<u32>,
+    pub(crate) max_rate: Option<u32>,
     /// The key that the device must show, as its agent prints it.
-    #[arg(long, value_name = "H")]
-    pub(crate) fingerprint: Option<PublicKey>,
+    #[arg(long, value_name = "KEY")]
+    pub(crate) peer_key: Option<PublicKey>,
 }
 
 /// A cloud address, or an empty text: a service's unit passes on a setting that may not be there.
@@ -209,7 +243,7 @@ mod tests {
 
     /// One random token in 64 does.
     #[test]
-    fn an_enrolment_token_may_begin_with_a_hyphen() {
+    fn an_enrollment_token_may_begin_with_a_hyphen() {
         let line = "transom agent --enroll -Sx --to 127.0.0.1:5900";
         let Command::Agent(agent) = Args::try_parse_from(line.split(' ')).expect("a command line").command
         else {

@@ -30,6 +30,16 @@ pub(crate) struct Client {
     proof: Proof,
     /// What to think of when the proof is refused.
     doubt: Option<&'static str>,
+    naming: Naming,
+}
+
+/// The names that the caller knows the API's members by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// The flag that was typed.
+    Flags,
+    /// The API's own name, which stands in a file of the caller's.
+    Members,
 }
 
 enum Proof {
@@ -82,14 +92,19 @@ impl Client {
             let wrong =
                 |error: &dyn std::fmt::Display| Failure::theirs(format_args!("{}: {error}", ca.display()));
             let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
-            let named = trust::Named::new(certificates).map_err(|error| wrong(&error))?;
+            let named = trust::NamedCertificates::new(certificates).map_err(|error| wrong(&error))?;
             builder = builder.tls_backend_preconfigured(trust::client_config(named).map_err(Failure::ours)?);
         }
         if !reqwest::Url::parse(&server).is_ok_and(|server| goes_through_proxies(&server)) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(Failure::ours)?;
-        Ok(Self { http, server, proof, doubt: None })
+        Ok(Self { http, server, proof, doubt: None, naming: Naming::Flags })
+    }
+
+    /// The same for what stands in a file, by the names of the API.
+    pub(crate) fn naming_members(self) -> Self {
+        Self { naming: Naming::Members, ..self }
     }
 
     /// Asks for something.
@@ -126,6 +141,11 @@ impl Client {
         self.call(method, path, Some(body)).await
     }
 
+    /// Asks for something to be removed; answers what it was, or what ended with it.
+    pub(crate) async fn remove<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::DELETE, path, None::<&()>).await
+    }
+
     /// Asks for something to be done that has no answer.
     pub(crate) async fn act(&self, method: Method, path: &str) -> Result<(), Failure> {
         self.answer(method, path, None::<&()>).await.map(drop)
@@ -160,7 +180,7 @@ impl Client {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        if status.is_success() { Ok(bytes.to_vec()) } else { Err(self.refused(status, &bytes)) }
+        if status.is_success() { Ok(bytes.to_vec()) } else { Err(self.refused(status, &bytes, path)) }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -176,11 +196,15 @@ impl Client {
         })
     }
 
-    fn refused(&self, status: StatusCode, body: &[u8]) -> Failure {
+    fn refused(&self, status: StatusCode, body: &[u8], path: &str) -> Failure {
         let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) else {
             return Failure::theirs(format_args!("{} answered {status}", self.server));
         };
-        let sentence = format!("{} (request {})", error.message, error.request_id);
+        let message = match self.naming {
+            Naming::Flags => in_flags(path, &error.message),
+            Naming::Members => error.message.clone(),
+        };
+        let sentence = format!("{message} (request {})", error.request_id);
         let failure = if status.is_server_error() && error.code == "internal-error" {
             Failure::ours(sentence)
         } else {
@@ -205,16 +229,59 @@ impl Proof {
     }
 }
 
+/// Replaces the name of a refused member with the flag that the user typed.
+fn in_flags(path: &str, message: &str) -> String {
+    let flag = |(member, problem): (&str, &str)| Some(format!("{}: {problem}", flag(path, member)?));
+    message.split_once(": ").and_then(flag).unwrap_or_else(|| message.to_owned())
+}
+
+fn flag(path: &str, member: &str) -> Option<&'static str> {
+    Some(match member.split('[').next().unwrap_or(member) {
+        "ttl_seconds" => "--ttl",
+        "ends_after_seconds" => "--ends-after",
+        "uses" => "--uses",
+        "kind" => "--kind",
+        "view_only" => "--view-only",
+        "name" if path != "/api/v1/projects" => "--name",
+        "role" => "--role",
+        "status" => "--status",
+        "endpoint" => "--endpoint",
+        "moved" => "--moved",
+        "username" => "--username",
+        "password" => "--password-file",
+        "ca" => "--ca",
+        "certificate" => "--cert",
+        "fingerprint" => "--fingerprint",
+        "for_ticket_holder" => "--for-ticket-holder",
+        "key" if path.ends_with("/accept-key") => "--device-key",
+        "key" => "--key",
+        "project" => "--project",
+        "to_key" => "--to-key",
+        "action" => "--action",
+        "group" | "groups" => "--group",
+        "allow_groups" => "--allow-group",
+        "allow_addresses" => "--allow-address",
+        "count" => "--count",
+        "names" => "--name or --names",
+        "replace" => "--replace",
+        "request" => "--request",
+        "reason" => "--reason",
+        "source" => "--source",
+        _ => return None,
+    })
+}
+
 /// Where to look for what was not found.
 fn listing(message: &str) -> Option<&'static str> {
     Some(match message.strip_suffix(" not found")? {
         "project" => "Those that there are: transom project list",
         "instance" => "Those that there are: transom instance list --project P",
+        "token" => "Those that there are: transom token list",
         "access key" => "Those that there are: transom key list",
         "cloud address" => "Those that there are: transom address list",
-        "grant" => "Those that there are: transom link list --all",
+        "link" => "Those that there are: transom link list --all",
         "link of this token" => {
-            "It was mistyped or cut off, another server made it, or it is older than [retention] grants keeps."
+            "It was mistyped or cut off, another server made it, or it is older than [retention] links keeps."
         }
         "session" => "Those that there are: transom session list",
         _ => return None,

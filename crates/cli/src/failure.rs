@@ -1,4 +1,4 @@
-//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's fault, 2 ours or this machine's,
+//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's code, 2 ours or this machine's,
 //! as a full disk, 10 to 19 the named faults of devices and their viewers.
 
 use std::fmt::Display;
@@ -23,25 +23,34 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The user's or the far side's fault.
+    /// The user's or the far side's code.
     pub(crate) fn theirs(sentence: impl Display) -> Self {
         Self { sentence: sentence.to_string(), next_step: None, detail: None, code: THEIRS }
     }
 
-    /// Our own fault.
+    /// Our own code.
     pub(crate) fn ours(sentence: impl Display) -> Self {
         Self { code: OURS, ..Self::theirs(sentence) }
     }
 
-    /// What this machine did not do. What may go by itself is no fault of the user's: a unit starts the program again.
+    /// What this machine did not do. What may go by itself is no code of the user's: a unit starts the program again.
     pub(crate) fn of_machine(sentence: impl Display, error: &io::Error) -> Self {
-        let code = if transom_folder::passes(error) { OURS } else { THEIRS };
+        let code = if transom_folder::is_transient(error) { OURS } else { THEIRS };
         Self { code, ..Self::theirs(format_args!("{sentence}: {error}")) }
     }
 
-    /// A device or its viewer was refused: the fault's own name and exit code.
+    /// A server does not start.
+    #[cfg(feature = "server")]
+    pub(crate) fn of_start(error: transom_server::StartError) -> Self {
+        match error.next_step() {
+            Some(next_step) => Self::theirs(error).with_next_step(next_step),
+            None => Self::theirs(error),
+        }
+    }
+
+    /// A device or its viewer was refused: the code's own name and exit code.
     pub(crate) fn refused(refusal: &Refusal) -> Self {
-        Self { code: refusal.fault.exit_code(), ..Self::theirs(refusal) }.with_next_step(refusal.next_step())
+        Self { code: refusal.code.exit_code(), ..Self::theirs(refusal) }.with_next_step(refusal.next_step())
     }
 
     /// There is no listening at this place, which was named with that flag.
@@ -101,7 +110,7 @@ impl From<FolderError> for Failure {
     }
 }
 
-/// A command line that cannot be understood: the user's fault, while help and version are no fault at all.
+/// A command line that cannot be understood: the user's code, while help and version are no code at all.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Where help cannot be printed, nothing can.
     let _ = error.print();

@@ -38,7 +38,7 @@ fn run(args: Args) -> Result<(), Failure> {
     let done = runtime.block_on(async {
         match command {
             #[cfg(feature = "server")]
-            Command::House(house) => command::house(&common, house).await,
+            Command::Operate(operate) => command::operate(&common, operate).await,
             Command::Agent(agent) => command::agent::run(&common, agent).await,
             Command::Connect(connect) => command::connect::run(&common, connect).await,
         }
@@ -64,7 +64,7 @@ fn for_many() -> Builder {
 fn serves(command: &Command) -> bool {
     match command {
         #[cfg(feature = "server")]
-        Command::House(args::House::Serve(_) | args::House::Demo(_)) => true,
+        Command::Operate(args::Operate::Serve(_) | args::Operate::Demo(_)) => true,
         _ => false,
     }
 }

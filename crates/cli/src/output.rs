@@ -5,32 +5,33 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
-use transom_model::name::visible;
+use transom_model::name::{escape_hidden, escape_hidden_in_json};
 
+use crate::args::Common;
 use crate::failure::Failure;
 
 /// One line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
     // Whole, so that lines of several programs do not mix. Nobody listening is no reason to fail.
     let line = format!("{line}\n");
-    let _ = io::stderr().write_all(visible(&line).as_bytes());
+    let _ = io::stderr().write_all(escape_hidden(&line).as_bytes());
 }
 
 /// One line on stdout.
 pub(crate) fn line(line: impl fmt::Display) -> Result<(), Failure> {
-    write(&visible(&format!("{line}\n")))
+    write(&escape_hidden(&format!("{line}\n")))
 }
 
 /// One JSON document on stdout.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(Failure::ours)?;
-    write(&format!("{text}\n"))
+    write(&escape_hidden_in_json(&format!("{text}\n")))
 }
 
 /// One JSON object on a line of its own.
 pub(crate) fn json_line(object: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(object).map_err(Failure::ours)?;
-    write(&format!("{text}\n"))
+    write(&escape_hidden_in_json(&format!("{text}\n")))
 }
 
 fn write(text: &str) -> Result<(), Failure> {
@@ -40,6 +41,28 @@ fn write(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::theirs(format_args!("cannot write: {error}"))),
         Ok(()) => Ok(()),
+    }
+}
+
+/// What was done, in one sentence on stderr, or as JSON on stdout.
+pub(crate) fn done(
+    common: &Common,
+    object: &impl Serialize,
+    sentence: impl fmt::Display,
+) -> Result<(), Failure> {
+    if common.json {
+        return json(object);
+    }
+    say(sentence);
+    Ok(())
+}
+
+/// So many of something, in words.
+pub(crate) fn counted(count: u32, what: &str) -> String {
+    match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
     }
 }
 

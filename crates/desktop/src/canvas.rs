@@ -1,11 +1,11 @@
-//! Pixels, and the few shapes the picture is made of.
+//! Pixels, and the few shapes of the picture.
 
 use crate::font::{GLYPH_HEIGHT, GLYPH_WIDTH, glyph};
 
-/// Width of the desktop in pixels.
+/// The width of the desktop in pixels.
 pub const WIDTH: u16 = 800;
 
-/// Height of the desktop in pixels.
+/// The height of the desktop in pixels.
 pub const HEIGHT: u16 = 600;
 
 /// A colour as `0xRRGGBB`.
@@ -36,7 +36,7 @@ impl Area {
 /// The whole desktop.
 pub(crate) const WHOLE: Area = Area::new(0, 0, WIDTH as usize, HEIGHT as usize);
 
-/// A picture; whatever is drawn outside of it is cut off.
+/// A picture. Shapes are cut off at its edges.
 #[derive(Debug, Clone)]
 pub(crate) struct Canvas {
     pixels: Vec<Colour>,
@@ -47,7 +47,7 @@ impl Canvas {
         Self { pixels: vec![0; WHOLE.width * WHOLE.height] }
     }
 
-    /// The pixels of one row of `area`, as far as it lies on the canvas.
+    /// The pixels of one row of `area`, or an empty slice if the row lies outside of the canvas.
     pub(crate) fn row(&self, area: &Area, row: usize) -> &[Colour] {
         let start = (area.y + row) * WHOLE.width;
         self.pixels.get(start + area.x..start + area.x + area.width).unwrap_or_default()
@@ -60,7 +60,7 @@ impl Canvas {
         }
     }
 
-    /// A filled rectangle with a thin edge and its corner pixels left out.
+    /// Draws a filled rectangle with a thin edge, without its corner pixels.
     pub(crate) fn panel(&mut self, area: Area, inside: Colour, edge: Colour) {
         let Area { x, y, width, height } = area;
         self.fill(Area::new(x + 1, y, width - 2, height), edge);
@@ -68,7 +68,8 @@ impl Canvas {
         self.fill(Area::new(x + 1, y + 1, width - 2, height - 2), inside);
     }
 
-    /// A line of text with its upper left corner at `x`, `y`; each pixel of the font is `scale` wide and high.
+    /// Draws a line of text with its upper left corner at `x`, `y`. Each pixel of the font is
+    /// `scale` wide and high.
     pub(crate) fn text(&mut self, x: usize, y: usize, scale: usize, colour: Colour, text: &str) {
         for (column, character) in text.chars().enumerate() {
             for (row, bits) in glyph(character).into_iter().enumerate() {
@@ -81,12 +82,12 @@ impl Canvas {
     }
 }
 
-/// How much room `characters` take, with the gap behind the last.
+/// The width of `characters` characters, with the gap behind the last.
 pub(crate) fn text_width(characters: usize, scale: usize) -> usize {
     characters * (GLYPH_WIDTH + 1) * scale
 }
 
-/// How high a line of text is, without the tails that hang below it.
+/// The height of a line of text, without descenders.
 pub(crate) fn text_height(scale: usize) -> usize {
     GLYPH_HEIGHT * scale
 }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_outside_is_cut_off() {
+    fn shapes_are_cut_off_at_the_edges() {
         let mut canvas = Canvas::new();
         canvas.fill(Area::new(799, 599, 50, 50), 0xff_ffff);
         canvas.fill(Area::new(900, 700, 5, 5), 0xff_ffff);

@@ -1,22 +1,23 @@
-//! The font: ASCII, five pixels wide and seven high, with two rows for what hangs below the line.
+//! The font: ASCII, five pixels wide and seven high, with two more rows for descenders.
 
-/// Pixels that a character is wide; one more is left free behind it.
+/// The width of a character in pixels. One more pixel is left free behind it.
 pub(crate) const GLYPH_WIDTH: usize = 5;
 
-/// Pixels that a capital is high.
+/// The height of a capital letter in pixels.
 pub(crate) const GLYPH_HEIGHT: usize = 7;
 
-/// Rows of a glyph: the tail of a `g` reaches two rows below the line.
+/// The rows of a glyph. The tail of a `g` reaches two rows below the line.
 pub(crate) const GLYPH_ROWS: usize = 9;
 
-/// Nine rows from the top; of each, bit 4 is the leftmost pixel. What ASCII does not have is an empty box.
+/// Nine rows from the top; in each, bit 4 is the leftmost pixel. Characters outside of ASCII are an
+/// empty box.
 pub(crate) fn glyph(character: char) -> [u8; GLYPH_ROWS] {
     const BOX: [u8; GLYPH_ROWS] = [0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f, 0x00, 0x00];
     let index = u32::from(character).checked_sub(u32::from(' '));
     index.and_then(|index| GLYPHS.get(index as usize)).copied().unwrap_or(BOX)
 }
 
-/// Space to tilde.
+/// The glyphs from space to tilde.
 #[rustfmt::skip]
 const GLYPHS: [[u8; GLYPH_ROWS]; 95] = [
     [0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00], // space

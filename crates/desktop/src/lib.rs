@@ -1,23 +1,24 @@
 //! The built-in test desktop that the demo shows: a small RFB server.
 //!
-//! It needs no machine: the picture is drawn here, and shows what viewers do to it. Colour bars move, a clock ticks, what is
-//! typed is echoed, the pointer leaves a cross and the clipboard is quoted. All viewers share one picture.
+//! It needs no machine: the desktop draws its own picture, which shows the viewers' input. Colour
+//! bars move, a clock ticks, typed text is echoed, the pointer leaves a cross, and the clipboard is
+//! quoted. All viewers share one picture.
 //!
 //! ```text
-//! viewer task ──► Board (what was typed, pointed at, pasted) ──► painter task ──► Screen (pixels, tile by tile)
-//!      ▲                                                                             │
-//!      └───────────────── the tiles that changed since this viewer's last update ◄───┘
+//! viewer task ──► ViewerInput ──► painter task ──► Screen (pixels in tiles)
+//!      ▲                                             │
+//!      └── tiles that changed since the last update ◄┘
 //! ```
 //!
-//! A viewer that is slow skips pictures: nothing is queued for it.
+//! A slow viewer skips pictures: no updates are queued for it.
 
-mod board;
 mod canvas;
 mod font;
 mod picture;
 mod screen;
-mod stage;
+mod shared_state;
 mod viewer;
+mod viewer_input;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,12 +28,12 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use stage::Stage;
+use shared_state::SharedState;
 
 pub use canvas::{HEIGHT, WIDTH};
 pub use transom_rfb::VncPassword;
 
-/// Most viewers at once; each may hold one picture's worth of memory while it is being sent.
+/// The most viewers at once. Each may hold the memory of one picture while it is being sent.
 const MAX_VIEWERS: usize = 64;
 
 /// A test desktop that has not been started.
@@ -42,7 +43,7 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// A desktop that anybody may open.
+    /// A desktop that anyone may open.
     pub fn new() -> Self {
         Self::default()
     }
@@ -53,52 +54,53 @@ impl Desktop {
     }
 
     /// Listens on `address` and starts.
-    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Handle> {
+    pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<RunningDesktop> {
         self.start(TcpListener::bind(address).await?)
     }
 
-    /// Starts on a socket that listens already.
-    pub fn start(self, listener: TcpListener) -> io::Result<Handle> {
+    /// Starts on a socket that already listens.
+    pub fn start(self, listener: TcpListener) -> io::Result<RunningDesktop> {
         let local_addr = listener.local_addr()?;
-        let stage = Arc::new(Stage::new());
+        let state = Arc::new(SharedState::new());
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, Arc::clone(&stage), self.password, stopped));
-        Ok(Handle { local_addr, stage, _stop: stop, tasks })
+        tasks.spawn(accept(listener, Arc::clone(&state), self.password, stopped));
+        Ok(RunningDesktop { local_addr, state, _stop: stop, tasks })
     }
 }
 
-/// A desktop that runs; it ends when this is dropped.
+/// A running desktop. It ends when the handle is dropped.
 #[derive(Debug)]
-pub struct Handle {
+pub struct RunningDesktop {
     local_addr: SocketAddr,
-    stage: Arc<Stage>,
+    state: Arc<SharedState>,
     _stop: oneshot::Sender<()>,
     tasks: JoinSet<()>,
 }
 
-impl Handle {
-    /// Where it listens.
+impl RunningDesktop {
+    /// The address on which the desktop listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// What was typed so far, Enter as a newline; the oldest is forgotten behind a few thousand characters.
+    /// The typed text, with Enter as a newline. Only the last few thousand characters are stored.
     pub fn typed(&self) -> String {
-        self.stage.board().typed().to_owned()
+        self.state.input().typed().to_owned()
     }
 
-    /// The text that a viewer's clipboard brought last.
+    /// The text of the last clipboard from a viewer.
     pub fn clipboard(&self) -> String {
-        self.stage.board().clipboard()
+        self.state.input().clipboard()
     }
 
-    /// Where the pointer was last, and its buttons: `(x, y, buttons)`.
+    /// The last position of the pointer, and its buttons: `(x, y, buttons)`. `None` before the
+    /// first pointer event.
     pub fn pointer(&self) -> Option<(u16, u16, u8)> {
-        self.stage.board().pointer().map(|pointer| (pointer.x, pointer.y, pointer.buttons))
+        self.state.input().pointer().map(|pointer| (pointer.x, pointer.y, pointer.buttons))
     }
 
-    /// Closes every connection and waits until all its tasks have ended.
+    /// Closes every connection, and waits until all tasks have ended.
     pub async fn shutdown(self) {
         let Self { _stop, mut tasks, .. } = self;
         drop(_stop);
@@ -106,35 +108,37 @@ impl Handle {
     }
 }
 
-/// Owns the painter and all viewers; dropping them ends them.
+/// Runs the painter and all viewers. They end when this future is dropped.
 async fn accept(
     listener: TcpListener,
-    stage: Arc<Stage>,
+    state: Arc<SharedState>,
     password: Option<VncPassword>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(stage::paint(Arc::clone(&stage)));
+    tasks.spawn(shared_state::paint(Arc::clone(&state)));
     loop {
         tokio::select! {
             _ = &mut stopped => break,
-            // Any outcome is matched: an arm that does not match would no longer be waited for, and a full house stay full.
+            // The pattern must match any outcome. Otherwise the arm would be disabled, and a full
+            // desktop would stay full.
             Some(done) = tasks.join_next() => if let Err(error) = done {
                 tracing::error!(%error, "a task of the test desktop failed");
             },
             accepted = listener.accept(), if tasks.len() <= MAX_VIEWERS => match accepted {
                 Ok((stream, peer)) => {
-                    let serve = viewer::serve(stream, Arc::clone(&stage), password.clone());
+                    let serve = viewer::serve(stream, Arc::clone(&state), password.clone());
                     tasks.spawn(async move {
                         if let Err(error) = serve.await {
                             tracing::debug!(%peer, %error, "a viewer of the test desktop left");
                         }
                     });
                 }
-                // Out of descriptors, or a peer that left at once: neither concerns the viewers that are here.
+                // The program is out of descriptors, or the peer left at once. Neither concerns the
+                // other viewers.
                 Err(error) => {
                     tracing::warn!(%error, "the test desktop could not accept a connection");
-                    tokio::time::sleep(stage::TICK).await;
+                    tokio::time::sleep(shared_state::TICK).await;
                 }
             },
         }

@@ -1,16 +1,16 @@
-//! The picture: a test card that shows what viewers did.
+//! The picture: a test card that shows the viewers' input.
 
-use crate::board::Board;
 use crate::canvas::{Area, Canvas, Colour, WHOLE, text_height, text_width};
+use crate::viewer_input::ViewerInput;
 
-/// What the picture shows besides the board.
+/// The other inputs of the picture, besides the viewers'.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// Seconds since 1970, UTC.
     pub(crate) unix_seconds: u64,
     /// Steps of the animation since the desktop started.
     pub(crate) step: u64,
-    /// Viewers that are connected.
+    /// The number of connected viewers.
     pub(crate) viewers: usize,
 }
 
@@ -24,9 +24,9 @@ const ALERT: Colour = 0xff_8a4c;
 
 const BARS: [Colour; 8] =
     [0xe9_edf5, 0xf4_c542, 0x3c_c8dc, 0x4c_c46a, 0xc2_5ad0, 0xe0_524f, 0x4a_6cf0, 0x2b_3954];
-/// Three rows of tiles, of which the edges of the bars are sent in every step.
+/// The height of three rows of tiles. The edges of the bars are sent in every step.
 const BARS_HEIGHT: usize = 48;
-/// Pixels that the bars move in one step: small, so that only their edges are sent.
+/// The pixels that the bars move in one step: few, so that only their edges are sent.
 const BARS_STRIDE: usize = 8;
 const RAMP_HEIGHT: usize = 8;
 
@@ -41,32 +41,32 @@ const POINTER: Area = Area::new(MARGIN, 444, 500, 64);
 const VIEWERS: Area = Area::new(536, 444, 240, 64);
 const CLIPBOARD: Area = Area::new(MARGIN, 520, 752, 64);
 
-/// Draws everything.
-pub(crate) fn draw(canvas: &mut Canvas, board: &Board, moment: Moment) {
+/// Draws the whole picture.
+pub(crate) fn draw(canvas: &mut Canvas, input: &ViewerInput, moment: Moment) {
     canvas.fill(WHOLE, NIGHT);
     bars(canvas, moment.step);
     title(canvas, moment.unix_seconds);
-    keyboard(canvas, board.typed(), moment.step);
+    keyboard(canvas, input.typed(), moment.step);
     panel(canvas, POINTER, "POINTER", "");
-    let pointer = board.pointer().map(|at| format!("pointer {},{} buttons {}", at.x, at.y, at.buttons));
+    let pointer = input.pointer().map(|at| format!("pointer {},{} buttons {}", at.x, at.y, at.buttons));
     content(canvas, POINTER, pointer.as_deref(), "move the pointer over this picture");
     panel(canvas, VIEWERS, "VIEWERS", "");
     content(canvas, VIEWERS, Some(&moment.viewers.to_string()), "");
     panel(canvas, CLIPBOARD, "CLIPBOARD", "F2 sends it back in capitals");
-    let clipboard: String = board.clipboard().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clipboard: String = input.clipboard().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     content(canvas, CLIPBOARD, Some(clipboard.as_str()).filter(|text| !text.is_empty()), "paste something");
-    cross(canvas, board);
+    cross(canvas, input);
 }
 
 fn bars(canvas: &mut Canvas, step: u64) {
     let width = WHOLE.width / BARS.len();
     let steps = WHOLE.width / BARS_STRIDE;
-    // Less than 100 steps make a round.
+    // A round has 100 steps.
     let moved = (step % steps as u64) as usize * BARS_STRIDE;
     for (index, colour) in BARS.into_iter().enumerate() {
         let x = (index * width + moved) % WHOLE.width;
         canvas.fill(Area::new(x, 0, width, BARS_HEIGHT), colour);
-        // The bar that leaves on the right comes in on the left.
+        // A bar that leaves on the right comes in on the left.
         canvas.fill(Area::new(0, 0, (x + width).saturating_sub(WHOLE.width), BARS_HEIGHT), colour);
     }
     for x in 0..WHOLE.width {
@@ -88,7 +88,7 @@ fn title(canvas: &mut Canvas, unix_seconds: u64) {
     canvas.text(MARGIN, y + text_height(LARGE) + 18, SMALL, DIM, says);
 }
 
-/// The last lines of what was typed, with a cursor behind them.
+/// Draws the last lines of typed text, with a cursor behind them.
 fn keyboard(canvas: &mut Canvas, typed: &str, step: u64) {
     panel(canvas, KEYBOARD, "KEYBOARD", "Enter and Backspace work");
     let columns = (KEYBOARD.width - 2 * INSET) / text_width(1, SMALL);
@@ -108,7 +108,7 @@ fn keyboard(canvas: &mut Canvas, typed: &str, step: u64) {
     }
 }
 
-/// Lines of fewer than `columns` characters: the cursor needs the last place.
+/// Breaks text into lines of fewer than `columns` characters: the cursor needs the last column.
 fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
@@ -131,7 +131,7 @@ fn panel(canvas: &mut Canvas, area: Area, name: &str, hint: &str) {
     canvas.text(area.x + area.width - INSET - room, area.y + 12, SMALL, DIM, hint);
 }
 
-/// The second line of a panel: what there is, or what to do about there being nothing.
+/// Draws the second line of a panel: its content, or a hint if there is none.
 fn content(canvas: &mut Canvas, area: Area, text: Option<&str>, otherwise: &str) {
     let columns = (area.width - 2 * INSET) / text_width(1, SMALL);
     let colour = if text.is_some() { INK } else { DIM };
@@ -139,11 +139,11 @@ fn content(canvas: &mut Canvas, area: Area, text: Option<&str>, otherwise: &str)
     canvas.text(area.x + INSET, area.y + 38, SMALL, colour, &shown);
 }
 
-/// Marks the pointer; its colour tells whether a button is down.
-fn cross(canvas: &mut Canvas, board: &Board) {
+/// Marks the pointer. The colour shows whether a button is down.
+fn cross(canvas: &mut Canvas, input: &ViewerInput) {
     const ARM: usize = 14;
     const GAP: usize = 4;
-    let Some(pointer) = board.pointer() else { return };
+    let Some(pointer) = input.pointer() else { return };
     let colour = if pointer.buttons == 0 { ACCENT } else { ALERT };
     let (x, y) = (usize::from(pointer.x), usize::from(pointer.y));
     let mut stroke = |x: Option<usize>, y: Option<usize>, width, height| {
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_can_be_drawn_whatever_viewers_do() {
+    fn the_picture_can_be_drawn_after_any_input() {
         let mut canvas = Canvas::new();
-        let mut board = Board::default();
-        let mut modifiers = crate::board::Modifiers::default();
+        let mut input = ViewerInput::default();
+        let mut modifiers = crate::viewer_input::Modifiers::default();
         for (x, y) in [(0, 0), (799, 599), (u16::MAX, u16::MAX)] {
             let pointer = transom_rfb::ClientMessage::Pointer { buttons: 255, x, y };
-            board.take(&pointer, &mut modifiers);
-            draw(&mut canvas, &board, Moment { unix_seconds: u64::MAX, step: u64::MAX, viewers: usize::MAX });
+            input.take(&pointer, &mut modifiers);
+            draw(&mut canvas, &input, Moment { unix_seconds: u64::MAX, step: u64::MAX, viewers: usize::MAX });
         }
     }
 }

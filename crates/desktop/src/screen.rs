@@ -4,15 +4,15 @@ use transom_rfb::{Encoding, PixelFormat, server_message};
 
 use crate::canvas::{Area, Canvas, WHOLE};
 
-/// Width and height of a tile: small changes stay small, and the stamps of a viewer fit in 8 KiB.
+/// The width and height of a tile: small changes stay small, and a viewer's stamps fit in 8 KiB.
 const TILE: usize = 16;
 const COLUMNS: usize = WHOLE.width.div_ceil(TILE);
 const ROWS: usize = WHOLE.height.div_ceil(TILE);
 
-/// Number of a picture; the first is 1.
+/// The number of a picture. The first is 1.
 type Stamp = u32;
 
-/// The current picture and the age of its tiles.
+/// The current picture, and the age of its tiles.
 #[derive(Debug)]
 pub(crate) struct Screen {
     canvas: Canvas,
@@ -20,18 +20,18 @@ pub(crate) struct Screen {
     last: Stamp,
 }
 
-/// Which picture of each tile a viewer has.
+/// The picture in which a viewer saw each tile.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct SeenTiles {
     stamps: Vec<Stamp>,
 }
 
-impl Seen {
+impl SeenTiles {
     pub(crate) fn nothing() -> Self {
         Self { stamps: vec![0; COLUMNS * ROWS] }
     }
 
-    /// A viewer that asks for all of an area has nothing of it.
+    /// Marks the tiles of an area as unseen, for a viewer that asks for all of it.
     pub(crate) fn forget(&mut self, area: &Area) {
         for (index, stamp) in self.stamps.iter_mut().enumerate() {
             if tile(index).overlaps(area) {
@@ -46,7 +46,7 @@ impl Screen {
         Self { canvas: Canvas::new(), stamps: vec![1; COLUMNS * ROWS], last: 1 }
     }
 
-    /// Shows a new picture, and leaves the old one in `next`; tells whether anything is different.
+    /// Shows a new picture, and leaves the old one in `next`. Returns whether any tile differs.
     pub(crate) fn show(&mut self, next: &mut Canvas) -> bool {
         std::mem::swap(&mut self.canvas, next);
         self.last = self.last.saturating_add(1);
@@ -61,10 +61,11 @@ impl Screen {
         changed
     }
 
-    /// A FramebufferUpdate of the tiles in `area` that a viewer has not seen, which it then has; `None` if it has them all.
+    /// Makes a FramebufferUpdate of the tiles in `area` that the viewer has not seen, and marks
+    /// them as seen. `None` if it has seen them all.
     ///
-    /// Whole tiles are sent, so that what a viewer has can be told tile by tile.
-    pub(crate) fn update(&self, area: &Area, seen: &mut Seen, format: &PixelFormat) -> Option<Vec<u8>> {
+    /// Tiles are sent whole, so that one stamp per tile is enough.
+    pub(crate) fn update(&self, area: &Area, seen: &mut SeenTiles, format: &PixelFormat) -> Option<Vec<u8>> {
         let mut rectangles: Vec<Area> = Vec::new();
         for (index, (have, stamp)) in seen.stamps.iter_mut().zip(&self.stamps).enumerate() {
             let tile = tile(index);
@@ -94,7 +95,7 @@ impl Screen {
         let edges = [area.x, area.y, area.width, area.height].map(|edge| u16::try_from(edge).unwrap_or(0));
         server_message::rectangle_header(edges, Encoding::RAW, out);
         out.reserve(area.width * area.height * usize::from(format.bits_per_pixel / 8));
-        // Neighbours are mostly of one colour.
+        // Most neighbouring pixels have the same colour.
         let (mut known, mut bytes) = (None, Vec::with_capacity(4));
         for row in 0..area.height {
             for &colour in self.canvas.row(area, row) {
@@ -114,7 +115,7 @@ fn tile(index: usize) -> Area {
     Area::new(x, y, TILE.min(WHOLE.width - x), TILE.min(WHOLE.height - y))
 }
 
-/// Joins rectangles that lie on top of each other with the same sides.
+/// Joins rectangles on top of each other that have the same sides.
 fn stacked(rectangles: Vec<Area>) -> Vec<Area> {
     let mut stacks: Vec<Area> = Vec::new();
     for part in rectangles {
@@ -134,13 +135,13 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn update(screen: &Screen, seen: &mut Seen) -> Option<Vec<u8>> {
+    fn update(screen: &Screen, seen: &mut SeenTiles) -> Option<Vec<u8>> {
         screen.update(&WHOLE, seen, &PixelFormat::RGB888)
     }
 
     #[test]
     fn the_first_update_is_the_whole_screen_in_one_rectangle() {
-        let (screen, mut seen) = (Screen::new(), Seen::nothing());
+        let (screen, mut seen) = (Screen::new(), SeenTiles::nothing());
         let first = update(&screen, &mut seen).unwrap();
         assert_eq!(first[..16], [0, 0, 0, 1, 0, 0, 0, 0, 3, 32, 2, 88, 0, 0, 0, 0]);
         assert_eq!(first.len(), 16 + 800 * 600 * 4);
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_small_change_is_a_small_update() {
-        let (mut screen, mut seen) = (Screen::new(), Seen::nothing());
+        let (mut screen, mut seen) = (Screen::new(), SeenTiles::nothing());
         update(&screen, &mut seen);
         let mut next = Canvas::new();
         next.fill(Area::new(15, 15, 2, 2), 0x01_0203);
@@ -161,8 +162,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tile_outside_of_the_request_stays_to_be_sent() {
-        let (screen, mut seen) = (Screen::new(), Seen::nothing());
+    fn a_tile_outside_of_the_request_is_sent_later() {
+        let (screen, mut seen) = (Screen::new(), SeenTiles::nothing());
         let corner = Area::new(0, 0, 8, 8);
         let part = screen.update(&corner, &mut seen, &PixelFormat::RGB888).unwrap();
         assert_eq!(part.len(), 16 + 16 * 16 * 4);

@@ -1,4 +1,4 @@
-//! One viewer's connection.
+//! The connection of one viewer.
 
 use std::io;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use transom_rfb::{
     ViewerProgress, VncPassword, server_message,
 };
 
-use crate::board::Modifiers;
 use crate::canvas::{Area, HEIGHT, WHOLE, WIDTH};
-use crate::screen::Seen;
-use crate::stage::Stage;
+use crate::screen::SeenTiles;
+use crate::shared_state::SharedState;
+use crate::viewer_input::Modifiers;
 
-/// Name of the desktop in ServerInit.
+/// The name of the desktop in ServerInit.
 const NAME: &str = "Transom test desktop";
 
-/// A handshake is a few packets; who needs longer is no viewer.
+/// The time for a handshake, which is a few packets.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A viewer that has taken nothing for this long is gone.
+/// The time after which a viewer that accepts no bytes is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longest message that is gathered, which bounds what one viewer can make us hold; only a clipboard comes near.
+/// The longest message that is gathered. It bounds a viewer's memory; only a clipboard comes near.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// Size of one read.
+/// The size of one read.
 const READ_LEN: usize = 16 * 1024;
 
-/// Why a viewer's connection ended.
+/// The reason why a viewer's connection ended.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Ended {
+pub(crate) enum ViewerError {
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
     #[error("the viewer {0}")]
@@ -52,28 +52,32 @@ pub(crate) enum Ended {
 /// Serves one viewer until it leaves.
 pub(crate) async fn serve(
     mut stream: TcpStream,
-    stage: Arc<Stage>,
+    state: Arc<SharedState>,
     password: Option<VncPassword>,
-) -> Result<(), Ended> {
+) -> Result<(), ViewerError> {
     stream.set_nodelay(true)?;
     let handshake = timeout(HANDSHAKE_TIMEOUT, handshake(&mut stream, password));
-    let Some(received) = handshake.await.map_err(|_| Ended::TooSlow)?? else { return Ok(()) };
+    let Some(received) = handshake.await.map_err(|_| ViewerError::TooSlow)?? else { return Ok(()) };
     let mut viewer = Viewer {
-        stage,
+        state,
         received,
         modifiers: Modifiers::default(),
         format: PixelFormat::RGB888,
-        seen: Seen::nothing(),
+        seen: SeenTiles::nothing(),
         wanted: None,
         echoes: 0,
     };
     viewer.run(&mut stream).await
 }
 
-/// Brings the viewer to ServerInit; what it sent behind its handshake, or `None` if it left.
-async fn handshake(stream: &mut TcpStream, password: Option<VncPassword>) -> Result<Option<Vec<u8>>, Ended> {
+/// Performs the handshake up to ServerInit. Returns the bytes behind it, or `None` if the viewer
+/// left.
+async fn handshake(
+    stream: &mut TcpStream,
+    password: Option<VncPassword>,
+) -> Result<Option<Vec<u8>>, ViewerError> {
     let mut machine = match password {
-        // 122 of these bits are random, which is enough not to repeat.
+        // 122 of these bits are random, which is enough to avoid repetition.
         Some(password) => ViewerHandshake::with_password(password, uuid::Uuid::new_v4().into_bytes()),
         None => ViewerHandshake::new(),
     };
@@ -86,7 +90,7 @@ async fn handshake(stream: &mut TcpStream, password: Option<VncPassword>) -> Res
         }
         let mut input = &chunk[..len];
         let progress = machine.receive(&mut input);
-        // Also after an error: the output tells the viewer what was wrong.
+        // This also happens after an error: the output tells the viewer the reason.
         stream.write_all(&machine.take_output().concat()).await?;
         if let ViewerProgress::Done { .. } = progress? {
             let init = ServerInit {
@@ -102,29 +106,29 @@ async fn handshake(stream: &mut TcpStream, password: Option<VncPassword>) -> Res
 }
 
 struct Viewer {
-    stage: Arc<Stage>,
-    /// The beginning of a message that is not whole.
+    state: Arc<SharedState>,
+    /// The beginning of a message that is not whole yet.
     received: Vec<u8>,
     modifiers: Modifiers,
     format: PixelFormat,
-    seen: Seen,
-    /// What the viewer has asked for and not received.
+    seen: SeenTiles,
+    /// The area that the viewer has asked for, but not received yet.
     wanted: Option<Area>,
-    /// How often F2 had been pressed when the clipboard was last sent.
+    /// The count of F2 when the clipboard was last sent.
     echoes: u64,
 }
 
 impl Viewer {
-    async fn run(&mut self, stream: &mut TcpStream) -> Result<(), Ended> {
-        let mut pictures = self.stage.subscribe();
-        self.echoes = self.stage.board().echo().0;
+    async fn run(&mut self, stream: &mut TcpStream) -> Result<(), ViewerError> {
+        let mut pictures = self.state.subscribe();
+        self.echoes = self.state.input().echo().0;
         // The number of viewers is part of the picture.
-        self.stage.touch();
+        self.state.touch();
         let mut chunk = vec![0; READ_LEN];
         loop {
             self.take_messages()?;
             if let Some(out) = self.news() {
-                timeout(WRITE_TIMEOUT, stream.write_all(&out)).await.map_err(|_| Ended::TooSlow)??;
+                timeout(WRITE_TIMEOUT, stream.write_all(&out)).await.map_err(|_| ViewerError::TooSlow)??;
             }
             tokio::select! {
                 len = stream.read(&mut chunk) => match len? {
@@ -137,7 +141,7 @@ impl Viewer {
     }
 
     /// Handles every whole message that has arrived.
-    fn take_messages(&mut self) -> Result<(), Ended> {
+    fn take_messages(&mut self) -> Result<(), ViewerError> {
         let mut received = std::mem::take(&mut self.received);
         let mut taken = 0;
         while let Some((message, len)) = ClientMessage::parse(&received[taken..])? {
@@ -146,13 +150,13 @@ impl Viewer {
         }
         received.drain(..taken);
         self.received = received;
-        if self.received.len() > MAX_MESSAGE { Err(Ended::MessageTooLong) } else { Ok(()) }
+        if self.received.len() > MAX_MESSAGE { Err(ViewerError::MessageTooLong) } else { Ok(()) }
     }
 
-    fn take(&mut self, message: &ClientMessage<'_>) -> Result<(), Ended> {
+    fn take(&mut self, message: &ClientMessage<'_>) -> Result<(), ViewerError> {
         match *message {
             ClientMessage::SetPixelFormat(format) if !format.is_paintable() => {
-                return Err(Ended::PixelFormat);
+                return Err(ViewerError::PixelFormat);
             }
             ClientMessage::SetPixelFormat(format) => {
                 self.format = format;
@@ -167,24 +171,25 @@ impl Viewer {
                 self.wanted = Some(area);
             }
             _ => {
-                if self.stage.board().take(message, &mut self.modifiers) {
-                    self.stage.touch();
+                if self.state.input().take(message, &mut self.modifiers) {
+                    self.state.touch();
                 }
             }
         }
         Ok(())
     }
 
-    /// What there is to send now: the clipboard, if it was asked back, and an update, if one is wanted and due.
+    /// The bytes to send now: the clipboard if F2 asked for it, and an update if one is wanted and
+    /// due.
     fn news(&mut self) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        let (echoes, text) = self.stage.board().echo();
+        let (echoes, text) = self.state.input().echo();
         if echoes != self.echoes {
             self.echoes = echoes;
             server_message::cut_text(&text, &mut out);
         }
         if let Some(update) =
-            self.wanted.and_then(|area| self.stage.screen().update(&area, &mut self.seen, &self.format))
+            self.wanted.and_then(|area| self.state.screen().update(&area, &mut self.seen, &self.format))
         {
             self.wanted = None;
             out.extend(update);
@@ -196,6 +201,6 @@ impl Viewer {
 impl Drop for Viewer {
     fn drop(&mut self) {
         // The number of viewers is part of the picture.
-        self.stage.touch();
+        self.state.touch();
     }
 }

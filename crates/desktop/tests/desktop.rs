@@ -1,4 +1,5 @@
-//! The test desktop through its front door: a real socket and the same handshake that a gateway uses.
+//! Tests of the test desktop through its front door: a real socket, and the handshake of the
+//! gateway.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -7,17 +8,18 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use transom_desktop::{Desktop, HEIGHT, Handle, VncPassword, WIDTH};
+use transom_desktop::{Desktop, HEIGHT, RunningDesktop, VncPassword, WIDTH};
 use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceHandshakeError, InstanceProgress, ServerInit,
 };
 
-/// Everything here happens on one machine, in milliseconds; only the clock takes a second.
+/// A generous deadline: everything happens on one machine, in milliseconds; only the clock takes a
+/// second.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 struct Viewer {
     stream: TcpStream,
-    /// `0xRRGGBB`, in rows.
+    /// Pixels as `0xRRGGBB`, row by row.
     pixels: Vec<u32>,
 }
 
@@ -26,7 +28,7 @@ type Rectangle = [u16; 4];
 
 impl Viewer {
     async fn open(
-        desktop: &Handle,
+        desktop: &RunningDesktop,
         credentials: InstanceCredentials,
     ) -> Result<(Self, ServerInit), InstanceHandshakeError> {
         let mut stream = TcpStream::connect(desktop.local_addr()).await.unwrap();
@@ -48,7 +50,7 @@ impl Viewer {
         }
     }
 
-    async fn watch(desktop: &Handle) -> Self {
+    async fn watch(desktop: &RunningDesktop) -> Self {
         Self::open(desktop, InstanceCredentials::default()).await.unwrap().0
     }
 
@@ -76,7 +78,7 @@ impl Viewer {
         bytes
     }
 
-    /// One FramebufferUpdate in 32 bits, painted.
+    /// Reads one FramebufferUpdate in 32 bits, and paints it.
     async fn update(&mut self) -> Vec<Rectangle> {
         let header = self.read(4).await;
         assert_eq!(header[0], 0, "a FramebufferUpdate");
@@ -99,13 +101,14 @@ impl Viewer {
         rectangles
     }
 
-    /// All that was sent has been handled once a whole picture is back.
+    /// Waits until the desktop has handled all input: a whole picture is back.
     async fn settle(&mut self) {
         self.request(false).await;
         self.update().await;
     }
 
-    /// Waits for a picture in which `area` differs from what this viewer has; the desktop paints when it comes to it.
+    /// Waits for a picture in which `area` differs from this viewer's. The desktop decides when to
+    /// paint.
     async fn change(&mut self, area: Rectangle) {
         let before = self.cut(area);
         let changed = async {
@@ -123,10 +126,10 @@ impl Viewer {
     }
 }
 
-/// The first characters of the keyboard's panel, without the place of the cursor in an empty line.
+/// The first characters in the keyboard's panel, without the cursor of an empty line.
 const FIRST_LINE: Rectangle = [54, 200, 100, 14];
 
-async fn desktop() -> Handle {
+async fn desktop() -> RunningDesktop {
     Desktop::new().bind("127.0.0.1:0").await.unwrap()
 }
 
@@ -162,7 +165,7 @@ async fn the_old_versions_are_served_too() {
 }
 
 #[tokio::test]
-async fn what_one_viewer_types_every_viewer_sees() {
+async fn every_viewer_sees_the_text_that_one_viewer_types() {
     let desktop = desktop().await;
     let (mut typist, mut witness) = (Viewer::watch(&desktop).await, Viewer::watch(&desktop).await);
     witness.settle().await;
@@ -269,7 +272,7 @@ async fn a_desktop_that_was_full_takes_viewers_again() {
     for _ in 0..70 {
         crowd.push(TcpStream::connect(desktop.local_addr()).await.unwrap());
     }
-    // The last that are let in have been greeted: the house is full.
+    // The last viewers that fit have received their greeting: the desktop is full.
     let mut greeting = [0; 12];
     for stream in &mut crowd[..64] {
         timeout(DEADLINE, stream.read_exact(&mut greeting)).await.unwrap().unwrap();

@@ -1,83 +1,84 @@
-//! Why a folder, or a file in it, is not used. Each sentence names it and says what to do.
+//! The reasons for refusing a folder or a file in it. Each message names the path and a remedy.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a folder, or a file in it, is not used.
+/// A reason for refusing a folder or a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// It belongs to another user.
+    /// Another user owns it.
     #[error(
-        "{path} belongs to the user {owner}, and this program runs as {own}: what is in it could be somebody else's. \
-         Name another folder (--data DIR), or make it this user's: chown -R {own} {path}",
+        "{path} belongs to user {owner}, and this program runs as user {own}. \
+         Name another folder (--data DIR), or change its owner: chown -R {own} {path}",
         path = .path.display()
     )]
     NotOurs {
-        /// Which.
+        /// The refused path.
         path: PathBuf,
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
-        /// Who this program is.
+        /// This program's user id.
         own: u32,
     },
-    /// Others can write to it.
+    /// Other users can write to it.
     #[error(
-        "{path} can be written to by others (mode {mode:04o}): what is in it could be theirs. \
-         Look at what is in it, and then: chmod go-w {path}",
+        "{path} is writable by other users (mode {mode:04o}), who could have changed it. \
+         Check its contents, then run: chmod go-w {path}",
         path = .path.display()
     )]
     Writable {
-        /// Which.
+        /// The refused path.
         path: PathBuf,
         /// Its mode.
         mode: u32,
     },
-    /// A link stands in the place of a file.
+    /// A symbolic link stands in place of a file.
     #[error(
-        "{path} is a link, and a file of this program's own belongs there. \
-         Remove the link, or move the file that it leads to into its place",
+        "{path} is a symbolic link, and this program needs a regular file there. \
+         Remove the link, or replace it with the file that it points to",
         path = .path.display()
     )]
     Link {
-        /// Which.
+        /// The refused path.
         path: PathBuf,
     },
-    /// Something else stands in the place of a file.
-    #[error("{path} is not a file, and one of this program's own belongs there: move it away", path = .path.display())]
+    /// A folder, a device or a pipe stands in place of a file.
+    #[error("{path} is not a file, and this program needs one there: move it away", path = .path.display())]
     NotAFile {
-        /// Which.
+        /// The refused path.
         path: PathBuf,
     },
-    /// Something else stands in the place of the folder.
+    /// The path is not a folder.
     #[error("{path} is not a folder: name another one (--data DIR)", path = .path.display())]
     NotAFolder {
-        /// Which.
+        /// The refused path.
         path: PathBuf,
     },
-    /// It cannot be read or written.
+    /// A file operation failed.
     #[error("cannot {what} {path}: {source}", path = .path.display())]
     Io {
-        /// What was tried.
+        /// The operation, as a verb: "read", "open".
         what: &'static str,
-        /// On which.
+        /// The path that it failed on.
         path: PathBuf,
-        /// Why it failed.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl FolderError {
-    /// Whether it may go by itself, as a full disk does: see [`passes`].
+    /// Returns whether the failure may clear without intervention; see [`is_transient`].
     #[must_use]
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if passes(source))
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_transient(source))
     }
 }
 
-/// Whether a fault of this machine may go by itself: a full disk, one that is read-only after an error, too many open files.
-/// What a setting, a path or a mode causes stays until a person does something.
+/// Returns whether a failure may clear without intervention: a full disk, a disk that is read-only
+/// after an error, too many open files. A wrong setting, path or mode stays until a person corrects
+/// it.
 #[must_use]
-pub fn passes(error: &io::Error) -> bool {
+pub fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     !matches!(
         error.kind(),

@@ -1,4 +1,4 @@
-//! One file: made for its owner, and opened only where it is a file of this user's.
+//! Creation of owner-only files, and access to files that belong to this user.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -7,22 +7,23 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::FolderError;
+use crate::error::FolderError;
+use crate::owner;
 
 /// The mode of a file that holds a secret.
 pub const PRIVATE: u32 = 0o600;
-/// The mode of a file that is to be handed out, such as a certificate.
+/// The mode of a file that others may read, such as a certificate.
 pub const PUBLIC: u32 = 0o644;
-/// Bits of a mode by which others than the owner may read or write.
+/// The mode bits that let users other than the owner read or write.
 const OTHERS: u32 = 0o077;
 
-/// A link is not followed, nor is waited for whoever opens a pipe's other end.
+/// The open flags that refuse a symbolic link and do not block on a pipe's other end.
 fn no_follow() -> i32 {
-    // The flags of the system's own calls are of that type.
+    // `custom_flags` takes an `i32`.
     (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed()
 }
 
-/// Whether what is there is a file of this user's that nobody else can write to.
+/// Checks that the path is a file that only this user, or the administrator, can write to.
 pub(crate) fn judge(path: &Path, metadata: &Metadata) -> Result<(), FolderError> {
     if metadata.is_symlink() {
         return Err(FolderError::Link { path: path.to_owned() });
@@ -30,27 +31,27 @@ pub(crate) fn judge(path: &Path, metadata: &Metadata) -> Result<(), FolderError>
     if !metadata.is_file() {
         return Err(FolderError::NotAFile { path: path.to_owned() });
     }
-    crate::judge(path, metadata, true)
+    owner::judge(path, metadata, true)
 }
 
-/// A file that is there, to read or to write; `None` where it is not.
+/// Opens an existing file to read or to write. Returns `None` when there is no such file.
 pub(crate) fn existing(path: &Path, write: bool) -> Result<Option<File>, FolderError> {
     let failed = |source| FolderError::Io { what: "open", path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(source)),
-        // Before it is opened: a pipe or a device would do something by that alone.
+        // The check precedes the open because opening a pipe or a device has effects.
         Ok(metadata) => judge(path, &metadata)?,
     }
     let mut options = OpenOptions::new();
     options.read(true).write(write).custom_flags(no_follow());
     let file = options.open(path).map_err(failed)?;
-    // What was opened, which is what counts.
+    // The path may have changed since the first check, so the opened file decides.
     judge(path, &file.metadata().map_err(failed)?)?;
     Ok(Some(file))
 }
 
-/// A file to write to, which is made where it is missing; what others could read of a secret is taken from them.
+/// Opens a file for writing and creates it when missing. Removes other users' access to it.
 pub(crate) fn opened(path: &Path, append: bool) -> Result<File, FolderError> {
     let failed = |source| FolderError::Io { what: "open", path: path.to_owned(), source };
     let mut options = OpenOptions::new();
@@ -74,7 +75,7 @@ pub(crate) fn opened(path: &Path, append: bool) -> Result<File, FolderError> {
     Ok(file)
 }
 
-/// Makes a file that was not there, with all that it is to hold. One that a crash has left under this name goes.
+/// Creates a file with its whole content. Removes a file of this name left by a crash.
 pub(crate) fn fresh(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -82,7 +83,7 @@ pub(crate) fn fresh(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     }
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(mode).custom_flags(no_follow()).open(path)?;
-    // A umask may have taken bits away.
+    // The umask may have cleared some bits.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()

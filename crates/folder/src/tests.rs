@@ -5,39 +5,39 @@ use std::path::Path;
 use super::*;
 
 fn mode(path: &Path) -> u32 {
-    fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    fs::metadata(path).expect("the file exists").permissions().mode() & 0o777
 }
 
 fn set_mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("it belongs to this user");
 }
 
-/// A temporary folder, and one of a program's own in it.
+/// A temporary folder and a private folder in it.
 fn made() -> (tempfile::TempDir, Folder) {
     let temp = tempfile::tempdir().expect("a temporary folder");
-    let folder = Folder::open(&temp.path().join("own")).expect("it is made");
+    let folder = Folder::open(&temp.path().join("own")).expect("the folder is created");
     (temp, folder)
 }
 
 #[test]
-fn what_is_made_is_for_its_owner_alone() {
+fn only_the_owner_can_access_new_files_and_folders() {
     let (_temp, folder) = made();
     assert_eq!(mode(folder.path()), 0o700);
     folder.replace("secret", b"one", PRIVATE).expect("written");
     folder.replace("secret", b"two", PRIVATE).expect("written over");
-    assert!(!folder.keep("secret", b"three", PRIVATE).expect("kept"), "there is one");
-    assert!(folder.keep("public", b"four", PUBLIC).expect("kept"));
-    drop((folder.append("list").expect("made"), folder.lock_file("lock").expect("made")));
+    assert!(!folder.create("secret", b"three", PRIVATE).expect("checked"), "the file exists");
+    assert!(folder.create("public", b"four", PUBLIC).expect("created"));
+    drop((folder.append("list").expect("created"), folder.lock_file("lock").expect("created")));
     assert_eq!(folder.read("secret", 8).expect("read").as_deref(), Some(&b"two"[..]));
     assert_eq!(folder.read("none", 8).expect("looked for"), None);
     for (name, expected) in [("secret", 0o600), ("list", 0o600), ("lock", 0o600), ("public", 0o644)] {
         assert_eq!(mode(&folder.at(name)), expected, "{name}");
     }
-    assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 4, "nothing is left over");
+    assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 4, "no temporary file remains");
 }
 
 #[test]
-fn a_folder_that_others_can_write_to_is_refused_and_one_that_they_can_read_is_not() {
+fn a_folder_is_refused_if_others_can_write_to_it_but_not_if_they_can_only_read_it() {
     let (_temp, folder) = made();
     for open in [0o777, 0o770, 0o702, 0o1777] {
         set_mode(folder.path(), open);
@@ -51,7 +51,7 @@ fn a_folder_that_others_can_write_to_is_refused_and_one_that_they_can_read_is_no
 }
 
 #[test]
-fn a_link_to_the_folder_is_followed_and_a_file_in_its_place_is_not_one() {
+fn a_link_to_the_folder_is_followed_but_a_file_in_its_place_is_refused() {
     let (temp, folder) = made();
     let link = temp.path().join("link");
     symlink(folder.path(), &link).expect("a link");
@@ -62,10 +62,10 @@ fn a_link_to_the_folder_is_followed_and_a_file_in_its_place_is_not_one() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_neither_read_nor_written() {
+fn links_folders_and_files_that_others_can_write_are_neither_read_nor_written() {
     let (temp, folder) = made();
     let elsewhere = temp.path().join("elsewhere");
-    fs::write(&elsewhere, "somebody's").expect("a file");
+    fs::write(&elsewhere, "another user's").expect("a file");
     symlink(&elsewhere, folder.at("link")).expect("a link");
     symlink(temp.path().join("missing"), folder.at("dangling")).expect("a link");
     for name in ["link", "dangling"] {
@@ -73,11 +73,11 @@ fn what_is_no_file_of_ours_is_neither_read_nor_written() {
         assert!(matches!(folder.read(name, 8), Err(FolderError::Link { .. })), "{name}");
         assert!(matches!(folder.append(name), Err(FolderError::Link { .. })), "{name}");
         assert!(matches!(folder.lock_file(name), Err(FolderError::Link { .. })), "{name}");
-        // A whole new file takes the link's place, and what it led to stays.
+        // A rewritten file replaces the link; the link's target is unchanged.
         folder.replace(name, b"ours", PRIVATE).expect("replaced");
         assert_eq!(folder.read(name, 8).expect("read").as_deref(), Some(&b"ours"[..]));
     }
-    assert_eq!(fs::read_to_string(&elsewhere).expect("read"), "somebody's");
+    assert_eq!(fs::read_to_string(&elsewhere).expect("read"), "another user's");
     assert!(!temp.path().join("missing").exists());
     fs::create_dir(folder.at("folder")).expect("a folder");
     assert!(matches!(folder.read("folder", 8), Err(FolderError::NotAFile { .. })));
@@ -88,16 +88,16 @@ fn what_is_no_file_of_ours_is_neither_read_nor_written() {
 }
 
 #[test]
-fn what_others_could_read_of_a_file_that_is_written_to_is_taken_from_them() {
+fn opening_a_file_to_write_removes_other_users_access() {
     let (_temp, folder) = made();
-    drop(folder.append("list").expect("made"));
+    drop(folder.append("list").expect("created"));
     set_mode(&folder.at("list"), 0o644);
-    drop(folder.append("list").expect("it is ours"));
+    drop(folder.append("list").expect("it belongs to this user"));
     assert_eq!(mode(&folder.at("list")), 0o600);
 }
 
 #[test]
-fn a_file_is_read_up_to_its_bound() {
+fn a_file_longer_than_the_limit_is_refused() {
     let (_temp, folder) = made();
     folder.replace("long", &[0; 9], PRIVATE).expect("written");
     assert!(folder.read("long", 8).is_err());

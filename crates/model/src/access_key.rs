@@ -1,4 +1,4 @@
-//! Access keys: id and secrets of a project, and what their holder may do.
+//! Access keys: a project's credentials and the rights of their holder.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,8 @@ use aws_lc_rs::digest;
 use crate::Timestamp;
 use crate::id::{ParseIdError, ProjectId, text_id};
 
-/// `tak` · 22 base58 characters · 4 base58 characters of checksum, so that a typo is told from an unknown key.
+/// `tak`, 22 base58 characters, and 4 base58 characters of checksum, which tells a typo from an
+/// unknown key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessKeyId(String);
 text_id!(AccessKeyId);
@@ -28,7 +29,7 @@ impl AccessKeyId {
         Self(text)
     }
 
-    /// Whether a text has an id's form, whatever its checksum says.
+    /// Returns whether a text has the form of an id. The checksum is not verified.
     #[must_use]
     pub fn has_form(text: &str) -> bool {
         let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == BODY + CHECKSUM);
@@ -48,7 +49,7 @@ impl FromStr for AccessKeyId {
         }
         let (body, given) = text.split_at(PREFIX.len() + BODY);
         if checksum(body) != given {
-            return Err(wrong("has a typo: its checksum does not fit"));
+            return Err(wrong("has a typo: its checksum does not match"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -63,21 +64,21 @@ fn checksum(text: &str) -> String {
     digest.as_ref().iter().take(CHECKSUM).map(|byte| base58(*byte)).collect()
 }
 
-/// What the holder of an access key may do in its project.
+/// The rights of an access key's holder within its project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Role {
-    /// Sees.
+    /// May read.
     Reader,
-    /// Opens consoles and manages addresses.
+    /// May also open consoles and manage addresses.
     Member,
-    /// Manages its own project.
+    /// May also manage the project.
     Admin,
 }
 
 impl Role {
-    /// Every role, the weakest first.
+    /// Every role, from the weakest to the strongest.
     pub const ALL: [Self; 3] = [Self::Reader, Self::Member, Self::Admin];
 
     /// The role's word.
@@ -114,15 +115,15 @@ pub struct AccessKey {
     pub id: AccessKeyId,
     /// The project it belongs to.
     pub project: ProjectId,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// What it may do.
+    /// The rights of its holder.
     pub role: Role,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// Since when it is worth nothing.
+    /// The time of revocation; `None` while the key is valid.
     pub revoked_at: Option<Timestamp>,
-    /// How many secrets are valid: one, or two while it is being rotated.
+    /// The number of valid secrets: one, or two during a rotation.
     pub active_secrets: u32,
 }
 
@@ -131,12 +132,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typo_in_a_key_id_is_told_from_an_unknown_key() {
+    fn a_typo_in_a_key_id_is_reported_as_a_typo() {
         let id = AccessKeyId::from_random([7; 22]);
         assert_eq!(id.as_str().len(), 29);
         assert_eq!(id.as_str().parse(), Ok(id.clone()));
         let typo = id.as_str().replacen('8', "9", 1);
         let error = typo.parse::<AccessKeyId>().expect_err("a typo");
-        assert_eq!(error.to_string(), "access key id has a typo: its checksum does not fit");
+        assert_eq!(error.to_string(), "access key id has a typo: its checksum does not match");
     }
 }

@@ -1,4 +1,4 @@
-//! Audit: what happened, who did it, and under which grant.
+//! The audit: events, their actors and their grants.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,33 +10,35 @@ use crate::grant::Dialect;
 use crate::id::{GrantId, ProjectId, RequestId, SessionId};
 use crate::name::is_hidden;
 
-/// Where something came from, as far as anybody knows. What the server does by itself comes from nowhere.
+/// The known origin of an event. It is empty for an action of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The address of the caller, the viewer or the device; behind a declared proxy, the one that it names.
+    /// The address of the caller, the viewer or the device. Behind a trusted proxy, the address
+    /// that the proxy names.
     pub source: Option<IpAddr>,
-    /// The program, as it says of itself.
+    /// The program's own description of itself.
     pub user_agent: Option<UserAgent>,
 }
 
 impl Origin {
-    /// An address whose program is not known.
+    /// The origin of a program that does not describe itself.
     #[must_use]
     pub fn of(source: IpAddr) -> Self {
         Self { source: Some(source.to_canonical()), user_agent: None }
     }
 }
 
-/// What a program says that it is. Anybody can say anything: it is legible and short, and proves nothing.
+/// A program's own description of itself. It is legible and short, and it proves nothing because a
+/// program can claim any name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserAgent(Arc<str>);
 
 impl UserAgent {
-    /// The longest browsers' are about 200 characters.
+    /// The maximum length in characters. The longest values of browsers have about 200.
     pub const MAX: usize = 256;
 
-    /// Reads a header's value. Control, direction and invisible characters are left out, and what is beyond
-    /// [`MAX`](Self::MAX) characters; none where nothing remains.
+    /// Reads a header's value. Removes control, direction and invisible characters, then truncates
+    /// to [`MAX`](Self::MAX) characters. Returns `None` if the result is empty.
     #[must_use]
     pub fn read(value: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(value);
@@ -53,18 +55,18 @@ impl UserAgent {
     }
 }
 
-/// Who did something.
+/// The actor of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The holder of the operator's token.
     Operator,
     /// The holder of an access key.
     Key(AccessKeyId),
-    /// A user of another cloud, by the id that its Keystone knows.
+    /// A user of another cloud, identified by the id in its Keystone.
     Guest(String),
     /// The holder of a console URL.
     Viewer,
-    /// Transom itself, as when a limit is reached.
+    /// Transom, for example when a limit is reached.
     Transom,
 }
 
@@ -80,20 +82,20 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What is to be written down.
+/// An event to be recorded.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
-    /// The call it belongs to.
+    /// The id of the call that caused it.
     pub request: Option<RequestId>,
-    /// Who did it.
+    /// The actor.
     pub actor: Actor,
-    /// The front door it came through.
+    /// The front door through which the call came.
     pub dialect: Dialect,
-    /// What was done, as `noun.verb`: `grant.create`, `session.end`.
+    /// The action as `noun.verb`, such as `link.create` or `session.end`.
     pub action: &'static str,
-    /// To what: an instance id, a key id, a project name.
+    /// The object of the action: an instance id, a key id or a project name.
     pub target: String,
-    /// `ok`, or the code of what went wrong.
+    /// `ok`, or the code of the failure.
     pub outcome: &'static str,
     /// The project it concerns.
     pub project: Option<ProjectId>,
@@ -101,30 +103,30 @@ pub struct AuditEntry {
     pub grant: Option<GrantId>,
     /// The session it concerns.
     pub session: Option<SessionId>,
-    /// More for people, never a secret.
+    /// Further details for people, without secrets.
     pub detail: Option<String>,
-    /// Where it came from.
+    /// The origin of the call.
     pub origin: Origin,
 }
 
-/// What was written down.
+/// A recorded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// Rises with every record.
+    /// The sequence number, which increases with every record.
     pub seq: i64,
-    /// When.
+    /// The time of the event.
     pub at: Timestamp,
-    /// The call it belongs to.
+    /// The id of the call that caused it.
     pub request: Option<String>,
-    /// Who did it.
+    /// The actor.
     pub actor: String,
-    /// The front door it came through.
+    /// The front door through which the call came.
     pub dialect: String,
-    /// What was done.
+    /// The action as `noun.verb`.
     pub action: String,
-    /// To what.
+    /// The object of the action.
     pub target: String,
-    /// `ok`, or the code of what went wrong.
+    /// `ok`, or the code of the failure.
     pub outcome: String,
     /// The project it concerns.
     pub project: Option<ProjectId>,
@@ -132,11 +134,11 @@ pub struct AuditRecord {
     pub grant: Option<GrantId>,
     /// The session it concerns.
     pub session: Option<SessionId>,
-    /// More for people.
+    /// Further details for people.
     pub detail: Option<String>,
-    /// The address that it came from.
+    /// The address of the caller, the viewer or the device.
     pub source: Option<IpAddr>,
-    /// The program that it came from, as that says of itself.
+    /// The calling program's own description of itself.
     pub user_agent: Option<String>,
 }
 
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_called_by_what_can_be_read_of_its_name() {
+    fn a_user_agent_consists_of_its_legible_characters() {
         assert_eq!(read(b"curl/8.14.1").as_deref(), Some("curl/8.14.1"));
         assert_eq!(
             read("Büro-Programm/1 (می\u{200c}خواهم)".as_bytes()).as_deref(),
@@ -166,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_between_characters() {
+    fn a_user_agent_is_cut_between_characters() {
         let long = "ü".repeat(10_000);
         assert_eq!(read(long.as_bytes()), Some("ü".repeat(UserAgent::MAX)));
-        // What is hidden does not count, and no space is left at the cut.
+        // Hidden characters do not count, and the cut leaves no trailing space.
         let padded = format!("\u{202e}{}{} b", "\u{1b}".repeat(5_000), "a".repeat(UserAgent::MAX - 1));
         assert_eq!(read(padded.as_bytes()), Some("a".repeat(UserAgent::MAX - 1)));
     }

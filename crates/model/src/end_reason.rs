@@ -1,52 +1,54 @@
-//! Why a console did not open, or ended: one fixed list for API errors, WebSocket closes, pages, logs and metrics.
+//! The reasons why a console did not open, or ended. API errors, WebSocket closes, pages, logs and
+//! metrics share this one list.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::id::ParseIdError;
 
-/// Whose side the cause lies on.
+/// The side on which the cause lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Side {
-    /// The person or program that views.
+    /// The person or program at the viewing end.
     Viewer,
     /// The machine with the console, or the way to it.
     Instance,
-    /// Who runs this service or owns the project, on purpose.
+    /// A deliberate act of the service's operator or the project's owner.
     Operator,
     /// Transom itself.
     Transom,
 }
 
-/// What a page may do by itself.
+/// A page's automatic reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Retry {
-    /// It is over.
+    /// The session is over.
     Never,
-    /// Come back with the ticket at once.
+    /// Reconnect at once with the resume ticket.
     Resume,
-    /// The same link may work later.
+    /// Try the same link again later.
     Later,
-    /// Only a new link helps.
+    /// Ask for a new link.
     NewLink,
 }
 
 macro_rules! end_reasons {
     ($($close:literal $variant:ident $code:literal $status:literal $side:ident $retry:ident
        $sentence:literal, $next:literal $(, $remedy:literal)?;)+) => {
-        /// Why a console did not open, or ended.
+        /// A reason why a console did not open, or ended.
         ///
-        /// The numbers are WebSocket close codes (RFC 6455 §7.4.2, the private range) and are never reused.
+        /// The numbers are WebSocket close codes (RFC 6455 §7.4.2, the private range) and are never
+        /// reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u16)]
         pub enum EndReason { $(#[doc = $sentence] $variant = $close,)+ }
 
         impl EndReason {
-            /// The whole list, by close code.
+            /// Every reason, ordered by close code.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The word for APIs, logs and metrics.
@@ -61,32 +63,32 @@ macro_rules! end_reasons {
                 match self { $(Self::$variant => $sentence,)+ }
             }
 
-            /// What the person who views does about it.
+            /// The viewer's next step.
             #[must_use]
             pub fn next_step(self) -> &'static str {
                 match self { $(Self::$variant => $next,)+ }
             }
 
-            /// What the people who manage the machine do about it, where that is something else. Viewers are not told: it
-            /// names commands, settings and places of this installation.
+            /// The next step for the people who manage the machine, if it differs. Viewers do not
+            /// see it because it names commands, settings and paths of this installation.
             #[must_use]
             pub fn remedy(self) -> Option<&'static str> {
                 match self { $(Self::$variant => None$(.or(Some($remedy)))?,)+ }
             }
 
-            /// Whose side the cause lies on.
+            /// The side on which the cause lies.
             #[must_use]
             pub fn side(self) -> Side {
                 match self { $(Self::$variant => Side::$side,)+ }
             }
 
-            /// What a page may do by itself.
+            /// A page's automatic reaction.
             #[must_use]
             pub fn retry(self) -> Retry {
                 match self { $(Self::$variant => Retry::$retry,)+ }
             }
 
-            /// The HTTP status where the reason is an answer to a request.
+            /// The HTTP status of a response that carries this reason.
             #[must_use]
             pub fn http_status(self) -> u16 {
                 match self { $(Self::$variant => $status,)+ }
@@ -101,121 +103,121 @@ end_reasons! {
     4401 TokenUnknown "token-unknown" 401 Viewer NewLink
         "This console link is not valid.", "Copy the whole link, or ask for a new one.";
     4402 TokenExpired "token-expired" 401 Viewer NewLink
-        "This console link has expired.", "Ask for a new link and open it soon: links live for a short time only.";
+        "This console link has expired.", "Ask for a new link and open it soon: links are valid for a short time only.";
     4403 TokenSpent "token-spent" 401 Viewer NewLink
-        "This console link has already been used.", "Ask for a new link. If you did not use this one, tell who gave it to you.";
-    4404 GrantRevoked "grant-revoked" 403 Operator NewLink
-        "Access to this console was revoked.", "Ask who gave you the link whether you should still have access.";
+        "This console link has already been used.", "Ask for a new link. If you did not use this one, tell the person who gave it to you.";
+    4404 LinkRevoked "link-revoked" 403 Operator NewLink
+        "Access to this console was revoked.", "Ask the person who gave you the link whether you should still have access.";
     4405 TicketInvalid "ticket-invalid" 401 Viewer NewLink
-        "This page can no longer come back to its session.", "Ask for a new link.";
+        "This page can no longer return to its session.", "Ask for a new link.";
     4406 TicketReplayed "ticket-replayed" 403 Viewer NewLink
-        "The session's ticket was shown twice, so the session was ended.", "Somebody may have copied it. Ask for a new link, and tell who runs this service.";
+        "The session's ticket was used twice, so the session was ended.", "Another person may have copied it. Ask for a new link, and tell the operator of this service.";
     4407 OriginRefused "origin-refused" 403 Operator Never
-        "The page that opened this console is not allowed to.", "Open the console's own link. If you did, tell who runs this service.",
-        "Behind a proxy set [http] public_url, for another site's page [console] allowed_origins.";
+        "The page that opened this console is not allowed to.", "Open the console's own link. If you did, tell the operator of this service.",
+        "Behind a proxy, set [http] public_url. For another site's page, set [console] allowed_origins.";
     4408 TakenOver "taken-over" 409 Viewer Never
-        "This session was opened again elsewhere.", "Carry on there. If that was not you, tell who gave you the link.";
+        "This session was opened again elsewhere.", "Continue there. If that was not you, tell the person who gave you the link.";
     4409 SessionKilled "session-killed" 403 Operator Never
-        "This session was ended by an operator.", "Ask who runs this service before you open it again.";
+        "This session was ended by an operator.", "Ask the operator of this service before you open it again.";
     4410 KeyRevoked "key-revoked" 403 Operator NewLink
-        "The access key behind this console was revoked.", "Ask who gave you the link whether you should still have access.";
+        "The access key behind this console was revoked.", "Ask the person who gave you the link whether you should still have access.";
     4411 InstanceRemoved "instance-removed" 404 Operator Never
         "The instance of this console was removed.", "Ask the instance's owner.";
     4412 SessionExpired "session-expired" 403 Operator NewLink
-        "The session reached its longest duration.", "Ask for a new link to go on.";
+        "The session reached its longest duration.", "Ask for a new link to continue.";
     4413 SessionIdle "session-idle" 403 Operator NewLink
-        "The session was idle for too long.", "Ask for a new link to go on.";
+        "The session was idle for too long.", "Ask for a new link to continue.";
     4414 TooManySessions "too-many-sessions" 429 Operator Later
-        "Too many sessions are open at once.", "Close a console that is not needed any more, then try again.";
+        "Too many sessions are open at once.", "Close a console that is no longer needed, then try again.";
     4415 ShuttingDown "shutting-down" 503 Transom Resume
-        "Transom is being restarted.", "Wait: the page reconnects by itself.";
+        "Transom is being restarted.", "Wait: the page reconnects automatically.";
     4416 RateLimited "rate-limited" 429 Viewer Later
         "Too many attempts were made in a short time.", "Wait a moment, then try again.";
     4417 LinkEnded "link-ended" 403 Operator NewLink
-        "The time of this console link is over.", "Ask for a new link to go on.";
+        "This console link has ended.", "Ask for a new link to continue.";
     4418 InstanceMoved "instance-moved" 503 Operator Resume
-        "The machine behind this console was moved.", "Wait: the page reconnects by itself.";
+        "The machine behind this console was moved.", "Wait: the page reconnects automatically.";
     4419 EndpointChanged "endpoint-changed" 403 Operator NewLink
         "This console was pointed at another machine.", "Open it again by its link, or ask for a new one.";
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
         "The instance is not running.", "Start the instance, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never
-        "The instance's endpoint is not one that consoles may lead to.", "Tell who manages the machine, with the request id.",
-        "Have the operator set the endpoint, or allow it: in [endpoints] allow, of an existing Nova in [openstack] nova_targets.";
+        "Consoles may not lead to the instance's endpoint.", "Tell the machine's administrator and give the request id.",
+        "Ask the operator to set the endpoint, or to allow it: in [endpoints] allow, or for an existing Nova in [openstack] nova_targets.";
     4422 EndpointUnresolved "endpoint-unresolved" 502 Instance Later
-        "The name of the instance's endpoint cannot be resolved.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "The name of the instance's endpoint cannot be resolved.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check the endpoint's spelling and the DNS that Transom uses.";
     4423 InstanceRefusedConnection "instance-refused-connection" 502 Instance Later
-        "The instance's endpoint refuses connections.", "The machine may be starting: try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "The instance's endpoint refuses connections.", "The machine may be starting: try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check that the VNC server runs and listens on the endpoint's port.";
     4424 InstanceUnreachable "instance-unreachable" 504 Instance Later
-        "The instance's endpoint cannot be reached.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
+        "The instance's endpoint cannot be reached.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check address, routes and firewalls between Transom and the endpoint.";
     4425 InstanceSilent "instance-silent" 504 Instance Later
-        "The instance's endpoint takes connections but says nothing.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
-        "Check that the port is a VNC server's and that it is not hanging.";
+        "The instance's endpoint accepts connections but sends nothing.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "Check that a VNC server listens on the port and that it does not hang.";
     4426 InstanceNotVnc "instance-not-vnc" 502 Instance Never
-        "What answers at the instance's endpoint is not a VNC server.", "Tell who manages the machine, with the request id.",
-        "Check the endpoint's port: the details quote what answers there.";
+        "The instance's endpoint is not a VNC server.", "Tell the machine's administrator and give the request id.",
+        "Check the endpoint's port: the details quote the answer.";
     4427 InstanceClosedEarly "instance-closed-early" 502 Instance Later
-        "The instance closed the connection while it was being opened.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
-        "Look into the VNC server's log: it may limit or block connections.";
+        "The instance closed the connection while it was being opened.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "Read the VNC server's log: it may limit or block connections.";
     4428 InstanceSecurityUnsupported "instance-security-unsupported" 502 Instance Never
-        "The VNC server offers no security type that can be used.", "Tell who manages the machine, with the request id.",
-        "Configure it for VNC authentication or VeNCrypt X509, and set what that needs on the instance.";
+        "The VNC server offers no security type that can be used.", "Tell the machine's administrator and give the request id.",
+        "Configure it for VNC authentication or VeNCrypt X509, and set the credentials on the instance.";
     4429 InstancePasswordMissing "instance-password-missing" 502 Operator Never
-        "The VNC server wants a password and none is set for the instance.", "Tell who manages the machine, with the request id.",
+        "The VNC server requires a password, and the instance has none.", "Tell the machine's administrator and give the request id.",
         "Set it: transom instance set ID --project P --password-file F.";
     4430 InstancePasswordWrong "instance-password-wrong" 502 Operator Never
-        "The VNC server did not accept the instance's password.", "Tell who manages the machine, with the request id.",
+        "The VNC server did not accept the instance's password.", "Tell the machine's administrator and give the request id.",
         "Set the right one: transom instance set ID --project P --password-file F.";
     4431 InstanceRefusedSession "instance-refused-session" 502 Instance Later
-        "The VNC server refused the session.", "Try again in a moment. If it stays, tell who manages the machine, with the request id.",
-        "The details quote its own words; look into its log.";
+        "The VNC server refused the session.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The details quote its message. Read its log.";
     4432 InstanceProtocolError "instance-protocol-error" 502 Instance Never
-        "The VNC server does not follow the RFB protocol.", "Tell who manages the machine, with the request id.",
-        "Check its version; the details name what it sent.";
+        "The VNC server does not follow the RFB protocol.", "Tell the machine's administrator and give the request id.",
+        "Check its version. The details name the message that it sent.";
     4433 InstanceGone "instance-gone" 502 Instance Resume
-        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again by itself.";
+        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again automatically.";
     4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
-        "TLS with the VNC server failed.", "Tell who manages the machine, with the request id.",
+        "TLS with the VNC server failed.", "Tell the machine's administrator and give the request id.",
         "Check its certificate against the CA or fingerprint that is set for the instance.";
     4435 DeviceOffline "device-offline" 502 Instance Later
-        "The device behind this console is not online.", "Switch the device on and check its network, then try again. If it stays, tell who manages it, with the request id.",
+        "The device behind this console is not online.", "Switch the device on and check its network, then try again. If the problem persists, tell its administrator and give the request id.",
         "Check that its agent runs and reaches Transom: transom address show ADDRESS.";
     4436 DeviceRefused "device-refused" 502 Instance Later
-        "The device refused the console.", "Try again in a moment. If it stays, tell who manages the device, with the request id.",
-        "The details quote its reason; look into the agent's log, its --to list and its --allow-key list.";
+        "The device refused the console.", "Try again in a moment. If the problem persists, tell the device's administrator and give the request id.",
+        "The details quote its reason. Read the agent's log, and check its --to and --allow-key lists.";
     4437 DeviceEndToEndOnly "device-end-to-end-only" 403 Instance Never
-        "The device takes end-to-end connections only, and no consoles in a browser.", "Ask who manages the device for another way to it: this one is closed on purpose.",
-        "Reach it by transom connect with a VNC viewer.";
+        "The device accepts end-to-end connections only, and no consoles in a browser.", "Ask the device's administrator for another way to it: this one is closed on purpose.",
+        "Connect with transom connect and a VNC viewer.";
     4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
-        "The device shows another key than before.", "Tell who manages the device, with the request id: it may have been reinstalled, or somebody stands in between.",
-        "If it was reinstalled, compare its key and accept it: transom address accept-key; else somebody stands in between.";
+        "The device presents a different key than before.", "Tell the device's administrator and give the request id: the device may have been reinstalled, or the connection may be intercepted.",
+        "If it was reinstalled, compare its key and accept it: transom address accept-key. Otherwise the connection may be intercepted.";
     4439 InstanceSecretsWithheld "instance-secrets-withheld" 502 Operator Never
         "The device was given new credentials, so the machine's password is not sent to it.",
-        "Tell who manages the machine, with the request id.",
-        "Where the device is the one that you mean, set the password again: transom instance set ID --project P --password-file F.";
+        "Tell the machine's administrator and give the request id.",
+        "If the device is the intended one, set the password again: transom instance set ID --project P --password-file F.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
         "The console was closed.", "Nothing: the viewer closed it.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume
-        "The connection to the viewer was lost.", "Check the network; the page reconnects by itself.";
+        "The connection to the viewer was lost.", "Check the network. The page reconnects automatically.";
     4442 ViewerWebsocketError "viewer-websocket-error" 400 Viewer Never
-        "The viewer broke the WebSocket protocol.", "Use a current browser or viewer; binary frames only.";
+        "The viewer broke the WebSocket protocol.", "Use a current browser or viewer. Only binary frames are accepted.";
     4443 ViewerProtocolError "viewer-protocol-error" 400 Viewer Never
-        "The viewer broke the RFB protocol.", "Use another viewer, or tell its makers; the details name the message.";
+        "The viewer broke the RFB protocol.", "Use another viewer, or report this to its developers. The details name the message.";
     4444 ViewerUnknownMessage "viewer-unknown-message" 400 Viewer Never
-        "The viewer sent a message that Transom does not know.", "Turn off the viewer's extensions; the details name the message type.";
+        "The viewer sent a message that Transom does not know.", "Turn off the viewer's extensions. The details name the message type.";
     4445 ViewerTooSlow "viewer-too-slow" 408 Viewer Resume
         "The viewer took too long.", "Check the network and try again.";
     4450 InternalError "internal-error" 500 Transom Later
-        "Transom failed.", "Try again. If it stays, tell who runs this service, with the request id.";
+        "Transom failed.", "Try again. If the problem persists, tell the operator of this service and give the request id.";
     4451 Overloaded "overloaded" 503 Transom Later
-        "Transom carries as much as it can.", "Wait a moment, then try again.";
+        "Transom is at capacity.", "Wait a moment, then try again.";
     4452 StoreUnavailable "store-unavailable" 503 Transom Resume
-        "Transom cannot reach its database.", "Wait a moment, then try again. If it stays, tell who runs this service, with the request id.";
+        "Transom cannot reach its database.", "Wait a moment, then try again. If the problem persists, tell the operator of this service and give the request id.";
     4453 CloudUnavailable "cloud-unavailable" 503 Operator Later
-        "The cloud that this console belongs to does not answer.", "Wait a moment, then try again. If it stays, tell who runs this service, with the request id.";
+        "The cloud that this console belongs to does not answer.", "Wait a moment, then try again. If the problem persists, tell the operator of this service and give the request id.";
 }
 
 impl EndReason {
@@ -243,11 +245,12 @@ impl FromStr for EndReason {
     }
 }
 
-/// An end reason with what is known about this one case.
+/// An end reason with details of one case.
 ///
-/// A detail is kept from viewers unless it was made by [`End::told`]: it may hold an endpoint's host, address or path, the names
-/// in a certificate, what a banner said. Everything that is shown, `Display` too, has the viewers' part only; the log, the
-/// audit and those who manage the machine get [`End::detail`].
+/// Viewers see a detail only if [`End::told`] made it. Other details may contain an endpoint's
+/// host, address or path, the names in a certificate, or a banner. Everything that is displayed,
+/// including by `Display`, contains the viewers' part only. The log, the audit and the people who
+/// manage the machine get [`End::detail`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}{}", .detail.told().map(|words| format!(": {words}")).unwrap_or_default())]
 pub struct End {
@@ -279,34 +282,35 @@ impl From<EndReason> for End {
     }
 }
 
-/// A close frame's payload holds 125 bytes, 2 of which are the code (RFC 6455 §5.5).
+/// A close frame's payload holds 125 bytes, of which the code takes 2 (RFC 6455 §5.5).
 const MAX_CLOSE_TEXT: usize = 123;
 
 impl End {
-    /// A reason with its detail, never a secret, which viewers are not told: what the VNC server said, which address does not
-    /// answer.
+    /// A reason with a detail that viewers do not see, such as the VNC server's message or the
+    /// address that does not answer. The detail must not contain a secret.
     pub fn new(reason: EndReason, detail: impl Into<String>) -> Self {
         Self { detail: Detail::Kept(detail.into()), ..reason.into() }
     }
 
-    /// A reason with more words for viewers: of what they did themselves, or of what their link shows them anyway.
+    /// A reason with additional text for viewers. The text describes their own actions, or facts
+    /// that their link shows them anyway.
     pub fn told(reason: EndReason, words: impl Into<String>) -> Self {
         Self { detail: Detail::Told(words.into()), ..reason.into() }
     }
 
-    /// The same, of a machine of this name: whoever is told has shown a link that stands, or a ticket.
+    /// Adds the machine's name. The recipient must have presented a valid link or ticket.
     #[must_use]
     pub fn of_machine(self, name: impl Into<String>) -> Self {
         Self { machine: Some(name.into()), ..self }
     }
 
-    /// What people call the machine, where whoever is told may know it.
+    /// The machine's display name, if the recipient may know it.
     #[must_use]
     pub fn machine(&self) -> Option<&str> {
         self.machine.as_deref()
     }
 
-    /// The whole detail, for the log, the audit and those who manage the machine.
+    /// The complete detail, for the log, the audit and the people who manage the machine.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         match &self.detail {
@@ -315,7 +319,7 @@ impl End {
         }
     }
 
-    /// The sentence, with the viewers' words where there are some.
+    /// The sentence, followed by the text for viewers if there is any.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self.detail.told() {
@@ -324,8 +328,8 @@ impl End {
         }
     }
 
-    /// The sentence with the viewers' words, as far as a WebSocket close frame holds it. Where it does not hold both, the
-    /// sentence is left out, which the close code stands for.
+    /// The sentence and the text for viewers, as far as they fit a WebSocket close frame. If both
+    /// do not fit, the sentence is omitted, because the close code conveys it.
     #[must_use]
     pub fn close_text(&self) -> String {
         let mut text = self.sentence();
@@ -362,9 +366,9 @@ mod tests {
         }
     }
 
-    /// `TRANSOM_UPDATE=1 cargo test -p transom-model` writes the file anew.
+    /// `TRANSOM_UPDATE=1 cargo test -p transom-model` rewrites the file.
     #[test]
-    fn the_page_knows_the_same_list() {
+    fn the_web_page_has_the_same_list() {
         let rows: Vec<_> = EndReason::ALL
             .iter()
             .map(|reason| {
@@ -390,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn viewers_are_told_nothing_that_only_the_operator_can_use() {
+    fn viewers_see_no_remedy_that_only_the_operator_can_apply() {
         for reason in EndReason::ALL {
             for words in [reason.sentence(), reason.next_step()] {
                 let told = |mark: &str| words.contains(mark);
@@ -403,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detail_is_kept_from_viewers_unless_it_is_meant_for_them() {
+    fn viewers_see_a_detail_only_if_it_is_meant_for_them() {
         let kept = End::new(EndReason::EndpointUnresolved, "rack-12.corp.example: not found");
         assert_eq!(kept.detail(), Some("rack-12.corp.example: not found"));
         for shown in [kept.sentence(), kept.close_text(), kept.to_string()] {
@@ -416,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_detail_comes_without_its_sentence_and_is_cut_at_a_character() {
+    fn a_long_detail_replaces_the_sentence_and_is_cut_between_characters() {
         let words = "it has the type 77, and a length that no extension of the protocol has ever given it";
         let end = End::told(EndReason::ViewerProtocolError, words);
         assert!(end.sentence().len() <= MAX_CLOSE_TEXT);

@@ -1,4 +1,4 @@
-//! Endpoints: where an instance's VNC server is, and which of them a project's own key may set.
+//! Endpoints of VNC servers, and the policy on the endpoints that a project's own key may set.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::cloud::CloudAddress;
 
-/// Where an instance's VNC server is.
+/// The location of an instance's VNC server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `vnc://host:port`
@@ -23,35 +23,35 @@ pub enum Endpoint {
         /// An absolute path.
         path: String,
     },
-    /// `cloud:<listen address>`
+    /// `cloud:ADDRESS`
     Cloud {
-        /// The device's address.
+        /// The device's listen address.
         address: CloudAddress,
     },
 }
 
-/// The port that VNC servers listen on for display `:0`.
+/// The port of VNC display `:0`.
 const DEFAULT_PORT: u16 = 5900;
 /// `sun_path` holds 108 bytes with its final NUL (`unix(7)`).
 const MAX_UNIX_PATH: usize = 107;
 
-/// Why a text is not an endpoint.
+/// The reason why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseEndpointError {
-    /// Not one of the forms we know.
+    /// The scheme is unknown.
     #[error("an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS")]
     Scheme,
-    /// The host is empty, or holds characters that no name or address has.
+    /// The host is empty, or contains a character that is not allowed in a name or an address.
     #[error("the endpoint's host is not a DNS name or an address")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("the endpoint's port must be a number from 1 to 65535")]
     Port,
-    /// The path is not absolute, too long, or climbs.
+    /// The path is not absolute, is too long, or contains `..`.
     #[error("the endpoint's path must be absolute, without .., and at most {MAX_UNIX_PATH} bytes")]
     Path,
-    /// What follows `cloud:` is not a cloud address.
-    #[error("what follows cloud: must be a cloud address, four parts of 16 to 24 letters and digits")]
+    /// The text after `cloud:` is not a cloud address.
+    #[error("cloud: must be followed by a cloud address, four parts of 16 to 24 letters and digits")]
     Address,
 }
 
@@ -59,7 +59,7 @@ impl FromStr for Endpoint {
     type Err = ParseEndpointError;
     fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         if let Some(path) = text.strip_prefix("vnc+unix:") {
-            // `vnc+unix:///path` is written often enough to be taken for what it means.
+            // `vnc+unix:///path` is a common spelling.
             let path = path.strip_prefix("//").unwrap_or(path);
             let climbs = path.split('/').any(|part| part == "..");
             if !path.starts_with('/') || path.len() > MAX_UNIX_PATH || path.contains('\0') || climbs {
@@ -84,7 +84,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), ParseEndpointError> {
         _ => (authority, None),
     };
     let Some(port) = port else { return Ok((host, DEFAULT_PORT)) };
-    // Rust's own numbers may begin with a plus sign.
+    // Rust's number parser also accepts a plus sign.
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse() {
         Ok(port) if digits && port != 0 => Ok((host, port)),
@@ -128,17 +128,18 @@ impl<'de> serde::Deserialize<'de> for Endpoint {
     }
 }
 
-/// What a project's own key may point an instance at; the operator may point anywhere but link-local.
+/// The endpoints that a project's own key may set. The operator may set any but link-local ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EndpointPolicy {
     /// Networks with ports, such as `10.0.0.0/8:5900-5999` or `192.168.1.7/32`.
     pub allow: Vec<AllowedNetwork>,
-    /// Folders that unix sockets may lie in, such as `/run/vnc/`.
+    /// Folders with permitted unix sockets, such as `/run/vnc/`.
     pub allow_unix: Vec<String>,
 }
 
-/// A network and the ports in it: `10.0.0.0/8:5900-5999`, `[fd00::]/8:5900`, `10.1.2.3` (any port).
+/// A network and its permitted ports: `10.0.0.0/8:5900-5999`, `[fd00::]/8:5900`, `10.1.2.3` (any
+/// port).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedNetwork {
     net: IpNet,
@@ -150,7 +151,7 @@ impl FromStr for AllowedNetwork {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a network such as 10.0.0.0/8:5900-5999 or [fd00::]/8:5900");
         let plain = text.replace(['[', ']'], "");
-        // An IPv6 network has colons of its own: its port is what follows the prefix length.
+        // An IPv6 network contains colons, so its port follows the prefix length.
         let (net, ports) = match (plain.split_once('/'), plain.matches(':').count()) {
             (Some((address, rest)), _) => match rest.split_once(':') {
                 Some((prefix, ports)) => (format!("{address}/{prefix}"), Some(ports.to_owned())),
@@ -185,7 +186,7 @@ impl<'de> serde::Deserialize<'de> for AllowedNetwork {
 }
 
 impl EndpointPolicy {
-    /// Whether a project's own key may point an instance at this address.
+    /// Returns whether a project's own key may point an instance at this address.
     #[must_use]
     pub fn allows_address(&self, address: IpAddr, port: u16) -> bool {
         let address = address.to_canonical();
@@ -193,7 +194,7 @@ impl EndpointPolicy {
             && self.allow.iter().any(|entry| entry.net.contains(&address) && entry.ports.contains(&port))
     }
 
-    /// Whether a project's own key may point an instance at this unix socket.
+    /// Returns whether a project's own key may point an instance at this unix socket.
     #[must_use]
     pub fn allows_unix(&self, path: &str) -> bool {
         self.allow_unix.iter().any(|prefix| {
@@ -203,7 +204,8 @@ impl EndpointPolicy {
     }
 }
 
-/// Whether no console may ever lead here: link-local (cloud metadata services live there), unspecified, multicast.
+/// Returns whether no console may connect to this address: link-local (the network of cloud
+/// metadata services), unspecified or multicast.
 #[must_use]
 pub fn is_refused_always(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -224,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_read_and_print() {
+    fn endpoints_parse_and_print() {
         for (text, printed) in [
             ("vnc://h1.example:5901", "vnc://h1.example:5901"),
             ("vnc://H1", "vnc://h1:5900"),
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_allow_list_is_closed_by_default_and_link_local_never_opens() {
+    fn the_allow_list_is_empty_by_default_and_never_admits_link_local() {
         let address = |text: &str| text.parse::<IpAddr>().expect("address");
         assert!(!EndpointPolicy::default().allows_address(address("10.1.2.3"), 5900));
         let policy = EndpointPolicy {

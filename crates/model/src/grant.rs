@@ -1,14 +1,20 @@
-//! Grants: permission for one console.
+//! Grants: permissions to open one console.
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::id::{GrantId, InstanceId, InstanceUid, ParseIdError, ProjectId, RequestId};
 use crate::instance::Sealed;
 use crate::secret::TokenDigest;
+use crate::{EndReason, Timestamp};
 use uuid::Uuid;
+
+/// The maximum lifetime of a grant.
+pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The maximum number of uses of a grant whose uses are counted.
+pub const MAX_USES: u32 = 10_000;
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $what:literal, $problem:literal; $($variant:ident = $word:literal, $vdoc:literal;)+) => {
@@ -17,10 +23,10 @@ macro_rules! words {
         pub enum $name { $(#[doc = $vdoc] #[serde(rename = $word)] $variant,)+ }
 
         impl $name {
-            /// Every one.
+            /// Every variant.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// Its word.
+            /// The variant's word.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
@@ -42,30 +48,30 @@ macro_rules! words {
 }
 
 words! {
-    /// Which front door a grant came through.
-    Dialect, "dialect", "must be native, zenlayer, openstack or vnc-cloud";
-    Native = "native", "Our own API and command line.";
+    /// The front door through which a grant was requested.
+    Dialect, "dialect", "must be api, zenlayer, openstack or vnc-cloud";
+    Api = "api", "Transom's own API and command line.";
     Zenlayer = "zenlayer", "Zenlayer's `DescribeVncUrl`.";
     Openstack = "openstack", "OpenStack's and Rackspace's `os-getVNCConsole`.";
     VncCloud = "vnc-cloud", "VNC Cloud API 1.1.";
 }
 
 words! {
-    /// The form of a console URL. It never limits what the grant may do.
-    ConsoleKind, "kind", "must be page, websocket, xvpvnc or native";
+    /// The form of a console URL. It does not limit the rights of the grant.
+    ConsoleKind, "kind", "must be page, websocket or xvpvnc";
     Page = "page", "A page to open in a browser.";
     Websocket = "websocket", "A WebSocket that speaks RFB.";
     Xvpvnc = "xvpvnc", "A URL for the Java viewer, opened by CONNECT.";
-    Native = "native", "An address for a native viewer.";
 }
 
-/// What a viewer may do under a grant.
+/// The rights of a viewer under a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rights {
-    /// Keys, pointer and clipboard from the viewer are dropped.
+    /// Drops the viewer's keys, pointer and clipboard.
     pub view_only: bool,
-    /// The clipboard may pass from the viewer to the instance. The other way it always passes, as pixels do.
+    /// Lets the clipboard pass from the viewer to the instance. The other direction is always open,
+    /// as pixels are.
     pub clipboard: bool,
 }
 
@@ -75,51 +81,76 @@ impl Default for Rights {
     }
 }
 
-/// The proof that an access key's caller showed for something. What was made with it dies with it.
+impl fmt::Display for Rights {
+    /// Writes the rights in words for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self { view_only: true, .. } => "view only",
+            Self { clipboard: false, .. } => "no clipboard",
+            Self { .. } => "full control",
+        })
+    }
+}
+
+/// The credential that an access key's holder presented. Its revocation also ends everything
+/// created with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MadeWith {
-    /// The API token that was shown; none: a secret was.
+    /// The API token that was presented; `None` for a secret.
     pub token: Option<TokenDigest>,
-    /// The key's secret that was shown, or that the token was got with; none: the operator's token, or nobody knows.
+    /// The key's secret that was presented or that the token was obtained with. `None` for the
+    /// operator's token, or when the secret is unknown.
     pub secret: Option<Uuid>,
 }
 
-/// Permission for one console. Its token is a secret that is not in here.
+/// A grant with its present standing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownGrant {
+    /// The grant, which counts as revoked if its key is.
+    pub grant: Grant,
+    /// The reason why it opens no session; `None` if it would open one.
+    pub refusal: Option<EndReason>,
+    /// The number of its open sessions.
+    pub open_sessions: u32,
+}
+
+/// Permission to open one console, without its secret token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// The public id.
     pub id: GrantId,
     /// The project whose instance it opens.
     pub project: ProjectId,
-    /// The key that asked for it; none: the operator.
+    /// The key that requested it; `None` for the operator.
     pub key: Option<AccessKeyId>,
-    /// The front door it came through.
+    /// The front door through which it was requested.
     pub dialect: Dialect,
-    /// The URL's form.
+    /// The form of the URL.
     pub kind: ConsoleKind,
     /// The instance it opens.
     pub instance_uid: InstanceUid,
-    /// That instance's name when the grant was made.
+    /// The instance's name when the grant was created.
     pub instance: InstanceId,
-    /// What the viewer may do.
+    /// The rights of the viewer.
     pub rights: Rights,
-    /// The call that made it.
+    /// The id of the call that created it.
     pub request: RequestId,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// Until when it opens a session.
+    /// The time after which it opens no session.
     pub expires_at: Timestamp,
-    /// When every session under it is over at the latest; none: only a session's own limits end it.
+    /// The time by which every session under it ends. `None` when only the limits of a session
+    /// apply.
     pub ends_at: Option<Timestamp>,
-    /// How often it may be used; none: until it expires.
+    /// The number of uses; `None` for unlimited use until expiry.
     pub uses: Option<u32>,
-    /// How many uses are left.
+    /// The number of uses left; `None` for unlimited use.
     pub uses_left: Option<u32>,
-    /// Since when it is worth nothing.
+    /// The time of revocation; `None` while the grant is valid.
     pub revoked_at: Option<Timestamp>,
-    /// The token of a console of another cloud, where the grant stands for one: that cloud says where it is, at every
-    /// connect, and the inventory knows nothing of it.
+    /// The token of another cloud's console, for a grant that stands for one. That cloud names the
+    /// endpoint at every connect; the inventory has no such instance.
     pub foreign: Option<Sealed>,
-    /// What it was made with.
+    /// The credential that it was created with.
     pub made_with: MadeWith,
 }

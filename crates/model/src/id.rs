@@ -1,11 +1,12 @@
-//! Names of things. Each can only be made well-formed; `ParseIdError` says what was wrong.
+//! Names of things. Each type can only be constructed well-formed; `ParseIdError` describes a
+//! violation.
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// Why a text is not an id.
+/// The reason why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {problem}")]
 pub struct ParseIdError {
@@ -13,7 +14,7 @@ pub struct ParseIdError {
     pub(crate) problem: &'static str,
 }
 
-/// The plumbing that every text id shares: display, parse, serde.
+/// Implements `Display`, `FromStr` plumbing and serde for an id that is text.
 macro_rules! text_id {
     ($name:ident) => {
         impl $name {
@@ -43,7 +44,7 @@ macro_rules! text_id {
 }
 pub(crate) use text_id;
 
-/// An id of our own making: a UUID, written as 36 characters.
+/// Declares an id that Transom issues: a UUID, written as 36 characters.
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -70,7 +71,7 @@ uuid_id!(
     ProjectId, "project id"
 );
 uuid_id!(
-    /// What stays of an instance when its name is given to another: grants hold to this.
+    /// The permanent identity of an instance, which outlives its name. Grants refer to it.
     InstanceUid, "instance uid"
 );
 uuid_id!(
@@ -82,11 +83,11 @@ uuid_id!(
     SessionId, "session id"
 );
 uuid_id!(
-    /// An enrolment's id.
-    EnrolmentId, "enrolment id"
+    /// An enrollment's id.
+    EnrollmentId, "enrollment id"
 );
 uuid_id!(
-    /// One running `transom serve`.
+    /// The id of one running `transom serve`.
     NodeId, "node id"
 );
 
@@ -95,18 +96,19 @@ uuid_id!(
 pub struct RequestId(String);
 text_id!(RequestId);
 
-/// So many digits at the end of a request id are its short form: few enough to be read out, and not two calls in a million
-/// that are looked for together have the same.
+/// The number of final digits that form a request id's short form. It is short enough to read out,
+/// and collisions among the calls of one search are rarer than one in a million.
 pub const SHORT_REQUEST_ID: usize = 8;
 
 impl RequestId {
-    /// The end of the id, which people read out: the audit finds it by that, and so does a search in the log.
+    /// The end of the id, which people can read out. The audit and a search in the log find a call
+    /// by it.
     #[must_use]
     pub fn short(&self) -> &str {
         self.0.get(self.0.len().saturating_sub(SHORT_REQUEST_ID)..).unwrap_or(&self.0)
     }
 
-    /// The same id with another end.
+    /// The same id with a different end.
     #[must_use]
     pub fn ending(self, end: [u8; SHORT_REQUEST_ID / 2]) -> Self {
         let whole = self.0.len().saturating_sub(SHORT_REQUEST_ID);
@@ -114,13 +116,13 @@ impl RequestId {
         Self(format!("{}{end}", &self.0[..whole]))
     }
 
-    /// `req-` and a UUID: the native API's and OpenStack's form.
+    /// An id for the native API and OpenStack: `req-` and a UUID.
     #[must_use]
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(format!("req-{uuid}"))
     }
 
-    /// `T` and a UUID in capitals: Zenlayer's form.
+    /// An id for Zenlayer: `T` and a UUID in capitals.
     #[must_use]
     pub fn in_capitals(uuid: Uuid) -> Self {
         Self(format!("T{:X}", uuid.hyphenated()))
@@ -141,13 +143,48 @@ impl FromStr for RequestId {
     }
 }
 
-/// The owner's name of an instance, unique in its project: `[A-Za-z0-9._-]{1,64}`.
+/// A request id, or its end, as people copy it from a response, a page or a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestWord {
+    /// The whole id.
+    Whole(RequestId),
+    /// Its short form.
+    End(String),
+}
+
+impl FromStr for RequestWord {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        if text.len() == SHORT_REQUEST_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self::End(text.to_owned()));
+        }
+        // `Uuid` also accepts other notations.
+        let uuid = |text: &str| Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+        let native = text.strip_prefix("req-").and_then(uuid).map(RequestId::from_uuid);
+        let zenlayers = || text.strip_prefix('T').and_then(uuid).map(RequestId::in_capitals);
+        native.or_else(zenlayers).map(Self::Whole).ok_or(ParseIdError {
+            what: "request id",
+            problem: "must be req- or T and a UUID, or the last eight characters of one (0-9 a-f)",
+        })
+    }
+}
+
+impl fmt::Display for RequestWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(id) => id.fmt(f),
+            Self::End(end) => f.write_str(end),
+        }
+    }
+}
+
+/// An instance's name as its owner chose it, unique in the project: `[A-Za-z0-9._-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(String);
 text_id!(InstanceId);
 
 impl InstanceId {
-    /// The id of an instance that was given none.
+    /// An id for an instance that was created without one.
     #[must_use]
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid.to_string())
@@ -164,7 +201,7 @@ impl FromStr for InstanceId {
                 problem: "must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
             });
         }
-        // `.` and `..` would vanish from a URL's path.
+        // URL normalization would remove `.` and `..` from a path.
         if matches!(text, "." | "..") {
             return Err(ParseIdError { what: "instance id", problem: "must not be . or .." });
         }
@@ -177,7 +214,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instance_id_holds_to_its_grammar() {
+    fn a_request_id_is_parsed_whole_or_by_its_end_and_a_mistyped_one_is_refused() {
+        let uuid = "019a3f6e-8c1d-7b7e-9c1f-2f3a4b5c6d7e";
+        for (text, whole) in [
+            (format!("req-{uuid}"), format!("req-{uuid}")),
+            (format!("req-{}", uuid.to_uppercase()), format!("req-{uuid}")),
+            (format!("T{uuid}"), format!("T{}", uuid.to_uppercase())),
+            ("4b5c6D7e".to_owned(), "4b5c6D7e".to_owned()),
+        ] {
+            assert_eq!(text.parse::<RequestWord>().map(|word| word.to_string()), Ok(whole), "{text}");
+        }
+        for bad in
+            ["", "4b5c6d7", "4b5c6d7g", uuid, "req-019a3f6e", &format!("req-{}", uuid.replace('-', ""))]
+        {
+            assert!(bad.parse::<RequestWord>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_instance_id_follows_its_grammar() {
         for good in ["a", "web-1.example_2", &"x".repeat(64)] {
             assert_eq!(good.parse::<InstanceId>().map(|id| id.to_string()).as_deref(), Ok(good));
         }

@@ -2,14 +2,20 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::Timestamp;
 use crate::endpoint::Endpoint;
 use crate::id::{InstanceId, InstanceUid, ParseIdError, ProjectId};
 
+/// The maximum time for each step of a VNC server's handshake. A server greets at once, and
+/// responds at once unless a person decides. A desktop that is starting may need some seconds to
+/// send ServerInit.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+
 macro_rules! statuses {
     ($($variant:ident = $word:literal, $doc:literal;)+) => {
-        /// What state a machine is in; one set for all dialects.
+        /// A machine's power state, in one set for all dialects.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -29,22 +35,23 @@ macro_rules! statuses {
 }
 
 statuses! {
-    Running = "running", "It runs.";
-    Stopped = "stopped", "It is switched off.";
-    Starting = "starting", "It is being switched on.";
-    Stopping = "stopping", "It is being switched off.";
-    Rebooting = "rebooting", "It restarts.";
-    Building = "building", "It is being made.";
-    Resizing = "resizing", "Its size is being changed.";
-    Imaging = "imaging", "Its disk is being written.";
-    Rebuilding = "rebuilding", "It is being made anew.";
-    Recycled = "recycled", "It lies in the recycle bin.";
-    Releasing = "releasing", "It is being removed.";
-    Failed = "failed", "It could not be made.";
+    Running = "running", "The machine runs.";
+    Stopped = "stopped", "The machine is off.";
+    Starting = "starting", "The machine is starting.";
+    Stopping = "stopping", "The machine is stopping.";
+    Rebooting = "rebooting", "The machine is rebooting.";
+    Building = "building", "The machine is being created.";
+    Resizing = "resizing", "The machine is being resized.";
+    Imaging = "imaging", "An image is being written to its disk.";
+    Rebuilding = "rebuilding", "The machine is being rebuilt.";
+    Recycled = "recycled", "The machine is in the recycle bin.";
+    Releasing = "releasing", "The machine is being removed.";
+    Failed = "failed", "The machine could not be created.";
 }
 
 impl InstanceStatus {
-    /// Whether a native console opens: also while starting, rebooting, building or imaging, when it is wanted most.
+    /// Returns whether a native console may open. It may also open while the machine starts,
+    /// reboots, is built or is imaged, when a console is needed most.
     #[must_use]
     pub fn opens_native_console(self) -> bool {
         use InstanceStatus::{Building, Imaging, Rebooting, Running, Starting};
@@ -72,42 +79,44 @@ impl FromStr for InstanceStatus {
 /// A machine with a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
-    /// What stays when the name is given to another machine.
+    /// The permanent identity, which outlives the name.
     pub uid: InstanceUid,
-    /// The owner's name of it.
+    /// The name that the owner chose.
     pub id: InstanceId,
     /// The project it belongs to.
     pub project: ProjectId,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// What state it is in.
+    /// The power state.
     pub status: InstanceStatus,
-    /// Where its VNC server is.
+    /// The endpoint of its VNC server.
     pub endpoint: Endpoint,
-    /// Who set the endpoint: the operator may point anywhere, a project's own key only where the policy allows.
+    /// The party that set the endpoint. The operator may set any endpoint, a project's own key only
+    /// those that the policy permits.
     pub endpoint_set_by: SetBy,
-    /// How the gateway proves itself to the VNC server.
+    /// The gateway's credentials for the VNC server.
     pub security: InstanceSecurity,
-    /// Rises with every change of the endpoint: a session tells by it whether it leads to where the instance is now.
-    pub place: i64,
-    /// When it was added.
+    /// Increases with every change of the endpoint. A session compares it to learn whether it leads
+    /// to the current endpoint.
+    pub endpoint_version: i64,
+    /// The time at which it was added.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the latest change.
     pub updated_at: Timestamp,
 }
 
-/// Who set a value that a policy judges.
+/// The party that set a value subject to policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetBy {
     /// The holder of the operator's token.
     Operator,
     /// The holder of one of the project's access keys.
     Project,
-    /// Another cloud, whose console it is. Such an instance is never in the inventory.
+    /// Another cloud that owns the console. Such an instance is never in the inventory.
     Cloud,
 }
 
-/// How the gateway proves itself to an instance's VNC server. Secrets are sealed.
+/// The gateway's credentials for an instance's VNC server. Secrets are sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstanceSecurity {
     /// The user for VeNCrypt Plain.
@@ -116,35 +125,38 @@ pub struct InstanceSecurity {
     pub password: Option<Sealed>,
     /// PEM certificates that the VNC server's certificate must chain to.
     pub ca: Option<String>,
-    /// PEM certificate chain that the gateway shows.
+    /// The PEM certificate chain that the gateway presents.
     pub certificate: Option<String>,
-    /// The PEM key to it.
+    /// The PEM private key of `certificate`.
     pub key: Option<Sealed>,
-    /// SHA-256 of the VNC server's certificate, instead of a CA.
+    /// The SHA-256 of the VNC server's certificate, instead of a CA.
     pub fingerprint: Option<String>,
-    /// The generation that the cloud address at the endpoint had when the password was set.
+    /// The generation of the cloud address at the endpoint when the password was set.
     pub password_generation: Option<u64>,
-    /// The same for the key.
+    /// The generation of the cloud address at the endpoint when the key was set.
     pub key_generation: Option<u64>,
-    /// The generation that this cloud address has now; none where the endpoint is no address of its project.
+    /// The current generation of the cloud address at the endpoint. `None` when the endpoint is not
+    /// an address of the instance's project.
     pub address_generation: Option<u64>,
 }
 
 impl InstanceSecurity {
-    /// Whether there is a secret that the machine is sent, or shown the use of.
+    /// Returns whether the gateway sends a secret to the machine or proves possession of one.
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.password.is_some() || self.key.is_some()
     }
 
-    /// Whether every secret was entrusted to who stands at the endpoint's cloud address in this generation.
+    /// Returns whether every secret was entrusted to the device that the endpoint's cloud address
+    /// had in this generation.
     #[must_use]
     pub fn is_entrusted_to(&self, generation: u64) -> bool {
         let bound = |secret: &Option<Sealed>, to: Option<u64>| secret.is_none() || to == Some(generation);
         bound(&self.password, self.password_generation) && bound(&self.key, self.key_generation)
     }
 
-    /// Whether who stands at the endpoint's cloud address now is not sent what was set.
+    /// Returns whether the gateway withholds the secrets from the device that is at the endpoint's
+    /// cloud address now.
     #[must_use]
     pub fn is_withheld(&self) -> bool {
         self.address_generation.is_some_and(|now| !self.is_entrusted_to(now))

@@ -1,7 +1,9 @@
-//! Transom's words as types: ids, statuses, grants, end reasons, policy and the native API's bodies.
+//! Transom's vocabulary as types: ids, statuses, grants, end reasons, policy and the native API's
+//! bodies.
 //!
-//! Nothing here does I/O or reads a clock: random bytes and times are passed in. After the edge of the system
-//! there are no raw strings; an [`id::InstanceId`] or an [`endpoint::Endpoint`] can only exist well-formed.
+//! This crate performs no I/O and reads no clock: its callers pass in random bytes and times. Raw
+//! strings stay at the edge of the system, because an [`id::InstanceId`] or an
+//! [`endpoint::Endpoint`] exists only well-formed.
 
 pub mod access_key;
 pub mod api;
@@ -14,6 +16,7 @@ pub mod grant;
 pub mod id;
 pub mod instance;
 pub mod member;
+pub mod metadata;
 pub mod name;
 pub mod project;
 #[cfg(feature = "openapi")]

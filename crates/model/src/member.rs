@@ -1,27 +1,28 @@
-//! Members of a JSON object that need not be there.
+//! Optional members of a JSON object.
 //!
-//! Typed clients send `null` for what they do not set. That is as if the member were missing, except where a missing member
-//! lets in, lasts or shows more than its caller may have meant.
+//! Typed clients send `null` for members that they do not set. A `null` counts as an absent member,
+//! except where an absent member would admit, extend or reveal more than the caller may have
+//! intended.
 
 use std::fmt;
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A member that is told apart from `null`.
+/// A member that distinguishes absence from `null`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Member<T> {
-    /// It is not there.
+    /// The member is absent.
     #[default]
     Missing,
-    /// It is there, and says nothing.
+    /// The member is `null`.
     Null,
-    /// It is there.
+    /// The member has a value.
     Given(T),
 }
 
 impl<T> Member<T> {
-    /// What it says, where it says something.
+    /// The value, if the member has one.
     #[must_use]
     pub fn given(self) -> Option<T> {
         match self {
@@ -30,34 +31,34 @@ impl<T> Member<T> {
         }
     }
 
-    /// Whether it is there and says nothing.
+    /// Returns whether the member is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 }
 
-/// With `#[serde(default)]`, by which it is [`Member::Missing`].
+/// Requires `#[serde(default)]`, which yields [`Member::Missing`].
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Given))
     }
 }
 
-/// Reads what may be missing and must not be `null`, with `#[serde(default)]`.
+/// Reads a member that may be absent but must not be `null`. Requires `#[serde(default)]`.
 pub(crate) fn never_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    // An enumeration by itself would call `null` no JSON at all.
+    // Without `Option`, an enumeration would report `null` as malformed JSON.
     match Option::deserialize(deserializer)? {
         Some(value) => Ok(Some(value)),
         None => Err(D::Error::custom("must not be null")),
     }
 }
 
-/// Reads `null` as if nothing were there, with `#[serde(default)]`.
+/// Reads `null` as the default value. Requires `#[serde(default)]`.
 pub(crate) fn null_as_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -66,13 +67,13 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a whole number, which JSON may also write with a point and zeros behind it.
+/// Reads a whole number. JSON may also write it with a fraction of zero or an exponent.
 fn whole<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<u64>,
 {
-    /// Floating point has every whole number up to here.
+    /// The largest power of two up to which floating point represents every whole number.
     const EXACT: f64 = 9_007_199_254_740_992.0;
 
     struct Whole;
@@ -103,7 +104,7 @@ where
     T::try_from(number).map_err(|_| D::Error::invalid_value(Unexpected::Unsigned(number), &Whole))
 }
 
-/// The same where it may be missing and must not be `null`, with `#[serde(default)]`.
+/// Reads a whole number that may be absent but must not be `null`. Requires `#[serde(default)]`.
 pub(crate) fn whole_never_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_one_however_it_is_written() {
+    fn whole_numbers_are_read_in_every_json_notation() {
         let read = |text: &str| serde_json::from_str::<Count>(&format!("{{\"count\": {text}}}")).ok();
         for (text, count) in [("7", 7), ("7.0", 7), ("7e2", 700), ("0", 0), ("4294967295.0", u32::MAX)] {
             assert_eq!(read(text), Some(Count { count: Some(count) }), "{text}");
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_told_apart_refused_or_as_if_missing() {
+    fn null_is_distinguished_refused_or_read_as_absent() {
         let read = |text: &str| serde_json::from_str::<Body>(text).ok();
         let body = |told_apart, never_null, as_missing| Some(Body { told_apart, never_null, as_missing });
         assert_eq!(read("{}"), body(Member::Missing, None, 0));

@@ -1,38 +1,58 @@
-//! Names that people read: in a list, a title, an audit record, on a page.
+//! Names that people read in a list, a title, an audit record or on a page.
 //!
-//! A name shows as what it is. Characters that nobody sees, or that turn the text around, make `web\u{202e}gpj.exe` read as another
-//! one's name; text of any script goes without them, as every letter knows its own direction.
+//! A name reads as it is stored. Invisible and direction-changing characters are refused, because
+//! with them `web\u{202e}gpj.exe` would read as a different name. Text of any script does without
+//! them: every letter has its own direction.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
-/// An instance's name has so many characters at most, and one at least.
+/// The maximum number of characters in an instance's name, which must not be empty.
 pub const INSTANCE_NAME: usize = 128;
-/// An access key's name has so many characters at most.
+/// The maximum number of characters in an access key's name.
 pub const KEY_NAME: usize = 64;
-/// The name of the user as whom a VNC server is spoken to has so many characters at most. VeNCrypt has room for more, and no
-/// system has such users.
+/// The maximum number of characters in the user name for a VNC server. VeNCrypt permits more, but
+/// no system has such users.
 pub const USERNAME: usize = 256;
+/// The most characters of the reason that an operator gives for a session's end.
+pub const END_NOTE: usize = 200;
 
-/// Whether a text may be a name, as far as its characters go.
+/// Returns whether a name contains only permitted characters.
 #[must_use]
 pub fn is_legible(text: &str) -> bool {
     !text.chars().any(is_hidden)
 }
 
-/// What is wrong with a name that is not legible.
-pub const ILLEGIBLE: &str = "must hold no control, direction or invisible characters";
+/// The error message for a name that is not legible.
+pub const ILLEGIBLE: &str = "must not contain control, direction or invisible characters";
 
-/// A text of a device's own, without what would be hidden in it.
+/// Removes hidden characters from a text that a device supplied.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub fn without_hidden(text: &str) -> String {
     let shown: String = text.chars().filter(|character| !is_hidden(*character)).collect();
     shown.trim().to_owned()
 }
 
-/// A text of somebody else's for a terminal, with what would be hidden, or would command the terminal, written out. Lines and
-/// tabs stay.
+/// Escapes the hidden characters of a foreign text for display on a terminal, including those that
+/// would control the terminal. Newlines and tabs stay.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
+pub fn escape_hidden(text: &str) -> Cow<'_, str> {
+    escaped(text, |character, shown| shown.extend(character.escape_unicode()))
+}
+
+/// Escapes the hidden characters of a JSON document for a terminal. JSON's own escapes preserve its
+/// meaning.
+#[must_use]
+pub fn escape_hidden_in_json(document: &str) -> Cow<'_, str> {
+    escaped(document, |character, shown| {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a `String` cannot fail.
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    })
+}
+
+fn escaped(text: &str, write: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let hides = |character: char| is_hidden(character) && !matches!(character, '\n' | '\t');
     if !text.contains(hides) {
         return Cow::Borrowed(text);
@@ -40,7 +60,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         if hides(character) {
-            shown.extend(character.escape_unicode());
+            write(character, &mut shown);
         } else {
             shown.push(character);
         }
@@ -48,15 +68,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether nobody sees a character, or it commands a terminal or turns the text around.
+/// Returns whether a character is invisible, controls a terminal or changes the text's direction.
 pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            // Marks and controls of direction (UAX #9).
+            // Direction marks and controls (UAX #9).
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Separators of lines and paragraphs, deprecated format characters, annotations, tags.
+            // Line and paragraph separators, deprecated format characters, annotations, tags.
             | '\u{2028}' | '\u{2029}' | '\u{206a}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-            // Nothing to be seen at all. Joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji need them.
+            // Invisible characters. The joiners U+200C and U+200D stay: Persian, Indic scripts and
+            // emoji need them.
             | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{3164}')
 }
 
@@ -65,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_turns_a_text_around_or_is_not_seen_is_in_no_name() {
+    fn names_with_direction_changing_or_invisible_characters_are_refused() {
         for refused in [
             "web\u{202e}gpj.exe",
             "\u{202a}web",
@@ -89,14 +110,18 @@ mod tests {
     }
 
     #[test]
-    fn what_would_command_a_terminal_is_written_out() {
-        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\n\td"), "a\\u{1b}[2Jb\\u{202e}c\n\td");
-        assert!(matches!(visible("Büro\n"), Cow::Borrowed("Büro\n")));
-        assert_eq!(shown(" Büro\u{202e} 1\u{1b}[2J\n"), "Büro 1[2J");
+    fn characters_that_control_a_terminal_are_escaped() {
+        assert_eq!(escape_hidden("a\u{1b}[2Jb\u{202e}c\n\td"), "a\\u{1b}[2Jb\\u{202e}c\n\td");
+        assert!(matches!(escape_hidden("Büro\n"), Cow::Borrowed("Büro\n")));
+        let document = serde_json::json!({ "a": "\u{9b}31m\u{e0041}\u{1b}é" });
+        let written = escape_hidden_in_json(&document.to_string()).into_owned();
+        assert_eq!(written, r#"{"a":"\u009b31m\udb40\udc41\u001bé"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).expect("JSON"), document);
+        assert_eq!(without_hidden(" Büro\u{202e} 1\u{1b}[2J\n"), "Büro 1[2J");
     }
 
     #[test]
-    fn names_of_every_script_are_names() {
+    fn names_in_every_script_are_accepted() {
         for taken in [
             "שרת ראשי",
             "خادم الويب",

@@ -1,4 +1,4 @@
-//! Projects: tenants. Everything else hangs on one of these.
+//! Projects: the tenants that own everything else.
 
 use std::str::FromStr;
 
@@ -6,7 +6,8 @@ use crate::Timestamp;
 use crate::id::{ParseIdError, ProjectId, text_id};
 use std::fmt;
 
-/// A project's name: 1 to 64 characters, no control characters, no slash, no space at either end.
+/// A project's name: 1 to 64 characters, without control characters, slashes, or a space at either
+/// end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProjectName(String);
 text_id!(ProjectName);
@@ -19,7 +20,7 @@ impl FromStr for ProjectName {
             return Err(wrong("must be 1 to 64 characters"));
         }
         if text.trim() != text || text.chars().any(|c| c.is_control() || c == '/') {
-            return Err(wrong("must not begin or end with a space, nor hold / or control characters"));
+            return Err(wrong("must not begin or end with a space, or contain / or control characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -30,8 +31,8 @@ impl FromStr for ProjectName {
 pub struct Project {
     /// Its id.
     pub id: ProjectId,
-    /// Its name, unique.
+    /// Its unique name.
     pub name: ProjectName,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
 }

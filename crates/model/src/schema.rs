@@ -1,4 +1,5 @@
-//! What the API's document says of the types that bodies and parameters are made of: exactly what their parsers take.
+//! Schemas of the types in bodies and parameters of the native API. They describe exactly the texts
+//! that the parsers accept.
 
 use utoipa::openapi::schema::{AnyOf, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{Object, RefOr};
@@ -9,67 +10,99 @@ use crate::cloud::{CloudAddress, GroupName};
 use crate::endpoint::Endpoint;
 use crate::grant::{ConsoleKind, Dialect};
 use crate::id::InstanceId;
-use crate::name::{INSTANCE_NAME, KEY_NAME, USERNAME};
+use crate::name::{END_NOTE, INSTANCE_NAME, KEY_NAME, USERNAME};
 use crate::project::ProjectName;
 use crate::secret::Secret;
 
-/// A console URL's forms that can be asked for: there is no listener for native viewers yet.
-pub struct OfferedKind;
-
-/// An id that Transom gave: a UUID.
+/// A UUID that Transom issued.
 pub struct Id;
 
-/// A grant as a path names it: its id, or the digest of its token.
-pub struct GrantWord;
+/// A grant in a path: its id, or the digest of its token.
+pub struct LinkWord;
+
+/// An API token's id.
+pub struct TokenId;
 
 /// A request id, or its end.
 pub struct RequestWord;
 
-/// Where a call came from: an IPv4 or IPv6 address.
+/// The IPv4 or IPv6 address of a caller.
 pub struct SourceAddress;
 
-/// A project, by its name or its id.
+/// A project's name or id.
 pub struct ProjectWord;
 
-/// What people call an instance.
+/// An instance's display name.
 pub struct InstanceName;
 
-/// What people call an access key.
+/// An access key's display name.
 pub struct KeyName;
 
-/// What people call a device's address; an empty name clears.
+/// A device address's display name. An empty name clears it.
 pub struct AddressName;
 
-/// As whom a VNC server is spoken to; an empty text clears.
+/// The reason that an operator gives for a session's end.
+pub struct EndNote;
+
+/// The name of a device in an enrollment.
+pub struct DeviceName;
+
+/// The user name for a VNC server. An empty text clears it.
 pub struct Username;
 
-/// PEM certificates; an empty text clears.
+/// PEM certificates. An empty text clears them.
 pub struct PemCertificates;
 
-/// A PEM private key; an empty text clears.
+/// A PEM private key. An empty text clears it.
 pub struct PemKey;
 
-/// SHA-256 of a certificate in hexadecimal digits; an empty text clears.
+/// The SHA-256 of a certificate in hexadecimal digits. An empty text clears it.
 pub struct Fingerprint;
 
-/// What [`crate::name::is_legible`] refuses, as far as one class of every dialect of regular expressions can say it, for a name
-/// that may be empty.
-pub const LEGIBLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2064\
-                           \\u2066-\\u206f\\u3164\\ufeff\\ufff9-\\ufffb]*$";
-/// The same without a slash, and without a space at either end.
-const PROJECT_NAME: &str = "^[^\\u0000-\\u0020\\u002f\\u007f-\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200b\\u200e\\u200f\
-                            \\u2028-\\u202f\\u205f-\\u2064\\u2066-\\u206f\\u3000\\u3164\\ufeff\\ufff9-\\ufffb]\
-                            ([^\\u0000-\\u001f\\u002f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\
-                            \\u2060-\\u2064\\u2066-\\u206f\\u3164\\ufeff\\ufff9-\\ufffb]*\
-                            [^\\u0000-\\u0020\\u002f\\u007f-\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200b\\u200e\\u200f\
-                            \\u2028-\\u202f\\u205f-\\u2064\\u2066-\\u206f\\u3000\\u3164\\ufeff\\ufff9-\\ufffb])?$";
+/// The SHA-256 of a device's public key in hexadecimal digits.
+pub struct DeviceKey;
+
+/// The characters that [`crate::name::is_legible`] refuses, as far as a character class that all
+/// dialects of regular expressions share can express them.
+macro_rules! hidden {
+    () => {
+        "\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u2064\
+         \\u2066-\\u206f\\u3164\\ufeff\\ufff9-\\ufffb"
+    };
+}
+
+/// The visible spaces, which [`str::trim`] also removes.
+macro_rules! spaces {
+    () => {
+        "\\u0020\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000"
+    };
+}
+
+/// A legible name that may be empty.
+pub const LEGIBLE: &str = concat!("^[^", hidden!(), "]*$");
+/// A legible name with a visible character.
+const SEEN: &str = concat!("^[^", hidden!(), "]*[^", hidden!(), spaces!(), "][^", hidden!(), "]*$");
+/// A legible name without a slash, and without a space at either end.
+const PROJECT_NAME: &str = concat!(
+    "^[^\\u002f",
+    hidden!(),
+    spaces!(),
+    "]([^\\u002f",
+    hidden!(),
+    "]*[^\\u002f",
+    hidden!(),
+    spaces!(),
+    "])?$",
+);
 const KEY_ID: &str = "^tak[1-9A-HJ-NP-Za-km-z]{26}$";
 const ADDRESS: &str = "[A-Za-z0-9]{16,24}(\\.[A-Za-z0-9]{16,24}){3}";
-/// `.` and `..` are none.
+/// The names `.` and `..` are excluded.
 const INSTANCE_ID: &str = "^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3}[A-Za-z0-9._-]*)$";
 const UUID: &str = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
+/// Colons may stand between the bytes.
+const SHA256: &str = "[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}";
 const PORT: &str = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})";
-/// A segment of a path, other than `..`.
+/// A path segment other than `..`.
 const SEGMENT: &str = "([!-,\\-0-~][ -.0-~]*|\\.[!-,\\-0-~][ -.0-~]*|\\.\\.[ -.0-~]+|\\.)";
 
 macro_rules! described {
@@ -86,25 +119,35 @@ macro_rules! described {
 described! {
     ProjectName = text("A project's name.").min_length(Some(1)).max_length(Some(64)).pattern(Some(PROJECT_NAME)).examples(["lab"]).build();
     ProjectWord = text("A project's name or id.").min_length(Some(1)).max_length(Some(64)).examples(["lab"]).build();
-    AccessKeyId = text("An access key's id. Its last four characters are a checksum: one that does not fit is of no key.")
+    AccessKeyId = text("An access key's id. Its last four characters are a checksum.")
         .pattern(Some(KEY_ID))
         .build();
     CloudAddress = text("A cloud address.").pattern(Some(format!("^{ADDRESS}$"))).build();
     GroupName = text("A group's name.").min_length(Some(1)).max_length(Some(GroupName::MAX)).examples(["support"]).build();
     InstanceId = text("An instance's id.").min_length(Some(1)).max_length(Some(64)).pattern(Some(INSTANCE_ID)).examples(["web-1"]).build();
-    Id = text("An id that Transom gave.").format(Some(SchemaFormat::Custom("uuid".to_owned()))).build();
-    GrantWord = text("A grant's id, or `sha256:` and the SHA-256 of its token in hexadecimal.")
+    Id = text("An id that Transom issued.").format(Some(SchemaFormat::Custom("uuid".to_owned()))).build();
+    LinkWord = text("A link's id, or `sha256:` and the SHA-256 of its token in hexadecimal.")
         .pattern(Some(format!("^({UUID}|sha256:[0-9A-Fa-f]{{64}})$")))
         .build();
-    RequestWord = text("A request's id, or its last eight characters.").pattern(Some("^[!-~]{1,64}$")).build();
-    InstanceName = text("What people call an instance.")
+    TokenId = text("An API token's id: the first half of its SHA-256.").pattern(Some("^[0-9A-Fa-f]{32}$")).build();
+    RequestWord = text("A request's id, or its last eight characters.")
+        .pattern(Some(format!("^([0-9A-Fa-f]{{8}}|(req-|T){UUID})$")))
+        .build();
+    InstanceName = text("An instance's display name.")
         .min_length(Some(1))
         .max_length(Some(INSTANCE_NAME))
         .pattern(Some(LEGIBLE))
         .examples(["Web server 1"]).build();
-    KeyName = text("What people call an access key.").max_length(Some(KEY_NAME)).pattern(Some(LEGIBLE)).examples(["portal"]).build();
-    AddressName = text("What people call an address.").max_length(Some(INSTANCE_NAME)).pattern(Some(LEGIBLE)).build();
-    Username = text("As whom a VNC server is spoken to; an empty text clears.")
+    KeyName = text("An access key's display name.").max_length(Some(KEY_NAME)).pattern(Some(LEGIBLE)).examples(["portal"]).build();
+    AddressName = text("An address's display name.").max_length(Some(INSTANCE_NAME)).pattern(Some(LEGIBLE)).build();
+    DeviceName = text("A device's future display name, which must not consist of spaces only.")
+        .min_length(Some(1))
+        .max_length(Some(INSTANCE_NAME))
+        .pattern(Some(SEEN))
+        .examples(["Lobby 1"])
+        .build();
+    EndNote = text("Why a session is ended.").max_length(Some(END_NOTE)).pattern(Some(LEGIBLE)).build();
+    Username = text("The user name for a VNC server. An empty text clears it.")
         .max_length(Some(USERNAME))
         .pattern(Some(LEGIBLE))
         .build();
@@ -112,22 +155,19 @@ described! {
     Secret = text("A secret, which is never shown again.")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .build();
-    PemCertificates = text("PEM certificates; an empty text clears.")
+    PemCertificates = text("PEM certificates. An empty text clears them.")
         .format(Some(SchemaFormat::Custom("pem-certificates".to_owned())))
         .build();
-    PemKey = text("A PEM private key without a passphrase; an empty text clears.")
+    PemKey = text("A PEM private key without a passphrase. An empty text clears it.")
         .format(Some(SchemaFormat::Custom("pem-key".to_owned())))
         .build();
-    Fingerprint = text("The SHA-256 of a certificate; an empty text clears.")
-        .pattern(Some("^((sha256:)?[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31})?$"))
+    Fingerprint = text("The SHA-256 of a certificate. An empty text clears it.")
+        .pattern(Some(format!("^((sha256:)?{SHA256})?$")))
         .build();
+    DeviceKey = text("The SHA-256 of a device's public key: 64 hexadecimal digits.").pattern(Some(format!("^{SHA256}$"))).build();
     Endpoint = endpoint();
-    Dialect = words("The front door that a grant came through.", Dialect::ALL.iter().map(|one| one.as_str()));
+    Dialect = words("The front door through which a grant was requested.", Dialect::ALL.iter().map(|one| one.as_str()));
     ConsoleKind = words("The form of a console URL.", ConsoleKind::ALL.iter().map(|one| one.as_str()));
-    OfferedKind = words(
-        "The form of a console URL that is asked for.",
-        ConsoleKind::ALL.iter().filter(|kind| **kind != ConsoleKind::Native).map(|one| one.as_str()),
-    );
 }
 
 fn text(description: &str) -> ObjectBuilder {
@@ -143,11 +183,12 @@ fn endpoint() -> AnyOf {
     let unix = format!("^vnc\\+unix:(//)?(/{SEGMENT})(/{SEGMENT}?)*$");
     let form = |pattern: String| text("").description(None::<String>).pattern(Some(pattern));
     let mut forms = AnyOf::new();
-    forms.description =
-        Some("Where a VNC server is: `vnc://host:port`, `vnc+unix:/path` or `cloud:ADDRESS`.".to_owned());
+    forms.description = Some(
+        "The location of a VNC server: `vnc://host:port`, `vnc+unix:/path` or `cloud:ADDRESS`.".to_owned(),
+    );
     forms.items = vec![
         form(tcp).examples(["vnc://10.0.0.5:5901"]).build().into(),
-        // The path has 107 bytes at most.
+        // `sun_path` limits the path to 107 bytes.
         form(unix).max_length(Some("vnc+unix:".len() + 107)).build().into(),
         form(format!("^cloud:{ADDRESS}$")).build().into(),
     ];
@@ -159,11 +200,12 @@ fn ipv4() -> String {
     format!("{byte}(\\.{byte}){{3}}")
 }
 
-/// RFC 3986's `IPv6address`, with groups of digits alone.
+/// RFC 3986's `IPv6address`, without embedded IPv4 addresses.
 fn ipv6() -> String {
     let group = "[0-9A-Fa-f]{1,4}";
     let mut forms = vec![format!("({group}:){{7}}{group}"), "::".to_owned()];
-    // So many groups stand before the two colons, and up to as many behind them as leave one out.
+    // `before` groups precede the two colons. At most `7 - before` groups follow them, because the
+    // colons stand for at least one group.
     for before in 1..=7_usize {
         let head = format!("{group}(:{group}){{{}}}", before - 1);
         let behind = 7 - before;
@@ -187,10 +229,10 @@ mod tests {
 
     use super::*;
 
-    /// Texts of a pattern, as the parsers of Rust read it.
+    /// Texts that match a pattern, which is converted to Rust's dialect first.
     fn of(pattern: &str) -> impl Strategy<Value = String> + use<> {
         let mut plain = pattern.trim_start_matches('^').trim_end_matches('$').to_owned();
-        // Another way to write the same characters.
+        // Rust writes a code point with braces.
         while let Some(at) = plain.find("\\u").filter(|at| plain.as_bytes()[at + 2] != b'{') {
             let code = plain[at + 2..at + 6].to_owned();
             plain.replace_range(at..at + 6, &format!("\\u{{{code}}}"));
@@ -204,10 +246,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_document_allows_is_taken(
+        fn every_text_that_the_schema_allows_is_accepted(
             id in of(INSTANCE_ID), address in of(ADDRESS), ip in of(&ipv6()), port in of(PORT),
             segments in prop::collection::vec(of(SEGMENT), 1..4), uuid in of(UUID), name in of(LEGIBLE),
-            project in of(PROJECT_NAME),
+            project in of(PROJECT_NAME), device in of(SEEN),
         ) {
             prop_assert!(id.len() > 64 || parses::<InstanceId>(&id), "{id}");
             prop_assert!(parses::<CloudAddress>(&address), "{address}");
@@ -217,10 +259,11 @@ mod tests {
             let path = format!("vnc+unix:/{}", segments.join("/"));
             prop_assert!(path.len() > "vnc+unix:".len() + 107 || parses::<Endpoint>(&path), "{path}");
             prop_assert!(parses::<crate::id::GrantId>(&uuid), "{uuid}");
-            // Tags, which no class of all dialects can name.
+            // Tag characters cannot be named in a class that all dialects share.
             let tagged = |text: &str| text.contains(|c| ('\u{e0000}'..='\u{e007f}').contains(&c));
             prop_assert!(tagged(&name) || crate::name::is_legible(&name), "{name:?}");
             let fits = project.chars().count() > 64 || tagged(&project);
+            prop_assert!(!device.trim().is_empty() && (tagged(&device) || crate::name::is_legible(&device)), "{device:?}");
             prop_assert!(fits || (parses::<ProjectName>(&project) && crate::name::is_legible(&project)), "{project:?}");
         }
     }

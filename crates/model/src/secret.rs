@@ -1,4 +1,5 @@
-//! Secrets: values that cannot be printed, and digests that are all we keep of tokens.
+//! Secrets that cannot be printed, and the digests of tokens that the store holds in place of the
+//! tokens.
 
 use std::fmt;
 
@@ -7,12 +8,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-/// A text that never shows in `Debug`, has no `Display`, and is wiped when dropped.
+/// A text that `Debug` does not show and that is wiped when dropped. It has no `Display`.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text in.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
@@ -24,7 +25,7 @@ impl Secret {
         Self::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The text itself; keep it out of logs, errors and URLs that are logged.
+    /// The text itself. Do not put it into logs, errors, or URLs that are logged.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -36,7 +37,7 @@ impl Secret {
         constant_time::verify_slices_are_equal(self.0.as_bytes(), other.as_bytes()).is_ok()
     }
 
-    /// What the store keeps of a token or ticket.
+    /// The digest that the store holds in place of a token or a ticket.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::of(&self.0)
@@ -55,7 +56,7 @@ impl<'de> serde::Deserialize<'de> for Secret {
     }
 }
 
-/// SHA-256 of a token. The token carries at least 122 random bits, so no slow hash is needed.
+/// The SHA-256 of a token. A slow hash is unnecessary because a token has at least 122 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 

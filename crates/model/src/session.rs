@@ -1,20 +1,21 @@
-//! Sessions: live viewings under a grant.
+//! Sessions of viewers under a grant.
 
+use crate::access_key::AccessKeyId;
 use crate::id::{GrantId, InstanceId, NodeId, ProjectId, SessionId};
 use crate::{EndReason, Timestamp};
 
-/// Where a session is in its life.
+/// A session's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum SessionState {
-    /// A use is set aside; the instance has not shown its screen yet.
+    /// A use of the grant is reserved, but the instance has not sent its screen yet.
     Reserved,
     /// A viewer is connected.
     Live,
-    /// The viewer was lost and may come back with its ticket.
+    /// The viewer was lost and may return with its resume ticket.
     Detached,
-    /// It is over.
+    /// The session is over.
     Ended,
 }
 
@@ -34,31 +35,35 @@ impl SessionState {
     }
 }
 
-/// One live viewing under a grant.
+/// A viewer's session under a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
-    /// The grant it lives under.
+    /// The grant's id.
     pub grant: GrantId,
     /// The project of that grant.
     pub project: ProjectId,
     /// The instance's name.
     pub instance: InstanceId,
+    /// The access key that asked for the grant; none: the operator, or a user of an existing cloud.
+    pub key: Option<AccessKeyId>,
     /// The node that carries it.
     pub node: NodeId,
-    /// Where it is in its life.
+    /// The state.
     pub state: SessionState,
-    /// Where the viewer came from.
+    /// The viewer's address.
     pub viewer: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it ended.
+    /// The time at which it ended; `None` while it is open.
     pub ended_at: Option<Timestamp>,
-    /// Why it ended.
+    /// The reason why it ended; `None` while it is open.
     pub end_reason: Option<EndReason>,
-    /// Bytes that the instance sent to the viewer.
+    /// The number of bytes from the instance to the viewer.
     pub bytes_to_viewer: u64,
-    /// Bytes that the viewer sent to the instance.
+    /// The number of bytes from the viewer to the instance.
     pub bytes_to_instance: u64,
+    /// A connection carries it now, whose bytes both sums lack.
+    pub uncounted: bool,
 }

@@ -1,4 +1,4 @@
-//! Points in time, as the store keeps them.
+//! Points in time, with the store's resolution.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use std::time::Duration;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The later point in time; saturates.
+    /// The time after adding a duration; saturates.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(micros(duration)))
     }
 
-    /// The earlier point in time; saturates.
+    /// The time after subtracting a duration; saturates.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(micros(duration)))
     }
 
-    /// How long after that point this one is; nothing where it is before it.
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -1,11 +1,14 @@
-//! What an instance tells of itself before its first picture: which extensions it knows.
+//! Announcements: an instance reveals the extensions that it knows before it sends its first
+//! picture.
 //!
-//! An instance answers a SetEncodings at once, before it paints: EndOfContinuousUpdates and a fence say that it knows those, a
-//! pseudo-rectangle that it knows QEMU's audio. All of that can be measured without knowing how pixels are laid out, which the
-//! viewer may have changed; the first rectangle with pixels ends it.
+//! An instance answers SetEncodings at once, before it paints. EndOfContinuousUpdates and a fence
+//! reveal that it knows those extensions; a pseudo-rectangle reveals QEMU's audio. These messages
+//! can be measured without the pixel format, which the viewer may have changed. The first rectangle
+//! with pixels ends the search.
 //!
 //! ```text
-//!   0  FramebufferUpdate        0 · 1 padding · U16 n · n × (U16 x · U16 y · U16 w · U16 h · S32 encoding · …)
+//!   0  FramebufferUpdate        0 · 1 padding · U16 n · n rectangles
+//!      rectangle                U16 x · U16 y · U16 w · U16 h · S32 encoding · …
 //!   1  SetColourMapEntries      1 · 1 padding · U16 first · U16 n · n × 6
 //!   2  Bell                     2
 //!   3  ServerCutText            3 · 3 padding · S32 length, negated by Extended Clipboard · text
@@ -15,18 +18,20 @@
 //! 253  gii                    253 · U8 sub-type, bit 7 = big endian · EU16 length · …
 //! ```
 
-/// Extensions whose client messages an instance must know, since it could take their bytes for other messages.
+/// Extensions whose client messages are safe only for an instance that knows them: another instance
+/// would take their bytes for other messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extensions {
-    /// ClientFence.
+    /// The instance knows ClientFence.
     pub fence: bool,
-    /// EnableContinuousUpdates.
+    /// The instance knows EnableContinuousUpdates.
     pub continuous_updates: bool,
-    /// QEMU's audio.
+    /// The instance knows QEMU's audio.
     pub qemu_audio: bool,
 }
 
-/// Most bytes that are needed to measure a message or a rectangle (a rectangle, and the count in front of its content).
+/// The most bytes needed to measure a message or a rectangle: a rectangle, and the count in front
+/// of its content.
 const HEADER: usize = 16;
 
 /// Follows an instance's messages from behind ServerInit up to its first pixels.
@@ -35,9 +40,9 @@ pub struct Announcements {
     known: Extensions,
     header: [u8; HEADER],
     gathered: usize,
-    /// So much of the current message or rectangle is to come.
+    /// The bytes that remain of the current message or rectangle.
     skip: u32,
-    /// So many rectangles of the current update are to come.
+    /// The rectangles that remain of the current update.
     rectangles: u16,
     over: bool,
 }
@@ -51,19 +56,19 @@ enum Measured {
 }
 
 impl Announcements {
-    /// What the instance has told so far.
+    /// The extensions that the instance has revealed so far.
     #[must_use]
     pub fn known(&self) -> Extensions {
         self.known
     }
 
-    /// Whether it has begun to paint: what it tells from here on is not seen.
+    /// Returns whether the instance has begun to paint. Later announcements are not seen.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Looks at the next bytes.
+    /// Reads the next bytes.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while !self.over {
             let skipped = (self.skip as usize).min(bytes.len());
@@ -127,7 +132,7 @@ fn message(header: &[u8], known: &mut Extensions) -> Measured {
     }
 }
 
-/// A rectangle whose content does not depend on the pixel format.
+/// Measures a rectangle whose content does not depend on the pixel format.
 fn rectangle(header: &[u8], known: &mut Extensions) -> Measured {
     let Some((&[_, _, _, _, _, _, _, _, a, b, c, d], content)) = header.split_first_chunk::<12>() else {
         return Measured::More;
@@ -140,7 +145,7 @@ fn rectangle(header: &[u8], known: &mut Extensions) -> Measured {
             known.qemu_audio = true;
             Measured::Whole(12)
         }
-        // QEMU's LED state, VMware's.
+        // QEMU's LED state, and VMware's.
         (-261, _) => Measured::Whole(13),
         (0x574d_5668, _) => Measured::Whole(16),
         // DesktopName, ExtendedDesktopSize.
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_tells_what_it_knows_before_it_paints() {
+    fn an_instance_announces_its_extensions_before_it_paints() {
         let name =
             b"\0\0\0\x02\0\0\0\0\0\0\0\0\xff\xff\xfe\xcd\0\0\0\x02\xf8\x96\0\0\0\0\0\0\0\0\xff\xff\xfe\xfd";
         let messages =
@@ -181,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_looks_like_an_announcement_in_a_picture_is_one() {
+    fn pixels_that_look_like_an_announcement_are_ignored() {
         for picture in [RAW, b"\0\0\0\x01\0\0\0\0\0\x01\0\x01\0\0\0\x10\0\0\0\x01", b"\xff\x01", b"\x7f"] {
             let (known, over) = seen(&[picture, FENCE, b"\x96"].concat());
             assert_eq!((known, over), (Extensions::default(), true), "{picture:02x?}");
@@ -200,7 +205,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_panic_or_are_told_apart_by_how_they_are_cut(bytes: Vec<u8>) {
+        fn any_bytes_read_the_same_however_they_are_cut(bytes: Vec<u8>) {
             seen(&bytes);
         }
     }

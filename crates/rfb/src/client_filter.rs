@@ -1,40 +1,42 @@
-//! What of a viewer's messages reaches the instance.
+//! The filter between a viewer and an instance: it decides which client messages pass.
 //!
-//! RFB has no framing: the only way to find the next message is to know the length of this one. The filter walks the stream
-//! message by message and lets each pass or not, by its kind. It stores nothing but a few header bytes, except for a
-//! SetEncodings that arrives in pieces: that one is rewritten, so it is gathered first (at most 4 KiB).
+//! RFB has no framing: the next message can only be found if the length of the current one is
+//! known. The filter follows the stream message by message, and lets each pass or drops it, by its
+//! kind. It stores only a few header bytes, with one exception: a SetEncodings that arrives in
+//! pieces is gathered first (at most 4 KiB), because it is rewritten.
 //!
-//! A message that is longer than its limit is skipped, like one that may not pass: its bytes are counted and dropped, and
-//! what follows it is not affected.
+//! A message over its length limit is dropped, like one that may not pass. Its bytes are counted,
+//! and the next message is not affected.
 //!
-//! The usual chunk passes as it is, without a copy or an allocation. Where something is dropped, the rest of the chunk moves
-//! up in place; the output is never longer than what came in.
+//! The usual chunk passes as it is, without a copy or an allocation. If a message is dropped, the
+//! rest of the chunk moves up in place. The output is never longer than the input.
 
 use crate::announcement::{Announcements, Extensions};
 use crate::client_message::{ClientMessageError, CutText, HEADER_MAX, Kind, Measure, measure};
 use crate::encoding::Encoding;
 
-/// What a viewer may do.
+/// The rights of a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientPolicy {
-    /// Drops keys, pointer, clipboard, power and size: the viewer only watches.
+    /// Drops keys, pointer, clipboard, power and size, so that the viewer can only watch.
     pub view_only: bool,
-    /// Whether the viewer's clipboard may reach the instance.
+    /// True if the viewer's clipboard may reach the instance.
     pub clipboard_to_instance: bool,
 }
 
 impl ClientPolicy {
-    /// Everything that can be followed passes.
+    /// Lets every message pass that can be followed.
     pub const FULL: Self = Self { view_only: false, clipboard_to_instance: true };
-    /// Only watching.
+    /// Lets the viewer watch, and no more.
     pub const VIEW_ONLY: Self = Self { view_only: true, clipboard_to_instance: false };
 
     fn lets_cut_text_pass(self) -> bool {
         self.clipboard_to_instance && !self.view_only
     }
 
-    /// What only watches holds to what every instance knows, and to what this one has told that it knows: another would take
-    /// the bytes of an extension for messages of their own.
+    /// Returns whether a message passes. A viewer that only watches may use the extensions that
+    /// every instance knows, and those that this one has announced. An instance that does not know
+    /// an extension would take its bytes for other messages.
     fn keeps(self, kind: Kind, known: Extensions) -> bool {
         match kind {
             Kind::Key | Kind::Pointer | Kind::QemuKey | Kind::Gii | Kind::Xvp | Kind::SetDesktopSize => {
@@ -48,15 +50,18 @@ impl ClientPolicy {
         }
     }
 
-    /// `known` is what the instance has told, and whatever it can still tell unseen is not asked for.
+    /// Returns whether the viewer may ask for an encoding. `known` holds the extensions that the
+    /// instance has announced, and those whose announcement would still be seen.
     fn lets_ask_for(self, encoding: Encoding, known: Extensions) -> bool {
         match encoding {
             Encoding::FENCE => !self.view_only || known.fence,
             Encoding::CONTINUOUS_UPDATES => !self.view_only || known.continuous_updates,
-            // Whether the server took this up shows only in the other direction, and with it the length of a PointerEvent. A
-            // viewer could use the doubt to hide a message that is dropped here inside one that passes.
+            // Only the other direction shows whether the server took this up, and the length of a
+            // PointerEvent depends on it. A viewer could use the doubt to hide a forbidden message
+            // inside a permitted one.
             Encoding::EXTENDED_MOUSE_BUTTONS => self == Self::FULL,
-            // With it, the instance would wait for requests that are dropped; without it, it sends its clipboard plainly.
+            // With this encoding, the instance would wait for requests that are dropped. Without
+            // it, the instance sends its clipboard plainly.
             Encoding::EXTENDED_CLIPBOARD => self.lets_cut_text_pass(),
             Encoding::GII | Encoding::XVP => !self.view_only,
             other => other.is_followable(),
@@ -64,34 +69,37 @@ impl ClientPolicy {
     }
 }
 
-/// What one chunk became: write `head`, then `body`, to the instance.
+/// The result for one chunk: write `head`, then `body`, to the instance.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Filtered<'a> {
-    /// What was held back from earlier chunks and may go now; almost always empty, and then without an allocation.
+    /// Bytes of earlier chunks that were held back and now pass. Almost always empty, and then
+    /// without an allocation.
     pub head: Vec<u8>,
-    /// What passes of this chunk: its first bytes, all of them in the usual case.
+    /// The bytes of this chunk that pass: in the usual case all of them, otherwise moved to its
+    /// front.
     pub body: &'a [u8],
-    /// Whether somebody is there: a key, the pointer, a clipboard or a power command began here, passed or dropped.
+    /// True if a person is active: a key, pointer, clipboard or power message began here, passed or
+    /// dropped.
     pub input: bool,
-    /// The last clipboard message that was decided on here: one that passed ends here.
+    /// The last clipboard message that was decided here. A message that passed also ends here.
     pub clipboard: Option<ClipboardFate>,
 }
 
-/// What became of a clipboard message that the viewer may send.
+/// The fate of a clipboard message that the viewer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipboardFate {
-    /// A plain text passed whole; nothing ever confirms one.
+    /// A plain text passed whole. No message ever confirms one.
     Written,
-    /// The news that there is a text passed (Extended Clipboard, notify).
+    /// The announcement of a text passed (Extended Clipboard, notify).
     Offered,
     /// A text that the instance had asked for passed whole (Extended Clipboard, provide).
     Provided,
-    /// A text over the limit was skipped.
+    /// A text over the limit was dropped.
     Skipped,
 }
 
 impl ClipboardFate {
-    /// What it means that a message passed.
+    /// The fate of a message of this kind that passed.
     fn passed(kind: Kind) -> Option<Self> {
         match kind {
             Kind::CutText(CutText::Plain) => Some(Self::Written),
@@ -102,17 +110,17 @@ impl ClipboardFate {
     }
 }
 
-/// Follows a viewer's messages and decides what passes. See the [module](self).
+/// Follows a viewer's messages and decides which pass. See the [module](self).
 #[derive(Debug)]
 pub struct ClientFilter {
     policy: ClientPolicy,
-    /// The viewer's last SetEncodings, as it passed, announced ExtendedMouseButtons.
+    /// True if the viewer's last SetEncodings, as it passed, announced ExtendedMouseButtons.
     wide_pointer: bool,
-    /// What the instance has told that it knows.
+    /// The extensions that the instance has announced.
     known: Extensions,
-    /// Whether somebody still looks at what the instance tells.
+    /// True while announcements of the instance are still read.
     heard: bool,
-    /// The viewer has asked for a picture, so that one may be on its way.
+    /// True if the viewer has asked for a picture, so that one may be on its way.
     requested: bool,
     state: State,
 }
@@ -121,10 +129,10 @@ pub struct ClientFilter {
 enum State {
     /// The next byte is a message type.
     Boundary,
-    /// The length is not known yet. `held` bytes have neither passed nor been dropped: their kind is not certain.
-    /// Of the others, `keep` tells whether they passed.
+    /// The length is not known yet. If `held` is true, the kind is not certain, and the bytes have
+    /// neither passed nor been dropped. Otherwise `keep` tells whether they passed.
     Header { bytes: [u8; HEADER_MAX], len: usize, held: bool, keep: bool },
-    /// This many bytes of the message are to come; it has this fate at its end.
+    /// This many bytes of the message remain. At its end, the message has this fate.
     Body { left: usize, keep: bool, fate: Option<ClipboardFate> },
     /// A SetEncodings is being gathered.
     Encodings(Vec<u8>),
@@ -145,26 +153,28 @@ impl ClientFilter {
         }
     }
 
-    /// Whether what passes depends on what the instance tells: see [`hear`](Self::hear).
+    /// Returns whether the filter depends on the instance's announcements: see
+    /// [`hear`](Self::hear).
     pub fn listens(&self) -> bool {
         self.heard
     }
 
-    /// Takes note of what the instance has told. Tell this before the viewer can have read it.
+    /// Takes note of the instance's announcements. The call must come before the viewer can have
+    /// read them.
     pub fn hear(&mut self, announcements: &Announcements) {
         self.known = announcements.known();
         self.heard = self.policy.view_only && !announcements.is_over();
     }
 
-    /// Whether the last chunk ended with the end of a message.
+    /// Returns whether the last chunk ended with the end of a message.
     pub fn is_at_boundary(&self) -> bool {
         matches!(self.state, State::Boundary)
     }
 
     /// Filters the next bytes in place.
     ///
-    /// After an error the stream cannot be followed: every further call returns it again. What passed in earlier calls was
-    /// whole messages, or the beginning of the one that is at fault.
+    /// After an error, the stream cannot be followed, and every further call returns the same
+    /// error. Earlier calls let whole messages pass, and possibly the beginning of the faulty one.
     pub fn filter<'a>(&mut self, chunk: &'a mut [u8]) -> Result<Filtered<'a>, ClientMessageError> {
         let mut sieve = Sieve { chunk, read: 0, kept: 0, head: Vec::new(), input: false, clipboard: None };
         while !sieve.rest().is_empty() {
@@ -215,7 +225,7 @@ impl ClientFilter {
         };
     }
 
-    /// Drops a message of a length that is not accepted, of which `left` bytes are not judged yet.
+    /// Drops a message whose length is not accepted, and of which `left` bytes remain.
     fn skip(&mut self, sieve: &mut Sieve<'_>, kind: Kind, left: usize) {
         let allowed = sieve.begin(kind, self.policy, self.known);
         if allowed && matches!(kind, Kind::CutText(_)) {
@@ -224,7 +234,8 @@ impl ClientFilter {
         self.settle(sieve, left, false, None);
     }
 
-    /// Puts aside a header that the end of the chunk cuts; where its kind is certain, its bytes go on at once.
+    /// Stores a header that the end of the chunk cuts off. If its kind is certain, its bytes pass
+    /// or are dropped at once.
     fn begin_header(&mut self, sieve: &mut Sieve<'_>, kind: Option<Kind>) {
         let mut bytes = [0; HEADER_MAX];
         let len = sieve.rest().len();
@@ -236,7 +247,7 @@ impl ClientFilter {
         self.state = State::Header { bytes, len, held: kind.is_none(), keep };
     }
 
-    /// Takes one more byte of a header that was cut by the end of a chunk.
+    /// Takes one more byte of a header that was cut off.
     fn continue_header(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
         let State::Header { bytes, len, held, keep } = &mut self.state else { return Ok(()) };
         let (Some(byte), Some(slot)) = (sieve.rest().first(), bytes.get_mut(*len)) else { return Ok(()) };
@@ -244,7 +255,7 @@ impl ClientFilter {
         *len += 1;
         let measured = measure(bytes.get(..*len).unwrap_or_default(), self.wide_pointer)?;
         if let Measure::Excess { kind, len: whole } = measured {
-            // Its length decided, so none of it has passed.
+            // The length decides this message, so no byte of it has passed.
             let left = (whole as usize).saturating_sub(*len);
             sieve.settle(1, false);
             self.skip(sieve, kind, left);
@@ -260,7 +271,8 @@ impl ClientFilter {
                 sieve.head.extend(bytes.get(..*len - 1).unwrap_or_default());
             }
         }
-        // As it began: what the instance tells in the middle of a message changes the next one.
+        // The decision stands for the whole message: an announcement in the middle of it changes
+        // the next one.
         let keep = *keep;
         sieve.settle(1, keep);
         if let Measure::Whole { len: whole, .. } = measured {
@@ -270,7 +282,7 @@ impl ClientFilter {
         Ok(())
     }
 
-    /// A SetEncodings that is whole is rewritten where it lies.
+    /// Rewrites a whole SetEncodings in place, or begins to gather one that is cut off.
     fn begin_encodings(&mut self, sieve: &mut Sieve<'_>) {
         if let Ok(Measure::Whole { len, .. }) = measure(sieve.rest(), false)
             && let Some(message) = sieve.rest_mut().get_mut(..len as usize)
@@ -283,7 +295,7 @@ impl ClientFilter {
         self.state = State::Encodings(Vec::new());
     }
 
-    /// One that is not is gathered: the count in its header depends on its last entry.
+    /// Gathers a SetEncodings that was cut off: the count in its header depends on its last entry.
     fn continue_encodings(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
         let State::Encodings(message) = &mut self.state else { return Ok(()) };
         let whole = |message: &[u8]| match measure(message, false)? {
@@ -307,14 +319,15 @@ impl ClientFilter {
         Ok(())
     }
 
-    /// Removes what may not be asked for from a whole SetEncodings; tells its new length.
+    /// Removes forbidden entries from a whole SetEncodings, and returns its new length.
     fn strike(&mut self, message: &mut [u8]) -> usize {
         let Some((header, entries)) = message.split_first_chunk_mut::<ENCODINGS_HEADER_LEN>() else {
             return 0;
         };
         let entries = entries.as_chunks_mut::<4>().0;
         self.wide_pointer = false;
-        // Before the first picture it is seen whether the instance knows what it is asked for; later only what it knows already.
+        // Before the first picture, the instance's answer to a request is still seen. Later, only
+        // announced extensions may be asked for.
         let seen = self.heard && !self.requested;
         let askable = Extensions {
             fence: self.known.fence || seen,
@@ -339,10 +352,10 @@ impl ClientFilter {
     }
 }
 
-/// Type, padding and count of a SetEncodings.
+/// The length of type, padding and count in a SetEncodings.
 const ENCODINGS_HEADER_LEN: usize = 4;
 
-/// A chunk on its way: `..kept` passes, `kept..read` is dropped, `read..` is to be judged.
+/// A chunk in progress: `..kept` passes, `kept..read` is dropped, and `read..` is still undecided.
 struct Sieve<'a> {
     chunk: &'a mut [u8],
     read: usize,
@@ -361,7 +374,7 @@ impl<'a> Sieve<'a> {
         self.chunk.get_mut(self.read..).unwrap_or_default()
     }
 
-    /// Notes the beginning of a message and tells whether it passes.
+    /// Notes the beginning of a message, and returns whether it passes.
     fn begin(&mut self, kind: Kind, policy: ClientPolicy, known: Extensions) -> bool {
         self.input |= matches!(
             kind,
@@ -370,7 +383,8 @@ impl<'a> Sieve<'a> {
         policy.keeps(kind, known)
     }
 
-    /// Keeps or drops the next `len` bytes, or as many of them as are here; tells how many are not.
+    /// Keeps or drops the next `len` bytes, as far as they are in this chunk. Returns the number of
+    /// missing bytes.
     fn settle(&mut self, len: usize, keep: bool) -> usize {
         let here = len.min(self.chunk.len() - self.read);
         if keep {

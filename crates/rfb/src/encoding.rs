@@ -1,16 +1,19 @@
-//! Encodings and pseudo-encodings: number, name, and whether a viewer's wish for one may reach an instance.
+//! Encodings and pseudo-encodings: their numbers and names, and whether a viewer may ask an
+//! instance for them.
 //!
-//! The direction towards the viewer is opaque, so any real encoding passes. A pseudo-encoding may invite *client messages*,
-//! whose length must be known to follow the stream (RFC 6143 has no framing): only those in the table pass.
+//! The direction towards the viewer is opaque, so any real encoding passes. A pseudo-encoding may
+//! invite *client messages*, whose length must be known to follow the stream (RFC 6143 has no
+//! framing). Only pseudo-encodings in the table pass.
 
 use std::fmt;
 
-/// An encoding or pseudo-encoding, by its number in SetEncodings and in rectangle headers (RFC 6143 §7.7, §7.8).
+/// An encoding or pseudo-encoding, by its number in SetEncodings and in rectangle headers (RFC 6143
+/// §7.7, §7.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Encoding(pub i32);
 
 impl Encoding {
-    /// Pixels as they are.
+    /// Raw pixels.
     pub const RAW: Self = Self(0);
     /// A rectangle of size zero that resizes the screen.
     pub const DESKTOP_SIZE: Self = Self(-223);
@@ -18,9 +21,9 @@ impl Encoding {
     pub const QEMU_EXTENDED_KEY: Self = Self(-258);
     /// The general input interface.
     pub const GII: Self = Self(-305);
-    /// The desktop's name, when it changes.
+    /// The desktop's name, sent when it changes.
     pub const DESKTOP_NAME: Self = Self(-307);
-    /// Shutting the machine down, rebooting, resetting.
+    /// Shutdown, reboot and reset of the machine.
     pub const XVP: Self = Self(-309);
     /// Marks that travel with the stream.
     pub const FENCE: Self = Self(-312);
@@ -31,9 +34,11 @@ impl Encoding {
     /// Clipboards with formats, compression and Unicode.
     pub const EXTENDED_CLIPBOARD: Self = Self(i32::from_be_bytes([0xc0, 0xa1, 0xe5, 0xce]));
 
-    /// Whether asking for this leads to no client message that [`client_message`](crate::client_message) cannot measure.
+    /// Returns whether [`client_message`](crate::client_message) can measure every client message
+    /// that this encoding invites.
     pub fn is_followable(self) -> bool {
-        // Real encodings are registered far below; above are names such as "WMVd" in four letters.
+        // Real encodings have far smaller numbers. Numbers above are names in four letters, such as
+        // "WMVd".
         (0..=0xffff).contains(&self.0) || self.name().is_some()
     }
 
@@ -90,9 +95,10 @@ const TABLE: &[(std::ops::RangeInclusive<i32>, &str)] = &[
     // "WMVd" to "WMVh": cursor, its state and position, key repeat, LEDs. They only announce.
     (0x574d_5664..=0x574d_5668, "VMware cursor and keyboard state"),
     (Encoding::EXTENDED_CLIPBOARD.0..=Encoding::EXTENDED_CLIPBOARD.0, "Extended Clipboard"),
-    // Not here, so that they are struck: OLIVE call control (-310), client redirect (-311: it would lead the viewer around the
-    // gateway), CarConnectivity (-528 to -523), popa (-306), other VMware, and UltraVNC's file transfer, keep-alive, server
-    // state, session and plug-ins (-32768 and up, 0xc0a1e5cf), whose client messages cannot be measured.
+    // These are missing on purpose, because their client messages cannot be measured: OLIVE call
+    // control (-310), client redirect (-311, which would also lead the viewer around the gateway),
+    // CarConnectivity (-528 to -523), popa (-306), other VMware encodings, and UltraVNC's file
+    // transfer, keep-alive, server state, session and plug-ins (-32768 and up, 0xc0a1e5cf).
 ];
 
 #[cfg(test)]
@@ -112,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_to_unknown_client_messages_does_not_pass() {
+    fn encodings_with_unknown_client_messages_do_not_pass() {
         for number in
             [-306, -310, -311, -523, -32768, -32767, -32766, -1, 0x574d_566a, 0xc0a1_e5cf_u32.cast_signed()]
         {

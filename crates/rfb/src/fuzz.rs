@@ -1,6 +1,7 @@
-//! Bodies for fuzzing, as plain functions: arbitrary bytes must neither panic nor be told apart by how they are cut.
+//! Bodies for fuzzing, as plain functions: arbitrary bytes must not cause a panic, and must read
+//! the same however the stream is cut.
 //!
-//! The first byte chooses rights or credentials, the rest is what the peer sends.
+//! The first byte chooses rights or credentials. The rest is the peer's input.
 
 use crate::client_filter::{ClientFilter, ClientPolicy};
 use crate::client_message::{ClientMessage, ClientMessageError};
@@ -10,7 +11,8 @@ use crate::pixel_format::PixelFormat;
 use crate::viewer::{ViewerHandshake, ViewerProgress};
 use crate::vnc_auth::VncPassword;
 
-/// What a filter lets pass of `input` when it arrives in chunks of the given sizes, over and over.
+/// Filters `input` in chunks of the given sizes, over and over. Returns the bytes that passed,
+/// whether a person was active, and the end.
 pub fn filtered(
     policy: ClientPolicy,
     input: &[u8],
@@ -34,7 +36,7 @@ pub fn filtered(
     (passed, seen, Ok(filter.is_at_boundary()))
 }
 
-/// Client messages through the filter and the reader.
+/// Passes client messages through the filter and the reader.
 pub fn client_messages(data: &[u8]) {
     let Some((rights, input)) = data.split_first() else { return };
     let policy = ClientPolicy { view_only: rights & 1 != 0, clipboard_to_instance: rights & 2 != 0 };
@@ -47,7 +49,7 @@ pub fn client_messages(data: &[u8]) {
         }
     }
     if end == Ok(true) {
-        // What passed is itself a stream of whole messages that passes unchanged.
+        // The passed bytes are a stream of whole messages, which passes unchanged.
         assert_eq!(filtered(policy, &whole, &[whole.len().max(1)]).0, whole, "filtering twice differs");
     }
     let mut rest = input;
@@ -56,7 +58,7 @@ pub fn client_messages(data: &[u8]) {
     }
 }
 
-/// A whole handshake with an instance that says `data`.
+/// Runs a handshake with an instance that sends `data`.
 pub fn instance_handshake(data: &[u8]) {
     let Some((have, input)) = data.split_first() else { return };
     let credentials = InstanceCredentials {
@@ -86,14 +88,15 @@ pub fn instance_handshake(data: &[u8]) {
         (written, None)
     };
     let bytewise = run(&[1]);
-    // With TLS, bytes behind its start are refused in one chunk and taken for decrypted ones in the next.
+    // With TLS, bytes behind its start are refused in the same chunk, but taken for decrypted bytes
+    // in the next one.
     if !credentials.tls {
         let whole = run(&[input.len().max(1)]);
         assert_eq!(whole, bytewise, "the handshake depends on how the stream is cut");
     }
 }
 
-/// A whole handshake with a viewer that says `data`.
+/// Runs a handshake with a viewer that sends `data`.
 pub fn viewer_handshake(data: &[u8]) {
     let Some((kind, input)) = data.split_first() else { return };
     let run = |sizes: &[usize]| {
@@ -118,7 +121,7 @@ pub fn viewer_handshake(data: &[u8]) {
                 Ok(ViewerProgress::NeedMore) => assert!(rest.is_empty(), "bytes were left"),
                 Ok(end) => return (written, Ok((end, taken))),
                 Err(error) => {
-                    // Its text may quote more of a greeting that came at once.
+                    // The text may quote more of a greeting that arrived in one piece.
                     drop(error.to_string());
                     return (written, Err(std::mem::discriminant(&error)));
                 }
@@ -129,7 +132,7 @@ pub fn viewer_handshake(data: &[u8]) {
     assert_eq!(run(&[1]), run(&[input.len().max(1)]), "the handshake depends on how the stream is cut");
 }
 
-/// `input` in owned chunks of the given sizes, over and over.
+/// Cuts `input` into owned chunks of the given sizes, over and over.
 fn cut(input: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let (mut chunks, mut rest) = (Vec::new(), input);
     for size in sizes.iter().cycle() {

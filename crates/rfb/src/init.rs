@@ -1,4 +1,4 @@
-//! ServerInit: the screen a session starts with (RFC 6143 §7.3.2).
+//! ServerInit: the screen at the start of a session (RFC 6143 §7.3.2).
 //!
 //! `U16 width · U16 height · 16 PIXEL_FORMAT · U32 name length · name`
 
@@ -6,46 +6,47 @@ use crate::limits::{MAX_NAME, MAX_PIXELS, MAX_SIDE};
 use crate::pixel_format::PixelFormat;
 use crate::wire::{Reader, Truncated, Writer};
 
-/// Length of ServerInit in front of the name.
+/// The length of ServerInit in front of the name.
 pub const SERVER_INIT_HEADER_LEN: usize = 24;
 
 /// The screen that a server announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInit {
-    /// Width of the screen in pixels. Zero, as the height: a server that learns its size later tells it with its first
-    /// update.
+    /// The width of the screen in pixels. Width and height are zero if the server learns its size
+    /// later; the first update then tells it.
     pub width: u16,
-    /// Height of the screen in pixels.
+    /// The height of the screen in pixels.
     pub height: u16,
-    /// How the server lays out pixels until told otherwise.
+    /// The server's pixel format until the viewer sets another one.
     pub pixel_format: PixelFormat,
-    /// The desktop's name as it was sent: usually UTF-8, never checked. See [`ServerInit::display_name`].
+    /// The desktop's name as it was sent: usually UTF-8, but never checked. See
+    /// [`ServerInit::display_name`].
     pub name: Vec<u8>,
 }
 
-/// Why a ServerInit was not taken.
+/// The reason why a ServerInit is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ServerInitError {
     /// The announced name is longer than [`MAX_NAME`].
     #[error("announces a desktop name of {0} bytes (at most {MAX_NAME} are accepted)")]
     NameTooLong(u32),
-    /// A side over [`MAX_SIDE`], or more than [`MAX_PIXELS`] in all.
+    /// A side is over [`MAX_SIDE`], or the screen has more than [`MAX_PIXELS`] in all.
     #[error(
         "announces a screen of {width}×{height} pixels (up to {MAX_SIDE}×{MAX_SIDE} and 2²⁷ pixels are accepted)"
     )]
     ScreenSize {
-        /// Announced width.
+        /// The announced width.
         width: u16,
-        /// Announced height.
+        /// The announced height.
         height: u16,
     },
-    /// Fewer bytes than the message needs.
+    /// The message ends early.
     #[error(transparent)]
     Truncated(#[from] Truncated),
 }
 
 impl ServerInit {
-    /// Checks the fixed part and tells how long the name behind it is.
+    /// Checks the fixed part, and returns the length of the name behind it.
     pub fn name_len(header: &[u8]) -> Result<usize, ServerInitError> {
         let mut reader = Reader::new(header);
         let (width, height) = (reader.u16()?, reader.u16()?);
@@ -76,7 +77,7 @@ impl ServerInit {
         })
     }
 
-    /// The message that announces this screen.
+    /// Encodes the message that announces this screen.
     pub fn message(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u16(self.width).u16(self.height);
@@ -84,7 +85,7 @@ impl ServerInit {
         writer.string(&self.name, MAX_NAME).take()
     }
 
-    /// The desktop's name, made safe to show: at most 120 characters, no control characters.
+    /// The desktop's name, made safe to show: at most 120 characters, without control characters.
     pub fn display_name(&self) -> String {
         crate::printable::printable(&self.name, 120)
     }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_nobody_can_show_is_refused() {
+    fn a_screen_that_is_too_large_is_refused() {
         for (width, height) in [(65535, 65535), (0, 16385), (16385, 1), (16384, 8193)] {
             let error = ServerInit::parse(&sized(width, height)).unwrap_err();
             assert_eq!(error, ServerInitError::ScreenSize { width, height });
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_four_gigabyte_name_is_refused_before_a_byte_of_it_is_kept() {
+    fn a_four_gigabyte_name_is_refused_before_a_byte_of_it_is_stored() {
         let mut bytes = GOLDEN.to_vec();
         bytes.splice(20.., [0xff; 4]);
         assert_eq!(ServerInit::name_len(&bytes), Err(ServerInitError::NameTooLong(u32::MAX)));

@@ -1,9 +1,10 @@
 //! The RFB protocol (RFC 6143 and the registry of extensions) without I/O.
 //!
-//! Bytes go in; bytes, events and errors come out. Nothing here opens a socket, reads a clock or starts a task, so the
-//! whole protocol can be tested by calling functions. `client` and `server` have their RFC meaning (a *client message*
-//! travels from a viewer to an instance); the two ends that a gateway talks to are the *instance side* and the
-//! *viewer side*.
+//! Bytes go in; bytes, events and errors come out. No function here opens a socket, reads a clock
+//! or starts a task, so the whole protocol can be tested by calling functions.
+//!
+//! `client` and `server` have their RFC meaning: a *client message* travels from a viewer to an
+//! instance. The two ends that a gateway talks to are the *instance side* and the *viewer side*.
 //!
 //! ```text
 //!  viewer                      gateway                        instance
@@ -14,16 +15,15 @@
 //!    │   ◄──────────────────────────────────┼──────── server messages, untouched     │
 //! ```
 //!
-//! | module | what it holds |
-//! |---|---|
-//! | [`version`], [`security`], [`vencrypt`], [`encoding`] | the number tables, both ways, with names for people |
-//! | [`vnc_auth`] | the DES challenge of VNC authentication |
-//! | [`init`], [`pixel_format`] | ServerInit and how a pixel is laid out |
-//! | [`instance`], [`viewer`] | the two handshake machines |
-//! | [`client_message`], [`client_filter`] | what a viewer sends: how long it is, what it means, what may pass |
-//! | [`announcement`] | which extensions an instance knows, as far as rights depend on it |
-//! | [`server_message`] | what a small RFB server needs to write |
-//! | [`limits`] | every bound, in one place |
+//! * [`version`], [`security`], [`vencrypt`], [`encoding`]: the number tables, both ways, with
+//!   names for people
+//! * [`vnc_auth`]: the DES challenge of VNC authentication
+//! * [`init`], [`pixel_format`]: ServerInit and the layout of a pixel
+//! * [`instance`], [`viewer`]: the two handshake machines
+//! * [`client_message`], [`client_filter`]: a viewer's messages: length, meaning and rights
+//! * [`announcement`]: the extensions that an instance knows, as far as rights depend on them
+//! * [`server_message`]: the messages that a small RFB server writes
+//! * [`limits`]: every bound, in one place
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
@@ -34,8 +34,8 @@ pub mod encoding;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod init;
-mod inlet;
 pub mod instance;
+mod items;
 pub mod limits;
 pub mod pixel_format;
 mod printable;

@@ -1,32 +1,32 @@
-//! PIXEL_FORMAT: how a colour is laid out in a pixel (RFC 6143 §7.4).
+//! PIXEL_FORMAT: the layout of a colour in a pixel (RFC 6143 §7.4).
 //!
-//! `U8 bits-per-pixel · U8 depth · U8 big-endian · U8 true-colour · U16 red-max · U16 green-max · U16 blue-max ·
-//! U8 red-shift · U8 green-shift · U8 blue-shift · 3 padding`
+//! `U8 bits-per-pixel · U8 depth · U8 big-endian · U8 true-colour · U16 red-max · U16 green-max ·
+//! U16 blue-max · U8 red-shift · U8 green-shift · U8 blue-shift · 3 padding`
 
 use crate::wire::{Reader, Truncated, Writer};
 
-/// Length of a pixel format on the wire.
+/// The length of a pixel format on the wire.
 pub const PIXEL_FORMAT_LEN: usize = 16;
 
-/// How a colour is laid out in a pixel.
+/// The layout of a colour in a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PixelFormat {
-    /// Bits that one pixel takes: 8, 16 or 32.
+    /// The bits of one pixel: 8, 16 or 32.
     pub bits_per_pixel: u8,
-    /// Bits of those that mean something.
+    /// The bits of a pixel that are used.
     pub depth: u8,
-    /// Whether the most significant byte of a pixel comes first.
+    /// True if the most significant byte of a pixel comes first.
     pub big_endian: bool,
-    /// Whether a pixel holds its colour; otherwise it is an index into a colour map.
+    /// True if a pixel holds its colour. Otherwise it is an index into a colour map.
     pub true_colour: bool,
-    /// Largest value of red, green and blue.
+    /// The largest values of red, green and blue.
     pub max: [u16; 3],
-    /// How far red, green and blue are shifted to the left.
+    /// The left shifts of red, green and blue.
     pub shift: [u8; 3],
 }
 
 impl PixelFormat {
-    /// 32 bits, 8 per colour, blue in the lowest byte: what most screens are made of.
+    /// 32 bits, 8 per colour, blue in the lowest byte: the format of most screens.
     pub const RGB888: Self = Self {
         bits_per_pixel: 32,
         depth: 24,
@@ -36,7 +36,7 @@ impl PixelFormat {
         shift: [16, 8, 0],
     };
 
-    /// Reads sixteen bytes; any values are taken, see [`PixelFormat::is_paintable`].
+    /// Reads sixteen bytes. Any values are accepted; see [`PixelFormat::is_paintable`].
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
         let format = Self {
             bits_per_pixel: reader.u8()?,
@@ -60,7 +60,8 @@ impl PixelFormat {
         writer.bytes(&self.shift).pad(3);
     }
 
-    /// Whether a small server can paint in this format: true colour in 8, 16 or 32 bits, every colour inside the pixel.
+    /// Returns whether a small server can paint in this format: true colour in 8, 16 or 32 bits,
+    /// with every colour inside the pixel.
     pub fn is_paintable(&self) -> bool {
         let bits = u32::from(self.bits_per_pixel);
         let fits = |max: u16, shift: u8| max > 0 && u32::from(shift) + (16 - max.leading_zeros()) <= bits;
@@ -69,7 +70,7 @@ impl PixelFormat {
             && self.max.iter().zip(self.shift).all(|(&max, shift)| fits(max, shift))
     }
 
-    /// Appends one pixel of the 8-bit colour `[red, green, blue]`; the format must be paintable.
+    /// Appends one pixel of the 8-bit colour `[red, green, blue]`. The format must be paintable.
     pub fn paint(&self, colour: [u8; 3], out: &mut Vec<u8>) {
         let mut pixel = 0_u32;
         for ((value, max), shift) in colour.into_iter().zip(self.max).zip(self.shift) {
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_that_cannot_be_painted_are_told() {
+    fn formats_that_cannot_be_painted_are_recognised() {
         assert!(PixelFormat::RGB888.is_paintable());
         assert!(!PixelFormat { true_colour: false, ..PixelFormat::RGB888 }.is_paintable());
         assert!(!PixelFormat { bits_per_pixel: 24, ..PixelFormat::RGB888 }.is_paintable());

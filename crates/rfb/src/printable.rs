@@ -1,6 +1,7 @@
 //! Text from a peer, made safe to show and to log.
 
-/// At most `limit` characters of `bytes`: control characters become one space, runs of space collapse, ends are trimmed.
+/// Returns at most `limit` characters of `bytes`, with runs of control characters and spaces
+/// replaced by one space, and without spaces at the ends.
 pub(crate) fn printable(bytes: &[u8], limit: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::new();

@@ -1,10 +1,11 @@
-//! Security types: the number on the wire and the name for a person (RFC 6143 §7.1.2 and the IANA registry).
+//! Security types: the number on the wire and the name for people (RFC 6143 §7.1.2 and the IANA
+//! registry).
 
 use std::fmt;
 
 macro_rules! security_types {
     ($($(#[doc = $doc:literal])* $variant:ident = $number:literal, $name:literal;)*) => {
-        /// A security type a peer offers or chooses.
+        /// A security type that a peer offers or chooses.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum SecurityType {
             $($(#[doc = $doc])* $variant,)*
@@ -13,7 +14,7 @@ macro_rules! security_types {
         }
 
         impl SecurityType {
-            /// The type a number stands for.
+            /// The type with this number.
             pub fn from_number(number: u8) -> Self {
                 match number {
                     $($number => Self::$variant,)*
@@ -55,11 +56,11 @@ security_types! {
     Tight = 16, "Tight";
     /// UltraVNC.
     Ultra = 17, "Ultra";
-    /// Anonymous TLS as Vino speaks it.
+    /// Anonymous TLS in Vino's form.
     Tls = 18, "TLS";
     /// TLS with a choice of authentication inside.
     VeNCrypt = 19, "VeNCrypt";
-    /// SASL as GTK-VNC and QEMU speak it.
+    /// SASL in the form of GTK-VNC and QEMU.
     Sasl = 20, "SASL";
     /// MD5 hash authentication.
     Md5 = 21, "MD5";

@@ -1,7 +1,8 @@
 //! Messages from an instance to a viewer, as far as a small server needs them (RFC 6143 §7.6).
 //!
 //! ```text
-//! 0  FramebufferUpdate   0 · 1 padding · U16 n · n × (U16 x · U16 y · U16 w · U16 h · S32 encoding · …)
+//! 0  FramebufferUpdate   0 · 1 padding · U16 n · n rectangles
+//!    rectangle           U16 x · U16 y · U16 w · U16 h · S32 encoding · …
 //! 2  Bell                2
 //! 3  ServerCutText       3 · 3 padding · U32 length · text in Latin-1
 //! ```
@@ -10,27 +11,28 @@ use crate::encoding::Encoding;
 use crate::limits::MAX_NAME;
 use crate::wire::Writer;
 
-/// The header of a FramebufferUpdate with `rectangles` rectangles, each of which must follow.
+/// Writes the header of a FramebufferUpdate. All its `rectangles` must follow.
 pub fn update_header(rectangles: u16, out: &mut Vec<u8>) {
     let mut writer = Writer::new();
     writer.u8(0).pad(1).u16(rectangles);
     out.append(&mut writer.take());
 }
 
-/// The header of one rectangle `[x, y, width, height]`; its content must follow.
+/// Writes the header of a rectangle `[x, y, width, height]`. Its content must follow.
 pub fn rectangle_header([x, y, width, height]: [u16; 4], encoding: Encoding, out: &mut Vec<u8>) {
     let mut writer = Writer::new();
     writer.u16(x).u16(y).u16(width).u16(height).i32(encoding.0);
     out.append(&mut writer.take());
 }
 
-/// A rectangle that renames the desktop, for a viewer that asked for [`Encoding::DESKTOP_NAME`].
+/// Writes a rectangle that renames the desktop, for a viewer that asked for
+/// [`Encoding::DESKTOP_NAME`].
 pub fn desktop_name_rectangle(name: &str, out: &mut Vec<u8>) {
     rectangle_header([0; 4], Encoding::DESKTOP_NAME, out);
     out.append(&mut Writer::new().string(name.as_bytes(), MAX_NAME).take());
 }
 
-/// The server's clipboard, in Latin-1.
+/// Writes the server's clipboard, in Latin-1.
 pub fn cut_text(text: &[u8], out: &mut Vec<u8>) {
     let mut writer = Writer::new();
     writer.u8(3).pad(3).string(text, crate::limits::MAX_CUT_TEXT);

@@ -1,4 +1,4 @@
-//! VeNCrypt 0.2: TLS first, then one of a few ways to authenticate inside it.
+//! VeNCrypt 0.2: first TLS, then one of a few ways to authenticate inside it.
 //!
 //! ```text
 //! server → client   U8 major · U8 minor                          0.2
@@ -13,10 +13,10 @@
 
 use std::fmt;
 
-/// How a client authenticates once VeNCrypt was chosen.
+/// A way to authenticate after VeNCrypt was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VeNCryptSubtype {
-    /// User name and password in the clear, without TLS.
+    /// User name and password in clear text, without TLS.
     Plain,
     /// Anonymous TLS, no authentication.
     TlsNone,
@@ -51,7 +51,7 @@ const TABLE: &[(u32, VeNCryptSubtype, &str)] = &[
 ];
 
 impl VeNCryptSubtype {
-    /// The subtype a number stands for.
+    /// The subtype with this number.
     pub fn from_number(number: u32) -> Self {
         TABLE.iter().find(|row| row.0 == number).map_or(Self::Other(number), |row| row.1)
     }
@@ -64,7 +64,8 @@ impl VeNCryptSubtype {
         }
     }
 
-    /// Whether TLS would run without a certificate, which protects against nobody in the middle.
+    /// Returns whether TLS would run without a certificate, and so without protection from a
+    /// machine in between.
     pub fn is_anonymous(self) -> bool {
         matches!(self, Self::TlsNone | Self::TlsVnc | Self::TlsPlain | Self::TlsSasl)
     }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn anonymous_tls_is_told_from_certificates() {
+    fn anonymous_subtypes_are_recognised() {
         assert!((257..=259).all(|number| VeNCryptSubtype::from_number(number).is_anonymous()));
         assert!((260..=262).all(|number| !VeNCryptSubtype::from_number(number).is_anonymous()));
         assert_eq!(VeNCryptSubtype::TlsNone.to_string(), "TLSNone (257)");

@@ -5,21 +5,22 @@ use std::fmt;
 use crate::limits::MAX_EXCERPT;
 use crate::printable::printable;
 
-/// Length of a ProtocolVersion message.
+/// The length of a ProtocolVersion message.
 pub const VERSION_LEN: usize = 12;
 
-/// The three published versions; anything else a peer says is spoken to as one of these.
+/// The three published versions. A peer that announces another number is served in one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// 3.3: the server dictates the security type.
+    /// Version 3.3: the server dictates the security type.
     V3_3,
-    /// 3.7: the server lists security types, the client chooses.
+    /// Version 3.7: the server lists security types, and the client chooses.
     V3_7,
-    /// 3.8: as 3.7, and every security type ends in a SecurityResult with a reason.
+    /// Version 3.8: as 3.7, but every security type ends in a SecurityResult with a reason.
     V3_8,
 }
 
-/// What a well-formed ProtocolVersion message announced, before it is mapped to a published version.
+/// The numbers in a well-formed ProtocolVersion message, before they are mapped to a published
+/// version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announced {
     /// The digits before the dot.
@@ -29,16 +30,17 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Reads `"RFB xxx.yyy\n"`; `None` if these bytes are anything else.
+    /// Reads `"RFB xxx.yyy\n"`. `None` if the bytes have any other form.
     pub fn parse(message: &[u8; VERSION_LEN]) -> Option<Self> {
         let [b'R', b'F', b'B', b' ', a, b, c, b'.', x, y, z, b'\n'] = message else { return None };
         Some(Self { major: number([*a, *b, *c])?, minor: number([*x, *y, *z])? })
     }
 
-    /// The published version to speak with a peer that announced this, or `None` below 3.3.
+    /// The published version to speak with a peer that announced these numbers. `None` below 3.3.
     ///
-    /// RFC 6143 §7.1.1: other numbers between are 3.3 (some peers say 3.5; UltraVNC 3.4 and 3.6). Apple says 3.889, Intel
-    /// AMT 4.0, RealVNC 4.1 and 5.0: they all speak 3.8 when answered so.
+    /// By RFC 6143 §7.1.1, other numbers up to 3.6 count as 3.3: some peers announce 3.5, and
+    /// UltraVNC 3.4 and 3.6. Apple announces 3.889, Intel AMT 4.0, RealVNC 4.1 and 5.0; they all
+    /// speak 3.8 when answered so.
     pub fn spoken(self) -> Option<Version> {
         match (self.major, self.minor) {
             (0..=2, _) | (3, 0..=2) => None,
@@ -76,7 +78,8 @@ impl fmt::Display for Version {
     }
 }
 
-/// What a peer says in place of `"RFB "`, once its bytes differ; other protocols often wait for us behind a short greeting.
+/// The greeting of a peer that does not speak RFB, as soon as its bytes differ from `"RFB "`. Peers
+/// of other protocols often send a short greeting, and then wait for us.
 pub(crate) fn foreign_greeting(pending: &[u8], input: &[u8]) -> Option<String> {
     let seen = pending.iter().chain(input);
     if seen.clone().zip(b"RFB ").all(|(seen, expected)| seen == expected) {
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_versions_are_spoken_to_as_a_published_one() {
+    fn odd_versions_map_to_a_published_one() {
         assert_eq!(spoken(b"RFB 003.005\n"), Some(Version::V3_3));
         assert_eq!(spoken(b"RFB 003.006\n"), Some(Version::V3_3));
         assert_eq!(spoken(b"RFB 003.889\n"), Some(Version::V3_8));
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn repeaters_and_prehistory_are_not_spoken_to() {
+    fn versions_below_3_3_are_not_supported() {
         assert_eq!(spoken(b"RFB 000.000\n"), None);
         assert_eq!(spoken(b"RFB 003.002\n"), None);
     }

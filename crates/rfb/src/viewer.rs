@@ -1,25 +1,27 @@
-//! The handshake with a viewer, seen from its RFB server (RFC 6143 §7.1, §7.3).
+//! The handshake with a viewer, from the server's side (RFC 6143 §7.1, §7.3).
 //!
-//! One security type is offered: `None`, because a token has already told who the viewer is, or VNC authentication for a
-//! server of its own. A viewer that must be turned away is told so in RFB's own failure form.
+//! The server offers one security type. It is `None` if a token has already identified the viewer,
+//! and VNC authentication for a server that stands alone. A refused viewer gets RFB's own failure
+//! message.
 //!
-//! With one type and no password nothing that the viewer still says changes an answer. A server that knows its screen
-//! already may say all of it at once, behind the viewer's version: two turns less to wait for. They stay messages of
-//! their own, because noVNC before 1.5 takes one step of its handshake for each WebSocket message.
+//! With one type and no password, no further message of the viewer changes an answer. A server that
+//! already knows its screen may send all its messages at once, behind the viewer's version, which
+//! saves two round trips. Each stays a message of its own, because noVNC before 1.5 takes one step
+//! of its handshake for each WebSocket message.
 //!
 //! ```text
-//!        server → viewer                    viewer → server
-//!  3.x   "RFB 003.008\n"                    "RFB 003.00x\n"
-//!  3.3   U32 type                                                    0 = failed: U32 length · reason
-//!  3.7+  U8 1 · U8 type                     U8 type                  U8 0 = failed: U32 length · reason
-//!        16 challenge                       16 response              VNC authentication only
-//!        U32 SecurityResult                                          3.8, or VNC authentication; 3.8 failed: reason
-//!                                           U8 shared
-//!        ServerInit                                                  given beforehand, or written by the caller
+//!        server → viewer         viewer → server
+//!  3.x   "RFB 003.008\n"         "RFB 003.00x\n"
+//!  3.3   U32 type                                  0 = failed: U32 length · reason
+//!  3.7+  U8 1 · U8 type          U8 type           U8 0 = failed: U32 length · reason
+//!        16 challenge            16 response       VNC authentication only
+//!        U32 SecurityResult                        3.8, or VNC authentication; 3.8 failed: reason
+//!                                U8 shared
+//!        ServerInit                                given beforehand, or written by the caller
 //! ```
 
 use crate::init::ServerInit;
-use crate::inlet::Inlet;
+use crate::items::ItemBuffer;
 use crate::limits::{MAX_EXCERPT, MAX_REASON};
 use crate::printable::printable;
 use crate::security::SecurityType;
@@ -27,69 +29,72 @@ use crate::version::{Announced, VERSION_LEN, Version, foreign_greeting};
 use crate::vnc_auth::{CHALLENGE_LEN, VncPassword};
 use crate::wire::{Reader, Truncated, Writer};
 
-/// SecurityResult (RFC 6143 §7.1.3).
+/// A successful SecurityResult (RFC 6143 §7.1.3).
 const SECURITY_OK: [u8; 4] = [0; 4];
 
-/// How far the handshake came with the bytes it was given.
+/// The progress of the handshake with the bytes it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewerProgress {
-    /// All bytes were taken; write the output, read more.
+    /// The machine took all bytes. Write the output, then read more.
     NeedMore,
-    /// Write the output, and then ServerInit unless it was given; bytes left in the slice are the session's.
+    /// Write the output, and then ServerInit unless it was given. The remaining bytes in the slice
+    /// belong to the session.
     Done {
-        /// The version the viewer speaks.
+        /// The version that the viewer speaks.
         version: Version,
-        /// Whether the viewer tolerates others on the same screen.
+        /// True if the viewer accepts other viewers of the same screen.
         shared: bool,
     },
-    /// Write the output, which names the reason, and close.
+    /// Write the output, which gives the reason, and close the connection.
     Refused,
 }
 
-/// Why a handshake with a viewer ended. Each text completes a sentence that begins with "the viewer".
+/// The reason why a handshake with a viewer ended. Each text completes a sentence that begins with
+/// "the viewer".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ViewerHandshakeError {
-    /// The first bytes were something else.
+    /// The first bytes belong to another protocol.
     #[error("does not speak RFB; it began with {excerpt:?}")]
     NotRfb {
-        /// What it said instead, at most [`MAX_EXCERPT`] characters, printable.
+        /// The first bytes, printable, at most [`MAX_EXCERPT`] characters.
         excerpt: String,
     },
-    /// A version older than 3.3.
+    /// The version is older than 3.3.
     #[error("speaks RFB {0}; 3.3, 3.7 and 3.8 are supported")]
     UnsupportedVersion(Announced),
-    /// It chose a security type that was not offered; output tells it so where its version can.
+    /// The viewer chose a security type that was not offered. The output tells it so, if its
+    /// version allows that.
     #[error("chose the security type {0}, which was not offered")]
     NotOffered(SecurityType),
-    /// Its answer to the challenge was wrong; output tells it so.
+    /// The viewer's answer to the challenge was wrong. The output tells it so.
     #[error("gave a wrong password")]
     PasswordWrong,
-    /// Bytes arrived after the handshake had ended.
-    #[error("goes on with a handshake that is over")]
+    /// Bytes arrived after the end of the handshake.
+    #[error("continues a handshake that is over")]
     Over,
 }
 
 impl From<Truncated> for ViewerHandshakeError {
-    // Items are gathered whole, so this cannot happen; it must not panic either.
+    // Items are gathered whole, so this cannot happen. It must not panic either.
     fn from(_: Truncated) -> Self {
         Self::Over
     }
 }
 
-/// The machine. See the [module](self) for the flow.
+/// The handshake as a state machine. See the [module](self) for the flow.
 #[derive(Debug)]
 pub struct ViewerHandshake {
     admission: Admission,
     version: Version,
     state: State,
-    inlet: Inlet,
+    items: ItemBuffer,
     output: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
 enum Admission {
     Open,
-    /// As `Open`, and this ServerInit needs no one to be waited for.
+    /// Admits without authentication, and sends this ServerInit as early as possible.
     Announced(Vec<u8>),
     Password {
         password: VncPassword,
@@ -113,19 +118,20 @@ impl ViewerHandshake {
         Self::with(Admission::Open)
     }
 
-    /// Admits a viewer that knows `password`; `challenge` is 16 fresh random bytes.
+    /// Admits a viewer that knows `password`. `challenge` is 16 fresh random bytes.
     pub fn with_password(password: VncPassword, challenge: [u8; CHALLENGE_LEN]) -> Self {
         Self::with(Admission::Password { password, challenge })
     }
 
-    /// Admits the viewer to the screen that `init` announces, which is sent as soon as it may be. To be said before
-    /// anything was received, and without a password.
+    /// Admits the viewer to the screen in `init`, which is sent as early as possible. The call must
+    /// come before any bytes are received, and excludes a password.
     #[must_use]
     pub fn announcing(self, init: &ServerInit) -> Self {
         Self { admission: Admission::Announced(init.message()), ..self }
     }
 
-    /// Agrees on a version and then tells the viewer why it may not come in. To be said before anything was received.
+    /// Agrees on a version, and then tells the viewer why it is refused. The call must come before
+    /// any bytes are received.
     #[must_use]
     pub fn refusing(self, reason: &str) -> Self {
         Self { admission: Admission::Refused(reason.to_owned()), ..self }
@@ -134,26 +140,27 @@ impl ViewerHandshake {
     fn with(admission: Admission) -> Self {
         let version = Version::V3_8;
         let output = vec![version.message().to_vec()];
-        Self { admission, version, state: State::Version, inlet: Inlet::default(), output }
+        Self { admission, version, state: State::Version, items: ItemBuffer::default(), output }
     }
 
-    /// The messages that must be written to the viewer now, one after the other; the greeting at first.
+    /// Takes the messages that must be written to the viewer now, in this order. The greeting is
+    /// the first.
     pub fn take_output(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.output)
     }
 
-    /// Takes what it can from the front of `input`. There may be output to write after an error too.
+    /// Takes its bytes from the front of `input`. There may be output even after an error.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<ViewerProgress, ViewerHandshakeError> {
         self.advance(input).inspect_err(|_| self.state = State::Over)
     }
 
     fn advance(&mut self, input: &mut &[u8]) -> Result<ViewerProgress, ViewerHandshakeError> {
         if matches!(self.state, State::Version)
-            && let Some(excerpt) = foreign_greeting(self.inlet.partial(), input)
+            && let Some(excerpt) = foreign_greeting(self.items.partial(), input)
         {
             return Err(ViewerHandshakeError::NotRfb { excerpt });
         }
-        while let Some(item) = self.inlet.fill(input, self.need()) {
+        while let Some(item) = self.items.fill(input, self.need()) {
             let mut reader = Reader::new(&item);
             self.state = match self.state {
                 State::Version => self.version(reader.array()?)?,
@@ -209,7 +216,7 @@ impl ViewerHandshake {
         };
         self.output.push(writer.take());
         self.announce();
-        // In 3.3 the viewer has no say: its choice is taken as made.
+        // In 3.3 the viewer does not choose.
         Ok(match next {
             State::Choice if dictated => self.begin_authentication(),
             next => next,
@@ -218,7 +225,7 @@ impl ViewerHandshake {
 
     fn choice(&mut self, choice: SecurityType) -> Result<State, ViewerHandshakeError> {
         if choice != self.admission.security_type() {
-            // Who was told that all is well cannot be told otherwise.
+            // A viewer that was told of success cannot be told of a failure.
             if !matches!(self.admission, Admission::Announced(_)) {
                 self.fail("this security type was not offered");
             }
@@ -238,7 +245,7 @@ impl ViewerHandshake {
         State::ClientInit
     }
 
-    /// Says what would follow the viewer's choice, where it is known beforehand.
+    /// Sends the messages behind the viewer's choice, if they are known beforehand.
     fn announce(&mut self) {
         let Admission::Announced(init) = &mut self.admission else { return };
         if self.version >= Version::V3_8 {
@@ -258,7 +265,7 @@ impl ViewerHandshake {
         Err(ViewerHandshakeError::PasswordWrong)
     }
 
-    /// SecurityResult failed, with its reason from 3.8 on (RFC 6143 §7.1.3).
+    /// Sends a failed SecurityResult, with its reason from 3.8 on (RFC 6143 §7.1.3).
     fn fail(&mut self, reason: &str) {
         let mut writer = Writer::new();
         writer.u32(1);

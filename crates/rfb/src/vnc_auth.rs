@@ -1,4 +1,5 @@
-//! VNC authentication: the server's 16 random bytes, encrypted with DES under the password (RFC 6143 §7.2.2).
+//! VNC authentication: the server's 16 random bytes, encrypted with DES under the password (RFC
+//! 6143 §7.2.2).
 
 use std::fmt;
 
@@ -6,12 +7,12 @@ use des::Des;
 use des::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Length of the challenge and of its answer.
+/// The length of the challenge and of its answer.
 pub const CHALLENGE_LEN: usize = 16;
 
 /// The part of a password that VNC authentication uses: its first eight bytes.
 ///
-/// Never printed, wiped from memory when dropped.
+/// It is never printed, and is wiped from memory when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct VncPassword {
     key: [u8; 8],
@@ -19,7 +20,8 @@ pub struct VncPassword {
 }
 
 impl VncPassword {
-    /// Takes the first eight bytes of `password`; a shorter one is padded with zeros as the protocol demands.
+    /// Takes the first eight bytes of `password`. A shorter one is padded with zeros, as the
+    /// protocol demands.
     pub fn new(password: &str) -> Self {
         let mut key = [0; 8];
         for (slot, byte) in key.iter_mut().zip(password.bytes()) {
@@ -28,14 +30,15 @@ impl VncPassword {
         Self { key, truncated: password.len() > 8 }
     }
 
-    /// Whether characters behind the eighth were ignored; worth saying aloud, because a person believes they count.
+    /// Returns whether characters behind the eighth are ignored. A person should be told, since
+    /// people believe that all of them count.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
 
     /// The answer to a server's challenge.
     pub fn respond(&self, challenge: &[u8; CHALLENGE_LEN]) -> [u8; CHALLENGE_LEN] {
-        // The historic implementation feeds DES its key bits least significant first.
+        // The historic implementation gives DES its key bits in reverse order.
         let mut key = self.key.map(u8::reverse_bits);
         let cipher = Des::new(&Array(key));
         key.zeroize();
@@ -48,7 +51,8 @@ impl VncPassword {
         response
     }
 
-    /// Whether `response` answers `challenge` under this password, compared without an early exit.
+    /// Returns whether `response` answers `challenge` under this password. The comparison has no
+    /// early exit.
     pub fn accepts(&self, challenge: &[u8; CHALLENGE_LEN], response: &[u8; CHALLENGE_LEN]) -> bool {
         self.respond(challenge).iter().zip(response).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }
@@ -84,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn only_eight_characters_count_and_that_can_be_said() {
+    fn only_eight_characters_count_and_truncation_is_reported() {
         let (long, cut) = (VncPassword::new("12345678zzz"), VncPassword::new("12345678"));
         assert!(long.is_truncated() && !cut.is_truncated());
         assert!(long.accepts(&COUNTING, &cut.respond(&COUNTING)));

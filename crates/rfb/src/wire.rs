@@ -1,11 +1,11 @@
 //! The one checked reader and the one writer of big-endian RFB fields (RFC 6143 §7).
 
-/// The bytes ended in the middle of a field.
+/// An error: the bytes end in the middle of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes end in the middle of a field")]
 pub struct Truncated;
 
-/// Reads fields from the front of a slice; no read can pass its end.
+/// Reads fields from the front of a slice, and never past its end.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -17,46 +17,46 @@ impl<'a> Reader<'a> {
         Self { bytes }
     }
 
-    /// The next `N` bytes.
+    /// Reads the next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Truncated> {
         let (head, tail) = self.bytes.split_first_chunk().ok_or(Truncated)?;
         self.bytes = tail;
         Ok(*head)
     }
 
-    /// The next `len` bytes, borrowed; the caller has compared `len` with a limit.
+    /// Reads the next `len` bytes, borrowed. The caller has compared `len` with a limit.
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Truncated> {
         let (head, tail) = self.bytes.split_at_checked(len).ok_or(Truncated)?;
         self.bytes = tail;
         Ok(head)
     }
 
-    /// Passes over `len` bytes of padding.
+    /// Skips `len` bytes of padding.
     pub fn skip(&mut self, len: usize) -> Result<(), Truncated> {
         self.bytes(len).map(|_| ())
     }
 
-    /// U8.
+    /// Reads a U8.
     pub fn u8(&mut self) -> Result<u8, Truncated> {
         self.array().map(u8::from_be_bytes)
     }
 
-    /// U16.
+    /// Reads a U16.
     pub fn u16(&mut self) -> Result<u16, Truncated> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// U32.
+    /// Reads a U32.
     pub fn u32(&mut self) -> Result<u32, Truncated> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// S32.
+    /// Reads an S32.
     pub fn i32(&mut self) -> Result<i32, Truncated> {
         self.array().map(i32::from_be_bytes)
     }
 
-    /// Everything that has not been read.
+    /// The bytes that have not been read.
     pub fn rest(self) -> &'a [u8] {
         self.bytes
     }
@@ -69,51 +69,51 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty message.
+    /// Starts with an empty message.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// U8.
+    /// Appends a U8.
     pub fn u8(&mut self, value: u8) -> &mut Self {
         self.bytes(&[value])
     }
 
-    /// U16.
+    /// Appends a U16.
     pub fn u16(&mut self, value: u16) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// U32.
+    /// Appends a U32.
     pub fn u32(&mut self, value: u32) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// S32.
+    /// Appends an S32.
     pub fn i32(&mut self, value: i32) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// `len` bytes of zero padding.
+    /// Appends `len` zero bytes.
     pub fn pad(&mut self, len: usize) -> &mut Self {
         self.bytes.resize(self.bytes.len() + len, 0);
         self
     }
 
-    /// Bytes as they are.
+    /// Appends bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(bytes);
         self
     }
 
-    /// U32 length and that many bytes: RFB's string. What does not fit `limit` is cut off.
+    /// Appends RFB's string: a U32 length and that many bytes. A text longer than `limit` is cut.
     pub fn string(&mut self, text: &[u8], limit: u32) -> &mut Self {
         let len = u32::try_from(text.len()).unwrap_or(u32::MAX).min(limit);
         let kept = text.get(..len as usize).unwrap_or(text);
         self.u32(len).bytes(kept)
     }
 
-    /// The message written so far, leaving the writer empty.
+    /// Takes the message written so far, and leaves the writer empty.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

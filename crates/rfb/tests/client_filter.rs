@@ -1,4 +1,4 @@
-//! What passes of a viewer's messages, byte for byte.
+//! Tests of the filter on a viewer's messages, byte for byte.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -30,7 +30,7 @@ const QEMU_AUDIO_ON: &[u8] = b"\xff\x01\0\0";
 const QEMU_AUDIO_FORMAT: &[u8] = b"\xff\x01\0\x02\x03\x02\0\0\xac\x44";
 
 const ALWAYS: &[&[u8]] = &[SET_PIXEL_FORMAT, UPDATE_REQUEST];
-/// Messages that an instance may not know, and would take for others.
+/// Messages that some instances do not know, and would take for others.
 const EXTENSIONS: &[&[u8]] = &[CONTINUOUS_UPDATES, FENCE, QEMU_AUDIO_ON, QEMU_AUDIO_FORMAT];
 const INPUT: &[&[u8]] = &[KEY, POINTER, QEMU_KEY, XVP, GII_BIG, GII_LITTLE];
 const CLIPBOARD: &[&[u8]] = &[CUT_TEXT, EXTENDED_CUT_TEXT];
@@ -42,7 +42,7 @@ fn set_encodings(encodings: &[i32]) -> Vec<u8> {
     message
 }
 
-/// What passes, in one chunk and cut in several ways, which must not make a difference.
+/// Filters `input` in one chunk, and cut in several ways. The cuts must not make a difference.
 fn pass(policy: ClientPolicy, stream: &[u8]) -> (Vec<u8>, bool) {
     let (whole, input, end) = filtered(policy, stream, &[stream.len().max(1)]);
     assert_eq!(end, Ok(true), "the stream ends with a message");
@@ -80,7 +80,7 @@ fn a_watching_viewer_neither_types_nor_points_nor_pastes_nor_reboots() {
     assert_eq!(pass(ClientPolicy::VIEW_ONLY, &always), (always, false));
 }
 
-/// The bytes by which an instance tells that it knows fences, continuous updates and QEMU's audio.
+/// The messages by which an instance announces fences, continuous updates and QEMU's audio.
 const ANNOUNCED: &[&[u8]] =
     &[b"\xf8\0\0\0\x80\0\0\x01\0", b"\x96", b"\0\0\0\x01\0\0\0\0\0\0\0\0\xff\xff\xfe\xfd"];
 
@@ -100,7 +100,7 @@ fn a_watching_viewer_speaks_of_an_extension_once_the_instance_has() {
 }
 
 #[test]
-fn what_an_instance_tells_in_the_middle_of_a_message_changes_the_next_one_only() {
+fn an_announcement_in_the_middle_of_a_message_affects_only_the_next_one() {
     let mut announcements = Announcements::default();
     announcements.see(&ANNOUNCED.concat());
     for message in EXTENSIONS {
@@ -111,7 +111,7 @@ fn what_an_instance_tells_in_the_middle_of_a_message_changes_the_next_one_only()
             filter.hear(&announcements);
             let passed = filter.filter(&mut rest).unwrap();
             let passed = [&passed.head, passed.body].concat();
-            // Whose kind or length was not certain yet goes as a whole.
+            // A message whose kind or length was not certain yet passes as a whole.
             let uncertain = message[0] == 255 && cut == 1 || message[0] == 248 && cut < 9;
             let expected = if uncertain { [*message, message].concat() } else { message.to_vec() };
             assert_eq!(passed, expected, "{message:02x?} cut at {cut}");
@@ -120,7 +120,7 @@ fn what_an_instance_tells_in_the_middle_of_a_message_changes_the_next_one_only()
 }
 
 #[test]
-fn a_watching_viewer_asks_for_extensions_while_it_can_be_seen_who_knows_them() {
+fn a_watching_viewer_may_ask_for_extensions_only_while_announcements_are_seen() {
     let asked = set_encodings(&[7, -312, -313]);
     let plain = set_encodings(&[7]);
     let stream = [&asked, UPDATE_REQUEST, &asked].concat();
@@ -176,7 +176,8 @@ fn the_eighth_bit_of_the_buttons_means_what_the_viewer_announced() {
 
 #[test]
 fn a_clipboard_cannot_hide_in_the_length_of_a_pointer_event() {
-    // To an instance that does not know ExtendedMouseButtons, the last byte of a wide pointer event begins a message.
+    // An instance that does not know ExtendedMouseButtons takes the last byte of a wide pointer
+    // event for the beginning of a message.
     let stream = [&set_encodings(&[-316]), BUTTON_8, CUT_TEXT, KEY].concat();
     assert_eq!(pass(NO_CLIPBOARD, &stream).0, [&set_encodings(&[]), BUTTON_8, KEY].concat());
 }
@@ -195,7 +196,7 @@ fn a_large_clipboard_streams_through_and_is_never_gathered() {
     }
 }
 
-/// A message of this beginning whose length is `len`, and all of its bytes.
+/// Pads a message with this beginning to `len` bytes.
 fn long(beginning: &[u8], len: usize) -> Vec<u8> {
     let mut message = beginning.to_vec();
     message.resize(len, 4);
@@ -207,13 +208,13 @@ fn cut_text(announced: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_message_over_its_limit_is_skipped_and_what_follows_passes() {
+fn a_message_over_its_limit_is_dropped_and_the_next_one_passes() {
     let over = MAX_CUT_TEXT + 1;
     let extended = MAX_EXTENDED_CUT_TEXT + 1;
     for message in [
         long(&cut_text(over), 8 + over as usize),
         long(&cut_text(extended.wrapping_neg()), 8 + extended as usize),
-        // There is no room for the flags.
+        // The length leaves no room for the flags.
         long(&cut_text(3_u32.wrapping_neg()), 8 + 3),
         long(b"\x02\0\x04\x01", 4 + 4 * 1025),
         long(b"\x02\0\xff\xff", 4 + 4 * 65535),
@@ -226,7 +227,7 @@ fn a_message_over_its_limit_is_skipped_and_what_follows_passes() {
                 if policy.view_only { UPDATE_REQUEST.to_vec() } else { [KEY, UPDATE_REQUEST].concat() };
             for size in if message.len() < 300_000 { [1, 7, stream.len()] } else { [9, 65_536, stream.len()] }
             {
-                // The chunks of a long one may be long once its header is over.
+                // The chunks of a long message may be long after its header.
                 let sizes = [[size; 8].as_slice(), &[size.max(message.len().min(65_536))]].concat();
                 let (passed, _, end) = filtered(policy, &stream, &sizes);
                 assert_eq!(
@@ -238,13 +239,13 @@ fn a_message_over_its_limit_is_skipped_and_what_follows_passes() {
             }
         }
     }
-    // The longest that can be announced is counted, not gathered.
+    // A message of the longest possible length is counted, not gathered.
     assert_eq!(filtered(ClientPolicy::FULL, &cut_text(i32::MIN.cast_unsigned()), &[8]).2, Ok(false));
     assert_eq!(filtered(ClientPolicy::FULL, &cut_text(MAX_CUT_TEXT), &[8]).2, Ok(false));
 }
 
 #[test]
-fn what_becomes_of_a_clipboard_is_told_when_it_is_decided() {
+fn the_fate_of_a_clipboard_is_reported_when_it_is_decided() {
     let provide = b"\x06\0\0\0\xff\xff\xff\xfa\x10\0\0\x01zz";
     let notify = b"\x06\0\0\0\xff\xff\xff\xfc\x08\0\0\x01";
     let over = long(&cut_text(MAX_CUT_TEXT + 1), 1000);
@@ -260,7 +261,7 @@ fn what_becomes_of_a_clipboard_is_told_when_it_is_decided() {
         (CUT_TEXT, Some(ClipboardFate::Written)),
         (provide, Some(ClipboardFate::Provided)),
         (notify, Some(ClipboardFate::Offered)),
-        // A request of ours.
+        // A request of Extended Clipboard has no fate.
         (EXTENDED_CUT_TEXT, None),
         (&over, Some(ClipboardFate::Skipped)),
         (KEY, None),
@@ -275,7 +276,7 @@ fn what_becomes_of_a_clipboard_is_told_when_it_is_decided() {
 }
 
 #[test]
-fn a_reader_refuses_what_a_filter_skips() {
+fn a_reader_refuses_messages_that_a_filter_drops() {
     let over = cut_text(MAX_CUT_TEXT + 1);
     assert_eq!(ClientMessage::parse(&over), Err(Error::Length { number: 6, len: 8 + MAX_CUT_TEXT + 1 }));
     assert_eq!(ClientMessage::parse(b"\x02\0\x04\x01"), Err(Error::Length { number: 2, len: 4 + 4 * 1025 }));
@@ -302,7 +303,7 @@ fn a_message_cut_by_a_chunk_goes_on_at_once_where_its_type_decides() {
     assert_eq!(filter.filter(&mut KEY[3..].to_vec()).unwrap().body, &KEY[3..]);
     assert!(filter.is_at_boundary());
     assert_eq!(filter.filter(&mut []).unwrap().body, b"");
-    // A QEMU message is a key or audio, which only its second byte tells.
+    // The second byte of a QEMU message tells whether it is a key or audio.
     assert_eq!(filter.filter(&mut [255]).unwrap().body, b"");
     let mut rest = QEMU_KEY[1..].to_vec();
     let passed = filter.filter(&mut rest).unwrap();

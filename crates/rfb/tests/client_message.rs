@@ -1,4 +1,4 @@
-//! Client messages with their meaning, as a small server reads them.
+//! Tests of client messages with their meaning, as a small server reads them.
 
 use transom_rfb::{ClientMessage as Message, ClientMessageError as Error, PixelFormat};
 

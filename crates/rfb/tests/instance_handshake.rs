@@ -1,4 +1,4 @@
-//! The handshake with an instance, byte for byte, in every version.
+//! Tests of the handshake with an instance, byte for byte, in every version.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -15,7 +15,7 @@ const V37: &[u8] = b"RFB 003.007\n";
 const V38: &[u8] = b"RFB 003.008\n";
 const SERVER_INIT: &[u8] = b"\x03\x20\x02\x58\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04QEMU";
 const CHALLENGE: &[u8] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-/// CHALLENGE answered with "secretpw", computed by another implementation.
+/// The answer to CHALLENGE with "secretpw", computed by another implementation.
 const RESPONSE: &[u8] = &0x5002_a20f_40d9_6c59_ec8a_26f4_7ae5_688d_u128.to_be_bytes();
 const OK: &[u8] = &[0, 0, 0, 0];
 const FAILED: &[u8] = &[0, 0, 0, 1];
@@ -32,7 +32,7 @@ fn tls(inside: InstanceCredentials) -> InstanceCredentials {
     InstanceCredentials { tls: true, ..inside }
 }
 
-/// What a run ended with, and everything it wrote.
+/// The end of a run, and everything that the machine wrote.
 type Run = (Result<InstanceProgress, Error>, Vec<u8>);
 
 /// Feeds `parts` whole and then byte by byte, which must not make a difference.
@@ -115,7 +115,7 @@ fn a_wrong_password_is_told_with_the_servers_words_where_it_has_any() {
         fails(&password(), &[V38, b"\x01\x02", CHALLENGE, FAILED, reason]),
         wrong("Authentication failed")
     );
-    // A server may hang up before its reason has arrived.
+    // A server may close the connection before its reason has arrived.
     assert_eq!(fails(&password(), &[V38, b"\x01\x02", CHALLENGE, FAILED, &reason[..10]]), wrong("Authen"));
     assert_eq!(fails(&password(), &[V38, b"\x01\x02", CHALLENGE, FAILED]), wrong(""));
     assert_eq!(fails(&password(), &[V37, b"\x01\x02", CHALLENGE, FAILED]), wrong(""));
@@ -146,7 +146,7 @@ fn a_password_that_is_missing_is_told() {
     let missing = Error::PasswordMissing { wanted: "VNC password" };
     assert_eq!(fails(&nothing(), &[V33, b"\0\0\0\x02"]), missing);
     assert_eq!(fails(&nothing(), &[V38, b"\x01\x02"]), missing);
-    assert_eq!(missing.to_string(), "demands a VNC password, and none is configured");
+    assert_eq!(missing.to_string(), "demands a VNC password, but none is configured");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn unsupported_security_types_are_named() {
 }
 
 #[test]
-fn what_is_not_rfb_is_quoted() {
+fn a_foreign_greeting_is_quoted() {
     let quote = |excerpt: &str| Error::NotRfb { excerpt: excerpt.to_owned() };
     let mut input = &b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nand so on and so on"[..];
     let error = InstanceHandshake::new(nothing()).receive(&mut input).unwrap_err();
@@ -245,7 +245,7 @@ fn an_over_machine_takes_nothing() {
     assert_eq!((more.len(), machine.stage()), (4, Stage::Over));
 }
 
-/// VeNCrypt up to TLS; `subtypes` are offered, the choice and the machine come back.
+/// Runs VeNCrypt up to TLS with these `subtypes`. Returns the choice and the machine.
 fn until_tls(
     credentials: &InstanceCredentials,
     subtypes: &[u32],
@@ -312,7 +312,7 @@ fn anonymous_tls_is_refused_by_name() {
 }
 
 #[test]
-fn vencrypt_tells_what_credential_it_lacks() {
+fn vencrypt_names_the_missing_credential() {
     let missing = |subtypes: &[u32]| until_tls(&tls(nothing()), subtypes).unwrap_err();
     assert_eq!(missing(&[261]), Error::PasswordMissing { wanted: "VNC password" });
     assert_eq!(missing(&[262]), Error::PasswordMissing { wanted: "user name and password" });

@@ -1,9 +1,10 @@
-//! Bytes nobody meant to send: the fuzz bodies on arbitrary input and on a corpus of real streams, mutated.
+//! Tests with broken input: the fuzz bodies on arbitrary bytes, and on mutations of real streams.
 
 use proptest::prelude::*;
 use transom_rfb::fuzz;
 
-/// Real beginnings, to be cut, repeated and damaged; the byte in front chooses rights or credentials.
+/// Beginnings of real streams, to be cut, repeated and damaged. The byte in front chooses rights or
+/// credentials.
 const CORPUS: &[&[u8]] = &[
     b"RFB 003.008\n\x01\x01\0\0\0\0\x03\x20\x02\x58\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04QEMU",
     b"RFB 003.008\n\x01\x02................\0\0\0\x01\0\0\0\x15Authentication failed",
@@ -23,7 +24,7 @@ fn all(data: &[u8]) {
     fuzz::viewer_handshake(data);
 }
 
-/// One to four pieces of the corpus, each cut somewhere, with up to three bytes overwritten.
+/// Builds one to four pieces of the corpus, each cut somewhere, with up to three bytes overwritten.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let piece = (prop::sample::select(CORPUS), any::<prop::sample::Index>(), prop::bool::weighted(0.8));
     let pieces = prop::collection::vec(piece, 1..4);

@@ -1,4 +1,4 @@
-//! The handshake with a viewer, byte for byte, in every version.
+//! Tests of the handshake with a viewer, byte for byte, in every version.
 
 use transom_rfb::version::Announced;
 use transom_rfb::viewer::ViewerHandshakeError as Error;
@@ -12,7 +12,8 @@ const V38: &[u8] = b"RFB 003.008\n";
 const CHALLENGE: &[u8; 16] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 const RESPONSE: &[u8] = &0x5002_a20f_40d9_6c59_ec8a_26f4_7ae5_688d_u128.to_be_bytes();
 
-/// Feeds `parts` whole and then byte by byte, which must not make a difference; everything written comes with the end.
+/// Feeds `parts` whole and then byte by byte, which must not make a difference. Returns the end,
+/// and everything written.
 fn run(machine: fn() -> ViewerHandshake, parts: &[&[u8]]) -> (Result<ViewerProgress, Error>, Vec<u8>) {
     let stream = parts.concat();
     let feed = |chunks: &mut dyn Iterator<Item = &[u8]>| {
@@ -54,7 +55,8 @@ fn none_is_offered_in_every_version() {
     assert_eq!((end, written), (done(Version::V3_8, true), [V38, b"\x01\x01", b"\0\0\0\0"].concat()));
 }
 
-/// Nothing that the viewer still says changes the answers, so they come with the security type, each a message of its own.
+/// No further message of the viewer changes the answers. They come with the security type, each as
+/// a message of its own.
 #[test]
 fn a_screen_that_is_known_is_announced_behind_the_viewers_version() {
     let screen = ServerInit { width: 2, height: 1, pixel_format: PixelFormat::RGB888, name: "tank".into() };

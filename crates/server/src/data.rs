@@ -28,6 +28,12 @@ pub enum DataError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Another server uses the folder.
+    #[error("{path}: another server uses this data folder", path = .path.display())]
+    Held {
+        /// Which.
+        path: PathBuf,
+    },
     /// A file does not hold what it should.
     #[error("{path}: {message}", path = .path.display())]
     Content {
@@ -111,10 +117,7 @@ impl DataFolder {
                 }
                 Ok(Lock { file, continues })
             }
-            Err(fs::TryLockError::WouldBlock) => Err(DataError::Content {
-                path: self.0.path().to_owned(),
-                message: "another server uses this data folder",
-            }),
+            Err(fs::TryLockError::WouldBlock) => Err(DataError::Held { path: self.0.path().to_owned() }),
             Err(fs::TryLockError::Error(source)) => Err(failed(source)),
         }
     }
@@ -157,7 +160,7 @@ impl DataFolder {
 
     fn once(&self, name: &str, make: impl FnOnce() -> String) -> Result<String, DataError> {
         if self.0.read(name, MAX_FILE)?.is_none() {
-            self.0.keep(name, make().as_bytes(), PRIVATE)?;
+            self.0.create(name, make().as_bytes(), PRIVATE)?;
         }
         let wrong = |message| DataError::Content { path: self.0.at(name), message };
         let bytes = self.0.read(name, MAX_FILE)?.ok_or_else(|| wrong("was taken away"))?;

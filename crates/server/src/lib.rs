@@ -10,7 +10,6 @@
 
 pub mod api;
 pub mod app;
-pub mod config;
 pub mod data;
 #[doc(hidden)]
 pub mod fuzz;
@@ -18,17 +17,14 @@ pub mod gateway;
 pub mod http;
 pub mod listener;
 pub mod migration;
-#[cfg(target_os = "linux")]
-mod probes;
 pub mod relay;
 mod router;
 mod server;
-#[cfg(target_os = "linux")]
-mod splice;
 mod start_error;
-mod stream;
 mod upstream;
 pub mod web;
+
+pub use transom_config as config;
 
 pub use relay::repeater::Kind as RepeaterKind;
 pub use server::{Options, Server, Tls};

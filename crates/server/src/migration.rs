@@ -1,31 +1,41 @@
-//! The database's schema, looked at or brought up to date by a command, without serving.
+//! A database's schema and a server's settings, looked at or brought up to date by a command, without serving.
 
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use transom_store::{DatabaseUrl, Store};
 
 pub use transom_store::SchemaPlan;
 
+use crate::app::foreign;
+use crate::config::Config;
 use crate::data::{self, DataFolder};
+use crate::listener::tls::Certificate;
 use crate::start_error::StartError;
 
 /// What a server with these settings would do to its database's schema, and which database that is. Nothing is changed.
 pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl, SchemaPlan), StartError> {
-    let url = match database {
-        Some(url) => DatabaseUrl::parse(url)?,
-        None => DatabaseUrl::sqlite(data::database_in(data)),
-    };
+    let url = url(data, database)?;
+    let path = data::database_in(data);
+    if !url.is_remote() && missing(&path).is_some() {
+        return Err(StartError::NoDatabase { path });
+    }
     match Store::examine(&url).await {
         Ok(plan) => Ok((url, plan)),
         Err(error) => Err(StartError::Open { database: url, error }),
     }
 }
 
-/// Brings the schema up to date. A server that uses the data folder keeps this out.
+/// Brings the schema up to date. A server that uses the data folder keeps this out. Neither folder nor file is made: a new
+/// server's own are made when it starts.
 pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError> {
-    let folder = DataFolder::open(data)?;
-    let _lock = folder.lock()?;
     let (url, _) = examine(data, database).await?;
+    let _lock = match missing(data) {
+        None => Some(DataFolder::open(data)?.lock()?),
+        // No server of this folder can be running.
+        Some(_) => None,
+    };
     match Store::open(&url).await {
         Ok(store) => {
             store.close().await;
@@ -33,4 +43,47 @@ pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError
         }
         Err(error) => Err(StartError::Open { database: url, error }),
     }
+}
+
+/// What a server with these settings would miss, each as a sentence: the data folder, its database, and files that the
+/// configuration names. Where every file is there, their content is judged as at a start. Nothing is changed.
+pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String> {
+    let mut lacks = Vec::new();
+    if let Some(why) = missing(data) {
+        lacks.push(format!("there is no data folder {}: {why}", data.display()));
+    } else if database.is_none()
+        && let Some(why) = missing(&data::database_in(data))
+    {
+        lacks.push(format!("there is no database {}: {why}", data::database_in(data).display()));
+    }
+    let files = config.files().into_iter();
+    let unread = files.filter_map(|(key, path)| {
+        let error = File::open(path).err()?;
+        Some(format!("{key}: cannot read {}: {error}", path.display()))
+    });
+    let unread: Vec<_> = unread.collect();
+    if unread.is_empty() {
+        lacks.extend(wrong(config));
+    }
+    lacks.extend(unread);
+    lacks
+}
+
+/// What files hold that a server would not start with.
+fn wrong(config: &Config) -> impl Iterator<Item = String> {
+    let tls = config.http.tls.as_ref().and_then(|files| Certificate::from_files(files).err());
+    let cloud = foreign::upstream(config).err().map(StartError::Cloud);
+    tls.map(StartError::Tls).into_iter().chain(cloud).map(|error| error.to_string())
+}
+
+fn url(data: &Path, database: Option<&str>) -> Result<DatabaseUrl, StartError> {
+    Ok(match database {
+        Some(url) => DatabaseUrl::parse(url)?,
+        None => DatabaseUrl::sqlite(data::database_in(data)),
+    })
+}
+
+/// Why this is not there, or cannot be looked at.
+fn missing(path: &Path) -> Option<io::Error> {
+    fs::metadata(path).err()
 }

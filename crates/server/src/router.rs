@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::handler::Handler as _;
@@ -20,13 +19,11 @@ use crate::app::caller::{Attempt, Proof};
 use crate::app::metrics::Now;
 use crate::app::readiness::Unready;
 use crate::gateway::entrance::Gateway;
+use crate::http::limits::ANSWER;
 use crate::http::source::Source;
 use crate::http::{Id, body, host, with_host, with_request_id};
 use crate::relay::{self, Relay};
 use crate::web;
-
-/// No answer of ours takes longer; a body that trickles in is cut off.
-pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
 /// The headers by which a proxy tells that it speaks for somebody else.
 const HANDED_ON: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
@@ -53,7 +50,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(body::LARGEST))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), api::refusals::told))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), api::tell_refusals))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings

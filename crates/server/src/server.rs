@@ -12,18 +12,19 @@ use tokio_util::task::TaskTracker;
 use transom_model::EndReason;
 use transom_model::id::NodeId;
 use transom_model::secret::{Secret, TokenDigest};
+use transom_net::budget::Budget;
 use transom_store::{DatabaseUrl, Earlier, Store, StoreError};
-use transom_tunnel::{Fault, Refusal};
+use transom_tunnel::{Refusal, RefusalCode};
 use url::Url;
 
-use crate::app::fence::{self, Fence, Watcher};
+use crate::app::fence::{self, Fence};
+use crate::app::fencing::Watcher;
 use crate::app::vault::{MasterKey, Purpose, Vault};
 use crate::app::{App, Parts, foreign, heartbeat, random, watch};
 use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataFolder};
 use crate::gateway::entrance::Gateway;
 use crate::http::unproved::Unproved;
-use crate::listener::budget::Budget;
 use crate::listener::self_signed::{self, SelfSigned};
 use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front, Shedding};
@@ -244,7 +245,7 @@ impl Server {
     pub async fn stop(self) {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
-        let going = Refusal::from(Fault::CloudConnectivityError).because("the server is going down");
+        let going = Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down");
         self.app.devices.close(&going);
         let limit = self.app.config().limits.drain.0;
         self.tasks.close();

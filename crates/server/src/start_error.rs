@@ -14,6 +14,12 @@ pub enum StartError {
     /// The data folder.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is no database to bring up to date.
+    #[error("there is no database {path}", path = .path.display())]
+    NoDatabase {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The database cannot be opened.
     #[error("{database}: {error}")]
     Open {
@@ -78,6 +84,13 @@ impl StartError {
     #[must_use]
     pub fn next_step(&self) -> Option<String> {
         match self {
+            Self::Data(DataError::Held { .. }) => {
+                Some("Stop that server, or name another folder: --data DIR.".to_owned())
+            }
+            Self::NoDatabase { .. } => Some(
+                "Name the server's data folder: --data DIR. In a new one transom serve makes the database when it starts."
+                    .to_owned(),
+            ),
             Self::MasterKey { path } | Self::NoMasterKey { path } => Some(format!(
                 "Put the database's own at {}, or name it with --master-key-file. All nodes on one database need the \
                  first one's.",

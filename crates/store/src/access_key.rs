@@ -14,25 +14,26 @@ use crate::revision::raise;
 use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
 
-/// An access key to be made, with its first secret.
+/// A new access key and its first secret.
 #[derive(Clone, Debug)]
 pub struct NewAccessKey {
     /// Its public id.
     pub id: AccessKeyId,
-    /// The project it is for.
+    /// The project that will own it.
     pub project: ProjectId,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// What it may do.
+    /// The rights of its holder.
     pub role: Role,
     /// Its first secret.
     pub secret: NewKeySecret,
 }
 
-/// A secret to be added to an access key.
+/// A new secret of an access key.
 #[derive(Clone, Debug)]
 pub struct NewKeySecret {
-    /// A fresh id, chosen before sealing so that it can be the seal's associated data.
+    /// A fresh id. The caller chooses it before sealing, because the seal covers it as associated
+    /// data.
     pub id: Uuid,
     /// The secret, sealed.
     pub sealed: Sealed,
@@ -45,7 +46,7 @@ pub struct KeySecret {
     pub id: Uuid,
     /// The secret, sealed.
     pub sealed: Sealed,
-    /// When it was added.
+    /// The time at which it was added.
     pub created_at: Timestamp,
 }
 
@@ -59,33 +60,35 @@ pub(crate) use key_columns;
 
 const SELECT: &str = concat!("SELECT ", key_columns!(), " FROM access_keys WHERE 1 = 1");
 
-/// `within`: only a key of this project is found; `None`: of any.
+/// `within` restricts an operation to keys of this project; `None` permits any key.
 impl Store {
-    /// Makes an access key. `Conflict` where its id is taken, `NotFound` where the project does not exist.
+    /// Creates an access key. Returns `Conflict` if its id is taken, `NotFound` if the project does
+    /// not exist.
     pub async fn create_key(&self, key: NewAccessKey, audit: &AuditEntry) -> Result<AccessKey> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, key, &audit).await })).await
     }
 
-    /// One access key, revoked ones too.
+    /// Returns an access key, which may be revoked.
     pub async fn key(&self, within: Option<ProjectId>, id: &AccessKeyId) -> Result<Option<AccessKey>> {
         let key = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
         self.first(key).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Access keys by id, revoked ones too.
+    /// Lists access keys by id, including revoked ones.
     pub async fn keys(&self, within: Option<ProjectId>, page: Page) -> Result<Vec<AccessKey>> {
         let keys = sql(SELECT).push_some(" AND project_id = ", within).push_some(" AND id > ", page.after);
         let rows = self.all(keys.push_value(" ORDER BY id LIMIT ", page.limit)).await?;
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
 
-    /// A key's active secrets, the newest first; none of a revoked key.
+    /// Returns a key's active secrets, the newest first. A revoked key has none.
     pub async fn key_secrets(&self, id: &AccessKeyId) -> Result<Vec<KeySecret>> {
         Ok(self.key_with_secrets(id).await?.map(|(_, secrets)| secrets).unwrap_or_default())
     }
 
-    /// A key with its active secrets, the newest first, in one read: what authentication needs.
+    /// Returns a key and its active secrets, the newest first, in the single read that
+    /// authentication needs.
     pub async fn key_with_secrets(&self, id: &AccessKeyId) -> Result<Option<(AccessKey, Vec<KeySecret>)>> {
         const BOTH: &str = concat!(
             "SELECT ",
@@ -105,7 +108,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Adds a second secret (rotation). `Conflict` where two are active or the key is revoked, `NotFound` without the key.
+    /// Adds a second secret for a rotation. Returns `Conflict` if the key has two active secrets or
+    /// is revoked, `NotFound` if it does not exist.
     pub async fn add_key_secret(
         &self,
         within: Option<ProjectId>,
@@ -118,8 +122,9 @@ impl Store {
             .await
     }
 
-    /// Retires the older of two secrets for good and raises the revision: of tokens, grants and viewers' numbers of the key, those
-    /// that were made with the secret that stays go on. `Conflict` where only one is active, `NotFound` without the key.
+    /// Permanently retires the older of two secrets and raises the revision. Tokens, grants and
+    /// viewer ids of the key that were created with the remaining secret stay valid. Returns
+    /// `Conflict` if only one secret is active, `NotFound` if the key does not exist.
     pub async fn retire_key_secret(
         &self,
         within: Option<ProjectId>,
@@ -131,8 +136,8 @@ impl Store {
             .await
     }
 
-    /// Makes a key worth nothing, deletes its secrets, ends what waits for a page under it and raises the revision. False where there is no such key, or
-    /// it was revoked before.
+    /// Revokes a key, deletes its secrets, ends its sessions that wait for a page, and raises the
+    /// revision. Returns false if the key does not exist or was already revoked.
     pub async fn revoke_key(
         &self,
         within: Option<ProjectId>,
@@ -171,7 +176,8 @@ async fn add_secret(
     secret: &NewKeySecret,
     audit: &AuditEntry,
 ) -> Result<AccessKey> {
-    // The count is raised first: it locks the key, so that two rotations at once cannot make three secrets.
+    // The update of the count comes first. It locks the key, so two concurrent rotations cannot
+    // create a third secret.
     let raised = sql("UPDATE access_keys SET active_secrets = active_secrets + 1 \
                       WHERE active_secrets = 1 AND revoked_at IS NULL");
     let Some(key) = change(db, raised, within, id).await? else {
@@ -233,7 +239,7 @@ async fn change(
     row.map(|mut row| read(&mut row)).transpose()
 }
 
-/// Why a change of a key's secrets was not possible.
+/// Determines why a change of a key's secrets failed.
 async fn refused(
     db: &mut Connection<'_>,
     within: Option<ProjectId>,

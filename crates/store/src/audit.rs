@@ -1,4 +1,4 @@
-//! The audit: written with every change, read in the order of commits.
+//! The audit: written with every change and read in commit order.
 
 use std::net::IpAddr;
 
@@ -8,51 +8,53 @@ use transom_model::id::{GrantId, ProjectId, RequestId, SessionId};
 use crate::database::{Connection, Row, sql};
 use crate::{Page, Result, Store};
 
-/// Which audit records are asked for: those that fit everything that is given.
+/// A search for audit records. A record must match every condition that is set.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Of this project.
+    /// Matches this project.
     pub project: Option<ProjectId>,
-    /// Of this grant.
+    /// Matches this grant.
     pub grant: Option<GrantId>,
-    /// Of this session.
+    /// Matches this session.
     pub session: Option<SessionId>,
-    /// Of this call.
+    /// Matches this call.
     pub request: Option<RequestId>,
-    /// Of calls whose ids end so: the short form, which people read out. Every record is looked at.
+    /// Matches calls whose ids end with this text, which people can read out. The query scans every
+    /// record.
     pub request_end: Option<String>,
-    /// From this address.
+    /// Matches this source address.
     pub source: Option<IpAddr>,
-    /// From where on.
+    /// The position at which the result starts.
     pub start: AuditStart,
 }
 
-/// Where to begin.
+/// A starting position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuditStart {
-    /// With the newest records, as many as the limit.
+    /// The newest records, up to the limit.
     #[default]
     Newest,
-    /// With the oldest.
+    /// The oldest records.
     Oldest,
-    /// After the record of this `seq`: how to page and to follow. Numbers become visible in order, so nothing is missed.
+    /// The records after this `seq`, for paging and following. Numbers become visible in order, so
+    /// a follower receives every record.
     After(i64),
 }
 
 impl Store {
-    /// Writes down something that changed nothing else.
+    /// Records an event that changes nothing else.
     pub async fn audit(&self, entry: &AuditEntry) -> Result<()> {
         let entry = entry.clone();
         self.write(move |db| Box::pin(async move { write_down(db, &entry).await })).await
     }
 
-    /// As [`audit`](Self::audit), for what nobody waits for: it is on the disk a moment later.
+    /// Records an event like [`audit`](Self::audit), but returns before the record is on the disk.
     pub async fn audit_soon(&self, entry: &AuditEntry) -> Result<()> {
         let entry = entry.clone();
         self.post(move |db| Box::pin(async move { write_down(db, &entry).await })).await
     }
 
-    /// At most `limit` audit records (and at most [`Page::MAX`]), always the oldest of them first.
+    /// Returns at most `limit` audit records (and at most [`Page::MAX`]), in ascending order.
     pub async fn audit_records(&self, query: &AuditQuery, limit: u32) -> Result<Vec<AuditRecord>> {
         let (after, order) = match query.start {
             AuditStart::Newest => (None, " ORDER BY seq DESC LIMIT "),
@@ -76,8 +78,8 @@ impl Store {
         Ok(records)
     }
 
-    /// From where sessions of a grant were opened, and by which programs: each once, in the order in which they came; at most
-    /// `limit` (and at most [`Page::MAX`]), the newest.
+    /// Returns the distinct origins of a grant's sessions, with their programs: the newest `limit`
+    /// of them (and at most [`Page::MAX`]), in order of arrival.
     pub async fn session_origins(&self, grant: GrantId, limit: u32) -> Result<Vec<SessionOrigin>> {
         const ORIGINS: &str = "SELECT session_id, source, user_agent FROM audit \
             WHERE session_id IS NOT NULL AND source IS NOT NULL AND action IN ('session.start', 'session.fail')";
@@ -94,19 +96,19 @@ impl Store {
     }
 }
 
-/// From where a session was opened, or was to be.
+/// The origin of an attempt to open a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionOrigin {
     /// The session.
     pub session: SessionId,
     /// The viewer's address.
     pub source: IpAddr,
-    /// The viewer's program, as it says of itself.
+    /// The viewer program's own description of itself.
     pub user_agent: Option<String>,
 }
 
-/// Writes the record of a change in the change's own transaction. Do it last: on PostgreSQL the next transaction that
-/// writes one waits from here until this one has committed.
+/// Writes the record of a change within the change's transaction. Call it last: on PostgreSQL, the
+/// next transaction that writes a record waits from here until this one has committed.
 pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> Result<()> {
     const INSERT: &str = "INSERT INTO audit (at, request_id, actor, dialect, action, target, outcome, project_id, \
         grant_id, session_id, detail, source, user_agent) \
@@ -127,7 +129,7 @@ pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> R
     db.run(insert).await.map(drop)
 }
 
-/// Writes the record of an ended session that nobody's call ended.
+/// Writes the record of a session that Transom ended.
 pub(crate) async fn write_down_end(db: &mut Connection<'_>, session: SessionId) -> Result<()> {
     const INSERT: &str = "INSERT INTO audit (at, actor, dialect, action, target, outcome, project_id, grant_id, \
         session_id) SELECT (SELECT now FROM clock), $1, grants.dialect, 'session.end', grants.instance_id, \

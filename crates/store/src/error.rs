@@ -1,44 +1,45 @@
-//! What can go wrong, without any secret in it.
+//! Errors of the store. They contain no secrets.
 
 use std::fmt;
 
-/// An answer of the store.
+/// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Why an operation did not happen.
+/// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What is asked for contradicts what there is; the text names it: `a project of this name exists`.
+    /// The request contradicts the present state. The text names the contradiction:
+    /// `a project of this name exists`.
     #[error("{0}")]
     Conflict(&'static str),
-    /// What the change builds on does not exist; the text names it: `instance`.
+    /// An object that the change depends on does not exist. The text names it: `instance`.
     #[error("{0} does not exist")]
     NotFound(&'static str),
-    /// The token or the secret that was shown for this is worth nothing by now.
-    #[error("what was shown for this is worth nothing by now")]
+    /// The presented token or secret is no longer valid.
+    #[error("the presented token or secret is no longer valid")]
     ProofGone,
-    /// The database cannot be reached, is too slow, or failed. A change may have happened or not.
+    /// The database is unreachable, too slow, or failed. A change may or may not have happened.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] Cause),
-    /// The database holds something that this program cannot have written.
-    #[error("the database holds what it should not: {0}")]
+    /// The database contains a value that this program cannot have written.
+    #[error("the database contains an invalid value: {0}")]
     Corrupt(String),
-    /// The database cannot be used by this program; a sentence for the operator.
+    /// This program cannot use the database. The text is a sentence for the operator.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// What the database said: its message and code, never a statement's values and never the database's URL.
+/// The database's message and code, without a statement's values and without the database's URL.
 #[derive(Clone, Debug)]
 pub struct Cause {
     pub(crate) text: String,
-    /// The same operation may work at once when it runs again.
-    pub(crate) passing: bool,
+    /// True if the same operation may succeed when it runs again at once.
+    pub(crate) transient: bool,
 }
 
 impl Cause {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), passing: false }
+        Self { text: text.into(), transient: false }
     }
 }
 
@@ -51,8 +52,8 @@ impl fmt::Display for Cause {
 impl std::error::Error for Cause {}
 
 impl StoreError {
-    /// Whether the same operation may work at once when it runs again.
-    pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(cause) if cause.passing)
+    /// Returns whether the same operation may succeed when it runs again at once.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(cause) if cause.transient)
     }
 }

@@ -1,4 +1,5 @@
-//! Grants for consoles of another cloud: one for each of its tokens, however often it is shown.
+//! Grants for consoles of another cloud: one for each of its tokens, however often the token is
+//! presented.
 
 use std::time::Duration;
 
@@ -12,33 +13,35 @@ use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::{Result, Store};
 
-/// What another cloud says of a token that was shown to us.
+/// Another cloud's information on a token.
 #[derive(Clone, Debug)]
 pub struct ForeignGrant {
-    /// The id of the grant, where there is none yet: a UUIDv7.
+    /// The id of a new grant, a UUIDv7. It is unused if the token has a grant.
     pub id: GrantId,
-    /// By what the grant is found again. It must not be the digest of the token itself, which would open it unasked.
+    /// The digest by which the grant is found. It must not be the digest of the token itself, which
+    /// would open the console without asking that cloud.
     pub token: TokenDigest,
     /// The other cloud's token, sealed for `id`.
     pub sealed: Sealed,
-    /// The project that such grants belong to.
+    /// The project that owns such grants.
     pub project: ProjectId,
-    /// The front door whose words the token is in.
+    /// The front door that understands the token.
     pub dialect: Dialect,
-    /// How the viewer came.
+    /// The viewer's entry.
     pub kind: ConsoleKind,
-    /// What the other cloud calls the machine.
+    /// The machine's name in the other cloud.
     pub instance: InstanceId,
-    /// The call that showed the token.
+    /// The id of the call that presented the token.
     pub request: RequestId,
-    /// How long from now the grant opens a session; each showing begins this time anew.
+    /// The lifetime from now within which the grant opens sessions. Every presentation renews it.
     pub ttl: Duration,
 }
 
 impl Store {
-    /// Makes the grant, or lengthens the one that the token has. One that was revoked stays revoked.
+    /// Creates the token's grant, or extends the existing one. A revoked grant stays revoked.
     ///
-    /// The audit entry is written, with the grant's id, where it is made. True where it was.
+    /// Returns true if it created the grant; in that case it writes the audit entry with the
+    /// grant's id.
     pub async fn adopt_grant(&self, grant: ForeignGrant, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { adopt(db, grant, audit).await })).await
@@ -46,7 +49,7 @@ impl Store {
 }
 
 async fn adopt(db: &mut Connection<'_>, grant: ForeignGrant, audit: AuditEntry) -> Result<bool> {
-    // `WHERE TRUE` tells SQLite that ON CONFLICT is not the join's.
+    // `WHERE TRUE` tells SQLite that ON CONFLICT does not belong to the join.
     const ADOPT: &str = "INSERT INTO grants (id, token_hash, project_id, dialect, kind, instance_uid, instance_id, \
         view_only, clipboard, request_id, created_at, expires_at, foreign_token) \
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now, now + $11, $12 FROM clock WHERE TRUE \

@@ -4,50 +4,51 @@ use std::time::Duration;
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
-use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights};
+use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights, ShownGrant};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;
 use transom_model::{EndReason, Timestamp};
 
 use crate::audit::write_down;
-use crate::database::{Connection, Row, sql};
+use crate::database::{Connection, Row, Sql, sql};
 use crate::instance::{self, instance_columns};
 use crate::proof;
 use crate::revision::raise;
 use crate::session::end_waiting;
 use crate::{Page, Result, Store, StoreError};
 
-/// A grant to be made.
+/// A new grant.
 #[derive(Clone, Debug)]
 pub struct NewGrant {
     /// Its public id, a UUIDv7.
     pub id: GrantId,
     /// The project whose instance it opens.
     pub project: ProjectId,
-    /// The key that asks for it; none: the operator.
+    /// The key that requests it; `None` for the operator.
     pub key: Option<AccessKeyId>,
-    /// What it is made with: it dies with that.
+    /// The credential that it is created with. The grant ends with that credential.
     pub made_with: MadeWith,
-    /// The front door it comes through.
+    /// The front door through which it is requested.
     pub dialect: Dialect,
-    /// The URL's form.
+    /// The form of the URL.
     pub kind: ConsoleKind,
     /// The instance it opens.
     pub instance: InstanceUid,
-    /// What the viewer may do.
+    /// The rights of the viewer.
     pub rights: Rights,
-    /// The call that makes it.
+    /// The id of the call that creates it.
     pub request: RequestId,
-    /// How often it may be used; none: until it expires.
+    /// The number of uses; `None` for unlimited use until expiry.
     pub uses: Option<u32>,
-    /// What is kept of its token.
+    /// The digest of its token.
     pub token: TokenDigest,
-    /// How long from now, by the database's clock, it opens a session.
+    /// The lifetime from now, by the database's clock, within which it opens sessions.
     pub ttl: Duration,
-    /// How long from now, by the same clock, everything under it may last; none: as long as a session may.
+    /// The lifetime from now, by the same clock, of every session under it. `None` when only the
+    /// limits of a session apply.
     pub ends_after: Option<Duration>,
-    /// It opens none later than that: whoever asks with a token gets no link that outlives it.
+    /// The latest time of expiry, so that a link requested with a token does not outlive the token.
     pub no_later_than: Option<Timestamp>,
 }
 
@@ -67,80 +68,99 @@ macro_rules! grant_columns {
 }
 pub(crate) use grant_columns;
 
-/// Why a grant opens no session, or NULL. The words are `EndReason`s' codes.
+/// The reason why a grant opens no session, or NULL. The words are `EndReason`'s codes.
 macro_rules! refusal {
     () => {
         "CASE WHEN grants.ends_at <= (SELECT now FROM clock) THEN 'link-ended' \
          WHEN grants.expires_at <= (SELECT now FROM clock) THEN 'token-expired' \
-         WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
+         WHEN grants.uses_left = 0 THEN 'token-spent' WHEN grants.revoked_at IS NOT NULL THEN 'link-revoked' \
          WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
          WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' END"
     };
 }
 pub(crate) use refusal;
 
-/// A grant as people are shown it: its key's revocation is its own.
+/// A grant joined with the rows that decide about it. The key and the instance may be absent.
+macro_rules! judged {
+    () => {
+        " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
+         LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE 1 = 1"
+    };
+}
+
+pub(crate) use judged;
+
+/// A grant as its owners see it. It counts as revoked if its key is.
 const SELECT: &str = concat!(
     "SELECT ",
-    grant_columns!(
-        "COALESCE(grants.revoked_at, \
-         (SELECT access_keys.revoked_at FROM access_keys WHERE access_keys.id = grants.key_id))"
-    ),
-    " FROM grants WHERE 1 = 1"
+    refusal!(),
+    ", (SELECT COUNT(*) FROM sessions WHERE sessions.grant_id = grants.id AND sessions.state <> 'ended'), ",
+    grant_columns!("COALESCE(grants.revoked_at, access_keys.revoked_at)"),
+    judged!()
 );
 
-/// What a console URL's token is worth now.
+/// The condition on a grant that would open a session or has an open one. A grant without uses or
+/// time left is live until its sessions end. A revoked grant's sessions end within a second.
+pub(crate) const LIVE: &str = " AND grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
+    AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) \
+    AND (grants.expires_at > (SELECT now FROM clock) AND (grants.uses_left IS NULL OR grants.uses_left > 0) \
+         OR EXISTS (SELECT 1 FROM sessions WHERE sessions.grant_id = grants.id AND sessions.state <> 'ended'))";
+
+/// The standing of a console URL's token.
 #[derive(Clone, Debug)]
 pub enum TokenStanding {
-    /// It would open this instance, or a console of another cloud.
+    /// The token would open an instance, or a console of another cloud.
     Stands(Box<Standing>),
-    /// It opens nothing.
+    /// The token opens nothing.
     Refused {
-        /// `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        /// `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `LinkRevoked`, `KeyRevoked`
+        /// or `InstanceRemoved`.
         reason: EndReason,
-        /// The grant, where the token has one.
+        /// The grant; `None` if the token is unknown.
         grant: Option<Box<Grant>>,
     },
 }
 
-/// What a token that stands would open.
+/// The target that a valid token would open.
 #[derive(Clone, Debug)]
 pub struct Standing {
     /// Its grant.
     pub grant: Grant,
-    /// The instance; none: the grant is for a console of another cloud.
+    /// The instance; `None` for a console of another cloud.
     pub instance: Option<Instance>,
-    /// How long everything under the grant may still last, where it ends.
+    /// The time left until every session under the grant ends; `None` without such a limit.
     pub ends_in: Option<Duration>,
 }
 
-/// `within`: only a grant of this project is found; `None`: of any.
+/// `within` restricts an operation to grants of this project; `None` permits any grant.
 impl Store {
-    /// Makes a grant. `NotFound` where the project has no such instance, `Conflict` where the id or token is taken,
-    /// `ProofGone` where what it is made with is worth nothing.
+    /// Creates a grant. Returns `NotFound` if the project has no such instance, `Conflict` if the
+    /// id or token exists, `ProofGone` if the presented credential is no longer valid.
     pub async fn create_grant(&self, grant: NewGrant, audit: &AuditEntry) -> Result<Grant> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, grant, &audit).await })).await
     }
 
-    /// One grant, whatever its state.
-    pub async fn grant(&self, within: Option<ProjectId>, id: GrantId) -> Result<Option<Grant>> {
-        let grant = sql(SELECT).push_value(" AND id = ", id).push_some(" AND project_id = ", within);
-        self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
+    /// Returns a grant in any state.
+    pub async fn grant(&self, within: Option<ProjectId>, id: GrantId) -> Result<Option<ShownGrant>> {
+        self.shown(sql(SELECT).push_value(" AND grants.id = ", id), within).await
     }
 
-    /// The grant of a token, whatever its state.
+    /// Returns the grant of a token in any state.
     pub async fn grant_of_token(
         &self,
         within: Option<ProjectId>,
         token: TokenDigest,
-    ) -> Result<Option<Grant>> {
-        let grant =
-            sql(SELECT).push_value(" AND token_hash = ", token).push_some(" AND project_id = ", within);
-        self.first(grant).await?.map(|mut row| read(&mut row)).transpose()
+    ) -> Result<Option<ShownGrant>> {
+        self.shown(sql(SELECT).push_value(" AND grants.token_hash = ", token), within).await
     }
 
-    /// Looks a console URL's token up without taking a use.
+    async fn shown(&self, grant: Sql, within: Option<ProjectId>) -> Result<Option<ShownGrant>> {
+        let grant = grant.push_some(" AND grants.project_id = ", within);
+        self.first(grant).await?.map(read_shown).transpose()
+    }
+
+    /// Looks up a console URL's token without taking a use.
     pub async fn token_standing(&self, token: TokenDigest) -> Result<TokenStanding> {
         const GRANT: &str = concat!(
             "SELECT ",
@@ -149,8 +169,8 @@ impl Store {
             grant_columns!(),
             ", ",
             instance_columns!(),
-            " FROM grants LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-             LEFT JOIN instances ON instances.uid = grants.instance_uid WHERE grants.token_hash = $1"
+            judged!(),
+            " AND grants.token_hash = $1"
         );
         let Some(mut row) = self.first(sql(GRANT).bind(token)).await? else {
             return Ok(TokenStanding::Refused { reason: EndReason::TokenUnknown, grant: None });
@@ -168,25 +188,24 @@ impl Store {
         Ok(TokenStanding::Stands(Box::new(Standing { grant, instance, ends_in })))
     }
 
-    /// Grants, the newest first. `only_live`: those that would still open a session (not revoked, expired or spent).
-    pub async fn grants(&self, within: Option<ProjectId>, page: Page, only_live: bool) -> Result<Vec<Grant>> {
-        let live = if only_live {
-            " AND grants.revoked_at IS NULL AND grants.expires_at > (SELECT now FROM clock) \
-             AND (grants.uses_left IS NULL OR grants.uses_left > 0) \
-             AND NOT EXISTS (SELECT 1 FROM access_keys WHERE access_keys.id = grants.key_id \
-                             AND access_keys.revoked_at IS NOT NULL)"
-        } else {
-            ""
-        };
+    /// Lists grants, the newest first. `only_live` selects those that would still open a session or
+    /// have an open one, and are not revoked.
+    pub async fn grants(
+        &self,
+        within: Option<ProjectId>,
+        page: Page,
+        only_live: bool,
+    ) -> Result<Vec<ShownGrant>> {
         let grants = sql(SELECT)
-            .push(live)
-            .push_some(" AND project_id = ", within)
-            .push_some(" AND id < ", page.after)
-            .push_value(" ORDER BY id DESC LIMIT ", page.limit);
-        self.all(grants).await?.into_iter().map(|mut row| read(&mut row)).collect()
+            .push(if only_live { LIVE } else { "" })
+            .push_some(" AND grants.project_id = ", within)
+            .push_some(" AND grants.id < ", page.after)
+            .push_value(" ORDER BY grants.id DESC LIMIT ", page.limit);
+        self.all(grants).await?.into_iter().map(read_shown).collect()
     }
 
-    /// Revokes a grant and raises the revision. True also where it was revoked before; false where there is none.
+    /// Revokes a grant and raises the revision. Returns true if the grant was already revoked,
+    /// false if it does not exist.
     pub async fn revoke_grant(
         &self,
         within: Option<ProjectId>,
@@ -199,7 +218,8 @@ impl Store {
 }
 
 async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) -> Result<Grant> {
-    // Selecting the instance by its project too holds projects apart, whatever the caller looked up.
+    // Selecting the instance within its project separates projects, whatever the caller looked up
+    // before.
     const INSERT: &str = concat!(
         "INSERT INTO grants (id, token_hash, project_id, key_id, dialect, kind, instance_uid, instance_id, \
          view_only, clipboard, request_id, uses, uses_left, made_with_token, made_with_secret, created_at, expires_at, \
@@ -221,7 +241,7 @@ async fn create(db: &mut Connection<'_>, grant: NewGrant, audit: &AuditEntry) ->
         .bind(grant.rights.clipboard)
         .bind(&grant.request)
         .bind(grant.uses)
-        // What is over opens nothing.
+        // A grant cannot open sessions after its end.
         .bind(grant.ends_after.map_or(grant.ttl, |end| end.min(grant.ttl)))
         .bind(grant.ends_after)
         .bind(grant.instance)
@@ -253,6 +273,11 @@ async fn revoke(
     let waiting = end_waiting(db, " AND grants.id = ", id).await?;
     write_down(db, audit).await?;
     Ok((true, waiting.write_down(db).await?))
+}
+
+fn read_shown(mut row: Row) -> Result<ShownGrant> {
+    let (refusal, open_sessions) = (row.parsed_or_null()?, row.count()?);
+    Ok(ShownGrant { refusal, open_sessions, grant: read(&mut row)? })
 }
 
 pub(crate) fn read(row: &mut Row) -> Result<Grant> {

@@ -12,65 +12,67 @@ use crate::revision::raise;
 use crate::session::{Waiting, end_waiting};
 use crate::{Page, Result, Store, StoreError};
 
-/// An instance to be added.
+/// A new instance.
 #[derive(Clone, Debug)]
 pub struct NewInstance {
-    /// A fresh uid, chosen before sealing so that it can be the seals' associated data.
+    /// A fresh uid. The caller chooses it before sealing, because the seals cover it as associated
+    /// data.
     pub uid: InstanceUid,
-    /// The owner's name of it.
+    /// The name that the owner chose.
     pub id: InstanceId,
     /// The project it belongs to.
     pub project: ProjectId,
-    /// What people call it.
+    /// The display name.
     pub name: String,
-    /// What state it is in.
+    /// The power state.
     pub status: InstanceStatus,
-    /// Where its VNC server is.
+    /// The endpoint of its VNC server.
     pub endpoint: Endpoint,
-    /// Who set the endpoint.
+    /// The party that set the endpoint.
     pub endpoint_set_by: SetBy,
-    /// How the gateway proves itself to the VNC server.
+    /// The gateway's credentials for the VNC server.
     pub security: InstanceSecurity,
-    /// Its secrets are also for whoever has the repeater ticket of its cloud address.
+    /// True if its secrets may also go to the holder of its cloud address's repeater ticket.
     pub for_ticket_holder: bool,
 }
 
-/// What to change about an instance: only what is named changes.
+/// A change of an instance. Members without a value stay unchanged.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceChange {
-    /// Another name.
+    /// The new display name.
     pub name: Option<String>,
-    /// Another status.
+    /// The new power state.
     pub status: Option<InstanceStatus>,
-    /// Another endpoint, and who set it.
+    /// The new endpoint, and the party that set it.
     pub endpoint: Option<(Endpoint, SetBy)>,
-    /// The other endpoint leads to the same machine: its sessions dial again instead of ending.
+    /// True if the new endpoint leads to the same machine. Its sessions then dial again instead of
+    /// ending.
     pub moved: bool,
     /// The user for VeNCrypt Plain.
     pub username: Change<String>,
     /// The VNC or VeNCrypt Plain password.
     pub password: Change<Sealed>,
-    /// The CA's certificates.
+    /// The CA certificates.
     pub ca: Change<String>,
     /// The gateway's certificate chain.
     pub certificate: Change<String>,
-    /// The key to it.
+    /// The private key of the certificate chain.
     pub key: Change<Sealed>,
-    /// The VNC server's certificate's SHA-256.
+    /// The SHA-256 of the VNC server's certificate.
     pub fingerprint: Change<String>,
-    /// What is entrusted by this is also for whoever has the repeater ticket of its cloud address.
+    /// True if the new secrets may also go to the holder of its cloud address's repeater ticket.
     pub for_ticket_holder: bool,
 }
 
-/// What to do with a value that may be absent.
+/// A change of an optional value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Change<T> {
-    /// Leave it.
+    /// Leaves the value.
     #[default]
     Keep,
-    /// Take it away.
+    /// Removes the value.
     Clear,
-    /// Set it.
+    /// Sets the value.
     Set(T),
 }
 
@@ -88,31 +90,32 @@ pub(crate) use instance_columns;
 
 pub(crate) const SELECT: &str = concat!("SELECT ", instance_columns!(), " FROM instances");
 
-const TICKET_IS_OUT: &str = "the cloud address has a repeater ticket, and whoever holds it would be sent this password or key: \
-    if that device is the machine, say so (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
+const TICKET_IS_OUT: &str = "the cloud address has a repeater ticket, and the ticket's holder would receive this password or key: \
+    if that device is the machine, confirm it (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
     (transom repeater revoke ADDRESS)";
 
 impl Store {
-    /// Adds an instance. `Conflict` where the project has one of this id, `NotFound` where the project does not exist.
-    /// `Conflict` also where it has secrets, and its cloud address a repeater ticket whose holder they are not meant for.
+    /// Adds an instance. Returns `Conflict` if the project has one of this id, `NotFound` if the
+    /// project does not exist. Also returns `Conflict` if it has secrets and its cloud address has
+    /// a repeater ticket whose holder may not receive them.
     pub async fn create_instance(&self, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { create(db, instance, &audit).await })).await
     }
 
-    /// The project's instance of this id.
+    /// Returns the project's instance of this id.
     pub async fn instance(&self, project: ProjectId, id: &InstanceId) -> Result<Option<Instance>> {
         let instance = sql(SELECT).push_value(" WHERE project_id = ", project).push_value(" AND id = ", id);
         self.first(instance).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// The instance of this uid.
+    /// Returns the instance of this uid.
     pub async fn instance_by_uid(&self, uid: InstanceUid) -> Result<Option<Instance>> {
         let instance = sql(SELECT).push_value(" WHERE uid = ", uid);
         self.first(instance).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// A project's instances by id.
+    /// Lists a project's instances by id.
     pub async fn instances(&self, project: ProjectId, page: Page) -> Result<Vec<Instance>> {
         let instances =
             sql(SELECT).push_value(" WHERE project_id = ", project).push_some(" AND id > ", page.after);
@@ -120,11 +123,12 @@ impl Store {
         rows.into_iter().map(|mut row| read(&mut row)).collect()
     }
 
-    /// Changes what is named and answers the instance as it is now.
+    /// Applies a change and returns the resulting instance.
     ///
-    /// Another endpoint raises the revision: [`to_end`](Self::to_end) then finds the instance's sessions, with
-    /// `EndpointChanged`, or with `InstanceMoved` where the change says so. Nothing else that changes ends a session. `Conflict` where it
-    /// entrusts secrets to a cloud address that has a repeater ticket whose holder they are not meant for.
+    /// A different endpoint raises the revision; [`to_end`](Self::to_end) then returns the
+    /// instance's sessions with `EndpointChanged`, or with `InstanceMoved` if the change says so.
+    /// No other change ends a session. Returns `Conflict` if it entrusts secrets to a cloud address
+    /// with a repeater ticket whose holder may not receive them.
     pub async fn update_instance(
         &self,
         project: ProjectId,
@@ -137,7 +141,8 @@ impl Store {
             .await
     }
 
-    /// Removes an instance and raises the revision; its grants stay on record and are worth nothing. False where there is none.
+    /// Removes an instance and raises the revision. Its grants stay on record but open nothing.
+    /// Returns false if it does not exist.
     pub async fn remove_instance(
         &self,
         project: ProjectId,
@@ -185,8 +190,9 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
     Ok(made)
 }
 
-/// Refuses secrets for a cloud address that somebody may come to with a repeater ticket from before: such a device proves
-/// nothing else, and would be sent what is meant for the one that is there now.
+/// Refuses to entrust secrets to a cloud address with an existing repeater ticket. A device with
+/// that ticket proves nothing else, and would receive secrets that are meant for the present
+/// device.
 async fn keep_from_ticket_holder(db: &mut Connection<'_>, instance: &Instance) -> Result<()> {
     const TICKET: &str = "SELECT 1 FROM cloud_addresses WHERE address = $1 AND project_id = $2 \
         AND repeater_ticket IS NOT NULL";
@@ -206,7 +212,8 @@ async fn update(
     change: InstanceChange,
     audit: &AuditEntry,
 ) -> Result<(Option<Instance>, Vec<EndReason>)> {
-    // What is set now is for who stands at the address now; a new endpoint says where all that stays is to be sent.
+    // New secrets are entrusted to the device that is at the address now. A new endpoint changes
+    // the recipient of all remaining secrets.
     let moved = change.endpoint.as_ref().map(|(endpoint, _)| cloud_address(endpoint));
     let entrusts = [
         (", password_generation = ", matches!(change.password, Change::Set(_))),
@@ -233,7 +240,7 @@ async fn update(
                 .push(column)
                 .push_value("(SELECT generation FROM cloud_addresses WHERE address = ", *address)
                 .push(")"),
-            // On the right is the endpoint as it was: behind `cloud:`.
+            // The right-hand side refers to the old endpoint; the address follows `cloud:`.
             None if is_set => update.push(column).push(
                 "(SELECT generation FROM cloud_addresses WHERE address = substr(instances.endpoint, 7))",
             ),
@@ -260,7 +267,8 @@ async fn update(
     Ok((Some(instance), waiting.write_down(db).await?))
 }
 
-/// Sessions lead elsewhere from now on, unless the endpoint is the one that it was.
+/// Raises the endpoint's version unless the endpoint stays the same, so that sessions lead
+/// elsewhere.
 fn leads_elsewhere(update: Sql, endpoint: &Endpoint, moved: bool) -> Sql {
     let update =
         update.push_value(", place = place + CASE WHEN endpoint <> ", endpoint).push(" THEN 1 ELSE 0 END");
@@ -337,7 +345,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             key_generation: row.count_or_null()?,
             address_generation: row.count_or_null()?,
         },
-        place: row.value()?,
+        endpoint_version: row.value()?,
         created_at: row.time()?,
         updated_at: row.time()?,
     })

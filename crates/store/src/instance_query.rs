@@ -1,4 +1,4 @@
-//! Instances that fit a description, by page number: for callers that count pages rather than follow them.
+//! Searches for instances by page number, for callers that count pages instead of following them.
 
 use transom_model::id::{InstanceId, ProjectId};
 use transom_model::instance::{Instance, InstanceStatus};
@@ -7,41 +7,43 @@ use crate::database::{Bind, Sql, sql};
 use crate::instance::{SELECT, read};
 use crate::{Page, Result, Store};
 
-/// Which of a project's instances are asked for: those that fit everything that is given.
+/// A search for instances of a project. An instance must match every condition that is set.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceQuery {
-    /// One of these; an empty list fits none.
+    /// Matches the listed ids. An empty list matches no instance.
     pub ids: Option<Vec<InstanceId>>,
-    /// In one of these states; an empty list fits none.
+    /// Matches the listed states. An empty list matches no instance.
     pub statuses: Option<Vec<InstanceStatus>>,
-    /// Its name.
+    /// Matches the display name.
     pub name: Option<NameMatch>,
 }
 
-/// What is asked of a name.
+/// A condition on a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameMatch {
-    /// It is this text.
+    /// The name equals this text.
     Is(String),
-    /// It holds this text. The case of ASCII letters does not matter.
+    /// The name contains this text. The case of ASCII letters is ignored.
     Holds(String),
 }
 
-/// What fits.
+/// The result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundInstances {
-    /// How many there are in all.
+    /// The number of matches on all pages.
     pub total: u64,
-    /// Those of the page that was asked for.
+    /// The matches on the requested page.
     pub instances: Vec<Instance>,
 }
 
-/// No name is longer, in characters; a longer text fits none. The database's own limit for patterns lies far above.
+/// The maximum length of a name in characters. A longer text matches no name. The databases' limits
+/// for patterns are far higher.
 const MAX_NAME: usize = 128;
 
 impl Store {
-    /// The instances of a project that fit, by id, from `offset` on and at most `limit` of them (and at most
-    /// [`Page::MAX`]). An instance that comes or goes between two pages moves those after it.
+    /// Finds the matching instances of a project, ordered by id: at most `limit` of them (and at
+    /// most [`Page::MAX`]), starting at `offset`. An instance that is added or removed between two
+    /// pages shifts the instances after it.
     pub async fn find_instances(
         &self,
         project: ProjectId,
@@ -103,7 +105,7 @@ impl NameMatch {
     }
 }
 
-fn one_of(mut select: Sql, opening: &'static str, values: impl Iterator<Item = impl Bind>) -> Sql {
+pub(crate) fn one_of(mut select: Sql, opening: &'static str, values: impl Iterator<Item = impl Bind>) -> Sql {
     let separators = std::iter::once(opening).chain(std::iter::repeat(", "));
     for (separator, value) in separators.zip(values) {
         select = select.push_value(separator, value);
@@ -111,7 +113,7 @@ fn one_of(mut select: Sql, opening: &'static str, values: impl Iterator<Item = i
     select.push(")")
 }
 
-/// The text anywhere, with nothing in it that LIKE would read as its own.
+/// A LIKE pattern that matches the text anywhere, with LIKE's special characters escaped.
 pub(crate) fn pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for character in text.chars() {

@@ -1,10 +1,11 @@
-//! Paging: a piece of a list.
+//! Paging: a section of a list.
 
-/// A piece of a list, asked for by the key of the last item of the piece before.
+/// A section of a list, requested by the key of the previous section's last item.
 ///
-/// Lists are ordered by a key that never changes, so a page never skips or repeats what was there before and after.
-/// The key is the item's own id as text (a project's name for projects). Projects, keys and instances rise by it;
-/// grants and sessions fall by it, so that the newest come first (their ids are UUIDv7, which rise with time).
+/// Lists are ordered by an immutable key, so no page skips or repeats an item that exists
+/// throughout. The key is the item's id as text, or a project's name. Projects, keys and instances
+/// are in ascending order. Grants and sessions are in descending order, so that the newest come
+/// first: their ids are UUIDv7, which increase with time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub(crate) after: Option<String>,
@@ -12,16 +13,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// The most items one page holds; a higher limit is cut to this.
+    /// The maximum number of items on a page. A higher limit is reduced to it.
     pub const MAX: u32 = 1000;
 
-    /// The first items.
+    /// Requests the first items.
     #[must_use]
     pub fn first(limit: u32) -> Self {
         Self { after: None, limit: limit.min(Self::MAX) }
     }
 
-    /// The items that follow this one, named by its id (a project: by its name).
+    /// Requests the items after this one, which is named by its id, or by its name if it is a
+    /// project.
     #[must_use]
     pub fn after(last: impl ToString, limit: u32) -> Self {
         Self { after: Some(last.to_string()), limit: limit.min(Self::MAX) }

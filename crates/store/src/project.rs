@@ -11,7 +11,7 @@ use crate::{Page, Result, Store, StoreError};
 const SELECT: &str = "SELECT id, name, created_at FROM projects";
 
 impl Store {
-    /// Makes a project. `Conflict` where its name or id is taken.
+    /// Creates a project. Returns `Conflict` if its name or id is taken.
     pub async fn create_project(
         &self,
         id: ProjectId,
@@ -22,19 +22,19 @@ impl Store {
         self.write(move |db| Box::pin(async move { create(db, id, &name, &audit).await })).await
     }
 
-    /// Projects by name.
+    /// Lists projects by name.
     pub async fn projects(&self, page: Page) -> Result<Vec<Project>> {
         let projects = sql(SELECT).push_some(" WHERE name > ", page.after);
         let rows = self.all(projects.push_value(" ORDER BY name LIMIT ", page.limit)).await?;
         rows.into_iter().map(read).collect()
     }
 
-    /// The project of that name.
+    /// Returns the project of this name.
     pub async fn project_named(&self, name: &ProjectName) -> Result<Option<Project>> {
         self.first(sql(SELECT).push_value(" WHERE name = ", name)).await?.map(read).transpose()
     }
 
-    /// The project of that id.
+    /// Returns the project of this id.
     pub async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
         self.first(sql(SELECT).push_value(" WHERE id = ", id)).await?.map(read).transpose()
     }

@@ -1,4 +1,4 @@
-//! Proofs: what is made with a token, or with a secret of a key, dies with it.
+//! Proofs: whatever is created with a token or a key's secret ends when that credential is revoked.
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::grant::{Dialect, MadeWith};
@@ -9,7 +9,7 @@ use crate::database::{Connection, Row, raced, sql};
 use crate::session::{Waiting, end_waiting};
 use crate::{Result, StoreError};
 
-/// What would still open a session, or has one that is open.
+/// The condition on a grant that would still open a session, or has an open one.
 macro_rules! of_use {
     () => {
         " AND revoked_at IS NULL AND (expires_at > (SELECT now FROM clock) OR EXISTS ( \
@@ -17,7 +17,8 @@ macro_rules! of_use {
     };
 }
 
-/// A token with every token that was got for it, through any number of others.
+/// A table of a token and all its descendants: the tokens obtained with it, directly or through
+/// others.
 macro_rules! family {
     () => {
         "WITH RECURSIVE family (token_hash) AS (SELECT token_hash FROM api_tokens WHERE token_hash = $1 \
@@ -25,18 +26,19 @@ macro_rules! family {
     };
 }
 
-/// Made with a secret that there is no more, of whichever key.
+/// The condition on a row that was created with a secret that no longer exists, of any key.
 macro_rules! orphaned {
     () => {
         " made_with_secret NOT IN (SELECT access_key_secrets.id FROM access_key_secrets)"
     };
 }
 
-/// Holds what is made with this proof to the proof's life: one that is worth nothing by now makes nothing, and whoever ends it
-/// from now on waits, and finds what was made.
+/// Checks a proof and locks it, so that the caller's new row cannot outlive it. Returns `ProofGone`
+/// if the proof is no longer valid. A concurrent revocation waits for this transaction and then
+/// finds the new row.
 pub(crate) async fn hold(db: &mut Connection<'_>, made_with: MadeWith) -> Result<()> {
     const TOKEN: &str = "SELECT 1 FROM api_tokens WHERE token_hash = $1";
-    // With the database's time after the wait.
+    // The database's time after waiting for the lock.
     const VALID: &str =
         "SELECT 1 FROM api_tokens WHERE token_hash = $1 AND expires_at > (SELECT now FROM clock)";
     const SECRET: &str = "SELECT 1 FROM access_key_secrets WHERE id = $1";
@@ -46,14 +48,14 @@ pub(crate) async fn hold(db: &mut Connection<'_>, made_with: MadeWith) -> Result
             None => None,
         },
         MadeWith { secret: Some(secret), .. } => db.shared(sql(SECRET).bind(secret)).await?,
-        // The operator's.
+        // The operator's token.
         MadeWith { token: None, secret: None } => return Ok(()),
     };
     found.map(drop).ok_or(StoreError::ProofGone)
 }
 
-/// Ends what was made with a token that was revoked, and with every one that was got for it; but for grants of the dialect
-/// that keeps its own. Answers the sessions that waited for their pages.
+/// Ends everything created with a revoked token or its descendants, except grants of the dialect
+/// that preserves its own. Returns the ended sessions that were waiting for their pages.
 pub(crate) async fn end_of_token(
     db: &mut Connection<'_>,
     token: TokenDigest,
@@ -73,13 +75,13 @@ pub(crate) async fn end_of_token(
         JOIN access_keys ON access_keys.id = api_tokens.key_id WHERE api_tokens.token_hash = $1";
     db.run(sql(GRANTS).bind(token).push_some(" AND dialect <> ", keeping)).await?;
     db.run(sql(NUMBERS).bind(token)).await?;
-    // A token is got for another in one project.
+    // A token and its descendants belong to one project.
     let project: ProjectId = db.first(sql(PROJECT).bind(token)).await?.ok_or_else(raced)?.parsed()?;
     end_waiting(db, " AND sessions.project_id = ", project).await
 }
 
-/// Ends what was made with secrets that are gone: tokens, grants and viewers' numbers. Of the key whose older secret was retired,
-/// also those of which nobody knows what they were made with.
+/// Ends everything created with deleted secrets: tokens, grants and viewer ids. For the key whose
+/// older secret was retired, this includes rows whose secret is unknown.
 pub(crate) async fn end_of_secret(db: &mut Connection<'_>, retired: &AccessKeyId) -> Result<()> {
     const TOKENS: &str = concat!(
         "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) \
@@ -93,7 +95,7 @@ pub(crate) async fn end_of_secret(db: &mut Connection<'_>, retired: &AccessKeyId
         orphaned!(),
         " OR (made_with_secret IS NULL AND key_id = $1))"
     );
-    // Apart from the others: each by an index of its own.
+    // Separate statements, because each uses an index of its own.
     const OPEN: &str = concat!(
         "UPDATE grants SET revoked_at = (SELECT now FROM clock) WHERE revoked_at IS NULL \
          AND id IN (SELECT sessions.grant_id FROM sessions WHERE sessions.state <> 'ended') AND (",
@@ -106,7 +108,8 @@ pub(crate) async fn end_of_secret(db: &mut Connection<'_>, retired: &AccessKeyId
     end_numbers(db).await
 }
 
-/// Ends what was made for other keys with the secrets of one that was revoked. What was made for the key itself ends with it.
+/// Ends everything created for other keys with the secrets of a revoked key. The key's own
+/// revocation ends everything that belongs to the key.
 pub(crate) async fn end_of_key(db: &mut Connection<'_>, revoked: &AccessKeyId) -> Result<()> {
     const TOKENS: &str = concat!(
         "UPDATE api_tokens SET expires_at = (SELECT now FROM clock) WHERE expires_at > (SELECT now FROM clock) \
@@ -130,7 +133,7 @@ async fn end_numbers(db: &mut Connection<'_>) -> Result<()> {
     db.run(sql(NUMBERS)).await.map(drop)
 }
 
-/// Reads the two columns, the token first.
+/// Reads the two columns of a proof, the token first.
 pub(crate) fn read(row: &mut Row) -> Result<MadeWith> {
     let token = row.value::<Option<Vec<u8>>>()?.map(|bytes| bytes.try_into().map(TokenDigest));
     let token = token.transpose().map_err(|_| StoreError::Corrupt("a token's digest".to_owned()))?;

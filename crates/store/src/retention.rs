@@ -1,4 +1,4 @@
-//! Retention: old rows are deleted, a few at a time.
+//! Retention: deletes old rows in small batches.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use transom_model::Timestamp;
 use crate::database::{Connection, sql};
 use crate::{Result, Store};
 
-/// What is old.
+/// The age of rows to delete.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Grants that expired before this go, with their sessions, where none is open.
+    /// Deletes grants that expired before this time, with their sessions, unless one is open.
     pub grants_before: Timestamp,
-    /// Audit records from before this go, all but the newest record of all.
+    /// Deletes audit records from before this time, except the newest record.
     pub audit_before: Timestamp,
-    /// At most this many of either go in one call.
+    /// The maximum number of each kind per call.
     pub limit: u32,
 }
 
-/// The time for which nodes that are gone are still listed.
+/// The time for which a node that is gone stays listed.
 const GONE_NODES: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much was deleted.
+/// The numbers of deleted rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// Grants.
@@ -31,7 +31,7 @@ pub struct Deleted {
 }
 
 impl Store {
-    /// Deletes what is old. Call again while it deletes as many as the limit.
+    /// Deletes old rows. Call it again while it deletes as many as the limit.
     pub async fn delete_old(&self, retention: Retention) -> Result<Deleted> {
         self.write(move |db| Box::pin(async move { delete(db, retention).await })).await
     }
@@ -42,11 +42,11 @@ async fn delete(db: &mut Connection<'_>, retention: Retention) -> Result<Deleted
         SELECT id FROM grants WHERE expires_at < $1 \
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.grant_id = grants.id AND sessions.state <> 'ended') \
         ORDER BY expires_at LIMIT $2)";
-    // The oldest records have the smallest numbers, so only those need to be looked at. The newest stays: the next one's
-    // number is one more than its.
+    // The oldest records have the smallest numbers, so the query reads only those. The newest
+    // record stays, because the next number is derived from it.
     const AUDIT: &str = "DELETE FROM audit WHERE at < $1 AND seq < (SELECT MAX(seq) FROM audit) \
         AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
-    // A day is for people who look; what it carried was let go long before.
+    // A day suffices for people who look. The sessions of such a node were released long before.
     const NODES: &str = "DELETE FROM nodes WHERE state = 'gone' AND seen_at < (SELECT now FROM clock) - $1 \
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.node_id = nodes.id AND sessions.state <> 'ended') \
         AND NOT EXISTS (SELECT 1 FROM cloud_addresses WHERE cloud_addresses.node_id = nodes.id)";

@@ -1,4 +1,4 @@
-//! Settings: small facts that the whole installation shares.
+//! Settings: small values that the whole installation shares.
 
 use crate::database::{Connection, sql};
 use crate::{Result, Store, StoreError};
@@ -6,7 +6,7 @@ use crate::{Result, Store, StoreError};
 const VALUE: &str = "SELECT value FROM settings WHERE name = $1";
 
 impl Store {
-    /// The value of a setting.
+    /// Returns the value of a setting.
     pub async fn setting(&self, name: &'static str) -> Result<Option<Vec<u8>>> {
         let row = self.first(sql(VALUE).bind(name)).await?;
         row.map(|mut row| row.value()).transpose()
@@ -25,7 +25,8 @@ impl Store {
         .await
     }
 
-    /// Sets a setting unless it is set, and answers the value that stands: of two nodes which start at once, one wins.
+    /// Sets a setting unless it is set, and returns the resulting value. Of two nodes that start at
+    /// once, one wins.
     pub async fn set_setting_if_absent(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.write(move |db| Box::pin(async move { settle(db, &name, &value).await })).await

@@ -1,4 +1,4 @@
-//! Signatures that were accepted: each once, at whichever node.
+//! Accepted signatures: each is accepted once, on any node.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::database::sql;
 use crate::{Result, Store};
 
 impl Store {
-    /// Notes a signature for so long; false where it was noted before.
+    /// Records a signature for this time. Returns false if it is already recorded.
     pub async fn note_signature(&self, digest: TokenDigest, keep: Duration) -> Result<bool> {
         const NOTE: &str = "INSERT INTO used_signatures (digest, expires_at) SELECT $1, now + $2 FROM clock \
             WHERE 1 = 1 ON CONFLICT DO NOTHING";
@@ -18,7 +18,8 @@ impl Store {
         .await
     }
 
-    /// Forgets signatures that are refused by their time, at most this many. Call again while it forgets as many as the limit.
+    /// Deletes at most `limit` signatures whose time has passed. Call it again while it deletes as
+    /// many as the limit.
     pub async fn delete_old_signatures(&self, limit: u32) -> Result<u64> {
         const OLD: &str = "DELETE FROM used_signatures WHERE digest IN ( \
             SELECT digest FROM used_signatures WHERE expires_at <= (SELECT now FROM clock) \

@@ -1,4 +1,4 @@
-//! The store itself: opening, closing, and the deadline that every operation has.
+//! The store: opening, closing, and the deadline of every operation.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,38 +10,41 @@ use transom_model::{EndReason, Timestamp};
 use crate::database::{Database, Operation, Row, Sql, sql};
 use crate::{Cause, DatabaseUrl, Result, SchemaPlan, StoreError};
 
-/// An operation takes microseconds to milliseconds; one that takes this long stands before a database that is down or
-/// overloaded, and whoever waits is better served by an answer.
+/// The deadline of an operation. Operations take microseconds to milliseconds; one that takes this
+/// long meets a database that is down or overloaded, and its caller is better served by an error.
 pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The durable state. Cheap to clone; every clone is the same store.
+/// The durable state. Clones are cheap and refer to the same store.
 #[derive(Clone)]
 pub struct Store {
     database: Arc<Database>,
     count_end: Arc<OnceLock<CountEnd>>,
 }
 
-/// What counts a session that the store ended by itself.
+/// A function that counts a session which the store ended.
 pub type CountEnd = Box<dyn Fn(EndReason) + Send + Sync>;
 
 impl Store {
-    /// Connects, and brings the schema up to this program's version; refuses a newer schema that does not admit this program. Two nodes may start at once
-    /// on PostgreSQL; a SQLite file has one node, which locks its data folder before it comes here.
+    /// Connects to the database and migrates its schema to this program's version. Refuses a newer
+    /// schema that does not admit this program. On PostgreSQL, two nodes may start at once. A
+    /// SQLite file has one node, which must lock its data folder before this call.
     pub async fn open(url: &DatabaseUrl) -> Result<Self> {
         Ok(Self { database: Arc::new(Database::open(url).await?), count_end: Arc::default() })
     }
 
-    /// What [`open`](Self::open) would do to the schema. Nothing is changed, and no file is made.
+    /// Returns the schema changes that [`open`](Self::open) would make. Changes nothing and creates
+    /// no file.
     pub async fn examine(url: &DatabaseUrl) -> Result<SchemaPlan> {
         Database::examine(url).await
     }
 
-    /// Finishes what is queued and closes every connection. Later operations answer `Unavailable`.
+    /// Finishes queued operations and closes every connection. Later operations return
+    /// `Unavailable`.
     pub async fn close(&self) {
         self.database.close().await;
     }
 
-    /// Whether the database answers.
+    /// Checks that the database responds.
     pub async fn ping(&self) -> Result<()> {
         self.database.check_writer()?;
         self.now().await.map(drop)
@@ -53,13 +56,13 @@ impl Store {
         self.database.kind()
     }
 
-    /// Counts by this from now on what ends while it waits for its page, because of what ended it: nobody carries such a session.
-    /// The first one given stays.
+    /// Sets the function that counts sessions which the store ends while they wait for their pages.
+    /// No node carries such a session. Only the first call has an effect.
     pub fn count_ends_by(&self, count: CountEnd) {
         let _ = self.count_end.set(count);
     }
 
-    /// What the database's clock says.
+    /// Returns the time by the database's clock.
     pub async fn now(&self) -> Result<Timestamp> {
         let row = self.first(sql("SELECT now FROM clock")).await?;
         row.ok_or_else(|| StoreError::Corrupt("a clock without time".to_owned()))?.time()
@@ -70,7 +73,7 @@ impl Store {
         timeout(OPERATION_DEADLINE, self.database.read(sql)).await.map_err(|_| late())?
     }
 
-    /// Runs one statement that looks at most one row up by a key.
+    /// Runs one statement that looks up at most one row by a key.
     pub(crate) async fn first(&self, sql: Sql) -> Result<Option<Row>> {
         timeout(OPERATION_DEADLINE, self.database.read_one(sql)).await.map_err(|_| late())?
     }
@@ -80,7 +83,8 @@ impl Store {
         timeout(OPERATION_DEADLINE, self.database.write(operation)).await.map_err(|_| late())?
     }
 
-    /// As [`write`](Self::write), for what ends sessions: each is counted once that is certain.
+    /// Runs an operation like [`write`](Self::write), and counts the sessions that it ended once
+    /// the commit is certain.
     pub(crate) async fn write_ending<T: Send + 'static>(
         &self,
         operation: impl Operation<(T, Vec<EndReason>)>,
@@ -92,12 +96,13 @@ impl Store {
         Ok(answer)
     }
 
-    /// As [`write`](Self::write), for an answer that nobody is in a hurry for: many of them share a commit.
+    /// Runs an operation like [`write`](Self::write), for a caller that is not in a hurry. Many
+    /// such operations share a commit.
     pub(crate) async fn write_unhurried<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
         timeout(OPERATION_DEADLINE, self.database.write_unhurried(operation)).await.map_err(|_| late())?
     }
 
-    /// Lets an operation happen, durable a moment later, before every other that is asked for from now on.
+    /// Queues an operation ahead of all later ones and returns before it is durable.
     pub(crate) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
         timeout(OPERATION_DEADLINE, self.database.post(operation)).await.map_err(|_| late())?
     }

@@ -1,4 +1,4 @@
-//! Where the database is.
+//! The database URL.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-/// Where the database is: `sqlite:/path/to/file` or `postgres://user:password@host:port/name?sslmode=verify-full`.
+/// A database URL: `sqlite:/path/to/file` or
+/// `postgres://user:password@host:port/name?sslmode=verify-full`.
 ///
-/// Neither `Debug` nor `Display` shows the password. Without `sslmode`, TLS is used where PostgreSQL offers it, but its
-/// certificate is not verified.
+/// Neither `Debug` nor `Display` shows the password. Without `sslmode`, the connection uses TLS if
+/// PostgreSQL offers it, but does not verify the certificate.
 #[derive(Clone)]
 pub struct DatabaseUrl(Kind);
 
@@ -19,36 +20,38 @@ pub(crate) enum Kind {
     Postgres { options: Box<PgConnectOptions>, shown: String },
 }
 
-/// The parameters of a PostgreSQL URL that mean something here. Others are refused, since sqlx would log their values.
+/// The supported parameters of a PostgreSQL URL. Others are refused because sqlx would log their
+/// values.
 const PARAMETERS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "host"];
 
-/// Why a text is not a database URL. It never repeats the text, which may hold a password.
+/// The reason why a text is not a database URL. It does not quote the text, which may contain a
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDatabaseUrlError {
-    /// Neither of the two forms.
+    /// The text has neither of the two forms.
     #[error("a database URL is postgres://user:password@host:port/name or sqlite:/path/to/file")]
     Form,
-    /// A parameter that means nothing here, or has a value that it cannot have.
+    /// A parameter is unsupported or has an invalid value.
     #[error(
-        "a PostgreSQL URL may have the parameters sslmode (disable, prefer, require, verify-ca, verify-full), \
+        "a PostgreSQL URL accepts only the parameters sslmode (disable, prefer, require, verify-ca, verify-full), \
              sslrootcert, sslcert, sslkey and host"
     )]
     Parameter,
 }
 
 impl DatabaseUrl {
-    /// Reads `postgres://…`, `postgresql://…` or `sqlite:/path`.
+    /// Parses `postgres://…`, `postgresql://…` or `sqlite:/path`.
     pub fn parse(text: &str) -> Result<Self, ParseDatabaseUrlError> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            // `:memory:` would be another database for every connection.
+            // `:memory:` would be a separate database for each connection.
             if path.is_empty() || path.starts_with(':') {
                 return Err(ParseDatabaseUrlError::Form);
             }
             return Ok(Self::sqlite(path));
         }
         let mut url = Url::parse(text).map_err(|_| ParseDatabaseUrlError::Form)?;
-        // `postgresql:name` would be a database on this machine whose name is nowhere.
+        // `postgresql:name` would be a database on this machine without a stated host.
         if !matches!(url.scheme(), "postgres" | "postgresql") || !url.has_authority() {
             return Err(ParseDatabaseUrlError::Form);
         }
@@ -56,20 +59,21 @@ impl DatabaseUrl {
             return Err(ParseDatabaseUrlError::Parameter);
         }
         let options = url.as_str().parse().map_err(|_| ParseDatabaseUrlError::Parameter)?;
-        // Only a URL that cannot have a password refuses this, and then there is none to hide.
+        // This fails only for a URL that cannot have a password.
         let _ = url.set_password(None);
         url.set_query(None);
         url.set_fragment(None);
         Ok(Self(Kind::Postgres { options: Box::new(options), shown: url.into() }))
     }
 
-    /// A SQLite database in this file, which is made where it is missing.
+    /// A SQLite database in this file, which is created if it is missing.
     #[must_use]
     pub fn sqlite(path: impl AsRef<Path>) -> Self {
         Self(Kind::Sqlite(path.as_ref().to_owned()))
     }
 
-    /// Whether it is a server's, which may be out of reach; a file is not.
+    /// Returns whether the database is on a server, which may be unreachable, rather than in a
+    /// file.
     #[must_use]
     pub fn is_remote(&self) -> bool {
         matches!(self.0, Kind::Postgres { .. })
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_url_is_read_and_shown_without_its_password() {
+    fn a_database_url_is_parsed_and_displayed_without_its_password() {
         for (text, shown) in [
             ("sqlite:/var/lib/transom/transom.db", "sqlite:/var/lib/transom/transom.db"),
             ("sqlite:///srv/t.db", "sqlite:/srv/t.db"),
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_database_url_is_refused_without_repeating_it() {
+    fn an_invalid_database_url_is_refused_without_quoting_it() {
         for text in [
             "",
             "transom.db",

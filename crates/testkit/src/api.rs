@@ -1,4 +1,4 @@
-//! The native API, as a program calls it.
+//! A client of the native API.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use transom_server::config::Config;
 
 use crate::wait::within;
 
-/// A caller of the native API.
+/// A client of the native API.
 #[derive(Clone)]
 pub struct Api {
     pub(crate) http: reqwest::Client,
@@ -17,14 +17,14 @@ pub struct Api {
     pub(crate) login: Login,
 }
 
-/// How a caller proves who it is.
+/// A client's credentials.
 #[derive(Clone)]
 pub(crate) enum Login {
-    /// The operator's token, or what is shown for it.
+    /// The operator's token, or a text in its place.
     Bearer(String),
     /// An access key's id and secret.
     Key(Key),
-    /// Not at all.
+    /// No credentials.
     Nobody,
 }
 
@@ -33,11 +33,11 @@ pub(crate) enum Login {
 pub struct Key {
     /// Its id.
     pub id: String,
-    /// One of its secrets.
+    /// A secret of the key.
     pub secret: String,
 }
 
-/// A console that was granted.
+/// A granted console.
 #[derive(Clone)]
 pub struct Console {
     /// Its URL.
@@ -48,7 +48,7 @@ pub struct Console {
     pub grant: String,
 }
 
-/// What came back.
+/// A response.
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
@@ -59,25 +59,25 @@ pub struct Answer {
 }
 
 impl Api {
-    /// The same place, called by the holder of a key.
+    /// A client of the same server with this key.
     #[must_use]
     pub fn with_key(&self, key: &Key) -> Self {
         Self { login: Login::Key(key.clone()), ..self.clone() }
     }
 
-    /// The same place, called with this for the operator's token.
+    /// A client of the same server with this bearer token.
     #[must_use]
     pub fn with_bearer(&self, token: &str) -> Self {
         Self { login: Login::Bearer(token.to_owned()), ..self.clone() }
     }
 
-    /// The same place, called by nobody.
+    /// A client of the same server without credentials.
     #[must_use]
     pub fn anonymous(&self) -> Self {
         Self { login: Login::Nobody, ..self.clone() }
     }
 
-    /// A request to be built further.
+    /// A request that the caller can extend.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.login {
@@ -87,57 +87,57 @@ impl Api {
         }
     }
 
-    /// `GET`
+    /// Sends a `GET`.
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }
 
-    /// `POST` with a JSON body.
+    /// Sends a `POST` with a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         send(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// `PATCH` with a JSON body.
+    /// Sends a `PATCH` with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         send(self.request(Method::PATCH, path).json(&body)).await
     }
 
-    /// `DELETE`
+    /// Sends a `DELETE`.
     pub async fn delete(&self, path: &str) -> Answer {
         send(self.request(Method::DELETE, path)).await
     }
 
-    /// Makes a project.
+    /// Creates a project.
     pub async fn add_project(&self, name: &str) {
         self.post("/api/v1/projects", json!({ "name": name })).await.done();
     }
 
-    /// Makes an access key.
+    /// Creates an access key.
     pub async fn add_key(&self, project: &str, role: &str) -> Key {
         let made = self.post("/api/v1/keys", json!({ "project": project, "name": role, "role": role })).await;
         let made = made.done();
         Key { id: text(&made, "id"), secret: text(&made, "secret") }
     }
 
-    /// Adds an instance; answers its id.
+    /// Adds an instance. Returns its id.
     pub async fn add_instance(&self, project: &str, body: Value) -> String {
         text(&self.post(&format!("/api/v1/projects/{project}/instances"), body).await.done(), "id")
     }
 
-    /// Asks for a console.
+    /// Requests a console. Returns the response.
     pub async fn try_console(&self, project: &str, instance: &str, body: Value) -> Answer {
         self.post(&format!("/api/v1/projects/{project}/instances/{instance}/console"), body).await
     }
 
-    /// Makes a console URL.
+    /// Requests a console, which must succeed.
     pub async fn console(&self, project: &str, instance: &str, body: Value) -> Console {
         let made = self.try_console(project, instance, body).await.done();
         let url = text(&made, "url");
         let token = url.split_once("token=").expect("a console URL carries a token").1.to_owned();
-        Console { token, grant: text(&made, "grant"), url }
+        Console { token, grant: text(&made, "link"), url }
     }
 
-    /// Exchanges a token or a ticket, as our page does.
+    /// Exchanges a token or a resume ticket, as the page does.
     pub async fn exchange(&self, body: Value) -> Answer {
         self.anonymous().post("/console/exchange", body).await
     }
@@ -147,7 +147,8 @@ impl Api {
         self.get("/api/v1/sessions?limit=1").await.done()["items"][0].clone()
     }
 
-    /// The value of a metric's line, 0 where it is not there yet. `line` is name and labels as they stand in the text.
+    /// The value of a metric, or 0 if it is absent. `line` is the name with its labels as in the
+    /// text format.
     pub async fn metric(&self, line: &str) -> f64 {
         let text = self.get("/metrics").await.text;
         let found = text.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(' '));
@@ -155,7 +156,7 @@ impl Api {
     }
 }
 
-/// Sends a request and reads the answer whole.
+/// Sends a request and reads the whole response.
 pub async fn send(request: RequestBuilder) -> Answer {
     within("an answer of the server", async {
         let response = request.send().await.expect("the server answers");
@@ -165,7 +166,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
     .await
 }
 
-/// A text member of an answer.
+/// The text of a member.
 #[must_use]
 pub fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_else(|| panic!("{member} is no text in {value}")).to_owned()
@@ -178,7 +179,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 
-    /// The body of a success; `null` where it has none.
+    /// The body of a success. Returns `null` for an empty body.
     pub fn done(&self) -> Value {
         assert!((200..300).contains(&self.status), "refused: {} {}", self.status, self.text);
         if self.text.is_empty() { Value::Null } else { self.json() }
@@ -186,7 +187,7 @@ impl Answer {
 }
 
 impl fmt::Display for Answer {
-    /// `401 token-unknown: This console link is not valid.`, or the status alone.
+    /// Writes `401 token-unknown: This console link is not valid.`, or the status alone.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.status.fmt(f)?;
         let Ok(body) = serde_json::from_str::<Value>(&self.text) else { return Ok(()) };

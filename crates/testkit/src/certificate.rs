@@ -1,4 +1,4 @@
-//! An authority for tests, and the certificates that it issues.
+//! A certificate authority for tests, and the certificates that it issues.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// An authority and the folder that its files lie in.
+/// An authority with a folder for its files.
 #[derive(Debug)]
 pub struct Authority {
     folder: TempDir,
@@ -24,30 +24,30 @@ pub struct Authority {
 pub struct Certificate {
     /// The certificate.
     pub cert: PathBuf,
-    /// Its key.
+    /// The private key.
     pub key: PathBuf,
-    /// SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it.
+    /// The SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` prints it.
     pub fingerprint: String,
 }
 
-/// What people make with openssl's one-liners.
+/// Certificates that people create with openssl one-liners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OneLiner {
-    /// It signed itself and is an authority, as openssl makes it unless told otherwise.
+    /// A self-signed authority, which is openssl's default.
     Authority,
-    /// It signed itself and is none.
+    /// A self-signed certificate that is not an authority.
     Leaf,
-    /// It is of X.509 version 1, as `openssl x509 -req` makes it.
+    /// A certificate of X.509 version 1, as `openssl x509 -req` creates it.
     Version1,
-    /// Its RSA key has 1024 bits.
+    /// A certificate with an RSA key of 1024 bits.
     Rsa1024,
 }
 
 impl Certificate {
-    /// Makes one for 127.0.0.1 and localhost in this folder.
+    /// Creates a certificate for 127.0.0.1 and localhost in this folder.
     ///
     /// # Panics
-    /// Where openssl is not there, or fails, with its words.
+    /// Panics if openssl is missing or fails, with its message.
     #[must_use]
     pub fn by_openssl(folder: &Path, what: OneLiner) -> Self {
         let openssl = |line: &str| {
@@ -80,10 +80,10 @@ impl Certificate {
 }
 
 impl Authority {
-    /// A new one.
+    /// Creates an authority.
     ///
     /// # Panics
-    /// Where the temporary folder cannot be written.
+    /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
@@ -103,10 +103,10 @@ impl Authority {
         &self.ca
     }
 
-    /// A certificate that signed itself and is an authority, as openssl makes one unless told otherwise.
+    /// Creates a self-signed authority for these names, as openssl does by default.
     ///
     /// # Panics
-    /// Where the temporary folder cannot be written.
+    /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn self_signed(&self, name: &str, names: &[&str]) -> Certificate {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -118,10 +118,10 @@ impl Authority {
         self.written(name, &signed, &pair)
     }
 
-    /// Issues a certificate; its files bear this name, and replace older ones of the same name.
+    /// Issues a certificate in files of this name. Replaces older files.
     ///
     /// # Panics
-    /// Where the temporary folder cannot be written.
+    /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn issue(&self, name: &str) -> Certificate {
         let mut leaf =

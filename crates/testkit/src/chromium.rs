@@ -1,4 +1,4 @@
-//! A real Chromium that opens a console page, as `web/e2e/console.mjs` does for people.
+//! A real Chromium that opens a console page through `web/e2e/console.mjs`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,23 @@ use serde_json::Value;
 
 use crate::process::{PATIENCE, Process};
 
-/// Where pictures of the pages are put, when this is set.
+/// The variable with the folder for screenshots.
 const SHOTS: &str = "TRANSOM_SHOTS";
 
-/// A visit to a console page, before it begins.
+/// A visit to a console page that has not started.
 #[derive(Debug)]
 pub struct Visit {
     command: Command,
 }
 
-/// A visit that goes on.
+/// A running visit.
 #[derive(Debug)]
 pub struct Page {
     process: Process,
     orders: ChildStdin,
 }
 
-/// What was there at the end.
+/// The script's report at the end of a visit.
 #[derive(Clone, Debug)]
 pub struct Report(Value);
 
@@ -39,7 +39,7 @@ impl Visit {
         Self { command }
     }
 
-    /// A visit that finds a console that does not open, and why.
+    /// A visit in which the console must be refused for this reason.
     #[must_use]
     pub fn refused(url: &str, reason: &str) -> Self {
         Self::to(url).with(["--expect", "ended", "--reason", reason])
@@ -51,13 +51,13 @@ impl Visit {
         Self::to(url).with(["--expect", stage])
     }
 
-    /// Does one more thing, or waits for it: see the script.
+    /// Adds a step of the script: an action or a wait.
     #[must_use]
     pub fn step(self, step: &str) -> Self {
         self.with(["--step", step])
     }
 
-    /// Keeps a picture of the page as it is then under this name.
+    /// Takes a screenshot under this name when the visit reaches this step.
     #[must_use]
     pub fn shot_step(self, name: &str) -> Self {
         match std::env::var_os(SHOTS) {
@@ -69,32 +69,32 @@ impl Visit {
         }
     }
 
-    /// Waits for a further stage, after the screen.
+    /// Waits for a further stage after the screen.
     #[must_use]
     pub fn then(self, stage: &str) -> Self {
         self.with(["--then", stage])
     }
 
-    /// Ends with this reason.
+    /// Expects the console to end for this reason.
     #[must_use]
     pub fn ending(self, reason: &str) -> Self {
         self.with(["--then", "ended", "--reason", reason])
     }
 
-    /// Types.
+    /// Types this text.
     #[must_use]
     pub fn typing(self, text: &str) -> Self {
         self.with(["--type", text])
     }
 
-    /// More of what the script can do.
+    /// Adds arguments of the script.
     #[must_use]
     pub fn with<const N: usize>(mut self, arguments: [&str; N]) -> Self {
         self.command.args(arguments);
         self
     }
 
-    /// Keeps a picture of the page under this name, for whoever wants to look at it.
+    /// Takes a screenshot under this name at the end.
     #[must_use]
     pub fn shot(mut self, name: &str) -> Self {
         if let Some(folder) = std::env::var_os(SHOTS) {
@@ -103,10 +103,10 @@ impl Visit {
         self
     }
 
-    /// Begins.
+    /// Starts the visit.
     ///
     /// # Panics
-    /// Where Node.js is missing.
+    /// Panics if Node.js is missing.
     #[must_use]
     pub fn start(mut self) -> Page {
         let mut process = Process::start("Chromium", &mut self.command);
@@ -114,36 +114,36 @@ impl Visit {
         Page { process, orders }
     }
 
-    /// Begins, and waits for the end.
+    /// Runs the visit to its end.
     ///
     /// # Panics
-    /// Where it was not as expected.
+    /// Panics if the visit does not meet its expectations.
     pub fn run(self) -> Report {
         self.start().finish()
     }
 }
 
 impl Page {
-    /// Waits until the page is at a stage for the `count`th time.
+    /// Waits until the page reaches a stage for the `count`th time.
     ///
     /// # Panics
-    /// Where it does not get there.
+    /// Panics if it does not.
     pub fn reaches(&self, stage: &str, count: usize) {
         self.says(&format!("stage: {stage}\n"), count);
     }
 
-    /// Waits until a step was taken for the `count`th time.
+    /// Waits until the script takes a step for the `count`th time.
     ///
     /// # Panics
-    /// Where it is not.
+    /// Panics if it does not.
     pub fn takes(&self, step: &str, count: usize) {
         self.says(&format!("step: {step}\n"), count);
     }
 
-    /// Lets the step `go` be over.
+    /// Completes the step `go`.
     ///
     /// # Panics
-    /// Where the script has ended.
+    /// Panics if the script has ended.
     pub fn go(&mut self) {
         self.orders.write_all(b"go\n").expect("the script runs");
     }
@@ -154,12 +154,12 @@ impl Page {
         assert!(found.is_some(), "waited in vain for {line:?}: {}", self.process.stdout().text());
     }
 
-    /// Waits for the end.
+    /// Waits for the end of the visit.
     ///
     /// # Panics
-    /// Where it was not as expected.
+    /// Panics if the visit does not meet its expectations.
     pub fn finish(mut self) -> Report {
-        // Each of the script's steps has its own limit; there are at most a handful.
+        // Each of the script's few steps has a limit of its own.
         let status = self.process.wait(3 * PATIENCE);
         let text = self.process.stdout().text();
         let report: Value = serde_json::from_str(&text).unwrap_or_default();
@@ -169,33 +169,33 @@ impl Page {
 }
 
 impl Report {
-    /// What the page said when the console had ended.
+    /// The page's sentence about the end of the console.
     #[must_use]
     pub fn sentence(&self) -> &str {
         self.0["sentence"].as_str().unwrap_or_default()
     }
 
-    /// What it said to do next.
+    /// The page's advice on the next step.
     #[must_use]
     pub fn next_step(&self) -> &str {
         self.0["next"].as_str().unwrap_or_default()
     }
 
-    /// The buttons of the toolbar that were to be seen, by id.
+    /// The ids of the visible toolbar buttons.
     #[must_use]
     pub fn tools(&self) -> Vec<&str> {
         let tools = self.0["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
         tools.iter().filter_map(Value::as_str).collect()
     }
 
-    /// The picture's size.
+    /// The picture's width and height.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {
         let side = |name: &str| self.0["picture"][name].as_u64().unwrap_or_default();
         (side("width"), side("height"))
     }
 
-    /// Everything.
+    /// The complete report.
     #[must_use]
     pub fn whole(&self) -> &Value {
         &self.0

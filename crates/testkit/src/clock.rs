@@ -1,14 +1,15 @@
-//! Time that passes at once.
+//! Control of a runtime's clock.
 
 use std::time::Duration;
 
 use tokio::time::{advance, pause, resume};
 
-/// Lets `span` pass at once for every timer of this runtime, and then goes on at the usual pace.
+/// Advances every timer of this runtime by `span` at once, then restores the normal pace.
 ///
-/// The clock stands still only for as long as this takes: a clock that is paused while sockets are waited for would run ahead
-/// to the next timer, whatever that is for. Needs the current-thread runtime of `#[tokio::test]`. What is to time out must
-/// have begun to wait: await something that shows it first.
+/// The clock is paused only during this call. A clock that is paused while the runtime waits for
+/// sockets would jump to the next timer, whichever that is. Requires the current-thread runtime of
+/// `#[tokio::test]`. The operation that is to time out must already be waiting, so await an event
+/// that proves it first.
 pub async fn pass(span: Duration) {
     pause();
     advance(span).await;

@@ -1,4 +1,4 @@
-//! Any byte stream, and where one leads.
+//! Byte streams of any kind, and routes to open them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use tokio_rustls::TlsConnector;
 
 use crate::wait::within;
 
-/// A byte stream, whatever carries it.
+/// A byte stream over any transport.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
-/// Where a viewer goes, and how.
+/// A viewer's route to a server.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// The listener, or a fault proxy in front of it.
     pub to: SocketAddr,
-    /// The loopback address it comes from; none: the system's choice.
+    /// The loopback address from which it connects. `None` leaves the choice to the system.
     pub from: Option<Ipv4Addr>,
-    /// Whom it trusts, where it speaks TLS.
+    /// The TLS configuration with the viewer's trust. `None` for a connection without TLS.
     pub tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Route {
-    /// A plain connection to this address.
+    /// A route without TLS to this address.
     #[must_use]
     pub fn plain(to: SocketAddr) -> Self {
         Self { to, from: None, tls: None }
     }
 
-    /// A TCP connection without TLS, whatever the route says of it.
+    /// Opens a TCP connection without TLS, even if the route has TLS.
     pub async fn connect_tcp(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         if let Some(from) = self.from {
@@ -42,7 +42,7 @@ impl Route {
         within("a connection to the server", socket.connect(self.to)).await.expect("the server listens")
     }
 
-    /// A connection.
+    /// Opens a connection.
     pub async fn connect(&self) -> Box<dyn Duplex> {
         let tcp = self.connect_tcp().await;
         let Some(tls) = &self.tls else { return Box::new(tcp) };

@@ -1,4 +1,5 @@
-//! A bad network between a viewer and the server: it cuts, stalls, and closes one half.
+//! A proxy that simulates a bad network between a viewer and the server: it cuts, stalls and
+//! half-closes connections.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,16 +9,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What is wrong with the network.
+/// The state of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Weather {
     stalled: bool,
     half_closed: bool,
-    /// How often it was cut: a connection from before the last time is gone.
+    /// The number of cuts. A connection from before the latest cut is closed.
     cuts: usize,
 }
 
-/// A TCP relay that breaks when it is told to.
+/// A TCP relay that fails on demand.
 pub struct FaultProxy {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
@@ -44,34 +45,34 @@ impl FaultProxy {
         Self { address, weather, _tasks: tasks }
     }
 
-    /// Where viewers go.
+    /// The address that viewers connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts every connection; new ones are carried.
+    /// Cuts every connection. New connections work.
     pub fn cut(&self) {
         self.weather.send_modify(|weather| weather.cuts += 1);
     }
 
-    /// Carries nothing, in either direction, and closes nothing.
+    /// Stops all traffic without closing connections.
     pub fn stall(&self) {
         self.weather.send_modify(|weather| weather.stalled = true);
     }
 
-    /// Goes on.
+    /// Resumes traffic.
     pub fn heal(&self) {
         self.weather.send_modify(|weather| weather.stalled = false);
     }
 
-    /// Closes the half from the viewers to the server.
+    /// Closes the direction from the viewers to the server.
     pub fn half_close(&self) {
         self.weather.send_modify(|weather| weather.half_closed = true);
     }
 }
 
-/// Carries one direction until it ends or is broken.
+/// Forwards one direction until it ends or is cut.
 async fn carry(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -86,7 +87,7 @@ async fn carry(
             return reset(from, to);
         }
         if now.half_closed && to_server {
-            // The connection itself stays for the other direction; a second time changes nothing.
+            // The connection stays open for the other direction. A second shutdown has no effect.
             let _ = to.shutdown().await;
         }
         let blocked = now.stalled || now.half_closed && to_server;
@@ -104,9 +105,9 @@ async fn carry(
     }
 }
 
-/// A cut is not announced by a proper end: the connections are reset.
+/// Resets both connections, because a cut has no orderly end.
 fn reset(from: OwnedReadHalf, to: OwnedWriteHalf) {
-    // A connection that is gone already cannot be reset.
+    // A connection that is already closed cannot be reset.
     let _ = from.as_ref().set_zero_linger();
     let _ = to.as_ref().set_zero_linger();
     to.forget();

@@ -1,32 +1,33 @@
-//! The way out of a closed network: an HTTP proxy that knows CONNECT (RFC 9110 §9.3.6), and resolves names itself.
+//! A forward proxy, the exit of a closed network: it supports HTTP's CONNECT (RFC 9110 §9.3.6) and
+//! resolves names itself.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A running proxy. It ends with the test's process.
+/// A running proxy. It ends with the test process.
 #[derive(Debug)]
 pub struct ForwardProxy {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// Whom it lets through, and where to.
+/// A proxy's policy.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The one machine that it reaches, whatever name is asked for.
+    /// The only machine that it connects to, whichever name is requested.
     pub to: SocketAddr,
-    /// The value of `Proxy-Authorization` that it wants.
+    /// The required value of `Proxy-Authorization`.
     pub wants: Option<String>,
-    /// Whether it lets nobody through at all.
+    /// True if it refuses every client.
     pub closed: bool,
 }
 
 impl ForwardProxy {
-    /// Starts one.
+    /// Starts a proxy.
     ///
     /// # Panics
-    /// Where no loopback port is free.
+    /// Panics if no loopback port is free.
     #[must_use]
     pub fn start(rule: Rule) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
@@ -36,23 +37,23 @@ impl ForwardProxy {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (rule, asked) = (rule.clone(), Arc::clone(&asked));
-                // A client that goes takes its way with it.
+                // A client that disconnects closes its tunnel.
                 std::thread::spawn(move || serve(client, &rule, &asked));
             }
         });
         proxy
     }
 
-    /// `127.0.0.1:PORT`, where it listens.
+    /// The proxy's address, `127.0.0.1:PORT`.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it was asked for, `CONNECT HOST:PORT` each.
+    /// The requests that it received, `CONNECT HOST:PORT` each.
     ///
     /// # Panics
-    /// Never: nobody panics who holds the list.
+    /// Panics if another thread panicked while it held the list, which does not happen.
     #[must_use]
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("the list").clone()
@@ -85,13 +86,13 @@ fn serve(mut client: TcpStream, rule: &Rule, asked: &Mutex<Vec<String>>) -> io::
     let (back_from, back_to) = (server.try_clone()?, client.try_clone()?);
     let back = std::thread::spawn(move || carry(back_from, back_to));
     carry(client, server);
-    // Neither way panics.
+    // The threads of the two directions do not panic.
     let _ = back.join();
     Ok(())
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream) {
-    // What is lost on one side is lost on the other.
+    // A failure on one side ends the other.
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -1,21 +1,21 @@
-//! A real file system of a few MiB, which a test fills to the last byte.
+//! A real file system of a few MiB, which a test can fill completely.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A small file system of its own at a folder. It is unmounted when dropped.
+/// A small file system at a folder. Dropping it unmounts it.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts one of so many MiB at this folder, which is made. Needs root, as tests have it.
+    /// Creates the folder and mounts a file system of this size. Requires root, which tests have.
     ///
     /// # Panics
-    /// Where it cannot be mounted.
+    /// Panics if it cannot be mounted.
     #[must_use]
     pub fn mount(folder: &Path, mebibytes: u32) -> Self {
         fs::create_dir_all(folder).expect("the folder can be made");
@@ -26,10 +26,10 @@ impl SmallDisk {
         Self { folder: folder.to_owned() }
     }
 
-    /// Fills it.
+    /// Fills the file system.
     ///
     /// # Panics
-    /// Where it does not fill up.
+    /// Panics if it does not fill up.
     pub fn fill(&self) {
         let mut ballast = fs::File::create(self.ballast()).expect("the disk can be written");
         for size in [64 * 1024, 4096, 1] {
@@ -38,10 +38,10 @@ impl SmallDisk {
         }
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     ///
     /// # Panics
-    /// Where it was not filled.
+    /// Panics if it was not filled.
     pub fn make_room(&self) {
         fs::remove_file(self.ballast()).expect("it was filled");
     }
@@ -53,7 +53,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: what is still open goes with its last user.
+        // A lazy unmount, which completes when the last open file is closed.
         let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
     }
 }

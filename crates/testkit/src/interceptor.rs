@@ -1,4 +1,5 @@
-//! Somebody in between: ends the TLS of whoever connects, and passes everything on to the server over a connection of its own.
+//! A machine in the middle: it terminates a peer's TLS and forwards everything to the server over a
+//! connection of its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,17 +14,17 @@ use tokio_rustls::TlsAcceptor;
 use crate::certificate::Certificate;
 use crate::duplex::{Duplex, Route};
 
-/// Read at once.
+/// The size of one read.
 const PIECE: usize = 16 * 1024;
 
-/// A machine in the middle, with a certificate that its victims trust.
+/// A running machine in the middle, with a certificate that its victims trust.
 pub struct Interceptor {
     address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 impl Interceptor {
-    /// Starts in front of the server. Where the server says the words of `instead.0`, the victim hears those of `instead.1`.
+    /// Starts in front of a server. Replaces `instead.0` with `instead.1` in the server's messages.
     pub async fn start(
         server: Route,
         certificate: &Certificate,
@@ -32,7 +33,7 @@ impl Interceptor {
         let chain = CertificateDer::pem_file_iter(&certificate.cert).expect("a certificate");
         let chain = chain.collect::<Result<Vec<_>, _>>().expect("a certificate");
         let key = PrivateKeyDer::from_pem_file(&certificate.key).expect("its key");
-        let config = rustls::ServerConfig::builder_with_provider(transom_server::listener::tls::provider());
+        let config = rustls::ServerConfig::builder_with_provider(transom_net::provider());
         let config = config.with_safe_default_protocol_versions().expect("versions of TLS");
         let config = config.with_no_client_auth().with_single_cert(chain, key).expect("a usable certificate");
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -44,7 +45,7 @@ impl Interceptor {
             while let Ok((victim, _)) = listener.accept().await {
                 let (acceptor, server) = (acceptor.clone(), server.clone());
                 connections.spawn(async move {
-                    // A victim that sees through it goes away.
+                    // A victim that detects the interception disconnects.
                     if let Ok(victim) = acceptor.accept(victim).await {
                         pass_on(victim, server.connect().await, instead).await;
                     }
@@ -54,7 +55,7 @@ impl Interceptor {
         Self { address, _tasks: tasks }
     }
 
-    /// Where its victims go.
+    /// The URL that victims connect to.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}", self.address)
@@ -65,7 +66,7 @@ async fn pass_on(victim: impl Duplex, server: impl Duplex, instead: Option<(&[u8
     let (mut from_victim, mut to_victim) = tokio::io::split(victim);
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let there = async {
-        // It ends with either side.
+        // Both directions end with either side.
         let _ = tokio::io::copy(&mut from_victim, &mut to_server).await;
         let _ = to_server.shutdown().await;
     };

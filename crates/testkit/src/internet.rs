@@ -1,5 +1,5 @@
-//! A small internet in network namespaces: a public server, and two private networks, each behind a NAT that nobody can
-//! dial through.
+//! A small internet in network namespaces: a public server, and two private networks behind NATs
+//! that drop incoming connections.
 //!
 //! ```text
 //!  device 192.168.77.2 ── NAT 10.77.0.11 ──┐
@@ -7,8 +7,9 @@
 //!  viewer 192.168.78.2 ── NAT 10.77.0.12 ──┘
 //! ```
 //!
-//! Both NATs are port-restricted: they let in what answers what went out, and drop everything else without a word. A
-//! thread steps into a place and works there; sockets that it makes and programs that it starts stay there.
+//! Both NATs are port-restricted: they admit responses to outgoing packets and silently drop
+//! everything else. A thread enters a host's namespace and works there. Sockets that it opens and
+//! programs that it starts stay in that namespace.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
@@ -18,33 +19,34 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Where something runs.
+/// A host of the internet, each in a network namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the open: [`SERVER`].
+pub enum Host {
+    /// The public server, [`SERVER`].
     Server,
-    /// Behind the first NAT.
+    /// The device behind the first NAT.
     Device,
-    /// Behind the second NAT.
+    /// The viewer behind the second NAT.
     Viewer,
     /// The first NAT: [`DEVICE_NAT`].
     DeviceNat,
     /// The second NAT.
     ViewerNat,
-    /// The wire between them all.
+    /// The bridge between the public hosts.
     Backbone,
 }
 
-/// The public address of the server.
+/// The server's public address.
 pub const SERVER: &str = "10.77.0.2";
-/// What the device is seen as.
+/// The device's public address.
 pub const DEVICE_NAT: &str = "10.77.0.11";
-/// What the viewer is seen as.
+/// The viewer's public address.
 pub const VIEWER_NAT: &str = "10.77.0.12";
-/// The device in its own network.
+/// The device's address in its private network.
 pub const DEVICE: &str = "192.168.77.2";
 
-/// What forwards, from the inside only. What it has no mapping for it drops: that is not a connection of its own making.
+/// The NAT's rules: forward connections from the inside only, and drop packets without a mapping,
+/// including those to the NAT itself.
 const NAT: &str = "table ip nat_of_a_test {
     chain outwards { type nat hook postrouting priority 100; oifname \"wan\" masquerade; }
     chain through {
@@ -63,54 +65,54 @@ const FOLDER: &str = "/run/netns";
 const NAME: &str = "transom-test";
 static BUILT: AtomicUsize = AtomicUsize::new(0);
 
-/// The internet of one test; its namespaces go with it.
+/// The internet of one test. Dropping it deletes its namespaces.
 #[derive(Debug)]
 pub struct Internet {
     name: String,
 }
 
-impl Place {
+impl Host {
     const ALL: [Self; 6] =
         [Self::Backbone, Self::Server, Self::DeviceNat, Self::Device, Self::ViewerNat, Self::Viewer];
 }
 
 impl Internet {
-    /// Builds it.
+    /// Builds the internet.
     ///
     /// # Panics
-    /// Where namespaces are not permitted, with the reason.
+    /// Panics if namespaces are not permitted, with the reason.
     #[must_use]
     pub fn build() -> Self {
         remove_leftovers();
         let number = BUILT.fetch_add(1, Ordering::Relaxed);
         let internet = Self { name: format!("{NAME}-{}-{number}", std::process::id()) };
-        for place in Place::ALL {
-            internet.ip(None, &format!("netns add {}", internet.at_name(place)));
-            internet.ip(Some(place), "link set lo up");
+        for host in Host::ALL {
+            internet.ip(None, &format!("netns add {}", internet.at_name(host)));
+            internet.ip(Some(host), "link set lo up");
         }
-        internet.ip(Some(Place::Backbone), "link add wire type bridge");
-        internet.ip(Some(Place::Backbone), "link set wire up");
+        internet.ip(Some(Host::Backbone), "link add wire type bridge");
+        internet.ip(Some(Host::Backbone), "link set wire up");
         let public = [
-            (Place::Server, SERVER, "server"),
-            (Place::DeviceNat, DEVICE_NAT, "devices"),
-            (Place::ViewerNat, VIEWER_NAT, "viewers"),
+            (Host::Server, SERVER, "server"),
+            (Host::DeviceNat, DEVICE_NAT, "devices"),
+            (Host::ViewerNat, VIEWER_NAT, "viewers"),
         ];
-        for (place, address, port) in public {
-            internet.link((Place::Backbone, port), (place, "wan"));
-            internet.ip(Some(Place::Backbone), &format!("link set {port} master wire"));
-            internet.ip(Some(place), &format!("address add {address}/24 dev wan"));
+        for (host, address, port) in public {
+            internet.link((Host::Backbone, port), (host, "wan"));
+            internet.ip(Some(Host::Backbone), &format!("link set {port} master wire"));
+            internet.ip(Some(host), &format!("address add {address}/24 dev wan"));
         }
-        internet.network(Place::DeviceNat, Place::Device, "192.168.77");
-        internet.network(Place::ViewerNat, Place::Viewer, "192.168.78");
+        internet.network(Host::DeviceNat, Host::Device, "192.168.77");
+        internet.network(Host::ViewerNat, Host::Viewer, "192.168.78");
         internet
     }
 
-    /// Does something in a place: what it opens and starts belongs there.
+    /// Runs `work` in a host's namespace. Sockets and programs that it creates stay there.
     ///
     /// # Panics
-    /// Where the work does.
-    pub fn at<T: Send>(&self, place: Place, work: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(PathBuf::from(FOLDER).join(self.at_name(place))).expect("it was built");
+    /// Panics if `work` does.
+    pub fn at<T: Send>(&self, host: Host, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(PathBuf::from(FOLDER).join(self.at_name(host))).expect("it was built");
         std::thread::scope(|scope| {
             let worker = scope.spawn(move || {
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
@@ -121,22 +123,22 @@ impl Internet {
         })
     }
 
-    /// Makes the device's NAT forget all its mappings, as one does that was restarted or had nothing to forward for long.
+    /// Makes the device's NAT forget its mappings, as after a restart or a long idle time.
     pub fn forget_mappings(&self) {
-        self.at(Place::DeviceNat, || run(Command::new("conntrack").arg("-F"), ""));
+        self.at(Host::DeviceNat, || run(Command::new("conntrack").arg("-F"), ""));
     }
 
-    /// Pulls the cable between the device and its NAT.
+    /// Unplugs the cable between the device and its NAT.
     pub fn unplug_device(&self) {
-        self.ip(Some(Place::DeviceNat), "link set lan down");
+        self.ip(Some(Host::DeviceNat), "link set lan down");
     }
 
-    /// Puts it back.
+    /// Plugs the cable in again.
     pub fn plug_device(&self) {
-        self.ip(Some(Place::DeviceNat), "link set lan up");
+        self.ip(Some(Host::DeviceNat), "link set lan up");
     }
 
-    fn network(&self, nat: Place, inside: Place, network: &str) {
+    fn network(&self, nat: Host, inside: Host, network: &str) {
         self.link((nat, "lan"), (inside, "lan"));
         self.ip(Some(nat), &format!("address add {network}.1/24 dev lan"));
         self.ip(Some(inside), &format!("address add {network}.2/24 dev lan"));
@@ -149,26 +151,26 @@ impl Internet {
             };
             set("ipv4/ip_forward", "1");
             run(Command::new("nft").args(["-f", "-"]), NAT);
-            // What was not seen from its beginning belongs to no connection.
+            // A packet of a connection whose start was not seen belongs to no connection.
             set("netfilter/nf_conntrack_tcp_loose", "0");
         });
     }
 
-    fn link(&self, one: (Place, &str), other: (Place, &str)) {
+    fn link(&self, one: (Host, &str), other: (Host, &str)) {
         let far = self.at_name(other.0);
         self.ip(Some(one.0), &format!("link add {} type veth peer name {} netns {far}", one.1, other.1));
         self.ip(Some(one.0), &format!("link set {} up", one.1));
         self.ip(Some(other.0), &format!("link set {} up", other.1));
     }
 
-    fn at_name(&self, place: Place) -> String {
-        format!("{}-{place:?}", self.name)
+    fn at_name(&self, host: Host) -> String {
+        format!("{}-{host:?}", self.name)
     }
 
-    fn ip(&self, place: Option<Place>, words: &str) {
+    fn ip(&self, host: Option<Host>, words: &str) {
         let mut command = Command::new("ip");
-        if let Some(place) = place {
-            command.args(["-n", &self.at_name(place)]);
+        if let Some(host) = host {
+            command.args(["-n", &self.at_name(host)]);
         }
         run(command.args(words.split(' ')), "");
     }
@@ -176,13 +178,13 @@ impl Internet {
 
 impl Drop for Internet {
     fn drop(&mut self) {
-        for place in Place::ALL {
-            remove(&self.at_name(place));
+        for host in Host::ALL {
+            remove(&self.at_name(host));
         }
     }
 }
 
-/// What the reader of a failure has to know.
+/// The explanation in a failure.
 const PERMISSION: &str = "the tests behind NATs make network namespaces, which takes root with CAP_SYS_ADMIN and \
                           CAP_NET_ADMIN (in a container: --privileged)";
 
@@ -193,14 +195,14 @@ fn run(command: &mut Command, input: &str) {
     let mut child = command.spawn().unwrap_or_else(|error| {
         panic!("{program} does not start ({error}): run `make test`, which installs it")
     });
-    // Who does not read its input loses nothing.
+    // A program that ignores its input may close the pipe early.
     let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
     let output = child.wait_with_output().expect("it is our child");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed ({}): {PERMISSION}", said.trim());
 }
 
-/// What tests that were killed could not take away.
+/// Removes namespaces that killed tests left behind.
 fn remove_leftovers() {
     for entry in fs::read_dir(FOLDER).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -212,6 +214,6 @@ fn remove_leftovers() {
 }
 
 fn remove(name: &str) {
-    // It may never have come to be, or another test may be removing it as well.
+    // The namespace may not exist, or another test may be deleting it.
     let _ = Command::new("ip").args(["netns", "delete", name]).stderr(Stdio::null()).status();
 }

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  Viewer ──(FaultProxy)──► TestServer ──► Instance
-//!  sends, reads, is closed     a real one       follows a Script, tells what reached it
+//!  sends, receives, closes     a real one       follows a Script, reports its input
 //! ```
 //!
-//! Everything is a real socket on loopback. Waiting is for events, with one deadline that only a fault reaches ([`wait`]);
-//! where minutes must pass, [`clock::pass`] lets them pass at once.
+//! Every connection is a real socket on loopback. Tests wait for events, with one deadline that
+//! only a fault reaches ([`wait`]). Where minutes must pass, [`clock::pass`] advances the clock.
 
 #![cfg_attr(
     feature = "front-door",
@@ -37,9 +37,9 @@ pub mod internet;
 #[cfg(any(feature = "front-door", feature = "components"))]
 pub mod log;
 pub mod postgres;
-#[cfg(feature = "components")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod process;
-#[cfg(feature = "components")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod program;
 #[cfg(feature = "components")]
 pub mod proxy;
@@ -49,10 +49,12 @@ pub mod qemu;
 pub mod scripted_broker;
 #[cfg(feature = "front-door")]
 pub mod server;
-#[cfg(feature = "components")]
+#[cfg(any(feature = "front-door", feature = "components"))]
 pub mod transcript;
 #[cfg(feature = "front-door")]
 pub mod viewer;
+#[cfg(any(feature = "front-door", feature = "components"))]
+pub mod vncdotool;
 #[cfg(feature = "front-door")]
 pub mod wait;
 #[cfg(feature = "components")]

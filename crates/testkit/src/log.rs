@@ -1,4 +1,4 @@
-//! What a run writes to its log, whole and at every level.
+//! A test process's complete log, at every level.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Everything, but of the libraries that only the test's own side stands on.
+/// All targets except the libraries that only the test uses.
 const LEVELS: &str = "trace,tungstenite=off,tokio_tungstenite=off,reqwest=off,hyper_util::client=off";
 
-/// The log of this process, from the first call of [`capture`] on.
+/// The log of this process, starting with the first call of [`capture`].
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
-/// Begins to keep the log of this process: every level, every thread.
+/// Starts to record the log of this process, at every level and from every thread.
 ///
 /// # Panics
-/// Where something else has taken the log already.
+/// Panics if the process already has another logger.
 pub fn capture() -> Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
@@ -32,7 +32,7 @@ pub fn capture() -> Log {
 }
 
 impl Log {
-    /// Everything so far.
+    /// The log so far.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().expect("no test panics while it logs")).into_owned()

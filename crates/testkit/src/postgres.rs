@@ -1,8 +1,9 @@
-//! A real PostgreSQL for tests: one throw-away cluster per test run, stopped and removed when the run is over.
+//! A real PostgreSQL for tests: one temporary cluster per test run, which is stopped and removed
+//! after the run.
 //!
-//! `cargo nextest` runs every test in a process of its own; they find each other's cluster by the run's id, and it
-//! lives as long as the runner. Under `cargo test` it lives as long as the test binary. A guard process waits for that
-//! end, so nothing is left running however the tests end.
+//! `cargo nextest` runs every test in a process of its own. The processes find the cluster by the
+//! run's id, and it lives as long as the runner. Under `cargo test` it lives as long as the test
+//! binary. A guard process waits for that end, so PostgreSQL stops however the tests end.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -14,11 +15,12 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A free port may be taken by somebody else before PostgreSQL binds it; this often in a row it is not.
+/// The number of attempts to bind a port. Another process may take a free port before PostgreSQL
+/// binds it, but not this many times in a row.
 const ATTEMPTS: u32 = 5;
 
-/// Waits for a process (`$1`) to end, then stops the cluster (in `$2`, programs in `$3`) and removes it. The rest of
-/// the arguments says how to become the cluster's user.
+/// Waits for a process (`$1`) to end, then stops the cluster (in `$2`, programs in `$3`) and
+/// removes it. The remaining arguments are the command that switches to the cluster's user.
 const GUARD: &str = r#"
     keeper=$1 folder=$2 programs=$3; shift 3
     tail --sleep-interval=0.2 --pid="$keeper" --follow /dev/null
@@ -26,10 +28,11 @@ const GUARD: &str = r#"
     rm -rf "$folder"
 "#;
 
-/// The URL of a new, empty database. Blocks: the first call of a run starts PostgreSQL, which takes a second or two.
+/// Returns the URL of a new, empty database. Blocks: the first call of a run starts PostgreSQL,
+/// which takes a second or two.
 ///
 /// # Panics
-/// Where PostgreSQL is not installed or does not start, with the reason.
+/// Panics if PostgreSQL is not installed or does not start, with the reason.
 #[must_use]
 pub fn database() -> String {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -42,7 +45,8 @@ pub fn database() -> String {
     format!("postgres://transom:{}@127.0.0.1:{}/{name}", cluster.password, cluster.port)
 }
 
-/// A PostgreSQL of a test's own, which it may stop and start again. It is removed when the test is over.
+/// A PostgreSQL cluster for a single test, which may stop and start it. Dropping it removes the
+/// cluster.
 #[derive(Debug)]
 pub struct Own {
     programs: PathBuf,
@@ -52,10 +56,10 @@ pub struct Own {
 }
 
 impl Own {
-    /// Starts one. Blocks for a second or two.
+    /// Starts a cluster. Blocks for a second or two.
     ///
     /// # Panics
-    /// Where PostgreSQL is not installed or does not start, with the reason.
+    /// Panics if PostgreSQL is not installed or does not start, with the reason.
     #[must_use]
     pub fn start() -> Self {
         let (programs, password) = (programs(), random());
@@ -66,16 +70,16 @@ impl Own {
         Self { programs, folder, port, password }
     }
 
-    /// The URL of its one database.
+    /// The URL of its only database.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://transom:{}@127.0.0.1:{}/postgres", self.password, self.port)
     }
 
-    /// Stops it as a crash does: every connection is cut off.
+    /// Stops the cluster as a crash does, cutting every connection.
     ///
     /// # Panics
-    /// Where it does not stop.
+    /// Panics if it does not stop.
     pub fn stop(&self) {
         let mut pg_ctl = command(&self.programs.join("pg_ctl"));
         succeed(
@@ -83,19 +87,19 @@ impl Own {
         );
     }
 
-    /// Starts it again, where it was.
+    /// Starts the cluster again on the same port.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// Panics if it does not start.
     pub fn start_again(&self) {
         start(&self.folder, &self.programs, Some(self.port));
     }
 }
 
-/// Runs a statement in a database, behind the server's back, and answers what it says.
+/// Runs a statement in a database without the server. Returns its output.
 ///
 /// # Panics
-/// Where it fails.
+/// Panics if it fails.
 pub fn run(url: &str, statement: &str) -> String {
     let mut psql = Command::new(programs().join("psql"));
     psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
@@ -134,15 +138,17 @@ impl Cluster {
 }
 
 fn private_folder(name: &str) -> PathBuf {
-    // Not the target folder: the unprivileged user that PostgreSQL runs as may not be able to reach it.
+    // Outside the target folder, because the unprivileged user of PostgreSQL may not have access to
+    // it.
     let folder = std::env::temp_dir().join(format!("transom-postgres-{name}"));
     fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    // The password lies in there.
+    // The folder contains the password.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("the folder is ours");
     folder
 }
 
-/// Where `initdb` and its kind are: Debian keeps them out of the PATH, one folder per version.
+/// The folder of `initdb` and the related programs. Debian installs them outside the PATH, in one
+/// folder per version.
 fn programs() -> PathBuf {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = debian.map(|version| version.path().join("bin")).filter(|folder| is_complete(folder)).max();
@@ -157,7 +163,7 @@ fn is_complete(folder: &Path) -> bool {
 }
 
 fn guard(folder: &Path, programs: &Path, keeper: u32) {
-    // A session of its own: a Ctrl-C that ends the tests must not end the guard.
+    // A separate session, so that a Ctrl-C that ends the tests does not end the guard.
     Command::new("setsid")
         .args(["--fork", "sh", "-c", GUARD, "guard", &keeper.to_string()])
         .args([folder, programs])
@@ -175,7 +181,8 @@ fn init(folder: &Path, programs: &Path, password: &str) {
     }
     let password_file = folder.join("password");
     fs::write(&password_file, password).expect("the cluster's folder can be written");
-    // Not SCRAM: its thousands of hashes per connection would take an unoptimised build longer than most tests.
+    // SCRAM computes thousands of hashes per connection, which takes an unoptimized build longer
+    // than most tests.
     succeed(
         command(&programs.join("initdb"))
             .arg("--pgdata")
@@ -186,12 +193,12 @@ fn init(folder: &Path, programs: &Path, password: &str) {
     );
 }
 
-/// Starts the cluster and answers its port: this one, or any that is free.
+/// Starts the cluster on the given port, or on a free one. Returns the port.
 fn start(folder: &Path, programs: &Path, wanted: Option<u16>) -> u16 {
     let mut attempt = 1;
     loop {
         let port = wanted.unwrap_or_else(free_port);
-        // The machine does not lose power during a test, and the cluster is thrown away.
+        // Durability is unnecessary because the cluster is temporary.
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c max_connections=300 \
              -c fsync=off -c full_page_writes=off"
@@ -199,7 +206,7 @@ fn start(folder: &Path, programs: &Path, wanted: Option<u16>) -> u16 {
         let mut pg_ctl = command(&programs.join("pg_ctl"));
         pg_ctl.args(["start", "--wait", "--timeout=60", "--options", &options]);
         pg_ctl.arg("--pgdata").arg(folder.join("data")).arg("--log").arg(folder.join("data/log"));
-        // Not piped: PostgreSQL inherits the pipe and would keep it open.
+        // PostgreSQL would inherit a pipe and leave it open.
         let status = pg_ctl.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if status.expect("pg_ctl starts").success() {
             return port;
@@ -218,7 +225,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// PostgreSQL refuses to run as root.
+/// The command that switches to an unprivileged user, because PostgreSQL refuses to run as root.
 fn as_owner() -> &'static [&'static str] {
     if am_root() {
         &["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "env"]
@@ -230,7 +237,7 @@ fn as_owner() -> &'static [&'static str] {
 fn command(program: &Path) -> Command {
     let [first, rest @ ..] = as_owner() else { unreachable!("it is never empty") };
     let mut command = Command::new(first);
-    // A folder that the cluster's user may be in, wherever the tests run.
+    // The cluster's user may have no access to the folder in which the tests run.
     command.args(rest).arg(program).current_dir("/");
     command
 }

@@ -1,4 +1,4 @@
-//! A real program beside the test: it ends with the test, and its words are shown when the test fails.
+//! A real program beside the test. It ends with the test, and a failing test prints its output.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -8,9 +8,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::transcript::Transcript;
 
-/// A program under test that has not done its next thing by then hangs; a loaded machine of 2 cores needs this long for a browser.
+/// The time within which a working program makes progress. A browser on a loaded machine with 2
+/// cores needs this long.
 pub const PATIENCE: Duration = Duration::from_secs(40);
-/// A peer that was asked to end does so at once; one that does not is killed.
+/// The time for a process to end after SIGTERM. A process that takes longer is killed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A running program.
@@ -23,10 +24,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it.
+    /// Starts a program.
     ///
     /// # Panics
-    /// Where it is not installed.
+    /// Panics if it is not installed.
     pub fn start(name: &str, command: &mut Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
@@ -37,63 +38,64 @@ impl Process {
         Self { name: name.to_owned(), child, stdout, stderr }
     }
 
-    /// What it reads; dropped, it reads no more.
+    /// The program's standard input, which closes when dropped.
     ///
     /// # Panics
-    /// The second time.
+    /// Panics on the second call.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("its standard input was taken once already")
     }
 
-    /// What it says.
+    /// The program's standard output.
     #[must_use]
     pub fn stdout(&self) -> &Transcript {
         &self.stdout
     }
 
-    /// What it says for people.
+    /// The program's standard error.
     #[must_use]
     pub fn stderr(&self) -> &Transcript {
         &self.stderr
     }
 
-    /// Its number.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has not ended.
+    /// Returns whether the program is still running.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Asks the program to end (SIGTERM).
     pub fn terminate(&mut self) {
         self.signal(Signal::TERM);
     }
 
-    /// Stops it in the middle of what it does (SIGKILL).
+    /// Kills the program (SIGKILL).
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
-        // Its exit is read here, so that nobody else gets its number and what it held is free.
+        // Waiting here reaps the process, so its id is not reused early and its resources are free.
         let _ = self.child.wait();
     }
 
-    /// Freezes it (SIGSTOP): its sockets take connections and answer nothing.
+    /// Freezes the program (SIGSTOP). The kernel still accepts connections to its sockets, but they
+    /// get no response.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on (SIGCONT).
+    /// Resumes the program (SIGCONT).
     pub fn thaw(&mut self) {
         self.signal(Signal::CONT);
     }
 
-    /// Waits for its end.
+    /// Waits for the program's end.
     ///
     /// # Panics
-    /// Where it does not end in this time.
+    /// Panics if it does not end in this time.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         assert!(self.ended(limit), "{} does not end within {limit:?}", self.name);
         self.child.wait().expect("it is our child")
@@ -106,7 +108,7 @@ impl Process {
     fn signal(&mut self, signal: Signal) {
         if self.runs() {
             let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-            // It may end between the two lines.
+            // The process may end before the signal arrives.
             let _ = kill_process(pid, signal);
         }
     }

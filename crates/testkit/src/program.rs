@@ -1,4 +1,4 @@
-//! The built program: `transom serve` beside the test, and the commands that talk to it.
+//! The built program: `transom serve` beside the test, and the commands that call it.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::process::{PATIENCE, Process};
 
-/// The program, a data folder, and the server that was started last.
+/// The program with a data folder and the server that it started last.
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
@@ -23,22 +23,23 @@ pub struct Program {
     folder: TempDir,
 }
 
-/// What a command said, and how it ended.
+/// A command's output and exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The exit code.
     pub code: i32,
-    /// Its result.
+    /// The command's result.
     pub stdout: String,
-    /// What it said for people.
+    /// The command's messages for people.
     pub stderr: String,
 }
 
 impl Program {
-    /// The program at this path (`env!("CARGO_BIN_EXE_transom")`), with an empty data folder and no server yet.
+    /// The program at this path (`env!("CARGO_BIN_EXE_transom")`), with an empty data folder and no
+    /// server yet.
     ///
     /// # Panics
-    /// Where the temporary folder cannot be written.
+    /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -52,45 +53,45 @@ impl Program {
         }
     }
 
-    /// Further arguments of `transom serve`.
+    /// Adds arguments of `transom serve`.
     #[must_use]
     pub fn with<const N: usize>(mut self, arguments: [&str; N]) -> Self {
         self.arguments.extend(arguments.map(str::to_owned));
         self
     }
 
-    /// Where the server listens; 127.0.0.1, on any port, unless this says otherwise.
+    /// Sets the server's address. The default is 127.0.0.1 with any port.
     #[must_use]
     pub fn listening(mut self, address: &str) -> Self {
         address.clone_into(&mut self.listen);
         self
     }
 
-    /// A variable of the server's environment.
+    /// Sets a variable in the server's environment.
     #[must_use]
     pub fn environment(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
     }
 
-    /// What the server logs (`TRANSOM_LOG`).
+    /// Sets the server's log filter (`TRANSOM_LOG`).
     #[must_use]
     pub fn logging(mut self, filter: &str) -> Self {
         filter.clone_into(&mut self.log);
         self
     }
 
-    /// With its server running.
+    /// Starts the server.
     #[must_use]
     pub fn serving(mut self) -> Self {
         self.serve();
         self
     }
 
-    /// Starts the server, and at a later start where it was before.
+    /// Starts the server. A later start reuses the address.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// Panics if it does not start.
     pub fn serve(&mut self) {
         self.server = None;
         let mut command = self.command();
@@ -100,7 +101,7 @@ impl Program {
         let address = server.stderr().find(PATIENCE, |log| {
             let (_, rest) = log.split_once("Transom serves ")?;
             let (url, _) = rest.split_once('\n')?;
-            // The lines that follow belong to it.
+            // The following lines belong to the same message.
             rest.contains("admin.json\n")
                 .then(|| url.split_once("://").map(|(_, address)| address.to_owned()))?
         });
@@ -108,24 +109,24 @@ impl Program {
         self.listen = address.expect("transom serve says where it listens");
     }
 
-    /// Its server.
+    /// The server's process.
     ///
     /// # Panics
-    /// Before the first start.
+    /// Panics before the first start.
     pub fn server(&mut self) -> &mut Process {
         self.server.as_mut().expect("it serves")
     }
 
-    /// Everything that the server has said.
+    /// The server's output so far.
     ///
     /// # Panics
-    /// Before the first start.
+    /// Panics before the first start.
     #[must_use]
     pub fn log(&self) -> String {
         self.server.as_ref().expect("it serves").stderr().text()
     }
 
-    /// `127.0.0.1:PORT`, where the server listens.
+    /// The server's address, `127.0.0.1:PORT`.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.listen
@@ -137,10 +138,10 @@ impl Program {
         self.folder.path().join("data")
     }
 
-    /// Writes a file of the test's own and answers where it is.
+    /// Writes a file for the test. Returns its path.
     ///
     /// # Panics
-    /// Where the temporary folder cannot be written.
+    /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
@@ -148,7 +149,7 @@ impl Program {
         path.display().to_string()
     }
 
-    /// The program with an environment of its own.
+    /// A command of the program with a clean environment.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
@@ -162,44 +163,45 @@ impl Program {
         command
     }
 
-    /// Runs a command that is expected to succeed: its words are split at spaces. Answers its standard output.
+    /// Runs a command, which must succeed. The words are split at spaces. Returns the standard
+    /// output.
     ///
     /// # Panics
-    /// Where it fails.
+    /// Panics if it fails.
     pub fn ask(&self, words: &str) -> String {
         let answer = self.run(words);
         assert_eq!(answer.code, 0, "transom {words}: {}", answer.stderr);
         answer.stdout.trim_end().to_owned()
     }
 
-    /// The same with `--json`.
+    /// Runs a command with `--json`, which must succeed. Returns the JSON.
     ///
     /// # Panics
-    /// Where it fails or does not answer one JSON document.
+    /// Panics if the command fails or does not print one JSON document.
     pub fn ask_json(&self, words: &str) -> Value {
         serde_json::from_str(&self.ask(&format!("{words} --json"))).expect("one JSON document")
     }
 
-    /// Runs a command, whatever comes of it.
+    /// Runs a command to its end.
     pub fn run(&self, words: &str) -> Answer {
         self.run_with(words, "")
     }
 
-    /// Runs a command which reads this.
+    /// Runs a command with this standard input.
     pub fn run_with(&self, words: &str, input: &str) -> Answer {
         Answer::of(self.command().args(words.split_whitespace()), input)
     }
 
-    /// Runs a line as a person pastes it into a shell.
+    /// Runs a line through a shell, as a person pastes it.
     pub fn paste(&self, line: &str) -> Answer {
         let mut shell = Command::new("sh");
         Answer::of(shell.args(["-c", line]).current_dir(self.folder.path()), "")
     }
 
-    /// Stops the server as a service manager does, and answers its exit code.
+    /// Stops the server as a service manager does. Returns its exit code.
     ///
     /// # Panics
-    /// Where it does not end in time.
+    /// Panics if it does not end in time.
     pub fn terminate(&mut self, limit: Duration) -> Option<i32> {
         let server = self.server();
         server.terminate();
@@ -211,11 +213,11 @@ impl Answer {
     /// Runs a program to its end.
     ///
     /// # Panics
-    /// Where it does not start or end.
+    /// Panics if it does not start or end.
     pub fn of(command: &mut Command, input: &str) -> Self {
         let name = command.get_program().display().to_string();
         let mut process = Process::start(&name, command);
-        // Who does not read its input loses nothing.
+        // A program that ignores its input may close the pipe early.
         let _ = process.stdin().write_all(input.as_bytes());
         let code = process.wait(PATIENCE).code().unwrap_or(-1);
         Self { code, stdout: process.stdout().text(), stderr: process.stderr().text() }
@@ -224,17 +226,17 @@ impl Answer {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Nobody waits for its farewell: draining would make every test that leaves a console open slow.
+        // Kills the server, because draining would delay every test that leaves a console open.
         if let Some(server) = &mut self.server {
             server.kill();
         }
     }
 }
 
-/// Whether this path's mode keeps everybody else out.
+/// Returns whether the path's mode excludes all other users.
 ///
 /// # Panics
-/// Where it does not exist.
+/// Panics if it does not exist.
 #[must_use]
 pub fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,5 @@
-//! A real reverse proxy in front of a server, configured with the very text that the operations manual has. Around that text
-//! each is told to compress, where it can be.
+//! Real reverse proxies in front of a server, configured with the text of the operations manual.
+//! The surrounding configuration enables compression where the proxy supports it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::certificate::Authority;
 use crate::process::{PATIENCE, Process};
 
-/// The proxies that are tested.
+/// The tested proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// nginx.
@@ -27,15 +27,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every one that the manual has.
+    /// Every proxy in the manual.
     pub const ALL: [Self; 4] = [Self::Nginx, Self::Haproxy, Self::Apache, Self::Caddy];
 }
 
-/// A port of 127.0.0.1 that is ours until a proxy has it: the server behind the proxy is told its URL first.
+/// A reserved port on 127.0.0.1. The server behind the proxy needs the proxy's URL before the proxy
+/// starts.
 #[derive(Debug)]
 pub struct Port {
-    /// Bound and never listening. Proxies share their ports with whoever else wants to (`SO_REUSEPORT`), or with who does not
-    /// listen there (`SO_REUSEADDR`).
+    /// A bound socket that never listens. Proxies share their ports with other sockets
+    /// (`SO_REUSEPORT`), or with sockets that do not listen (`SO_REUSEADDR`).
     _held: OwnedFd,
     number: u16,
 }
@@ -50,10 +51,10 @@ pub struct Proxy {
 }
 
 impl Port {
-    /// A free one.
+    /// Reserves a free port.
     ///
     /// # Panics
-    /// Where there is none.
+    /// Panics if no port is free.
     #[must_use]
     pub fn hold() -> Self {
         let held = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
@@ -65,7 +66,7 @@ impl Port {
         Self { _held: held, number: address.port() }
     }
 
-    /// The URL of the proxy that will be there.
+    /// The URL of the future proxy.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.number)
@@ -73,10 +74,10 @@ impl Port {
 }
 
 impl Proxy {
-    /// Starts it in front of the server at this address.
+    /// Starts a proxy in front of the server at this address.
     ///
     /// # Panics
-    /// Where it is not installed, or does not take the manual's text.
+    /// Panics if the proxy is not installed or rejects the manual's text.
     #[must_use]
     pub fn start(kind: Kind, port: Port, server: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
@@ -142,19 +143,19 @@ impl Proxy {
         Self { _process: process, _port: port, authority, _folder: folder }
     }
 
-    /// The authority of its certificate.
+    /// The authority of the proxy's certificate.
     #[must_use]
     pub fn ca(&self) -> &Path {
         self.authority.ca()
     }
 }
 
-/// What stands in the manual.
+/// An example from the manual.
 struct Manual(String);
 
-/// The manual's one example in this language.
+/// The manual's only example in this language.
 fn manual(language: &str) -> Manual {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/OPERATIONS.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations/proxies.md");
     let text = read(&path);
     let fence = format!("```{language}\n");
     let mut examples = text.split(&fence).skip(1);
@@ -164,14 +165,14 @@ fn manual(language: &str) -> Manual {
 }
 
 impl Manual {
-    /// What has to be another in a test: addresses and files.
+    /// Replaces an address or a file name that differs in a test.
     fn replacing(self, words: &str, by: &str) -> Self {
         assert!(self.0.contains(words), "the manual no longer says {words}");
         Self(self.0.replace(words, by))
     }
 }
 
-/// What Debian's own configuration has around a site's, with everything in this folder.
+/// The configuration that Debian has around a site's, with all paths in this folder.
 fn around_nginx(site: &str, folder: &Path) -> String {
     let kept: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {};\n", folder.join(what).display()))
@@ -187,7 +188,7 @@ const AROUND_HAPROXY: &str =
     "defaults\n    mode http\n    compression algo gzip\n    compression type application/json\n";
 const AROUND_CADDY: &str = "{\n    admin off\n    auto_https disable_redirects\n}\n";
 
-/// What Debian's own configuration has around a site's, with everything in this folder.
+/// The configuration that Debian has around a site's, with all paths in this folder.
 fn around_apache(site: &str, listen: &str, folder: &Path) -> String {
     let modules: String = [
         "mpm_event",

@@ -1,4 +1,5 @@
-//! A real virtual machine (QEMU, emulated) that types back what is typed: on its screen, and on a serial line.
+//! A real virtual machine (QEMU, emulated) that echoes typed text on its screen and on a serial
+//! line.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
@@ -11,14 +12,14 @@ use tempfile::TempDir;
 use crate::process::{PATIENCE, Process};
 use crate::transcript::Transcript;
 
-/// How viewers get in, and where.
+/// The address and authentication of the VNC server.
 #[derive(Clone, Copy, Debug)]
 pub enum Vnc<'a> {
-    /// Anybody, by TCP.
+    /// TCP without authentication.
     Open,
-    /// VNC authentication with this password, by TCP.
+    /// TCP with VNC authentication and this password.
     Password(&'a str),
-    /// Anybody who may open the socket.
+    /// A unix socket without authentication.
     Unix,
 }
 
@@ -31,17 +32,17 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts it and waits until it can be typed into.
+    /// Starts the machine and waits until it accepts typed text.
     ///
     /// # Panics
-    /// Where QEMU or the guest is missing, or does not start, with the reason.
+    /// Panics if QEMU or the guest is missing or does not start, with the reason.
     #[must_use]
     pub fn start(vnc: Vnc<'_>) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
         let control = folder.path().join("control.sock");
         let socket = folder.path().join("vnc.sock");
         let listener = UnixListener::bind(&control).expect("the temporary folder can be written");
-        // QEMU itself looks for the first free port from 5900 on.
+        // QEMU itself looks for the first free port from 5900.
         let (display, secret) = match vnc {
             Vnc::Open => ("127.0.0.1:0,to=9000".to_owned(), None),
             Vnc::Password(password) => ("127.0.0.1:0,to=9000,password-secret=vnc".to_owned(), Some(password)),
@@ -56,7 +57,8 @@ impl Qemu {
             qemu.arg("-object").arg(format!("secret,id=vnc,data={password}"));
         }
         let process = Process::start("QEMU", &mut qemu);
-        // The guest speaks before we ask: a QEMU that ended has no control connection to wait for.
+        // The guest prints before the test queries QEMU. A QEMU process that failed would never
+        // connect to the control socket.
         process.stdout().expect("type here:", PATIENCE);
         let endpoint = match vnc {
             Vnc::Unix => format!("vnc+unix:{}", socket.display()),
@@ -71,26 +73,26 @@ impl Qemu {
         &self.endpoint
     }
 
-    /// What the guest wrote to its serial line: a greeting, and what is typed.
+    /// The guest's output on its serial line: a greeting and the typed text.
     #[must_use]
     pub fn serial(&self) -> &Transcript {
         self.process.stdout()
     }
 
-    /// Pulls its plug.
+    /// Powers the machine off.
     pub fn stop(&mut self) {
         self.process.kill();
     }
 }
 
-/// The image that `scripts/setup.sh test` assembles.
+/// The image that `scripts/setup.sh test` builds.
 fn guest() -> PathBuf {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/echo.img");
     assert!(image.exists(), "{} is missing: run `make test`, which builds it", image.display());
     image
 }
 
-/// Asks QEMU (QMP, `query-vnc`) for the port that it found.
+/// Asks QEMU (QMP, `query-vnc`) for the port that it chose.
 fn port(control: &UnixListener) -> u16 {
     let (mut stream, _) = control.accept().expect("QEMU connects");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");

@@ -1,4 +1,5 @@
-//! A server that says one thing to whoever joins: what ours says seldom, or never yet.
+//! A server that sends one fixed message to every peer that joins, for messages that Transom's
+//! server sends rarely or not yet.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +11,7 @@ use transom_tunnel::Message;
 const SWITCHING: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: transom-tunnel\r\n\r\n";
 
-/// A server for agents and connectors that knows one line.
+/// A running server for agents and connectors.
 #[derive(Debug)]
 pub struct ScriptedBroker {
     address: SocketAddr,
@@ -18,10 +19,10 @@ pub struct ScriptedBroker {
 }
 
 impl ScriptedBroker {
-    /// Starts one that says this at once.
+    /// Starts a server that sends this message at once.
     ///
     /// # Panics
-    /// Where no loopback port is free.
+    /// Panics if no loopback port is free.
     #[must_use]
     pub fn saying(message: &Message) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
@@ -29,18 +30,18 @@ impl ScriptedBroker {
         let line = message.encode();
         let joins = Arc::default();
         let broker = Self { address, joins: Arc::clone(&joins) };
-        // It ends with the test's process.
+        // The thread ends with the test process.
         std::thread::spawn(move || {
             for peer in listener.incoming().flatten() {
                 joins.fetch_add(1, Ordering::Relaxed);
-                // A peer that goes needs no answer.
+                // A peer that disconnects needs no answer.
                 let _ = answer(peer, &line);
             }
         });
         broker
     }
 
-    /// How often somebody came.
+    /// The number of peers that joined.
     #[must_use]
     pub fn joins(&self) -> usize {
         self.joins.load(Ordering::Relaxed)
@@ -62,6 +63,6 @@ fn answer(mut peer: TcpStream, line: &[u8]) -> std::io::Result<()> {
     }
     peer.write_all(SWITCHING)?;
     peer.write_all(line)?;
-    // Until it goes.
+    // Waits until the peer disconnects.
     peer.read_to_end(&mut head).map(drop)
 }

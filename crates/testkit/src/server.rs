@@ -1,4 +1,4 @@
-//! A real server on loopback, its data in a temporary folder.
+//! A real server on loopback with its data in a temporary folder.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub struct TestServer {
     api: Api,
 }
 
-/// How a test server is to start.
+/// The settings of a test server.
 #[derive(Clone)]
 pub struct Setup {
     folder: Arc<TempDir>,
@@ -44,16 +44,17 @@ impl Setup {
         self
     }
 
-    /// Keeps the durable state in this database instead of SQLite.
+    /// Stores the durable state in this database instead of SQLite.
     #[must_use]
     pub fn database(self, url: String) -> Self {
         Self { database: Some(url), ..self }
     }
 
-    /// Another node on the same database, with a data folder of its own and this one's master key.
+    /// The settings of another node on the same database, with its own data folder and this node's
+    /// master key.
     ///
     /// # Panics
-    /// Where the first node has not been started yet.
+    /// Panics if the first node has not been started yet.
     #[must_use]
     pub fn another_node(&self) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -63,7 +64,7 @@ impl Setup {
         Self { folder: Arc::new(folder), ..self.clone() }
     }
 
-    /// Speaks TLS too.
+    /// Adds TLS.
     #[must_use]
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
@@ -75,23 +76,24 @@ impl Setup {
         Self { listen, ..self }
     }
 
-    /// The folder for the server's data, and whatever else a test wants to put down.
+    /// The folder for the server's data and the test's own files.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Starts without calling it: for a test in which the operator's own way in is not the usual one.
+    /// Starts without calling the server, for a test in which the operator reaches it in an unusual
+    /// way.
     pub async fn start_bare(self) -> TestServer {
         TestServer::launch(self).await
     }
 
-    /// Starts on what an earlier server left in the folder.
+    /// Starts on the data that an earlier server left in the folder.
     pub async fn resume(self) -> TestServer {
         TestServer::launch(self).await
     }
 
-    /// Starts, with a project.
+    /// Starts and creates the project.
     pub async fn start(self) -> TestServer {
         let server = TestServer::launch(self).await;
         server.api.add_project(PROJECT).await;
@@ -100,7 +102,7 @@ impl Setup {
 }
 
 impl TestServer {
-    /// A server to be set up further.
+    /// The settings of a server, to be changed.
     #[must_use]
     pub fn setup() -> Setup {
         Setup {
@@ -112,7 +114,7 @@ impl TestServer {
         }
     }
 
-    /// A server as it comes.
+    /// Starts a server with the default settings.
     pub async fn start() -> Self {
         Self::setup().start().await
     }
@@ -127,7 +129,7 @@ impl TestServer {
             master_key: None,
         };
         let server = Server::start(options, listener).await.expect("the server starts");
-        // A connection for each call: none is left that a test would have to tell from a leak.
+        // Each call has a connection of its own, so that no idle connection looks like a leak.
         let mut http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
         if let Some(ca) = server.ca() {
             let pem = std::fs::read(ca).expect("the CA was written");
@@ -139,14 +141,14 @@ impl TestServer {
         Self { server, setup, api: Api { http, base, login } }
     }
 
-    /// Stops and starts again on the same data, on another port.
+    /// Restarts on the same data and another port.
     pub async fn restart(self) -> Self {
         let Self { server, setup, .. } = self;
         server.stop().await;
         Self::launch(setup).await
     }
 
-    /// Drains and stops.
+    /// Drains and stops the server.
     pub async fn stop(self) {
         self.server.stop().await;
     }
@@ -157,65 +159,65 @@ impl TestServer {
         &self.server
     }
 
-    /// Its use cases.
+    /// The server's use cases.
     #[must_use]
     pub fn app(&self) -> &Arc<App> {
         self.server.app()
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// The folder of the set-up.
+    /// The folder of its settings.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.setup.folder.path()
     }
 
-    /// The native API, called by the operator.
+    /// The operator's client of the native API.
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
     }
 
-    /// The same, without TLS: this machine itself is served so too.
+    /// The operator's client without TLS, which the server permits from its own machine.
     #[must_use]
     pub fn plain_api(&self) -> Api {
         Api { base: format!("http://{}", self.address()), ..self.api.clone() }
     }
 
-    /// A page's origin that is our own.
+    /// The origin of Transom's own page.
     #[must_use]
     pub fn origin(&self) -> String {
         self.api.base.clone()
     }
 
-    /// A viewer to be opened, on a plain connection.
+    /// A viewer on a connection without TLS.
     #[must_use]
     pub fn viewer(&self) -> Opening {
         Opening::new(Route::plain(self.address()))
     }
 
-    /// Adds an instance to the project; answers its id.
+    /// Adds an instance to the project. Returns its id.
     pub async fn add(&self, instance: &Instance) -> String {
         self.add_with(instance, json!({})).await
     }
 
-    /// Adds an instance with more said about it.
+    /// Adds an instance with additional members. Returns its id.
     pub async fn add_with(&self, instance: &Instance, mut body: Value) -> String {
         body["endpoint"] = instance.endpoint().into();
         self.api.add_instance(PROJECT, body).await
     }
 
-    /// Makes a console URL.
+    /// Requests a console URL.
     pub async fn console(&self, instance: &str) -> Console {
         self.console_with(instance, json!({})).await
     }
 
-    /// Makes a console URL, as `body` wants it.
+    /// Requests a console URL with this body.
     pub async fn console_with(&self, instance: &str, body: Value) -> Console {
         self.api.console(PROJECT, instance, body).await
     }

@@ -1,10 +1,10 @@
-//! A text that grows while a test waits for something in it: a log, a serial line, what was typed.
+//! A growing text that tests can wait on: a log, a serial line, typed text.
 
 use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Bytes that are taken in at once.
+/// The size of one read.
 const PIECE: usize = 16 * 1024;
 
 /// A text that grows until its source ends.
@@ -24,7 +24,7 @@ struct Content {
 }
 
 impl Transcript {
-    /// Takes in all that this source has, on a thread that ends with it.
+    /// Reads a source to its end on a separate thread.
     #[must_use]
     pub fn of(mut source: impl Read + Send + 'static) -> Self {
         let transcript = Self::default();
@@ -41,13 +41,14 @@ impl Transcript {
         transcript
     }
 
-    /// What there is up to now.
+    /// The text so far.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.content().bytes).into_owned()
     }
 
-    /// Waits until something is found; none where it does not come in this time, or cannot come any more.
+    /// Waits until `find` returns a value. Returns `None` after the limit, or if the source ends
+    /// first.
     pub fn find<T>(&self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + limit;
         let mut content = self.content();
@@ -63,17 +64,17 @@ impl Transcript {
         }
     }
 
-    /// Waits until the source ends; whether it did in this time.
+    /// Waits for the end of the source. Returns whether it ended within the limit.
     #[must_use]
     pub fn ends(&self, limit: Duration) -> bool {
         let waited = self.0.grown.wait_timeout_while(self.content(), limit, |content| !content.over);
         waited.expect("no reader panics").0.over
     }
 
-    /// Waits for these words and fails where they do not come.
+    /// Waits for these words.
     ///
     /// # Panics
-    /// With the whole text.
+    /// Panics with the whole text if they do not appear.
     pub fn expect(&self, words: &str, limit: Duration) {
         let found = self.find(limit, |text| text.contains(words).then_some(()));
         assert!(found.is_some(), "{words:?} did not come within {limit:?}; there is:\n{}", self.text());

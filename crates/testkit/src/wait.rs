@@ -1,18 +1,18 @@
-//! Waiting for what another part does: by its event, with a deadline that only a fault reaches.
+//! Waiting for another part's progress: by its event, with a deadline that only a fault reaches.
 
 use std::time::Duration;
 
 use tokio::time::{interval, timeout};
 
-/// Nothing that works takes this long, however busy the machine is.
+/// A deadline longer than any working step takes on the busiest machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a state that tells nobody of its changes is looked at.
+/// The interval of checks on a state without an event.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What `event` comes to.
+/// Returns the output of `event`.
 ///
 /// # Panics
-/// Where it does not come in time.
+/// Panics if it does not come in time.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, event).await {
         Ok(outcome) => outcome,
@@ -20,10 +20,10 @@ pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
     }
 }
 
-/// Waits until `holds`, for a state that has no event of its own.
+/// Waits until `holds` returns true, for a state without an event.
 ///
 /// # Panics
-/// Where it does not come to hold in time.
+/// Panics if it does not come to hold in time.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     within(what, async {
         let mut look = interval(LOOK_EVERY);
@@ -34,10 +34,11 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     .await;
 }
 
-/// Lets `span` of real time pass, in which `ending` must not come: for acceptance tests, which hold that something lasts.
+/// Lets `span` of real time pass, in which `ending` must not complete. It is for acceptance tests
+/// of long-lasting states.
 ///
 /// # Panics
-/// Where it comes.
+/// Panics if it comes.
 pub async fn lasts<T: std::fmt::Debug>(what: &str, span: Duration, ending: impl Future<Output = T>) {
     if let Ok(ended) = timeout(span, ending).await {
         panic!("{what} did not last for {span:?}: {ended:?}");

@@ -1,11 +1,11 @@
-//! A real x11vnc, which shows the screen of an X server that has no VNC of its own.
+//! A real x11vnc, which shares the screen of an X server without VNC.
 
 use std::process::Command;
 
 use crate::process::{PATIENCE, Process};
 use crate::xvnc::Xvnc;
 
-/// The first port that it tries; it takes the next that is free.
+/// The first port that it tries. If it is taken, x11vnc tries the following ones.
 const FIRST_PORT: &str = "41000";
 
 /// A running x11vnc.
@@ -16,10 +16,10 @@ pub struct X11vnc {
 }
 
 impl X11vnc {
-    /// Starts it on the display of another server, with these arguments besides.
+    /// Starts x11vnc on the display of another server, with additional arguments.
     ///
     /// # Panics
-    /// Where it is not installed or does not start.
+    /// Panics if it is not installed or does not start.
     #[must_use]
     pub fn start(screen: &Xvnc, more: &[&str]) -> Self {
         let mut command = Command::new("x11vnc");
@@ -33,13 +33,13 @@ impl X11vnc {
         Self { process, port }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its process.
+    /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }

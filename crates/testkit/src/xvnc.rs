@@ -1,4 +1,4 @@
-//! A real Xvnc (TigerVNC) with an xterm in it that passes on what is typed, line by line.
+//! A real Xvnc (TigerVNC) with an xterm that reports the typed text line by line.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -13,24 +13,25 @@ use crate::process::{PATIENCE, Process};
 use crate::program::Answer;
 use crate::transcript::Transcript;
 
-/// A free port may be taken by somebody else before Xvnc binds it; this often in a row it is not.
+/// The number of attempts to bind a port. Another process may take a free port before Xvnc binds
+/// it, but not this many times in a row.
 const ATTEMPTS: usize = 5;
-/// The whole screen is the terminal's, so that keys reach it wherever the pointer is.
+/// The terminal fills this screen, so keys reach it at any pointer position.
 const SCREEN: &str = "640x480";
 const TERMINAL: &str = "110x40+0+0";
 
-/// How Xvnc lets viewers in.
+/// Xvnc's authentication of viewers.
 #[derive(Clone, Copy, Debug)]
 pub enum Security<'a> {
-    /// Anybody.
+    /// No authentication.
     None,
-    /// Anybody whom somebody in front of it accepts.
+    /// No authentication, but a person at the screen must accept each viewer.
     Query,
     /// VNC authentication with this password.
     Password(&'a str),
-    /// VeNCrypt X509Vnc: TLS, and this password within.
+    /// VeNCrypt X509Vnc: TLS, and this password inside it.
     Tls(&'a Certificate, &'a str),
-    /// VeNCrypt X509None: TLS, and anybody within.
+    /// VeNCrypt X509None: TLS without a password.
     TlsAlone(&'a Certificate),
 }
 
@@ -40,7 +41,7 @@ pub struct Xvnc {
     port: u16,
     display: String,
     typed: Transcript,
-    // Dropped in this order: the terminal, and who asks, go before their screen.
+    // Fields drop in this order: the terminal and the dialog end before their screen.
     _terminal: Process,
     _asker: Option<Process>,
     screen: Process,
@@ -48,10 +49,10 @@ pub struct Xvnc {
 }
 
 impl Xvnc {
-    /// Starts it and waits until it can be typed into.
+    /// Starts Xvnc and waits until it accepts typed text.
     ///
     /// # Panics
-    /// Where it is not installed or does not start, with its reason.
+    /// Panics if it is not installed or does not start, with its reason.
     #[must_use]
     pub fn start(security: Security<'_>) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
@@ -59,7 +60,8 @@ impl Xvnc {
         let (screen, display, port) =
             (0..ATTEMPTS).find_map(|_| screen(&arguments)).expect("Xvnc starts on one of five free ports");
         let pipe = pipe(folder.path());
-        // Read and write: opening does not wait for the terminal, and there is no end before it begins.
+        // Opened for reading and writing, so that the open does not block and the pipe has no end
+        // before the terminal starts.
         let source = File::options().read(true).write(true).open(&pipe).expect("the pipe opens");
         let typed = Transcript::of(source);
         let passing_on = format!("exec >{}; echo ready; exec cat", pipe.display());
@@ -81,7 +83,7 @@ impl Xvnc {
         format!("vnc://{}", self.address())
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
@@ -93,18 +95,18 @@ impl Xvnc {
         &self.display
     }
 
-    /// The lines that were typed, each when it was ended by Enter.
+    /// The typed lines, each ended by Enter.
     #[must_use]
     pub fn typed(&self) -> &Transcript {
         &self.typed
     }
 
-    /// Answers the question whether a viewer may come in, once it is asked.
+    /// Answers the question whether to accept a viewer, once it appears.
     ///
     /// # Panics
-    /// Where it is not, or xdotool is not installed.
+    /// Panics if it does not appear, or if xdotool is not installed.
     pub fn answers(&self, accept: bool) {
-        // The middles of the two buttons within the window.
+        // The centres of the two buttons in the window.
         let button = if accept { "39" } else { "237" };
         let mut xdotool = Command::new("xdotool");
         xdotool.env("DISPLAY", &self.display);
@@ -114,7 +116,7 @@ impl Xvnc {
         assert_eq!(answered.code, 0, "{}", answered.stderr);
     }
 
-    /// Switches it off.
+    /// Stops the server.
     pub fn stop(&mut self) {
         self.screen.terminate();
         self.screen.wait(PATIENCE);
@@ -144,7 +146,7 @@ fn arguments(security: Security<'_>, folder: &Path) -> Vec<String> {
     arguments
 }
 
-/// A screen on a display that the X server finds itself, and on a port that was free a moment ago.
+/// Starts an X server on a display of its choice and a port that was free a moment ago.
 fn screen(security: &[String]) -> Option<(Process, String, u16)> {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = listener.local_addr().expect("it is bound").port();
@@ -152,17 +154,17 @@ fn screen(security: &[String]) -> Option<(Process, String, u16)> {
     let mut xvnc = Command::new("Xtigervnc");
     xvnc.args(["-displayfd", "1", "-rfbport", &port.to_string(), "-localhost", "-nolisten", "tcp", "-ac"]);
     xvnc.args(["-geometry", SCREEN, "-depth", "24", "-AlwaysShared"]);
-    // Tests fail to get in on purpose.
+    // Tests fail to authenticate on purpose.
     xvnc.args(["-BlacklistThreshold", "1000"]).args(security);
     let process = Process::start("Xvnc", &mut xvnc);
     let display = process.stdout().find(PATIENCE, |text| text.strip_suffix('\n').map(str::to_owned))?;
     Some((process, format!(":{display}"), port))
 }
 
-/// Writes a password file, as Xvnc and TigerVNC's viewer read it.
+/// Writes a password file for Xvnc and TigerVNC's viewer.
 ///
 /// # Panics
-/// Where TigerVNC's tools are not installed.
+/// Panics if TigerVNC's tools are not installed.
 pub fn write_password(password: &str, file: &Path) {
     let file = File::create(file).expect("the temporary folder can be written");
     let mut command = Command::new("tigervncpasswd");

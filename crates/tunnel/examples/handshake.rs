@@ -1,4 +1,5 @@
-//! What a session's end-to-end handshake costs, whole and resumed: CPU of both ends, bytes, flights.
+//! Measures the cost of a session's end-to-end handshake, full and resumed: CPU time of both ends,
+//! bytes, flights.
 //!
 //! `cargo run --release -p transom-tunnel --example handshake`
 
@@ -14,7 +15,7 @@ use transom_tunnel::{EndpointKey, end_to_end, peer_key};
 
 const HANDSHAKES: u32 = 1000;
 
-/// What passed before both ends were done.
+/// The traffic until both ends have finished.
 #[derive(Default)]
 struct Passed {
     to_agent: usize,
@@ -25,7 +26,7 @@ struct Passed {
 fn main() -> Result<(), Box<dyn Error>> {
     let (device, desk) = (EndpointKey::generate()?, EndpointKey::generate()?);
     let (connector, agent) = (desk.dialling(), device.accepting());
-    // As it is, and as it would be with two tickets after each handshake.
+    // The program's own configuration, and one with two tickets after each handshake.
     let mut remembers = ClientConfig::clone(&connector);
     remembers.resumption = Resumption::default();
     let mut resuming = ServerConfig::clone(&agent);
@@ -52,12 +53,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One handshake in memory: its kind, whether the connector sees the agent's key, and what passed.
+/// Runs one handshake in memory. Returns its kind, whether the connector sees the agent's key, and
+/// the traffic.
 fn handshake(
     connector: &Arc<ClientConfig>,
     agent: &Arc<ServerConfig>,
 ) -> Result<(Option<HandshakeKind>, bool, Passed), Box<dyn Error>> {
-    let mut client = ClientConnection::new(Arc::clone(connector), end_to_end::nobody())?;
+    let mut client = ClientConnection::new(Arc::clone(connector), end_to_end::placeholder_name())?;
     let mut server = ServerConnection::new(Arc::clone(agent))?;
     let mut passed = Passed::default();
     loop {
@@ -73,7 +75,7 @@ fn handshake(
     Ok((client.handshake_kind(), peer_key(client.peer_certificates()).is_some(), passed))
 }
 
-/// All that one end has to say, to the other one: how many bytes.
+/// Passes all pending output of one end to the other, and returns the number of bytes.
 fn pass<F: SideData, T: SideData>(
     from: &mut ConnectionCommon<F>,
     to: &mut ConnectionCommon<T>,
@@ -90,7 +92,7 @@ fn pass<F: SideData, T: SideData>(
     Ok(bytes.len())
 }
 
-/// Nanoseconds that this process has spent on a processor.
+/// The nanoseconds that this process has spent on a processor.
 fn cpu_time() -> Result<u64, Box<dyn Error>> {
     let spent = std::fs::read_to_string("/proc/self/schedstat")?;
     Ok(spent.split(' ').next().unwrap_or_default().parse()?)

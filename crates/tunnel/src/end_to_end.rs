@@ -1,7 +1,8 @@
-//! TLS 1.3 between connector and agent, with raw public keys on both sides (RFC 7250) and no certificates.
+//! TLS 1.3 between connector and agent, with raw public keys on both sides (RFC 7250) and no
+//! certificates.
 //!
-//! Any key is let through the handshake, in which its holder proves to have it; both ends then compare [`peer_key`] with
-//! what they know, before the first byte of the session.
+//! The handshake accepts any key and proves that the peer holds it. Before the first byte of the
+//! session, both ends compare [`peer_key`] with the key they expect.
 
 use std::sync::Arc;
 
@@ -15,12 +16,12 @@ use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 
-use crate::endpoint_key::{NotAKey, PublicKey};
+use crate::public_key::{NotAKey, PublicKey};
 
-/// The protocol's name inside (ALPN, RFC 7301), so that nothing else is mistaken for it.
+/// The name of the inner protocol (ALPN, RFC 7301), so that no other protocol is mistaken for it.
 const ALPN: &[u8] = b"transom/1";
 
-/// The connector's side.
+/// Builds the connector's TLS configuration.
 pub(crate) fn dialling(key: Arc<CertifiedKey>) -> Result<Arc<ClientConfig>, NotAKey> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
@@ -33,12 +34,12 @@ pub(crate) fn dialling(key: Arc<CertifiedKey>) -> Result<Arc<ClientConfig>, NotA
         .with_client_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_owned()];
     config.enable_sni = false;
-    // One configuration serves all peers: what one of them gave must not be shown to another.
+    // One configuration serves all peers: a ticket from one of them must not be shown to another.
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
-/// The agent's side.
+/// Builds the agent's TLS configuration.
 pub(crate) fn accepting(key: Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, NotAKey> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(HolderOfAnyKey(Arc::clone(&provider)));
@@ -49,19 +50,21 @@ pub(crate) fn accepting(key: Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, Not
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_owned()];
-    // A ticket would be a secret worth as much as the key, and saves neither a round trip nor bytes (docs/ARCHITECTURE.md).
+    // A ticket would be a secret worth as much as the key, and saves neither a round trip nor bytes
+    // (docs/ARCHITECTURE.md).
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 
-/// The name that TLS wants and nobody reads: ends are known by their keys.
+/// A placeholder for the server name that TLS requires. Both ends ignore it, since they know each
+/// other by key.
 #[must_use]
-pub fn nobody() -> ServerName<'static> {
+pub fn placeholder_name() -> ServerName<'static> {
     ServerName::IpAddress(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED).into())
 }
 
-/// The key that the other end has proved to hold.
+/// The key that the other end has proved it holds.
 #[must_use]
 pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<PublicKey> {
     certificates.and_then(<[_]>::first).map(|spki| PublicKey::of(spki))
@@ -70,7 +73,7 @@ pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<PublicKey
 #[derive(Debug)]
 struct HolderOfAnyKey(Arc<CryptoProvider>);
 
-/// What either side asks of the other's signature. TLS 1.2 is not offered.
+/// The checks that each side makes of the other's signature. TLS 1.2 is not offered.
 macro_rules! signed_by_the_holder {
     () => {
         fn verify_tls12_signature(
@@ -79,7 +82,7 @@ macro_rules! signed_by_the_holder {
             _: &CertificateDer<'_>,
             _: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            Err(Error::General("only TLS 1.3 is spoken here".to_owned()))
+            Err(Error::General("only TLS 1.3 is supported".to_owned()))
         }
 
         fn verify_tls13_signature(

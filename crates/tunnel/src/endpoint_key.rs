@@ -1,10 +1,9 @@
-//! Endpoint keys: Ed25519, one for each device and each viewer's side, made at first use and kept.
+//! Endpoint keys: Ed25519, one for each device and each connector, made at first use and then
+//! stored.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::signature::KeyPair as _;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -13,13 +12,9 @@ use rustls::{ClientConfig, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::end_to_end;
+use crate::public_key::{NotAKey, PublicKey};
 
-/// A key that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is not an endpoint key")]
-pub struct NotAKey;
-
-/// The key of one end.
+/// The private key of one end.
 pub struct EndpointKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
@@ -28,14 +23,14 @@ pub struct EndpointKey {
 }
 
 impl EndpointKey {
-    /// A new one.
+    /// Generates a new key.
     pub fn generate() -> Result<Self, NotAKey> {
         let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().map_err(|_| NotAKey)?;
         let pkcs8 = pair.to_pkcs8v1().map_err(|_| NotAKey)?;
         Self::from_pkcs8(pkcs8.as_ref())
     }
 
-    /// One that was kept.
+    /// Reads a stored key.
     pub fn from_pkcs8(bytes: &[u8]) -> Result<Self, NotAKey> {
         let pkcs8 = Zeroizing::new(bytes.to_owned());
         let signing = any_supported_type(&der(&pkcs8)).map_err(|_| NotAKey)?;
@@ -48,19 +43,19 @@ impl EndpointKey {
         Ok(Self { pkcs8, public, dialling, accepting })
     }
 
-    /// PKCS#8, to be kept as a secret.
+    /// The key as PKCS#8, which must be stored as a secret.
     #[must_use]
     pub fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
     }
 
-    /// What others know it by.
+    /// The public half, by which other ends know this one.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         self.public
     }
 
-    /// Signs this; answers the public key as its 32 bytes (RFC 8032), and the signature.
+    /// Signs a message. Returns the public key as its 32 bytes (RFC 8032), and the signature.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<([u8; 32], [u8; 64]), NotAKey> {
         let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&self.pkcs8).map_err(|_| NotAKey)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| NotAKey)?;
@@ -68,13 +63,13 @@ impl EndpointKey {
         Ok((public, signature))
     }
 
-    /// The connector's side of a session with this key.
+    /// The connector's TLS configuration with this key.
     #[must_use]
     pub fn dialling(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.dialling)
     }
 
-    /// The agent's side of a session with this key.
+    /// The agent's TLS configuration with this key.
     #[must_use]
     pub fn accepting(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.accepting)
@@ -91,88 +86,12 @@ impl fmt::Debug for EndpointKey {
     }
 }
 
-/// What an end is known by: the SHA-256 of its public key (SubjectPublicKeyInfo, RFC 7250), 64 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PublicKey([u8; 32]);
-
-impl PublicKey {
-    /// Of this SubjectPublicKeyInfo.
-    #[must_use]
-    pub fn of(spki: &[u8]) -> Self {
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, spki).as_ref());
-        Self(fingerprint)
-    }
-
-    /// The key of these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    #[must_use]
-    pub fn bytes(self) -> [u8; 32] {
-        self.0
-    }
-
-    /// Six words for two people on the telephone: the same at both ends, whoever asks, and other words for any other pair.
-    ///
-    /// They are proquints (arXiv:0901.4016), 16 bits each, of a hash of both keys.
-    #[must_use]
-    pub fn phrase(self, other: Self) -> String {
-        let (low, high) = if self.0 <= other.0 { (self.0, other.0) } else { (other.0, self.0) };
-        let hash = digest::digest(&digest::SHA256, &[low, high].concat());
-        let pairs = hash.as_ref().as_chunks::<2>().0;
-        pairs.iter().take(6).map(|pair| proquint(u16::from_be_bytes(*pair))).collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn proquint(bits: u16) -> String {
-    const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
-    const VOWELS: &[u8; 4] = b"aiou";
-    let consonant = |shift: u32| char::from(CONSONANTS[usize::from(bits >> shift & 15)]);
-    let vowel = |shift: u32| char::from(VOWELS[usize::from(bits >> shift & 3)]);
-    [consonant(12), vowel(10), consonant(6), vowel(4), consonant(0)].into_iter().collect()
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl FromStr for PublicKey {
-    type Err = NotAKey;
-    fn from_str(text: &str) -> Result<Self, NotAKey> {
-        let mut fingerprint = [0; 32];
-        // As people copy it: with colons, in capitals.
-        hex::decode_to_slice(text.replace(':', ""), &mut fingerprint).map_err(|_| NotAKey)?;
-        Ok(Self(fingerprint))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn proquints_are_those_of_the_paper() {
-        // 127.0.0.1 is lusab-babad.
-        assert_eq!(proquint(0x7F00), "lusab");
-        assert_eq!(proquint(0x0001), "babad");
-    }
-
-    #[test]
-    fn both_ends_say_the_same_words_and_a_third_says_others() {
-        let [a, b, c] = [b"a", b"b", b"c"].map(|spki| PublicKey::of(spki));
-        assert_eq!(a.phrase(b), b.phrase(a));
-        assert_ne!(a.phrase(b), a.phrase(c));
-        assert_eq!(a.phrase(b).split(' ').count(), 6);
-    }
-
-    #[test]
-    fn a_kept_key_is_the_same_key() {
+    fn a_stored_key_is_the_same_key() {
         let key = EndpointKey::generate().expect("key");
         let kept = EndpointKey::from_pkcs8(key.pkcs8()).expect("kept");
         assert_eq!(kept.public(), key.public());

@@ -1,43 +1,44 @@
-//! Frames: how messages lie on a control connection.
+//! Frames: the layout of messages on a control connection.
 //!
 //! ```text
 //! u8 type · u16 length · payload
 //! ```
 
-/// No message is longer, of any version: a reader skips what it does not know, but never holds more of it.
+/// The longest payload in any version. A reader skips messages that it does not know, but never
+/// buffers more than this.
 pub const MAX_PAYLOAD: usize = 2048;
 const HEADER: usize = 3;
 
-/// What is wrong with a frame.
+/// The fault in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A message ends in the middle of a field.
+    /// The message ends in the middle of a field.
     #[error("a message ends in the middle of a field")]
     Short,
-    /// A message is longer than it may be.
-    #[error("a message is longer than it may be")]
+    /// The message or one of its fields is too long.
+    #[error("a message is too long")]
     Long,
-    /// A field has a value that it may not have.
+    /// A field has a value that is not allowed.
     #[error("a message's {0} has an unknown value")]
     Value(&'static str),
-    /// Text is not UTF-8.
+    /// A text is not UTF-8.
     #[error("a message's text is not UTF-8")]
     Text,
 }
 
-/// Bytes that came, until they are whole frames.
+/// Received bytes that are not whole frames yet.
 #[derive(Debug, Default)]
 pub struct Inbox {
     bytes: Vec<u8>,
 }
 
 impl Inbox {
-    /// Takes bytes in; there are at most one frame's and one read's in here.
+    /// Appends received bytes. The inbox holds at most the bytes of one frame and one read.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next whole frame's type and payload.
+    /// Removes the next whole frame, and returns its type and payload.
     pub(crate) fn next_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>, FrameError> {
         let Some((header, rest)) = self.bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
         let [kind, high, low] = *header;
@@ -52,7 +53,7 @@ impl Inbox {
     }
 }
 
-/// A frame that is being written.
+/// A frame under construction.
 pub(crate) struct Frame(Vec<u8>);
 
 impl Frame {
@@ -69,19 +70,21 @@ impl Frame {
         self.bytes(&number.to_be_bytes())
     }
 
-    /// A text behind its length, cut at a character where it is longer than `max`.
+    /// Appends a text behind its length. A text longer than `max` bytes is cut at a character
+    /// boundary.
     pub(crate) fn text(self, text: &str, max: usize) -> Self {
         let mut end = text.len().min(max);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
         let text = text.as_bytes().get(..end).unwrap_or_default();
-        // No text of the protocol is allowed so many bytes.
+        // No text of the protocol may be this long.
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.bytes(&length.to_be_bytes()).bytes(text)
     }
 
-    /// The frame with its length; what is too long for one is cut, which no message of ours is.
+    /// The finished frame with its length. A payload over the limit would be cut, but no message of
+    /// ours is that long.
     pub(crate) fn whole(self) -> Vec<u8> {
         let Self(mut frame) = self;
         frame.truncate(HEADER + MAX_PAYLOAD);

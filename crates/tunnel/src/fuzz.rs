@@ -1,13 +1,16 @@
-//! The body for fuzzing, as a plain function: arbitrary bytes must neither panic nor be told apart by how they are cut.
+//! The body for fuzzing, as a plain function: arbitrary bytes must not cause a panic, and must read
+//! the same however the stream is cut.
 
 use crate::frame::{FrameError, Inbox};
-use crate::message::{Binding, Message};
+use crate::message::Message;
 use crate::opening;
 use crate::raw::{self, Claim};
 use crate::scram::{self, Channel, Examiner, Prover};
-use crate::ticket::Shown;
+use crate::ticket::TicketHeader;
+use crate::words::Binding;
 
-/// Whatever a peer says: on a control connection, in a ticket's header, on the raw listener, and inside a session.
+/// Reads arbitrary bytes as a peer's messages: on a control connection, in a ticket's header, on
+/// the raw listener, and inside a session.
 pub fn tunnel_messages(data: &[u8]) {
     let whole = read(data, data.len().max(1));
     for size in [1, 2, 3, 7, 64] {
@@ -25,13 +28,14 @@ pub fn tunnel_messages(data: &[u8]) {
         assert!(data.starts_with(&claim.encode()), "a claim is not written as it was read");
     }
     if let Some(greeting) = data.first_chunk() {
-        // A relay, or not.
+        // The result does not matter: most inputs are no greeting.
         let _ = raw::read_greeting(greeting);
     }
     words(data);
 }
 
-/// All messages that come in pieces of this size, and what is wrong with the one behind them.
+/// Reads all messages from pieces of this size. Returns them, and the error of the message behind
+/// them.
 fn read(data: &[u8], size: usize) -> (Vec<Message>, Option<FrameError>) {
     let (mut inbox, mut messages) = (Inbox::default(), Vec::new());
     for piece in data.chunks(size) {
@@ -47,21 +51,21 @@ fn read(data: &[u8], size: usize) -> (Vec<Message>, Option<FrameError>) {
     (messages, None)
 }
 
-/// The SCRAM messages inside.
+/// Reads the SCRAM messages inside a message.
 fn texts(message: &Message) {
     match message {
         Message::Prove { client_first, .. } => {
             let examined = Examiner::new(client_first, Channel::Proxied);
             if let Ok(examiner) = examined {
-                let asked = examiner.challenge("nonce", b"salt", 1);
+                let pending = examiner.challenge("nonce", b"salt", 1);
                 assert!(
-                    asked.answered(client_first, Channel::Proxied).is_err(),
+                    pending.read_answer(client_first, Channel::Proxied).is_err(),
                     "a first message is no final one"
                 );
             }
         }
         Message::Challenge(text) => {
-            // Another exchange's, or none at all.
+            // The challenge belongs to another exchange, or to none.
             let _ = Prover::new("a", "own".into(), Binding::None, None).challenged(text);
         }
         Message::Joined { server_final: text, .. } => {
@@ -74,17 +78,17 @@ fn texts(message: &Message) {
 }
 
 fn header(text: &str) {
-    if let Ok(shown) = text.parse::<Shown>() {
-        let Shown { role, ticket } = &shown;
+    if let Ok(shown) = text.parse::<TicketHeader>() {
+        let TicketHeader { role, ticket } = &shown;
         assert_eq!(
-            ticket.shown_by(*role).parse::<Shown>().as_ref(),
+            ticket.header(*role).parse::<TicketHeader>().as_ref(),
             Ok(&shown),
             "a ticket is not shown as it was read"
         );
     }
 }
 
-/// The first words inside a session.
+/// Reads the first words inside a session.
 fn words(data: &[u8]) {
     let Some((length, rest)) = data.split_first_chunk() else { return };
     let Ok(length) = opening::length(*length) else { return };

@@ -1,22 +1,26 @@
-//! The device protocol, without I/O. Its flow stands in the modules: join and connect in `message`, the session in `opening`;
-//! `docs/PROTOCOL.md` tells it as a whole, with the rule by which versions live together.
+//! The device protocol, without I/O. The modules describe its flow: `message` covers join and
+//! connect, `opening` covers the session. `docs/PROTOCOL.md` describes the whole, and how versions
+//! live together.
 //!
 //! ```text
-//! control connection   frame (its layout) · message (its words) · scram (who is it)
-//! data connection      ticket (which session), by an upgrade or on the relay listener (raw) · then opaque bytes
-//! inside those bytes   end_to_end (TLS 1.3, raw public keys) · opening (which target, and whether it is there)
+//! control connection   frame (layout) · message (content) · scram (identity)
+//! data connection      ticket (session), by an upgrade or on the raw listener (raw) · opaque bytes
+//! inside those bytes   end_to_end (TLS 1.3, raw public keys) · opening (target and its answer)
 //! ```
+
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 pub mod end_to_end;
 pub mod endpoint_key;
-pub mod enrolment;
-pub mod fault;
+pub mod enrollment;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod message;
 pub mod opening;
+pub mod public_key;
 pub mod raw;
+pub mod refusal;
 pub mod renewal;
 pub mod report;
 pub mod scram;
@@ -24,23 +28,26 @@ pub mod ticket;
 pub mod trust;
 mod version;
 mod wire;
+mod words;
 
 pub use end_to_end::peer_key;
-pub use endpoint_key::{EndpointKey, PublicKey};
-pub use enrolment::Enrolment;
-pub use fault::{Fault, Refusal, Retry};
+pub use endpoint_key::EndpointKey;
+pub use enrollment::Enrollment;
 pub use frame::FrameError;
-pub use message::{Availability, Binding, Cause, Message, Role};
+pub use message::Message;
+pub use public_key::PublicKey;
+pub use refusal::{Refusal, RefusalCode, Retry};
 pub use renewal::Renewal;
 pub use report::Report;
-pub use ticket::Ticket;
+pub use ticket::MeetingTicket;
 pub use version::Versions;
+pub use words::{Availability, Binding, Cause, Role};
 
-/// What both kinds of connection ask to be upgraded to.
+/// The protocol named in the `Upgrade` header, for both kinds of connection.
 pub const UPGRADE: &str = "transom-tunnel";
-/// Where agents and connectors join.
+/// The path where agents and connectors join.
 pub const CONTROL_PATH: &str = "/tunnel/v1/control";
-/// Where a session's bytes pass.
+/// The path of a session's data connections.
 pub const DATA_PATH: &str = "/tunnel/v1/data";
 /// The header that carries a ticket.
 pub const TICKET_HEADER: &str = "transom-ticket";

@@ -1,4 +1,5 @@
-//! What is said on a control connection. Later versions add types, and fields behind those that there are; a reader skips both.
+//! The messages on a control connection. Later versions add message types, and fields at the end of
+//! existing ones. A reader skips both.
 //!
 //! ```text
 //! server                         agent or connector
@@ -6,269 +7,214 @@
 //!   ◄─────────────────────── Prove    SCRAM client-first
 //!   Challenge ────────────────────►   SCRAM server-first
 //!   ◄─────────────────────── Proof    SCRAM client-final
-//!   Joined ───────────────────────►   SCRAM server-final; or Refused, and it is over
-//!   ◄─────────────────────── Enrol    instead of Prove: a device that has no address yet
-//!   Enrolled ─────────────────────►   its address, and it is over
-//!   ◄──────────────── Ping … Pong ►   both ways, whenever it was silent
-//!   ◄───────────── Ask, Connect       connector: is it there? a session, please
+//!   Joined ───────────────────────►   SCRAM server-final; or Refused, and the connection ends
+//!   ◄─────────────────────── Enroll    instead of Prove: a device without an address
+//!   Enrolled ─────────────────────►   its address, and the connection ends
+//!   ◄──────────────── Ping … Pong ►   both ways, after a silence
+//!   ◄───────────── Ask, Connect       connector: is the peer online? a session, please
 //!   Available, Meet, Failed ──────►   connector: the answers
-//!   ◄─────────────────────── Watch    connector: tell me whenever it comes or goes
-//!   Seen ─────────────────────────►   connector: it is there, it is not; at once, and at every change
-//!   Dial ─────────────────────────►   agent: come to the data connection of this ticket
-//!   Standby ──────────────────────►   agent: open a data connection for a session to come
-//!   ◄───────────────────── Declined   agent: it will not
-//!   Refused ──────────────────────►   the server ends it, and says when to come back
+//!   ◄─────────────────────── Watch    connector: report the peer's state
+//!   Seen ─────────────────────────►   connector: the state, at once and at every change
+//!   Dial ─────────────────────────►   agent: open the data connection of this ticket
+//!   Standby ──────────────────────►   agent: open a data connection for a later session
+//!   ◄───────────────────── Declined   agent: refuses a Dial
+//!   Refused ──────────────────────►   the server ends the connection, and says when to come back
 //! ```
 
 use std::time::Duration;
 
-use crate::enrolment::Enrolment;
-use crate::fault::{Fault, Refusal, Retry};
+use crate::enrollment::Enrollment;
 use crate::frame::{Frame, FrameError, Inbox};
+use crate::refusal::{Refusal, RefusalCode, Retry};
 use crate::renewal::Renewal;
 use crate::report::Report;
-use crate::ticket::Ticket;
+use crate::ticket::MeetingTicket;
 use crate::version::Versions;
 use crate::wire::Reader;
+use crate::words::{Availability, Binding, Cause, Role};
 
-/// The longest text in a message: a SCRAM message with an address, two nonces and a channel binding is half as long.
+/// The longest text in a message: a SCRAM message with an address, two nonces and a channel binding
+/// is half as long.
 pub const MAX_TEXT: usize = 1024;
 
-/// A connector may watch so many peers over one connection: each is looked up whenever somebody's rights change.
+/// The most peers that a connector may watch over one connection. The server checks each of them at
+/// every change of rights.
 pub const MAX_WATCHED: usize = 64;
 
 /// The longest `HOST:PORT`.
-pub const MAX_PLACE: usize = 255;
+pub const MAX_HOST_PORT: usize = 255;
 /// The longest name of a program with its version.
 pub const MAX_PROGRAM: usize = 64;
 const NO_STANDBY: [u8; 16] = [0; 16];
-/// In `Prove`: it takes nobody who could see what passes.
+/// In `Prove`: the agent accepts end-to-end connections only.
 const END_TO_END_ONLY: u8 = 1;
-/// In `Ask`: the answer is to wait until the peer is there.
+/// In `Ask`: the server answers when the peer is online.
 const WAIT: u8 = 1;
 
-/// Which side of a session joins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Role {
-    /// A device: waits for connections.
-    Agent = 1,
-    /// A viewer's side: asks for connections.
-    Connector = 2,
-}
-
-/// What the server can bind the proof to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Binding {
-    /// Nothing: TLS ends in front of the server, or there is none.
-    None = 0,
-    /// The TLS connection's exporter (RFC 9266).
-    TlsExporter = 1,
-}
-
-/// What a connector is told of a peer that it watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Availability {
-    /// It may not be told, or the server cannot tell at this moment.
-    Unknown = 0,
-    /// It is there, and may be connected to.
-    Available = 1,
-    /// It is not there; or there is no such address.
-    Unavailable = 2,
-}
-
-/// Why an agent does not come to a data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Cause {
-    /// It cannot.
-    Failed = 0,
-    /// The gateway would be the other end, and it takes end-to-end connections only.
-    EndToEndOnly = 1,
-}
-
-macro_rules! byte_enum {
-    ($type:ident $what:literal $($variant:ident)+) => {
-        impl $type {
-            fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
-                let byte = reader.u8()?;
-                $(if byte == Self::$variant as u8 { return Ok(Self::$variant); })+
-                Err(FrameError::Value($what))
-            }
-        }
-    };
-}
-byte_enum!(Role "role" Agent Connector);
-byte_enum!(Binding "binding" None TlsExporter);
-
-impl Availability {
-    /// A later version's word is one that says nothing here.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
-        Ok(match reader.u8()? {
-            1 => Self::Available,
-            2 => Self::Unavailable,
-            _ => Self::Unknown,
-        })
-    }
-}
-
-impl Cause {
-    /// A later version's cause comes with words for people.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
-        Ok(if reader.u8()? == Self::EndToEndOnly as u8 { Self::EndToEndOnly } else { Self::Failed })
-    }
-}
-
-/// A message. One line of layout each; `text` is `u16 length · UTF-8`. The numbers are never reused (`0x22` was one), a layout
-/// never changes but for fields that are added at its end, and of a `flags` byte an unknown bit means nothing.
+/// A message on a control connection. Each variant gives its layout in one line; `text` is
+/// `u16 length · UTF-8`.
+///
+/// Numbers are never reused (`0x22` was one). A layout changes only by fields added at its end. In
+/// a `flags` byte, unknown bits are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Server → peer: how it speaks. `0x01 · u8 oldest version · u8 newest version · u8 binding`
+    /// Server → peer: the start of the conversation.
+    /// `0x01 · u8 oldest version · u8 newest version · u8 binding`
     Hello {
-        /// The versions that it speaks.
+        /// The versions that the server speaks.
         versions: Versions,
-        /// What the proof is to be bound to.
+        /// The channel binding that the proof must use.
         binding: Binding,
     },
-    /// Peer → server.
-    /// `0x02 · u8 version · u8 role · u8 flags (1: end to end only) · text SCRAM client-first · text program · report`
+    /// Peer → server: the first message of the proof. `0x02 · u8 version · u8 role · u8 flags (1:
+    /// end to end only) · text SCRAM client-first · text program · report`
     Prove {
-        /// The version that both are to speak: the newest one of those that both can.
+        /// The version for both sides: the newest that both speak.
         version: u8,
-        /// Which side it is.
+        /// The side that joins.
         role: Role,
-        /// Of an agent: it takes nobody who could see what passes. Said before it is in, so that there is no moment in
-        /// which the server does not know.
+        /// True if the agent accepts end-to-end connections only. It says so before it has joined,
+        /// so that the server knows from the first moment.
         end_to_end_only: bool,
-        /// RFC 5802 §7.
+        /// The SCRAM client-first message (RFC 5802 §7).
         client_first: String,
         /// The program and its version, for people: at most [`MAX_PROGRAM`] bytes.
         program: String,
-        /// Of an agent: what it says of its machine. Connectors and earlier programs say nothing.
+        /// An agent's report on its machine. `None` from connectors and earlier programs.
         report: Option<Report>,
     },
-    /// Server → peer. `0x03 · text SCRAM server-first`
+    /// Server → peer: the challenge. `0x03 · text SCRAM server-first`
     Challenge(String),
-    /// Peer → server. `0x04 · text SCRAM client-final`
+    /// Peer → server: the proof. `0x04 · text SCRAM client-final`
     Proof(String),
-    /// Server → peer: it is in. `0x05 · u16 seconds between heartbeats · text SCRAM server-final`
+    /// Server → peer: the peer has joined. `0x05 · u16 seconds between heartbeats · text SCRAM
+    /// server-final`
     Joined {
-        /// Who was silent for this long says `Ping`.
+        /// The silence after which either side sends `Ping`.
         heartbeat: Duration,
-        /// The server's own proof.
+        /// The SCRAM server-final message: the server's own proof.
         server_final: String,
     },
-    /// Server → peer: it is over. `0x06 · u16 fault · u32 retry seconds (2³²−1: never) · text detail`
+    /// Server → peer: the connection ends. `0x06 · u16 code · u32 retry seconds (2³²−1: never) ·
+    /// text detail`
     Refused(Refusal),
-    /// Either way: are you there? `0x07`
+    /// Either way: a request for a sign of life. `0x07`
     Ping,
-    /// Either way: yes. `0x08`
+    /// Either way: the answer to `Ping`. `0x08`
     Pong,
-    /// Connector → server: may I, and is it there? `0x10 · u32 call · u8 flags (1: wait) · text peer's address`
+    /// Connector → server: a question whether the peer is online and may be reached.
+    /// `0x10 · u32 call · u8 flags (1: wait) · text peer's address`
     Ask {
-        /// Answers carry it.
+        /// The number that answers carry.
         call: u32,
-        /// Whether to answer only when it is there.
+        /// True if the server should answer only when the peer is online.
         wait: bool,
-        /// Whom.
+        /// The peer's address.
         peer: String,
     },
-    /// Connector → server: a session. `0x11 · u32 call · u32 bytes a second (0: no limit) · text peer's address`
+    /// Connector → server: a request for a session. `0x11 · u32 call · u32 bytes a second (0: no
+    /// limit) · text peer's address`
     Connect {
-        /// Answers carry it.
+        /// The number that answers carry.
         call: u32,
-        /// How fast the relay may carry it, in bytes a second; 0: as fast as it goes.
+        /// The highest rate at which the relay may carry the session, in bytes a second. 0 sets no
+        /// limit.
         limit: u32,
-        /// With whom.
+        /// The peer's address.
         peer: String,
     },
-    /// Server → connector: yes, it is there. `0x12 · u32 call`
+    /// Server → connector: the peer is online. `0x12 · u32 call`
     Available {
-        /// Of this `Ask`.
+        /// The number of the `Ask`.
         call: u32,
     },
-    /// Server → connector: open the data connection. `0x13 · u32 call · 16 id · 32 secret · text raw listener · renewal`
+    /// Server → connector: an order to open the data connection. `0x13 · u32 call · 16 id · 32
+    /// secret · text raw listener · renewal`
     Meet {
-        /// Of this `Connect`.
+        /// The number of the `Connect`.
         call: u32,
-        /// What the data connection shows.
-        ticket: Ticket,
-        /// `HOST:PORT` of the raw listener; empty: there is none.
+        /// The ticket that the data connection shows.
+        ticket: MeetingTicket,
+        /// `HOST:PORT` of the raw listener. Empty if there is none.
         relay: String,
-        /// Of a device that was replaced, or whose new key was accepted: the server's word on that.
+        /// The server's statement about a device that was replaced, or whose new key was accepted.
         renewal: Option<Renewal>,
     },
-    /// Server → connector: no. `0x14 · u32 call · u16 fault · u32 retry seconds · text detail`
+    /// Server → connector: a refusal.
+    /// `0x14 · u32 call · u16 code · u32 retry seconds · text detail`
     Failed {
-        /// Of this `Ask` or `Connect`.
+        /// The number of the `Ask` or `Connect`.
         call: u32,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// Connector → server: tell me of it, from now on. `0x15 · u32 call · text peer's address`
+    /// Connector → server: a request for the peer's state, now and at every change.
+    /// `0x15 · u32 call · text peer's address`
     Watch {
-        /// What it is told carries it.
+        /// The number that answers carry.
         call: u32,
-        /// Whom.
+        /// The peer's address.
         peer: String,
     },
-    /// Server → connector: how it is with a peer that is watched. `0x16 · u32 call · u8 availability`
+    /// Server → connector: the state of a watched peer. `0x16 · u32 call · u8 availability`
     Seen {
-        /// Of this `Watch`.
+        /// The number of the `Watch`.
         call: u32,
-        /// How it is.
+        /// The peer's state.
         availability: Availability,
     },
-    /// Server → agent: open the data connection.
-    /// `0x20 · 16 id · 32 secret · 16 standby (zeros: none) · text raw listener · text who connects`
+    /// Server → agent: an order to open the data connection of a session. `0x20 · 16 id · 32 secret
+    /// · 16 standby (zeros: none) · text raw listener · text who connects`
     Dial {
-        /// What the data connection shows.
-        ticket: Ticket,
-        /// The standby connection that becomes this session's, by its ticket's id. An agent that has lost it opens another.
+        /// The ticket that the data connection shows.
+        ticket: MeetingTicket,
+        /// The standby connection that this session takes over, by the id of its ticket. An agent
+        /// that has lost it opens another connection.
         standby: Option<[u8; 16]>,
-        /// `HOST:PORT` of the raw listener; empty: there is none.
+        /// `HOST:PORT` of the raw listener. Empty if there is none.
         relay: String,
-        /// A connect address, or `gateway`.
+        /// The connect address of the peer, or `gateway`.
         peer: String,
     },
-    /// Server → agent: open a data connection that waits for a session. `0x23 · 16 id · 32 secret · text raw listener`
+    /// Server → agent: an order to open a data connection that waits for a session.
+    /// `0x23 · 16 id · 32 secret · text raw listener`
     Standby {
-        /// What the data connection shows.
-        ticket: Ticket,
-        /// `HOST:PORT` of the raw listener; empty: there is none.
+        /// The ticket that the data connection shows.
+        ticket: MeetingTicket,
+        /// `HOST:PORT` of the raw listener. Empty if there is none.
         relay: String,
     },
-    /// Agent → server: I will not. `0x21 · 16 id · u8 cause · text why`
+    /// Agent → server: a refusal of a `Dial`. `0x21 · 16 id · u8 cause · text why`
     Declined {
-        /// Of this `Dial`.
+        /// The ticket's id in the `Dial`.
         ticket: [u8; 16],
-        /// For programs.
+        /// The cause, for programs.
         cause: Cause,
-        /// For people.
+        /// The cause, for people.
         why: String,
     },
-    // 0x30 was Enrol with the token itself, and 0x31 Enrolled without a proof. Do not reuse.
-    /// Device → server: an address, for a token and a password that the device has made itself.
-    /// `0x32 · u8 version · 16 id · 16 salt · 32 stored key · 32 server key · 32 proof · text channel-binding`
-    Enrol {
-        /// The version that both are to speak.
+    // 0x30 was Enroll with the token itself, and 0x31 was Enrolled without a proof. Do not reuse
+    // them.
+    /// Device → server: a request for an address, with a token and a password that the device has
+    /// made. `0x32 · u8 version · 16 id · 16 salt · 32 stored key · 32 server key · 32 proof · text
+    /// channel-binding`
+    Enroll {
+        /// The version for both sides.
         version: u8,
-        /// What the device says of itself.
-        enrolment: Enrolment,
+        /// The device's proof and verifier.
+        enrollment: Enrollment,
     },
     /// Server → device: its address, and the server's own proof. `0x33 · 32 proof · text address`
     Enrolled {
-        /// Of somebody who keeps what the token is verified by.
+        /// The proof that the server stores the token's verifier.
         proof: [u8; 32],
-        /// The address.
+        /// The device's new address.
         address: String,
     },
 }
 
 impl Message {
-    /// The message as bytes.
+    /// Encodes the message.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
@@ -303,7 +249,7 @@ impl Message {
             }
             Self::Available { call } => Frame::of(0x12).number(*call),
             Self::Meet { call, ticket, relay, renewal } => {
-                let frame = Frame::of(0x13).number(*call).bytes(&ticket.bytes()).text(relay, MAX_PLACE);
+                let frame = Frame::of(0x13).number(*call).bytes(&ticket.bytes()).text(relay, MAX_HOST_PORT);
                 match renewal {
                     Some(renewal) => renewal.write(frame),
                     None => frame,
@@ -315,14 +261,16 @@ impl Message {
             Self::Dial { ticket, standby, relay, peer } => Frame::of(0x20)
                 .bytes(&ticket.bytes())
                 .bytes(&standby.unwrap_or(NO_STANDBY))
-                .text(relay, MAX_PLACE)
+                .text(relay, MAX_HOST_PORT)
                 .text(peer, MAX_TEXT),
             Self::Declined { ticket, cause, why } => {
                 Frame::of(0x21).bytes(ticket).bytes(&[*cause as u8]).text(why, MAX_TEXT)
             }
-            Self::Standby { ticket, relay } => Frame::of(0x23).bytes(&ticket.bytes()).text(relay, MAX_PLACE),
-            Self::Enrol { version, enrolment } => {
-                let Enrolment { id, salt, stored_key, server_key, proof, binding } = enrolment;
+            Self::Standby { ticket, relay } => {
+                Frame::of(0x23).bytes(&ticket.bytes()).text(relay, MAX_HOST_PORT)
+            }
+            Self::Enroll { version, enrollment } => {
+                let Enrollment { id, salt, stored_key, server_key, proof, binding } = enrollment;
                 let head = Frame::of(0x32).bytes(&[*version]).bytes(id).bytes(salt);
                 head.bytes(stored_key).bytes(server_key).bytes(proof).text(binding, MAX_TEXT)
             }
@@ -331,7 +279,7 @@ impl Message {
         .whole()
     }
 
-    /// The next whole message that has come. A later version's is skipped.
+    /// Removes the next whole message from the inbox. Messages of later versions are skipped.
     pub fn next(inbox: &mut Inbox) -> Result<Option<Self>, FrameError> {
         while let Some((kind, payload)) = inbox.next_frame()? {
             if let Some(message) = Self::decode(kind, &payload)? {
@@ -341,7 +289,8 @@ impl Message {
         Ok(None)
     }
 
-    /// `None` where the type is unknown. What follows the last field that is known here is a later version's.
+    /// Decodes a payload. `None` if the type is unknown. Bytes behind the last known field belong
+    /// to a later version.
     fn decode(kind: u8, payload: &[u8]) -> Result<Option<Self>, FrameError> {
         let mut reader = Reader(payload);
         let r = &mut reader;
@@ -372,24 +321,26 @@ impl Message {
             0x12 => Self::Available { call: r.u32()? },
             0x13 => Self::Meet {
                 call: r.u32()?,
-                ticket: Ticket::from_bytes(r.array()?),
-                relay: r.text(MAX_PLACE)?,
+                ticket: MeetingTicket::from_bytes(r.array()?),
+                relay: r.text(MAX_HOST_PORT)?,
                 renewal: Renewal::read(r),
             },
             0x14 => Self::Failed { call: r.u32()?, refusal: read_refusal(r)? },
             0x15 => Self::Watch { call: r.u32()?, peer: r.text(MAX_TEXT)? },
             0x16 => Self::Seen { call: r.u32()?, availability: Availability::read(r)? },
             0x20 => Self::Dial {
-                ticket: Ticket::from_bytes(r.array()?),
+                ticket: MeetingTicket::from_bytes(r.array()?),
                 standby: Some(r.array()?).filter(|id| *id != NO_STANDBY),
-                relay: r.text(MAX_PLACE)?,
+                relay: r.text(MAX_HOST_PORT)?,
                 peer: r.text(MAX_TEXT)?,
             },
             0x21 => Self::Declined { ticket: r.array()?, cause: Cause::read(r)?, why: r.text(MAX_TEXT)? },
-            0x23 => Self::Standby { ticket: Ticket::from_bytes(r.array()?), relay: r.text(MAX_PLACE)? },
-            0x32 => Self::Enrol {
+            0x23 => {
+                Self::Standby { ticket: MeetingTicket::from_bytes(r.array()?), relay: r.text(MAX_HOST_PORT)? }
+            }
+            0x32 => Self::Enroll {
                 version: r.u8()?,
-                enrolment: Enrolment {
+                enrollment: Enrollment {
                     id: r.array()?,
                     salt: r.array()?,
                     stored_key: r.array()?,
@@ -412,7 +363,7 @@ fn refusal(frame: Frame, refusal: &Refusal) -> Frame {
         Retry::After(wait) => u32::try_from(wait.as_secs()).unwrap_or(NEVER - 1),
     };
     let detail = refusal.detail.as_deref().unwrap_or_default();
-    frame.bytes(&(refusal.fault as u16).to_be_bytes()).number(seconds).text(detail, MAX_TEXT)
+    frame.bytes(&(refusal.code as u16).to_be_bytes()).number(seconds).text(detail, MAX_TEXT)
 }
 
 fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FrameError> {
@@ -422,8 +373,8 @@ fn read_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FrameError> {
         seconds => Retry::After(Duration::from_secs(seconds.into())),
     };
     let detail = Some(reader.text(MAX_TEXT)?).filter(|detail| !detail.is_empty());
-    Ok(match Fault::from_number(number) {
-        Some(fault) => Refusal { fault, retry, detail, advice: None },
+    Ok(match RefusalCode::from_number(number) {
+        Some(code) => Refusal { code, retry, detail, advice: None },
         None => Refusal::of_later_version(number, retry, detail.as_deref()),
     })
 }

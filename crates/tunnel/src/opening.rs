@@ -1,45 +1,47 @@
 //! The first words inside the end-to-end connection, before the session's own bytes.
 //!
 //! ```text
-//! connector → agent   32 voucher · u16 length · { u8 version · text target's name (empty: the agent's first) · … }
-//! agent → connector   32 voucher · u16 length · { u8 outcome · text words for people · … }
+//! connector → agent   32 voucher · u16 length · { u8 version · text target (empty: first) · … }
+//! agent → connector   32 voucher · u16 length · { u8 outcome · text for people · … }
 //! ```
 //!
-//! What stands between braces has that length, at most [`MAX_WORDS`]; a reader skips what follows the fields that it knows. The
-//! version is the oldest one whose agents can serve the request; `text` is `u16 length · UTF-8`.
+//! The length covers the fields between braces, and is at most [`MAX_WORDS`]. A reader skips bytes
+//! behind the fields that it knows. The version is the oldest one whose agents can serve the
+//! request; `text` is `u16 length · UTF-8`.
 //!
-//! The vouchers come from the session's ticket ([`Ticket::vouch`](crate::Ticket::vouch)): they hold only where both see the
+//! Both vouchers come from the session's ticket
+//! ([`MeetingTicket::vouch`](crate::MeetingTicket::vouch)). They hold only if both sides see the
 //! same end-to-end connection.
 
 use crate::frame::{FrameError, MAX_PAYLOAD};
 use crate::wire::Reader;
 
-/// The longest of either text.
+/// The longest target name, and the longest words for people.
 pub const MAX_TEXT: usize = 255;
-/// The longest of what follows a voucher and its length.
+/// The longest request or answer behind its voucher and length.
 pub const MAX_WORDS: usize = MAX_PAYLOAD;
-/// How long the length is that stands before the words.
+/// The bytes of the length in front of the words.
 pub const LENGTH: usize = 2;
-/// The version of requests as they are made here: every agent serves them.
+/// The version of requests made here: every agent serves them.
 const VERSION: u8 = 1;
 
-/// What became of a connection at the device.
+/// The result of a connection at the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Outcome {
-    /// What follows is the target's.
+    /// The connection is open: the target's bytes follow.
     Open = 0,
     /// The agent does not forward to a target of this name.
     NoSuchTarget = 1,
-    /// The target does not take connections.
+    /// The target does not accept connections.
     Unreachable = 2,
-    /// The connector's key is not one that the agent accepts.
+    /// The agent does not accept the connector's key.
     KeyRefused = 3,
-    /// The connector's key is not the one that it had before.
+    /// The connector shows another key than before.
     KeyChanged = 4,
     /// The agent is too old for the request.
     Version = 5,
-    /// A later version's reason; the words say which.
+    /// A later version's result; the words explain it.
     Other = 255,
 }
 
@@ -52,25 +54,26 @@ impl Outcome {
     }
 }
 
-/// What the connector says.
+/// Encodes the connector's request.
 #[must_use]
 pub fn request(target: &str) -> Vec<u8> {
     words(VERSION, target)
 }
 
-/// What the agent answers.
+/// Encodes the agent's answer.
 #[must_use]
 pub fn answer(outcome: Outcome, text: &str) -> Vec<u8> {
     words(outcome as u8, text)
 }
 
-/// How many words follow.
+/// Reads the length of the words that follow.
 pub fn length(bytes: [u8; LENGTH]) -> Result<usize, FrameError> {
     let length = usize::from(u16::from_be_bytes(bytes));
     if length > MAX_WORDS { Err(FrameError::Long) } else { Ok(length) }
 }
 
-/// The target's name in a connector's words; `None` where they are for later agents.
+/// Reads the target's name from a connector's words. `None` if only later agents can serve the
+/// request.
 pub fn read_request(words: &[u8]) -> Result<Option<String>, FrameError> {
     let mut reader = Reader(words);
     if reader.u8()? > VERSION {
@@ -79,13 +82,14 @@ pub fn read_request(words: &[u8]) -> Result<Option<String>, FrameError> {
     reader.text(MAX_TEXT).map(Some)
 }
 
-/// The outcome in an agent's words, and what it says to people.
+/// Reads the outcome from an agent's words, and the words for people.
 pub fn read_answer(words: &[u8]) -> Result<(Outcome, String), FrameError> {
     let mut reader = Reader(words);
     Ok((Outcome::from_byte(reader.u8()?), reader.text(MAX_TEXT)?))
 }
 
-/// What is known of an answer that was cut off: the outcome comes first, and a refusal stands without its words.
+/// Reads an answer that was cut off. The outcome comes first, so a refusal is valid without its
+/// words. `None` if the outcome is missing, or is `Open`.
 #[must_use]
 pub fn read_cut_answer(words: &[u8]) -> Option<(Outcome, String)> {
     let (outcome, rest) = words.split_first()?;
@@ -100,7 +104,7 @@ fn words(first: u8, text: &str) -> Vec<u8> {
         end -= 1;
     }
     let text = text.as_bytes().get(..end).unwrap_or_default();
-    // MAX_TEXT and what stands before it fit.
+    // MAX_TEXT and the fields in front of it fit.
     let length = |bytes: usize| u16::try_from(bytes).unwrap_or(0).to_be_bytes();
     [&length(text.len() + 3)[..], &[first], &length(text.len()), text].concat()
 }

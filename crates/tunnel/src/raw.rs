@@ -1,49 +1,54 @@
-//! The raw relay listener: how a data connection says whose it is where nothing encrypts it.
+//! The raw relay listener: a data connection claims its session over a connection without TLS.
 //!
 //! ```text
 //! relay → peer   8 magic · 32 nonce
-//! peer → relay   u8 role · 16 ticket's id · 32 HMAC-SHA256(ticket's secret, label ‖ nonce ‖ role ‖ id)
+//! peer → relay   u8 role · 16 ticket's id · 32 HMAC
 //! relay → peer   u8 verdict
+//!
+//! HMAC           HMAC-SHA256(ticket's secret, label ‖ nonce ‖ role ‖ id)
 //! ```
 //!
-//! The secret does not travel, and what does is worth nothing on another connection: its nonce is another one. What follows
-//! the verdict is the session's ciphertext.
+//! The secret never travels, and the proof is useless on another connection, which has another
+//! nonce. The session's ciphertext follows the verdict.
 
 use crate::frame::FrameError;
-use crate::message::Role;
-use crate::ticket::Ticket;
+use crate::ticket::MeetingTicket;
+use crate::words::Role;
 
-/// With what a relay begins; the last byte is the version.
+/// The start of a relay's greeting; the last byte is the version.
 const MAGIC: [u8; 8] = *b"TRANSOM\x01";
-/// What is proved, so that a proof is never one of something else.
+/// A label in the signed bytes, so that a proof for one purpose never passes for another.
 const LABEL: &[u8] = b"transom raw data connection v1";
-/// Random bytes of a relay for one connection.
+/// The random bytes that a relay draws for each connection.
 pub const NONCE: usize = 32;
-/// How long a relay's first words are.
+/// The length of a relay's greeting.
 pub const GREETING: usize = MAGIC.len() + NONCE;
-/// How long the answer is.
+/// The length of the peer's claim.
 pub const CLAIM: usize = 1 + 16 + 32;
-/// The verdict: what follows is the session's.
+/// The verdict: the session's bytes follow.
 pub const WELCOME: u8 = 0;
 /// The verdict: the ticket is not valid, or was shown before.
 pub const REFUSED: u8 = 1;
 
-/// An agent's word on a connection that it kept ready: from the next byte on it is the session's that it was told of.
+/// An agent's word on a standby connection: from the next byte on, it carries the session whose
+/// `Dial` named it.
 pub const BOUND: u8 = 1;
 
-/// A relay's random bytes for one connection.
+/// The random bytes of a relay for one connection.
 pub type Nonce = [u8; NONCE];
 
-/// A relay's first words.
+/// Encodes a relay's greeting.
 #[must_use]
 pub fn greeting(nonce: &Nonce) -> [u8; GREETING] {
     let mut bytes = [0; GREETING];
-    bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
-    bytes[MAGIC.len()..].copy_from_slice(nonce);
+    for (slot, byte) in bytes.iter_mut().zip(MAGIC.iter().chain(nonce)) {
+        *slot = *byte;
+    }
     bytes
 }
 
-/// The nonce in a relay's first words; an error where it is no relay, or one of another version.
+/// Reads the nonce from a relay's greeting. An error if the other end is not a relay, or has
+/// another version.
 pub fn read_greeting(bytes: &[u8; GREETING]) -> Result<Nonce, FrameError> {
     match bytes.split_first_chunk() {
         Some((&MAGIC, rest)) => rest.try_into().map_err(|_| FrameError::Short),
@@ -51,10 +56,10 @@ pub fn read_greeting(bytes: &[u8; GREETING]) -> Result<Nonce, FrameError> {
     }
 }
 
-/// Who says that it has a ticket, and what proves it.
+/// The claim of one side to hold a ticket, with its proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Which side it is.
+    /// The side that claims.
     pub role: Role,
     /// The ticket's id.
     pub id: [u8; 16],
@@ -62,19 +67,19 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// The claim of this ticket's holder.
+    /// Makes the claim of a ticket's holder.
     #[must_use]
-    pub fn of(ticket: &Ticket, role: Role, nonce: &Nonce) -> Self {
+    pub fn of(ticket: &MeetingTicket, role: Role, nonce: &Nonce) -> Self {
         Self { role, id: ticket.id, proof: ticket.prove(LABEL, &[nonce, &[role as u8], &ticket.id]) }
     }
 
-    /// Whether it was made with this ticket, on the connection of this nonce.
+    /// Returns whether the claim was made with this ticket, on the connection with this nonce.
     #[must_use]
-    pub fn is_of(&self, ticket: &Ticket, nonce: &Nonce) -> bool {
+    pub fn is_of(&self, ticket: &MeetingTicket, nonce: &Nonce) -> bool {
         self.id == ticket.id && ticket.proves(LABEL, &[nonce, &[self.role as u8], &self.id], &self.proof)
     }
 
-    /// The claim as bytes.
+    /// Encodes the claim.
     #[must_use]
     pub fn encode(&self) -> [u8; CLAIM] {
         let mut bytes = [0; CLAIM];
@@ -84,7 +89,7 @@ impl Claim {
         bytes
     }
 
-    /// The claim of these bytes.
+    /// Decodes a claim.
     pub fn decode(bytes: &[u8; CLAIM]) -> Result<Self, FrameError> {
         let role = match bytes[0] {
             1 => Role::Agent,

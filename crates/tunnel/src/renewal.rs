@@ -1,6 +1,8 @@
-//! The server's word that a device shows another key than before: it was replaced, or its new key was accepted.
+//! The server's statement that a device has another key than before: the device was replaced, or
+//! its new key was accepted.
 //!
-//! Nobody is let in by it. Whoever knows another key of the device may ask a person once, instead of refusing at once.
+//! The statement lets no peer in. With it, a connector that knows another key of the device may ask
+//! a person once, instead of refusing at once.
 //!
 //! ```text
 //! u64 seconds since 1970 · 32 the device's key · 32 the server's Ed25519 key · 64 signature
@@ -8,34 +10,35 @@
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 
-use crate::endpoint_key::{EndpointKey, NotAKey, PublicKey};
+use crate::endpoint_key::EndpointKey;
 use crate::frame::{Frame, FrameError};
+use crate::public_key::{NotAKey, PublicKey};
 use crate::wire::Reader;
 
-/// What is signed, so that a signature is never one of something else.
+/// A label in the signed bytes, so that a signature for one purpose never passes for another.
 const SIGNING: &[u8] = b"transom renewal v1 ";
-/// What stands in front of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
+/// The bytes in front of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The server's word, signed by the key that it shows to devices.
+/// The server's statement, signed by the key that it shows to devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// Since when, in seconds since 1970.
+    /// The time of the change, in seconds since 1970.
     pub at: u64,
-    /// The key that the device has now.
+    /// The device's current key.
     pub key: PublicKey,
     signer: [u8; 32],
     signature: [u8; 64],
 }
 
 impl Renewal {
-    /// Says of the device at this address that it has this key since then.
+    /// States that the device at this address has had this key since `at`.
     pub fn sign(signer: &EndpointKey, address: &str, key: PublicKey, at: u64) -> Result<Self, NotAKey> {
         let (signer, signature) = signer.sign(&signed(address, key, at))?;
         Ok(Self { at, key, signer, signature })
     }
 
-    /// Whose word it is on this address; none where the signature is not valid.
+    /// The key that signed the statement for this address. `None` if the signature is not valid.
     #[must_use]
     pub fn signed_by(&self, address: &str) -> Option<PublicKey> {
         let Self { at, key, signer, signature } = self;
@@ -51,7 +54,7 @@ impl Renewal {
             .bytes(&self.signature)
     }
 
-    /// The word at the end of a message; none where nothing follows.
+    /// Reads the statement at the end of a message. `None` if the message ends before it.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let whole = |reader: &mut Reader<'_>| {
             let at = reader.array().map(u64::from_be_bytes)?;
@@ -71,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_of_one_server_on_one_device_one_key_and_one_time() {
+    fn a_statement_holds_for_one_server_device_key_and_time() {
         let [server, device] = [(); 2].map(|()| EndpointKey::generate().expect("a key"));
         let word = Renewal::sign(&server, "a", device.public(), 7).expect("signed");
         assert_eq!(word.signed_by("a"), Some(server.public()));

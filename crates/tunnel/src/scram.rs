@@ -1,55 +1,56 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677): the messages. The proofs themselves are made by whoever holds the password or its
-//! verifier, over the auth message that both sides read off here.
+//! The messages of SCRAM-SHA-256 (RFC 5802, RFC 7677). The holder of the password or of its
+//! verifier makes the proofs, over the auth message that both sides read here.
 //!
-//! The channel binding is `tls-exporter` (RFC 9266) where the server ends TLS itself. A peer that could have bound, and was
-//! told that the server cannot, says `y`: the server takes that only where a proxy that ends TLS was declared to it, so
-//! nobody in between talks both out of it.
+//! The channel binding is `tls-exporter` (RFC 9266) if the server ends TLS. A peer that could have
+//! bound, but was told that the server cannot, says `y`. The server accepts `y` only from a proxy
+//! that was declared to end TLS, so a machine in between cannot talk both sides out of the binding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use crate::message::Binding;
+use crate::words::Binding;
 
 /// The exporter of a TLS connection (RFC 9266 §4.2).
 pub type Exporter = [u8; 32];
 
-/// How many random bytes each side's nonce is made of.
+/// The random bytes in each side's nonce.
 pub const NONCE: usize = 18;
 const HASH: usize = 32;
-/// A server that asks for more wants to keep the peer busy; ours asks for one.
+/// The most iterations that a peer accepts. A server that asks for more wants to overload it; ours
+/// asks for one.
 const MAX_ITERATIONS: u32 = 100_000;
 
-/// What is wrong with a SCRAM message.
+/// The fault in a SCRAM message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScramError {
-    /// It is not what RFC 5802 §7 says.
+    /// The message does not follow RFC 5802 §7.
     #[error("a SCRAM message is malformed")]
     Malformed,
-    /// The nonce is not the one that this exchange began with.
+    /// The nonce does not belong to this exchange.
     #[error("a SCRAM message belongs to another exchange")]
     Nonce,
     /// The proof is bound to another connection, or to none.
-    #[error("its TLS connection ends before it reaches the server")]
+    #[error("its TLS connection ends in front of the server")]
     Binding,
     /// The peer is on TLS, this connection is not, and no proxy was declared.
-    #[error("TLS ends in front of the server, which was told of no proxy there ([http] trusted_proxies)")]
+    #[error("TLS ends in front of the server, but no proxy there is declared ([http] trusted_proxies)")]
     Undeclared,
 }
 
-/// What the examining side knows of the connection that a proof comes over.
+/// The server's knowledge of the connection that carries a proof.
 #[derive(Clone, Copy, Debug)]
 pub enum Channel<'a> {
     /// TLS ends here: the proof must be bound to it.
     Tls(&'a Exporter),
-    /// It comes from a proxy that was declared to end TLS: there is nothing to bind to.
+    /// A declared proxy ends TLS in front of the server, so the server has nothing to bind to.
     Proxied,
-    /// There is no TLS at either end.
+    /// Neither end uses TLS.
     Plain,
 }
 
 impl Channel<'_> {
-    /// What to offer.
+    /// The binding that the server offers.
     #[must_use]
     pub fn binding(self) -> Binding {
         match self {
@@ -58,19 +59,20 @@ impl Channel<'_> {
         }
     }
 
-    /// Whether a peer on it binds its proof as it can.
+    /// Checks that a peer binds its proof as it can.
     fn judge(&self, header: &str) -> Result<(), ScramError> {
         match (header, self) {
             ("p=tls-exporter,,", Self::Tls(_)) | ("n,,", Self::Plain) => Ok(()),
             ("y,," | "n,,", Self::Proxied) => Ok(()),
-            // It is on TLS, which ends before us.
+            // The peer is on TLS, which ends in front of us.
             ("y,,", Self::Plain) => Err(ScramError::Undeclared),
             ("p=tls-exporter,," | "y,," | "n,,", _) => Err(ScramError::Binding),
             _ => Err(ScramError::Malformed),
         }
     }
 
-    /// Whether a peer on it, which says no more than this, binds its proof as it can (RFC 5802 §7, channel-binding).
+    /// Checks that a channel binding which comes alone (RFC 5802 §7, channel-binding) fits this
+    /// connection.
     pub(crate) fn judge_binding(&self, binding: &str) -> Result<(), ScramError> {
         let plain = STANDARD.decode(binding).map_err(|_| ScramError::Malformed)?;
         let commas = plain.iter().enumerate().filter(|(_, byte)| **byte == b',');
@@ -81,7 +83,7 @@ impl Channel<'_> {
         if binding == bound_by(header, self.bound()) { Ok(()) } else { Err(ScramError::Binding) }
     }
 
-    /// What a proof over it is bound to.
+    /// The data to which a proof is bound.
     fn bound(&self) -> &[u8] {
         match self {
             Self::Tls(exporter) => exporter.as_slice(),
@@ -96,7 +98,7 @@ pub fn nonce(random: [u8; NONCE]) -> String {
     STANDARD.encode(random)
 }
 
-/// How the peer's side of the header begins (RFC 5802 §7, gs2-header), and what is bound.
+/// The start of the peer's messages (RFC 5802 §7, gs2-header), and the bound data.
 pub(crate) fn header(offered: Binding, exporter: Option<&Exporter>) -> (&'static str, &[u8]) {
     match (offered, exporter) {
         (Binding::TlsExporter, Some(exporter)) => ("p=tls-exporter,,", exporter),
@@ -105,7 +107,7 @@ pub(crate) fn header(offered: Binding, exporter: Option<&Exporter>) -> (&'static
     }
 }
 
-/// What a proof is bound to, in the form that is sent.
+/// The channel binding in the form that is sent.
 pub(crate) fn bound_by(header: &str, bound: &[u8]) -> String {
     STANDARD.encode([header.as_bytes(), bound].concat())
 }
@@ -119,27 +121,28 @@ pub struct Prover {
     bound: Vec<u8>,
 }
 
-/// What a prover is to answer.
+/// The server's challenge to a prover.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Challenge {
     /// The salt.
     pub salt: Vec<u8>,
-    /// How often the password is stretched.
+    /// The iterations of the password's hash.
     pub iterations: std::num::NonZeroU32,
-    /// What both proofs are made over.
+    /// The message over which both sides make their proofs.
     pub auth_message: String,
     without_proof: String,
 }
 
 impl Prover {
-    /// Begins an exchange. `nonce` is fresh; `exporter` is this connection's, where it is a TLS one.
+    /// Begins an exchange. `nonce` is fresh. `exporter` belongs to this connection, and is `None`
+    /// without TLS.
     #[must_use]
     pub fn new(address: &str, nonce: String, offered: Binding, exporter: Option<&Exporter>) -> Self {
         let (header, bound) = header(offered, exporter);
         Self { header, bare: format!("n={address},r={nonce}"), nonce, bound: bound.to_owned() }
     }
 
-    /// client-first
+    /// The client-first message.
     #[must_use]
     pub fn first(&self) -> String {
         format!("{}{}", self.header, self.bare)
@@ -164,29 +167,29 @@ impl Prover {
 }
 
 impl Challenge {
-    /// client-final
+    /// The client-final message.
     #[must_use]
     pub fn answer(&self, proof: &[u8; HASH]) -> String {
         format!("{},p={}", self.without_proof, STANDARD.encode(proof))
     }
 }
 
-/// server-final
+/// The server-final message.
 #[must_use]
 pub fn server_final(signature: &[u8; HASH]) -> String {
     format!("v={}", STANDARD.encode(signature))
 }
 
-/// Reads server-final: the server's signature.
+/// Reads server-final, and returns the server's signature.
 pub fn read_server_final(text: &str) -> Result<[u8; HASH], ScramError> {
     let [signature] = attributes(text, ["v="])?;
     hash(signature)
 }
 
-/// The side that asks for a proof.
+/// The side that demands a proof.
 #[derive(Debug)]
 pub struct Examiner {
-    /// Who it says it is.
+    /// The address that the peer claims.
     pub address: String,
     header: String,
     bare: String,
@@ -194,7 +197,7 @@ pub struct Examiner {
 }
 
 impl Examiner {
-    /// Reads client-first, which must be bound as this connection can be.
+    /// Reads client-first. An error if its binding does not fit this connection.
     pub fn new(client_first: &str, channel: Channel<'_>) -> Result<Self, ScramError> {
         let bare_at = client_first.match_indices(',').nth(1).ok_or(ScramError::Malformed)?.0 + 1;
         let (header, bare) = client_first.split_at_checked(bare_at).ok_or(ScramError::Malformed)?;
@@ -211,36 +214,36 @@ impl Examiner {
         })
     }
 
-    /// server-first, with what the verifier holds and a fresh nonce.
+    /// Makes the server-first message from the verifier's parameters and a fresh nonce.
     #[must_use]
-    pub fn challenge(self, nonce: &str, salt: &[u8], iterations: u32) -> Asked {
+    pub fn challenge(self, nonce: &str, salt: &[u8], iterations: u32) -> PendingChallenge {
         let nonce = format!("{}{nonce}", self.nonce);
         let server_first = format!("r={nonce},s={},i={iterations}", STANDARD.encode(salt));
-        Asked { examiner: self, nonce, server_first }
+        PendingChallenge { examiner: self, nonce, server_first }
     }
 }
 
 /// A challenge that waits for its answer.
 #[derive(Debug)]
-pub struct Asked {
+pub struct PendingChallenge {
     examiner: Examiner,
     nonce: String,
-    /// What to send.
+    /// The server-first message.
     pub server_first: String,
 }
 
-/// An answer that is to be verified.
+/// An answer that still has to be verified.
 #[derive(Debug)]
 pub struct Answer {
-    /// ClientProof.
+    /// The ClientProof of RFC 5802.
     pub proof: Zeroizing<[u8; HASH]>,
-    /// What both proofs are made over.
+    /// The message over which both sides make their proofs.
     pub auth_message: String,
 }
 
-impl Asked {
+impl PendingChallenge {
     /// Reads client-final.
-    pub fn answered(&self, client_final: &str, channel: Channel<'_>) -> Result<Answer, ScramError> {
+    pub fn read_answer(&self, client_final: &str, channel: Channel<'_>) -> Result<Answer, ScramError> {
         let [binding, nonce, proof] = attributes(client_final, ["c=", "r=", "p="])?;
         if nonce != self.nonce {
             return Err(ScramError::Nonce);
@@ -253,7 +256,7 @@ impl Asked {
     }
 }
 
-/// The values of exactly these attributes, in this order. No value of ours holds a comma.
+/// The values of exactly these attributes, in this order. No value of ours contains a comma.
 fn attributes<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[&'a str; N], ScramError> {
     let mut parts = text.split(',');
     let mut values = [""; N];

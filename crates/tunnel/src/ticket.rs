@@ -1,7 +1,9 @@
-//! Dial tickets: with which the two data connections of one session find each other. Each side shows it once.
+//! Meeting tickets: the two data connections of a session find each other by one. Each side shows
+//! it once.
 //!
-//! Both ends of a session have its secret from the server, and nobody else has: with it each vouches for the end-to-end
-//! connection that it sees. Somebody between the two who ends TLS sees two connections, and can vouch for neither.
+//! The server gives the ticket's secret to both ends of a session, and to no one else. With it,
+//! each end vouches for the end-to-end connection that it sees. A machine in between that ends TLS
+//! sees two connections, and can vouch for neither.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,28 +12,28 @@ use aws_lc_rs::{constant_time, hmac};
 use zeroize::Zeroizing;
 
 use crate::frame::FrameError;
-use crate::message::Role;
+use crate::words::Role;
 
 const ID: usize = 16;
 const SECRET: usize = 32;
-/// What is vouched for, so that a proof is never one of something else.
+/// A label in the signed bytes, so that a proof for one purpose never passes for another.
 const VOUCHING: &[u8] = b"transom end to end v1";
-/// How long the proof is with which an end vouches.
+/// The length of a voucher.
 pub const VOUCHER: usize = 32;
 
 /// A ticket: a public id and a secret.
 #[derive(Clone)]
-pub struct Ticket {
-    /// Its id, which logs may hold.
+pub struct MeetingTicket {
+    /// The public id, which may appear in logs.
     pub id: [u8; ID],
     secret: Zeroizing<[u8; SECRET]>,
 }
 
-impl Ticket {
-    /// How many random bytes a new ticket takes.
+impl MeetingTicket {
+    /// The random bytes that a new ticket takes.
     pub const LENGTH: usize = ID + SECRET;
 
-    /// The ticket of these bytes, `16 id · 32 secret`.
+    /// Takes the bytes of a ticket, `16 id · 32 secret`.
     #[must_use]
     pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         let (mut id, mut secret) = ([0; ID], Zeroizing::new([0; SECRET]));
@@ -62,50 +64,51 @@ impl Ticket {
         constant_time::verify_slices_are_equal(&self.prove(label, parts), proof).is_ok()
     }
 
-    /// What this end says of the end-to-end connection whose exporter (RFC 9266 §4.2) this is.
+    /// The proof that this end sees the end-to-end connection with this exporter (RFC 9266 §4.2).
     #[must_use]
     pub fn vouch(&self, role: Role, exporter: &[u8; 32]) -> [u8; VOUCHER] {
         self.prove(VOUCHING, &[&[role as u8], exporter])
     }
 
-    /// Whether the other end, in that role, sees the same end-to-end connection.
+    /// Returns whether the other end, in its role, sees the same end-to-end connection.
     #[must_use]
     pub fn vouched(&self, role: Role, exporter: &[u8; 32], proof: &[u8; VOUCHER]) -> bool {
         self.proves(VOUCHING, &[&[role as u8], exporter], proof)
     }
 
-    /// What a data connection's request says: the ticket, and which side shows it. For a header, never for a URL.
+    /// The value of the ticket header: the ticket, and the side that shows it. It must never appear
+    /// in a URL.
     #[must_use]
-    pub fn shown_by(&self, role: Role) -> String {
+    pub fn header(&self, role: Role) -> String {
         let role = if role == Role::Agent { "agent" } else { "connector" };
         format!("{role} {}", hex::encode(self.bytes()))
     }
 }
 
-impl PartialEq for Ticket {
+impl PartialEq for MeetingTicket {
     fn eq(&self, other: &Self) -> bool {
         constant_time::verify_slices_are_equal(&self.bytes(), &other.bytes()).is_ok()
     }
 }
 
-impl Eq for Ticket {}
+impl Eq for MeetingTicket {}
 
-impl fmt::Debug for Ticket {
+impl fmt::Debug for MeetingTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ticket({}, ..)", hex::encode(self.id))
+        write!(f, "MeetingTicket({}, ..)", hex::encode(self.id))
     }
 }
 
-/// A ticket in the hands of one side.
+/// The value of the ticket header of a data connection.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Who shows it.
+pub struct TicketHeader {
+    /// The side that shows the ticket.
     pub role: Role,
-    /// What is shown.
-    pub ticket: Ticket,
+    /// The ticket.
+    pub ticket: MeetingTicket,
 }
 
-impl FromStr for Shown {
+impl FromStr for TicketHeader {
     type Err = FrameError;
     fn from_str(text: &str) -> Result<Self, FrameError> {
         let (role, digits) = text.split_once(' ').ok_or(FrameError::Short)?;
@@ -114,10 +117,10 @@ impl FromStr for Shown {
             "connector" => Role::Connector,
             _ => return Err(FrameError::Value("role")),
         };
-        // What follows is a later version's.
+        // A later version may add fields.
         let digits = digits.split(' ').next().unwrap_or_default();
-        let mut bytes = [0; Ticket::LENGTH];
+        let mut bytes = [0; MeetingTicket::LENGTH];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| FrameError::Value("ticket"))?;
-        Ok(Self { role, ticket: Ticket::from_bytes(bytes) })
+        Ok(Self { role, ticket: MeetingTicket::from_bytes(bytes) })
     }
 }

@@ -1,4 +1,5 @@
-//! Whose certificate is trusted, where somebody has named one: one rule for servers, machines and clouds.
+//! Trust in certificates that an operator or user has named: one rule for servers, machines and
+//! clouds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,29 +15,30 @@ use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Uni
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Shorter keys are no proof of anything to the cryptography that is used here.
+/// The shortest RSA key that the TLS library verifies.
 const LEAST_RSA_BITS: usize = 2048;
 /// `rsaEncryption` (RFC 8017 §A.1), as an element of DER.
 const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
-/// What `version` is tagged with, which a certificate of version 1 leaves out (RFC 5280 §4.1.2.1).
+/// The tag of `version`, which a certificate of version 1 leaves out (RFC 5280 §4.1.2.1).
 const VERSION: u8 = 0xa0;
 
-/// Trusts what chains to one of these certificates, and each of them itself.
+/// Trusts each of the named certificates, and every certificate that chains to one of them.
 ///
-/// A server often shows a certificate that it signed itself, and openssl makes such a one an authority, which no chain may end in.
-/// Where it is the very one that was named, it is trusted as it is, for the names in it.
+/// Many servers show a self-signed certificate. OpenSSL makes such a certificate an authority,
+/// which cannot be the end of a chain. If the server shows exactly the named certificate, it is
+/// trusted as it is, for the names in it.
 #[derive(Debug)]
-pub struct Named {
+pub struct NamedCertificates {
     certificates: Vec<CertificateDer<'static>>,
     chains: Arc<WebPkiServerVerifier>,
     beside: Option<Arc<dyn ServerCertVerifier>>,
 }
 
-impl Named {
-    /// Trusts these certificates alone. An error says which of them is none.
+impl NamedCertificates {
+    /// Trusts these certificates alone. An error describes the malformed one.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
@@ -48,15 +50,15 @@ impl Named {
         Ok(Self { certificates, chains, beside: None })
     }
 
-    /// Trusts what this one trusts as well.
+    /// Also trusts every certificate that `other` trusts.
     #[must_use]
     pub fn beside(self, other: Arc<dyn ServerCertVerifier>) -> Self {
         Self { beside: Some(other), ..self }
     }
 }
 
-/// TLS towards a server that is trusted like this.
-pub fn client_config(named: Named) -> Result<ClientConfig, Error> {
+/// Builds a TLS configuration for servers that are trusted like this.
+pub fn client_config(named: NamedCertificates) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions()?.dangerous();
     Ok(builder.with_custom_certificate_verifier(Arc::new(named)).with_no_client_auth())
@@ -71,7 +73,7 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static
     }
 }
 
-impl ServerCertVerifier for Named {
+impl ServerCertVerifier for NamedCertificates {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -117,14 +119,15 @@ impl ServerCertVerifier for Named {
     }
 }
 
-/// Verifies a signature of TLS 1.2 by the key in a certificate of any version: what is pinned need not be well-formed.
+/// Verifies a TLS 1.2 signature with the key in a certificate of any version: a pinned certificate
+/// need not be well-formed.
 pub fn pinned_tls12_signature(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, Error> {
-    let Some(key) = shape(certificate).filter(|shape| shape.is_version_1).map(|shape| shape.key) else {
+    let Some(key) = parts(certificate).filter(|parts| parts.is_version_1).map(|parts| parts.key) else {
         let verified = verify_tls12_signature(message, certificate, signed, algorithms);
         return verified.map_err(|error| explained(certificate, error));
     };
@@ -139,16 +142,16 @@ pub fn pinned_tls12_signature(
     }
 }
 
-/// The same of TLS 1.3.
+/// Verifies a TLS 1.3 signature in the same way.
 pub fn pinned_tls13_signature(
     message: &[u8],
     certificate: &CertificateDer<'_>,
     signed: &DigitallySignedStruct,
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<HandshakeSignatureValid, Error> {
-    let verified = match shape(certificate).filter(|shape| shape.is_version_1) {
-        Some(shape) => {
-            let key = SubjectPublicKeyInfoDer::from(shape.key.whole);
+    let verified = match parts(certificate).filter(|parts| parts.is_version_1) {
+        Some(parts) => {
+            let key = SubjectPublicKeyInfoDer::from(parts.key.whole);
             verify_tls13_signature_with_raw_key(message, &key, signed, algorithms)
         }
         None => verify_tls13_signature(message, certificate, signed, algorithms),
@@ -156,54 +159,54 @@ pub fn pinned_tls13_signature(
     verified.map_err(|error| explained(certificate, error))
 }
 
-/// What is wrong with a certificate that cannot be taken, in words that say what helps.
+/// The reason why a certificate is not accepted, in words that say what helps.
 #[derive(Debug)]
-enum Wrong {
+enum Unacceptable {
     ShortKey(usize),
     Version1,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for Unacceptable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ShortKey(bits) => write!(
                 f,
-                "its certificate has an RSA key of {bits} bits, and {LEAST_RSA_BITS} are the least: give it a certificate with a longer key"
+                "its certificate has an RSA key of {bits} bits, but at least {LEAST_RSA_BITS} are required: give it a certificate with a longer key"
             ),
             Self::Version1 => f.write_str(
-                "its certificate is one of X.509 version 1, which names nobody: trust it by --fingerprint instead of --ca, or give \
-                 it one of version 3",
+                "its certificate has X.509 version 1, which contains no names: trust it by --fingerprint instead of --ca, or \
+                 give it one of version 3",
             ),
         }
     }
 }
 
-/// The same error, or a better one where the certificate shows why.
+/// Replaces an error by a better one, if the certificate shows the reason.
 fn explained(certificate: &CertificateDer<'_>, error: Error) -> Error {
-    let Some(shape) = shape(certificate) else { return error };
-    let wrong = match shape.key.rsa_bits() {
-        Some(bits) if bits < LEAST_RSA_BITS => Wrong::ShortKey(bits),
-        _ if shape.is_version_1 => Wrong::Version1,
+    let Some(parts) = parts(certificate) else { return error };
+    let wrong = match parts.key.rsa_bits() {
+        Some(bits) if bits < LEAST_RSA_BITS => Unacceptable::ShortKey(bits),
+        _ if parts.is_version_1 => Unacceptable::Version1,
         _ => return error,
     };
-    // Of an error of another kind rustls would show the name in this program.
+    // For any other kind of error, rustls would show the name that this program uses inside.
     Error::General(wrong.to_string())
 }
 
-/// As much of a certificate as is read here.
-struct Shape<'a> {
+/// The parts of a certificate that are read here.
+struct CertificateParts<'a> {
     is_version_1: bool,
-    key: Key<'a>,
+    key: SubjectKey<'a>,
 }
 
 /// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-struct Key<'a> {
+struct SubjectKey<'a> {
     whole: &'a [u8],
     algorithm: &'a [u8],
     bits: &'a [u8],
 }
 
-impl Key<'_> {
+impl SubjectKey<'_> {
     fn rsa_bits(&self) -> Option<usize> {
         if !self.algorithm.starts_with(RSA) {
             return None;
@@ -211,12 +214,12 @@ impl Key<'_> {
         let mut key = Der(Der(self.bits).take(SEQUENCE)?.content);
         let modulus = key.take(INTEGER)?.content;
         let first = modulus.iter().position(|byte| *byte != 0)?;
-        let modulus = &modulus[first..];
-        Some(8 * modulus.len() - modulus[0].leading_zeros() as usize)
+        let modulus = modulus.get(first..)?;
+        Some(8 * modulus.len() - modulus.first()?.leading_zeros() as usize)
     }
 }
 
-fn shape<'a>(certificate: &'a CertificateDer<'_>) -> Option<Shape<'a>> {
+fn parts<'a>(certificate: &'a CertificateDer<'_>) -> Option<CertificateParts<'a>> {
     let mut body = Der(Der(Der(certificate).take(SEQUENCE)?.content).take(SEQUENCE)?.content);
     let is_version_1 = body.take(VERSION).is_none();
     // Serial number, signature algorithm, issuer, validity, subject.
@@ -227,10 +230,10 @@ fn shape<'a>(certificate: &'a CertificateDer<'_>) -> Option<Shape<'a>> {
     let mut parts = Der(key.content);
     let algorithm = parts.take(SEQUENCE)?.content;
     let [0, bits @ ..] = parts.take(BIT_STRING)?.content else { return None };
-    Some(Shape { is_version_1, key: Key { whole: key.whole, algorithm, bits } })
+    Some(CertificateParts { is_version_1, key: SubjectKey { whole: key.whole, algorithm, bits } })
 }
 
-/// What of DER (X.690) is not read yet.
+/// The part of a DER encoding (X.690) that is not read yet.
 struct Der<'a>(&'a [u8]);
 
 struct Element<'a> {
@@ -239,7 +242,7 @@ struct Element<'a> {
 }
 
 impl<'a> Der<'a> {
-    /// The next element, where it has this tag; nothing is read otherwise.
+    /// Reads the next element if it has this tag. Otherwise returns `None` and reads nothing.
     fn take(&mut self, tag: u8) -> Option<Element<'a>> {
         let [first, short, rest @ ..] = self.0 else { return None };
         if *first != tag {
@@ -249,12 +252,12 @@ impl<'a> Der<'a> {
             0..=0x7f => (usize::from(*short), 2),
             0x81 => (usize::from(*rest.first()?), 3),
             0x82 => (usize::from(u16::from_be_bytes([*rest.first()?, *rest.get(1)?])), 4),
-            // TLS takes no certificate of 64 KiB from a server here.
+            // rustls accepts no certificate of 64 KiB from a server.
             _ => return None,
         };
-        let whole = self.0.get(..head + length)?;
-        self.0 = &self.0[head + length..];
-        Some(Element { whole, content: &whole[head..] })
+        let (whole, rest) = self.0.split_at_checked(head + length)?;
+        self.0 = rest;
+        Some(Element { whole, content: whole.get(head..)? })
     }
 }
 
@@ -263,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arbitrary_bytes_have_no_shape_and_hurt_nobody() {
+    fn arbitrary_bytes_are_no_certificate() {
         for bytes in [
             &b""[..],
             b"\x30",
@@ -273,18 +276,18 @@ mod tests {
             b"\x30\x04\x30\x02\x02\x00",
             b"\x30\x80\x00\x00",
         ] {
-            assert!(shape(&CertificateDer::from(bytes)).is_none(), "{bytes:x?}");
+            assert!(parts(&CertificateDer::from(bytes)).is_none(), "{bytes:x?}");
         }
     }
 
     #[test]
     fn a_keys_length_is_its_modulus_without_zeros_in_front() {
-        let key = |bits: &'static [u8]| Key { whole: &[], algorithm: RSA, bits };
+        let key = |bits: &'static [u8]| SubjectKey { whole: &[], algorithm: RSA, bits };
         assert_eq!(key(b"\x30\x05\x02\x03\x00\x80\x01").rsa_bits(), Some(16));
         assert_eq!(key(b"\x30\x04\x02\x02\x01\x01").rsa_bits(), Some(9));
         for broken in [&b"\x30\x02\x02\x00"[..], b"\x30\x03\x02\x01\x00", b"\x02\x01\x01", b""] {
             assert_eq!(key(broken).rsa_bits(), None, "{broken:x?}");
         }
-        assert_eq!(Key { whole: &[], algorithm: b"\x06\x01\x2a", bits: b"" }.rsa_bits(), None);
+        assert_eq!(SubjectKey { whole: &[], algorithm: b"\x06\x01\x2a", bits: b"" }.rsa_bits(), None);
     }
 }

@@ -1,31 +1,32 @@
-//! Versions of the protocol: the server offers a range, and the peer takes the newest one that both speak.
+//! Versions of the protocol: the server offers a range, and the peer picks the newest version that
+//! both speak.
 //!
-//! Most of what is new needs no new version: types and fields that a reader does not know are skipped. A version rises where
-//! an old reader would misunderstand.
+//! Most additions need no new version: a reader skips types and fields that it does not know. A
+//! change gets a new version if an old reader would misunderstand it.
 
 use std::fmt;
 
 /// A range of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// The oldest one.
+    /// The oldest version.
     pub oldest: u8,
-    /// The newest one.
+    /// The newest version.
     pub newest: u8,
 }
 
 impl Versions {
-    /// What this program speaks.
+    /// The versions that this program speaks.
     pub const OURS: Self = Self { oldest: 1, newest: 1 };
 
-    /// The newest version that both speak.
+    /// The newest version that both ranges contain, or `None` if there is none.
     #[must_use]
     pub fn common(self, other: Self) -> Option<u8> {
         let newest = self.newest.min(other.newest);
         (newest >= self.oldest.max(other.oldest)).then_some(newest)
     }
 
-    /// Whether it holds this one.
+    /// Returns whether the range contains this version.
     #[must_use]
     pub fn hold(self, version: u8) -> bool {
         (self.oldest..=self.newest).contains(&version)
@@ -55,7 +56,7 @@ mod tests {
             (range(1, 3), range(2, 5), Some(3)),
             (range(4, 5), range(1, 4), Some(4)),
             (range(1, 1), range(2, 2), None),
-            // Nobody offers this, and it holds none.
+            // No program offers this range, which contains no version.
             (range(3, 1), range(1, 3), None),
         ] {
             assert_eq!(one.common(other), common, "{one} {other}");

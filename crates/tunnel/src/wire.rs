@@ -1,6 +1,6 @@
-//! The one checked reader. A length meets its bound before anything is copied.
+//! The one checked reader. It compares a length with its bound before it copies anything.
 
-use crate::FrameError;
+use crate::frame::FrameError;
 
 /// Reads fields from the front of a slice.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
@@ -24,7 +24,7 @@ impl Reader<'_> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// A text behind its length, of at most `max` bytes.
+    /// Reads a text of at most `max` bytes behind its length.
     pub(crate) fn text(&mut self, max: usize) -> Result<String, FrameError> {
         let length = usize::from(self.u16()?);
         if length > max {

@@ -1,4 +1,4 @@
-//! The wire: golden bytes, round trips, and whatever bytes come.
+//! Tests of the wire format: golden bytes, round trips, and arbitrary bytes.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use transom_tunnel::frame::Inbox;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::raw::{self, Claim};
 use transom_tunnel::scram::{self, Channel, Examiner, Prover, ScramError};
-use transom_tunnel::ticket::Shown;
+use transom_tunnel::ticket::TicketHeader;
 use transom_tunnel::{
-    Availability, Binding, Cause, Enrolment, Fault, FrameError, Message, PublicKey, Refusal, Report, Retry,
-    Role, Ticket, Versions,
+    Availability, Binding, Cause, Enrollment, FrameError, MeetingTicket, Message, PublicKey, Refusal,
+    RefusalCode, Report, Retry, Role, Versions,
 };
 
-fn ticket(fill: u8) -> Ticket {
-    Ticket::from_bytes([fill; Ticket::LENGTH])
+fn ticket(fill: u8) -> MeetingTicket {
+    MeetingTicket::from_bytes([fill; MeetingTicket::LENGTH])
 }
 
 fn refusal() -> Refusal {
     Refusal {
-        fault: Fault::Superseded,
+        code: RefusalCode::Superseded,
         retry: Retry::After(Duration::from_secs(300)),
         detail: None,
         advice: None,
@@ -28,8 +28,8 @@ fn refusal() -> Refusal {
 
 /// Every message with its bytes.
 fn golden() -> Vec<(Message, Vec<u8>)> {
-    let ticket_bytes = "aa".repeat(Ticket::LENGTH);
-    let enrolment = Enrolment {
+    let ticket_bytes = "aa".repeat(MeetingTicket::LENGTH);
+    let enrollment = Enrollment {
         id: [1; 16],
         salt: [2; 16],
         stored_key: [3; 32],
@@ -37,8 +37,8 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
         proof: [5; 32],
         binding: "biws".into(),
     };
-    let enrol = [("01", 16), ("02", 16), ("03", 32), ("04", 32), ("05", 32)];
-    let enrol = enrol.map(|(byte, count)| byte.repeat(count)).concat();
+    let enroll = [("01", 16), ("02", 16), ("03", 32), ("04", 32), ("05", 32)];
+    let enroll = enroll.map(|(byte, count)| byte.repeat(count)).concat();
     let golden: Vec<(Message, String)> = vec![
         (
             Message::Hello { versions: Versions { oldest: 1, newest: 2 }, binding: Binding::TlsExporter },
@@ -63,7 +63,7 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
         ),
         (Message::Refused(refusal()), "060008 0005 0000012c 0000".into()),
         (
-            Message::Refused(Refusal::from(Fault::CloudAuthenticationFailed).because("x")),
+            Message::Refused(Refusal::from(RefusalCode::CloudAuthenticationFailed).because("x")),
             "060009 0001 ffffffff 0001 78".into(),
         ),
         (Message::Ping, "070000".into()),
@@ -102,7 +102,7 @@ fn golden() -> Vec<(Message, Vec<u8>)> {
             Message::Declined { ticket: [1; 16], cause: Cause::EndToEndOnly, why: "a".into() },
             format!("210014 {} 01 0001 61", "01".repeat(16)),
         ),
-        (Message::Enrol { version: 1, enrolment }, format!("320087 01 {enrol} 0004 62697773")),
+        (Message::Enroll { version: 1, enrollment }, format!("320087 01 {enroll} 0004 62697773")),
         (
             Message::Enrolled { proof: [1; 32], address: "a".into() },
             format!("330023 {} 0001 61", "01".repeat(32)),
@@ -118,7 +118,7 @@ fn next(bytes: &[u8]) -> Result<Option<Message>, FrameError> {
     Message::next(&mut inbox)
 }
 
-/// The same frame with something behind its last field.
+/// Adds bytes behind the last field of a frame.
 fn longer(frame: &[u8], more: &[u8]) -> Vec<u8> {
     let length = u16::try_from(frame.len() - 3 + more.len()).expect("a short message");
     [&frame[..1], &length.to_be_bytes(), &frame[3..], more].concat()
@@ -139,7 +139,7 @@ fn every_message_has_its_bytes() {
 }
 
 #[test]
-fn an_agents_report_stands_behind_its_program_and_may_be_missing_or_a_later_versions() {
+fn a_report_follows_the_program_and_may_be_missing_or_of_a_later_version() {
     let without = next(&hex::decode("0200090101000001 6e000170".replace(' ', "")).expect("bytes"));
     let Ok(Some(Message::Prove { version, role, end_to_end_only, client_first, program, report: None })) =
         without
@@ -158,14 +158,14 @@ fn an_agents_report_stands_behind_its_program_and_may_be_missing_or_a_later_vers
     assert_eq!(hex::encode(with.encode()), hex::encode(&bytes));
     assert_eq!(next(&bytes), Ok(Some(with.clone())));
     assert_eq!(next(&longer(&bytes, b"of a later version")), Ok(Some(with.clone())));
-    // Nobody is turned away for what is only told to people.
+    // A malformed report, which only informs people, turns no agent away.
     for cut in 13..bytes.len() {
         let payload = &bytes[3..cut];
         let length = u16::try_from(payload.len()).expect("a short message");
         let read = next(&[&bytes[..1], &length.to_be_bytes(), payload].concat());
         assert!(matches!(read, Ok(Some(Message::Prove { report: None, .. }))), "{cut}: {read:?}");
     }
-    // The longest that an agent can say fits into a frame.
+    // The longest report that an agent can send fits into a frame.
     let Message::Prove { report: Some(mut longest), .. } = with.clone() else { panic!("it has one") };
     longest.host_name = "h".repeat(1000);
     longest.targets = vec!["t".repeat(1000); 20];
@@ -187,7 +187,7 @@ fn an_agents_report_stands_behind_its_program_and_may_be_missing_or_a_later_vers
 }
 
 #[test]
-fn the_servers_word_on_a_new_key_stands_behind_a_meeting() {
+fn the_statement_about_a_new_key_follows_a_meeting() {
     let bytes =
         format!("13{:04x} 00000007 {} 0000 {:016x} {}", 54 + 136, "aa".repeat(48), 9, "02".repeat(128));
     let bytes = hex::decode(bytes.replace(' ', "")).expect("bytes");
@@ -202,7 +202,7 @@ fn the_servers_word_on_a_new_key_stands_behind_a_meeting() {
 }
 
 #[test]
-fn what_a_later_version_adds_is_skipped() {
+fn additions_of_later_versions_are_skipped() {
     let later = hex::decode("ff0003 010203 300000 220001 00".replace(' ', "")).expect("unknown messages");
     assert_eq!(next(&later), Ok(None));
     for (message, bytes) in golden() {
@@ -221,16 +221,16 @@ fn a_message_that_ends_early_is_named_wherever_it_ends() {
 }
 
 #[test]
-fn a_later_versions_values_have_a_meaning_here_too() {
+fn unknown_values_of_later_versions_have_a_meaning() {
     let read = |text: &str| next(&hex::decode(text.replace(' ', "")).expect("bytes"));
     let words =
         |number| format!("the server's reason has the number {number}, which this version does not know: x");
     let hour = Retry::After(Duration::from_secs(3600));
     let refused = |retry, number| {
-        let refusal = Refusal::from(Fault::ProtocolError).because(words(number));
+        let refusal = Refusal::from(RefusalCode::ProtocolError).because(words(number));
         Ok(Some(Message::Refused(Refusal { retry, ..refusal })))
     };
-    // It never ends an agent for good.
+    // An unknown code never ends an agent for good.
     assert_eq!(read("060009 0000 ffffffff 0001 78"), refused(hour, 0));
     assert_eq!(read("060009 0063 00000007 0001 78"), refused(Retry::After(Duration::from_secs(7)), 99));
     let seen = Message::Seen { call: 0, availability: Availability::Unknown };
@@ -242,7 +242,7 @@ fn a_later_versions_values_have_a_meaning_here_too() {
 }
 
 #[test]
-fn what_is_malformed_is_named() {
+fn malformed_messages_are_named() {
     for (bytes, error) in [
         ("01ffff", FrameError::Long),
         ("070801", FrameError::Long),
@@ -257,7 +257,7 @@ fn what_is_malformed_is_named() {
 }
 
 #[test]
-fn the_first_words_inside_a_session_have_their_bytes_and_room_for_more() {
+fn the_first_words_inside_a_session_have_their_bytes_and_may_grow() {
     let (request, answer) = (opening::request("plc"), opening::answer(Outcome::Unreachable, "no"));
     assert_eq!(hex::encode(&request), "000601 0003 706c63".replace(' ', ""));
     assert_eq!(hex::encode(&answer), "000502 0002 6e6f".replace(' ', ""));
@@ -266,7 +266,7 @@ fn the_first_words_inside_a_session_have_their_bytes_and_room_for_more() {
     let later = |words: &[u8]| [&words[opening::LENGTH..], b"and more"].concat();
     assert_eq!(opening::read_request(&later(&request)), Ok(Some("plc".to_owned())));
     assert_eq!(opening::read_answer(&later(&answer)), Ok((Outcome::Unreachable, "no".to_owned())));
-    // Of a later version, and nothing that could be misunderstood.
+    // A request of a later version is recognised, and an unknown outcome has a meaning.
     assert_eq!(opening::read_request(&[2, 0xff]), Ok(None));
     assert_eq!(opening::read_answer(&[77, 0, 2, b'n', b'o']), Ok((Outcome::Other, "no".to_owned())));
     for short in [&[][..], &[1], &[1, 0], &[1, 0, 2, b'p']] {
@@ -277,20 +277,20 @@ fn the_first_words_inside_a_session_have_their_bytes_and_room_for_more() {
 }
 
 #[test]
-fn a_ticket_is_shown_by_one_side_and_does_not_print_its_secret() {
-    let ticket = Ticket::from_bytes(std::array::from_fn(|n| n as u8));
-    let text = ticket.shown_by(Role::Agent);
-    assert_eq!(text.parse::<Shown>(), Ok(Shown { role: Role::Agent, ticket: ticket.clone() }));
-    let shown = format!("{text} and=more").parse::<Shown>();
-    assert_eq!(shown, Ok(Shown { role: Role::Agent, ticket: ticket.clone() }), "a later version's");
-    assert_eq!(format!("{ticket:?}"), "Ticket(000102030405060708090a0b0c0d0e0f, ..)");
+fn a_ticket_is_header_one_side_and_does_not_print_its_secret() {
+    let ticket = MeetingTicket::from_bytes(std::array::from_fn(|n| n as u8));
+    let text = ticket.header(Role::Agent);
+    assert_eq!(text.parse::<TicketHeader>(), Ok(TicketHeader { role: Role::Agent, ticket: ticket.clone() }));
+    let shown = format!("{text} and=more").parse::<TicketHeader>();
+    assert_eq!(shown, Ok(TicketHeader { role: Role::Agent, ticket: ticket.clone() }), "a later version's");
+    assert_eq!(format!("{ticket:?}"), "MeetingTicket(000102030405060708090a0b0c0d0e0f, ..)");
     for bad in ["", "agent", "agent 00", "viewer 00", "agent zz"] {
-        assert!(bad.parse::<Shown>().is_err(), "{bad}");
+        assert!(bad.parse::<TicketHeader>().is_err(), "{bad}");
     }
 }
 
 #[test]
-fn a_raw_connection_s_words_have_their_bytes_and_name_what_they_are_not() {
+fn the_messages_of_a_raw_connection_have_their_bytes_and_malformed_ones_are_named() {
     let nonce = [5; raw::NONCE];
     let greeting = raw::greeting(&nonce);
     assert_eq!(hex::encode(greeting), format!("5452414e534f4d01{}", "05".repeat(32)));
@@ -312,16 +312,16 @@ fn a_raw_connection_s_words_have_their_bytes_and_name_what_they_are_not() {
 
 #[test]
 fn a_claim_holds_for_its_ticket_its_nonce_and_its_role_only() {
-    let (ticket, nonce) = (Ticket::from_bytes([7; Ticket::LENGTH]), [5; raw::NONCE]);
+    let (ticket, nonce) = (MeetingTicket::from_bytes([7; MeetingTicket::LENGTH]), [5; raw::NONCE]);
     let claim = Claim::of(&ticket, Role::Agent, &nonce);
     assert!(claim.is_of(&ticket, &nonce));
     assert!(!claim.is_of(&ticket, &[6; raw::NONCE]), "replayed on another connection");
     let mut other_side = claim;
     other_side.role = Role::Connector;
     assert!(!other_side.is_of(&ticket, &nonce), "shown by the other side");
-    let mut bytes = [7; Ticket::LENGTH];
+    let mut bytes = [7; MeetingTicket::LENGTH];
     bytes[47] = 8;
-    assert!(!claim.is_of(&Ticket::from_bytes(bytes), &nonce), "of another secret");
+    assert!(!claim.is_of(&MeetingTicket::from_bytes(bytes), &nonce), "of another secret");
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn an_end_vouches_for_one_connection_and_for_its_own_side_of_it() {
     assert!(!ticket.vouched(Role::Agent, &[2; 32], &voucher), "TLS ended in between");
 }
 
-/// RFC 7677 §3.
+/// The example of RFC 7677 §3.
 #[test]
 fn the_example_of_the_rfc_passes_between_both_sides() {
     let prover = Prover::new("user", "rOprNGfwEbeRWgbNEkqO".into(), Binding::None, None);
@@ -347,7 +347,7 @@ fn the_example_of_the_rfc_passes_between_both_sides() {
     assert_eq!((challenge.salt.clone(), challenge.iterations.get()), (salt, 4096));
     let answer = challenge.answer(&[7; 32]);
     assert!(answer.starts_with("c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p="));
-    let read = asked.answered(&answer, Channel::Plain).expect("answer");
+    let read = asked.read_answer(&answer, Channel::Plain).expect("answer");
     assert_eq!((*read.proof, read.auth_message), ([7; 32], challenge.auth_message));
     assert_eq!(scram::read_server_final(&scram::server_final(&[9; 32])), Ok([9; 32]));
 }
@@ -357,11 +357,11 @@ fn a_proof_that_is_bound_elsewhere_is_refused() {
     let nonce = || scram::nonce([1; scram::NONCE]);
     let (ours, theirs) = ([1; 32], [2; 32]);
     let here = Channel::Tls(&ours);
-    // Somebody ends TLS in between, and passes the messages on.
+    // A machine in between ends TLS, and passes the messages on.
     let prover = Prover::new("a", nonce(), Binding::TlsExporter, Some(&theirs));
     let asked = Examiner::new(&prover.first(), here).expect("first").challenge("more", b"salt", 1);
     let answer = prover.challenged(&asked.server_first).expect("challenge").answer(&[0; 32]);
-    assert_eq!(asked.answered(&answer, here).err(), Some(ScramError::Binding));
+    assert_eq!(asked.read_answer(&answer, here).err(), Some(ScramError::Binding));
     let first = |offered, exporter| Prover::new("a", nonce(), offered, exporter).first();
     let (bound, talked_out_of_it, plain) = (
         first(Binding::TlsExporter, Some(&theirs)),
@@ -373,10 +373,10 @@ fn a_proof_that_is_bound_elsewhere_is_refused() {
         (&plain, here, Some(ScramError::Binding)),
         (&bound, Channel::Plain, Some(ScramError::Binding)),
         (&bound, Channel::Proxied, Some(ScramError::Binding)),
-        // Somebody ends TLS on the server's own machine, and nobody said so.
+        // An undeclared proxy ends TLS on the server's own machine.
         (&talked_out_of_it, Channel::Plain, Some(ScramError::Undeclared)),
         (&plain, Channel::Plain, None),
-        // Behind a proxy that was declared to end TLS, nothing is bound.
+        // Behind a proxy that was declared to end TLS, there is no binding.
         (&talked_out_of_it, Channel::Proxied, None),
         (&plain, Channel::Proxied, None),
     ] {
@@ -385,7 +385,7 @@ fn a_proof_that_is_bound_elsewhere_is_refused() {
 }
 
 #[test]
-fn another_exchange_s_challenge_is_refused() {
+fn a_challenge_of_another_exchange_is_refused() {
     let prover = Prover::new("a", scram::nonce([1; scram::NONCE]), Binding::None, None);
     for bad in ["r=other,s=AAAA,i=1", "r=,s=AAAA,i=1"] {
         assert_eq!(prover.challenged(bad).err(), Some(ScramError::Nonce));
@@ -405,7 +405,7 @@ proptest! {
             Message::Connect { call, limit: seconds, peer: peer.clone() },
             Message::Dial { ticket: ticket(3), standby: None, relay: "h:1".into(), peer },
             Message::Failed { call, refusal: Refusal {
-                fault: Fault::DeviceRefused,
+                code: RefusalCode::DeviceRefused,
                 retry: if seconds == u32::MAX { Retry::Never } else { Retry::After(Duration::from_secs(seconds.into())) },
                 detail: Some(detail),
                 advice: None,
@@ -422,11 +422,11 @@ proptest! {
         let mut inbox = Inbox::default();
         inbox.push(&bytes);
         while let Ok(Some(_)) = Message::next(&mut inbox) {}
-        let _ = text.parse::<Shown>();
+        let _ = text.parse::<TicketHeader>();
         let _ = (opening::read_request(&bytes), opening::read_answer(&bytes));
         let _ = scram::read_server_final(&text);
         if let Ok(examiner) = Examiner::new(&text, Channel::Proxied) {
-            let _ = examiner.challenge("x", b"s", 1).answered(&text, Channel::Proxied);
+            let _ = examiner.challenge("x", b"s", 1).read_answer(&text, Channel::Proxied);
         }
         let _ = Prover::new("a", "b".into(), Binding::None, None).challenged(&text);
     }

@@ -69,6 +69,14 @@ def choices(client):
     client.validate_response(version_schema.get_version, response, json.loads(body))
 
 
+def walk_metadata(judge, servers, server):
+    judge.call(servers.set_server_metadata, server, {"a": "1", "b": "2"})
+    judge.call(servers.update_server_metadata, server, {"b": "3"})
+    judge.call(servers.set_server_metadata_item, server, "c", {"c": "4"})
+    judge.call(servers.show_server_metadata_item, server, "c")
+    judge.call(servers.delete_server_metadata_item, server, "c")
+
+
 def walk_compute(judge, work, member, admin):
     servers, flavors, _, limits, extensions = (member[name] for name in CLIENTS)
     for detail in (False, True):
@@ -82,6 +90,7 @@ def walk_compute(judge, work, member, admin):
         judge.call(servers.show_server, server)
     for part in (servers.list_addresses, servers.list_server_metadata):
         judge.call(part, work["running"])
+    walk_metadata(judge, servers, work["running"])
     judge.call(flavors.show_flavor, "machine")
     judge.call(flavors.list_flavor_extra_specs, "machine")
     judge.call(limits.show_limits)

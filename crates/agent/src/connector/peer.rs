@@ -1,4 +1,4 @@
-//! Whom a connector is to reach.
+//! The device and target that a connector is to reach.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,15 @@ use std::str::FromStr;
 use transom_model::cloud::CloudAddress;
 use transom_tunnel::opening;
 
-use crate::SetupError;
+use crate::error::SetupError;
 
-/// Whom to reach: `ADDRESS` for its first target, `ADDRESS/NAME` for the one of that name.
+/// A device and one of its targets: `ADDRESS` for the first target, `ADDRESS/NAME` for the target
+/// of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// The listen address.
     pub address: CloudAddress,
-    /// The name of one of its targets; empty: the first.
+    /// The name of the target. Empty for the first one.
     pub target: String,
 }
 

@@ -1,4 +1,4 @@
-//! A connector at work: it keeps the control connection, and takes viewers in.
+//! A connector at work: it maintains the control connection, and serves viewers.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,50 +10,59 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use transom_tunnel::{Fault, Message, Refusal};
+use transom_tunnel::{Message, Refusal, RefusalCode};
 
-use super::session::{Call, Meeting, Opened};
-use super::{Connector, Event};
+use super::event::Event;
+use super::session::{Meeting, MeetingRequest, Opened};
+use super::settings::Connector;
 use crate::backoff::{Backoff, random};
-use crate::control::{Control, Joins};
+use crate::control::{ControlConnection, JoinAs};
 use crate::door::Door;
+use crate::error::unreachable;
 use crate::local::Local;
 use crate::pipe::{Ending, leave, pipe};
-use crate::unreachable;
 
-/// Viewers that come at once.
+/// The most viewers that may wait for a meeting.
 const CALLS: usize = 64;
-/// A server that restarts is back by then. A viewer that had to wait for longer would look as if it hung: it is told why.
+/// The longest time that a viewer waits for the server. A server that restarts is back by then;
+/// after a longer wait, the viewer would seem to hang, so it is told the reason instead.
 const BEARABLE: Duration = Duration::from_secs(15);
-/// The call that asks whether the peer is there; sessions have later ones.
+/// The call that asks whether the peer is online. Sessions have higher numbers.
 const ASK: u32 = 0;
 
 type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
-pub(super) async fn run(
-    connector: Connector,
-    door: Door,
-    tell: impl Fn(Event) + Send + Sync + 'static,
-    stop: CancellationToken,
-) -> Result<(), Refusal> {
-    let (calls, called) = mpsc::channel(CALLS);
-    let mut service = Service {
-        open_first: connector.open_first || door.is_for_one(),
-        for_one: door.is_for_one(),
-        connector: Arc::new(connector),
-        door,
-        tell: Arc::new(tell),
-        stop,
-        ready: false,
-        at_hand: None,
-        opening: JoinSet::new(),
-        calls,
-        called,
-        sessions: JoinSet::new(),
-    };
-    let done = service.stay().await;
-    service.end(done.as_ref().err()).await;
-    done
+impl Connector {
+    /// Joins the server, waits for the peer as configured, and serves viewers until `stop` is
+    /// cancelled. With [`Door::stdio`], it returns when the one viewer is done.
+    ///
+    /// An error before [`Event::Ready`] says why the peer cannot be reached. A later error says why
+    /// the connector accepts no more viewers.
+    pub async fn run(
+        self,
+        door: Door,
+        tell: impl Fn(Event) + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) -> Result<(), Refusal> {
+        let (calls, called) = mpsc::channel(CALLS);
+        let mut service = Service {
+            open_first: self.open_first || door.is_for_one(),
+            for_one: door.is_for_one(),
+            connector: Arc::new(self),
+            door,
+            tell: Arc::new(tell),
+            stop,
+            ready: false,
+            opened_first: None,
+            opening: JoinSet::new(),
+            calls,
+            called,
+            sessions: JoinSet::new(),
+        };
+        let done = service.stay().await;
+        service.end(done.as_ref().err()).await;
+        done
+    }
 }
 
 struct Service {
@@ -61,23 +70,23 @@ struct Service {
     door: Door,
     tell: Tell,
     stop: CancellationToken,
-    /// Whether the door is open.
+    /// True once the door is open.
     ready: bool,
     open_first: bool,
-    /// Whether the first viewer is the only one.
+    /// True if the door is for one viewer only.
     for_one: bool,
     /// The session that was opened before the door, until its viewer comes.
-    at_hand: Option<Opened>,
+    opened_first: Option<Opened>,
     opening: JoinSet<Result<Opened, Refusal>>,
-    calls: mpsc::Sender<Call>,
-    called: mpsc::Receiver<Call>,
+    calls: mpsc::Sender<MeetingRequest>,
+    called: mpsc::Receiver<MeetingRequest>,
     sessions: JoinSet<Ending>,
 }
 
-/// Why a stay at the server is over.
+/// The reason why the connection to the server ended.
 struct Lost {
     refusal: Refusal,
-    /// Coming back is of no use.
+    /// True if another attempt is of no use.
     last: bool,
 }
 
@@ -93,11 +102,11 @@ impl From<Refusal> for Lost {
     }
 }
 
-/// Calls that were made over a control connection; they are lost with it.
+/// The calls of one control connection. They are lost with it.
 #[derive(Default)]
 struct Calls {
     last: u32,
-    asked: HashMap<u32, Call>,
+    asked: HashMap<u32, MeetingRequest>,
     meeting: HashMap<u32, oneshot::Sender<Refusal>>,
 }
 
@@ -112,7 +121,7 @@ impl Service {
             };
             let Err(Lost { refusal, last }) = lost else { return Ok(()) };
             let may_wait =
-                self.ready || (self.connector.wait && refusal.fault == Fault::CloudConnectivityError);
+                self.ready || (self.connector.wait && refusal.code == RefusalCode::CloudConnectivityError);
             let wait = backoff.after(&refusal, random()).filter(|_| may_wait && !last);
             let Some(wait) = wait else { return Err(refusal) };
             (self.tell)(Event::Waiting(refusal.clone(), wait));
@@ -122,7 +131,8 @@ impl Service {
         }
     }
 
-    /// Waits for the next try, unless it is all over before that. Viewers who come shortly before it wait along.
+    /// Waits for the next attempt. Returns early with the result if the connector is done. Viewers
+    /// that come shortly before the attempt wait for it.
     async fn bide(&mut self, refusal: &Refusal, until: Instant) -> Option<Result<(), Refusal>> {
         let stop = self.stop.clone();
         self.turn_away(refusal);
@@ -145,21 +155,21 @@ impl Service {
         }
     }
 
-    /// Tells viewers that wait already why they wait in vain.
+    /// Tells waiting viewers why they cannot be served.
     fn turn_away(&mut self, refusal: &Refusal) {
         while let Ok(call) = self.called.try_recv() {
             let _ = call.send(Err(refusal.clone()));
         }
     }
 
-    /// Nobody may come any more; who is there, may stay.
+    /// Accepts no more viewers, and waits for the sessions to end.
     async fn end(&mut self, why: Option<&Refusal>) {
         self.door.shut();
         self.called.close();
         if let Some(refusal) = why {
             self.turn_away(refusal);
         }
-        if let Some((mut far, _)) = self.at_hand.take() {
+        if let Some((mut far, _)) = self.opened_first.take() {
             leave(&mut far).await;
         }
         while self.sessions.try_join_next().is_some() {}
@@ -169,7 +179,7 @@ impl Service {
         while self.sessions.join_next().await.is_some() {}
     }
 
-    /// Does this, and takes viewers in meanwhile, who wait for it.
+    /// Awaits `work`, and accepts viewers meanwhile. They wait until it is done.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
@@ -182,7 +192,7 @@ impl Service {
 
     async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Lost> {
         let connector = Arc::clone(&self.connector);
-        let joining = Control::join(&connector.server, &connector.credentials, Joins::Connector);
+        let joining = ControlConnection::join(&connector.server, &connector.credentials, JoinAs::Connector);
         let mut control = self.meanwhile(joining).await?;
         let mut calls = Calls::default();
         if !self.ready {
@@ -200,7 +210,7 @@ impl Service {
                 }
                 viewer = self.door.viewer(), if self.ready => self.admit(viewer),
                 Some(Ok(opened)) = self.opening.join_next() => {
-                    self.at_hand = Some(opened?);
+                    self.opened_first = Some(opened?);
                     self.open_door()?;
                 }
                 Some(call) = self.called.recv() => {
@@ -225,7 +235,7 @@ impl Service {
         }
     }
 
-    /// The peer is there.
+    /// Acts on the news that the peer is online.
     fn available(&mut self) -> Result<(), Lost> {
         if !self.open_first {
             return self.open_door();
@@ -237,8 +247,10 @@ impl Service {
 
     fn open_door(&mut self) -> Result<(), Lost> {
         let taken = |error| {
-            let refusal = unreachable(format_args!("nobody can be let in: {error}"));
-            Lost::last(refusal.advising("Another program has taken the place of --bind: name another one."))
+            let refusal = unreachable(format_args!("cannot open the door for viewers: {error}"));
+            Lost::last(
+                refusal.advising("Another program uses the address in --bind. Choose another address."),
+            )
         };
         self.door.open().map_err(taken)?;
         self.ready = true;
@@ -249,13 +261,13 @@ impl Service {
     fn admit(&mut self, viewer: io::Result<Local>) {
         let viewer = match viewer {
             Ok(viewer) => viewer,
-            Err(error) => return tracing::warn!(%error, "a viewer could not be taken in"),
+            Err(error) => return tracing::warn!(%error, "cannot accept a viewer"),
         };
         let (connector, tell) = (Arc::clone(&self.connector), Arc::clone(&self.tell));
         let (calls, stop) = (self.calls.clone(), self.stop.clone());
-        let at_hand = self.at_hand.take();
+        let opened_first = self.opened_first.take();
         self.sessions.spawn(async move {
-            let opened = match at_hand {
+            let opened = match opened_first {
                 Some(opened) => Ok(opened),
                 None => connector.open(&calls).await,
             };
@@ -267,7 +279,7 @@ impl Service {
                     ending
                 }
                 Err(refusal) => {
-                    // A viewer must not take this for an end of the session.
+                    // The viewer must not take this for an orderly end of the session.
                     viewer.reset();
                     tell(Event::Failed(refusal));
                     Ending::Dropped
@@ -278,7 +290,7 @@ impl Service {
 }
 
 impl Calls {
-    fn add(&mut self, call: Call) -> u32 {
+    fn add(&mut self, call: MeetingRequest) -> u32 {
         self.last += 1;
         self.asked.insert(self.last, call);
         self.last
@@ -307,7 +319,7 @@ impl Calls {
     }
 }
 
-/// The end of a session, as it counts for who had only this one.
+/// The end of a session, as the result for a connector with one viewer.
 async fn ended(sessions: &mut JoinSet<Ending>) -> Result<(), Refusal> {
     match sessions.join_next().await {
         Some(Ok(Ending::Dropped)) => Err(unreachable("the session was lost")),

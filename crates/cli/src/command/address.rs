@@ -2,12 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use transom_model::api::{
-    AcceptKeyBody, AddressBody, AddressChangeBody, AddressSecretBody, NewTicketBody, TicketBody, ViewerIdBody,
-};
+use transom_model::api::{AcceptKeyBody, AddressBody, AddressChangeBody, AddressSecretBody};
 use transom_model::cloud::{Action, CloudAddress};
 
-use crate::args::{Address, Common, Enrollment};
+use crate::args::{Address, Common};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
@@ -67,14 +65,18 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
         Address::Reset { address } => {
             show_secret(common, &client.send(Method::POST, &at(&address, "/reset"), &json!({})).await?)
         }
-        Address::Remove { address } => client.act(Method::DELETE, &at(&address, "")).await,
+        Address::Remove { address } => {
+            client.act(Method::DELETE, &at(&address, "")).await?;
+            let sentence = format_args!("removed address {address}, and ended what was open there");
+            output::done(common, &json!({ "address": address }), sentence)
+        }
         Address::Move { address, to_key } => {
             let body = json!({ "to_key": to_key });
             let address: AddressBody = client.send(Method::POST, &at(&address, "/move"), &body).await?;
-            if common.json { output::json(&address) } else { Ok(()) }
+            output::done(common, &address, format_args!("moved address {} to key {to_key}", address.address))
         }
-        Address::AcceptKey { address, fingerprint } => {
-            let body = AcceptKeyBody { key: fingerprint.map(|key| key.to_string()) };
+        Address::AcceptKey { address, device_key } => {
+            let body = AcceptKeyBody { key: device_key.map(|key| key.to_string()) };
             let accepted: AddressBody =
                 client.send(Method::POST, &at(&address, "/accept-key"), &body).await?;
             if common.json {
@@ -86,37 +88,6 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             ));
             Ok(())
         }
-        Address::Enroll { key, count, allow_groups, ttl } => {
-            let (key, count) = (Some(key), Some(count));
-            let add =
-                Enrollment::Add { key, count, name: None, names: None, replace: None, allow_groups, ttl };
-            super::enrollment::run(common, add).await
-        }
-        Address::Ticket { address, revoke: true, .. } => {
-            client.act(Method::DELETE, &at(&address, "/ticket")).await
-        }
-        Address::Ticket { address, numeric, revoke: false } => {
-            let made: TicketBody =
-                client.send(Method::POST, &at(&address, "/ticket"), &NewTicketBody { numeric }).await?;
-            if common.json {
-                return output::json(&made);
-            }
-            output::line(&made.ticket)?;
-            output::say("The ticket is shown this once, and good until it is revoked or replaced.");
-            Ok(())
-        }
-        Address::ViewerId { address } => {
-            let made: ViewerIdBody =
-                client.send(Method::POST, &at(&address, "/viewer-id"), &json!({})).await?;
-            if common.json {
-                return output::json(&made);
-            }
-            output::line(&made.id)?;
-            output::say(format_args!("It opens the device once, until {}.", made.expires_at));
-            Ok(())
-        }
-        Address::Enrolments { key } => super::enrollment::run(common, Enrollment::List { key }).await,
-        Address::Unenroll { id } => super::enrollment::run(common, Enrollment::Revoke { id }).await,
     }
 }
 

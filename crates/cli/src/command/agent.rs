@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use transom_agent::{
-    Agent, Credentials, Ending, Enrolment, EnrolmentError, Fault, Policy, Refusal, Server, Status, Targets,
+    Agent, Credentials, Ending, Enrollment, EnrollmentError, Policy, Refusal, RefusalCode, Server, Status,
+    Targets,
 };
 use transom_model::cloud::CloudAddress;
 
@@ -16,11 +17,14 @@ use crate::failure::Failure;
 use crate::output::say;
 
 /// What a token is made by.
-const ANOTHER: &str = "Make another enrolment token: transom enrollment add --key ID";
+const ANOTHER: &str = "Make another enrollment token: transom enrollment add --key ID";
+/// The two ways for a device to start.
+const EITHER: &str = "Type --enroll TOKEN, which transom enrollment add --key ID makes, or --address A --password-file FILE, which \
+                      transom address add --key ID --action listen shows.";
 
 pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failure> {
     let Setup { server, identity, folder } = Setup::read(common, &given.joining)?;
-    let _alone = identity.hold()?;
+    let _alone = identity.lock_folder()?;
     let targets = Targets::parse(&given.targets)?;
     let policy =
         Policy { allow_keys: given.allow_keys, end_to_end_only: given.end_to_end_only, ..Policy::default() };
@@ -62,18 +66,18 @@ struct Enrolled<'a> {
 impl Enrolled<'_> {
     /// Runs by the address that the device has. Where it has none, or the server takes it no more, the token makes one.
     async fn run(&self, agent: impl Fn(Credentials) -> Agent) -> Result<(), Failure> {
-        let enrolment = Enrolment::open(self.folder)?;
+        let enrollment = Enrollment::open(self.folder)?;
         let agent = |credentials| agent(credentials).run(|status| tell(&status), self.stop.clone());
-        let enrolment = match enrolment.credentials() {
-            None => enrolment,
+        let enrollment = match enrollment.credentials() {
+            None => enrollment,
             Some(credentials) => {
                 let address = credentials.address.clone();
                 let refusal = match agent(credentials).await {
-                    Err(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => refusal,
+                    Err(refusal) if refusal.code == RefusalCode::CloudAuthenticationFailed => refusal,
                     ran => return ran.map_err(|refusal| Failure::refused(&refusal)),
                 };
                 let anew = match self.token {
-                    Some(token) => enrolment.anew(token)?,
+                    Some(token) => enrollment.again_with(token)?,
                     None => None,
                 };
                 let Some(anew) = anew else { return Err(gone(&refusal, &address)) };
@@ -83,30 +87,33 @@ impl Enrolled<'_> {
                 anew
             }
         };
-        let Some(credentials) = self.enrol(enrolment).await? else { return Ok(()) };
+        let Some(credentials) = self.enroll(enrollment).await? else { return Ok(()) };
         let address = credentials.address.clone();
-        agent(credentials).await.map_err(|refusal| match refusal.fault {
-            Fault::CloudAuthenticationFailed => gone(&refusal, &address),
+        agent(credentials).await.map_err(|refusal| match refusal.code {
+            RefusalCode::CloudAuthenticationFailed => gone(&refusal, &address),
             _ => Failure::refused(&refusal),
         })
     }
 
     /// The credentials that the device gets for the token; none where it is to end.
-    async fn enrol(&self, enrolment: Enrolment) -> Result<Option<Credentials>, Failure> {
+    async fn enroll(&self, enrollment: Enrollment) -> Result<Option<Credentials>, Failure> {
         let waits = |refusal: &Refusal, wait: Duration| {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
             device::advise(refusal);
         };
         let token = self.token.ok_or_else(|| {
-            Failure::theirs("neither an address nor an enrolment token was given").with_next_step(ANOTHER)
+            Failure::theirs(
+                "this device has no address yet, and was given neither an enrollment token nor an address",
+            )
+            .with_next_step(EITHER)
         })?;
-        let enrolled = enrolment.enrol(self.server, token, waits, self.stop).await;
+        let enrolled = enrollment.enroll(self.server, token, waits, self.stop).await;
         let enrolled = enrolled.map_err(|error| match error {
-            EnrolmentError::Refused(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => {
+            EnrollmentError::Refused(refusal) if refusal.code == RefusalCode::CloudAuthenticationFailed => {
                 Failure::refused(&refusal).with_next_step(ANOTHER)
             }
-            EnrolmentError::Refused(refusal) => Failure::refused(&refusal),
-            EnrolmentError::Setup(error) => error.into(),
+            EnrollmentError::Refused(refusal) => Failure::refused(&refusal),
+            EnrollmentError::Setup(error) => error.into(),
         })?;
         if let Some(credentials) = &enrolled {
             say(format_args!("Enrolled as {}", credentials.address));
@@ -134,8 +141,8 @@ fn tell(status: &Status) {
         Status::SentAway(refusal) => {
             say(format_args!("{refusal} Nobody can come any more; sessions go on."));
         }
-        Status::Opened { peer, phrase, new, unkept } => {
-            if let Some(why) = unkept {
+        Status::Opened { peer, phrase, new, unsaved } => {
+            if let Some(why) = unsaved {
                 say(format_args!(
                     "{peer} shows its key for the first time, and it cannot be written down: {why}. It holds until this agent \
                      ends, and is written once it can be."

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::api::{AuditBody, List};
+use transom_model::id::RequestId;
 
 use crate::args::{Audit, Common};
 use crate::client::{Client, escape};
@@ -15,14 +16,13 @@ const FOLLOW: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
     let client = Client::new(common)?;
-    // Who asks for one call wants to know what to do about it.
-    let advise = command.request.is_some();
+    let request = command.request.map(|id| id.to_string());
     let mut filter = format!("?limit={}", command.limit);
     for (name, value) in [
         ("project", command.project),
-        ("grant", command.grant.map(|id| id.to_string())),
+        ("link", command.link.map(|id| id.to_string())),
         ("session", command.session.map(|id| id.to_string())),
-        ("request", command.request),
+        ("request", request.clone()),
         ("source", command.source.map(|source| source.to_string())),
     ] {
         if let Some(value) = value {
@@ -31,7 +31,11 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
     }
     let mut list: List<AuditBody> = client.read(&format!("/api/v1/audit{filter}")).await?;
     if !command.follow {
-        return if common.json { output::json(&list.items) } else { show_all(&list.items, advise) };
+        return if common.json {
+            output::json(&list.items)
+        } else {
+            show_all(&list.items, request.as_deref())
+        };
     }
     let mut after = 0;
     loop {
@@ -50,13 +54,20 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
     }
 }
 
-fn show_all(records: &[AuditBody], advise: bool) -> Result<(), Failure> {
-    if records.is_empty() {
-        output::say("Nothing is on record.");
+/// Prints the records. When a request has none, says where else to look.
+fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure> {
+    match request {
+        _ if !records.is_empty() => {}
+        Some(id) => {
+            output::say(format_args!("No audit entry; the server's log may have it: search it for {id}"));
+        }
+        None => output::say("Nothing is on record."),
     }
     for record in records {
         show(record)?;
-        if advise && let Ok(reason) = record.outcome.parse::<EndReason>() {
+        if request.is_some()
+            && let Ok(reason) = record.outcome.parse::<EndReason>()
+        {
             output::say(reason.sentence());
             output::say(reason.remedy().unwrap_or(reason.next_step()));
         }
@@ -64,22 +75,35 @@ fn show_all(records: &[AuditBody], advise: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lines are no longer than this, unless one member alone is.
+const WIDTH: usize = 120;
+const INDENT: &str = "    ";
+
+/// Prints one record: its event on the first line, and its details below.
 fn show(record: &AuditBody) -> Result<(), Failure> {
     let mut line = format!(
         "{} {:<8} {} {} {} by {}",
         record.at, record.dialect, record.action, record.target, record.outcome, record.actor
     );
+    // By which it is found as well.
+    let request = record.request_id.as_deref().and_then(|id| id.parse::<RequestId>().ok());
+    let request = request.map(|id| id.short().to_owned());
     for (name, value) in [
-        ("grant", &record.grant),
-        ("session", &record.session),
-        ("request", &record.request_id),
         ("source", &record.source),
+        ("request", &request),
+        ("link", &record.link),
+        ("session", &record.session),
         ("detail", &record.detail),
         // Anybody's own words, and so last: nothing of them reads as another member.
         ("user_agent", &record.user_agent),
     ] {
-        if let Some(value) = value {
-            line.push_str(&format!(" {name}={value}"));
+        let Some(value) = value else { continue };
+        let member = format!("{name}={}", value.replace(['\n', '\t'], " "));
+        if line.chars().count() + 1 + member.chars().count() > WIDTH {
+            output::line(std::mem::replace(&mut line, format!("{INDENT}{member}")))?;
+        } else {
+            line.push(' ');
+            line.push_str(&member);
         }
     }
     output::line(line)

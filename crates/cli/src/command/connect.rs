@@ -40,12 +40,12 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         credentials,
         identity,
         peer: connect.peer,
-        fingerprint: connect.fingerprint,
+        fingerprint: connect.peer_key,
         verify: Verify::default(),
         renewed,
         wait: connect.wait,
         open_first: host.viewer.is_some(),
-        limit: connect.limit,
+        limit: connect.max_rate,
     };
     let (events, told) = unbounded_channel();
     let told_event = move |event| {
@@ -167,8 +167,8 @@ impl Host {
             Event::Shut(refusal) => {
                 say(format_args!("{refusal} Nobody can come any more; sessions go on."));
             }
-            Event::Opened { key, phrase, new: true, unkept } => {
-                match unkept {
+            Event::Opened { key, phrase, new: true, unsaved } => {
+                match unsaved {
                     None => say(format_args!(
                         "{peer} shows the key {key} for the first time; it is kept in {known}."
                     )),

@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure
         output::line(&console.url)?;
         let ends = console.ends_at.map(|at| format!(", and its sessions end at {at}"));
         let ends = ends.unwrap_or_default();
-        output::say(format_args!("opens until {}{ends} (grant {})", console.expires_at, console.grant));
+        output::say(format_args!("opens until {}{ends} (link {})", console.expires_at, console.link));
     }
     if open && !browser::open(&console.url) {
         output::say("There is no browser to open it in: copy the URL.");

@@ -13,7 +13,7 @@ use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 
 use super::serve::{self, Signals, raise_descriptor_limit, start_log};
-use crate::args::Demo;
+use crate::args::{Common, Demo};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::{browser, output};
@@ -26,7 +26,7 @@ const PASSWORD: &str = "curtain";
 /// A day, in seconds.
 const TTL: u64 = 24 * 3600;
 
-pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Common, demo: Demo) -> Result<(), Failure> {
     start_log("warn");
     raise_descriptor_limit();
     let desktop = Desktop::with_password(VncPassword::new(PASSWORD))
@@ -48,7 +48,13 @@ pub(crate) async fn run(demo: Demo) -> Result<(), Failure> {
     let server = Server::start(options, listener).await.map_err(Failure::theirs)?;
     let (console, key) = furnish(&server, desktop.local_addr()).await?;
     let signals = Signals::listen()?;
-    introduce(&server, folder.path(), &console, &key)?;
+    if common.json {
+        let server = &server.admin().server;
+        let (data, key) = (folder.path(), json!({ "id": key.id, "secret": key.secret }));
+        output::json(&json!({ "server": server, "data": data, "console": console, "key": key }))?;
+    } else {
+        introduce(&server, folder.path(), &console, &key)?;
+    }
     if !demo.no_open {
         browser::open(&console.url);
     }
@@ -100,10 +106,10 @@ fn introduce(
   # another console, for watching only
   {program} console demo --project demo --view-only --data {data}
 
-  # who is looking; `session kill` with one of the ids ends it
+  # who is looking; `session end` with one of the ids ends it
   {program} session list --data {data}
 
-  # a console by the native API, as a program would ask for it
+  # a console by Transom's own API, as a program would ask for it
   curl -sS -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
     {url}/api/v1/projects/demo/instances/demo/console
 

@@ -1,7 +1,8 @@
 //! `transom enrollment`
 
 use reqwest::Method;
-use transom_model::api::{EnrolmentBody, EnrolmentTokenBody, List, NewEnrolmentsBody};
+use serde_json::json;
+use transom_model::api::{EnrollmentBody, EnrollmentTokenBody, List, NewEnrollmentsBody};
 
 use super::file;
 use crate::args::{Common, Enrollment};
@@ -9,7 +10,7 @@ use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
 
-const ALL: &str = "/api/v1/enrolments";
+const ALL: &str = "/api/v1/enrollments";
 
 pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Failure> {
     let client = Client::new(common)?;
@@ -21,7 +22,7 @@ pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Fail
                 (None, name) => name.map(|name| vec![name]),
             };
             let count = (names.is_none() && replace.is_none()).then(|| count.unwrap_or(1));
-            let body = NewEnrolmentsBody {
+            let body = NewEnrollmentsBody {
                 key,
                 count,
                 names,
@@ -29,14 +30,21 @@ pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Fail
                 allow_groups,
                 ttl_seconds: Some(ttl.0.as_secs()),
             };
-            let made: List<EnrolmentTokenBody> = client.send(Method::POST, ALL, &body).await?;
+            let made: List<EnrollmentTokenBody> = client.send(Method::POST, ALL, &body).await?;
             show_tokens(common, &made.items, listed)
         }
         Enrollment::List { key } => {
             let filter = key.map(|key| format!("?key={}", escape(&key))).unwrap_or_default();
             list(common, &client.list(&format!("{ALL}{filter}")).await?)
         }
-        Enrollment::Revoke { id } => client.act(Method::DELETE, &format!("{ALL}/{id}")).await,
+        Enrollment::Revoke { id } => {
+            client.act(Method::DELETE, &format!("{ALL}/{id}")).await?;
+            output::done(
+                common,
+                &json!({ "id": id }),
+                format_args!("revoked enrollment {id}: no device comes by it"),
+            )
+        }
     }
 }
 
@@ -50,15 +58,15 @@ fn read_names(text: &str) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-fn show_tokens(common: &Common, made: &[EnrolmentTokenBody], as_csv: bool) -> Result<(), Failure> {
+fn show_tokens(common: &Common, made: &[EnrollmentTokenBody], as_csv: bool) -> Result<(), Failure> {
     if common.json {
         return output::json(&made);
     }
     if as_csv {
         output::line("name,id,token")?;
     }
-    for enrolment in made {
-        let EnrolmentTokenBody { id, name, token, .. } = enrolment;
+    for enrollment in made {
+        let EnrollmentTokenBody { id, name, token, .. } = enrollment;
         if as_csv {
             output::line(format_args!("{},{id},{token}", csv_field(name.as_deref().unwrap_or_default())))?;
         } else {
@@ -76,21 +84,21 @@ fn csv_field(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
-fn list(common: &Common, enrolments: &[EnrolmentBody]) -> Result<(), Failure> {
+fn list(common: &Common, enrollments: &[EnrollmentBody]) -> Result<(), Failure> {
     if common.json {
-        return output::json(&enrolments);
+        return output::json(&enrollments);
     }
-    let state = |enrolment: &EnrolmentBody| match (&enrolment.address, &enrolment.revoked_at) {
+    let state = |enrollment: &EnrollmentBody| match (&enrollment.address, &enrollment.revoked_at) {
         (Some(address), _) => format!("became {address}"),
         (None, Some(at)) => format!("revoked {at}"),
-        (None, None) => format!("open until {}", enrolment.expires_at),
+        (None, None) => format!("open until {}", enrollment.expires_at),
     };
-    let what = |enrolment: &EnrolmentBody| match (&enrolment.replaces, &enrolment.name) {
+    let what = |enrollment: &EnrollmentBody| match (&enrollment.replaces, &enrollment.name) {
         (Some(address), _) => format!("in place of {address}"),
         (None, name) => name.clone().unwrap_or_else(|| "-".to_owned()),
     };
     let rows: Vec<_> =
-        enrolments.iter().map(|one| vec![what(one), one.id.clone(), one.key.clone(), state(one)]).collect();
+        enrollments.iter().map(|one| vec![what(one), one.id.clone(), one.key.clone(), state(one)]).collect();
     let header = ["NAME", "ENROLMENT", "KEY", "STATE"];
-    output::table(&header, &rows, "There are no enrolments: transom enrollment add --key ID")
+    output::table(&header, &rows, "There are no enrollments: transom enrollment add --key ID")
 }

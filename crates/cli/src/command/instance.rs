@@ -4,9 +4,10 @@ use std::path::Path;
 
 use reqwest::Method;
 use serde_json::{Map, Value};
-use transom_model::api::InstanceBody;
+use transom_model::api::{EndedBody, InstanceBody};
 
 use super::file::{read, read_vnc_password};
+use super::key::ended;
 use crate::args::{Common, Instance, InstanceSettings};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
@@ -52,7 +53,10 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
             let instance: InstanceBody = client.read(&one(&project, id.as_str())).await?;
             if common.json { output::json(&instance) } else { show(instance) }
         }
-        Instance::Remove { id, project } => client.act(Method::DELETE, &one(&project, id.as_str())).await,
+        Instance::Remove { id, project } => {
+            let done: EndedBody = client.remove(&one(&project, id.as_str())).await?;
+            ended(common, &done, format_args!("removed instance {id}"))
+        }
         Instance::List { project } => {
             let instances: Vec<InstanceBody> = client.list(&all(&project)).await?;
             if common.json {
@@ -69,7 +73,7 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
             );
             output::table(&["ID", "NAME", "STATUS", "ENDPOINT"], &rows, &empty)
         }
-        Instance::Import { file, project } => import(common, &client, &file, &project).await,
+        Instance::Import { file, project } => import(common, &client.naming_members(), &file, &project).await,
     }
 }
 

@@ -1,8 +1,10 @@
 //! `transom key`
 
+use std::fmt::Display;
+
 use reqwest::Method;
 use serde_json::json;
-use transom_model::api::{KeyBody, KeySecretBody, TokenBody};
+use transom_model::api::{EndedBody, KeyBody, KeySecretBody, TokenBody};
 
 use crate::args::{Common, Key};
 use crate::client::{Client, escape};
@@ -24,7 +26,10 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
             ));
             Ok(())
         }
-        Key::Retire { id } => client.act(Method::POST, &at(&id, "/retire")).await,
+        Key::Retire { id } => {
+            let done: EndedBody = client.send(Method::POST, &at(&id, "/retire"), &json!({})).await?;
+            ended(common, &done, format_args!("retired the older secret of key {id}"))
+        }
         Key::Token { id, ttl } => {
             let body = json!({ "ttl_seconds": ttl.0.as_secs() });
             let made: TokenBody = client.send(Method::POST, &at(&id, "/token"), &body).await?;
@@ -32,10 +37,16 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
                 return output::json(&made);
             }
             output::line(&made.token)?;
-            output::say(format_args!("valid until {}", made.expires_at));
+            output::say(format_args!(
+                "valid until {}; it is revoked by: transom token revoke {}",
+                made.expires_at, made.id
+            ));
             Ok(())
         }
-        Key::Revoke { id } => client.act(Method::DELETE, &at(&id, "")).await,
+        Key::Revoke { id } => {
+            let done: EndedBody = client.remove(&at(&id, "")).await?;
+            ended(common, &done, format_args!("revoked key {id}"))
+        }
         Key::List { project } => {
             let filter = project.map(|project| format!("?project={}", escape(&project))).unwrap_or_default();
             let keys: Vec<KeyBody> = client.list(&format!("/api/v1/keys{filter}")).await?;
@@ -73,4 +84,10 @@ fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
     output::line(format_args!("project {}", key.project))?;
     output::say("The secret is shown this once: keep it now.");
     Ok(())
+}
+
+/// Tells what was done to something, and what ended with it.
+pub(super) fn ended(common: &Common, done: &EndedBody, what: impl Display) -> Result<(), Failure> {
+    let (links, sessions) = (output::counted(done.links, "link"), output::counted(done.sessions, "session"));
+    output::done(common, done, format_args!("{what}: {links} and {sessions} ended"))
 }

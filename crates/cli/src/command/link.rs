@@ -4,11 +4,13 @@ use std::path::Path;
 
 use reqwest::{Method, Url};
 use serde_json::json;
-use transom_model::api::{GrantBody, LinkReportBody, LinkUseBody, OriginBody};
+use transom_model::EndReason;
+use transom_model::api::{LinkBody, LinkReportBody, LinkUseBody, OriginBody};
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 
-use super::file;
+use super::session::bytes;
+use super::{file, project};
 use crate::args::{Common, Link};
 use crate::client::Client;
 use crate::failure::Failure;
@@ -20,11 +22,11 @@ const SHORTEST_TOKEN: usize = 22;
 pub(crate) async fn run(common: &Common, command: Link) -> Result<(), Failure> {
     match command {
         Link::Show { link } => {
-            let path = format!("/api/v1/grants/{}/report", reference(&link)?);
+            let path = format!("/api/v1/links/{}/report", reference(&link)?);
             tell(common, &Client::new(common)?.read(&path).await?)
         }
         Link::Revoke { link } => {
-            let path = format!("/api/v1/grants/{}/revoke", reference(&link)?);
+            let path = format!("/api/v1/links/{}/revoke", reference(&link)?);
             tell(common, &Client::new(common)?.send(Method::POST, &path, &json!({})).await?)
         }
         Link::List { all } => list(common, &Client::new(common)?, all).await,
@@ -32,34 +34,68 @@ pub(crate) async fn run(common: &Common, command: Link) -> Result<(), Failure> {
 }
 
 async fn list(common: &Common, client: &Client, all: bool) -> Result<(), Failure> {
-    let links: Vec<GrantBody> = client.list(&format!("/api/v1/grants?live={}", !all)).await?;
+    let links: Vec<LinkBody> = client.list(&format!("/api/v1/links?live={}", !all)).await?;
     if common.json {
         return output::json(&links);
     }
+    let names = if links.is_empty() { project::Names::default() } else { project::names(client).await? };
     let rows: Vec<_> = links
-        .into_iter()
+        .iter()
         .map(|link| {
-            let (uses, state, by) = (uses(&link), state(&link), by(&link));
-            vec![link.id, link.instance, link.dialect.to_string(), link.kind.to_string(), uses, state, by]
+            vec![
+                link.id.clone(),
+                names.of(&link.project),
+                link.instance.clone(),
+                state(link),
+                link.rights.to_string(),
+                uses(link),
+                link.expires_at.clone(),
+                link.kind.to_string(),
+                link.dialect.to_string(),
+                by(link.key.as_ref()),
+            ]
         })
         .collect();
-    let header = ["ID", "INSTANCE", "DIALECT", "KIND", "USES LEFT", "EXPIRES", "BY"];
-    output::table(&header, &rows, "No link would open a session now.")
+    let header = [
+        "ID",
+        "PROJECT",
+        "INSTANCE",
+        "STATE",
+        "RIGHTS",
+        "USES LEFT",
+        "EXPIRES",
+        "KIND",
+        "DIALECT",
+        "MADE BY",
+    ];
+    output::table(&header, &rows, "No link would open a session now, and none has one that is open.")
 }
 
-fn uses(link: &GrantBody) -> String {
+fn uses(link: &LinkBody) -> String {
     match (link.uses_left, link.uses) {
         (Some(left), Some(uses)) => format!("{left}/{uses}"),
         _ => "unlimited".to_owned(),
     }
 }
 
-fn state(link: &GrantBody) -> String {
-    if link.revoked_at.is_some() { "revoked".to_owned() } else { link.expires_at.clone() }
+/// Returns the state of a link: whether it opens or why it does not, and whether it is in use.
+fn state(link: &LinkBody) -> String {
+    let reason = link.refusal.as_ref().map(|code| code.parse::<EndReason>());
+    let word = match reason {
+        _ if link.revoked_at.is_some() => "revoked",
+        None => "opens",
+        Some(Ok(EndReason::TokenSpent)) => "used up",
+        Some(Ok(EndReason::TokenExpired | EndReason::LinkEnded)) => "expired",
+        Some(Ok(EndReason::InstanceRemoved)) => "instance removed",
+        // A later server's word.
+        Some(_) => link.refusal.as_deref().unwrap_or_default(),
+    };
+    if link.open_sessions == 0 { word.to_owned() } else { format!("{word}, in use") }
 }
 
-fn by(link: &GrantBody) -> String {
-    link.key.clone().unwrap_or_else(|| "operator".to_owned())
+/// Who made a link: an access key, or else the operator.
+pub(super) fn by(key: Option<&String>) -> String {
+    key.cloned().unwrap_or_else(|| "operator".to_owned())
 }
 
 /// What the API is asked for: the link's id, or the digest of its token. The token itself is not sent.
@@ -105,11 +141,15 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
         return output::json(report);
     }
     let link = &report.link;
-    let rights = if link.rights.view_only { "view only" } else { "full control" };
     output::line(format_args!("link      {}", link.id))?;
     output::line(format_args!("machine   {}", link.instance))?;
-    output::line(format_args!("made      {} by {} ({})", link.created_at, by(link), link.dialect))?;
-    output::line(format_args!("rights    {rights}"))?;
+    output::line(format_args!(
+        "made      {} by {} ({})",
+        link.created_at,
+        by(link.key.as_ref()),
+        link.dialect
+    ))?;
+    output::line(format_args!("rights    {}", link.rights))?;
     output::line(format_args!("opens     until {}, uses left {}", link.expires_at, uses(link)))?;
     if let Some(at) = &link.ends_at {
         output::line(format_args!("ends      {at}"))?;
@@ -130,8 +170,8 @@ fn rows(used: &LinkUseBody) -> Vec<Vec<String>> {
         session.id.clone(),
         session.created_at.clone(),
         used.duration_seconds.to_string(),
-        session.bytes_to_viewer.to_string(),
-        session.bytes_to_instance.to_string(),
+        bytes(session, session.bytes_to_viewer),
+        bytes(session, session.bytes_to_instance),
         state,
         if used.ended_now { "ended now".to_owned() } else { String::new() },
     ];

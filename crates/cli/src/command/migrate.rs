@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use serde_json::json;
+use transom_server::StartError;
 use transom_server::config::Config;
+use transom_server::data::DataError;
 use transom_server::migration::{self, SchemaPlan};
 
 use super::serve::start_log;
@@ -13,13 +15,18 @@ use crate::output;
 
 pub(crate) async fn run(common: &Common, migrate: Migrate) -> Result<(), Failure> {
     start_log("warn");
-    if let Some(path) = &migrate.config {
-        // What the server would refuse is to be known before it is stopped for an update.
-        Config::read(path).map_err(Failure::theirs)?;
-    }
+    // What the server would refuse is to be known before it is stopped for an update.
+    let config = migrate.config.as_deref().map(Config::read).transpose().map_err(Failure::theirs)?;
+    migrate.master_key.read()?;
     let database = migrate.database.url()?;
-    let (place, plan) =
-        migration::examine(&common.data, database.as_deref()).await.map_err(Failure::theirs)?;
+    if migrate.check {
+        let lacks = migration::lacks(&common.data, database.as_deref(), &config.unwrap_or_default());
+        if !lacks.is_empty() {
+            return Err(incomplete(&lacks));
+        }
+    }
+    let examined = migration::examine(&common.data, database.as_deref()).await;
+    let (place, plan) = examined.map_err(stopped)?;
     if migrate.check {
         if common.json {
             return output::json(&document(&place.to_string(), &plan));
@@ -31,10 +38,32 @@ pub(crate) async fn run(common: &Common, migrate: Migrate) -> Result<(), Failure
         output::say(format_args!("{place}: {}", sentence(&plan)));
     }
     let began = Instant::now();
-    migration::apply(&common.data, database.as_deref()).await.map_err(Failure::theirs)?;
-    let (_, done) = migration::examine(&common.data, database.as_deref()).await.map_err(Failure::theirs)?;
+    migration::apply(&common.data, database.as_deref()).await.map_err(stopped)?;
+    let (_, done) = migration::examine(&common.data, database.as_deref()).await.map_err(stopped)?;
     output::say(format_args!("Done in {:.1} s.", began.elapsed().as_secs_f64()));
     if common.json { output::json(&document(&place.to_string(), &done)) } else { Ok(()) }
+}
+
+/// Settings that a server would not start with.
+fn incomplete(lacks: &[String]) -> Failure {
+    for lack in lacks {
+        output::say(format_args!("transom: {lack}"));
+    }
+    let failure = Failure::theirs("a server with these settings does not start; nothing was changed");
+    failure.with_detail(json!({ "message": "a server with these settings does not start", "lacks": lacks }))
+}
+
+fn stopped(error: StartError) -> Failure {
+    match error {
+        StartError::Data(DataError::Held { path }) => Failure::theirs(format_args!(
+            "a server uses {}, and has brought its database's schema up to date when it started",
+            path.display()
+        ))
+        .with_next_step(
+            "To update it, start it again with this program. What that would do is told meanwhile by: transom migrate --check",
+        ),
+        error => Failure::of_start(error),
+    }
 }
 
 /// What would happen, for people.

@@ -27,30 +27,36 @@ mod migrate;
 #[cfg(feature = "server")]
 mod project;
 #[cfg(feature = "server")]
+mod repeater;
+#[cfg(feature = "server")]
 mod serve;
 #[cfg(feature = "server")]
 mod session;
+#[cfg(feature = "server")]
+mod token;
 
 /// The server, and the commands of its operators.
 #[cfg(feature = "server")]
-pub(crate) async fn house(
+pub(crate) async fn operate(
     common: &crate::args::Common,
-    house: crate::args::House,
+    command: crate::args::Operate,
 ) -> Result<(), crate::failure::Failure> {
-    use crate::args::House;
+    use crate::args::Operate;
 
-    match house {
-        House::Serve(serve) => serve::run(common, serve).await,
-        House::Demo(demo) => demo::run(demo).await,
-        House::Migrate(migrate) => migrate::run(common, migrate).await,
-        House::Project(project) => project::run(common, project).await,
-        House::Key(key) => key::run(common, key).await,
-        House::Instance(instance) => instance::run(common, instance).await,
-        House::Address(address) => address::run(common, address).await,
-        House::Enrollment(enrollment) => enrollment::run(common, enrollment).await,
-        House::Console(console) => console::run(common, console).await,
-        House::Link(link) => link::run(common, link).await,
-        House::Session(session) => session::run(common, session).await,
-        House::Audit(audit) => audit::run(common, audit).await,
+    match command {
+        Operate::Serve(serve) => serve::run(common, serve).await,
+        Operate::Demo(demo) => demo::run(common, demo).await,
+        Operate::Migrate(migrate) => migrate::run(common, migrate).await,
+        Operate::Project(project) => project::run(common, project).await,
+        Operate::Key(key) => key::run(common, key).await,
+        Operate::Token(token) => token::run(common, token).await,
+        Operate::Instance(instance) => instance::run(common, instance).await,
+        Operate::Address(address) => address::run(common, address).await,
+        Operate::Enrollment(enrollment) => enrollment::run(common, enrollment).await,
+        Operate::Repeater(repeater) => repeater::run(common, repeater).await,
+        Operate::Console(console) => console::run(common, console).await,
+        Operate::Link(link) => link::run(common, link).await,
+        Operate::Session(session) => session::run(common, session).await,
+        Operate::Audit(audit) => audit::run(common, audit).await,
     }
 }

@@ -1,5 +1,7 @@
 //! `transom project`
 
+use std::collections::HashMap;
+
 use reqwest::Method;
 use serde_json::json;
 use transom_model::api::ProjectBody;
@@ -32,5 +34,22 @@ pub(crate) async fn run(common: &Common, command: Project) -> Result<(), Failure
                 "There are no projects: transom project add NAME",
             )
         }
+    }
+}
+
+/// The projects' names, by their ids.
+#[derive(Default)]
+pub(super) struct Names(HashMap<String, String>);
+
+/// The names of all projects that the caller sees.
+pub(super) async fn names(client: &Client) -> Result<Names, Failure> {
+    let projects: Vec<ProjectBody> = client.list("/api/v1/projects").await?;
+    Ok(Names(projects.into_iter().map(|project| (project.id, project.name)).collect()))
+}
+
+impl Names {
+    /// A project's name; its id where there is none.
+    pub(super) fn of(&self, id: &str) -> String {
+        self.0.get(id).map_or_else(|| id.to_owned(), Clone::clone)
     }
 }

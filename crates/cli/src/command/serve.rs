@@ -8,7 +8,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use transom_server::config::{Config, TlsFiles};
-use transom_server::data::read_master_key;
 use transom_server::listener;
 use transom_server::{Options, RepeaterKind, Server, Tls};
 
@@ -56,15 +55,11 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
             "Console URLs will begin with this machine's first address: --public-url sets what they should begin with.",
         );
     }
-    let master_key =
-        serve.master_key_file.as_deref().map(read_master_key).transpose().map_err(Failure::theirs)?;
+    let master_key = serve.master_key.read()?;
     let database = serve.database.url()?;
     let listener = listen(serve.listen)?;
     let options = Options { data: common.data.clone(), config, database, tls, master_key };
-    let server = Server::start(options, listener).await.map_err(|error| match error.next_step() {
-        Some(next_step) => Failure::theirs(error).with_next_step(next_step),
-        None => Failure::theirs(error),
-    })?;
+    let server = Server::start(options, listener).await.map_err(Failure::of_start)?;
     let signals = Signals::listen()?;
     introduce(common, &server);
     let status = warning.map_or_else(|| format!("Serves {}", server.public_url()), str::to_owned);

@@ -1,17 +1,27 @@
 //! `transom session`
 
-use reqwest::Method;
 use transom_model::api::SessionBody;
 
+use super::link::by;
 use crate::args::{Common, Session};
-use crate::client::Client;
+use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
 
 pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure> {
     let client = Client::new(common)?;
     match command {
-        Session::Kill { id } => client.act(Method::DELETE, &format!("/api/v1/sessions/{id}")).await,
+        Session::End { id, reason } => {
+            let why = reason.map(|reason| format!("?reason={}", escape(&reason))).unwrap_or_default();
+            let was: SessionBody = client.remove(&format!("/api/v1/sessions/{id}{why}")).await?;
+            let SessionBody { instance, viewer, end_reason, .. } = &was;
+            match end_reason {
+                None => {
+                    output::done(common, &was, format_args!("ended session {id}: {viewer} at {instance}"))
+                }
+                Some(why) => output::done(common, &was, format_args!("session {id} was over before: {why}")),
+            }
+        }
         Session::List { all } => {
             let sessions: Vec<SessionBody> = client.list(&format!("/api/v1/sessions?live={}", !all)).await?;
             if common.json {
@@ -20,13 +30,21 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
             let rows: Vec<_> = sessions
                 .into_iter()
                 .map(|session| {
-                    let state = session.end_reason.unwrap_or_else(|| session.state.as_str().to_owned());
-                    let bytes = (session.bytes_to_viewer + session.bytes_to_instance).to_string();
-                    vec![session.id, session.instance, state, session.viewer, bytes, session.created_at]
+                    let state = session.end_reason.as_deref().unwrap_or(session.state.as_str()).to_owned();
+                    let bytes = bytes(&session, session.bytes_to_viewer + session.bytes_to_instance);
+                    let by = by(session.key.as_ref());
+                    let SessionBody { id, link, instance, viewer, created_at, .. } = session;
+                    vec![id, link, instance, state, viewer, by, bytes, created_at]
                 })
                 .collect();
-            let header = ["ID", "INSTANCE", "STATE", "VIEWER", "BYTES", "SINCE"];
+            let header = ["ID", "LINK", "INSTANCE", "STATE", "VIEWER", "MADE BY", "BYTES", "SINCE"];
             output::table(&header, &rows, "Nobody is looking.")
         }
     }
+}
+
+/// A count of a session's bytes, where the server that was asked knows it: what another node carries is counted once its
+/// connection ends.
+pub(super) fn bytes(session: &SessionBody, count: u64) -> String {
+    if session.uncounted { "live".to_owned() } else { count.to_string() }
 }

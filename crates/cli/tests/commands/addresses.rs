@@ -91,7 +91,7 @@ fn an_address_is_issued_shown_listed_and_removed() {
 
 /// A group's name may hold anything: what a project chose must not command the operator's terminal.
 #[test]
-fn what_would_command_a_terminal_is_written_out() {
+fn characters_that_control_a_terminal_are_escaped() {
     let fleet = Fleet::set();
     let (kiosk, _) = fleet.add("--action listen");
     let group = "a\u{1b}[2Jb\u{202e}c";
@@ -161,7 +161,7 @@ fn a_typo_is_told_and_changes_nothing() {
     let (kiosk, _) = fleet.add("--action listen");
     let mistyped = fleet.key.replace(&fleet.key[fleet.key.len() - 2..], "11");
     assert_snapshot!(fleet.failing(&format!("address add --key {mistyped} --action listen")), @r"
-    transom: the access key id has a typo, its checksum does not fit: the key was not found
+    transom: the access key id has a typo, its checksum does not match: the key was not found
     exit 1
     ");
     let unknown = AccessKeyId::from_random([7; 22]);
@@ -181,11 +181,11 @@ fn a_typo_is_told_and_changes_nothing() {
     exit 1
     ");
     assert_snapshot!(fleet.failing(&format!("address set {kiosk} --allow-address kiosk")), @r"
-    transom: allow_addresses: cloud address must be four parts of 16 to 24 letters and digits, with dots between them
+    transom: --allow-address: cloud address must be four parts of 16 to 24 letters and digits, separated by dots
     exit 1
     ");
     assert_snapshot!(fleet.failing("address show kiosk"), @r"
-    error: invalid value 'kiosk' for '<ADDRESS>': cloud address must be four parts of 16 to 24 letters and digits, with dots between them
+    error: invalid value 'kiosk' for '<ADDRESS>': cloud address must be four parts of 16 to 24 letters and digits, separated by dots
 
     For more information, try '--help'.
     exit 1

@@ -74,16 +74,13 @@ fn a_folder_that_is_not_ours_or_that_others_can_write_to_is_refused() {
     let program = transom();
     let theirs = somebody_elses(&program);
     let sentence = refused(&program, &theirs);
-    assert!(
-        sentence.starts_with(&format!("transom: {} belongs to the user ", theirs.display())),
-        "{sentence}"
-    );
+    assert!(sentence.starts_with(&format!("transom: {} belongs to user ", theirs.display())), "{sentence}");
     assert!(sentence.contains("Name another folder (--data DIR)"), "{sentence}");
     let open = folder(&program, "open");
     for mode in [0o777, 0o775, 0o1777] {
         set_mode(&open, mode);
         let sentence = refused(&program, &open);
-        let told = format!("transom: {} can be written to by others (mode {mode:04o})", open.display());
+        let told = format!("transom: {} is writable by other users (mode {mode:04o})", open.display());
         assert!(sentence.starts_with(&told), "{sentence}");
         assert!(sentence.trim_end().ends_with(&format!("chmod go-w {}", open.display())), "{sentence}");
         assert_eq!(fs::read_dir(&open).expect("a folder").count(), 0, "nothing was put there");
@@ -99,7 +96,7 @@ fn a_link_in_the_place_of_any_file_is_refused_and_what_it_leads_to_stays() {
         let path = data.join(name);
         symlink(&elsewhere, &path).expect("a link");
         let sentence = refused(&program, &data);
-        assert!(sentence.contains(&format!("{} is a link", path.display())), "{name}: {sentence}");
+        assert!(sentence.contains(&format!("{} is a symbolic link", path.display())), "{name}: {sentence}");
         assert!(sentence.contains("Remove the link"), "{name}: {sentence}");
         // Whatever was made before it was met is made for its owner, and the rest not at all.
         fs::remove_file(path).expect("a link");
@@ -118,7 +115,7 @@ fn a_file_that_others_can_write_to_is_refused() {
         fs::write(data.join(name), "{}").expect("a file");
         set_mode(&data.join(name), 0o666);
         let sentence = refused(&program, &data);
-        let told = format!("{} can be written to by others (mode 0666)", data.join(name).display());
+        let told = format!("{} is writable by other users (mode 0666)", data.join(name).display());
         assert!(sentence.contains(&told), "{sentence}");
         fs::remove_file(data.join(name)).expect("a file");
     }
@@ -165,7 +162,7 @@ fn an_operators_command_believes_no_admin_json_that_others_could_have_written() 
     let admin = program.data().join("admin.json");
     set_mode(&admin, 0o602);
     let sentence = said("project list", program.run("project list"));
-    assert!(sentence.contains("admin.json can be written to by others (mode 0602)"), "{sentence}");
+    assert!(sentence.contains("admin.json is writable by other users (mode 0602)"), "{sentence}");
     set_mode(&admin, 0o600);
     program.ask("project list");
 }
@@ -188,16 +185,16 @@ fn a_devices_folder_and_the_one_around_it_are_refused_alike() {
     let theirs = somebody_elses(&program);
     for command in [&agent, &connect, &enrolling] {
         let sentence = joining(command, &theirs);
-        assert!(sentence.contains(" belongs to the user "), "{sentence}");
+        assert!(sentence.contains(" belongs to user "), "{sentence}");
     }
     let data = folder(&program, "device-data");
     set_mode(&data, 0o777);
-    assert!(joining(&agent, &data).contains("device-data can be written to by others"));
+    assert!(joining(&agent, &data).contains("device-data is writable by other users"));
     set_mode(&data, 0o700);
     let own = data.join("device");
     fs::create_dir(&own).expect("a folder");
     set_mode(&own, 0o777);
-    assert!(joining(&agent, &data).contains("device can be written to by others"));
+    assert!(joining(&agent, &data).contains("device is writable by other users"));
     set_mode(&own, 0o700);
     let elsewhere = program.file("elsewhere", "somebody's");
     for (command, names) in [
@@ -208,7 +205,7 @@ fn a_devices_folder_and_the_one_around_it_are_refused_alike() {
         for name in names {
             symlink(&elsewhere, own.join(name)).expect("a link");
             let sentence = joining(command, &data);
-            assert!(sentence.contains(&format!("{name} is a link")), "{sentence}");
+            assert!(sentence.contains(&format!("{name} is a symbolic link")), "{sentence}");
             fs::remove_file(own.join(name)).expect("a link");
         }
     }
@@ -228,6 +225,6 @@ fn a_socket_of_viewers_follows_no_link_and_is_for_this_user_from_its_first_momen
         socket.display()
     );
     let sentence = said(&words, program.run(&words));
-    assert!(sentence.contains("viewer.sock.lock is a link"), "{sentence}");
+    assert!(sentence.contains("viewer.sock.lock is a symbolic link"), "{sentence}");
     assert!(!program.data().with_file_name("made-elsewhere").exists());
 }

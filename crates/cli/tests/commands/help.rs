@@ -24,13 +24,15 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       migrate     Bring the database's schema up to date, which a server does by itself when it starts
       project     Projects: tenants, who own access keys and instances
       key         Access keys: id and secrets of a project, for programs
+      token       API tokens: temporary credentials in place of an access key
       instance    Instances: machines with a console
       address     Cloud addresses: the identities of devices and of those who connect to them
-      enrollment  Enrolments: tokens by which devices get addresses of their own, or take another device's place
+      enrollment  Enrollments: tokens by which devices get addresses of their own, or take another device's place
+      repeater    Repeater tickets: devices and viewers that speak the UltraVNC repeater's protocol
       console     Make a console URL: the URL alone on stdout, its expiry on stderr
       link        Links: the permissions behind console URLs
       session     Sessions: who is looking
-      audit       What happened, who did it, and under which grant
+      audit       The audit: events, who caused them, and the link they belong to
       agent       Join as a device: its VNC server is reached through the server, from behind any NAT
       connect     Reach a device: opens a local port for a VNC viewer
       help        Print this message or the help of the given subcommand(s)
@@ -113,7 +115,7 @@ fn the_help_of_console_tells_what_a_console_url_may_be() {
           --project <P>     The project, by name or id
           --server <URL>    The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
           --data <DIR>      The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --kind <KIND>     page, websocket, xvpvnc or native [default: page]
+          --kind <KIND>     page, websocket or xvpvnc [default: page]
           --json            Print one JSON document on stdout
           --view-only       Drop keys, pointer and clipboard from the viewer
           --ttl <T>         Time to connect, such as 60s, 10m, 24h
@@ -138,6 +140,8 @@ fn every_command_of_the_contract_explains_itself() {
         "key rotate",
         "key retire",
         "key revoke",
+        "token list",
+        "token revoke",
         "agent",
         "connect",
         "migrate",
@@ -149,7 +153,7 @@ fn every_command_of_the_contract_explains_itself() {
         "instance import",
         "console",
         "session list",
-        "session kill",
+        "session end",
         "link list",
         "link show",
         "link revoke",
@@ -184,7 +188,7 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --kind pag"), @r"
-    error: invalid value 'pag' for '--kind <KIND>': kind must be page, websocket, xvpvnc or native
+    error: invalid value 'pag' for '--kind <KIND>': kind must be page, websocket or xvpvnc
 
     For more information, try '--help'.
     exit 1
@@ -195,6 +199,23 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     For more information, try '--help'.
     exit 1
     "#);
+    for words in ["--uses -1", "--uses 10001"] {
+        let said = failing(&program, &format!("console vm --project lab {words}"));
+        let why =
+            "for '--uses <N>': type a number from 1 to 10000, or 0: as often as wanted until it expires";
+        assert!(said.contains(why), "{said}");
+    }
+    for words in
+        ["console vm --project lab --ttl -5m", "key token K --ttl -5m", "enrollment add --key K --ttl -5m"]
+    {
+        let said = failing(&program, words);
+        assert!(said.contains("\"-5m\" is not a duration such as 60s, 10m, 12h or 30d"), "{said}");
+    }
+    for (words, range) in [("enrollment add --key K --count -1", "1..=500"), ("audit --limit -1", "1..=1000")]
+    {
+        let said = failing(&program, words);
+        assert!(said.contains(&format!("-1 is not in {range}")), "{said}");
+    }
     assert_snapshot!(failing(&program, "key add --project lab --role boss"), @r"
     error: invalid value 'boss' for '--role <ROLE>': role must be reader, member or admin
 

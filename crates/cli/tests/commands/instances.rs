@@ -85,6 +85,7 @@ fn an_instance_is_added_changed_shown_and_removed() {
       "created_at": "TIME",
       "endpoint": "vnc://127.0.0.1:5901",
       "id": "vm",
+      "metadata": {},
       "name": "Kiosk",
       "project": "ID",
       "security": {
@@ -210,15 +211,15 @@ fn a_certificate_that_cannot_be_read_is_told_at_once() {
     let file = program.file("ca.pem", "not a certificate");
     let add = "instance add vm --project lab --endpoint vnc://127.0.0.1";
     assert_snapshot!(failing(&program, &format!("{add} --ca {file}")), @r"
-    transom: ca: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
+    transom: --ca: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
     exit 1
     ");
     assert_snapshot!(failing(&program, &format!("{add} --fingerprint 12:34")), @r"
-    transom: fingerprint: must be the SHA-256 of a certificate: 64 hexadecimal digits (openssl x509 -fingerprint -sha256)
+    transom: --fingerprint: must be the SHA-256 of a certificate: 64 hexadecimal digits (openssl x509 -fingerprint -sha256)
     exit 1
     ");
     assert_snapshot!(failing(&program, &format!("{add} --cert {file} --key {file}")), @r"
-    transom: certificate: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
+    transom: --cert: must hold PEM certificates (-----BEGIN CERTIFICATE-----)
     exit 1
     ");
     assert_snapshot!(failing(&program, &format!("{add} --ca /nowhere/ca.pem")), @r"

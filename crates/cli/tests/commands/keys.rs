@@ -107,3 +107,89 @@ fn a_key_does_what_its_role_may_and_sees_its_own_project_only() {
     exit 1
     ");
 }
+
+#[test]
+fn a_member_ends_every_link_of_its_project_whoever_made_it_and_says_so_in_its_help() {
+    let program = lab();
+    program.ask("project add office");
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    let link = program.ask_json("console vm --project lab");
+    let link = link["link"].as_str().expect("an id");
+    let revoke = format!("link revoke {link}");
+    for (role, project, outcome) in [
+        ("reader", "lab", "transom: this needs the role member"),
+        ("admin", "office", "transom: link not found"),
+    ] {
+        let key = program.ask_json(&format!("key add --project {project} --role {role}"));
+        let refused = as_key(&program, &key, &revoke);
+        assert!(refused.stderr.starts_with(outcome), "{refused:?}");
+    }
+    let member = program.ask_json("key add --project lab --role member");
+    let answer = as_key(&program, &member, &revoke);
+    assert!(answer.code == 0 && answer.stdout.contains("by operator"), "{answer:?}");
+    assert_eq!(program.ask_json("link list"), serde_json::json!([]));
+    assert!(program.ask("link revoke --help").contains("role member"));
+}
+
+#[test]
+fn tokens_are_listed_by_id_until_they_are_revoked_with_what_was_made_with_them() {
+    let program = lab();
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    let key = program.ask_json("key add --project lab");
+    let other = program.ask_json("key add --project lab");
+    let id = key["id"].as_str().expect("an id");
+    assert_snapshot!(program.run("token list").stderr, @"There is no token that is valid: transom key token ID makes one");
+    let made = program.ask_json(&format!("key token {id} --ttl 10m"));
+    let leaked = program.ask(&format!("key token {id}"));
+    program.ask(&format!("key token {}", other["id"].as_str().expect("an id")));
+    let token = made["token"].as_str().expect("a token");
+    let with = |token: &str, words: &str| {
+        Answer::of(program.command().args(words.split_whitespace()).env("TRANSOM_TOKEN", token), "")
+    };
+    assert_eq!(with(token, "console vm --project lab --ttl 5m").code, 0);
+
+    let listed = program.ask_json(&format!("token list --key {id}"));
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(program.ask_json("token list").as_array().map(Vec::len), Some(3));
+    let text = listed.to_string();
+    assert!(!text.contains(token) && !text.contains(&leaked), "{text}");
+    let ours =
+        listed.as_array().expect("a list").iter().find(|one| one["id"] == made["id"]).expect("it is listed");
+    assert_eq!((&ours["key"], &ours["expires_at"]), (&key["id"], &made["expires_at"]));
+    let used = || {
+        program
+            .ask_json("token list")
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|one| one["last_used_at"].is_string())
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(transom_testkit::wait::until("its use is written down", used));
+    // A key sees and revokes its own, and no other's.
+    assert!(as_key(&program, &other, &format!("token list --key {id}")).stderr.contains("role admin"));
+    assert!(as_key(&program, &other, "token list").stdout.lines().count() == 2);
+    let id_of = made["id"].as_str().expect("an id");
+    assert!(as_key(&program, &other, &format!("token revoke {id_of}")).stderr.contains("role admin"));
+
+    let revoked = program.run(&format!("token revoke {id_of}"));
+    assert_eq!(revoked.stderr, format!("revoked token {id_of}: 1 link and no session ended\n"));
+    assert_eq!(with(token, "instance list --project lab").code, 1);
+    assert_eq!(program.ask_json("link list"), serde_json::json!([]));
+    assert_snapshot!(failing(&program, &format!("token revoke {id_of}")), @r"
+    transom: token not found
+             Those that there are: transom token list
+    exit 1
+    ");
+    // One that was found is named by itself, which is not sent.
+    let found = program.run_with("token revoke - --json", &leaked);
+    assert_eq!((found.code, found.stdout.contains(&leaked)), (0, false), "{found:?}");
+    assert_eq!(with(&leaked, "instance list --project lab").code, 1);
+    assert_eq!(program.ask_json("token list").as_array().map(Vec::len), Some(1));
+    assert_snapshot!(failing(&program, "token revoke it"), @r"
+    error: invalid value 'it' for '<ID>': token id must be 32 hexadecimal digits
+
+    For more information, try '--help'.
+    exit 1
+    ");
+}

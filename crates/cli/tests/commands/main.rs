@@ -2,11 +2,13 @@
 
 mod addresses;
 mod bodies;
-mod enrolment;
+mod enrollment;
 mod folders;
 mod help;
+mod idle;
 mod instances;
 mod keys;
+mod live;
 mod local_faults;
 mod migrate;
 mod process_list;

@@ -1,11 +1,21 @@
 //! `transom migrate`: what a program would do to a database's schema, and whether it may run on it.
 
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::process::Command;
 
+use insta::assert_snapshot;
 use serde_json::json;
 use transom_testkit::program::Program;
 
-use crate::transom;
+use crate::{failing, transom};
+
+/// An empty file of this user's alone.
+fn empty(path: &Path) {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).expect("a file");
+}
 
 /// Settings of a server, and what runs statements behind its back.
 struct House {
@@ -15,14 +25,31 @@ struct House {
 }
 
 impl House {
+    /// Each with its data folder, and a database that is empty.
     fn both() -> [Self; 2] {
         let url = transom_testkit::postgres::database();
         let program = transom();
         let settings = format!("--database-file {}", program.file("database", &url));
-        [
+        let houses = [
             Self { program: transom(), settings: String::new(), url: None },
             Self { program, settings, url: Some(url) },
-        ]
+        ];
+        for house in &houses {
+            let folder = house.program.data();
+            DirBuilder::new().mode(0o700).create(&folder).expect("a data folder");
+            if house.url.is_none() {
+                empty(&folder.join("transom.db"));
+            }
+        }
+        houses
+    }
+
+    /// What the data folder holds.
+    fn files(&self) -> Vec<OsString> {
+        let files = fs::read_dir(self.program.data()).expect("a folder");
+        let mut names: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
+        names.sort();
+        names
     }
 
     fn check(&self) -> serde_json::Value {
@@ -53,8 +80,9 @@ fn what_would_happen_is_told_beforehand_and_changes_nothing() {
         let adds = fresh["adds"].as_array().expect("a list").clone();
         assert_eq!(adds[0], json!({ "version": 1, "name": "foundation" }));
         assert_eq!(adds.last().expect("some")["version"], fresh["knows"]);
+        let before = house.files();
         assert_eq!(house.check(), fresh);
-        assert!(!house.program.data().exists(), "not even the folder is made");
+        assert_eq!(house.files(), before, "no file is made");
         house.program.ask(&format!("migrate {}", house.settings));
         let done = house.check();
         assert_eq!((&done["has"], &done["adds"]), (&fresh["knows"], &json!([])));
@@ -84,7 +112,8 @@ fn a_program_that_a_newer_schema_does_not_admit_is_told_so_before_it_is_started(
         for words in ["migrate --check", "migrate", "serve --listen 127.0.0.1:0"] {
             let answer = house.program.run(&format!("{words} {}", house.settings));
             assert_eq!(answer.code, 1, "{words}: {}", answer.stderr);
-            let why = "version 9999 of its schema is for transom 99.1.0 and later, and this is transom 0.1.0";
+            let why =
+                "version 9999 of its schema requires transom 99.1.0 or later, but this is transom 0.1.0";
             assert!(answer.stderr.contains(why), "{words}: {}", answer.stderr);
         }
     }
@@ -96,10 +125,75 @@ fn a_wrong_configuration_and_a_database_that_is_out_of_reach_are_told() {
     let config = program.file("transom.toml", "[nothing]\n");
     let answer = program.run(&format!("migrate --check --config {config}"));
     assert!(answer.code == 1 && answer.stderr.contains("nothing"), "{answer:?}");
-    let answer = program.run("migrate --check --database postgres://nobody:hunter2@127.0.0.1:9/x");
-    assert!(answer.code == 1 && !answer.stderr.contains("hunter2"), "{answer:?}");
     let serving = transom().serving();
     assert_eq!(serving.ask_json("migrate --check")["adds"], json!([]), "while it runs");
-    let answer = serving.run("migrate");
-    assert!(answer.code == 1 && answer.stderr.contains("another server uses this data folder"), "{answer:?}");
+    let answer = serving.run("migrate --check --database postgres://nobody:hunter2@127.0.0.1:9/x");
+    assert!(answer.code == 1 && !answer.stderr.contains("hunter2"), "{answer:?}");
+    assert!(answer.stderr.contains("PostgreSQL must run there"), "{answer:?}");
+    assert_snapshot!(failing(&serving, "migrate"), @r"
+    transom: a server uses DATA, and has brought its database's schema up to date when it started
+             To update it, start it again with this program. What that would do is told meanwhile by: transom migrate --check
+    exit 1
+    ");
+}
+
+#[test]
+fn a_mistyped_folder_is_told_and_neither_made_nor_filled() {
+    let program = transom();
+    for (words, why) in [
+        ("migrate --check", "there is no data folder DATA: No such file or directory"),
+        ("migrate", "there is no database DATA/transom.db"),
+    ] {
+        let said = failing(&program, words);
+        assert!(said.starts_with(&format!("transom: {why}")), "{words}: {said}");
+        assert!(!program.data().exists(), "{words} made the folder");
+    }
+    DirBuilder::new().mode(0o700).create(program.data()).expect("a folder");
+    for words in ["migrate --check", "migrate"] {
+        let said = failing(&program, words);
+        assert!(said.starts_with("transom: there is no database DATA/transom.db"), "{words}: {said}");
+        assert_eq!(fs::read_dir(program.data()).expect("a folder").count(), 0, "{words} made a file");
+    }
+    let file = program.file("database", &transom_testkit::postgres::database());
+    fs::remove_dir(program.data()).expect("an empty folder");
+    let said = failing(&program, &format!("migrate --check --database-file {file}"));
+    assert!(said.starts_with("transom: there is no data folder DATA: "), "{said}");
+    // Where nodes are deployed by a job that has no folder of its own.
+    program.ask(&format!("migrate --database-file {file}"));
+    assert!(!program.data().exists(), "it needs no folder");
+}
+
+#[test]
+fn every_file_that_a_configuration_names_and_that_is_not_there_is_told_by_its_key() {
+    let program = transom().serving();
+    let config = program.file(
+        "transom.toml",
+        "[http.tls]\ncert = \"/nowhere/cert.pem\"\nkey = \"/nowhere/key.pem\"\n\
+         [openstack]\nnova_url = \"https://nova.example:8774/v2.1\"\nnova_targets = [\"10.0.0.0/8\"]\n\
+         [openstack.nova_vencrypt]\nca = \"/nowhere/ca.pem\"\n\
+         client = { cert = \"/nowhere/client.pem\", key = \"/nowhere/client.key\" }\n\
+         [openstack.admin]\nauth_url = \"https://keystone.example/v3\"\napplication_credential_id = \"a\"\n\
+         secret_file = \"/nowhere/secret\"\nca_file = \"/nowhere/cloud.pem\"\n",
+    );
+    assert_snapshot!(failing(&program, &format!("migrate --check --config {config}")), @r"
+    transom: http.tls.cert: cannot read /nowhere/cert.pem: No such file or directory (os error 2)
+    transom: http.tls.key: cannot read /nowhere/key.pem: No such file or directory (os error 2)
+    transom: openstack.nova_vencrypt.ca: cannot read /nowhere/ca.pem: No such file or directory (os error 2)
+    transom: openstack.nova_vencrypt.client.cert: cannot read /nowhere/client.pem: No such file or directory (os error 2)
+    transom: openstack.nova_vencrypt.client.key: cannot read /nowhere/client.key: No such file or directory (os error 2)
+    transom: openstack.admin.secret_file: cannot read /nowhere/secret: No such file or directory (os error 2)
+    transom: openstack.admin.ca_file: cannot read /nowhere/cloud.pem: No such file or directory (os error 2)
+    transom: a server with these settings does not start; nothing was changed
+    exit 1
+    ");
+    let answer = program.run(&format!("migrate --check --config {config} --json"));
+    let told: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
+    assert_eq!(told["error"]["lacks"].as_array().map(Vec::len), Some(7), "{told}");
+    // What is there has to be what it is named as.
+    let text = program.file("cert.pem", "no certificate");
+    let config = program.file("transom.toml", &format!("[http.tls]\ncert = \"{text}\"\nkey = \"{text}\"\n"));
+    let said = failing(&program, &format!("migrate --check --config {config}"));
+    assert!(said.contains("cert.pem: ") && said.contains("does not start"), "{said}");
+    let said = failing(&program, "migrate --check --master-key-file /nowhere/key");
+    assert!(said.starts_with("transom: cannot read the master key /nowhere/key"), "{said}");
 }

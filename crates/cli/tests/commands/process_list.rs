@@ -70,10 +70,10 @@ fn a_servers_command_line_does_not_show_its_databases_password() {
 }
 
 #[test]
-fn an_enrolment_token_comes_by_file_standard_input_environment_or_command_line() {
+fn an_enrollment_token_comes_by_file_standard_input_environment_or_command_line() {
     let program = lab();
     let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
-    let made = program.run(&format!("address enroll --key {key} --count 4"));
+    let made = program.run(&format!("enrollment add --key {key} --count 4"));
     let tokens: Vec<_> = made.stdout.lines().collect();
     let file = program.file("token", &format!("{}\n", tokens[0]));
     for (n, (given, variable, input)) in [

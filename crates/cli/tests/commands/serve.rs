@@ -144,7 +144,7 @@ fn a_wrong_token_is_refused_with_its_reason() {
     exit 1
     ");
     assert_snapshot!(with("takDf5wdnmu3Bi1ArcYg7qEhhNiYd:secret"), @r"
-    transom: the access key id is mistyped: its checksum does not fit
+    transom: the access key id is mistyped: its checksum does not match
              TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.
     exit 1
     ");
@@ -155,6 +155,7 @@ fn a_second_server_is_kept_out_of_the_data_folder() {
     let program = lab();
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
     transom: DATA: another server uses this data folder
+             Stop that server, or name another folder: --data DIR.
     exit 1
     ");
     assert_eq!(program.ask_json("project list")[0]["name"], "lab");

@@ -114,7 +114,7 @@ fn the_shipped_unit_runs_an_agent_that_has_an_address_and_one_that_enrols() {
     let service = device("given").service(&given, &[("agent-password", &format!("{password}\n"))]);
     service.stderr().expect("Online\n", PATIENCE);
     drop(service);
-    let token = program.ask(&format!("address enroll --key {key}"));
+    let token = program.ask(&format!("enrollment add --key {key}"));
     let fresh = device("fresh");
     let service = fresh.service(&settings, &[("agent-token", &format!("{token}\n"))]);
     service.stderr().expect("Enrolled as ", PATIENCE);
@@ -127,7 +127,7 @@ fn the_shipped_unit_runs_an_agent_that_has_an_address_and_one_that_enrols() {
     let mut nobody = device("nobody").service(&settings, &[]);
     assert_eq!(nobody.wait(PATIENCE).code(), Some(1));
     let said = nobody.stderr().text();
-    assert!(said.contains("transom: neither an address nor an enrolment token was given\n"), "{said}");
+    assert!(said.contains("transom: this device has no address yet, and was given neither an enrollment token nor an address\n"), "{said}");
 }
 
 #[test]

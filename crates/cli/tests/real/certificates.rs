@@ -11,7 +11,7 @@ use transom_testkit::certificate::{Certificate, OneLiner};
 use transom_testkit::process::PATIENCE;
 use transom_testkit::program::Program;
 use transom_testkit::xvnc::{Security, Xvnc};
-use transom_tunnel::trust::Named;
+use transom_tunnel::trust::NamedCertificates;
 
 use crate::{add, lab, transom};
 
@@ -105,7 +105,7 @@ fn one_of_version_1_opens_by_its_fingerprint_and_is_told_to_by_name() {
     let lab = Lab::set(OneLiner::Version1);
     lab.opens("by-fingerprint", lab.fingerprint());
     let told = lab.refused("by-ca", lab.ca());
-    let helps = "X.509 version 1, which names nobody: trust it by --fingerprint instead of --ca";
+    let helps = "X.509 version 1, which contains no names: trust it by --fingerprint instead of --ca";
     assert!(told.contains(helps), "{told}");
     let told = lab.refused("of-another", format!("--fingerprint {}", "ab".repeat(32)));
     assert!(told.contains("invalid peer certificate"), "{told}");
@@ -119,10 +119,11 @@ fn a_short_key_is_named_with_its_length() {
         let made = Certificate::by_openssl(folder.path(), what);
         CertificateDer::from_pem_file(made.cert).expect("a certificate")
     };
-    let trusted = Named::new(vec![read(OneLiner::Leaf)]).expect("trust");
+    let trusted = NamedCertificates::new(vec![read(OneLiner::Leaf)]).expect("trust");
     let name = ServerName::try_from("localhost").expect("a name");
     let refused = trusted.verify_server_cert(&read(OneLiner::Rsa1024), &[], &name, &[], UnixTime::now());
     let told = refused.expect_err("it is of somebody else").to_string();
-    let helps = "an RSA key of 1024 bits, and 2048 are the least: give it a certificate with a longer key";
+    let helps =
+        "an RSA key of 1024 bits, but at least 2048 are required: give it a certificate with a longer key";
     assert!(told.contains(helps), "{told}");
 }

@@ -4,7 +4,7 @@ use transom_testkit::certificate::Authority;
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Answer;
 use transom_testkit::scripted_broker::ScriptedBroker;
-use transom_tunnel::{Binding, Fault, Message, Refusal, Versions};
+use transom_tunnel::{Binding, Message, Refusal, RefusalCode, Versions};
 
 use crate::devices::{Address, Fleet};
 use crate::{lab, transom};
@@ -48,8 +48,20 @@ fn exit_10_is_a_wrong_password() {
         &fleet.connect(&device.name, &wrong, ""),
         10,
         "transom: CloudAuthenticationFailed: The cloud address or its password is not valid.\n         \
-         Check --address and --password-file. A password that was reset is shown once, by the reset.",
+         Check --address and --password-file. A reset shows the new password only once.",
     );
+}
+
+#[test]
+fn an_address_of_the_other_kind_is_told_with_what_makes_the_right_one() {
+    let fleet = Fleet::set();
+    let (device, viewer) = pair(&fleet);
+    let listening = fleet.connect(&device.name, &device, "");
+    let why = "(it listens, as a device's address does; name one that connects: transom address add --key ID --action connect)";
+    assert!(listening.code == 10 && listening.stderr.contains(why), "{listening:?}");
+    let agent = fleet.program.run(&format!("agent {} --to 127.0.0.1:1", fleet.joining(&viewer)));
+    let why = "(it connects, as a viewer's address does; name one that listens: transom address add --key ID --action listen)";
+    assert!(agent.code == 10 && agent.stderr.contains(why), "{agent:?}");
 }
 
 #[test]
@@ -59,8 +71,8 @@ fn exit_11_is_a_device_that_lets_others_in() {
     assert_ends(
         &fleet.connect(&closed.name, &viewer, ""),
         11,
-        "transom: CloudConnectionRefused: This cloud address is not permitted to connect to that one.\n         \
-         Let one of its groups, or the address itself, in at the listening address (transom address set).",
+        "transom: CloudConnectionRefused: This cloud address may not connect to that one.\n         \
+         Allow the address or one of its groups at the listening address (transom address set).",
     );
 }
 
@@ -71,8 +83,8 @@ fn exit_12_is_a_device_that_is_not_there() {
     assert_ends(
         &fleet.connect(&device.name, &viewer, ""),
         12,
-        "transom: CloudTargetNotFound: Nobody listens at that cloud address.\n         \
-         Check the address and that its agent runs; --wait waits until it does.",
+        "transom: CloudTargetNotFound: No agent listens at that cloud address.\n         \
+         Check the address, and that its agent runs. --wait waits until it does.",
     );
 }
 
@@ -86,7 +98,7 @@ fn exit_13_is_a_server_that_cannot_be_reached() {
         13,
         "transom: CloudConnectivityError: The server cannot be reached, or the connection to it was lost. \
          (Connection refused (os error 111))\n         \
-         Check the network and --server; what keeps running tries again by itself.",
+         Check the network and --server. A program that keeps running tries again.",
     );
 }
 
@@ -107,10 +119,10 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
     assert_ends(&untrusted, 13, &format!("transom: {}", said(&format!("\n         {named}"))));
     let other = Authority::new();
     let line = format!("connect {} {} --ca {}", device.name, joining(&viewer), other.ca().display());
-    let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem anew, or \
-                 leave --ca out where the certificate comes from a public CA.";
+    let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem again, or \
+                 omit --ca if the certificate comes from a public CA.";
     assert_ends(&fleet.program.run(&line), 13, &format!("transom: {}", said(&format!("\n         {other}"))));
-    // Who tries again says the same each time.
+    // A program that tries again says the same each time.
     let waiting =
         fleet.start("transom connect", &format!("connect {} {} --wait", device.name, joining(&viewer)));
     waiting.stderr().expect(&format!(" s; sessions go on.\n         {named}\n"), PATIENCE);
@@ -127,7 +139,7 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
 #[test]
 fn exit_14_is_somebody_else_at_the_same_address() {
     assert_ends(
-        &told(&Message::Refused(Fault::Superseded.into())),
+        &told(&Message::Refused(RefusalCode::Superseded.into())),
         14,
         "transom: Superseded: Another agent has joined under this cloud address.\n         \
          Each device needs an address of its own; stop the other agent, or reset the address's password.",
@@ -140,13 +152,18 @@ fn exit_15_is_a_device_that_refuses_and_says_why() {
     let (device, viewer) = pair(&fleet);
     let closed = closed_port();
     let _agent = fleet.agent(&device, &format!("--to {closed}"));
-    let next = "\n         \
-         Its reason is given; look into the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
-    for (peer, why) in [
-        (device.name.clone(), "its target does not take connections: Connection refused (os error 111)"),
-        (format!("{}/plc", device.name), "it has no target of the name \"plc\""),
+    let given = "See its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
+    let name = "Leave /NAME out for its first target, or type a name of its agent's --to NAME=HOST:PORT: transom address show ADDRESS tells them.";
+    for (peer, why, next) in [
+        (
+            device.name.clone(),
+            "its target does not accept connections: Connection refused (os error 111)",
+            given,
+        ),
+        (format!("{}/plc", device.name), "it has no target named \"plc\"", name),
     ] {
-        let said = format!("transom: DeviceRefused: The device refused the connection. ({why}){next}");
+        let said =
+            format!("transom: DeviceRefused: The device refused the connection. ({why})\n         {next}");
         assert_ends(&fleet.connect(&peer, &viewer, "--stdio"), 15, &said);
     }
 }
@@ -161,19 +178,19 @@ fn exit_16_is_a_device_with_another_key() {
     let other = "0123456789abcdef".repeat(4);
     let said = format!(
         "transom: PeerKeyChanged: The other side shows another key than expected. \
-         (expected {other}, and it shows {key})\n         \
-         Compare --fingerprint with what its agent prints when it starts; if it was reinstalled, name its new \
-         key there; else somebody stands between."
+         (expected {other}, but it shows {key})\n         \
+         Compare --peer-key with the key that its agent prints when it starts. If the device was \
+         reinstalled, name its new key. Otherwise a machine in between may be intercepting the connection."
     );
-    assert_ends(&fleet.connect(&device.name, &viewer, &format!("--stdio --fingerprint {other}")), 16, &said);
+    assert_ends(&fleet.connect(&device.name, &viewer, &format!("--stdio --peer-key {other}")), 16, &said);
 }
 
 #[test]
 fn exit_17_is_a_session_with_the_device_that_runs_already() {
     assert_ends(
-        &told(&Message::Refused(Fault::PeerBusy.into())),
+        &told(&Message::Refused(RefusalCode::PeerBusy.into())),
         17,
-        "transom: PeerBusy: This connector has a session with that cloud address already.\n         \
+        "transom: PeerBusy: This connector already has a session with that cloud address.\n         \
          End that session first, or start a second connector.",
     );
 }
@@ -184,20 +201,20 @@ fn exit_18_is_a_server_of_another_version() {
         &told(&Message::Hello { versions: Versions { oldest: 8, newest: 9 }, binding: Binding::None }),
         18,
         "transom: ProtocolError: The two sides do not understand each other. \
-         (the server speaks versions 8 to 9, and transom 0.1.0 version 1: this program is to be updated)\n         \
-         Update the older one of the two; transom --version tells which that is.",
+         (the server speaks versions 8 to 9, and transom 0.1.0 version 1: update this program)\n         \
+         Update the older of the two; transom --version shows which that is.",
     );
 }
 
 #[test]
 fn exit_19_is_somebody_who_ends_tls_in_between() {
     assert_ends(
-        &told(&Message::Refused(Refusal::from(Fault::ConnectionIntercepted).because("it is"))),
+        &told(&Message::Refused(Refusal::from(RefusalCode::ConnectionIntercepted).because("it is"))),
         19,
         "transom: ConnectionIntercepted: Something between this machine and the server ends its TLS \
          connection. (it is)\n         \
-         If it is the server's own proxy, declare it there ([http] trusted_proxies); else go around it, or \
-         trust another --ca.",
+         If it is the server's own proxy, declare it there ([http] trusted_proxies). Otherwise \
+         bypass it, or trust another CA with --ca.",
     );
 }
 
@@ -213,10 +230,10 @@ fn an_agent_without_a_version_in_common_stays_and_says_so() {
     command.args(format!("agent {joining} --to 127.0.0.1:5900").split_whitespace());
     let mut agent = Process::start("transom agent", &mut command);
     let said = agent.stderr().find(PATIENCE, |text| {
-        let (_, rest) = text.split_once("this program is to be updated) Next try in ")?;
+        let (_, rest) = text.split_once("update this program) Next try in ")?;
         Some(rest.split_once(" s.")?.0.parse::<u64>().expect("a number"))
     });
-    // An hour, and half as long again at the most.
+    // An hour, and at most half as long again.
     assert!(said.is_some_and(|seconds| (3600..=5400).contains(&seconds)), "{said:?}");
     assert!(agent.runs());
     // Nor does the service give up on one that ends with 18, as an older agent does.

@@ -1,11 +1,11 @@
 //! Unmodified software on both sides of a session between devices: x11vnc and Xvnc, vncdotool and TigerVNC's viewer.
 
-use std::path::Path;
 use std::process::Command;
 
 use transom_testkit::certificate::Authority;
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Answer;
+use transom_testkit::vncdotool::Vncdotool;
 use transom_testkit::x11vnc::X11vnc;
 use transom_testkit::xvnc::{Security, Xvnc, write_password};
 
@@ -39,19 +39,22 @@ impl Tigervnc {
         let mut command = fleet.program.command();
         command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
         command.args(format!("connect {} {}", device.name, fleet.joining(viewer)).split_whitespace());
-        let viewer = "xtigervncviewer -Shared -AlertOnFatalError=0 -ReconnectOnError=0";
+        // No hint over the picture, and every pixel as it is.
+        let viewer = "xtigervncviewer -Shared -AlertOnFatalError=0 -ReconnectOnError=0 -MenuKey= \
+                      -AutoSelect=0 -NoJPEG";
         command.args(["--viewer", &format!("{viewer} {options}")]);
         let connector = Process::start("transom connect", &mut command);
         connector.stderr().expect("Using pixel format", PATIENCE);
         Self { desk, connector }
     }
 
-    /// Types a line into the viewer's window.
+    /// Gives the viewer's window all of the screen, and types a line into it.
     fn types(&self, line: &str) {
         let mut xdotool = Command::new("xdotool");
         xdotool.env("DISPLAY", self.desk.display());
         xdotool.args(["search", "--sync", "--onlyvisible", "--class", "TigerVNC Viewer"]);
-        xdotool.args(["windowfocus", "mousemove", "100", "100", "click", "1"]);
+        xdotool.args(["windowfocus", "windowmove", "0", "0", "windowsize", "640", "480"]);
+        xdotool.args(["mousemove", "100", "100", "click", "1"]);
         xdotool.args(["type", "--delay", "30", &format!("{line}\n")]);
         let typed = Answer::of(&mut xdotool, "");
         assert_eq!(typed.code, 0, "{}", typed.stderr);
@@ -59,31 +62,34 @@ impl Tigervnc {
 }
 
 #[test]
-fn vncdotool_types_into_an_x11vnc_behind_an_agent() {
+fn vncdotool_sees_an_x11vnc_behind_an_agent_and_types_into_it() {
     let screen = Xvnc::start(Security::None);
     let x11vnc = X11vnc::start(&screen, &[]);
     let fleet = Fleet::set();
     let (device, viewer) = pair(&fleet);
     let _agent = fleet.agent(&device, &format!("--to {}", x11vnc.address()));
     let (_connector, port) = port(&fleet, &device, &viewer);
-    let vncdo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/clients/vncdotool/bin/vncdo");
-    let mut vncdo = Command::new(vncdo);
-    vncdo.args(["-s", &format!("127.0.0.1::{port}"), "--delay", "20"]);
-    vncdo.args(["type", "dotool", "key", "enter"]);
-    let typed = Answer::of(&mut vncdo, "");
-    assert_eq!(typed.code, 0, "{}{}", typed.stdout, typed.stderr);
+    let vncdotool = Vncdotool::at(&format!("127.0.0.1:{port}"));
+    let before = vncdotool.sees();
+    vncdotool.types("dotool");
     screen.typed().expect("dotool\n", PATIENCE);
+    let after = vncdotool.sees_the_same_as(&Vncdotool::at(&screen.address()));
+    assert!(after != before, "what was typed is not to be seen");
 }
 
 #[test]
-fn tigervncs_viewer_is_started_and_types_into_an_xvnc_behind_an_agent() {
+fn tigervncs_viewer_is_started_and_shows_an_xvnc_behind_an_agent_and_types_into_it() {
     let screen = Xvnc::start(Security::None);
     let fleet = Fleet::set();
     let (device, viewer) = pair(&fleet);
     let _agent = fleet.agent(&device, &format!("--to {}", screen.address()));
+    let there = Vncdotool::at(&screen.address());
+    let before = there.sees();
     let viewer = Tigervnc::start(&fleet, &device, &viewer, "");
     viewer.types("tiger");
     screen.typed().expect("tiger\n", PATIENCE);
+    let after = Vncdotool::at(&viewer.desk.address()).sees_the_same_as(&there);
+    assert!(after != before, "what was typed is not to be seen");
 }
 
 #[test]

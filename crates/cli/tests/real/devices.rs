@@ -178,7 +178,7 @@ fn chromium_is_told_that_a_device_takes_end_to_end_connections_only() {
     let agent = fleet.agent(&device, "--to 127.0.0.1:5900 --end-to-end-only");
     add(&fleet.program, "kiosk", &format!("cloud:{}", device.name), "");
     Visit::refused(&console(&fleet.program, "kiosk"), "device-end-to-end-only").run();
-    agent.stderr().expect("[vnccloud:gateway] was refused: this device takes end-to-end", PATIENCE);
+    agent.stderr().expect("[vnccloud:gateway] was refused: this device accepts end-to-end", PATIENCE);
     let trail = fleet.program.ask("audit --json");
     assert!(trail.contains("device-end-to-end-only"), "{trail}");
 }

@@ -38,7 +38,7 @@ fn chromium_is_told_who_ended_its_session() {
     let (program, _xvnc) = desk();
     let page = Visit::to(&console(&program, "desk")).ending("session-killed").shot("session-killed").start();
     page.reaches("live", 1);
-    program.ask(&format!("session kill {}", session(&program)));
+    program.ask(&format!("session end {}", session(&program)));
     assert!(page.finish().sentence().contains("by an operator"));
 }
 
@@ -47,11 +47,11 @@ fn chromium_is_told_that_its_grant_was_revoked() {
     let (program, _xvnc) = desk();
     let issued = program.ask_json("console desk --project lab --uses 0");
     let url = issued["url"].as_str().expect("a URL");
-    let page = Visit::to(url).ending("grant-revoked").start();
+    let page = Visit::to(url).ending("link-revoked").start();
     page.reaches("live", 1);
-    program.ask(&format!("grant revoke {}", issued["grant"].as_str().expect("a grant")));
+    program.ask(&format!("link revoke {}", issued["link"].as_str().expect("a link")));
     page.finish();
-    Visit::refused(url, "grant-revoked").with(["--theme", "dark"]).shot("grant-revoked-dark").run();
+    Visit::refused(url, "link-revoked").with(["--theme", "dark"]).shot("link-revoked-dark").run();
 }
 
 #[test]

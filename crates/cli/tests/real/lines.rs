@@ -152,7 +152,7 @@ fn chromium_counts_a_links_time_down_and_says_that_it_is_over() {
     let url = program.ask("console desk --project lab --ends-after 30s");
     let report = Visit::to(&url)
         .step("shows=Ends in 0:")
-        .step("shows=The time of this console link is over.")
+        .step("shows=This console link has ended.")
         .shot_step("link-ended")
         .run();
     assert_eq!(report.whole()["reason"], "link-ended");

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use transom_testkit::internet::{DEVICE, DEVICE_NAT, Internet, Place, SERVER};
+use transom_testkit::internet::{DEVICE, DEVICE_NAT, Host, Internet, SERVER};
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Program;
 use transom_testkit::xvnc::{Security, Xvnc};
@@ -40,11 +40,11 @@ impl Laboratory {
     fn with_clocks(device_clock: Option<&str>, viewer_clock: Option<&str>) -> Self {
         let internet = Internet::build();
         let serve = || lab(transom().listening(&format!("{SERVER}:8443")).with(["--self-signed"]));
-        let program = internet.at(Place::Server, serve);
-        let key = internet.at(Place::Server, || text(&program.ask_json("key add --project lab"), "id"));
+        let program = internet.at(Host::Server, serve);
+        let key = internet.at(Host::Server, || text(&program.ask_json("key add --project lab"), "id"));
         let joining = |name: &str, action: &str| {
             let add = format!("address add --key {key} --action {action}");
-            let made = internet.at(Place::Server, || program.ask_json(&add));
+            let made = internet.at(Host::Server, || program.ask_json(&add));
             let password = program.file(name, &text(&made, "cloudPassword"));
             let address = text(&made, "cloudAddress");
             let (data, ca) = (program.data().join(name), program.data().join("ca.pem"));
@@ -65,12 +65,12 @@ impl Laboratory {
             }
             Process::start(name, command.args(line.split_whitespace()))
         };
-        let xvnc = internet.at(Place::Device, || Xvnc::start(Security::None));
-        let agent = internet.at(Place::Device, || {
+        let xvnc = internet.at(Host::Device, || Xvnc::start(Security::None));
+        let agent = internet.at(Host::Device, || {
             start("transom agent", format!("agent {as_device} --to {}", xvnc.address()), device_clock)
         });
         agent.stderr().expect("Online\n", PATIENCE);
-        let connector = internet.at(Place::Viewer, || {
+        let connector = internet.at(Host::Viewer, || {
             start("transom connect", format!("connect {device} {as_viewer}"), viewer_clock)
         });
         let port = connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned()));
@@ -80,14 +80,14 @@ impl Laboratory {
 
     /// A viewer's whole session.
     fn visit(&self, line: &str) {
-        self.internet.at(Place::Viewer, || type_by_rfb(&self.port, line));
+        self.internet.at(Host::Viewer, || type_by_rfb(&self.port, line));
         self.xvnc.typed().expect(line, PATIENCE);
     }
 
     /// A viewer that stays.
     fn stay(&self) -> TcpStream {
         let viewer =
-            self.internet.at(Place::Viewer, || TcpStream::connect(format!("127.0.0.1:{}", self.port)));
+            self.internet.at(Host::Viewer, || TcpStream::connect(format!("127.0.0.1:{}", self.port)));
         let viewer = viewer.expect("the connector listens");
         self.connector.stderr().expect("Compare with its agent: ", PATIENCE);
         viewer
@@ -112,21 +112,19 @@ fn a_device_that_nobody_can_dial_is_reached_from_behind_another_nat() {
     let laboratory = Laboratory::set();
     let internet = &laboratory.internet;
     // Its VNC server is there for its own network and for nobody else.
-    let service =
-        internet.at(Place::Device, || TcpListener::bind("0.0.0.0:5900")).expect("a port of its own");
-    assert!(internet.at(Place::Device, || dials(&format!("{DEVICE}:5900"))));
-    for from in [Place::Server, Place::Viewer] {
+    let service = internet.at(Host::Device, || TcpListener::bind("0.0.0.0:5900")).expect("a port of its own");
+    assert!(internet.at(Host::Device, || dials(&format!("{DEVICE}:5900"))));
+    for from in [Host::Server, Host::Viewer] {
         for to in [DEVICE, DEVICE_NAT] {
             assert!(!internet.at(from, || dials(&format!("{to}:5900"))), "{to} from {from:?}");
         }
     }
     // What the NAT has opened for one peer is closed for all others.
-    let met = internet.at(Place::Server, || TcpListener::bind(format!("{SERVER}:9000"))).expect("a port");
-    let _out =
-        internet.at(Place::Device, || TcpStream::connect(format!("{SERVER}:9000"))).expect("a way out");
+    let met = internet.at(Host::Server, || TcpListener::bind(format!("{SERVER}:9000"))).expect("a port");
+    let _out = internet.at(Host::Device, || TcpStream::connect(format!("{SERVER}:9000"))).expect("a way out");
     let mapping = met.accept().expect("it came").1;
     assert_eq!(mapping.ip().to_string(), DEVICE_NAT);
-    assert!(!internet.at(Place::Viewer, || dials(&mapping.to_string())), "the NAT is not port-restricted");
+    assert!(!internet.at(Host::Viewer, || dials(&mapping.to_string())), "the NAT is not port-restricted");
     drop(service);
     laboratory.visit("from behind two walls\n");
 }
@@ -182,7 +180,7 @@ fn a_server_that_is_killed_loses_its_sessions_and_nothing_else() {
         side.stderr().expect("CloudConnectivityError", PATIENCE);
     }
     let Laboratory { internet, program, .. } = &mut laboratory;
-    internet.at(Place::Server, || program.serve());
+    internet.at(Host::Server, || program.serve());
     // The connector may be back before it: a viewer would then be told that nobody is there.
     let again = |text: &str| (text.matches("Online\n").count() == 2).then_some(());
     laboratory.agent.stderr().find(PATIENCE, again).expect("the agent comes back");

@@ -100,7 +100,7 @@ fn what_a_proxy_refuses_is_named_without_its_password() {
     for (proxy, why) in [
         (
             format!("http://{locked}"),
-            format!("the proxy {locked}: it wants a user and a password: http://USER:PASSWORD@HOST:PORT"),
+            format!("the proxy {locked}: it requires a user and a password: http://USER:PASSWORD@HOST:PORT"),
         ),
         (
             format!("http://Jafar:hush@{locked}"),
@@ -108,7 +108,7 @@ fn what_a_proxy_refuses_is_named_without_its_password() {
         ),
         (
             format!("http://Jafar:hush@{closed}"),
-            format!("the proxy {closed}: it does not let anybody through to {server} (403)"),
+            format!("the proxy {closed}: it does not allow connections to {server} (403)"),
         ),
         (format!("http://{server}"), format!("the proxy {server}: it answered 400")),
     ] {
@@ -121,6 +121,6 @@ fn what_a_proxy_refuses_is_named_without_its_password() {
     assert_eq!(answer.code, 1);
     assert_eq!(
         answer.stderr,
-        "transom: --proxy: the proxy's URL: socks5:// is not spoken; it must be http://HOST:PORT\n"
+        "transom: --proxy: the proxy's URL: socks5:// is not supported; use http://HOST:PORT\n"
     );
 }

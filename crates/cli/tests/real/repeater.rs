@@ -38,7 +38,7 @@ impl Field {
         let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
         let made = program.ask_json(&format!("address add --key {key} --action listen"));
         let address = made["cloudAddress"].as_str().expect("an address").to_owned();
-        let ticket = program.ask(&format!("address ticket {address} {numeric}"));
+        let ticket = program.ask(&format!("repeater ticket {address} {numeric}"));
         Self { program, devices, viewers, address, ticket }
     }
 
@@ -93,13 +93,13 @@ fn a_repeater_viewer_types_into_an_x11vnc_that_joined_by_its_ticket() {
     let screen = Xvnc::start(Security::None);
     let field = Field::set("--numeric");
     let mut x11vnc = field.x11vnc(&screen);
-    let id = field.program.ask(&format!("address viewer-id {}", field.address));
+    let id = field.program.ask(&format!("repeater viewer {}", field.address));
     type_by_repeater(&field.viewers, &id, "by the repeater\n");
     screen.typed().expect("by the repeater\n", PATIENCE);
     x11vnc.kill();
     // The ticket survives what the device does not.
     let waiting = field.x11vnc(&screen);
-    field.program.ask(&format!("address ticket {} --revoke", field.address));
+    field.program.ask(&format!("repeater revoke {}", field.address));
     let online = || field.program.ask_json("address list --online");
     let deadline = std::time::Instant::now() + PATIENCE;
     while online() != serde_json::json!([]) {

@@ -38,7 +38,7 @@ fn no_secret_is_in_the_log_of_a_whole_chromium_session() {
     let admin: serde_json::Value = serde_json::from_str(&admin).expect("JSON");
     let master = std::fs::read_to_string(program.data().join("master.key")).expect("master.key");
     let log = program.log();
-    assert!(log.contains(" DEBUG ") && log.contains(issued["grant"].as_str().expect("a grant")), "{log}");
+    assert!(log.contains(" DEBUG ") && log.contains(issued["link"].as_str().expect("a link")), "{log}");
     for (what, secret) in [
         ("the token", token(url)),
         ("the VNC password", PASSWORD),

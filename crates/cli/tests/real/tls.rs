@@ -84,6 +84,6 @@ fn a_new_certificate_is_taken_up_while_chromium_looks() {
     program.server().stderr().expect("the new certificate is in use", PATIENCE);
     assert!(program.paste(&show).stdout.contains(&second.fingerprint));
     let sessions = program.ask_json("session list");
-    program.ask(&format!("session kill {}", sessions[0]["id"].as_str().expect("it still runs")));
+    program.ask(&format!("session end {}", sessions[0]["id"].as_str().expect("it still runs")));
     page.finish();
 }

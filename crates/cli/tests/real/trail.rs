@@ -23,7 +23,7 @@ fn is_found(program: &mut Program, request: &str, url: &str, dialect: &str, key:
     let asked = program.ask_json(&format!("audit --request {request}"));
     let created = &asked[0];
     for (member, expected) in [
-        ("action", "grant.create"),
+        ("action", "link.create"),
         ("dialect", dialect),
         ("actor", key),
         ("target", "web-1"),
@@ -31,16 +31,16 @@ fn is_found(program: &mut Program, request: &str, url: &str, dialect: &str, key:
     ] {
         assert_eq!(created[member], expected, "{created}");
     }
-    let grant = created["grant"].as_str().expect("a grant");
+    let grant = created["link"].as_str().expect("a link");
     let mut command = program.command();
     let follow =
-        Process::start("transom audit", command.args(["audit", "--follow", "--json", "--grant", grant]));
+        Process::start("transom audit", command.args(["audit", "--follow", "--json", "--link", grant]));
     look_at(program, url);
     follow.stdout().expect("session.end", PATIENCE);
     let told: Vec<Value> =
         follow.stdout().text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let actions: Vec<_> = told.iter().map(|record| record["action"].as_str().unwrap_or_default()).collect();
-    assert_eq!(actions, ["grant.create", "session.start", "session.end"]);
+    assert_eq!(actions, ["link.create", "session.start", "session.end"]);
     assert!(
         told.iter().all(|record| record["project"] == created["project"] && record["dialect"] == dialect)
     );

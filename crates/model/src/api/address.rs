@@ -1,4 +1,4 @@
-//! Bodies about cloud addresses.
+//! The native API's bodies for cloud addresses.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +11,15 @@ use crate::member::{Member, null_as_missing};
 #[cfg(feature = "openapi")]
 use crate::schema;
 
-/// A cloud address to be issued.
+/// A request for a new cloud address.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "NewAddress")]
 pub struct NewAddressBody {
-    /// The access key that it is for.
+    /// The access key that will own it.
     pub key: String,
-    /// What it does.
+    /// The address's role.
     pub action: Action,
-    /// What people call it: up to 128 characters.
+    /// The display name, up to 128 characters.
     pub name: Option<String>,
     /// The groups that a connect address is a member of.
     pub groups: Vec<String>,
@@ -29,17 +29,17 @@ pub struct NewAddressBody {
     pub allow_addresses: Vec<String>,
 }
 
-/// A cloud address to be issued.
+/// A request for a new cloud address.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(super) struct NewAddress {
-    /// The access key that it is for.
+    /// The access key that will own it.
     #[cfg_attr(feature = "openapi", schema(value_type = AccessKeyId))]
     key: String,
-    /// What it does.
+    /// The address's role.
     action: Action,
-    /// What people call it.
+    /// The display name.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::AddressName>))]
     name: Option<String>,
@@ -47,12 +47,13 @@ pub(super) struct NewAddress {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<GroupName>>, max_items = 16))]
     groups: Member<Vec<String>>,
-    /// The groups that a listen address lets in. Without these and `allow_addresses`: every address of its key. Where this is
-    /// null, the other names somebody.
+    /// The groups that a listen address lets in. Without this list and `allow_addresses`, it lets
+    /// in every address of its key. A null is accepted only if `allow_addresses` names an address.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<GroupName>>, max_items = 24))]
     allow_groups: Member<Vec<String>>,
-    /// The individual addresses that a listen address lets in. Where this is null, `allow_groups` names somebody.
+    /// The individual addresses that a listen address lets in. A null is accepted only if
+    /// `allow_groups` names a group.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<CloudAddress>>, max_items = 8))]
     allow_addresses: Member<Vec<String>>,
@@ -77,14 +78,14 @@ impl TryFrom<NewAddress> for NewAddressBody {
     }
 }
 
-/// What to change about a cloud address: only what is named changes. An empty list clears.
+/// A change of a cloud address. Absent members stay unchanged; an empty list clears.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "AddressChange")]
 pub struct AddressChangeBody {
-    /// What people call it: up to 128 characters; an empty name clears it.
+    /// The display name, up to 128 characters. An empty name clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it does. With the other action it loses the lists of the one before.
+    /// The address's role. A different role clears the lists of the previous one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     /// The groups that a connect address is a member of.
@@ -98,28 +99,29 @@ pub struct AddressChangeBody {
     pub allow_addresses: Option<Vec<String>>,
 }
 
-/// What to change about a cloud address: only what is named changes. An empty list clears.
+/// A change of a cloud address. Absent members stay unchanged; an empty list clears.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(super) struct AddressChange {
-    /// What people call it; an empty name clears it.
+    /// The display name. An empty name clears it.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::AddressName>))]
     name: Option<String>,
-    /// What it does. With the other action it loses the lists of the one before.
+    /// The address's role. A different role clears the lists of the previous one.
     #[serde(default)]
     action: Option<Action>,
     /// The groups that a connect address is a member of.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<GroupName>>, max_items = 16))]
     groups: Option<Vec<String>>,
-    /// The groups that a listen address lets in. With `"action": "listen"`: where this is null, the other names somebody.
+    /// The groups that a listen address lets in. With `"action": "listen"`, a null is accepted only
+    /// if `allow_addresses` names an address.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<GroupName>>, max_items = 24))]
     allow_groups: Member<Vec<String>>,
-    /// The individual addresses that a listen address lets in. With `"action": "listen"`: where this is null, `allow_groups`
-    /// names somebody.
+    /// The individual addresses that a listen address lets in. With `"action": "listen"`, a null is
+    /// accepted only if `allow_groups` names a group.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<CloudAddress>>, max_items = 8))]
     allow_addresses: Member<Vec<String>>,
@@ -137,12 +139,12 @@ impl TryFrom<AddressChange> for AddressChangeBody {
     }
 }
 
-/// `null` stands where it would let every address of the key in.
+/// The error for a `null` that would let in every address of the key.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}: must be a list, or missing: null would let in every address of the key")]
+#[error("{0}: must be a list or absent, because null would let in every address of the key")]
 pub(super) struct NullOpens(&'static str);
 
-/// Refuses `null` for who may connect, where nobody is named beside it.
+/// Refuses a `null` list of permitted connectors unless the other list names one.
 fn refuse_null(groups: &Member<Vec<String>>, addresses: &Member<Vec<String>>) -> Result<(), NullOpens> {
     let names = |list: &Member<Vec<String>>| matches!(list, Member::Given(list) if !list.is_empty());
     match (groups.is_null(), addresses.is_null()) {
@@ -153,7 +155,7 @@ fn refuse_null(groups: &Member<Vec<String>>, addresses: &Member<Vec<String>>) ->
     }
 }
 
-/// The document shows how the body is written, not what is made of it.
+/// Gives a parsed body the schema of the type that it is parsed from.
 #[cfg(feature = "openapi")]
 macro_rules! written_as {
     ($($body:ty = $written:ty;)+) => {$(
@@ -176,41 +178,42 @@ written_as! {
     AddressChangeBody = AddressChange;
 }
 
-/// Where a cloud address is to go.
+/// The destination of a cloud address that moves to another access key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddressMoveBody {
-    /// The access key.
+    /// The access key that will own it.
     #[cfg_attr(feature = "openapi", schema(value_type = AccessKeyId))]
     pub to_key: String,
 }
 
-/// The key that consoles are to know a device by.
+/// The device key that consoles shall trust.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AcceptKeyBody {
-    /// Its 64 hexadecimal digits. Without it, the key that the device shows.
+    /// The 64 hexadecimal digits of the key. When absent, the key that the device presents.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::DeviceKey>))]
     pub key: Option<String>,
 }
 
-/// Another machine that uses the same address in turn with the device.
+/// A second machine that uses the same address alternately with the device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RivalBody {
-    /// What it calls itself.
+    /// The machine's own name.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub host_name: Option<String>,
-    /// Where it joined from.
+    /// The address from which it joined.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub source: Option<String>,
-    /// When the two were last seen to drive each other out.
+    /// The last time that one of the two displaced the other.
     pub at: String,
 }
 
-/// A cloud address with its new password, which is shown this once.
+/// A cloud address and its new password, which is shown only once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -227,14 +230,14 @@ pub struct AddressSecretBody {
 pub struct AddressBody {
     /// The address.
     pub address: String,
-    /// What people call it.
+    /// The display name.
     pub name: Option<String>,
     /// The access key that it belongs to.
     pub key: String,
     /// The project's id.
     #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
     pub project: String,
-    /// What it does.
+    /// The address's role.
     pub action: Action,
     /// The groups that a connect address is a member of.
     pub groups: Vec<String>,
@@ -242,47 +245,49 @@ pub struct AddressBody {
     pub allow_groups: Vec<String>,
     /// The individual addresses that a listen address lets in.
     pub allow_addresses: Vec<String>,
-    /// Whether a listen address lets in every address of its key.
+    /// True if a listen address lets in every address of its key.
     pub open_to_key: bool,
-    /// Rises with every change and every reset.
+    /// The version, which increases with every change and every reset.
     pub version: u64,
-    /// Whether a device is joined under it.
+    /// True while a device is joined under the address.
     pub online: bool,
-    /// Of a device that is joined: since when. Else when one was last joined.
+    /// The time of the latest join while a device is joined, otherwise the time at which the last
+    /// device left.
     #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
     pub last_seen: Option<String>,
-    /// Where the device that joined last came from.
+    /// The address from which the latest device joined.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub source: Option<String>,
-    /// What the machine of the agent that joined last calls itself. Null for an earlier agent, which does not say.
+    /// The host name that the latest agent reported. Null for an agent that does not report one.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub host_name: Option<String>,
-    /// Where that agent forwards to, `[NAME=]HOST:PORT` each, as it says: the first 8.
+    /// The targets of the latest agent as it reported them, `[NAME=]HOST:PORT` each; the first 8.
     pub targets: Vec<String>,
-    /// The key that the device shows, 64 hexadecimal digits.
+    /// The key that the device presents, as 64 hexadecimal digits.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub device_key: Option<String>,
-    /// The key by which consoles know it. A device that shows another one is refused to them until that is accepted.
+    /// The key that consoles trust. Consoles refuse a device that presents another key until that
+    /// key is accepted.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub trusted_key: Option<String>,
-    /// Since when another machine, or another key, is at the address than before.
+    /// The time at which another machine, or another key, took over the address.
     #[cfg_attr(feature = "openapi", schema(format = DateTime, required))]
     pub renewed_at: Option<String>,
-    /// Another machine that has the same identity: the two drive each other out.
+    /// Another machine with the same identity. The two displace each other.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub rival: Option<RivalBody>,
-    /// Whether a device may join by a repeater ticket, without its password.
+    /// True if a device may join by a repeater ticket instead of the password.
     pub repeater_ticket: bool,
-    /// Whether the agent that joined last takes nobody who could see what passes.
+    /// True if the latest agent accepts only end-to-end encrypted sessions.
     pub end_to_end_only: bool,
-    /// The agent that joined last, with its version: `transom 0.1.0`. Null before the first join, and for a device that speaks
-    /// the repeater's protocol.
+    /// The name and version of the latest agent, such as `transom 0.1.0`. Null before the first
+    /// join, and for a device that speaks the repeater's protocol.
     #[cfg_attr(feature = "openapi", schema(required))]
     pub agent_version: Option<String>,
-    /// When it was issued.
+    /// The time of issue.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,
-    /// When it was last changed or reset.
+    /// The time of the latest change or reset.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub changed_at: String,
 }
@@ -326,41 +331,43 @@ impl From<AddressRecord> for AddressBody {
     }
 }
 
-/// How a device joins that speaks the UltraVNC repeater's protocol.
+/// A request for a repeater ticket, with which a device joins that speaks the UltraVNC repeater's
+/// protocol.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NewTicketBody {
-    /// Whether the ticket is a number, for software that takes nothing else (UltraVNC). A number can be guessed more easily.
+    /// Makes the ticket a number, for software that accepts only numbers (UltraVNC). A number is
+    /// easier to guess.
     #[serde(default, deserialize_with = "null_as_missing")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
     pub numeric: bool,
 }
 
-/// A repeater ticket, which is shown this once.
+/// A repeater ticket, which is shown only once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TicketBody {
     /// The address.
     pub address: String,
-    /// What the device's software sends behind `ID:`.
+    /// The text that the device's software sends after `ID:`.
     pub ticket: String,
 }
 
-/// An ID by which a viewer that speaks the UltraVNC repeater's protocol opens a device once.
+/// A one-time ID with which a viewer that speaks the UltraVNC repeater's protocol opens a device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ViewerIdBody {
     /// The address.
     pub address: String,
-    /// What the viewer sends behind `ID:`.
+    /// The text that the viewer sends after `ID:`.
     pub id: String,
-    /// Until when.
+    /// The time of expiry.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: String,
 }
 
-/// What became of an address's device.
+/// A change of a device's presence at an address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PresenceBody {
@@ -371,9 +378,9 @@ pub struct PresenceBody {
     /// The project's id.
     #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
     pub project: String,
-    /// Whether a device is joined under it.
+    /// The device's presence.
     pub state: PresenceState,
-    /// Since when.
+    /// The time of the change.
     #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub at: String,
 }
@@ -395,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_opens_no_address_to_its_whole_key() {
+    fn null_does_not_open_an_address_to_its_whole_key() {
         let taken = |rest: &str| {
             let new = format!(r#"{{"key": "k", "action": {rest}}}"#);
             let change = format!(r#"{{"action": {rest}}}"#);

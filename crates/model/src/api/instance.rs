@@ -1,4 +1,4 @@
-//! Bodies about instances.
+//! The native API's bodies for instances.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::id::InstanceId;
 use crate::instance::{Instance, InstanceStatus};
 use crate::member::null_as_missing;
+use crate::metadata::Metadata;
 #[cfg(feature = "openapi")]
 use crate::schema;
 use crate::secret::Secret;
@@ -18,51 +19,56 @@ bodies! {
         /// The project's id.
         #[cfg_attr(feature = "openapi", schema(format = "uuid"))]
         project: String,
-        /// What people call it.
+        /// The display name.
         name: String,
-        /// What state it is in.
+        /// The power state.
         status: InstanceStatus,
-        /// Where its VNC server is.
+        /// The endpoint of its VNC server.
         endpoint: String,
-        /// How the gateway gets in; never the secrets.
+        /// The gateway's credentials for the VNC server, without the secrets.
         security: InstanceSecurityBody,
-        /// When it was added.
+        /// The project's metadata of the instance, which OpenStack's clients read and write.
+        // An older server does not send it.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>, required))]
+        metadata: Metadata,
+        /// The time at which it was added.
         #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
-        /// When it was last changed.
+        /// The time of the latest change.
         #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         updated_at: String,
     }
-    /// How the gateway gets in.
+    /// The gateway's credentials for a VNC server, without the secrets.
     answer InstanceSecurityBody {
         /// The user for VeNCrypt Plain.
         #[cfg_attr(feature = "openapi", schema(required))]
         username: Option<String>,
-        /// Whether a password is set.
+        /// True if a password is set.
         password: bool,
-        /// Whether the VNC server's certificate must chain to a CA that is set.
+        /// True if the VNC server's certificate must chain to a configured CA.
         ca: bool,
-        /// Whether a client certificate is set.
+        /// True if a client certificate is set.
         certificate: bool,
-        /// SHA-256 of the certificate that the VNC server must show.
+        /// The SHA-256 of the certificate that the VNC server must present.
         #[cfg_attr(feature = "openapi", schema(required))]
         fingerprint: Option<String>,
-        /// Whether password and key are kept back until they are set again: the cloud address at the endpoint was given new
-        /// credentials since.
+        /// True while the gateway withholds the password and the key. It does so after the cloud
+        /// address at the endpoint received new credentials, until they are set again.
         withheld: bool,
     }
-    /// An instance to be added.
+    /// A request to add an instance.
     question NewInstanceBody {
-        /// Its id; a UUID where it is missing.
+        /// Its id; a UUID when absent.
         #[serde(default)]
         id: Option<InstanceId>,
-        /// What people call it; its id where it is missing.
+        /// The display name; the id when absent.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::InstanceName>))]
         name: Option<String>,
-        /// Where its VNC server is.
+        /// The endpoint of its VNC server.
         endpoint: Endpoint,
-        /// What state it is in; `running` where it is missing.
+        /// The power state; `running` when absent.
         #[serde(default)]
         status: Option<InstanceStatus>,
         /// The user for VeNCrypt Plain.
@@ -76,34 +82,35 @@ bodies! {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemCertificates>))]
         ca: Option<String>,
-        /// PEM certificate chain that the gateway shows. It needs `ca` or `fingerprint`.
+        /// The PEM certificate chain that the gateway presents. It requires `ca` or `fingerprint`.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemCertificates>))]
         certificate: Option<String>,
-        /// The PEM key to it.
+        /// The PEM private key of `certificate`.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemKey>))]
         key: Option<Secret>,
-        /// SHA-256 of the certificate that the VNC server must show.
+        /// The SHA-256 of the certificate that the VNC server must present.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::Fingerprint>))]
         fingerprint: Option<String>,
-        /// The password and the key are also for whoever holds the repeater ticket of the cloud address that `endpoint` names. Where
-        /// the address has one, and this is not said, they are refused.
+        /// Confirms that the password and the key may also go to the holder of the repeater ticket
+        /// of the cloud address in `endpoint`. Without it, they are refused if the address has such
+        /// a ticket.
         #[serde(default, deserialize_with = "null_as_missing")]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
         for_ticket_holder: bool,
     }
-    /// What to change about an instance. A text that is empty clears what was set.
+    /// A change of an instance. An empty text clears a value.
     question InstanceChangeBody {
-        /// What people call it.
+        /// The display name.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::InstanceName>))]
         name: Option<String>,
-        /// What state it is in; the only member that a `member` may change.
+        /// The power state, the only member that a `member` may change.
         #[serde(default)]
         status: Option<InstanceStatus>,
-        /// Where its VNC server is. Another one ends the instance's sessions.
+        /// The endpoint of its VNC server. A different endpoint ends the instance's sessions.
         #[serde(default)]
         endpoint: Option<Endpoint>,
         /// The user for VeNCrypt Plain.
@@ -113,38 +120,42 @@ bodies! {
         /// The VNC or VeNCrypt Plain password.
         #[serde(default)]
         password: Option<Secret>,
-        /// PEM certificates that the VNC server's certificate must chain to, or be one of; setting them clears the
-        /// fingerprint.
+        /// PEM certificates that the VNC server's certificate must chain to, or be one of. Setting
+        /// them clears the fingerprint.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemCertificates>))]
         ca: Option<String>,
-        /// PEM certificate chain that the gateway shows. It needs `ca` or `fingerprint`.
+        /// The PEM certificate chain that the gateway presents. It requires `ca` or `fingerprint`.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemCertificates>))]
         certificate: Option<String>,
-        /// The PEM key to it.
+        /// The PEM private key of `certificate`.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::PemKey>))]
         key: Option<Secret>,
-        /// SHA-256 of the certificate that the VNC server must show; setting it clears the CA.
+        /// The SHA-256 of the certificate that the VNC server must present. Setting it clears the
+        /// CA.
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::Fingerprint>))]
         fingerprint: Option<String>,
-        /// The password and the key are also for whoever holds the repeater ticket of the cloud address that `endpoint` names. Where
-        /// the address has one, and this is not said, they are refused.
+        /// Confirms that the password and the key may also go to the holder of the repeater ticket
+        /// of the cloud address in `endpoint`. Without it, they are refused if the address has such
+        /// a ticket.
         #[serde(default, deserialize_with = "null_as_missing")]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
         for_ticket_holder: bool,
-        /// With `endpoint`: it leads to the same machine, as after a live migration. Sessions of pages dial again there, and
-        /// others end with `instance-moved`.
+        /// Declares that `endpoint` leads to the same machine, as after a live migration. Pages
+        /// reconnect their sessions to it; other sessions end with `instance-moved`.
         #[serde(default, deserialize_with = "null_as_missing")]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
         moved: bool,
     }
 }
 
-impl From<Instance> for InstanceBody {
-    fn from(instance: Instance) -> Self {
+impl InstanceBody {
+    /// The body for an instance and its metadata.
+    #[must_use]
+    pub fn new(instance: Instance, metadata: Metadata) -> Self {
         let security = instance.security;
         Self {
             id: instance.id.to_string(),
@@ -160,6 +171,7 @@ impl From<Instance> for InstanceBody {
                 certificate: security.certificate.is_some(),
                 fingerprint: security.fingerprint,
             },
+            metadata,
             created_at: instance.created_at.to_string(),
             updated_at: instance.updated_at.to_string(),
         }

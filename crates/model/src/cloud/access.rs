@@ -1,4 +1,4 @@
-//! Who may connect to whom.
+//! The access rule between cloud addresses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::CloudAddress;
 use crate::access_key::AccessKeyId;
 use crate::id::{ParseIdError, text_id};
 
-/// What an address does. Which side speaks RFB's server part is not decided by it.
+/// An address's role. It is independent of the RFB role, client or server, of either end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -45,22 +45,23 @@ impl FromStr for Action {
     }
 }
 
-/// A group's name: 1 to 256 characters (Unicode scalar values), compared as they are.
+/// A group's name: 1 to 256 characters (Unicode scalar values).
 ///
-/// Nothing is trimmed, folded or normalised: two names are the same group only if every code point is.
+/// Names are not trimmed, case-folded or normalized. Two names denote the same group only if all
+/// their code points are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(String);
 text_id!(GroupName);
 
 impl GroupName {
-    /// The most characters.
+    /// The maximum number of characters.
     pub const MAX: usize = 256;
 }
 
 impl FromStr for GroupName {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        // One more than the limit tells enough; the rest need not be counted.
+        // One character more than the limit decides; the rest need not be counted.
         let characters = text.chars().take(Self::MAX + 1).count();
         if characters == 0 || characters > Self::MAX {
             return Err(ParseIdError { what: "group name", problem: "must be 1 to 256 characters" });
@@ -69,23 +70,23 @@ impl FromStr for GroupName {
     }
 }
 
-/// What an address does, and whom it reaches or lets in.
+/// An address's action, and the addresses that it reaches or lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// It connects, as a member of these groups (at most 16, none twice).
+    /// Connects, as a member of at most 16 distinct groups.
     Connect {
         /// The groups.
         groups: Vec<GroupName>,
     },
-    /// It listens, and lets these in; none: every connect address of its own access key.
+    /// Listens, and lets in the addresses that `access` permits.
     Listen {
-        /// Who may connect.
+        /// The permitted connectors; `None` for every connect address of the same access key.
         access: Option<AccessControl>,
     },
 }
 
 impl Reach {
-    /// What the address does.
+    /// The address's action.
     #[must_use]
     pub fn action(&self) -> Action {
         match self {
@@ -94,7 +95,7 @@ impl Reach {
         }
     }
 
-    /// Whether the address is a member of this group, or lets it in.
+    /// Returns whether the address is a member of this group, or lets it in.
     #[must_use]
     pub fn names(&self, group: &GroupName) -> bool {
         match self {
@@ -104,51 +105,54 @@ impl Reach {
     }
 }
 
-/// Who may connect to a listening address: members of these groups, and these addresses. At least one of the two is there.
+/// The permitted connectors of a listen address: members of groups, and individual addresses. At
+/// least one of the lists is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessControl {
-    /// Groups, at most 24, none twice.
+    /// At most 24 distinct groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupName>,
-    /// Individual addresses, at most 8, none twice. They need not exist.
+    /// At most 8 distinct addresses. They need not exist.
     #[serde(default, rename = "cloudAddresses", skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<CloudAddress>,
 }
 
-/// One side of a connection that is asked for.
+/// An end of a requested connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Party<'a> {
     /// Its address.
     pub address: &'a CloudAddress,
     /// The access key that the address belongs to.
     pub key: &'a AccessKeyId,
-    /// What it does and whom it reaches.
+    /// Its action, and the addresses that it reaches or lets in.
     pub reach: &'a Reach,
 }
 
-/// Whether a connection may be made.
+/// The decision on a requested connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may.
+    /// The connection is permitted.
     Allowed,
-    /// Same key, but not permitted: `CloudConnectionRefused`, whether or not the listener is online.
+    /// The key is the same, but the listener does not permit the connector. The answer is
+    /// `CloudConnectionRefused`, whether or not the listener is online.
     Refused,
-    /// Another key's: `CloudTargetNotFound`, as if there were no such address.
+    /// The listener belongs to another key. The answer is `CloudTargetNotFound`, as for an unknown
+    /// address.
     NotFound,
 }
 
-/// Whether a listener may name individual addresses of other access keys.
+/// The policy on listeners that name individual addresses of other access keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CrossKey {
-    /// Everything is within one key.
+    /// Permits connections within one key only.
     #[default]
     Deny,
-    /// An individually named address of another key may connect.
+    /// Permits an individually named address of another key to connect.
     AllowIndividuals,
 }
 
-/// The access rule: whether `connector` may connect to `listener`.
+/// Applies the access rule: decides whether `connector` may connect to `listener`.
 #[must_use]
 pub fn judge(connector: Party<'_>, listener: Party<'_>, cross_key: CrossKey) -> Verdict {
     let same_key = connector.key == listener.key;
@@ -157,7 +161,7 @@ pub fn judge(connector: Party<'_>, listener: Party<'_>, cross_key: CrossKey) -> 
         return denied;
     };
     let allowed = match access {
-        // Groups are scoped to the key: a name of another key's is another group.
+        // Groups belong to a key, so equal names under two keys denote two groups.
         None => same_key,
         Some(access) => {
             let individually = access.addresses.contains(connector.address);

@@ -1,4 +1,4 @@
-//! The grammar of cloud addresses, and how new ones are made.
+//! The grammar of cloud addresses and the generation of new ones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +10,21 @@ use crate::id::{ParseIdError, ProjectId, text_id};
 
 /// `tca… . tck… . tcr… . tce…`: four parts of 16 to 24 letters and digits. Case matters.
 ///
-/// We issue 4 × 19 base58 characters: a mark of the project, a mark of the access key that asked for it, and two parts
-/// from random bytes. The marks are for people who look at lists; nothing is decided by them, since an address may be
-/// moved to another key. Any text of the grammar is an address, so that one of another issuer is unknown, not malformed.
+/// Transom issues 4 × 19 base58 characters: a mark of the project, a mark of the access key that
+/// requested the address, and two random parts. The marks help people who read lists. They decide
+/// nothing, because an address may move to another key. Any text of this grammar is an address, so
+/// another issuer's address is unknown rather than malformed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloudAddress(String);
 text_id!(CloudAddress);
 
 const PARTS: usize = 4;
 const PART: std::ops::RangeInclusive<usize> = 16..=24;
-/// The longest there is: four parts of 24 and three dots.
+/// The maximum length: four parts of 24 characters and three dots.
 const MAX: usize = 99;
 
 impl CloudAddress {
-    /// How many random bytes a new address takes: its last two parts, about 180 bits.
+    /// The number of random bytes in a new address: its last two parts, about 180 bits.
     pub const RANDOM: usize = 32;
 
     /// A new address, issued under this key.
@@ -47,7 +48,7 @@ impl FromStr for CloudAddress {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let wrong = ParseIdError {
             what: "cloud address",
-            problem: "must be four parts of 16 to 24 letters and digits, with dots between them",
+            problem: "must be four parts of 16 to 24 letters and digits, separated by dots",
         };
         let well_formed =
             |part: &str| PART.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_vendor_prints_is_well_formed() {
+    fn addresses_that_the_vendor_prints_are_well_formed() {
         for good in [
             "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M",
             "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRhAHCcvLXdEQogp",
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_four_parts_of_letters_and_digits_is_malformed() {
+    fn only_four_parts_of_letters_and_digits_are_well_formed() {
         let part = "A".repeat(19);
         let join = |parts: &[&str]| parts.join(".");
         let good = join(&[&part, &part, &part, &part]);

@@ -1,50 +1,51 @@
-//! What is known of the device at an address, for the people who look after it.
+//! The record of the device at an address, for its administrators.
 
 use std::net::IpAddr;
 
 use crate::Timestamp;
 
-/// What is known of the device that joined last under an address.
+/// The record of the device that joined last under an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
-    /// The program, with its version; none: it never joined, or speaks the repeater's protocol.
+    /// The agent's name and version. `None` before the first join, and for a device that speaks the
+    /// repeater's protocol.
     pub program: Option<String>,
-    /// What its machine calls itself.
+    /// The host name that its machine reported.
     pub host_name: Option<String>,
-    /// Where its agent forwards to.
+    /// The targets to which its agent forwards.
     pub targets: Vec<String>,
-    /// Where it joined from.
+    /// The address from which it joined.
     pub source: Option<IpAddr>,
-    /// The key that it shows, as it says, or as it was refused to a console with.
+    /// The key that it presented, as it reported it or as consoles refused it.
     pub key: Option<String>,
-    /// The key by which consoles know it.
+    /// The key that consoles trust.
     pub trusted_key: Option<String>,
-    /// Another machine that uses the same address, in turn with this one.
+    /// Another machine that uses the same address alternately with this one.
     pub rival: Option<Rival>,
-    /// Since when another machine, or another key, is at the address than before.
+    /// The time at which another machine, or another key, took over the address.
     pub renewed_at: Option<Timestamp>,
 }
 
-/// A second machine with one identity.
+/// A second machine with the same identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rival {
-    /// What it calls itself.
+    /// The host name that it reported.
     pub host_name: Option<String>,
-    /// Where it joined from.
+    /// The address from which it joined.
     pub source: Option<IpAddr>,
-    /// When the two were last seen to drive each other out.
+    /// The last time that one of the two displaced the other.
     pub at: Timestamp,
 }
 
-/// What an agent says of its machine when it joins.
+/// An agent's report on its machine when it joins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceReport {
-    /// What the machine calls itself.
+    /// The machine's host name.
     pub host_name: Option<String>,
-    /// Where the agent forwards to.
+    /// The targets to which the agent forwards.
     pub targets: Vec<String>,
-    /// The key that it shows.
+    /// The key that it presents.
     pub key: Option<String>,
-    /// What tells this agent from one that runs at the same time.
+    /// A mark that distinguishes this agent process from another one that runs at the same time.
     pub run: Option<String>,
 }

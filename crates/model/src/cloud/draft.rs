@@ -1,29 +1,29 @@
-//! What a caller says an address should be, and what may be wrong with that.
+//! Requested settings of an address and their validation.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
 use super::{AccessControl, Action, CloudAddress, GroupName, Reach};
 
-/// The most groups that a connect address can be a member of.
+/// The maximum number of groups of a connect address.
 pub const CONNECT_GROUPS: usize = 16;
-/// The most groups that a listen address can let in.
+/// The maximum number of groups that a listen address lets in.
 pub const LISTEN_GROUPS: usize = 24;
-/// The most individual addresses that a listen address can let in.
+/// The maximum number of individual addresses that a listen address lets in.
 pub const LISTEN_ADDRESSES: usize = 8;
 
-/// What a caller says an address should be.
+/// The requested settings of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
-    /// The action; a list of exactly one.
+    /// The actions. Exactly one is valid.
     pub actions: Vec<String>,
     /// The groups of a connect address.
     pub groups: Option<Vec<String>>,
-    /// Who may connect to a listen address.
+    /// The permitted connectors of a listen address.
     pub access: Option<DraftAccessControl>,
 }
 
-/// What a caller says of who may connect.
+/// The requested connectors of a listen address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DraftAccessControl {
     /// Groups.
@@ -32,10 +32,10 @@ pub struct DraftAccessControl {
     pub addresses: Option<Vec<CloudAddress>>,
 }
 
-/// What is wrong with a draft. Where several things are, the first of this list is what its caller is told.
+/// A violation in a draft. The caller is told of the first one in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
-pub enum DraftFault {
-    /// Not exactly one action, or none that there is.
+pub enum DraftError {
+    /// The list of actions does not consist of one known action.
     #[error("the action must be either connect or listen")]
     Action,
     /// Too many groups or addresses.
@@ -44,22 +44,22 @@ pub enum DraftFault {
          groups and {LISTEN_ADDRESSES} individual addresses"
     )]
     TooMany,
-    /// A list without anything in it.
-    #[error("a list that is given must not be empty")]
+    /// A list is present but empty.
+    #[error("a list must not be empty")]
     EmptyList,
     /// A group's name is empty or too long.
     #[error("a group name must be 1 to {} characters", GroupName::MAX)]
     GroupName,
-    /// Access control that lets nobody in.
+    /// Access control names no connector.
     #[error("access control must name groups or individual addresses")]
     EmptyAccessControl,
-    /// Groups at a listen address, or access control at a connect address.
+    /// A connect address has access control, or a listen address has groups.
     #[error("groups belong to a connect address, and access control to a listen address")]
     Misplaced,
 }
 
-impl DraftFault {
-    /// Every fault, the first to be told first.
+impl DraftError {
+    /// Every violation, in the order in which they are reported.
     pub const ALL: [Self; 6] = [
         Self::Action,
         Self::TooMany,
@@ -71,17 +71,18 @@ impl DraftFault {
 }
 
 impl Draft {
-    /// The address's reach; the order of lists is kept, what stands twice is kept once.
-    pub fn check(&self) -> Result<Reach, DraftFault> {
-        if let Some(fault) = DraftFault::ALL.into_iter().find(|fault| self.has(*fault)) {
-            return Err(fault);
+    /// Validates the draft and returns the address's reach. Lists retain their order and lose their
+    /// duplicates.
+    pub fn check(&self) -> Result<Reach, DraftError> {
+        if let Some(error) = DraftError::ALL.into_iter().find(|error| self.has(*error)) {
+            return Err(error);
         }
         let named = |names: &Option<Vec<String>>| {
             let names = names.iter().flatten().map(|name| name.parse());
-            names.collect::<Result<Vec<GroupName>, _>>().map(once_each).map_err(|_| DraftFault::GroupName)
+            names.collect::<Result<Vec<GroupName>, _>>().map(once_each).map_err(|_| DraftError::GroupName)
         };
         match self.action() {
-            None => Err(DraftFault::Action),
+            None => Err(DraftError::Action),
             Some(Action::Connect) => Ok(Reach::Connect { groups: named(&self.groups)? }),
             Some(Action::Listen) => {
                 let access = match &self.access {
@@ -103,14 +104,14 @@ impl Draft {
         }
     }
 
-    /// Whether this is wrong with it, whatever else is.
-    fn has(&self, fault: DraftFault) -> bool {
+    /// Returns whether the draft has this violation, independently of others.
+    fn has(&self, error: DraftError) -> bool {
         let access = self.access.as_ref();
-        match fault {
-            // An empty list is the next but one's.
-            DraftFault::Action => !self.actions.is_empty() && self.action().is_none(),
-            // The limit of groups is the action's, wherever the groups stand.
-            DraftFault::TooMany => match self.action() {
+        match error {
+            // The variant `EmptyList` reports an empty list.
+            DraftError::Action => !self.actions.is_empty() && self.action().is_none(),
+            // The action determines the limit, even if the groups are in the wrong place.
+            DraftError::TooMany => match self.action() {
                 Some(Action::Connect) => self.groups_lists().any(|groups| groups.len() > CONNECT_GROUPS),
                 Some(Action::Listen) => {
                     let addresses = access.and_then(|access| access.addresses.as_ref());
@@ -119,20 +120,20 @@ impl Draft {
                 }
                 None => false,
             },
-            DraftFault::EmptyList => {
+            DraftError::EmptyList => {
                 let addresses = access.and_then(|access| access.addresses.as_ref());
                 self.actions.is_empty()
                     || self.groups_lists().any(Vec::is_empty)
                     || addresses.is_some_and(Vec::is_empty)
             }
-            DraftFault::GroupName => {
+            DraftError::GroupName => {
                 self.groups_lists().flatten().any(|name| name.parse::<GroupName>().is_err())
             }
-            DraftFault::EmptyAccessControl => {
+            DraftError::EmptyAccessControl => {
                 self.action() == Some(Action::Listen)
                     && access.is_some_and(|access| access.groups.is_none() && access.addresses.is_none())
             }
-            DraftFault::Misplaced => match self.action() {
+            DraftError::Misplaced => match self.action() {
                 Some(Action::Connect) => self.access.is_some(),
                 Some(Action::Listen) => self.groups.is_some(),
                 None => false,
@@ -145,23 +146,24 @@ impl Draft {
     }
 }
 
-/// What to change about an address: only what is named changes, an empty list clears.
+/// A change of an address. Absent members stay unchanged; an empty list clears.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amendment {
-    /// Another name; an empty one clears it.
+    /// The new name. An empty name clears it.
     pub name: Option<String>,
-    /// Another action.
+    /// The new action.
     pub action: Option<Action>,
-    /// Other groups of a connect address.
+    /// The new groups of a connect address.
     pub groups: Option<Vec<String>>,
-    /// Other groups that a listen address lets in.
+    /// The new groups that a listen address lets in.
     pub allow_groups: Option<Vec<String>>,
-    /// Other individual addresses that a listen address lets in.
+    /// The new individual addresses that a listen address lets in.
     pub allow_addresses: Option<Vec<CloudAddress>>,
 }
 
 impl Amendment {
-    /// What the address should be then. With another action it loses the lists of the one before.
+    /// Applies the change to an address's present reach. A different action discards the lists of
+    /// the previous one.
     #[must_use]
     pub fn apply(self, reach: &Reach) -> Draft {
         let action = self.action.unwrap_or(reach.action());
@@ -176,6 +178,14 @@ impl Amendment {
             groups: filled(self.groups.or(stays.groups)),
             access: Some(access).filter(|access| *access != DraftAccessControl::default()),
         }
+    }
+
+    /// Returns whether the change is valid for some address.
+    #[must_use]
+    pub fn fits_any(&self) -> bool {
+        let nothing = Reach::Listen { access: None };
+        let by = |action| Self { action: Some(action), ..self.clone() }.apply(&nothing).check().is_ok();
+        self.action.map_or_else(|| by(Action::Connect) || by(Action::Listen), by)
     }
 }
 
@@ -240,51 +250,51 @@ mod tests {
             [&["view"][..], &["Connect"], &["connect", "x"], &["connect", "listen"], &["listen", "listen"]]
         {
             let draft = Draft { actions: texts(wrong), ..Draft::default() };
-            assert_eq!(draft.check(), Err(DraftFault::Action), "{wrong:?}");
+            assert_eq!(draft.check(), Err(DraftError::Action), "{wrong:?}");
         }
-        assert_eq!(Draft::default().check(), Err(DraftFault::EmptyList));
+        assert_eq!(Draft::default().check(), Err(DraftError::EmptyList));
     }
 
     #[test]
-    fn c8_c11_c12_lists_have_limits_before_what_stands_twice_is_dropped() {
+    fn c8_c11_c12_limits_apply_to_lists_before_duplicates_are_dropped() {
         let connect = |groups| Draft { groups, ..draft("connect") }.check().map(drop);
         assert_eq!(connect(many(16)), Ok(()));
-        assert_eq!(connect(many(17)), Err(DraftFault::TooMany));
-        assert_eq!(connect(Some(texts(&["a"; 17]))), Err(DraftFault::TooMany));
+        assert_eq!(connect(many(17)), Err(DraftError::TooMany));
+        assert_eq!(connect(Some(texts(&["a"; 17]))), Err(DraftError::TooMany));
         let listen = |groups, addresses| listening(groups, addresses).check().map(drop);
         let addresses = |count| Some((0..count).map(address).collect::<Vec<_>>());
         assert_eq!(listen(many(24), addresses(8)), Ok(()));
-        assert_eq!(listen(many(25), None), Err(DraftFault::TooMany));
-        assert_eq!(listen(None, addresses(9)), Err(DraftFault::TooMany));
+        assert_eq!(listen(many(25), None), Err(DraftError::TooMany));
+        assert_eq!(listen(None, addresses(9)), Err(DraftError::TooMany));
     }
 
     #[test]
-    fn order_is_kept_and_what_stands_twice_is_kept_once() {
+    fn lists_retain_their_order_and_lose_their_duplicates() {
         let draft = Draft { groups: Some(texts(&["b", "a", "b", "A"])), ..draft("connect") };
         let Ok(Reach::Connect { groups }) = draft.check() else { panic!("a connect address") };
         assert_eq!(groups.iter().map(GroupName::as_str).collect::<Vec<_>>(), ["b", "a", "A"]);
     }
 
     #[test]
-    fn the_lowest_fault_that_applies_is_told() {
+    fn the_first_violation_in_order_is_reported() {
         let with = |actions: &[&str], groups: Option<Vec<String>>, access| {
             Draft { actions: texts(actions), groups, access }.check().expect_err("a fault")
         };
         let empty = Some(DraftAccessControl::default());
-        assert_eq!(with(&["x"], Some(vec![]), None), DraftFault::Action);
+        assert_eq!(with(&["x"], Some(vec![]), None), DraftError::Action);
         let mut one_empty = many(17);
         one_empty.as_mut().expect("a list")[3].clear();
-        assert_eq!(with(&["connect"], one_empty, None), DraftFault::TooMany);
-        assert_eq!(with(&["listen"], Some(texts(&[""])), None), DraftFault::GroupName);
-        assert_eq!(with(&["listen"], Some(texts(&["a"])), None), DraftFault::Misplaced);
-        assert_eq!(with(&["listen"], None, empty.clone()), DraftFault::EmptyAccessControl);
-        assert_eq!(with(&["connect"], None, empty), DraftFault::Misplaced);
+        assert_eq!(with(&["connect"], one_empty, None), DraftError::TooMany);
+        assert_eq!(with(&["listen"], Some(texts(&[""])), None), DraftError::GroupName);
+        assert_eq!(with(&["listen"], Some(texts(&["a"])), None), DraftError::Misplaced);
+        assert_eq!(with(&["listen"], None, empty.clone()), DraftError::EmptyAccessControl);
+        assert_eq!(with(&["connect"], None, empty), DraftError::Misplaced);
         let some = listening(Some(vec![]), Some(vec![address(1)]));
-        assert_eq!(some.check(), Err(DraftFault::EmptyList));
+        assert_eq!(some.check(), Err(DraftError::EmptyList));
     }
 
     #[test]
-    fn an_amendment_changes_only_what_it_names() {
+    fn an_amendment_changes_only_its_own_members() {
         let listening = listening(many(2), Some(vec![address(1)])).check().expect("no fault");
         let amended = |amendment: Amendment| amendment.apply(&listening).check();
         assert_eq!(amended(Amendment::default()), Ok(listening.clone()));
@@ -297,11 +307,34 @@ mod tests {
         let connect = Amendment { action: Some(Action::Connect), ..Amendment::default() };
         assert_eq!(amended(connect), Ok(Reach::Connect { groups: Vec::new() }));
         let misplaced = Amendment { groups: many(1), ..Amendment::default() };
-        assert_eq!(amended(misplaced), Err(DraftFault::Misplaced));
+        assert_eq!(amended(misplaced), Err(DraftError::Misplaced));
     }
 
     #[test]
-    fn a_reach_makes_the_draft_that_makes_it() {
+    fn an_amendment_is_checked_against_every_possible_address() {
+        let groups = |groups, allow_groups| Amendment { groups, allow_groups, ..Amendment::default() };
+        for fits in [
+            Amendment::default(),
+            groups(many(16), None),
+            groups(None, many(24)),
+            groups(many(1), Some(vec![])),
+            Amendment { action: Some(Action::Listen), ..groups(None, many(24)) },
+        ] {
+            assert!(fits.fits_any(), "{fits:?}");
+        }
+        for none in [
+            groups(many(17), None),
+            groups(None, many(25)),
+            groups(many(1), many(1)),
+            groups(Some(texts(&[""])), None),
+            Amendment { action: Some(Action::Connect), ..groups(None, many(1)) },
+        ] {
+            assert!(!none.fits_any(), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn a_reach_survives_the_conversion_to_a_draft_and_back() {
         for draft in [
             draft("connect"),
             draft("listen"),

@@ -1,14 +1,16 @@
-//! Cloud addresses: the identities by which devices join and viewers reach them, and who may reach whom.
+//! Cloud addresses: the identities under which devices join and viewers reach them, and the rules
+//! for access between them.
 //!
-//! An address is issued under one access key. It either listens (a device) or connects (a viewer); which addresses
-//! may connect is the listener's own choice, see [`access::judge`]. Its password is kept as a SCRAM verifier only.
+//! An address belongs to one access key. It either listens (a device) or connects (a viewer). The
+//! listener's owner chooses the permitted connectors; see [`access::judge`]. The store holds only a
+//! SCRAM verifier of the password.
 
 pub mod access;
 mod address;
 mod device;
 pub mod draft;
-pub mod enrolment;
-mod enrolment_token;
+pub mod enrollment;
+mod enrollment_token;
 mod password;
 mod presence;
 
@@ -20,39 +22,41 @@ use crate::secret::TokenDigest;
 pub use access::{AccessControl, Action, GroupName, Reach};
 pub use address::CloudAddress;
 pub use device::{Device, DeviceReport, Rival};
-pub use draft::{Amendment, Draft, DraftAccessControl, DraftFault};
-pub use enrolment_token::{EnrolmentToken, NotAToken};
+pub use draft::{Amendment, Draft, DraftAccessControl, DraftError};
+pub use enrollment_token::{EnrollmentToken, NotAToken};
 pub use password::{CloudPassword, ITERATIONS, SALT, ScramProof, Verifier};
 pub use presence::{Presence, PresenceChange, PresenceState};
 
-/// What is known of a cloud address, without its password's verifier.
+/// A cloud address's record, without its password's verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressRecord {
-    /// Raised whenever somebody below the operator lets another device stand at the address: what instances entrusted to the
-    /// device before is not for the one that comes.
+    /// Increases whenever a party other than the operator lets another device use the address.
+    /// Secrets that instances entrusted to the previous device are withheld from the next one.
     pub generation: u64,
     /// The address.
     pub address: CloudAddress,
-    /// What people call it.
+    /// The display name.
     pub name: Option<String>,
     /// The access key that it belongs to.
     pub key: AccessKeyId,
     /// That key's project.
     pub project: ProjectId,
-    /// What it does, and whom it reaches or lets in.
+    /// The address's action, and the addresses that it reaches or lets in.
     pub reach: Reach,
-    /// Its entity version: rises with every change and every reset, never by being read or used.
+    /// The entity version. It increases with every change and every reset, never through reading or
+    /// use.
     pub version: u64,
-    /// When it was issued.
+    /// The time of issue.
     pub created_at: Timestamp,
-    /// When it was last changed or reset.
+    /// The time of the latest change or reset.
     pub changed_at: Timestamp,
-    /// Whether a device is joined under it.
+    /// The device's presence.
     pub presence: Presence,
-    /// What is kept of the text by which a device joins that speaks the UltraVNC repeater's protocol.
+    /// The digest of the ticket with which a device joins that speaks the UltraVNC repeater's
+    /// protocol.
     pub repeater_ticket: Option<TokenDigest>,
-    /// The agent that joined last takes nobody who could see what passes.
+    /// True if the latest agent accepts only end-to-end encrypted sessions.
     pub end_to_end_only: bool,
-    /// What is known of its device.
+    /// The record of its device.
     pub device: Device,
 }

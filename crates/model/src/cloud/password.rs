@@ -1,7 +1,7 @@
-//! Cloud passwords, and what is kept of them: SCRAM-SHA-256 (RFC 5802 §3, RFC 7677).
+//! Cloud passwords and their verifiers: SCRAM-SHA-256 (RFC 5802 §3, RFC 7677).
 //!
-//! Whoever reads the database can neither join with what it holds nor find the password: it carries 119 random bits,
-//! which is why one iteration is enough.
+//! A reader of the database can neither join with a verifier nor derive the password from it. The
+//! password has 119 random bits, so one iteration is enough.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -11,24 +11,25 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// How long a salt is.
+/// The length of a salt in bytes.
 pub const SALT: usize = 16;
-/// Stretching is for passwords that people think of; these are random.
+/// Stretching protects passwords that people choose; these are random.
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::MIN;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LENGTH: usize = 20;
 const HASH: usize = 32;
 
-/// A cloud password: 20 letters and digits. Shown once, never kept.
+/// A cloud password: 20 letters and digits. It is shown once and never stored.
 #[derive(Clone, Debug)]
 pub struct CloudPassword(Secret);
 
 impl CloudPassword {
-    /// How many random bytes a new password takes.
+    /// The number of random bytes in a new password.
     pub const RANDOM: usize = 2 * LENGTH;
 
-    /// A new password. Two bytes make a character, so that none is noticeably likelier than another: 119 bits.
+    /// Creates a password with 119 random bits. Two bytes select each character, so the bias
+    /// between characters is negligible.
     #[must_use]
     pub fn from_random(bytes: [u8; Self::RANDOM]) -> Self {
         let characters = bytes.as_chunks::<2>().0.iter().map(|pair| {
@@ -38,13 +39,13 @@ impl CloudPassword {
         Self(Secret::new(characters.collect::<String>()))
     }
 
-    /// The text itself, for the one answer that shows it.
+    /// The text itself, for the one response that shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
 
-    /// What is kept of it.
+    /// Derives the verifier that the store holds.
     #[must_use]
     pub fn verifier(&self, salt: [u8; SALT]) -> Verifier {
         Verifier::derive(self.expose().as_bytes(), &salt, ITERATIONS)
@@ -52,18 +53,18 @@ impl CloudPassword {
 }
 
 impl From<Secret> for CloudPassword {
-    /// One that its holder brings along.
+    /// Wraps a password that its holder supplies.
     fn from(secret: Secret) -> Self {
         Self(secret)
     }
 }
 
-/// What a holder of the password says to prove it: `ClientProof`.
+/// The client's proof of knowing the password: `ClientProof`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScramProof(pub [u8; HASH]);
 
 impl ScramProof {
-    /// The proof for this exchange.
+    /// Computes the proof for one exchange.
     #[must_use]
     pub fn make(password: &[u8], salt: &[u8], iterations: NonZeroU32, auth_message: &[u8]) -> Self {
         let client_key = client_key(&salted(password, salt, iterations));
@@ -72,21 +73,22 @@ impl ScramProof {
     }
 }
 
-/// What is kept of a password: it tells who knows it, and proves to them that it does.
+/// The verifier of a password. It recognizes a holder of the password and proves the server's
+/// knowledge in turn.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verifier {
     /// The salt.
     pub salt: Vec<u8>,
-    /// How often the password was stretched.
+    /// The number of iterations.
     pub iterations: NonZeroU32,
     /// `StoredKey`: the hash of the key that a proof reveals.
     pub stored_key: [u8; HASH],
-    /// `ServerKey`: what our own proof is made with.
+    /// `ServerKey`: the key of the server's own proof.
     pub server_key: [u8; HASH],
 }
 
 impl Verifier {
-    /// Derives it from the password.
+    /// Derives the verifier from a password.
     #[must_use]
     pub fn derive(password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Self {
         let salted = salted(password, salt, iterations);
@@ -98,14 +100,14 @@ impl Verifier {
         }
     }
 
-    /// Whether the proof is of somebody who knows the password.
+    /// Returns whether the proof was made with the password, for this exchange.
     #[must_use]
     pub fn accepts(&self, proof: &ScramProof, auth_message: &[u8]) -> bool {
         let client_key = xor(&proof.0, &mac(&self.stored_key, auth_message));
         constant_time::verify_slices_are_equal(&hash(&client_key), &self.stored_key).is_ok()
     }
 
-    /// `ServerSignature`: our proof that we hold the verifier.
+    /// `ServerSignature`: the server's proof that it holds the verifier.
     #[must_use]
     pub fn server_signature(&self, auth_message: &[u8]) -> [u8; HASH] {
         mac(&self.server_key, auth_message)
@@ -167,9 +169,9 @@ mod tests {
         assert_eq!(format!("{:?}", password.verifier([1; SALT])), "Verifier(..)");
     }
 
-    /// RFC 7677 §3.
+    /// The example of RFC 7677 §3.
     #[test]
-    fn the_example_of_the_specification_comes_out() {
+    fn the_example_of_the_specification_is_reproduced() {
         const AUTH_MESSAGE: &[u8] = b"n=user,r=rOprNGfwEbeRWgbNEkqO,\
             r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
             c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn another_password_another_message_or_another_salt_is_no_proof() {
+    fn a_proof_of_another_password_message_or_salt_is_refused() {
         let password = CloudPassword::from_random([9; CloudPassword::RANDOM]);
         let verifier = password.verifier([3; SALT]);
         let make = |password: &str, salt, message: &[u8]| {

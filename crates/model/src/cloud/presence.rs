@@ -1,4 +1,4 @@
-//! Presence: whether a device is joined under an address, and how that changes.
+//! Presence: the device joined under an address, and its changes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,28 @@ use crate::Timestamp;
 use crate::access_key::AccessKeyId;
 use crate::id::{NodeId, ParseIdError, ProjectId};
 
-/// Whether a device is joined under an address.
+/// The presence of a device under an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Rises with every join: of two who say they are this address, the higher one is.
+    /// Increases with every join. Of two devices that claim the address, the one with the higher
+    /// epoch holds it.
     pub epoch: u64,
-    /// The node that it is joined at; none: offline.
+    /// The node at which the device is joined; `None` while it is offline.
     pub node: Option<NodeId>,
-    /// When it was last joined; none: never.
+    /// The last time that a device was joined; `None` before the first join.
     pub last_seen: Option<Timestamp>,
 }
 
-/// What became of an address's device.
+/// The presence of an address's device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum PresenceState {
-    /// It is joined.
+    /// The device is joined.
     Online,
-    /// It is not, or no longer.
+    /// The device is not joined.
     Offline,
-    /// The address is no longer there, or no longer under this key.
+    /// The address was removed or moved to another key.
     Removed,
 }
 
@@ -43,7 +44,7 @@ impl PresenceState {
         }
     }
 
-    /// The state of an address that is there.
+    /// The state of an existing address.
     #[must_use]
     pub fn of(presence: &Presence) -> Self {
         if presence.node.is_some() { Self::Online } else { Self::Offline }
@@ -66,19 +67,19 @@ impl FromStr for PresenceState {
     }
 }
 
-/// The last change of an address's presence under a key.
+/// The latest change of an address's presence under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresenceChange {
-    /// Rises with every change of any address.
+    /// Increases with every change of any address.
     pub seq: i64,
     /// The address.
     pub address: CloudAddress,
-    /// The access key that it belongs to, or belonged to.
+    /// The access key that owns, or owned, the address.
     pub key: AccessKeyId,
     /// That key's project.
     pub project: ProjectId,
-    /// What became of its device.
+    /// The new state.
     pub state: PresenceState,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
 }

@@ -1,13 +1,13 @@
-//! How long a client message is, told from its first bytes.
+//! The length of a client message, read from its first bytes.
 
 use crate::limits::{MAX_CUT_TEXT, MAX_ENCODINGS, MAX_EXTENDED_CUT_TEXT, MAX_FENCE};
 
-use super::ClientMessageError as Error;
+use super::error::ClientMessageError as Error;
 
-/// Most bytes that are needed to know a message's length (ClientFence).
+/// The most bytes needed to know a message's length (ClientFence).
 pub(crate) const HEADER_MAX: usize = 9;
 
-/// What a message is, as far as rights are concerned.
+/// The kind of a message, as far as rights depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     SetPixelFormat,
@@ -25,35 +25,36 @@ pub(crate) enum Kind {
     QemuAudio,
 }
 
-/// What a ClientCutText is for.
+/// The purpose of a ClientCutText.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutText {
     /// The viewer's clipboard, in Latin-1.
     Plain,
-    /// Extended Clipboard: the viewer has something that the server may ask for (notify).
+    /// Extended Clipboard: an offer that the server may ask for (notify).
     Offer,
-    /// Extended Clipboard: what the server asked for (provide).
+    /// Extended Clipboard: content that the server asked for (provide).
     Data,
     /// Extended Clipboard: capabilities, or a question.
     Talk,
 }
 
-/// What the bytes of a message's beginning tell.
+/// The result of measuring the beginning of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// More bytes are needed to know the length. The kind is told once it is certain.
+    /// More bytes are needed for the length. The kind is present once it is certain.
     Partial(Option<Kind>),
-    /// The message is `len` bytes long, which need not be here yet.
+    /// The message is `len` bytes long. Not all of them need to be present.
     Whole { kind: Kind, len: u32 },
-    /// The message is `len` bytes long, and its length or that of its payload is not one that is accepted.
+    /// The message is `len` bytes long, and its length or that of its payload is not accepted.
     Excess { kind: Kind, len: u32 },
 }
 
 /// Measures the message at the front of `bytes`.
 ///
-/// `wide_pointer` tells that the viewer has announced ExtendedMouseButtons: bit 7 of a button mask then marks a PointerEvent
-/// with one more byte. Without it, that bit is the eighth button. A viewer that announced it leaves the bit clear until
-/// the server has confirmed, so the announcement alone decides.
+/// `wide_pointer` is true if the viewer has announced ExtendedMouseButtons. Bit 7 of a button mask
+/// then marks a PointerEvent with one more byte; otherwise it is the eighth button. A viewer that
+/// announced the extension leaves the bit clear until the server confirms, so the announcement
+/// alone decides.
 #[inline]
 pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error> {
     let whole = |kind, len| Ok(Measure::Whole { kind, len });
@@ -80,7 +81,8 @@ pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error
             if announced >= 0 {
                 return bounded(Kind::CutText(CutText::Plain), 8 + len, len <= MAX_CUT_TEXT);
             }
-            // Extended Clipboard: the length is negated, and four bytes of flags are part of it; the first holds the action.
+            // In Extended Clipboard, the length is negated and includes four bytes of flags. The
+            // first of them holds the action.
             let use_of_it = match payload.first() {
                 _ if len < 4 => CutText::Talk,
                 None => return Ok(Measure::Partial(None)),
@@ -90,7 +92,7 @@ pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error
             };
             bounded(Kind::CutText(use_of_it), 8 + len, (4..=MAX_EXTENDED_CUT_TEXT).contains(&len))
         }
-        // One that is too long must not have begun to pass.
+        // If the message is too long, no byte of it may pass.
         [6, ..] => Ok(Measure::Partial(None)),
         [150, ..] => whole(Kind::ContinuousUpdates, 10),
         [248, _, _, _, _, _, _, _, len, ..] => bounded(Kind::Fence, 9 + u32::from(len), len <= MAX_FENCE),

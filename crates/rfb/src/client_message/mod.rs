@@ -6,9 +6,9 @@
 //!   3  FramebufferUpdateRequest  3 · U8 incremental · U16 x · U16 y · U16 w · U16 h
 //!   4  KeyEvent                  4 · U8 down · 2 padding · U32 keysym
 //!   5  PointerEvent              5 · U8 buttons · U16 x · U16 y
-//!      extended                  5 · U8 buttons with bit 7 set · U16 x · U16 y · U8 further buttons
+//!      extended                  5 · U8 buttons, bit 7 set · U16 x · U16 y · U8 further buttons
 //!   6  ClientCutText             6 · 3 padding · U32 length · text
-//!      Extended Clipboard        6 · 3 padding · S32 −length · U32 flags · …          length counts the flags
+//!      Extended Clipboard        6 · 3 padding · S32 −length (with flags) · U32 flags · …
 //! 150  EnableContinuousUpdates 150 · U8 enable · U16 x · U16 y · U16 w · U16 h
 //! 248  ClientFence             248 · 3 padding · U32 flags · U8 length · payload
 //! 250  xvp                     250 · 1 padding · U8 version · U8 code
@@ -18,63 +18,43 @@
 //!      QEMU audio              255 · U8 1 · U16 operation (0 on, 1 off, 2 format: U8 · U8 · U32)
 //! ```
 
+mod error;
 mod layout;
 
 use crate::pixel_format::PixelFormat;
 use crate::wire::{Reader, Truncated};
 
+pub use error::ClientMessageError;
 pub(crate) use layout::{CutText, HEADER_MAX, Kind, Measure, measure};
-
-/// Why a viewer's messages cannot be followed any further. Each text completes a sentence that begins with "the viewer".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ClientMessageError {
-    /// A message of unknown length; whatever follows cannot be told apart.
-    #[error("sent a message of the unknown type {0}")]
-    UnknownType(u8),
-    /// A QEMU message of unknown length.
-    #[error("sent a QEMU message (255) of the unknown sub-type {0}")]
-    UnknownQemuType(u8),
-    /// A QEMU audio message of unknown length.
-    #[error("sent a QEMU audio message (255) with the unknown operation {0}")]
-    UnknownAudioOperation(u16),
-    /// A message of a length that is not accepted. Where only rights are looked at it is skipped.
-    #[error("sent a message of the type {number} with {len} bytes, which is not a length that is accepted")]
-    Length {
-        /// The message's type.
-        number: u8,
-        /// All of its bytes.
-        len: u32,
-    },
-}
 
 /// A core message with its meaning, for a small server that announces no extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<'a> {
-    /// Paint in this format from now on.
+    /// A new pixel format for all later updates.
     SetPixelFormat(PixelFormat),
-    /// What the viewer understands, in its order of preference, each a big-endian S32.
+    /// The encodings that the viewer understands, in order of preference. Each is a big-endian S32.
     SetEncodings(&'a [[u8; 4]]),
-    /// The viewer is ready for an update.
+    /// A request for an update.
     UpdateRequest {
-        /// Whether only changes are wanted.
+        /// True if the viewer wants changes only.
         incremental: bool,
-        /// Left edge, top edge, width and height of what is wanted.
+        /// The left edge, top edge, width and height of the area.
         area: [u16; 4],
     },
     /// A key went down or up.
     Key {
-        /// Whether it went down.
+        /// True if the key went down.
         down: bool,
         /// The X11 keysym.
         keysym: u32,
     },
     /// The pointer moved, or its buttons changed.
     Pointer {
-        /// One bit per button, bit 0 is the left one.
+        /// A mask with one bit for each button. Bit 0 is the left button.
         buttons: u8,
-        /// Column.
+        /// The column.
         x: u16,
-        /// Row.
+        /// The row.
         y: u16,
     },
     /// The viewer's clipboard, in Latin-1.
@@ -84,7 +64,8 @@ pub enum ClientMessage<'a> {
 }
 
 impl<'a> ClientMessage<'a> {
-    /// Reads one message from the front of `bytes`: it and its length, or `None` while it is not whole.
+    /// Reads a message from the front of `bytes`, and returns it with its length. `None` if the
+    /// message is not whole yet.
     pub fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, ClientMessageError> {
         let (kind, len) = match measure(bytes, false)? {
             Measure::Whole { kind, len } => (kind, len),

@@ -1,4 +1,4 @@
-//! Why a handshake with an instance ended, in words a person can act on.
+//! The end of a handshake with an instance, in words on which a person can act.
 
 use std::fmt::Display;
 
@@ -8,71 +8,73 @@ use crate::vencrypt::VeNCryptSubtype;
 use crate::version::Announced;
 use crate::wire::Truncated;
 
-use super::Stage;
+use super::stage::Stage;
 
-/// Why a handshake with an instance ended. Each text completes a sentence that begins with "the instance".
+/// The reason why a handshake with an instance ended. Each text completes a sentence that begins
+/// with "the instance".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstanceHandshakeError {
-    /// The first bytes were something else: a web server, SSH, telnet.
+    /// The first bytes belong to another protocol: HTTP, SSH, telnet.
     #[error("does not speak RFB; it began with {excerpt:?}")]
     NotRfb {
-        /// What it said instead, at most [`MAX_EXCERPT`](crate::limits::MAX_EXCERPT) characters, printable.
+        /// The first bytes, printable, at most [`MAX_EXCERPT`](crate::limits::MAX_EXCERPT)
+        /// characters.
         excerpt: String,
     },
-    /// A version older than 3.3; 0.0 is a repeater that waits for an id.
+    /// The version is older than 3.3. A repeater that waits for an id announces 0.0.
     #[error("speaks RFB {0}; 3.3, 3.7 and 3.8 are supported")]
     UnsupportedVersion(Announced),
-    /// Nothing that was offered can be used.
+    /// The instance offers no supported security type.
     #[error("offers only {}", list(.offered))]
     UnsupportedSecurity {
-        /// Everything that was offered.
+        /// All security types that were offered.
         offered: Vec<SecurityType>,
     },
-    /// TLS is demanded by its configuration, and VeNCrypt was not offered.
+    /// The endpoint is configured for TLS, but the instance does not offer VeNCrypt.
     #[error("is configured for TLS but does not offer VeNCrypt, only: {}", list(.offered))]
     TlsNotOffered {
-        /// Everything that was offered.
+        /// All security types that were offered.
         offered: Vec<SecurityType>,
     },
-    /// VeNCrypt without a subtype that verifies a certificate; anonymous TLS is refused on purpose.
+    /// VeNCrypt has no subtype that verifies a certificate. Anonymous TLS is refused on purpose.
     #[error("offers no VeNCrypt subtype with a certificate, only: {}", list(.offered))]
     UnsupportedVeNCrypt {
-        /// Everything that was offered.
+        /// All subtypes that were offered.
         offered: Vec<VeNCryptSubtype>,
     },
-    /// Authentication is demanded and no credential of that kind is configured.
-    #[error("demands a {wanted}, and none is configured")]
+    /// The instance demands a credential of a kind that is not configured.
+    #[error("demands a {wanted}, but none is configured")]
     PasswordMissing {
-        /// What it wants: "VNC password" or "user name and password".
+        /// The demanded credential: "VNC password" or "user name and password".
         wanted: &'static str,
     },
-    /// The credential was rejected.
+    /// The instance rejected the credential.
     #[error("rejected the password{}", because(.reason))]
     PasswordWrong {
-        /// Its own words; empty if it gave none.
+        /// The instance's own words. Empty if it gave none.
         reason: String,
     },
-    /// It refused before a password mattered, for instance after too many failures.
+    /// The instance refused before it checked a credential, for example after too many failures.
     #[error("refused the connection{}", because(.reason))]
     Refused {
-        /// Its own words; empty if it gave none.
+        /// The instance's own words. Empty if it gave none.
         reason: String,
     },
     /// The announced desktop name is too long.
-    #[error("announces a desktop name of {0} bytes, which is not sane")]
+    #[error("announces a desktop name of {0} bytes, which is too long")]
     NameTooLong(u32),
     /// The announced screen cannot be shown.
     #[error("announces a screen of {width}×{height} pixels, which cannot be shown")]
     ScreenSize {
-        /// Announced width.
+        /// The announced width.
         width: u16,
-        /// Announced height.
+        /// The announced height.
         height: u16,
     },
-    /// It closed the connection in the middle of the handshake.
+    /// The instance closed the connection in the middle of the handshake.
     #[error("closed the connection during the {0}")]
     Closed(Stage),
-    /// It broke the protocol in another way.
+    /// The instance broke the protocol in another way.
     #[error("broke the RFB protocol: {0}")]
     Protocol(&'static str),
 }

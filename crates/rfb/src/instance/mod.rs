@@ -1,4 +1,4 @@
-//! The handshake with an instance's VNC server, seen from its RFB client (RFC 6143 §7.1, §7.3).
+//! The handshake with an instance's VNC server, from the client's side (RFC 6143 §7.1, §7.3).
 //!
 //! ```text
 //! ProtocolVersion ─► security types ─► None ──────────────────────────┐
@@ -7,18 +7,19 @@
 //!   0 types: reason
 //! ```
 //!
-//! The machine takes bytes from the front of a slice and stops at the last one that is its own: what remains in the slice
-//! when it is [done](InstanceProgress::Done) is the first of the session.
+//! The machine takes its own bytes from the front of a slice, and no others. When it is
+//! [done](InstanceProgress::Done), the remaining bytes belong to the session.
 
 mod error;
 mod negotiation;
+mod stage;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 use crate::init::{SERVER_INIT_HEADER_LEN, ServerInit};
-use crate::inlet::Inlet;
+use crate::items::ItemBuffer;
 use crate::limits::MAX_REASON;
 use crate::printable::printable;
 use crate::vencrypt::VeNCryptSubtype;
@@ -26,25 +27,26 @@ use crate::version::{VERSION_LEN, Version, foreign_greeting};
 use crate::vnc_auth::{CHALLENGE_LEN, VncPassword};
 
 pub use error::InstanceHandshakeError;
+pub use stage::Stage;
 
-/// What may be presented to an instance.
+/// The credentials that may be presented to an instance.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceCredentials {
-    /// Answer to VNC authentication, plain or inside TLS.
+    /// The answer to VNC authentication, plain or inside TLS.
     pub password: Option<VncPassword>,
-    /// Answer to VeNCrypt's X509Plain.
+    /// The answer to VeNCrypt's X509Plain.
     pub login: Option<PlainLogin>,
-    /// Whether the endpoint is configured for TLS. It is then demanded: falling back to a plain connection would hand the
-    /// password to whoever stands in between.
+    /// True if the endpoint is configured for TLS. TLS is then demanded: with a fallback to a plain
+    /// connection, a machine in between could read the password.
     pub tls: bool,
 }
 
 /// A user name and password for VeNCrypt's X509Plain. Never printed.
 #[derive(Clone)]
 pub struct PlainLogin {
-    /// User name.
+    /// The user name.
     pub user: String,
-    /// Password, wiped from memory when dropped.
+    /// The password, wiped from memory when dropped.
     pub password: Zeroizing<String>,
 }
 
@@ -54,54 +56,25 @@ impl fmt::Debug for PlainLogin {
     }
 }
 
-/// How far the handshake came with the bytes it was given.
+/// The progress of the handshake with the bytes it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceProgress {
-    /// All bytes were taken; write the output, read more.
+    /// The machine took all bytes. Write the output, then read more.
     NeedMore,
-    /// Write the output, wrap the stream in TLS, call [`InstanceHandshake::tls_established`], and go on inside it.
+    /// Write the output, wrap the stream in TLS, call [`InstanceHandshake::tls_established`], and
+    /// continue inside TLS.
     StartTls(VeNCryptSubtype),
-    /// The session begins; bytes left in the slice belong to it.
+    /// The session begins. The remaining bytes in the slice belong to it.
     Done(ServerInit),
 }
 
-/// Where in the handshake the machine stands, to be named when the instance goes silent or away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Waiting for ProtocolVersion.
-    Version,
-    /// Waiting for security types or their details.
-    Security,
-    /// Waiting for the TLS handshake.
-    Tls,
-    /// Waiting for a challenge or the SecurityResult.
-    Authentication,
-    /// Waiting for ServerInit.
-    Init,
-    /// The handshake is over.
-    Over,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Version => "version exchange",
-            Self::Security => "security negotiation",
-            Self::Tls => "TLS handshake",
-            Self::Authentication => "authentication",
-            Self::Init => "screen announcement",
-            Self::Over => "session",
-        })
-    }
-}
-
-/// The machine. See the [module](self) for the flow.
+/// The handshake as a state machine. See the [module](self) for the flow.
 #[derive(Debug)]
 pub struct InstanceHandshake {
     credentials: InstanceCredentials,
     version: Version,
     state: State,
-    inlet: Inlet,
+    items: ItemBuffer,
     output: Vec<u8>,
 }
 
@@ -126,7 +99,7 @@ enum State {
     Over,
 }
 
-/// What a reason that is still arriving will explain.
+/// The verdict that an arriving reason explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Refused,
@@ -144,30 +117,31 @@ impl Verdict {
 }
 
 impl InstanceHandshake {
-    /// Waits for the instance to speak first.
+    /// Starts, and waits for the instance's first message.
     pub fn new(credentials: InstanceCredentials) -> Self {
         let (version, state) = (Version::V3_8, State::Version);
-        Self { credentials, version, state, inlet: Inlet::default(), output: Vec::new() }
+        Self { credentials, version, state, items: ItemBuffer::default(), output: Vec::new() }
     }
 
-    /// Takes what it can from the front of `input`. After an error the machine is over.
+    /// Takes its bytes from the front of `input`. After an error the machine is over.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<InstanceProgress, InstanceHandshakeError> {
         self.advance(input).inspect_err(|_| self.state = State::Over)
     }
 
-    /// Tells that the stream runs inside TLS now, its certificate verified; there may be output at once.
+    /// Continues inside TLS, after the caller has verified the certificate. There may be output at
+    /// once.
     pub fn tls_established(&mut self) {
         if let State::Tls(subtype) = self.state {
             self.begin_inside_tls(subtype);
         }
     }
 
-    /// What must be written to the instance now; empty most of the time.
+    /// Takes the output that must be written to the instance now. Usually empty.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// Where the handshake stands.
+    /// The stage of the handshake.
     pub fn stage(&self) -> Stage {
         match self.state {
             State::Version => Stage::Version,
@@ -181,8 +155,10 @@ impl InstanceHandshake {
         }
     }
 
-    /// Whether the instance owes the beginning of a message that a person in front of it may have to allow first: x11vnc
-    /// asks before it names its security types, others before SecurityResult or ServerInit.
+    /// Returns whether a person at the instance may have to allow its next message. x11vnc asks
+    /// before it names its security types, and others before SecurityResult or ServerInit.
+    ///
+    /// False if a part of the message has arrived.
     pub fn may_wait_for_a_person(&self) -> bool {
         let owes_an_answer = match self.state {
             State::DictatedType
@@ -203,36 +179,37 @@ impl InstanceHandshake {
             | State::Name { .. }
             | State::Over => false,
         };
-        owes_an_answer && self.inlet.partial().is_empty()
+        owes_an_answer && self.items.partial().is_empty()
     }
 
-    /// What it means that the instance closed the connection now.
+    /// The reason for the end, if the instance closes the connection now.
     ///
-    /// A server may hang up before its reason has fully arrived; its verdict is known all the same.
+    /// A server may close it before its reason has fully arrived. Its verdict is known all the
+    /// same.
     pub fn closed(&self) -> InstanceHandshakeError {
         self.verdict().unwrap_or(InstanceHandshakeError::Closed(self.stage()))
     }
 
-    /// The verdict that the instance has told already, with as much of its reason as has arrived: it stands, however the
-    /// connection goes on.
+    /// The verdict that the instance has already given, with the part of its reason that has
+    /// arrived. It stands, however the connection goes on.
     pub fn verdict(&self) -> Option<InstanceHandshakeError> {
         match self.state {
             State::ReasonLength(verdict) => Some(verdict.because(b"")),
-            State::Reason(verdict, _) => Some(verdict.because(self.inlet.partial())),
+            State::Reason(verdict, _) => Some(verdict.because(self.items.partial())),
             _ => None,
         }
     }
 
     fn advance(&mut self, input: &mut &[u8]) -> Result<InstanceProgress, InstanceHandshakeError> {
         if self.state == State::Version
-            && let Some(excerpt) = foreign_greeting(self.inlet.partial(), input)
+            && let Some(excerpt) = foreign_greeting(self.items.partial(), input)
         {
             return Err(InstanceHandshakeError::NotRfb { excerpt });
         }
-        while let Some(item) = self.inlet.fill(input, self.need()) {
+        while let Some(item) = self.items.fill(input, self.need()) {
             if let Some(progress) = self.step(item)? {
                 if matches!(progress, InstanceProgress::StartTls(_)) && !input.is_empty() {
-                    // Whoever injects bytes here would have them taken for decrypted ones.
+                    // An attacker who injects bytes here could have them taken for decrypted ones.
                     return Err(InstanceHandshakeError::Protocol(
                         "plain bytes arrived in front of the TLS handshake",
                     ));
@@ -243,7 +220,7 @@ impl InstanceHandshake {
         Ok(InstanceProgress::NeedMore)
     }
 
-    /// Length of the item that the state waits for.
+    /// The length of the item that the state waits for.
     fn need(&self) -> usize {
         match self.state {
             State::Version => VERSION_LEN,

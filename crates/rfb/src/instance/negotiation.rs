@@ -1,4 +1,4 @@
-//! What each message of the instance leads to.
+//! The transitions of the handshake with an instance, message by message.
 
 use crate::init::{SERVER_INIT_HEADER_LEN, ServerInit};
 use crate::limits::MAX_REASON;
@@ -13,12 +13,12 @@ use super::{InstanceHandshake, InstanceHandshakeError as Error, InstanceProgress
 /// ClientInit with the shared flag set: a console never throws other viewers out (RFC 6143 §7.3.1).
 const CLIENT_INIT_SHARED: u8 = 1;
 
-/// What a server without credentials of that kind is told to want.
+/// The credentials' names in [`Error::PasswordMissing`].
 const VNC_PASSWORD: &str = "VNC password";
 const PLAIN_LOGIN: &str = "user name and password";
 
 impl InstanceHandshake {
-    /// Handles one whole item; `Some` ends or interrupts the handshake.
+    /// Handles one whole item. `Some` ends or interrupts the handshake.
     pub(super) fn step(&mut self, item: Vec<u8>) -> Result<Option<InstanceProgress>, Error> {
         let mut reader = Reader::new(&item);
         self.state = match self.state {
@@ -48,7 +48,7 @@ impl InstanceHandshake {
             State::Challenge => self.answer(reader.array()?)?,
             State::Result { authenticated } => self.result(reader.u32()?, authenticated)?,
             State::ReasonLength(verdict) => {
-                // What exceeds the limit is not read: the connection ends here anyway.
+                // Bytes over the limit are not read: the connection ends here anyway.
                 State::Reason(verdict, reader.u32()?.min(MAX_REASON) as usize)
             }
             State::Reason(verdict, _) => return Err(verdict.because(&item)),
@@ -67,7 +67,7 @@ impl InstanceHandshake {
         Ok(None)
     }
 
-    /// Authentication that goes on inside TLS.
+    /// Continues with authentication inside TLS.
     pub(super) fn begin_inside_tls(&mut self, subtype: VeNCryptSubtype) {
         self.state = match (subtype, &self.credentials.login) {
             (VeNCryptSubtype::X509Vnc, _) => State::Challenge,
@@ -114,7 +114,7 @@ impl InstanceHandshake {
         }
     }
 
-    /// RFB 3.7 and 3.8: chooses from the list.
+    /// RFB 3.7 and 3.8: chooses a type from the list.
     fn choose(&mut self, offered: Vec<SecurityType>) -> Result<State, Error> {
         let has = |wanted| offered.contains(&wanted);
         let (choice, next) = if self.credentials.tls {
@@ -176,9 +176,9 @@ impl InstanceHandshake {
         Ok(State::Result { authenticated: true })
     }
 
-    /// SecurityResult (RFC 6143 §7.1.3): 0 is success; a reason follows a failure from 3.8 on.
+    /// SecurityResult (RFC 6143 §7.1.3): 0 is success. From 3.8 on, a reason follows a failure.
     fn result(&mut self, result: u32, authenticated: bool) -> Result<State, Error> {
-        // 2 is "too many attempts" of TightVNC and early servers.
+        // In TightVNC and early servers, 2 is "too many attempts".
         let verdict = if authenticated && result != 2 { Verdict::PasswordWrong } else { Verdict::Refused };
         match result {
             0 => Ok(self.client_init()),

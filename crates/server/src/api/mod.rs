@@ -2,14 +2,17 @@
 
 pub mod native;
 pub mod openstack;
-pub(crate) mod refusals;
+mod paths;
+mod refusals;
 pub mod vnc_cloud;
 pub mod zenlayer;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -40,7 +43,7 @@ pub(crate) fn overloaded(app: &App, path: &str) -> Response {
 
 /// What a caller of this path is told whose request is not HTTP as it should be, in the words of its dialect.
 pub(crate) async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &str) -> Response {
-    let dialect = refusals::dialect(path);
+    let dialect = dialect_of(path);
     let request = match dialect {
         Dialect::Zenlayer => RequestId::in_capitals(random::uuid()),
         _ => random::request_id(),
@@ -49,7 +52,7 @@ pub(crate) async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &
         Dialect::Zenlayer => zenlayer::malformed(&request, sentence),
         Dialect::Openstack => openstack::malformed(app, &request, path, sentence),
         Dialect::VncCloud => vnc_cloud::malformed(),
-        Dialect::Native => Failure::new(Error::Malformed(sentence.to_owned()), &request).into_response(),
+        Dialect::Api => Failure::new(Error::Malformed(sentence.to_owned()), &request).into_response(),
     };
     put_id(response.headers_mut(), &request);
     let target = String::new();
@@ -79,6 +82,25 @@ pub(crate) async fn nearby(app: &App, doors: Router, mut request: Request) -> Op
     path.starts_with("/api").then(|| unheard(Error::NotFound("path")))
 }
 
+/// Tells why an answer is 400, whichever dialect it is of.
+pub(crate) async fn tell_refusals(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let dialect = dialect_of(request.uri().path());
+    refusals::told(&app, dialect, request, next).await
+}
+
+/// Whose path it is.
+fn dialect_of(path: &str) -> Dialect {
+    if zenlayer::owns(path) {
+        Dialect::Zenlayer
+    } else if openstack::owns(path) {
+        Dialect::Openstack
+    } else if vnc_cloud::owns(path) {
+        Dialect::VncCloud
+    } else {
+        Dialect::Api
+    }
+}
+
 fn is_of_a_dialect(path: &str) -> bool {
     zenlayer::owns(path) || openstack::owns(path) || vnc_cloud::owns(path)
 }
@@ -96,11 +118,4 @@ fn unheard(error: Error) -> Response {
     let mut response = Failure::new(error, &request).into_response();
     put_id(response.headers_mut(), &request);
     response
-}
-
-/// Whether a path is this root, or lies below it, also behind a slash too many.
-fn is_below(path: &str, root: &str) -> bool {
-    let path = path.trim_start_matches('/');
-    path.strip_prefix(root.trim_start_matches('/'))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

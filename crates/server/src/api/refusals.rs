@@ -1,28 +1,25 @@
 //! Every door's bad requests (400): the reason that the answer carries goes into the log and the audit.
 
-use std::sync::Arc;
-
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Extensions, StatusCode};
 use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 
-use super::{openstack, vnc_cloud, zenlayer};
 use crate::app::App;
 use crate::app::refusals::BadRequest;
 use crate::http::refusal::{Asker, Reason};
 use crate::http::source::Source;
 
-/// Tells why an answer is 400.
-pub(crate) async fn told(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+/// Tells why an answer of this dialect is 400.
+pub(super) async fn told(app: &App, dialect: Dialect, mut request: Request, next: Next) -> Response {
     let asker = Asker::default();
     request.extensions_mut().insert(asker.clone());
-    let asked = Asked::of(&request);
+    let asked = Asked::of(dialect, &request);
     let response = next.run(request).await;
     if response.status() == StatusCode::BAD_REQUEST {
-        asked.note(&app, &asker, response.extensions()).await;
+        asked.note(app, &asker, response.extensions()).await;
     }
     response
 }
@@ -36,12 +33,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(request: &Request) -> Self {
+    fn of(dialect: Dialect, request: &Request) -> Self {
         let extensions = request.extensions();
         Self {
             request: extensions.get().cloned(),
             source: extensions.get().copied(),
-            dialect: dialect(request.uri().path()),
+            dialect,
             // As the house knows the path: what the caller wrote into it may be a secret.
             target: match extensions.get::<MatchedPath>() {
                 Some(path) => format!("{} {}", request.method(), path.as_str()),
@@ -58,18 +55,5 @@ impl Asked {
         let (call, dialect, target) = (asker.get(), self.dialect, self.target);
         let bad = BadRequest { request: &request, source: source.address, call, dialect, target, reason };
         app.note_bad_request(bad).await;
-    }
-}
-
-/// Whose path it is.
-pub(super) fn dialect(path: &str) -> Dialect {
-    if zenlayer::owns(path) {
-        Dialect::Zenlayer
-    } else if openstack::owns(path) {
-        Dialect::Openstack
-    } else if vnc_cloud::owns(path) {
-        Dialect::VncCloud
-    } else {
-        Dialect::Native
     }
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
-use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, DraftFault};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
 use transom_model::grant::Dialect;
 pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
@@ -31,7 +31,7 @@ impl AddressCall {
     #[must_use]
     pub fn native(call: Call) -> Self {
         let scope = call.caller.project().map_or(Scope::All, Scope::Project);
-        Self { call, scope, dialect: Dialect::Native }
+        Self { call, scope, dialect: Dialect::Api }
     }
 
     /// A call that sees nothing but the addresses of this key.
@@ -133,10 +133,13 @@ impl App {
         for _ in 0..AMEND_ATTEMPTS {
             let record = self.address(asked, address).await?;
             let draft = amendment.clone().apply(&record.reach);
-            let reach = draft.check().map_err(|fault| match fault {
+            let reach = draft.check().map_err(|fault| {
                 // What the address does says so, not the call.
-                DraftFault::Misplaced if amendment.action.is_none() => Error::Conflict(fault.to_string()),
-                _ => Error::invalid("address", fault),
+                if amendment.fits_any() {
+                    Error::Conflict(fault.to_string())
+                } else {
+                    Error::invalid("address", fault)
+                }
             })?;
             let condition = Precondition::OneOf(vec![record.version]);
             let change = AddressChange { reach, name: amendment.name.clone() };

@@ -8,29 +8,26 @@ use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
 use transom_model::end_reason::{End, Side};
-use transom_model::grant::{ConsoleKind, Dialect, Grant, Rights};
+use transom_model::grant::{ConsoleKind, Dialect, Grant, MAX_TTL, MAX_USES, Rights};
 use transom_model::id::{GrantId, InstanceId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceStatus, Sealed};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_model::session::SessionState;
 use transom_store::{
-    Commit, ConsoleTarget, NewGrant, NewSession, NewTicket, Node, Reservation, TicketOutcome, TokenStanding,
+    Commit, ConsoleTarget, NewGrant, NewResumeTicket, NewSession, Node, Reservation, ResumeTicketOutcome,
+    TokenStanding,
 };
 
 use super::caller::Attempt;
+use super::debts::{How, Settlement};
 use super::error::{Error, Result};
 use super::live::{LiveSession, Of};
-use super::settlement::{How, Settlement};
 use super::vault::{CannotOpen, Purpose};
 use super::{App, Call, random};
 use crate::upstream::Located;
 
-/// The longest that a grant may wait for its viewer.
-pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The latest end of everything under a grant: sessions may go on after the grant has opened its last one.
 pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
-/// No grant is used more often than this, unless it is reusable until it expires.
-pub const MAX_USES: u32 = 10_000;
 
 /// What a caller wants of a console.
 #[derive(Clone, Debug)]
@@ -136,7 +133,7 @@ impl App {
             self.metrics.grant(request.dialect, EndReason::InstanceNotRunning.code());
             return Err(Error::InstanceStatus(instance.status));
         }
-        let policy = self.config.grants.of(request.dialect);
+        let policy = self.config.links.of(request.dialect);
         let ttl = request.ttl.unwrap_or(policy.ttl.0);
         if ttl.is_zero() || ttl > MAX_TTL {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 7 days"));
@@ -174,12 +171,12 @@ impl App {
             dialect: request.dialect,
             project: Some(project.id),
             grant: Some(grant_id),
-            detail: Some(granted(&request)),
-            ..call.entry("grant.create", &instance.id)
+            detail: Some(granted(&new)),
+            ..call.entry("link.create", &instance.id)
         };
         let grant = self.store.create_grant(new, &audit).await?;
         self.metrics.grant(request.dialect, "created");
-        tracing::info!(request = %call.request, grant = %grant.id, instance = %instance.id, "console granted");
+        tracing::info!(request = %call.request, link = %grant.id, instance = %instance.id, "console granted");
         Ok(OpenedConsole { grant, token })
     }
 
@@ -230,17 +227,17 @@ impl App {
     pub async fn exchange_token(&self, token: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(token);
         // Where uses are counted, their number is the limit.
-        if !self.repetition.has_ticket(shown)
+        if !self.log_budget.has_ticket(shown)
             && let TokenStanding::Stands(found) = self.store.token_standing(shown).await?
             && found.grant.uses.is_none()
         {
             return Err(End::from(EndReason::TooManySessions).into());
         }
         let ticket = random::token();
-        let new = NewTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
+        let new = NewResumeTicket { digest: ticket.digest(), ttl: self.config.console.resume.0 };
         let (target, _) = self.reserve(token, self.node()?, visitor, Some(new)).await?;
         if target.grant.uses.is_none() {
-            self.repetition.gave_ticket(shown);
+            self.log_budget.gave_ticket(shown);
         }
         Ok(exchanged(target, ticket))
     }
@@ -250,14 +247,14 @@ impl App {
         let shown = TokenDigest::of(ticket);
         // Each exchange is written down. What is not exchanged does not count: an old copy must not keep the page out.
         if let Some(session) = self.store.exchangeable(shown).await?
-            && !self.repetition.has_exchange(session)
+            && !self.log_budget.has_exchange(session)
         {
             return Err(
                 End::new(EndReason::RateLimited, "this session's ticket is exchanged too often").into()
             );
         }
         let fresh = random::token();
-        let new = NewTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
+        let new = NewResumeTicket { digest: fresh.digest(), ttl: self.config.console.resume.0 };
         let outcome = self.store.rotate_ticket(shown, new, &visitor.request, &visitor.origin()).await?;
         let target = self.ticket_target(outcome, visitor).await?;
         if let Some(reason) = self.revocations.against(&target) {
@@ -344,11 +341,11 @@ impl App {
         token: &str,
         node: Node,
         visitor: &Visitor,
-        ticket: Option<NewTicket>,
+        ticket: Option<NewResumeTicket>,
     ) -> Result<(ConsoleTarget, Option<Located>)> {
         let session = SessionId(random::ordered_uuid());
         let viewer = visitor.address.to_string();
-        let most = self.config.limits.sessions_per_grant;
+        let most = self.config.limits.sessions_per_link;
         let new = NewSession { id: session, node, viewer, most };
         let mut reservation = self.store.reserve(TokenDigest::of(token), new.clone(), ticket).await?;
         let mut located = None;
@@ -386,18 +383,18 @@ impl App {
     /// A refused use of a known grant is part of its trail, once a minute; an unknown token has none.
     async fn refused(&self, reason: EndReason, grant: Option<&Grant>, visitor: &Visitor) {
         let Some(grant) = grant else {
-            self.metrics.grant(Dialect::Native, reason.code());
+            self.metrics.grant(Dialect::Api, reason.code());
             return;
         };
         self.metrics.grant(grant.dialect, reason.code());
-        if !self.repetition.is_news(grant.id, reason) {
+        if !self.log_budget.is_news(grant.id, reason) {
             return;
         }
         let entry = AuditEntry {
             request: Some(visitor.request.clone()),
             actor: Actor::Viewer,
             dialect: grant.dialect,
-            action: "grant.use",
+            action: "link.use",
             target: grant.instance.to_string(),
             outcome: reason.code(),
             project: Some(grant.project),
@@ -407,26 +404,26 @@ impl App {
             origin: visitor.origin(),
         };
         if let Err(error) = self.store.audit(&entry).await {
-            tracing::error!(%error, grant = %grant.id, "a refused use could not be written to the audit");
+            tracing::error!(%error, link = %grant.id, "a refused use could not be written to the audit");
         }
     }
 
     pub(super) async fn ticket_target(
         &self,
-        outcome: TicketOutcome,
+        outcome: ResumeTicketOutcome,
         visitor: &Visitor,
     ) -> Result<ConsoleTarget> {
         let reason = match outcome {
-            TicketOutcome::Accepted(target) => return Ok(*target),
-            TicketOutcome::Invalid | TicketOutcome::Expired => EndReason::TicketInvalid,
-            TicketOutcome::Ended(reason) => reason,
-            TicketOutcome::Replayed { session, grant, .. } => {
+            ResumeTicketOutcome::Accepted(target) => return Ok(*target),
+            ResumeTicketOutcome::Invalid | ResumeTicketOutcome::Expired => EndReason::TicketInvalid,
+            ResumeTicketOutcome::Ended(reason) => reason,
+            ResumeTicketOutcome::Replayed { session, grant, .. } => {
                 let request = &visitor.request;
                 tracing::warn!(%request, %session, %grant, "a ticket was shown twice; its session was ended");
                 self.changed.notify_one();
                 EndReason::TicketReplayed
             }
-            TicketOutcome::Old { session, grant } => {
+            ResumeTicketOutcome::Old { session, grant } => {
                 self.refused_old_ticket(session, &grant, visitor).await;
                 EndReason::TicketInvalid
             }
@@ -436,13 +433,13 @@ impl App {
 
     /// An old ticket of a session that waits for its page: it is refused and written down, and changes nothing.
     async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, visitor: &Visitor) {
-        if !self.repetition.is_news_of_old_ticket(session) {
+        if !self.log_budget.is_news_of_old_ticket(session) {
             return;
         }
         let request = &visitor.request;
-        tracing::warn!(%request, %session, grant = %grant.id, "an old ticket was shown; its session waits for its page");
+        tracing::warn!(%request, %session, link = %grant.id, "an old ticket was shown; its session waits for its page");
         let by = (request.clone(), visitor.origin());
-        let entry = TicketOutcome::replay_entry(grant, session, by, EndReason::TicketInvalid);
+        let entry = ResumeTicketOutcome::replay_entry(grant, session, by, EndReason::TicketInvalid);
         if let Err(error) = self.store.audit(&entry).await {
             tracing::error!(%error, %session, "an old ticket could not be written to the audit");
         }
@@ -512,15 +509,23 @@ impl App {
 /// Native consoles also open while a machine starts or is built, when they are wanted most; the dialects need it to run.
 fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
     match dialect {
-        Dialect::Native | Dialect::VncCloud => status.opens_native_console(),
+        Dialect::Api | Dialect::VncCloud => status.opens_native_console(),
         Dialect::Zenlayer | Dialect::Openstack => status == InstanceStatus::Running,
     }
 }
 
 /// What a grant is for, for the audit.
-fn granted(request: &ConsoleRequest) -> String {
-    let ends = request.ends_after.map(|end| format!(", ends after {} s", end.as_secs()));
-    format!("kind {}{}", request.kind, ends.unwrap_or_default())
+/// What was granted, for the audit.
+fn granted(new: &NewGrant) -> String {
+    let uses = new.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
+    let ends = new.ends_after.map(|end| format!(", ends after {} s", end.as_secs()));
+    format!(
+        "kind {}, {}, uses {uses}, opens for {} s{}",
+        new.kind,
+        new.rights,
+        new.ttl.as_secs(),
+        ends.unwrap_or_default()
+    )
 }
 
 fn exchanged(target: ConsoleTarget, ticket: Secret) -> Exchanged {

@@ -4,7 +4,6 @@ use transom_model::grant::ConsoleKind;
 use transom_model::secret::Secret;
 use url::Url;
 
-use super::error::{Error, Result};
 use crate::config::NovncForm;
 
 /// How a token becomes a URL.
@@ -24,15 +23,12 @@ pub enum Shape {
 
 impl Shape {
     /// The form for a kind.
-    pub fn of(kind: ConsoleKind) -> Result<Self> {
+    #[must_use]
+    pub fn of(kind: ConsoleKind) -> Self {
         match kind {
-            ConsoleKind::Page => Ok(Self::Fragment),
-            ConsoleKind::Websocket => Ok(Self::WebSocket),
-            ConsoleKind::Xvpvnc => Ok(Self::Connect),
-            ConsoleKind::Native => Err(Error::invalid(
-                "kind",
-                "native needs a listener for native viewers, which is not configured",
-            )),
+            ConsoleKind::Page => Self::Fragment,
+            ConsoleKind::Websocket => Self::WebSocket,
+            ConsoleKind::Xvpvnc => Self::Connect,
         }
     }
 

@@ -125,7 +125,9 @@ impl From<StoreError> for Error {
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
             StoreError::NotFound(what) => Self::NotFound(what),
             // It was good when it was looked at, a moment ago.
-            StoreError::ProofGone => Self::Unauthenticated("what was shown for this is worth nothing by now"),
+            StoreError::ProofGone => {
+                Self::Unauthenticated("the presented token or secret is no longer valid")
+            }
             StoreError::Unavailable(_) => Self::Unavailable(error),
             _ => Self::internal(error),
         }

@@ -64,6 +64,7 @@ impl App {
         let limits = self.config.limits.node;
         // What is still owed then has to wait for the next beat.
         let _ = timeout(limits.beat, self.settle_debts()).await;
+        self.settle_token_uses().await;
         let due = round.compared.is_none_or(|at| begun.saturating_sub(at) >= limits.compare);
         if due && self.compare().await {
             round.compared = Some(begun);
@@ -148,7 +149,7 @@ impl App {
         let more = round.len() >= Store::SWEEP as usize;
         for swept in round {
             self.metrics.session_ended(swept.reason);
-            tracing::info!(session = %swept.session, grant = %swept.grant, reason = %swept.reason, "session lapsed");
+            tracing::info!(session = %swept.session, link = %swept.grant, reason = %swept.reason, "session lapsed");
         }
         Ok(more)
     }

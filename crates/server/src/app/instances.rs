@@ -10,7 +10,9 @@ use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed
 use transom_model::name;
 use transom_model::project::Project;
 use transom_model::secret::Secret;
-use transom_store::{Change, FoundInstances, InstanceChange, InstanceQuery, NewInstance, Page};
+use transom_store::{
+    Change, FoundInstances, Ground, InstanceChange, InstanceQuery, NewInstance, Page, Tally,
+};
 
 use super::error::{Error, Result, legible};
 use super::revocations::{Revocation, Revoked};
@@ -59,9 +61,8 @@ impl App {
             return Err(Error::invalid("moved", "is for an instance that has another endpoint already"));
         }
         self.check_input(call, &input)?;
-        if filled(input.certificate.clone()).is_some()
-            && filled(input.ca.clone().or(input.fingerprint.clone())).is_none()
-        {
+        let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        if named(&input.certificate) && !named(&input.ca) && !named(&input.fingerprint) {
             return Err(Error::invalid("certificate", CERTIFICATE_ALONE));
         }
         let uid = InstanceUid(random::ordered_uuid());
@@ -170,16 +171,17 @@ impl App {
         Ok(self.store.find_instances(project.id, query, offset, limit).await?)
     }
 
-    /// Removes an instance and ends its consoles.
-    pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<()> {
+    /// Removes an instance and ends its consoles; answers what ended with it.
+    pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Tally> {
         let project = self.project_for(call, project, Role::Admin).await?;
         let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
         let uid = self.found_instance(&project, id).await?.uid;
+        let ended = self.store.tally(Ground::Instance(uid)).await?;
         let what = Revoked::Instance { uid, project: project.id, id: id.clone() };
         if !self.revoke(Revocation { what, within: Some(project.id), audit }).await? {
             return Err(Error::NotFound("instance"));
         }
-        Ok(())
+        Ok(ended)
     }
 
     pub(crate) async fn found_instance(&self, project: &Project, id: &InstanceId) -> Result<Instance> {

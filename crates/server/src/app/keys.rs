@@ -4,7 +4,7 @@ use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
 use transom_model::name;
 use transom_model::secret::Secret;
-use transom_store::{NewAccessKey, NewKeySecret, Page};
+use transom_store::{Ground, NewAccessKey, NewKeySecret, Page, Tally};
 use uuid::Uuid;
 
 use super::error::{Error, Result, legible};
@@ -54,8 +54,8 @@ impl App {
         Ok((key, secret))
     }
 
-    /// Ends the older of two secrets.
-    pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
+    /// Ends the older of two secrets; answers what ended with it.
+    pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.retire", id) };
@@ -65,18 +65,22 @@ impl App {
         let Some(secret) = older.map(|own| own.id).filter(|own| !self.revocations.has_secret(*own)) else {
             // It has none, and the store tells why.
             self.store.retire_key_secret(within, id, &audit).await?;
-            return Ok(());
+            return Ok(Tally::default());
         };
+        let ended = self.store.tally(Ground::Secret(id, secret)).await?;
         let what = Revoked::Secret { key: id.clone(), secret };
-        self.revoke(Revocation { what, within, audit }).await.map(drop)
+        self.revoke(Revocation { what, within, audit }).await?;
+        Ok(ended)
     }
 
-    /// Makes a key worth nothing, and with it every console that was opened under it.
-    pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<()> {
+    /// Makes a key worth nothing, and with it every console that was opened under it; answers what ended with it.
+    pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.revoke", id) };
         let within = call.caller.project();
-        self.revoke(Revocation { what: Revoked::Key(id.clone()), within, audit }).await.map(drop)
+        let ended = self.store.tally(Ground::Key(id)).await?;
+        self.revoke(Revocation { what: Revoked::Key(id.clone()), within, audit }).await?;
+        Ok(ended)
     }
 
     async fn managed_key(&self, call: &Call, id: &AccessKeyId) -> Result<AccessKey> {

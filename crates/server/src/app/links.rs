@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, interval};
 use transom_model::access_key::Role;
 use transom_model::audit::AuditRecord;
-use transom_model::grant::Grant;
+use transom_model::grant::ShownGrant;
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 use transom_model::session::Session;
@@ -33,7 +33,7 @@ pub enum LinkName {
 #[derive(Debug)]
 pub struct LinkReport {
     /// The link.
-    pub grant: Grant,
+    pub grant: ShownGrant,
     /// Its sessions, the newest first, at most a page of them: those that are open, or were ended now, before all others.
     pub uses: Vec<LinkUse>,
     /// Its audit records, the oldest first, at most a page of the newest; for who may read the audit.
@@ -55,7 +55,7 @@ pub struct LinkUse {
 
 impl App {
     /// One link, by either name.
-    pub async fn link(&self, call: &Call, name: LinkName) -> Result<Grant> {
+    pub async fn link(&self, call: &Call, name: LinkName) -> Result<ShownGrant> {
         match name {
             LinkName::Id(id) => self.grant(call, id).await,
             LinkName::Token(token) => {
@@ -74,7 +74,7 @@ impl App {
 
     /// Revokes a link, waits until everything under it is over, and tells what there was (member).
     pub async fn revoke_link(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
-        let id = self.link(call, name).await?.id;
+        let id = self.link(call, name).await?.grant.id;
         let since = self.store.now().await?;
         self.revoke_grant(call, id).await?;
         let deadline = Instant::now() + REVOCATION;
@@ -91,12 +91,14 @@ impl App {
 
     /// What has ended since it was `revoked` was ended now. Audit records, and where viewers came from, are the audit's:
     /// they are told by the rule by which it is read.
-    async fn report(&self, call: &Call, grant: Grant, revoked: Option<Timestamp>) -> Result<LinkReport> {
+    async fn report(&self, call: &Call, grant: ShownGrant, revoked: Option<Timestamp>) -> Result<LinkReport> {
         let now = self.store.now().await?;
-        let sessions = self.store.sessions_of_grant(grant.id, revoked.unwrap_or(now), Page::MAX).await?;
-        let query = AuditQuery { grant: Some(grant.id), ..AuditQuery::default() };
+        let id = grant.grant.id;
+        let mut sessions = self.store.sessions_of_grant(id, revoked.unwrap_or(now), Page::MAX).await?;
+        self.count(&mut sessions);
+        let query = AuditQuery { grant: Some(id), ..AuditQuery::default() };
         let (trail, origins) = match self.audit(call, query, Page::MAX).await {
-            Ok(trail) => (Some(trail), Some(self.store.session_origins(grant.id, Page::MAX).await?)),
+            Ok(trail) => (Some(trail), Some(self.store.session_origins(id, Page::MAX).await?)),
             Err(Error::Forbidden { .. }) => (None, None),
             Err(error) => return Err(error),
         };
@@ -104,7 +106,7 @@ impl App {
             let end = session.ended_at.unwrap_or(now);
             let lasted = u64::try_from(end.0 - session.created_at.0).unwrap_or(0);
             let revoked_now = session.ended_at.zip(revoked).is_some_and(|(end, since)| end >= since);
-            let ended_now = revoked_now && session.end_reason == Some(EndReason::GrantRevoked);
+            let ended_now = revoked_now && session.end_reason == Some(EndReason::LinkRevoked);
             let own = |origin: &&SessionOrigin| origin.session == session.id;
             let origins = origins.as_ref().map(|all| all.iter().filter(own).cloned().collect());
             LinkUse { duration: Duration::from_micros(lasted), ended_now, origins, session }

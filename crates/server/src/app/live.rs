@@ -78,7 +78,7 @@ pub struct Traffic {
 impl LiveSessions {
     pub(crate) fn new(limits: &Limits) -> Self {
         let limits = Budget {
-            per_grant: limits.sessions_per_grant,
+            per_grant: limits.sessions_per_link,
             per_key: limits.sessions_per_key,
             in_all: limits.sessions,
         };
@@ -272,15 +272,15 @@ mod tests {
 
     fn of(grant: GrantId) -> Of {
         let instance = InstanceUid(Uuid::from_u128(9));
-        Of { grant, key: None, instance, dialect: Dialect::Native, made_with: MadeWith::default() }
+        Of { grant, key: None, instance, dialect: Dialect::Api, made_with: MadeWith::default() }
     }
 
     fn sessions(per_grant: usize) -> Arc<LiveSessions> {
-        Arc::new(LiveSessions::new(&Limits { sessions_per_grant: per_grant, ..Limits::default() }))
+        Arc::new(LiveSessions::new(&Limits { sessions_per_link: per_grant, ..Limits::default() }))
     }
 
     #[test]
-    fn the_newest_presenter_takes_over_and_the_old_one_is_told() {
+    fn the_newest_presenter_takes_over_and_the_previous_one_is_told() {
         let sessions = sessions(1);
         let grant = GrantId(Uuid::from_u128(2));
         let mut first = sessions.register(hold(1, 1), of(grant)).expect("first");

@@ -212,7 +212,7 @@ impl Metrics {
     pub fn text(&self, now: Now) -> String {
         let gauge = |count| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
         let mut registry = Registry::with_prefix("transom");
-        registry.register("grants", "Grants by dialect and outcome", self.grants.clone());
+        registry.register("links", "Links by dialect and outcome", self.grants.clone());
         registry.register("sessions_live", "Sessions that this node carries now", gauge(now.live_sessions));
         registry.register(
             "tasks",

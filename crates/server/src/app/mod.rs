@@ -1,64 +1,73 @@
 //! Use cases: what Transom does, whichever front door asks. Knows no HTTP and no dialect.
 
 pub mod audit;
+mod authentication;
 mod bucket;
 pub mod caller;
 pub mod cloud_addresses;
 pub mod console;
 pub mod console_url;
+pub(crate) mod debts;
 pub mod devices;
-pub mod enrolments;
+pub mod enrollments;
 pub mod error;
+mod failures;
 pub(crate) mod fence;
+pub(crate) mod fencing;
 pub mod foreign;
+mod guess_budget;
 pub(crate) mod heartbeat;
 pub mod instances;
 pub mod keys;
 mod leave;
 pub mod links;
 pub mod live;
+mod log_budget;
 pub(crate) mod lookup;
+pub mod metadata;
 pub mod metrics;
-mod misses;
-pub(crate) mod network;
 pub mod projects;
 pub mod random;
 pub mod readiness;
 pub(crate) mod refusals;
-mod repetition;
 mod revocations;
+mod revoking;
 pub mod sessions;
-pub(crate) mod settlement;
 pub mod target;
 pub mod tokens;
 pub(crate) mod trust;
+mod unsaved_endings;
 pub mod vault;
 pub mod watch;
 mod witness;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use transom_model::audit::Origin;
 use transom_model::id::{NodeId, RequestId};
 use transom_model::secret::TokenDigest;
 use transom_store::Store;
 pub use transom_store::{
-    AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page, SessionOrigin,
+    AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page, SessionOrigin, Tally,
 };
 
 use crate::config::Config;
 use crate::upstream::Upstream;
 pub use caller::Caller;
+use debts::Debts;
 use devices::Devices;
 pub use error::{Error, Result};
+use failures::FailureBudget;
 use fence::Fence;
+use guess_budget::GuessBudget;
 use live::LiveSessions;
+use log_budget::LogBudget;
 use metrics::{Guesses, Metrics};
-use misses::MissBudget;
-use repetition::Repetition;
+use readiness::{Readiness, Unready};
 use revocations::Revocations;
-use settlement::Debts;
 use vault::Vault;
 
 /// Writes a node's id down where the next start finds it.
@@ -81,20 +90,22 @@ pub struct App {
     pub devices: Devices,
     /// Counters for `/metrics`.
     pub metrics: Metrics,
-    pub(crate) failures: caller::FailureBudget,
+    pub(crate) failures: FailureBudget,
     pub(crate) lookups: lookup::Lookups,
     /// What was ended or forbidden, and the store does not know yet.
     revocations: Revocations,
-    readiness: readiness::Readiness,
+    readiness: Readiness,
     /// What the store is still to be told.
     pub(crate) debts: Debts,
     /// The existing cloud that we stand in front of.
     pub(crate) upstream: Option<Upstream>,
-    pub(crate) misses: MissBudget,
+    pub(crate) cloud_guesses: GuessBudget,
     /// Numbers of the repeater's protocol: whoever guesses a device's holds up no viewer.
-    device_misses: MissBudget,
-    viewer_misses: MissBudget,
-    repetition: Repetition,
+    device_guesses: GuessBudget,
+    viewer_guesses: GuessBudget,
+    log_budget: LogBudget,
+    /// API tokens that were shown since the heartbeat wrote that down.
+    token_uses: Mutex<HashSet<TokenDigest>>,
     /// Rung by whatever may end a session here, so that the watch looks at once.
     pub(crate) changed: Notify,
 }
@@ -126,20 +137,26 @@ impl App {
         let Parts { store, vault, config, fence, keep_node, operator, public_url, upstream } = parts;
         let metrics = Metrics::default();
         store.count_ends_by(metrics.count_end());
-        let (misses, misses_in_all) = (config.repeater.misses, Some(config.repeater.misses_in_all));
+        let (each, in_all) =
+            (config.repeater.wrong_tickets_per_minute, Some(config.repeater.wrong_tickets_per_minute_in_all));
         Arc::new(Self {
             live: Arc::new(LiveSessions::new(&config.limits)),
             devices: Devices::default(),
-            failures: caller::FailureBudget::new(config.limits.failed_authentications),
-            misses: MissBudget::new(Guesses::CloudTokens, config.limits.foreign_misses, None),
-            device_misses: MissBudget::new(Guesses::RepeaterTickets, misses, misses_in_all),
-            viewer_misses: MissBudget::new(Guesses::RepeaterNumbers, misses, misses_in_all),
-            repetition: Repetition::new(config.limits.sessions_per_grant),
+            failures: FailureBudget::new(config.limits.failed_authentications),
+            cloud_guesses: GuessBudget::new(
+                Guesses::CloudTokens,
+                config.limits.unknown_tokens_per_minute,
+                None,
+            ),
+            device_guesses: GuessBudget::new(Guesses::RepeaterTickets, each, in_all),
+            viewer_guesses: GuessBudget::new(Guesses::RepeaterNumbers, each, in_all),
+            log_budget: LogBudget::new(config.limits.sessions_per_link),
+            token_uses: Mutex::default(),
             metrics,
             lookups: lookup::Lookups::default(),
             debts: Debts::default(),
             revocations: Revocations::default(),
-            readiness: readiness::Readiness::default(),
+            readiness: Readiness::default(),
             changed: Notify::new(),
             store,
             vault,
@@ -155,6 +172,11 @@ impl App {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Tells whether this node can take on sessions; if not, why.
+    pub async fn ready(&self) -> std::result::Result<(), Unready> {
+        self.readiness.of(&self.store, self.fence.last()).await
     }
 
     /// What console URLs begin with.

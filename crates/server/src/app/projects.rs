@@ -58,7 +58,7 @@ impl Call {
         AuditEntry {
             request: Some(self.request.clone()),
             actor: self.caller.actor(),
-            dialect: Dialect::Native,
+            dialect: Dialect::Api,
             action,
             target: target.to_string(),
             outcome: "ok",

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
-
-use super::App;
+use transom_store::{Node, Store};
 
 /// Anybody may ask, and each look is a write: within this time, one look is for all.
 const FRESH: Duration = Duration::from_secs(1);
@@ -22,29 +21,29 @@ pub enum Unready {
 #[derive(Default)]
 pub(super) struct Readiness(Mutex<Option<(Instant, Result<(), Unready>)>>);
 
-impl App {
-    /// Looks whether the store answers and takes a write.
-    pub async fn ready(&self) -> Result<(), Unready> {
+impl Readiness {
+    /// Looks whether the store answers and takes a write of this node.
+    pub(super) async fn of(&self, store: &Store, node: Node) -> Result<(), Unready> {
         // Who comes meanwhile waits for the same look.
-        let mut newest = self.readiness.0.lock().await;
+        let mut newest = self.0.lock().await;
         if let Some((at, found)) = *newest
             && at.elapsed() < FRESH
         {
             return found;
         }
-        let found = self.look().await;
+        let found = look(store, node).await;
         *newest = Some((Instant::now(), found));
         found
     }
+}
 
-    async fn look(&self) -> Result<(), Unready> {
-        self.store.ping().await.map_err(|error| {
-            tracing::warn!(%error, "not ready: the database does not answer");
-            Unready::Silent
-        })?;
-        self.store.try_write(self.fence.last()).await.map_err(|error| {
-            tracing::warn!(%error, "not ready: the database takes no writes");
-            Unready::ReadOnly
-        })
-    }
+async fn look(store: &Store, node: Node) -> Result<(), Unready> {
+    store.ping().await.map_err(|error| {
+        tracing::warn!(%error, "not ready: the database does not answer");
+        Unready::Silent
+    })?;
+    store.try_write(node).await.map_err(|error| {
+        tracing::warn!(%error, "not ready: the database takes no writes");
+        Unready::ReadOnly
+    })
 }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
-use transom_model::name::visible;
+use transom_model::name::escape_hidden;
 
 use super::{App, Call};
 
@@ -44,7 +44,7 @@ impl App {
             }
         }
         let Some(call) = call else { return };
-        if !self.repetition.is_news_by(&call.caller.actor()) {
+        if !self.log_budget.is_news_by(&call.caller.actor()) {
             return;
         }
         let entry = AuditEntry {
@@ -61,7 +61,7 @@ impl App {
 
 /// A reason as it stands in a line.
 fn shortened(reason: &str) -> String {
-    let mut shown = visible(reason).replace(['\n', '\t'], " ");
+    let mut shown = escape_hidden(reason).replace(['\n', '\t'], " ");
     if let Some((end, _)) = shown.char_indices().nth(REASON) {
         shown.truncate(end);
         shown.push('…');

@@ -1,27 +1,19 @@
 //! Revocations: what somebody has ended or forbidden holds at this node at once, and is written down as soon as the database
 //! takes it.
 
-use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::CloudAddress;
-use transom_model::end_reason::End;
 use transom_model::grant::{Dialect, Grant, MadeWith};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
 use transom_model::secret::TokenDigest;
-use transom_store::{ConsoleTarget, Guarded, OPERATION_DEADLINE, Precondition, Scope};
+use transom_store::{ConsoleTarget, OPERATION_DEADLINE, Precondition, Scope};
 use uuid::Uuid;
 
-use super::App;
-use super::error::{Error, Result};
-
-/// A database that takes longer is not waited for: what is to end ends within a second.
-const CUT_ANYWAY: Duration = Duration::from_millis(500);
 /// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop. So many of the operator,
 /// and as many of all projects together.
 const MOST: usize = 10_000;
@@ -55,10 +47,11 @@ pub(super) enum Revoked {
 }
 
 impl Revoked {
-    fn reason(&self) -> EndReason {
+    /// The reason that is told to what ends by it.
+    pub(super) fn reason(&self) -> EndReason {
         match self {
             Self::Session(_) => EndReason::SessionKilled,
-            Self::Grant(_) | Self::Token { .. } | Self::Secret { .. } => EndReason::GrantRevoked,
+            Self::Grant(_) | Self::Token { .. } | Self::Secret { .. } => EndReason::LinkRevoked,
             Self::Key(_) => EndReason::KeyRevoked,
             Self::Instance { .. } => EndReason::InstanceRemoved,
             Self::Address { .. } => EndReason::DeviceOffline,
@@ -81,7 +74,7 @@ impl Revoked {
     }
 
     /// Whether a grant was made with this token, or was not made with the secret that stays.
-    fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
+    pub(super) fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
         match self {
             Self::Token { token, keeping } => with.token == Some(*token) && *keeping != Some(dialect),
             Self::Secret { key, secret } => match with.secret {
@@ -135,7 +128,7 @@ struct Pending {
 impl Revocations {
     /// Keeps a revocation until it is lifted. One that is there already is kept once, and lifted for all who asked: the database
     /// has decided it. None where there are too many, of all or of its project: the others have room beside that.
-    fn hold(&self, revocation: &Revocation, per_project: usize) -> Option<u64> {
+    pub(super) fn hold(&self, revocation: &Revocation, per_project: usize) -> Option<u64> {
         let mut held = self.0.lock();
         if let Some(same) = held.all.iter().find(|pending| pending.revocation.is_same(revocation)) {
             return Some(same.serial);
@@ -153,19 +146,20 @@ impl Revocations {
         Some(serial)
     }
 
-    fn lift(&self, serial: u64) {
+    /// Forgets a revocation: it is written down, or came to nothing.
+    pub(super) fn lift(&self, serial: u64) {
         self.0.lock().all.retain(|pending| pending.serial != serial);
     }
 
-    /// Whether it was not owed before.
-    fn owe(&self, serial: u64) -> bool {
+    /// Owes a revocation to the database; whether it was not owed before.
+    pub(super) fn owe(&self, serial: u64) -> bool {
         let mut held = self.0.lock();
         let pending = held.all.iter_mut().find(|pending| pending.serial == serial);
         pending.is_some_and(|pending| !std::mem::replace(&mut pending.owed, true))
     }
 
     /// The next one that is owed, or that nobody waits for any more.
-    fn due(&self) -> Option<(u64, Revocation)> {
+    pub(super) fn due(&self) -> Option<(u64, Revocation)> {
         let held = self.0.lock();
         let due =
             held.all.iter().find(|pending| pending.owed || pending.since.elapsed() > 2 * OPERATION_DEADLINE);
@@ -198,7 +192,7 @@ impl Revocations {
         let held = self.0.lock();
         held.all.iter().any(|pending| match &pending.revocation.what {
             Revoked::Token { token, .. } => shown.token == Some(*token),
-            what => what.made(Some(key), Dialect::Native, shown),
+            what => what.made(Some(key), Dialect::Api, shown),
         })
     }
 
@@ -208,124 +202,6 @@ impl Revocations {
         held.all.iter().any(
             |pending| matches!(&pending.revocation.what, Revoked::Secret { secret: own, .. } if *own == secret),
         )
-    }
-}
-
-impl App {
-    /// Ends and forbids something; whether there was anything to end. Where the database does not take it, that is an error,
-    /// and it holds at this node all the same until it is written. Where too many are owed already, what there is ends all the
-    /// same, and nothing is kept.
-    pub(super) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
-        let what = revocation.what.clone();
-        // Before anything else: what begins from now on meets it.
-        let serial = self.revocations.hold(&revocation, self.config.limits.node.owed_per_project);
-        let lift = || serial.into_iter().for_each(|serial| self.revocations.lift(serial));
-        let mut writing = pin!(self.write_revocation(&revocation));
-        let mut cut = false;
-        let written = match timeout(CUT_ANYWAY, &mut writing).await {
-            Ok(written) => written,
-            Err(_) => {
-                self.cut_revoked(&what);
-                cut = true;
-                writing.await
-            }
-        };
-        match written {
-            Ok(done) => {
-                lift();
-                self.changed.notify_one();
-                if cut && !done {
-                    // What was cut has written its own end before.
-                    self.store.audit(&revocation.audit).await?;
-                }
-                Ok(done || cut)
-            }
-            Err(error @ Error::Unavailable(_)) => {
-                self.cut_revoked(&what);
-                match serial {
-                    Some(serial) if self.revocations.owe(serial) => {
-                        tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
-                    }
-                    None if error.is_news() => {
-                        tracing::warn!(%error, ?what, "a revocation has cut what there is, and is not kept: too many are owed");
-                    }
-                    Some(_) | None => {}
-                }
-                Err(error)
-            }
-            Err(error) => {
-                lift();
-                Err(error)
-            }
-        }
-    }
-
-    /// Writes down the revocations that are owed. Only the heartbeat calls this, before it writes down what ended by them.
-    pub(super) async fn settle_revocations(&self) {
-        while let Some((serial, revocation)) = self.revocations.due() {
-            match self.write_revocation(&revocation).await {
-                Err(Error::Unavailable(_)) => return,
-                Err(error) => {
-                    tracing::error!(%error, what = ?revocation.what, "a revocation could not be written down")
-                }
-                Ok(true) => {
-                    tracing::info!(what = ?revocation.what, "a revocation that was owed is written down")
-                }
-                Ok(false) => {
-                    if let Err(error) = self.store.audit(&revocation.audit).await {
-                        tracing::error!(%error, "a revocation could not be written to the audit");
-                    }
-                }
-            }
-            self.revocations.lift(serial);
-            self.changed.notify_one();
-        }
-    }
-
-    async fn write_revocation(&self, revocation: &Revocation) -> Result<bool> {
-        let Revocation { what, within, audit } = revocation;
-        Ok(match what {
-            Revoked::Session(session) => self.store.kill(*within, *session, audit).await?,
-            Revoked::Grant(grant) => self.store.revoke_grant(*within, *grant, audit).await?,
-            Revoked::Key(key) => self.store.revoke_key(*within, key, audit).await?,
-            Revoked::Instance { project, id, .. } => self.store.remove_instance(*project, id, audit).await?,
-            Revoked::Address { address, scope, condition } => {
-                match self.store.remove_address(scope, address, condition.clone(), audit).await? {
-                    Guarded::Done(_) => true,
-                    Guarded::Missing => false,
-                    Guarded::Stale => return Err(Error::Stale),
-                }
-            }
-            Revoked::Token { token, keeping } => self.store.revoke_token(*token, *keeping, audit).await?,
-            Revoked::Secret { key, secret } => {
-                // Where somebody was quicker at another node, the older of two is not the one that was meant any more.
-                let active = self.store.key_secrets(key).await?;
-                let is_older = active.len() > 1 && active.last().is_some_and(|own| own.id == *secret);
-                if is_older {
-                    self.store.retire_key_secret(*within, key, audit).await?;
-                }
-                is_older
-            }
-        })
-    }
-
-    fn cut_revoked(&self, what: &Revoked) {
-        let end = End::from(what.reason());
-        match what {
-            Revoked::Session(session) => self.live.cut_those(&end, |own, _| own == *session),
-            Revoked::Grant(grant) => self.live.cut_those(&end, |_, of| of.grant == *grant),
-            Revoked::Key(key) => {
-                self.live.cut_those(&end, |_, of| of.key.as_ref() == Some(key));
-                self.devices.cut_key(key);
-                self.devices.look_again();
-            }
-            Revoked::Instance { uid, .. } => self.live.cut_those(&end, |_, of| of.instance == *uid),
-            Revoked::Address { address, .. } => self.devices.cut_address(address),
-            Revoked::Token { .. } | Revoked::Secret { .. } => {
-                self.live.cut_those(&end, |_, of| what.made(of.key.as_ref(), of.dialect, &of.made_with));
-                self.devices.look_again();
-            }
-        }
     }
 }
 
@@ -343,7 +219,7 @@ mod tests {
         let audit = AuditEntry {
             request: None,
             actor: owner.map_or(Actor::Operator, |_| Actor::Viewer),
-            dialect: Dialect::Native,
+            dialect: Dialect::Api,
             action: "session.kill",
             target: String::new(),
             outcome: "ok",

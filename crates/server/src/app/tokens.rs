@@ -3,20 +3,17 @@
 use std::time::Duration;
 
 use transom_model::access_key::{AccessKeyId, Role};
-use transom_model::api_token::ApiToken;
+use transom_model::api_token::{ApiToken, ApiTokenId, MAX_TOKEN_TTL};
 use transom_model::audit::AuditEntry;
 use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
-use transom_store::NewApiToken;
+use transom_store::{Ground, NewApiToken, Page, Tally};
 
 use super::caller::ShownToken;
 use super::error::{Error, Result};
 use super::revocations::{Revocation, Revoked};
 use super::{App, Call, Caller, random};
-
-/// The longest that an API token may be valid.
-pub const MAX_TOKEN_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl App {
     /// Makes a token for the key that asks.
@@ -46,7 +43,7 @@ impl App {
         if key.revoked_at.is_some() {
             return Err(Error::Conflict("the access key is revoked".to_owned()));
         }
-        self.new_token(call, Dialect::Native, (&key.id, key.project), ttl).await
+        self.new_token(call, Dialect::Api, (&key.id, key.project), ttl).await
     }
 
     /// Whoever asks with a token gets one that dies with it.
@@ -63,7 +60,12 @@ impl App {
         let token = random::token();
         let new =
             NewApiToken { token: token.digest(), key: key.clone(), ttl, made_with: call.caller.made_with() };
-        let audit = AuditEntry { dialect, project: Some(project), ..call.entry("token.create", key) };
+        let audit = AuditEntry {
+            dialect,
+            project: Some(project),
+            detail: Some(format!("token {}", ApiTokenId::of(new.token))),
+            ..call.entry("token.create", key)
+        };
         Ok((self.store.create_token(new, &audit).await?, token))
     }
 
@@ -78,20 +80,65 @@ impl App {
         Ok(found)
     }
 
+    /// Valid tokens: of a project for who manages it, and of all for the operator; a key that manages nothing sees its own.
+    pub async fn tokens(&self, call: &Call, key: Option<&AccessKeyId>, page: Page) -> Result<Vec<ApiToken>> {
+        let own = call.caller.key();
+        let key = match call.caller.need(Role::Admin) {
+            Ok(()) => key,
+            Err(error) => match (key, own) {
+                (None, Some(own)) => Some(own),
+                (Some(key), Some(own)) if key == own => Some(own),
+                _ => return Err(error),
+            },
+        };
+        Ok(self.store.tokens(call.caller.project(), key, page).await?)
+    }
+
     /// Makes a token worth nothing, and ends what was made with it. Whoever drops the token that it shows keeps the consoles that
     /// it asked for in OpenStack's dialect: that dialect's clients do so as a matter of course, and upstream's consoles live on.
     pub async fn revoke_token(&self, call: &Call, dialect: Dialect, token: &str) -> Result<()> {
         let found = self.token(call, token).await?;
+        let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == found.digest);
+        let keeping = drops_its_own.then_some(Dialect::Openstack);
+        self.revoke_found(call, dialect, &found, keeping).await
+    }
+
+    /// Makes the token with this id worth nothing, and ends everything that was made with it; answers what that was.
+    pub async fn revoke_token_by_id(&self, call: &Call, id: ApiTokenId) -> Result<Tally> {
+        let found =
+            self.store.token_by_id(call.caller.project(), id).await?.ok_or(Error::NotFound("token"))?;
+        if call.caller.key() != Some(&found.key.id) {
+            call.caller.need(Role::Admin)?;
+        }
+        let ended = self.store.tally(Ground::Token(found.digest)).await?;
+        self.revoke_found(call, Dialect::Api, &found, None).await?;
+        Ok(ended)
+    }
+
+    async fn revoke_found(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        found: &ApiToken,
+        keeping: Option<Dialect>,
+    ) -> Result<()> {
         let audit = AuditEntry {
             dialect,
             project: Some(found.key.project),
+            detail: Some(format!("token {}", found.id())),
             ..call.entry("token.revoke", &found.key.id)
         };
         let within = call.caller.project();
-        let token = TokenDigest::of(token);
-        let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == token);
-        let keeping = drops_its_own.then_some(Dialect::Openstack);
-        self.revoke(Revocation { what: Revoked::Token { token, keeping }, within, audit }).await.map(drop)
+        let what = Revoked::Token { token: found.digest, keeping };
+        self.revoke(Revocation { what, within, audit }).await.map(drop)
+    }
+
+    /// Writes down which tokens were shown since this was done last. What the store does not take is told the next time.
+    pub(super) async fn settle_token_uses(&self) {
+        let used: Vec<_> = self.token_uses.lock().drain().collect();
+        if !used.is_empty() && self.store.note_token_uses(used.clone()).await.is_err() {
+            self.token_uses.lock().extend(used);
+        }
     }
 
     /// Who shows this token: its key, with the role that the key has now.
@@ -102,6 +149,7 @@ impl App {
         let found = self.store.token(token.digest()).await?;
         let ApiToken { key, expires_at, secret, .. } =
             found.ok_or(Error::Unauthenticated("the token is not valid"))?;
+        self.token_uses.lock().insert(token.digest());
         let token = Some(ShownToken { digest: token.digest(), until: expires_at });
         Ok(Caller::Key { id: key.id, project: key.project, role: key.role, token, secret })
     }

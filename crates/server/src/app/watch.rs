@@ -76,23 +76,24 @@ impl App {
     /// Deletes some of what is old; whether there may be more.
     async fn forget(&self) -> super::Result<bool> {
         self.failures.tidy();
-        self.misses.tidy();
-        self.device_misses.tidy();
-        self.viewer_misses.tidy();
-        self.repetition.tidy();
+        self.cloud_guesses.tidy();
+        self.device_guesses.tidy();
+        self.viewer_guesses.tidy();
+        self.log_budget.tidy();
         let retention = &self.config.retention;
         let now = self.store.now().await?;
         let old = Retention {
-            grants_before: now.minus(retention.grants.0),
+            grants_before: now.minus(retention.links.0),
             audit_before: now.minus(retention.audit.0),
             limit: FORGET_ROWS,
         };
         let deleted = self.store.delete_old(old).await?;
         let tokens = self.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
         // Of a spent one it can be asked as long as of a grant.
-        let enrolments = self.store.delete_old_enrolments(now.minus(retention.grants.0), FORGET_ROWS).await?;
+        let enrollments =
+            self.store.delete_old_enrollments(now.minus(retention.links.0), FORGET_ROWS).await?;
         let signatures = self.store.delete_old_signatures(FORGET_ROWS).await?;
-        Ok([deleted.grants, deleted.audit_records, tokens, enrolments, signatures]
+        Ok([deleted.grants, deleted.audit_records, tokens, enrollments, signatures]
             .iter()
             .any(|rows| *rows >= FORGET_ROWS.into()))
     }

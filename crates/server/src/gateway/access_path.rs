@@ -9,8 +9,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-
-use crate::stream::Stream;
+use transom_net::Stream;
 
 /// As much as OpenStack's own gateway reads.
 const MAX_ANSWER: usize = 4096;

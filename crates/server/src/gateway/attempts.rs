@@ -3,7 +3,9 @@
 //! An address that swallows everything, such as an IPv6 address in a network without a way out, costs a quarter of a second and
 //! not the whole time for the dial.
 
+use std::fmt::Display;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,8 +15,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-
-use super::dial::{late, unreachable};
 
 /// The pause between two attempts, unless the earlier one fails before (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -33,7 +33,7 @@ async fn first_of<T, F>(
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<T, End>
 where
-    F: Future<Output = std::io::Result<T>>,
+    F: Future<Output = io::Result<T>>,
 {
     let mut waiting = alternating(addresses).into_iter().take(MOST).peekable();
     let mut racing = FuturesUnordered::new();
@@ -58,6 +58,20 @@ where
     }
 }
 
+/// The end of an attempt that nothing has answered in time.
+pub(super) fn late() -> End {
+    End::new(EndReason::InstanceUnreachable, "no answer in time")
+}
+
+/// The end of an attempt that failed; `place` is where it led.
+pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
+    let reason = match error.kind() {
+        io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection,
+        _ => EndReason::InstanceUnreachable,
+    };
+    End::new(reason, format!("{place}: {}", error.kind()))
+}
+
 /// The addresses with the families taking turns, beginning with that of the first (RFC 8305 §4).
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let of_first =
@@ -74,7 +88,6 @@ fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::sync::Mutex;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! The page's own channel: messages beside RFB, on the same WebSocket (subprotocol `transom.page.1`).
 //!
 //! RFB travels in binary messages. Each text message is one JSON object of this channel, at most
-//! [`MAX_TEXT`](frame::MAX_TEXT) bytes. A
+//! [`MAX_TEXT`](deframer::MAX_TEXT) bytes. A
 //! viewer that does not list the subprotocol neither sends nor receives any. An unknown `type` is ignored, so that either
 //! side may be newer than the other.
 //!
@@ -26,11 +26,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use transom_rfb::ClipboardFate;
-
-use super::websocket::frame;
+use transom_websocket::deframer;
 
 /// Messages that a page may send in a second, and at once: people do not click faster.
-pub const MAX_PER_SECOND: u32 = frame::MAX_TEXTS as u32;
+pub const MAX_PER_SECOND: u32 = deframer::MAX_TEXTS as u32;
 
 /// A message to the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,6 +1,5 @@
 //! Reaches an instance and authenticates to it: what comes back is a stream that is ready for ClientInit's answer.
 
-use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
@@ -10,11 +9,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::instance::Instance;
+use transom_net::Stream;
 use transom_rfb::instance::{InstanceHandshakeError, Stage};
 use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
 };
 
+use super::attempts::{late, unreachable};
 use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, attempts, verify};
@@ -22,7 +23,6 @@ use crate::app::App;
 use crate::app::console::{Claim, Place};
 use crate::app::target::DialTarget;
 use crate::relay::Relay;
-use crate::stream::Stream;
 
 /// A handshake's messages are short; what comes behind them is put back in front of the stream.
 const READ: usize = 1024;
@@ -116,10 +116,6 @@ async fn connect(relay: &Relay, claim: &Claim, target: &DialTarget) -> Result<St
     }
 }
 
-pub(super) fn late() -> End {
-    End::new(EndReason::InstanceUnreachable, "no answer in time")
-}
-
 async fn connect_unix(path: &Path) -> Result<Stream, End> {
     UnixStream::connect(path).await.map(Stream::from).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => End::new(EndReason::InstanceUnreachable, "there is no such socket"),
@@ -128,14 +124,6 @@ async fn connect_unix(path: &Path) -> Result<Stream, End> {
         }
         _ => unreachable(&error, &path.display()),
     })
-}
-
-pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection,
-        _ => EndReason::InstanceUnreachable,
-    };
-    End::new(reason, format!("{place}: {}", error.kind()))
 }
 
 async fn handshake(

@@ -12,20 +12,20 @@ use transom_model::audit::UserAgent;
 use transom_model::end_reason::End;
 use transom_model::grant::ConsoleKind;
 use transom_model::id::RequestId;
+use transom_net::Stream;
+use transom_websocket::upgrade::{Upgrade, UpgradeError};
 
 use super::link::Link;
 use super::session;
-use super::websocket::upgrade::{Upgrade, UpgradeError};
 use crate::app::caller::Attempt;
 use crate::app::console::{Claim, Visitor};
 use crate::app::{App, Error, random};
 use crate::http::error::{Failure, refused_upgrade};
 use crate::http::put_id;
+use crate::http::seat::Seat;
 use crate::http::source::Source;
 use crate::http::upgrade::Switched;
-use crate::listener::seat::Seat;
 use crate::relay::Relay;
-use crate::stream::Stream;
 
 /// The gateway's front: takes viewers in and owns their sessions' tasks.
 #[derive(Clone)]

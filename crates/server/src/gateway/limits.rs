@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+pub use transom_model::instance::HANDSHAKE as INSTANCE_HANDSHAKE;
+
 /// A TCP connection inside a data centre stands in milliseconds; ten seconds outlast two lost SYN packets.
 pub const DIAL: Duration = Duration::from_secs(10);
-/// VNC servers greet at once, and answer at once where no person decides; a desktop that is being started may take some
-/// seconds for its ServerInit.
-pub const INSTANCE_HANDSHAKE: Duration = Duration::from_secs(10);
 /// A wait for the instance that lasts longer than this has a cause that people want to know.
 pub const SLOW_DIAL: Duration = Duration::from_secs(2);
 /// A verdict's reason comes with it, in the same packet or the next. It only explains: what is not here by then is done without.

@@ -9,16 +9,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+#[cfg(target_os = "linux")]
+use transom_net::splice::Taken;
+use transom_net::{Stream, poll_read_some};
+use transom_websocket::deframer::{Deframer, FrameError, Signals};
+use transom_websocket::frame::{self, HEAD_ROOM};
 
 use super::channel::{Allowance, FromPage, ToPage};
 use super::limits::CLOSE;
 use super::pace::{self, Pace};
 use super::scratch;
-use super::websocket::frame::{self, Deframer, FrameError, HEAD_ROOM, Signals};
 use crate::http::upgrade::Switched;
-#[cfg(target_os = "linux")]
-use crate::splice::Taken;
-use crate::stream::{Stream, poll_read_some};
 
 /// A viewer's handshake messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
@@ -248,7 +249,8 @@ impl Link {
                 if len > first {
                     between = frame::write_header(&mut header, len - first);
                 }
-                frame::write_header(framed, first)
+                let room = framed.first_chunk_mut().ok_or(io::ErrorKind::InvalidInput)?;
+                frame::write_header(room, first)
             }
         };
         let (head, tail) = framed.split_at(HEAD_ROOM + first);
@@ -272,10 +274,10 @@ impl Link {
         let mut header = [0; HEAD_ROOM];
         let start = match self.framing {
             Framing::Raw => HEAD_ROOM,
-            Framing::WebSocket(_) => frame::write_header(&mut header, taken.len()),
+            Framing::WebSocket(_) => frame::write_header(&mut header, taken.count()),
         };
         let viewer = self.stream.tcp().ok_or(io::ErrorKind::Unsupported)?;
-        let len = taken.len();
+        let len = taken.count();
         taken.put(&header[start..], viewer, &mut self.outbox.bytes)?;
         self.sent(len);
         Ok(())

@@ -13,8 +13,6 @@
 //!    │     └── pace          how long the frames to a viewer are
 //!    ├── pump       both directions, with nothing held while nothing moves
 //!    └── beats      when a viewer is beaten, each at a moment of its own
-//!
-//! websocket  RFC 6455: the handshake and the frames
 //! ```
 
 mod access_path;
@@ -31,4 +29,3 @@ mod reception;
 mod scratch;
 pub mod session;
 mod verify;
-pub mod websocket;

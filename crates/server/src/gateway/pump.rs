@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+#[cfg(target_os = "linux")]
+use transom_net::splice;
+use transom_net::{Stream, poll_read_some};
 use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
 
 use super::beats::Beats;
@@ -23,9 +26,6 @@ use super::link::{self, Link, Outbox, Received};
 use super::scratch;
 use crate::app::live::Traffic;
 use crate::app::metrics::Metrics;
-#[cfg(target_os = "linux")]
-use crate::splice;
-use crate::stream::{Stream, poll_read_some};
 
 /// After so many reads in one direction the other sessions of this thread get their turn.
 const TURN: usize = 8;
@@ -242,9 +242,9 @@ impl<'a> Pump<'a> {
             None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };
         let Poll::Ready(taken) = taken else { return Ok(Some(Poll::Pending)) };
-        self.bulk = taken.as_ref().is_ok_and(|taken| taken.len() >= splice::LEAST);
+        self.bulk = taken.as_ref().is_ok_and(|taken| taken.count() >= splice::LEAST);
         let Ok(taken) = taken else { return Ok(None) };
-        let count = taken.len();
+        let count = taken.count();
         if count > 0 {
             self.viewer.send_taken(taken).map_err(|error| link::lost(&error))?;
         }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::websocket::frame::HEAD_ROOM;
+use transom_websocket::frame::HEAD_ROOM;
 
 /// Bulk is bound by the kernel's copies: reads of 256 KiB cost a quarter less CPU than reads of 64 KiB.
 pub(super) const TO_VIEWER: usize = 256 * 1024;

@@ -251,7 +251,7 @@ fn log(claim: &Claim, end: &End) {
     let traffic = claim.live.bytes();
     tracing::info!(
         request = %claim.visitor.request,
-        grant = %claim.target.grant.id,
+        link = %claim.target.grant.id,
         session = %claim.live.id(),
         instance = %claim.place.instance.id,
         reason = %end.reason,

@@ -13,10 +13,10 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::instance::{Instance, InstanceSecurity};
-use transom_tunnel::trust::{Named, pinned_tls12_signature, pinned_tls13_signature};
+use transom_net::Stream;
+use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tls13_signature};
 
 use crate::app::{App, trust};
-use crate::stream::Stream;
 
 /// Whether the instance is to be reached by TLS only.
 pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
@@ -43,7 +43,7 @@ pub(super) async fn start_tls(app: &App, instance: &Instance, stream: Stream) ->
 
 fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String> {
     let security = &instance.security;
-    let provider = crate::listener::tls::provider();
+    let provider = transom_net::provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
@@ -53,7 +53,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         }
         (None, Some(ca)) => {
-            let named = Named::new(trust::certificates(ca)?)?;
+            let named = NamedCertificates::new(trust::certificates(ca)?)?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
         }
         (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),

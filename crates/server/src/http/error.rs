@@ -1,8 +1,9 @@
 //! Our own way to tell a failure over HTTP: a status, a code, a sentence, and what to do.
 
 use axum::Json;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use transom_model::api::{ErrorBody, ErrorDetail};
 use transom_model::end_reason::{End, EndReason};
@@ -37,12 +38,9 @@ impl Failure {
         Self { manager, ..self }
     }
 
-    /// Status and headers alone, for a client that asked for a WebSocket; the connection ends with it, as upstream's do.
+    /// Status and headers alone, for a client that asked for a WebSocket.
     pub(crate) fn of_upgrade(self) -> Response {
-        let (status, headers, detail) = self.told();
-        let mut response = refused_upgrade(status, &format!("{}: {}", detail.code, detail.message));
-        response.headers_mut().extend(headers);
-        response
+        without_body(self.into_response())
     }
 
     fn told(self) -> (StatusCode, HeaderMap, ErrorDetail) {
@@ -64,10 +62,26 @@ impl Failure {
 /// The refusal of a WebSocket: no byte follows its headers.
 pub(crate) fn refused_upgrade(status: StatusCode, why: &str) -> Response {
     let mut response = status.into_response();
+    response.extensions_mut().insert(Told(why.to_owned()));
+    without_body(response)
+}
+
+/// An answer's reason, on the answer itself: it stays where the answer may have no body.
+#[derive(Clone)]
+struct Told(String);
+
+/// Turns a refusal into one for a client that asked for a WebSocket: status and headers alone, the
+/// reason among them. The connection ends with it, as upstream's do.
+pub(crate) fn without_body(mut response: Response) -> Response {
+    *response.body_mut() = Body::empty();
+    let told = response.extensions_mut().remove::<Told>();
     let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     // What no header can hold is left out.
-    headers.extend(HeaderValue::from_bytes(why.as_bytes()).map(|why| (REFUSAL, why)));
+    let why = told.and_then(|Told(why)| HeaderValue::from_bytes(why.as_bytes()).ok());
+    headers.extend(why.map(|why| (REFUSAL, why)));
     response
 }
 
@@ -75,7 +89,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, headers, error) = self.told();
         let reason = (status == StatusCode::BAD_REQUEST).then(|| Reason(error.message.clone().into()));
+        let told = Told(format!("{}: {}", error.code, error.message));
         let mut response = (status, headers, Json(ErrorBody { error })).into_response();
+        response.extensions_mut().insert(told);
         if let Some(reason) = reason {
             response.extensions_mut().insert(reason);
         }

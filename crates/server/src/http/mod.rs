@@ -3,9 +3,12 @@
 pub mod body;
 pub mod error;
 pub(crate) mod host;
+pub(crate) mod limits;
 pub(crate) mod misfit;
 pub(crate) mod object;
+pub(crate) mod paths;
 pub(crate) mod refusal;
+pub(crate) mod seat;
 pub mod source;
 pub(crate) mod stream;
 pub(crate) mod unproved;

@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
-
-use crate::stream::{Stream, poll_read_some};
+use transom_net::{Stream, poll_read_some};
 
 /// A browser on the worst network takes something in half a minute; who takes nothing only holds memory and a descriptor.
 const STALL: Duration = Duration::from_secs(30);

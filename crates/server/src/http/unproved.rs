@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use http::Extensions;
 use parking_lot::Mutex;
+use transom_net::network::{self, Network, Tiers};
 
 use super::source::Source;
-use crate::app::network::{self, Network, Tiers};
 
 /// Shares are taken in pieces of this, so that a body in crumbs does not mean a look at the table for each.
 const PIECE: usize = 4 * 1024;

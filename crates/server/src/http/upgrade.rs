@@ -5,10 +5,11 @@ use std::io;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
+use transom_net::Stream;
+use transom_net::deadline;
 
+use super::limits::FAREWELL;
 use super::stream::HttpStream;
-use crate::listener;
-use crate::stream::Stream;
 
 /// A connection that is no longer HTTP.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Switched {
             stream.write_all(&answer).await?;
             stream.flush().await
         };
-        listener::deadline(listener::FAREWELL, telling).await?;
+        deadline(FAREWELL, telling).await?;
         Ok(stream)
     }
 }

@@ -6,14 +6,17 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
+use transom_net::deadline;
 
-use super::budget::{Notice, Permit};
+use super::front::Front;
 use super::head::{self, ConnectHead};
-use super::{Front, HEAD, deadline, make_way, unless_told};
+use super::shed::{make_way, unless_told};
 use crate::http::error::log;
+use crate::http::limits::HEAD;
+use crate::http::paths::is_console_page;
 use crate::http::source::{Connection, Source};
-use crate::stream::Stream;
-use crate::web::is_console_page;
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const INVALID: &str = "400 Invalid Request";

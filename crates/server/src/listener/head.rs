@@ -5,10 +5,10 @@ use std::io;
 use http::{HeaderName, HeaderValue, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use transom_model::audit::UserAgent;
+use transom_net::Stream;
 
-use crate::gateway::websocket::upgrade::is_upgrade;
 use crate::http::host;
-use crate::stream::Stream;
+use transom_websocket::upgrade::is_upgrade;
 
 /// What a head needs in the common case.
 const FIRST_READ: usize = 1024;
@@ -155,11 +155,15 @@ pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<Conne
 /// Tells a peer off this machine that only TLS is spoken with it.
 pub(super) async fn refuse_plain(stream: &mut Stream) -> io::Result<()> {
     const SENTENCE: &str = "Plain HTTP is served to this machine itself only. Use https://, or declare the proxy \
-                            in front in [http] trusted_proxies.\n";
+                            in front in [http] trusted_proxies.";
+    // A WebSocket's client takes what follows the headers for frames.
+    let (header, body) = match parse_upgrade(stream.ahead()) {
+        Some(_) => (format!("X-Refusal: {SENTENCE}"), String::new()),
+        None => ("Content-Type: text/plain; charset=utf-8".to_owned(), format!("{SENTENCE}\n")),
+    };
+    let length = body.len();
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{SENTENCE}",
-        SENTENCE.len()
+        "HTTP/1.1 400 Bad Request\r\n{header}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await

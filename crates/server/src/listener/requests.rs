@@ -8,20 +8,25 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::TryFutureExt as _;
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use tower::ServiceExt as _;
+use transom_net::budget::{Holder, Notice, Permit};
+use transom_websocket::upgrade::is_upgrade;
 
-use super::budget::{Holder, Notice, Permit};
-use super::seat::Seat;
+use super::front::{Front, holder, sender};
+use super::head;
 use super::unread::Unread;
-use super::{Front, HEAD, head, holder, sender};
 use crate::api;
 use crate::app::App;
+use crate::http::error::without_body;
 use crate::http::host;
+use crate::http::limits::HEAD;
+use crate::http::seat::Seat;
 use crate::http::source::{Connection, Source};
 use crate::http::stream::HEAD_TOO_LONG;
 
@@ -155,12 +160,29 @@ impl Progress {
     }
 }
 
+type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
 impl Service<Request<Incoming>> for Requests {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let socket = request.version() < Version::HTTP_2 && is_upgrade(request.headers());
+        let answering = self.answer(request);
+        if !socket {
+            return answering;
+        }
+        // The client of a refused WebSocket takes what follows the headers for frames.
+        Box::pin(answering.map_ok(|response| match response.status() {
+            status if status.is_client_error() || status.is_server_error() => without_body(response),
+            _ => response,
+        }))
+    }
+}
+
+impl Requests {
+    fn answer(&self, request: Request<Incoming>) -> Answering {
         let (parts, body) = request.into_parts();
         let source = Source::read(self.connection, &parts.headers, &self.front.app.config().http);
         let share = Arc::new(self.front.unproved.share(source, self.is_alone(source)));

@@ -202,7 +202,7 @@ mod tests {
     use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
     use super::*;
-    use crate::listener::tls::provider;
+    use transom_net::provider;
 
     struct Lab {
         _folder: tempfile::TempDir,

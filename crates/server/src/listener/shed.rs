@@ -2,38 +2,30 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
+use transom_net::deadline;
 
-use super::budget::Notice;
+use super::front::{Front, allows_plain};
 use super::head::{self, Opening};
-use super::{Front, allows_plain, deadline};
-use crate::stream::Stream;
 
 /// A request comes with the connection, or is not waited for.
 const HEARD: Duration = Duration::from_secs(1);
 /// Who was told that it is over has this long to have heard it, and is not listened to further than this.
 const PARTING: Duration = Duration::from_secs(1);
 const MAX_UNREAD: u64 = 256 * 1024;
-/// So many are told at once; more of them would be what the budget is against.
-const AT_ONCE: usize = 256;
-
 /// RFC 9112's form: nothing is known of whose path it is.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
                             Connection: close\r\n\r\n";
 
-/// How many are being told.
-#[derive(Debug, Default)]
-pub struct Shedding(AtomicUsize);
-
 /// Refuses a connection for which there is no place.
 pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
     front.app.metrics.connections_shed.inc();
-    if front.shedding.0.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
-        front.shedding.0.fetch_sub(1, Ordering::Relaxed);
+    if !front.shedding.enter() {
         return;
     }
     let told = Arc::clone(front);
@@ -41,7 +33,7 @@ pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
         if let Err(error) = tell(&told, Stream::prepared(tcp)).await {
             tracing::debug!(%error, "a connection that found no place is over");
         }
-        told.shedding.0.fetch_sub(1, Ordering::Relaxed);
+        told.shedding.leave();
     });
 }
 
@@ -55,8 +47,16 @@ async fn tell(front: &Front, mut stream: Stream) -> io::Result<()> {
     part(&mut stream).await
 }
 
+/// Ends a connection that has said nothing yet, for a newcomer's sake.
+pub(super) async fn make_way(front: &Front, mut stream: Stream, permit: Permit) -> io::Result<()> {
+    front.app.metrics.connections_shed.inc();
+    let parted = part(&mut stream).await;
+    drop(permit);
+    parted
+}
+
 /// Ends a connection so that its peer sees an end, not a reset: what it still sends is heard for a moment.
-pub(super) async fn part(stream: &mut Stream) -> io::Result<()> {
+async fn part(stream: &mut Stream) -> io::Result<()> {
     deadline(PARTING, async {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(MAX_UNREAD), &mut tokio::io::sink()).await.map(drop)

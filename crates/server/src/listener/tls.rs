@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -14,17 +13,12 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use transom_net::{Stream, provider};
 
 use crate::config::TlsFiles;
 
 /// Certificates are renewed weeks ahead; a look every few seconds costs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// Our one cryptography.
-#[must_use]
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +154,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// What both ends know this connection by, and nobody in between (RFC 9266 §4.2).
-pub(crate) fn exporter(accepted: &TlsStream<crate::stream::Stream>) -> Option<[u8; 32]> {
+pub(crate) fn exporter(accepted: &TlsStream<Stream>) -> Option<[u8; 32]> {
     let tls = accepted.get_ref().1;
     // Older versions bind to the handshake only with an extension that peers need not offer.
     let modern = tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);

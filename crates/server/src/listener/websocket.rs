@@ -10,21 +10,22 @@ use axum::response::IntoResponse as _;
 use http::{HeaderMap, StatusCode, Version};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
 
-use super::budget::{Notice, Permit};
+use super::front::{Front, holder, sender};
 use super::head::{self, UpgradeHead};
+use super::hypertext::http_1;
 use super::requests::{Place, last};
-use super::seat::Seat;
-use super::{FAREWELL, Front, holder, http_1, sender};
 use crate::api;
 use crate::app::random;
 use crate::gateway::entrance::{Decision, Next};
+use crate::http::limits::{ANSWER, FAREWELL};
+use crate::http::paths::is_console_socket;
+use crate::http::seat::Seat;
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::Switched;
 use crate::http::{REQUEST_ID, put_id};
-use crate::router::ANSWER;
-use crate::stream::Stream;
-use crate::web::is_console_socket;
 
 /// The request that stands in front of the stream, where it is for a console's WebSocket.
 pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use transom_net::Stream;
 
 use super::copy::Copy;
 use super::pace::Pace;
-use crate::stream::Stream;
 
 /// What a session may take.
 #[derive(Debug, Default)]

@@ -11,14 +11,15 @@ use transom_model::cloud::CloudAddress;
 use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
 use transom_model::instance::{Instance, InstanceSecurity};
+use transom_net::Stream;
 use transom_tunnel::opening::{self, Outcome};
 use transom_tunnel::ticket::VOUCHER;
-use transom_tunnel::{Cause, EXPORTER_LABEL, FrameError, Role, Ticket, end_to_end, peer_key};
+use transom_tunnel::{Cause, EXPORTER_LABEL, FrameError, MeetingTicket, Role, end_to_end, peer_key};
 
 use super::Relay;
-use super::rendezvous::{Absent, Declined};
+use super::arrival::Declined;
+use super::rendezvous::Absent;
 use crate::app::devices::Place;
-use crate::stream::Stream;
 
 /// What logs and audit call it.
 const CONSOLE: &str = "a console";
@@ -57,7 +58,7 @@ impl Relay {
             self.app.audit_opening(address, project, "ok", detail, origin).await;
             self.tell_end(project, address.clone(), &place, origin.clone());
         }
-        Ok(stream.leashed(place))
+        Ok(stream.leashed(place.cut(), place))
     }
 
     /// Writes down when a console on a device without encryption is over. What it carried, its own session tells.
@@ -119,15 +120,22 @@ impl Relay {
         Ok(Reached { stream: opened.map_err(|_| silent())??, legacy: false })
     }
 
-    async fn open(&self, address: &CloudAddress, ticket: &Ticket, stream: Stream) -> Result<Stream, End> {
+    async fn open(
+        &self,
+        address: &CloudAddress,
+        ticket: &MeetingTicket,
+        stream: Stream,
+    ) -> Result<Stream, End> {
         let broken = |error: std::io::Error| End::new(EndReason::DeviceRefused, error.to_string());
         let internal = |error: &dyn std::fmt::Display| {
             tracing::error!(%error, "the gateway's own key cannot be used");
             End::from(EndReason::InternalError)
         };
         let key = self.app.gateway_key().await.map_err(|error| internal(&error))?;
-        let mut tls =
-            TlsConnector::from(key.dialling()).connect(end_to_end::nobody(), stream).await.map_err(broken)?;
+        let mut tls = TlsConnector::from(key.dialling())
+            .connect(end_to_end::placeholder_name(), stream)
+            .await
+            .map_err(broken)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
         let shown = shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it showed no key"))?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);

@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::cloud::ScramProof;
-use transom_tunnel::scram::{self, Asked, Channel, Examiner, Exporter, ScramError};
-use transom_tunnel::{Fault, Message, Refusal, Versions};
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
+use transom_tunnel::scram::{self, Channel, Examiner, Exporter, PendingChallenge, ScramError};
+use transom_tunnel::{Message, Refusal, RefusalCode, Versions};
 
 use super::Relay;
+use super::arrival::Declined;
 use super::monitor::Monitor;
-use super::rendezvous::Declined;
 use super::session::Session;
 use super::wire::{Lost, Wire};
 use crate::app::devices::{Candidate, Membership, Order, Wish};
 use crate::app::random;
-use crate::listener::budget::{Notice, Permit};
-use crate::listener::seat::Seat;
-use crate::stream::Stream;
+use crate::http::seat::Seat;
 
 /// Two round trips over a bad mobile network.
 const PROVE: Duration = Duration::from_secs(15);
@@ -62,7 +62,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         () = notice.served() => {
             relay.app.metrics.connections_shed.inc();
             let full = "too many have not proved who they are";
-            let refusal = Refusal::from(Fault::CloudConnectivityError).because(full);
+            let refusal = Refusal::from(RefusalCode::CloudConnectivityError).because(full);
             // Its place is another's already.
             let _ = timeout(PARTING, wire.refuse(refusal)).await;
             return;
@@ -123,10 +123,10 @@ async fn prove(
             understood(version)?;
             (Wish { role, end_to_end_only, program, report }, client_first)
         }
-        Message::Enrol { version, enrolment } => {
+        Message::Enroll { version, enrollment } => {
             understood(version)?;
-            let message = enrolment.message(channel).map_err(scram_failed)?;
-            let enrolled = relay.app.enrol_device(&enrolment, &message, origin.source).await;
+            let message = enrollment.message(channel).map_err(scram_failed)?;
+            let enrolled = relay.app.enrol_device(&enrollment, &message, origin.source).await;
             let (address, proof) = enrolled.map_err(Lost::Garbled)?;
             wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
             // It comes again with its address.
@@ -140,7 +140,8 @@ async fn prove(
             tracing::warn!(%error, "a device could not be looked up");
         }
         Lost::Garbled(
-            Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database"),
+            Refusal::from(RefusalCode::CloudConnectivityError)
+                .because("the server cannot reach its database"),
         )
     })?;
     let asked =
@@ -156,7 +157,7 @@ fn understood(version: u8) -> Result<(), Lost> {
         return Ok(());
     }
     let detail = format!("this server speaks {}, and version {version} was chosen", Versions::OURS);
-    Err(Lost::Garbled(Refusal::from(Fault::ProtocolError).because(detail)))
+    Err(Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because(detail)))
 }
 
 async fn join(
@@ -164,10 +165,10 @@ async fn join(
     origin: &Origin,
     wish: Wish,
     candidate: Candidate,
-    asked: &Asked,
+    asked: &PendingChallenge,
     client_final: &str,
 ) -> Result<(Membership, Message, String), Lost> {
-    let answer = asked.answered(client_final, origin.channel()).map_err(scram_failed)?;
+    let answer = asked.read_answer(client_final, origin.channel()).map_err(scram_failed)?;
     let proof = ScramProof(*answer.proof);
     let joined = relay.app.device_join(candidate, &wish, &proof, &answer.auth_message, origin.source).await;
     let (membership, signature) = joined.map_err(Lost::Garbled)?;
@@ -176,15 +177,15 @@ async fn join(
 }
 
 fn out_of_turn() -> Lost {
-    Lost::Garbled(Refusal::from(Fault::ProtocolError).because("a message came out of turn"))
+    Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because("a message came out of turn"))
 }
 
 fn scram_failed(error: ScramError) -> Lost {
-    let fault = match error {
-        ScramError::Binding | ScramError::Undeclared => Fault::ConnectionIntercepted,
-        ScramError::Malformed | ScramError::Nonce => Fault::ProtocolError,
+    let code = match error {
+        ScramError::Binding | ScramError::Undeclared => RefusalCode::ConnectionIntercepted,
+        ScramError::Malformed | ScramError::Nonce => RefusalCode::ProtocolError,
     };
-    Lost::Garbled(Refusal::from(fault).because(error.to_string()))
+    Lost::Garbled(Refusal::from(code).because(error.to_string()))
 }
 
 /// Somebody who is in.
@@ -267,13 +268,13 @@ impl Serving {
     /// May I, and is it there?
     async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
         if self.waiting.len() >= MAX_WAITING {
-            let refusal = Refusal::from(Fault::PeerBusy).because("too many calls wait already");
+            let refusal = Refusal::from(RefusalCode::PeerBusy).because("too many calls wait already");
             return self.answer_ask(call, Err(refusal)).await;
         }
         let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
         self.waiting.spawn(async move {
             let asked = async {
-                let peer = peer.parse().map_err(|_| Fault::CloudTargetNotFound)?;
+                let peer = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
                 loop {
                     // Before the look: whoever comes after it is another one.
                     let present = app.devices.listening(&peer).map(|member| member.serial());
@@ -281,7 +282,7 @@ impl Serving {
                     let listener = app.judge_connection(&member, &peer).await?;
                     match app.reached_by_connector(&listener) {
                         // Nobody; or somebody whose proof is worth nothing any more.
-                        Err(refusal) if wait && refusal.fault == Fault::CloudTargetNotFound => {
+                        Err(refusal) if wait && refusal.code == RefusalCode::CloudTargetNotFound => {
                             app.devices.wait_for(&peer, present).await;
                         }
                         reached => return reached.map(drop),

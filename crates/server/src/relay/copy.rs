@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite as _;
+#[cfg(target_os = "linux")]
+use transom_net::splice;
+use transom_net::{Stream, poll_read_some};
 
 use super::pace::{Pace, Paced};
-#[cfg(target_os = "linux")]
-use crate::splice;
-use crate::stream::{Stream, poll_read_some};
 
 /// Bulk is bound by the kernel's copies: read size is the largest lever on cost.
 const READ: usize = 128 * 1024;
@@ -127,9 +127,9 @@ impl Copy {
     ) -> io::Result<Option<Poll<usize>>> {
         let (Some(source), Some(sink)) = (from.tcp(), to.tcp()) else { return Ok(None) };
         let Poll::Ready(taken) = splice::poll_take(source, cx) else { return Ok(Some(Poll::Pending)) };
-        self.bulk = taken.as_ref().is_ok_and(|taken| taken.len() >= BULK);
+        self.bulk = taken.as_ref().is_ok_and(|taken| taken.count() >= BULK);
         let Ok(taken) = taken else { return Ok(None) };
-        let moved = taken.len();
+        let moved = taken.count();
         taken.put(&[], sink, &mut self.rest)?;
         self.wrote(moved - self.rest.len(), to, count);
         self.taken = 0;

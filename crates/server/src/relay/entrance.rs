@@ -6,16 +6,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use transom_tunnel::ticket::Shown;
+use transom_net::Stream;
+use transom_net::budget::{Holder, Notice};
+use transom_tunnel::ticket::TicketHeader;
 use transom_tunnel::{CONTROL_PATH, DATA_PATH, Refusal, TICKET_HEADER, UPGRADE};
 
 use super::Relay;
+use super::arrival::Way;
 use super::control::{self, Origin};
-use super::rendezvous::Way;
 use crate::http::source::{Connection, Source};
 use crate::http::upgrade::Switched;
-use crate::listener::budget::{Holder, Notice};
-use crate::stream::Stream;
 
 /// The tunnel's paths.
 pub fn router(relay: Relay) -> Router {
@@ -59,8 +59,10 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     if !asks_for_tunnel(request.headers()) {
         return not_an_upgrade();
     }
-    let shown =
-        request.headers().get(TICKET_HEADER).and_then(|value| value.to_str().ok()?.parse::<Shown>().ok());
+    let shown = request
+        .headers()
+        .get(TICKET_HEADER)
+        .and_then(|value| value.to_str().ok()?.parse::<TicketHeader>().ok());
     let Some(arrival) = shown.and_then(|shown| relay.redeem(&shown)) else {
         return (StatusCode::FORBIDDEN, "The ticket is not valid, or was shown before.\n").into_response();
     };

@@ -9,15 +9,18 @@
 //!   └── carry        both directions of a session between devices: spliced, or copied, and paced
 //! raw          data connections without HTTP and TLS around them
 //! standby      data connections that agents keep ready for a next session
+//! arrival      data connections on their way, and who waits for them; kept: those that are ready
 //! repeater     devices and viewers that speak the UltraVNC repeater's protocol
 //! console      the gateway's way to a device: it is a connector with a key of its own
 //! ```
 
+mod arrival;
 mod carry;
 mod console;
 mod control;
 mod copy;
 pub mod entrance;
+mod kept;
 mod monitor;
 mod pace;
 pub(crate) mod raw;
@@ -32,11 +35,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
+use transom_net::budget::Budget;
 
 use crate::app::App;
-use crate::listener::budget::Budget;
-use rendezvous::Pending;
-use standby::Kept;
+use arrival::Pending;
+use kept::Kept;
 
 /// What brings devices and viewers together.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use transom_model::cloud::CloudAddress;
 use transom_tunnel::message::MAX_WATCHED;
-use transom_tunnel::{Availability, Fault, Refusal};
+use transom_tunnel::{Availability, Refusal, RefusalCode};
 
 use crate::app::App;
 use crate::app::devices::Member;
@@ -45,7 +45,7 @@ impl Monitor {
     /// Begins to watch a peer.
     pub(super) fn add(&mut self, call: u32, peer: &str) -> Result<(), Refusal> {
         if self.watched.len() >= MAX_WATCHED {
-            return Err(Refusal::from(Fault::PeerBusy).because("too many peers are watched already"));
+            return Err(Refusal::from(RefusalCode::PeerBusy).because("too many peers are watched already"));
         }
         self.watched.push(Watched { call, peer: peer.parse().ok(), looked: None, told: None });
         Ok(())
@@ -99,9 +99,9 @@ impl Monitor {
         match self.app.judge_connection(&self.connector, peer).await {
             Ok(listener) if self.app.reached_by_connector(&listener).is_ok() => Ok(Availability::Available),
             Ok(_) => Ok(Availability::Unavailable),
-            Err(refusal) => match refusal.fault {
-                Fault::CloudTargetNotFound => Ok(Availability::Unavailable),
-                Fault::CloudConnectivityError => Err(refusal),
+            Err(refusal) => match refusal.code {
+                RefusalCode::CloudTargetNotFound => Ok(Availability::Unavailable),
+                RefusalCode::CloudConnectivityError => Err(refusal),
                 _ => Ok(Availability::Unknown),
             },
         }

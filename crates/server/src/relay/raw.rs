@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use transom_net::Stream;
+use transom_net::budget::{Budget, Holder, Notice, Permit};
+use transom_net::deadline;
+use transom_net::each_connection;
 use transom_tunnel::raw::{self, CLAIM, Claim, REFUSED, WELCOME};
 
 use super::Relay;
-use super::rendezvous::{Arrival, Way};
+use super::arrival::{Arrival, Way};
 use crate::app::random;
-use crate::listener::budget::{Budget, Holder, Notice, Permit};
-use crate::listener::{deadline, each_connection};
-use crate::stream::Stream;
 
 /// One short answer, over a bad mobile network; and no time for a slow loris.
 const ANSWER: Duration = Duration::from_secs(10);

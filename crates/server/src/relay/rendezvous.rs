@@ -7,59 +7,19 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use transom_tunnel::raw::{Claim, Nonce};
-use transom_tunnel::ticket::Shown;
-use transom_tunnel::{Cause, Fault, Refusal, Role, Ticket};
+use transom_tunnel::ticket::TicketHeader;
+use transom_tunnel::{MeetingTicket, Refusal, RefusalCode};
 
 use super::Relay;
-use super::standby::Reserve;
+use super::arrival::{Arrival, Arrived, Declined, Pending};
+use super::kept::Reserve;
 use crate::app::devices::{Member, Order};
 use crate::app::random;
-use crate::stream::Stream;
 
 /// An agent dials back within a round trip or two; over a bad mobile network it needs a few more.
 pub(super) const MEET: Duration = Duration::from_secs(20);
 /// A connection that was kept warm answers within a round trip, or its NAT has forgotten it.
 const WARM: Duration = Duration::from_secs(3);
-
-/// By which way a data connection came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The raw listener.
-    Raw,
-    /// An upgrade on the one port.
-    Upgrade,
-    /// The repeater's protocol.
-    Repeater,
-}
-
-/// A data connection that has come.
-pub(super) struct Arrived {
-    pub(super) stream: Stream,
-    way: Way,
-    /// Whether it was kept ready for this session.
-    kept: bool,
-}
-
-impl Arrived {
-    /// How it came, as logs and audit tell it.
-    pub(super) fn how(&self) -> &'static str {
-        match (self.way, self.kept) {
-            (Way::Repeater, _) => "repeater",
-            (Way::Raw, false) => "raw",
-            (Way::Raw, true) => "raw, kept ready",
-            (Way::Upgrade, false) => "upgrade",
-            (Way::Upgrade, true) => "upgrade, kept ready",
-        }
-    }
-}
-
-type AgentComes = oneshot::Sender<Result<Arrived, Declined>>;
-
-/// An agent's word that it will not come.
-pub(super) struct Declined {
-    pub(super) cause: Cause,
-    pub(super) why: String,
-}
 
 /// Why an agent's data connection is not there.
 pub(super) enum Absent {
@@ -70,25 +30,18 @@ pub(super) enum Absent {
 impl From<Absent> for Refusal {
     fn from(absent: Absent) -> Self {
         match absent {
-            Absent::Declined(declined) => Self::from(Fault::DeviceRefused).because(declined.why),
+            Absent::Declined(declined) => Self::from(RefusalCode::DeviceRefused).because(declined.why),
             Absent::Late => {
-                Self::from(Fault::CloudTargetNotFound).because("its agent did not answer in time")
+                Self::from(RefusalCode::CloudTargetNotFound).because("its agent did not answer in time")
             }
         }
     }
 }
 
-/// A ticket that waits for its sides.
-pub(super) struct Pending {
-    ticket: Ticket,
-    agent: Option<AgentComes>,
-    connector: Option<oneshot::Sender<Arrived>>,
-}
-
 /// The place where two data connections meet; the ticket is worth nothing once it is dropped.
 pub(super) struct Rendezvous {
     relay: Relay,
-    pub(super) ticket: Ticket,
+    pub(super) ticket: MeetingTicket,
     summoned: Arc<Member>,
     /// Who connects, as the agent is told.
     peer: String,
@@ -106,13 +59,13 @@ impl Relay {
         if rendezvous.order_dial(standby) {
             Ok(rendezvous)
         } else {
-            Err(Refusal::from(Fault::CloudTargetNotFound).because("its agent is not keeping up"))
+            Err(Refusal::from(RefusalCode::CloudTargetNotFound).because("its agent is not keeping up"))
         }
     }
 
     /// A rendezvous that nobody is told of yet.
     pub(super) fn rendezvous(&self, agent: &Arc<Member>, peer: &str) -> Rendezvous {
-        let ticket = Ticket::from_bytes(random::bytes());
+        let ticket = MeetingTicket::from_bytes(random::bytes());
         let (agent_arrives, agent_arrived) = oneshot::channel();
         let (connector_arrives, connector_arrived) = oneshot::channel();
         let pending = Pending {
@@ -133,7 +86,7 @@ impl Relay {
     }
 
     /// Whether this ticket waits for that side; it is spent by asking.
-    pub(super) fn redeem(&self, shown: &Shown) -> Option<Arrival> {
+    pub(super) fn redeem(&self, shown: &TicketHeader) -> Option<Arrival> {
         let mut pending = self.pending.lock();
         pending.get_mut(&shown.ticket.id).filter(|found| found.ticket == shown.ticket)?.spend(shown.role)
     }
@@ -150,32 +103,6 @@ impl Relay {
         if let Some(agent) = agent {
             // Whoever waited may have gone.
             let _ = agent.send(Err(declined));
-        }
-    }
-}
-
-impl Pending {
-    fn spend(&mut self, role: Role) -> Option<Arrival> {
-        match role {
-            Role::Agent => self.agent.take().map(Arrival::Agent),
-            Role::Connector => self.connector.take().map(Arrival::Connector),
-        }
-    }
-}
-
-/// Hands a data connection over to who waits for it.
-pub(super) enum Arrival {
-    Agent(AgentComes),
-    Connector(oneshot::Sender<Arrived>),
-}
-
-impl Arrival {
-    pub(super) fn hand_over(self, stream: Stream, way: Way) {
-        let arrived = Arrived { stream, way, kept: false };
-        // Whoever waited may have gone; the connection goes with it.
-        match self {
-            Self::Agent(waiting) => drop(waiting.send(Ok(arrived))),
-            Self::Connector(waiting) => drop(waiting.send(arrived)),
         }
     }
 }

@@ -18,18 +18,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use transom_model::audit::Origin;
+use transom_net::Stream;
+use transom_net::budget::{Budget, Holder, Notice, Permit};
+use transom_net::each_connection;
 use transom_tunnel::Role;
-use transom_tunnel::ticket::Shown;
+use transom_tunnel::ticket::TicketHeader;
 
 use super::Relay;
+use super::arrival::Way;
 use super::carry::{Carried, Terms, carry};
 use super::console::Reached;
-use super::rendezvous::Way;
 use crate::app::devices::{Membership, Order};
 use crate::app::error::Error;
-use crate::listener::budget::{Budget, Holder, Notice, Permit};
-use crate::listener::each_connection;
-use crate::stream::Stream;
 
 /// What either side introduces itself by.
 const INTRODUCTION: usize = 250;
@@ -151,7 +151,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     drop(permit);
     match waited {
         Ok(Order::Dial { ticket, .. }) => {
-            if let Some(arrival) = relay.redeem(&Shown { ticket, role: Role::Agent }) {
+            if let Some(arrival) = relay.redeem(&TicketHeader { ticket, role: Role::Agent }) {
                 arrival.hand_over(line.called(), Way::Repeater);
             }
         }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
-use transom_tunnel::{Fault, Refusal, Renewal, Ticket};
+use transom_tunnel::{MeetingTicket, Refusal, RefusalCode, Renewal};
 
 use super::Relay;
+use super::arrival::Arrived;
 use super::carry::{Carried, Terms, carry};
-use super::rendezvous::{Arrived, Rendezvous};
+use super::rendezvous::Rendezvous;
 use crate::app::devices::{Member, Order, Place};
 
 /// One that was called for: the agent has been told to come.
@@ -28,7 +29,7 @@ impl Relay {
     /// A session for a connector; why there is none is written down.
     pub(super) async fn call(&self, connector: &Arc<Member>, peer: &str) -> Result<Session, Refusal> {
         // What is no address is not found either.
-        let peer: CloudAddress = peer.parse().map_err(|_| Fault::CloudTargetNotFound)?;
+        let peer: CloudAddress = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
         let called = self.called(connector, &peer).await;
         if let Err(refusal) = &called {
             self.app.audit_refusal(connector, &peer, refusal).await;
@@ -50,7 +51,7 @@ impl Relay {
 
 impl Session {
     /// What the connector's data connection shows.
-    pub(super) fn ticket(&self) -> &Ticket {
+    pub(super) fn ticket(&self) -> &MeetingTicket {
         &self.rendezvous.ticket
     }
 
@@ -103,12 +104,12 @@ impl Session {
     async fn forbidden(&self) -> Refusal {
         let judged = self.relay.app.judge_connection(&self.connector, self.agent.address()).await;
         // Allowed again meanwhile, or the node is sending everybody away: it is not there now.
-        judged.err().unwrap_or_else(|| Fault::CloudTargetNotFound.into())
+        judged.err().unwrap_or_else(|| RefusalCode::CloudTargetNotFound.into())
     }
 }
 
 async fn meet(rendezvous: &mut Rendezvous) -> Result<(Arrived, Arrived), Refusal> {
     let agent = rendezvous.agent().await?;
     let connector = rendezvous.connector().await;
-    Ok((agent, connector.ok_or(Fault::CloudConnectivityError)?))
+    Ok((agent, connector.ok_or(RefusalCode::CloudConnectivityError)?))
 }

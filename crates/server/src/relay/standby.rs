@@ -1,37 +1,20 @@
 //! Connections that are kept warm: an agent that had a session opens a data connection for the next one, so that this
 //! begins without a handshake with the server. It is authenticated when it is opened, and bound to a ticket when it is used.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::Relay;
-use super::rendezvous::Arrived;
+use super::arrival::Arrived;
+use super::kept::{Reserve, Waiting};
 use crate::app::devices::{Member, Order};
 
 /// A screen that was looked at is looked at again soon, or not today.
 const WARM_FOR: Duration = Duration::from_secs(10 * 60);
-
-/// All that are kept, by their agent's serial number.
-pub(super) type Kept = Arc<Mutex<HashMap<u64, Vec<Waiting>>>>;
-
-/// One that waits for a session.
-pub(super) struct Waiting {
-    id: [u8; 16],
-    take: oneshot::Sender<oneshot::Sender<Arrived>>,
-}
-
-/// One that was taken for a session.
-pub(super) struct Reserve {
-    /// What the agent knows it by.
-    pub(super) id: [u8; 16],
-    pub(super) stream: oneshot::Receiver<Arrived>,
-}
 
 impl Relay {
     /// One of this agent's connections, where there is one.

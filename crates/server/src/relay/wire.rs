@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+use transom_net::Stream;
 use transom_tunnel::frame::Inbox;
-use transom_tunnel::{Fault, Message, Refusal};
-
-use crate::stream::Stream;
+use transom_tunnel::{Message, Refusal, RefusalCode};
 
 /// A peer that does not take a short message in this time takes none.
 const SEND: Duration = Duration::from_secs(10);
@@ -45,7 +44,7 @@ impl Wire {
         loop {
             let next = Message::next(&mut self.inbox);
             let next = next.map_err(|error| {
-                Lost::Garbled(Refusal::from(Fault::ProtocolError).because(error.to_string()))
+                Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because(error.to_string()))
             })?;
             if let Some(message) = next {
                 return Ok(message);

@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use transom_model::secret::Secret;
 use url::Url;
 
-use super::answer::Question;
-use super::{Fault, answer, below, v3};
+use super::answer::{self, Fault, Question};
+use super::urls::{below, v3};
 use crate::config::{CloudAdmin, Openstack};
 
 pub(super) const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");

@@ -7,7 +7,22 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 use url::Url;
 
-use super::Fault;
+/// A token that this cloud was asked about, or the cloud itself, is no good.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It knows no such token.
+    #[error("the cloud knows no such token")]
+    Unknown,
+    /// It does not answer, or not as it should. The text is for the log, and holds no secret.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Fault {
+    pub(super) fn unavailable(question: &Question<'_>, cause: impl std::fmt::Display) -> Self {
+        Self::Unavailable(format!("{question}: {cause}"))
+    }
+}
 
 /// What the cloud is asked, and what sets where and as whom: for the log.
 pub(super) struct Question<'a> {

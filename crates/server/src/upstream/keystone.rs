@@ -6,8 +6,9 @@ use transom_model::Timestamp;
 use transom_model::access_key::Role;
 use transom_model::secret::Secret;
 
-use super::answer::Question;
-use super::{ADMINISTRATOR, Fault, Upstream, admin, below};
+use super::answer::{Fault, Question};
+use super::urls::below;
+use super::{ADMINISTRATOR, Upstream, admin};
 
 /// Signed tokens of users with many roles are the longest.
 const MAX_TOKEN: usize = 4096;

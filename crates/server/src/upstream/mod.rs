@@ -11,6 +11,7 @@ mod admin;
 mod answer;
 mod keystone;
 mod nova;
+mod urls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +20,16 @@ use http::StatusCode;
 use reqwest::{Client, RequestBuilder, redirect};
 use rustls_platform_verifier::Verifier;
 use tokio::sync::Semaphore;
-use transom_tunnel::trust::{self, Named};
+use transom_tunnel::trust::{self, NamedCertificates};
 
 use crate::config::Openstack;
 use admin::Admin;
+pub(crate) use answer::Fault;
 use answer::{Answer, Question};
 pub(crate) use keystone::Guest;
 pub(crate) use nova::Located;
 use url::Url;
+use urls::v3;
 
 /// The cloud is near: a connection stands in milliseconds, or not at all.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -36,23 +39,6 @@ const ANSWER: Duration = Duration::from_secs(8);
 const ADMINISTRATOR: &str = "the login of [openstack.admin] must be an administrator's there";
 /// How many lookups may be on their way: a slow cloud must not hold up everybody who shows a token.
 const AT_ONCE: usize = 64;
-
-/// A token that this cloud was asked about, or the cloud itself, is no good.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    /// It knows no such token.
-    #[error("the cloud knows no such token")]
-    Unknown,
-    /// It does not answer, or not as it should. The text is for the log, and holds no secret.
-    #[error("{0}")]
-    Unavailable(String),
-}
-
-impl Fault {
-    fn unavailable(question: &Question<'_>, cause: impl std::fmt::Display) -> Self {
-        Self::Unavailable(format!("{question}: {cause}"))
-    }
-}
 
 /// The existing cloud.
 pub(crate) struct Upstream {
@@ -79,10 +65,9 @@ impl Upstream {
             let wrong = |error: &dyn std::fmt::Display| format!("admin.ca_file: {}: {error}", path.display());
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
             let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
-            let named = Named::new(certificates).map_err(|error| wrong(&error))?;
+            let named = NamedCertificates::new(certificates).map_err(|error| wrong(&error))?;
             // What this machine trusts may stand before one of the two services.
-            let machine = Verifier::new(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .map_err(|error| wrong(&error))?;
+            let machine = Verifier::new(transom_net::provider()).map_err(|error| wrong(&error))?;
             let tls = trust::client_config(named.beside(Arc::new(machine))).map_err(|error| wrong(&error))?;
             http = http.tls_backend_preconfigured(tls);
         }
@@ -124,20 +109,4 @@ impl Upstream {
         let token = self.admin.token(&self.http).await?;
         answer::send(question, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?)).await
     }
-}
-
-/// Keystone's version 3, however its URL was written.
-fn v3(url: &Url) -> Url {
-    let named = url.path().trim_end_matches('/').ends_with("/v3");
-    if named { url.clone() } else { below(url, &["v3"]) }
-}
-
-/// A URL with more behind its path.
-fn below(url: &Url, more: &[&str]) -> Url {
-    let mut url = url.clone();
-    // Only a URL that cannot have a path refuses this, and `http` is none.
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().extend(more);
-    }
-    url
 }

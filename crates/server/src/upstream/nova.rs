@@ -4,8 +4,9 @@ use http::StatusCode;
 use transom_model::id::InstanceId;
 use transom_model::secret::Secret;
 
-use super::answer::Question;
-use super::{ADMINISTRATOR, Fault, Upstream, below};
+use super::answer::{Fault, Question};
+use super::urls::below;
+use super::{ADMINISTRATOR, Upstream};
 
 /// The first microversion that tells of every type of console.
 const MICROVERSION: &str = "2.31";

@@ -12,13 +12,14 @@ use transom_model::end_reason::End;
 use transom_model::grant::{ConsoleKind, Rights};
 use transom_model::secret::Secret;
 
-use super::{SESSION_PATH, Web};
+use super::site::Web;
 use crate::app::caller::Attempt;
 use crate::app::console::Exchanged;
 use crate::app::{Error, random};
 use crate::gateway::entrance::is_allowed;
 use crate::http::Id;
 use crate::http::error::Failure;
+use crate::http::paths::SESSION_PATH;
 use crate::http::source::Source;
 
 /// What the page shows: one of the two.

@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
 
-use super::Web;
-use crate::gateway::websocket::upgrade::is_upgrade;
+use super::site::Web;
 use crate::http::Id;
 use crate::http::source::Source;
+use transom_websocket::upgrade::is_upgrade;
 
 /// It is for people who got lost.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Transom</title>\n\

@@ -3,6 +3,7 @@
 mod assets;
 mod exchange;
 mod front;
+mod site;
 
 use std::sync::Arc;
 
@@ -16,53 +17,23 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use crate::app::caller::Attempt;
 use crate::app::{App, Error};
 use crate::gateway::entrance::Gateway;
-use crate::gateway::websocket::upgrade::is_upgrade;
 use crate::http::error::Failure;
+use crate::http::paths::{CONSOLE_PATHS, SESSION_PATH, WEBSOCKIFY_PATH};
 use crate::http::source::Source;
 use crate::http::{Id, body};
+use site::Web;
+use transom_websocket::upgrade::is_upgrade;
 
-/// Where the console page is; the names that noVNC's pages had in their time lead here too.
-pub const CONSOLE_PATHS: [&str; 4] = ["/console", "/vnc_auto.html", "/vnc_lite.html", "/vnc.html"];
 /// What no page of ours does, whatever runs in it. What is not named stays a page's own: clipboard and fullscreen.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
      accelerometer=(), gyroscope=(), magnetometer=()",
 );
-/// Where our own page opens its WebSocket.
-const SESSION_PATH: &str = "/console/session";
-/// Where other noVNC pages, vncdotool and websocat open theirs.
-const WEBSOCKIFY_PATH: &str = "/websockify";
-
-/// Whether a WebSocket at this path is a console.
-pub(crate) fn is_console_socket(path: &str) -> bool {
-    path == "/" || matches!(bare(path), SESSION_PATH | WEBSOCKIFY_PATH)
-}
-
-/// Whether a path is the console page's.
-pub(crate) fn is_console_page(path: &str) -> bool {
-    CONSOLE_PATHS.contains(&bare(path))
-}
-
-/// A path without the slashes that people and proxies put behind it and in front of it.
-fn bare(path: &str) -> &str {
-    let path = path.strip_prefix('/').filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    path.strip_suffix('/').unwrap_or(path)
-}
 
 /// Every way in which a WebSocket's path is written. A browser takes what begins with two slashes for another host's, so that
 /// a page has but the first two.
 fn forms(path: &str) -> [String; 4] {
     [path.to_owned(), format!("{path}/"), format!("/{path}"), format!("/{path}/")]
-}
-
-/// What the pages stand on.
-#[derive(Clone)]
-pub struct Web {
-    app: Arc<App>,
-    gateway: Gateway,
-    console_policy: HeaderValue,
-    /// What the root says to programs.
-    document: fn(&App) -> Response,
 }
 
 /// The pages and the WebSockets, and `document` for programs that ask the root.

@@ -38,7 +38,7 @@ async fn a_console_token_of_another_dialect_is_no_token_of_nova() {
     };
     let own = console_token(&house, Dialect::Openstack).await;
     assert_eq!(ask(&own).await.status, 200);
-    for dialect in [Dialect::Zenlayer, Dialect::Native, Dialect::VncCloud] {
+    for dialect in [Dialect::Zenlayer, Dialect::Api, Dialect::VncCloud] {
         let token = console_token(&house, dialect).await;
         let missing = json!({"itemNotFound": {"code": 404, "message": "Token not found"}});
         assert_eq!(ask(&token).await.body, missing, "{dialect}");

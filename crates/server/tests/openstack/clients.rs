@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use reqwest::Method;
+use serde_json::{Value, json};
 use transom_server::Tls;
 use transom_server::app::instances::InstanceInput;
 use transom_server::config::Config;
@@ -83,16 +84,16 @@ async fn chromium_shows_the_guest_behind_every_url_that_a_client_was_given() {
     let endpoint = Some(xvnc.endpoint().parse().unwrap());
     house.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
     for (n, url) in each_client_gets_a_url(&house).await.into_iter().enumerate() {
-        chromium_types(&xvnc, url, format!("hello{n}")).await;
+        chromium_types(&xvnc, Visit::to(&url), format!("hello{n}")).await;
     }
 }
 
-/// Expects that a browser shows this screen by a URL, and that what is typed arrives.
-pub(crate) async fn chromium_types(xvnc: &Xvnc, url: String, words: String) {
+/// Expects that a browser on this visit shows this screen, and that what is typed arrives.
+pub(crate) async fn chromium_types(xvnc: &Xvnc, visit: Visit, words: String) {
     let typed = xvnc.typed().clone();
     tokio::task::spawn_blocking(move || {
-        let report = Visit::to(&url).typing(&words).with(["--key", "Enter"]).run();
-        assert_eq!(report.size(), (640, 480), "{url}");
+        let report = visit.typing(&words).with(["--key", "Enter"]).run();
+        assert_eq!(report.size(), (640, 480), "{words}");
         typed.expect(&format!("{words}\n"), PATIENCE);
     })
     .await
@@ -191,6 +192,41 @@ async fn the_openstack_command_tells_each_failure() {
         "{}",
         told(&failed)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openstack_and_nova_commands_write_metadata() {
+    let house = House::start().await;
+    let ways = ways(&house);
+    // Upstream's keys are ASCII.
+    let odd = ["server", "set", "--property", "role=db", "--property", "über=x", RUNNING];
+    let refused = run(&house, "openstack", &odd, &ways[0]).await;
+    let why = "does not match any of the regexes";
+    assert!(!refused.status.success() && told(&refused).contains(why), "{}", told(&refused));
+    for (program, args, way, left) in [
+        (
+            "openstack",
+            &["server", "set", "--property", "role=db", "--property", "owner=Zoë", RUNNING][..],
+            0,
+            json!({"owner": "Zoë", "role": "db"}),
+        ),
+        (
+            "nova",
+            &["meta", RUNNING, "set", "rack=7", "role=web"],
+            1,
+            json!({"owner": "Zoë", "rack": "7", "role": "web"}),
+        ),
+        ("nova", &["meta", RUNNING, "delete", "owner"], 2, json!({"rack": "7", "role": "web"})),
+        ("openstack", &["server", "unset", "--property", "rack", RUNNING], 3, json!({"role": "web"})),
+        ("openstack", &["server", "unset", "--all-properties", RUNNING], 4, json!({})),
+    ] {
+        let output = run(&house, program, args, &ways[way]).await;
+        assert!(output.status.success(), "{program} {args:?}: {}", told(&output));
+        let shown = ["server", "show", "-f", "json", "-c", "properties", RUNNING];
+        let shown = run(&house, "openstack", &shown, &ways[0]).await;
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(shown["properties"], left, "{program} {args:?}");
+    }
 }
 
 async fn nova_gets(kind: &str) {

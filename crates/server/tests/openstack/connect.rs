@@ -92,7 +92,7 @@ async fn refuses_a_connect_without_a_good_token(house: &House) {
 async fn a_head_tells_whether_a_url_is_good_and_uses_nothing_up() {
     for tls in [Tls::Off, Tls::SelfSigned] {
         let mut config = Config::default();
-        config.grants.openstack.uses = 1;
+        config.links.openstack.uses = 1;
         tells_by_head(&House::start_with(config, tls).await).await;
     }
 }

@@ -5,10 +5,11 @@ use std::process::{Command, Output};
 
 use reqwest::Method;
 use transom_server::app::instances::InstanceInput;
+use transom_testkit::chromium::Visit;
 use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::clients::chromium_types;
-use crate::house::{House, PROJECT, RUNNING, output, repository};
+use crate::house::{House, PROJECT, RUNNING, answer, output, repository};
 
 /// With what people put behind an address.
 const ADDRESSES: [&str; 2] = ["", "/"];
@@ -129,6 +130,33 @@ async fn chromium_shows_the_guest_behind_the_urls_of_gophercloud_and_of_fog() {
     let mut urls = Other::gophercloud().runs(&house, "").await;
     urls.extend(Other::fog().runs(&house, "").await);
     for (n, url) in urls.into_iter().enumerate() {
-        chromium_types(&xvnc, url, format!("other{n}")).await;
+        chromium_types(&xvnc, Visit::to(&url), format!("other{n}")).await;
+    }
+}
+
+/// gophercloud's v2 lays the path of a version's own link over that of the URL which it read, and
+/// refuses statuses that it does not know.
+#[tokio::test]
+async fn a_version_leads_back_below_where_it_was_read() {
+    let house = House::start().await;
+    for at in
+        ["/", "/identity/", "/identity/v3/", "/identity/v2.0/", "/compute/", "/compute/v2.1/", "/compute/v2/"]
+    {
+        let read = answer(house.request(Method::GET, at)).await.body;
+        let one = [&read["version"]];
+        let many = read["versions"].as_array().or(read["versions"]["values"].as_array());
+        let versions: Vec<_> = match many {
+            Some(many) => many.iter().collect(),
+            None => one.to_vec(),
+        };
+        assert!(!versions.is_empty(), "{at}: {read}");
+        for version in versions {
+            let status = version["status"].as_str().unwrap().to_ascii_uppercase();
+            assert!(["CURRENT", "STABLE", "DEPRECATED"].contains(&status.as_str()), "{at}: {version}");
+            let links = version["links"].as_array().unwrap();
+            let own = links.iter().find(|link| link["rel"] == "self").unwrap()["href"].as_str().unwrap();
+            let path = own.strip_prefix(&house.url).unwrap();
+            assert!(path.starts_with(at) && path.ends_with('/'), "{at}: {own}");
+        }
     }
 }

@@ -67,7 +67,7 @@ async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
     let records =
         front.audit(AuditQuery { request: Some(request.parse().unwrap()), ..AuditQuery::default() }).await;
     assert_eq!(records[0].actor, format!("keystone:{}", keystone.member.id));
-    assert_eq!((records[0].action.as_str(), records[0].target.as_str()), ("grant.create", RUNNING));
+    assert_eq!((records[0].action.as_str(), records[0].target.as_str()), ("link.create", RUNNING));
 
     // The cloud's catalogue names the project by its id there.
     let there = keystone.server.app().project(&crate::house::operator(), PROJECT).await.unwrap().id;
@@ -99,7 +99,7 @@ async fn a_users_link_opens_no_longer_than_its_token_is_valid() {
     let records = front.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
     let grant = front.server.app().grant(&operator(), records[0].grant.unwrap()).await.unwrap();
     // Ten minutes, by the dialect's own measure.
-    assert_eq!(grant.expires_at, until);
+    assert_eq!(grant.grant.expires_at, until);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,7 +172,7 @@ async fn a_user_whose_project_is_not_here_is_refused_by_name_and_the_log_says_wh
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_validated_at_every_call_and_misses_are_limited_per_source() {
     let keystone = House::start().await;
-    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nforeign_misses = 2";
+    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nunknown_tokens_per_minute = 2";
     let front = in_front_of(&keystone, more, "").await;
     let token = log_in(&keystone, &keystone.member).await;
     let from = async |token: &str| {

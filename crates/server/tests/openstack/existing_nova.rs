@@ -111,7 +111,7 @@ async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
     drop(Viewer::connect(front.server.address(), &token).await.unwrap());
 
     let grants = nova.server.app().grants(&operator(), Page::first(10), true).await.unwrap();
-    nova.server.app().revoke_grant(&operator(), grants[0].id).await.unwrap();
+    nova.server.app().revoke_grant(&operator(), grants[0].grant.id).await.unwrap();
     let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
     assert_eq!(refused, "HTTP/1.1 401 Not Authorized");
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_console_leads_only_where_the_list_allows() {
         let front = House::start_with(config, Tls::Off).await;
         let opened = Viewer::connect(front.server.address(), &token(&nova).await).await;
         if let Err(reason) = &opened {
-            assert_eq!(reason, "The instance's endpoint is not one that consoles may lead to.");
+            assert_eq!(reason, "Consoles may not lead to the instance's endpoint.");
         }
         assert_eq!(opened.ok().map(drop), outcome, "{targets}");
     }
@@ -177,9 +177,9 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
         .iter()
         .map(|record| (record.action.as_str(), record.dialect.as_str(), record.target.as_str()))
         .collect();
-    assert_eq!(told, [("grant.create", "openstack", RUNNING), ("session.start", "openstack", RUNNING)]);
+    assert_eq!(told, [("link.create", "openstack", RUNNING), ("session.start", "openstack", RUNNING)]);
     assert_eq!(records[0].project, Some(project.id));
-    assert_eq!(front.metric("transom_grants_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
+    assert_eq!(front.metric("transom_links_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
     // Outside the inventory.
     let instances = front.server.app().instances(&operator(), "nova", Page::first(10)).await.unwrap();
     assert!(instances.is_empty());
@@ -213,7 +213,7 @@ async fn chromium_opens_the_page_of_an_existing_novas_console_and_comes_back_to_
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_looks_like_a_token_is_asked_about_and_misses_are_limited_per_source() {
     let nova = House::start().await;
-    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nforeign_misses = 2";
+    let more = "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nunknown_tokens_per_minute = 2";
     let front = House::start_with(in_front_of(&nova, LOOPBACK, more).await, Tls::Off).await;
     let from = async |source: &str, token: &str| {
         let head = front.request(Method::HEAD, &format!("/console?token={token}"));

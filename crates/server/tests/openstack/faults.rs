@@ -212,7 +212,7 @@ async fn remote_consoles_come_with_2_6_and_tell_what_there_is_not() {
 #[tokio::test]
 async fn an_administrator_looks_a_console_token_up_without_using_it() {
     let mut config = Config::default();
-    config.grants.openstack.uses = 1;
+    config.links.openstack.uses = 1;
     let house = House::start_with(config, Tls::Off).await;
     let admin = house.key(crate::house::PROJECT, Role::Admin).await;
     let url = house.console("xvpvnc").await;

@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use transom_desktop::{Desktop, Handle};
+use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
 use transom_model::id::RequestId;
@@ -37,7 +37,7 @@ pub(crate) struct House {
     pub(crate) data: TempDir,
     pub(crate) member: Key,
     http: reqwest::Client,
-    _desktop: Handle,
+    _desktop: RunningDesktop,
 }
 
 pub(crate) struct Key {

@@ -52,7 +52,7 @@ async fn an_access_key_is_a_user_and_an_application_credential() {
 
 /// Typed clients send `null` for what they do not set.
 #[tokio::test]
-async fn null_is_as_if_it_were_missing() {
+async fn null_counts_as_absent() {
     let house = House::start().await;
     let (id, secret) = (&house.member.id, &house.member.secret);
     let user = json!({"id": id, "name": null, "domain": null, "password": secret});

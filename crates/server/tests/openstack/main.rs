@@ -12,6 +12,7 @@ mod faults;
 mod house;
 mod identity;
 mod java;
+mod metadata;
 mod microversions;
 mod proxies;
 mod tempest;

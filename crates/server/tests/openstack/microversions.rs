@@ -85,6 +85,7 @@ async fn limits_count_the_projects_instances_and_lose_what_upstream_dropped() {
     for minor in [1, 104] {
         let limits = limits(minor).await;
         assert_eq!((&limits["totalInstancesUsed"], &limits["maxTotalInstances"]), (&json!(2), &json!(-1)));
+        assert_eq!(limits["maxServerMeta"], 128);
     }
     for (gone, name) in [
         (36, "maxTotalFloatingIps"),
@@ -117,13 +118,7 @@ async fn parts_of_a_server_and_extensions_may_be_asked_for_by_themselves() {
         let missing = at(&house, 1, Method::GET, path).await;
         assert_eq!(missing.body, json!({"itemNotFound": {"code": 404, "message": sentence}}), "{path}");
     }
-    for path in [
-        "/servers/web-1/metadata",
-        "/servers/web-1/metadata/a",
-        "/servers/web-1/ips",
-        "/limits",
-        "/extensions",
-    ] {
+    for path in ["/servers/web-1/ips", "/limits", "/extensions"] {
         let refused = at(&house, 104, Method::POST, path).await;
         assert_eq!((refused.status, refused.header("allow")), (405, "GET, HEAD"), "{path}");
     }

@@ -3,23 +3,33 @@
 use reqwest::{Certificate, Client, Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
 use transom_server::Tls;
+use transom_server::app::instances::InstanceInput;
 use transom_server::config::Config;
+use transom_testkit::chromium::Visit;
 use transom_testkit::proxy::{Kind, Port, Proxy};
+use transom_testkit::xvnc::{Security, Xvnc};
 
+use crate::clients::chromium_types;
 use crate::house::{House, RUNNING};
 
 /// The first bytes of a console: a binary frame of twelve bytes (RFC 6455 §5.2), and RFB's greeting in it.
 const GREETING: &[u8] = b"\x82\x0cRFB 003.008\n";
 
+/// A server that knows what it is called outside, and the proxy in front of it.
+async fn behind(kind: Kind) -> (House, Proxy, String) {
+    let port = Port::hold();
+    let url = port.url();
+    let config = format!("[http]\npublic_url = \"{url}\"\ntrusted_proxies = [\"127.0.0.1/32\"]");
+    let house = House::start_with(Config::parse(&config).unwrap(), Tls::Off).await;
+    let server = house.server.address();
+    let proxy = tokio::task::spawn_blocking(move || Proxy::start(kind, port, server)).await.unwrap();
+    (house, proxy, url)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_openstack_command_and_its_consoles_work_behind_every_proxy_of_the_manual() {
     for kind in Kind::ALL {
-        let port = Port::hold();
-        let url = port.url();
-        let config = format!("[http]\npublic_url = \"{url}\"\ntrusted_proxies = [\"127.0.0.1/32\"]");
-        let house = House::start_with(Config::parse(&config).unwrap(), Tls::Off).await;
-        let server = house.server.address();
-        let proxy = tokio::task::spawn_blocking(move || Proxy::start(kind, port, server)).await.unwrap();
+        let (house, proxy, url) = behind(kind).await;
         let (id, secret) = (&house.member.id, &house.member.secret);
         let ca = proxy.ca().display().to_string();
         let environment = [
@@ -51,5 +61,18 @@ async fn the_openstack_command_and_its_consoles_work_behind_every_proxy_of_the_m
         let mut greeting = [0; GREETING.len()];
         opened.upgrade().await.unwrap().read_exact(&mut greeting).await.unwrap();
         assert_eq!(greeting, GREETING, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chromium_shows_the_guest_behind_every_proxy_of_the_manual() {
+    let xvnc = tokio::task::spawn_blocking(|| Xvnc::start(Security::None)).await.unwrap();
+    for kind in Kind::ALL {
+        let (house, _proxy, url) = behind(kind).await;
+        let endpoint = Some(xvnc.endpoint().parse().unwrap());
+        house.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
+        let given = house.console("novnc").await;
+        assert!(given.starts_with(&format!("{url}/")), "{given}");
+        chromium_types(&xvnc, Visit::to(&given).with(["--insecure"]), format!("{kind:?}")).await;
     }
 }

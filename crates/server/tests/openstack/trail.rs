@@ -23,7 +23,7 @@ async fn the_audit_tells_dialect_key_project_instance_and_what_became_of_it() {
     let viewer = Viewer::connect(house.server.address(), url.split_once("token=").unwrap().1).await.unwrap();
     let session = house.open_sessions(1).await.remove(0);
     assert_eq!(session.state, SessionState::Live);
-    house.server.app().kill_session(&operator(), session.id).await.unwrap();
+    house.server.app().end_session(&operator(), session.id, None).await.unwrap();
     viewer.ended().await;
 
     let asked = house.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
@@ -39,7 +39,7 @@ async fn the_audit_tells_dialect_key_project_instance_and_what_became_of_it() {
     let told = store.audit_records(&by_grant, 10).await.unwrap();
     let told: Vec<_> = told.iter().map(|record| (record.action.as_str(), record.outcome.as_str())).collect();
     let expected = [
-        ("grant.create", "ok"),
+        ("link.create", "ok"),
         ("session.start", "ok"),
         ("session.kill", "ok"),
         ("session.end", "session-killed"),

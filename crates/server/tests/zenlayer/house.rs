@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use transom_desktop::{Desktop, Handle};
+use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
 use transom_model::id::RequestId;
@@ -24,7 +24,7 @@ pub(crate) struct House {
     pub(crate) server: Server,
     pub(crate) member: Key,
     pub(crate) reader: Key,
-    pub(crate) desktop: Handle,
+    pub(crate) desktop: RunningDesktop,
     _data: TempDir,
 }
 

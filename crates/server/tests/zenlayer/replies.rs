@@ -24,7 +24,7 @@ async fn url(house: &House) -> String {
 
 #[tokio::test]
 async fn one_line_of_configuration_makes_urls_good_for_one_use() {
-    let config = Config::parse("[grants.zenlayer]\nuses = 1").unwrap();
+    let config = Config::parse("[links.zenlayer]\nuses = 1").unwrap();
     let house = House::start_with(Plan { config, ..Plan::default() }).await;
     let url = url(&house).await;
     assert!(viewer::open(&url, None).await.is_ok());
@@ -37,8 +37,9 @@ async fn the_default_is_ten_minutes_and_any_number_of_uses() {
     url(&house).await;
     let page = transom_server::app::Page::first(1);
     let grants = house.server.app().grants(&crate::house::operator(), page, false).await.unwrap();
-    assert_eq!((grants[0].uses, grants[0].uses_left), (None, None));
-    assert_eq!(grants[0].expires_at.0 - grants[0].created_at.0, 600_000_000);
+    let grant = &grants[0].grant;
+    assert_eq!((grant.uses, grant.uses_left), (None, None));
+    assert_eq!(grant.expires_at.0 - grant.created_at.0, 600_000_000);
 }
 
 #[tokio::test]

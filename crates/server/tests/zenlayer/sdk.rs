@@ -14,7 +14,7 @@ use crate::house::{FOREIGN, House, Key, Plan, RUNNING};
 use crate::viewer;
 use crate::wire::check_id;
 
-pub(crate) fn root() -> PathBuf {
+fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -78,7 +78,7 @@ async fn every_version_gives_a_url_that_shows_the_guest(house: &House, config: V
             assert_eq!(viewer::open(url, house.server.ca()).await, Ok(desktop()));
         }
         let audit = house.audit_of(id).await;
-        let created = audit.iter().find(|record| record.action == "grant.create").unwrap();
+        let created = audit.iter().find(|record| record.action == "link.create").unwrap();
         assert_eq!((created.dialect.as_str(), created.actor.as_str()), ("zenlayer", &*house.member.id));
         assert_eq!((created.target.as_str(), created.outcome.as_str()), (RUNNING, "ok"));
         assert!(created.project.is_some() && created.grant.is_some());

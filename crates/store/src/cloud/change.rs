@@ -1,28 +1,30 @@
-//! Changing, resetting, moving and removing addresses, under a condition that is judged in the same transaction.
+//! Changes, resets, moves and removals of addresses, under a condition that the same transaction
+//! checks.
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::{AddressRecord, CloudAddress, PresenceState, Reach, Verifier};
 use transom_model::id::ProjectId;
 
+use super::address::{Scope, next_seq};
 use super::presence::{Owner, tell as tell_presence};
-use super::{Columns, Scope, address_columns, next_seq, read};
+use super::row::{Columns, address_columns, corrupt, read};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise;
 use crate::{Result, Store, StoreError};
 
-/// Which entity versions an operation is meant for.
+/// The entity versions that an operation applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whichever there is.
+    /// Every version.
     Any,
-    /// One of these; of two operations that name the same one, one wins.
+    /// Any of these versions. Of two operations with the same condition, only one succeeds.
     OneOf(Vec<u64>),
 }
 
 impl Precondition {
-    /// Whether an operation under this condition may touch that version.
+    /// Returns whether the condition admits this version.
     #[must_use]
     pub fn holds(&self, version: u64) -> bool {
         match self {
@@ -32,12 +34,12 @@ impl Precondition {
     }
 }
 
-/// What an address is to be.
+/// The new settings of an address.
 #[derive(Clone, Debug)]
 pub struct AddressChange {
-    /// What it does, and whom it reaches or lets in.
+    /// The new action, and the addresses that it reaches or lets in.
     pub reach: Reach,
-    /// Another name, where it gets one; an empty one clears it.
+    /// The new display name. `None` leaves it; an empty name clears it.
     pub name: Option<String>,
 }
 
@@ -47,28 +49,29 @@ impl From<Reach> for AddressChange {
     }
 }
 
-/// What became of an operation under a condition.
+/// The outcome of a conditional operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Guarded<T> {
-    /// It happened.
+    /// The operation succeeded.
     Done(T),
-    /// There is no such address.
+    /// The address does not exist.
     Missing,
-    /// The address has another version; nothing was changed.
+    /// The address has a different version. Nothing was changed.
     Stale,
 }
 
-/// An address that this transaction holds: nobody else changes it until the end.
+/// An address that this transaction has locked until its end.
 struct Held {
     version: u64,
     owner: Owner,
-    /// The revision that makes the other nodes look.
+    /// The revision, which makes the other nodes check their sessions.
     revision: i64,
 }
 
-/// Each of these raises the address's version and the revision: what the address no longer allows is to end.
+/// Each of these operations raises the address's version and the revision, because sessions that
+/// the address no longer permits must end.
 impl Store {
-    /// Replaces what an address does, and whom it reaches or lets in; its name, where another one is given.
+    /// Replaces an address's action and reach, and its display name if one is given.
     pub async fn change_address(
         &self,
         scope: &Scope,
@@ -83,7 +86,8 @@ impl Store {
             Box::pin(async move {
                 let reach = Columns::of(&reach)?;
                 let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)");
-                // Whoever has its password may stand there from now on, where it was for connecting.
+                // An address that connected and now listens may be used by a device that knows its
+                // password.
                 let set = if is_operator(&audit) {
                     set
                 } else {
@@ -105,7 +109,7 @@ impl Store {
         .await
     }
 
-    /// Gives an address another password. What its device's key was is forgotten.
+    /// Gives an address a new password and forgets its device's key.
     pub async fn reset_address(
         &self,
         scope: &Scope,
@@ -124,7 +128,7 @@ impl Store {
         .await
     }
 
-    /// Has consoles know the device by this key from now on.
+    /// Makes consoles trust this device key.
     pub async fn accept_device_key(
         &self,
         scope: &Scope,
@@ -145,8 +149,8 @@ impl Store {
         .await
     }
 
-    /// Moves an address to another access key, as the last of its addresses. `NotFound` where that does not exist or is
-    /// revoked.
+    /// Moves an address to another access key, as that key's last address. Returns `NotFound` if
+    /// the key does not exist or is revoked.
     pub async fn move_address(
         &self,
         scope: &Scope,
@@ -158,7 +162,7 @@ impl Store {
         self.write(move |db| Box::pin(async move { relocate(db, &scope, &address, &to, &audit).await })).await
     }
 
-    /// Removes an address; it is never issued again.
+    /// Removes an address, which is never issued again.
     pub async fn remove_address(
         &self,
         scope: &Scope,
@@ -172,8 +176,8 @@ impl Store {
     }
 }
 
-/// Another machine takes the place of an address's device: it has another password, and what is known of the one before is
-/// forgotten. What was entrusted to that one is not for this one, whoever let it come.
+/// Replaces an address's device: sets the new password and forgets the previous device. Secrets
+/// entrusted to the previous device are withheld from the new one, whichever party admitted it.
 pub(super) async fn replace_device(
     db: &mut Connection<'_>,
     scope: &Scope,
@@ -187,7 +191,7 @@ pub(super) async fn replace_device(
     update(db, scope, address, &Precondition::Any, set, audit).await
 }
 
-/// Gives an address another password. Its device, and whatever drove that out, is known no more.
+/// The update for a new password, which also forgets the device and its rival.
 fn with_password(verifier: &Verifier) -> Sql {
     sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
         .push_value(", salt = ", verifier.salt.as_slice())
@@ -198,7 +202,7 @@ fn with_password(verifier: &Verifier) -> Sql {
         .push(", former_host_name = NULL, former_source = NULL")
 }
 
-/// Raises the generation, unless the operator has decided who stands at the address.
+/// Raises the generation unless the operator made the change.
 pub(super) fn renewing(set: Sql, audit: &AuditEntry) -> Sql {
     if is_operator(audit) { set } else { set.push(", generation = generation + 1") }
 }
@@ -207,7 +211,7 @@ fn is_operator(audit: &AuditEntry) -> bool {
     audit.actor == Actor::Operator
 }
 
-/// Takes hold of an address. On PostgreSQL the update locks the row and then sees it as it is.
+/// Locks an address. On PostgreSQL, the update locks the row and then sees its latest version.
 async fn hold(
     db: &mut Connection<'_>,
     scope: &Scope,
@@ -247,7 +251,7 @@ pub(super) async fn update(
     Ok(Guarded::Done(changed))
 }
 
-/// Runs an update on a held address and raises its version.
+/// Runs an update on a locked address and raises its version.
 async fn changed(
     db: &mut Connection<'_>,
     address: &CloudAddress,
@@ -260,7 +264,7 @@ async fn changed(
         .push_value(" WHERE address = ", address)
         .push(concat!(" RETURNING ", address_columns!()));
     let row: Option<Row> = db.first(update).await?;
-    read(&mut row.ok_or_else(|| super::corrupt("a held address that is gone"))?)
+    read(&mut row.ok_or_else(|| corrupt("a held address that is gone"))?)
 }
 
 async fn relocate(
@@ -271,7 +275,8 @@ async fn relocate(
     audit: &AuditEntry,
 ) -> Result<Guarded<AddressRecord>> {
     const PROJECT: &str = "SELECT project_id FROM access_keys WHERE id = $1 AND revoked_at IS NULL";
-    // The counter before the address, as whoever creates one: two that wait for each other would be a deadlock.
+    // The counter is locked before the address, as in the creation of an address. The opposite
+    // order could deadlock.
     let Some(mut row) = db.first(sql(PROJECT).bind(to)).await? else {
         return Err(StoreError::NotFound("access key"));
     };

@@ -1,4 +1,4 @@
-//! The key by which the gateway knows a device.
+//! The key by which the gateway recognizes a device.
 
 use transom_model::cloud::{CloudAddress, Verifier};
 
@@ -6,8 +6,9 @@ use crate::database::sql;
 use crate::{Result, Store};
 
 impl Store {
-    /// The key that the device of this address showed first since its password was set; this one, where it has shown none.
-    /// `None` where the address was removed or has another password.
+    /// Returns the first key that this address's device presented since its password was set. If
+    /// there is none, records the given key and returns it. Returns `None` if the address was
+    /// removed or has a different password.
     pub async fn device_key(
         &self,
         address: &CloudAddress,
@@ -17,7 +18,7 @@ impl Store {
         const KNOWN: &str = "SELECT device_key FROM cloud_addresses WHERE address = $1 AND salt = $2";
         const MEET: &str = "UPDATE cloud_addresses SET device_key = COALESCE(device_key, $3) \
             WHERE address = $1 AND salt = $2 RETURNING device_key";
-        // Every password has a salt of its own.
+        // Each password has its own salt, which identifies it here.
         let (address, salt, shown) = (address.clone(), password.salt.clone(), shown.to_owned());
         let known = sql(KNOWN).bind(&address).bind(salt.as_slice());
         let Some(mut row) = self.first(known).await? else { return Ok(None) };
@@ -29,7 +30,7 @@ impl Store {
         }
         self.write(move |db| {
             Box::pin(async move {
-                // Of two that are shown at once, one is the first.
+                // Of two keys presented at once, one is recorded first.
                 let meet = sql(MEET).bind(&address).bind(salt.as_slice()).bind(shown.as_str());
                 db.first(meet).await?.map(|mut row| row.value()).transpose()
             })
@@ -37,7 +38,8 @@ impl Store {
         .await
     }
 
-    /// Another key was shown than the one that is known: a person may accept it.
+    /// Records that the device presented a different key than the trusted one. A person may accept
+    /// it.
     async fn note_shown_key(&self, address: CloudAddress, salt: Vec<u8>, shown: String) -> Result<()> {
         const NOTE: &str = "UPDATE cloud_addresses SET shown_key = $3 WHERE address = $1 AND salt = $2 \
             AND (shown_key IS NULL OR shown_key <> $3)";

@@ -1,4 +1,4 @@
-//! Presence: which node a device is joined at, and how that changes.
+//! Presence: the node at which a device is joined, and its changes.
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry, Origin};
@@ -7,53 +7,54 @@ use transom_model::grant::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::secret::TokenDigest;
 
-use super::{json, read_verifier};
+use super::row::{json, read_verifier};
 use crate::audit::write_down;
 use crate::database::{Connection, Row, Sql, sql};
 use crate::revision::raise as raise_revision;
 use crate::{Result, Store, StoreError};
 
-/// Whose presence is followed: what fits everything that is given.
+/// A filter for presence changes. A change must match every condition that is set.
 #[derive(Clone, Debug, Default)]
 pub struct PresenceQuery {
-    /// Of this project.
+    /// Matches this project.
     pub project: Option<ProjectId>,
-    /// Of this access key.
+    /// Matches this access key.
     pub key: Option<AccessKeyId>,
 }
 
-/// What a device has shown that joins.
+/// The credential of a joining device, and its report.
 #[derive(Clone, Debug)]
 pub enum Joining {
     /// A proof of the password.
     Password {
-        /// It takes nobody who could see what passes: the address's repeater ticket is dropped. One that does not say so
-        /// lifts it, in the same moment.
+        /// True if the agent accepts only end-to-end encrypted sessions. The address's repeater
+        /// ticket is then dropped. An agent without the restriction lifts it at once.
         end_to_end_only: bool,
-        /// The program and its version, as it says.
+        /// The agent's name and version, as it reports them.
         program: Option<String>,
-        /// What it says of its machine.
+        /// The agent's report on its machine.
         report: DeviceReport,
     },
-    /// This repeater ticket, which must still be the address's.
+    /// A repeater ticket, which must still belong to the address.
     Ticket(TokenDigest),
 }
 
 /// A device that has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// The address's epoch from now on.
+    /// The address's new epoch.
     pub epoch: u64,
-    /// Another machine with the same identity, which this one has driven out, and was driven out by before.
+    /// Another machine with the same identity. The two have displaced each other.
     pub rival: Option<Rival>,
 }
 
 impl Store {
-    /// A device proved to be this address while the address had this version: raises the epoch and answers it. `None`
-    /// where the address was changed, reset or removed meanwhile, or its repeater ticket was dropped: what was proved no
-    /// longer counts.
+    /// Joins a device that proved to be this address while the address had this version. Raises and
+    /// returns the epoch. Returns `None` if the address was changed, reset or removed in the
+    /// meantime, or its repeater ticket was dropped, because the proof is then no longer valid.
     ///
-    /// The revision rises where the address was joined at another node: what is joined there is superseded.
+    /// If the address was joined at another node, the revision is raised and the connection there
+    /// is superseded.
     pub async fn join_address(
         &self,
         address: &CloudAddress,
@@ -67,18 +68,20 @@ impl Store {
             .await
     }
 
-    /// How many leaves one transaction writes down at most: it takes a few milliseconds, and others wait for the counter.
+    /// The maximum number of departures in one transaction. It takes a few milliseconds, in which
+    /// others wait for the counter.
     pub const LEAVES: usize = 100;
 
-    /// The device that joined under this epoch is gone. False where a newer one has joined, or the address is removed.
+    /// Records that the device which joined under this epoch has left. Returns false if a newer one
+    /// has joined or the address was removed.
     pub async fn leave_address(&self, address: &CloudAddress, epoch: u64) -> Result<bool> {
         let address = address.clone();
         self.write(move |db| Box::pin(async move { leave(db, &address, epoch).await })).await
     }
 
-    /// The same of several devices at once, at most [`LEAVES`](Self::LEAVES).
+    /// Records the departure of several devices, in batches of [`LEAVES`](Self::LEAVES).
     pub async fn leave_addresses(&self, mut gone: Vec<(CloudAddress, u64)>) -> Result<()> {
-        // Rows in one order: two transactions that wait for each other would be a deadlock.
+        // A fixed order of rows prevents deadlocks between two transactions.
         gone.sort_unstable();
         self.write(move |db| {
             Box::pin(async move {
@@ -91,8 +94,8 @@ impl Store {
         .await
     }
 
-    /// The addresses that devices are joined under at this node, with their epochs: those whose text is greater than
-    /// `after`, in order, at most `limit`.
+    /// Lists the addresses whose devices are joined at this node, with their epochs: in text order,
+    /// after `after`, at most `limit`.
     pub async fn joined_at(
         &self,
         node: NodeId,
@@ -106,8 +109,8 @@ impl Store {
         self.all(joined).await?.into_iter().map(|mut row| Ok((row.parsed()?, row.count()?))).collect()
     }
 
-    /// The listen addresses that devices are joined under at this node and that may be used, with the epoch of the newest
-    /// join and what their passwords are verified by.
+    /// Lists the usable listen addresses whose devices are joined at this node, with their epochs
+    /// and their passwords' verifiers.
     pub async fn standing_at(&self, node: NodeId) -> Result<Vec<(CloudAddress, u64, Verifier)>> {
         const STANDING: &str = "SELECT cloud_addresses.address, cloud_addresses.epoch, cloud_addresses.salt, cloud_addresses.iterations, \
             cloud_addresses.stored_key, cloud_addresses.server_key FROM cloud_addresses \
@@ -117,7 +120,7 @@ impl Store {
         rows.into_iter().map(|mut row| Ok((row.parsed()?, row.count()?, read_verifier(&mut row)?))).collect()
     }
 
-    /// A number that rises with every change of presence.
+    /// Returns a number that increases with every change of presence.
     pub async fn presence_seq(&self) -> Result<i64> {
         match self.first(sql("SELECT value FROM counters WHERE name = 'presence'")).await? {
             Some(mut row) => row.value(),
@@ -125,8 +128,8 @@ impl Store {
         }
     }
 
-    /// The last change of each address, those after this number, in order, at most `limit`. Who asks again with the last
-    /// one's number misses nothing.
+    /// Lists the latest change of each address after this number, in order, at most `limit`. A
+    /// caller that continues from the last number receives every change.
     pub async fn presence_changes(
         &self,
         query: &PresenceQuery,
@@ -181,13 +184,14 @@ async fn join(
             join.push(" AND NOT end_to_end_only").push_value(" AND repeater_ticket = ", *ticket)
         }
     };
-    // Whoever holds the row first is seen by the other one: PostgreSQL judges the condition once more when it has waited.
+    // A concurrent join of the same row is seen: after waiting for the lock, PostgreSQL evaluates
+    // the condition again.
     let at_home = join.clone().push_value(" AND COALESCE(node_id, ", node).push_value(") = ", node);
     let mut joined = db.first(at_home.push(RETURNING)).await?;
     if joined.is_none() {
         joined = db.first(join.push(RETURNING)).await?;
         if joined.is_some() {
-            // It was joined at another node, which is to look.
+            // The device was joined at another node, which must check.
             raise_revision(db).await?;
         }
     }
@@ -202,8 +206,8 @@ async fn join(
     Ok(Some(Joined { epoch, rival }))
 }
 
-/// Writes down what an agent says of its machine. One that was driven out by another, and has come back while that one was there, has
-/// a rival.
+/// Adds an agent's report to the join. An agent gets a rival if another one displaced it and it has
+/// returned while that one was present.
 fn told_of(join: Sql, report: &DeviceReport) -> Result<Sql> {
     let DeviceReport { host_name, targets, key, run } = report;
     let targets = if targets.is_empty() { None } else { Some(json(targets)?) };
@@ -211,14 +215,14 @@ fn told_of(join: Sql, report: &DeviceReport) -> Result<Sql> {
         .push_value(", host_name = ", host_name.as_deref())
         .push_value(", targets = ", targets)
         .push_value(", shown_key = ", key.as_deref())
-        // Of a device that has taken another's place, consoles need not take the first key that they see.
+        // When a device has replaced another, consoles must not trust the first key that they see.
         .push_value(
             ", device_key = CASE WHEN renewed_at IS NULL THEN device_key ELSE COALESCE(device_key, ",
             key.as_deref(),
         )
         .push(") END");
     let Some(run) = run.as_deref() else { return Ok(join) };
-    // On the right, every column is as it was before.
+    // On the right-hand side, every column has its old value.
     Ok(join
         .push_value(", rival_at = CASE WHEN former_run = ", run)
         .push_value(" AND run <> ", run)
@@ -235,7 +239,8 @@ fn told_of(join: Sql, report: &DeviceReport) -> Result<Sql> {
         .push_value(", run = ", run))
 }
 
-/// An agent that wants everything end to end leaves no way in that has none.
+/// Drops the repeater ticket of an agent that requires end-to-end encryption, because the
+/// repeater's protocol has none.
 async fn drop_ticket(
     db: &mut Connection<'_>,
     address: &CloudAddress,
@@ -251,19 +256,19 @@ async fn drop_ticket(
         request: None,
         actor: Actor::Transom,
         dialect: Dialect::VncCloud,
-        action: "address.ticket-revoke",
+        action: "repeater.revoke",
         target: address.to_string(),
         outcome: "ok",
         project: Some(project),
         grant: None,
         session: None,
-        detail: Some("its agent takes end-to-end connections only".to_owned()),
+        detail: Some("its agent accepts end-to-end connections only".to_owned()),
         origin,
     };
     write_down(db, &dropped).await
 }
 
-/// Who an address belongs to.
+/// The owner of an address.
 pub(super) struct Owner {
     pub(super) key: AccessKeyId,
     pub(super) project: ProjectId,
@@ -273,7 +278,8 @@ fn owner(row: &mut Row) -> Result<Owner> {
     Ok(Owner { key: row.parsed()?, project: row.parsed()? })
 }
 
-/// Writes a change down: after the address's own row, whose lock it must not wait for with the counter in its hands.
+/// Writes a change. Call it after updating the address's row: waiting for that row's lock while
+/// holding the counter could deadlock.
 pub(super) async fn tell(
     db: &mut Connection<'_>,
     address: &CloudAddress,
@@ -288,7 +294,7 @@ pub(super) async fn tell(
     db.run(told).await.map(drop)
 }
 
-/// Raises the counter by so many and answers it.
+/// Raises the counter by this number and returns it.
 async fn raise(db: &mut Connection<'_>, by: i64) -> Result<i64> {
     const RAISE: &str = "UPDATE counters SET value = value + $1 WHERE name = 'presence' RETURNING value";
     match db.first(sql(RAISE).bind(by)).await? {
@@ -304,7 +310,8 @@ macro_rules! at_node {
     };
 }
 
-/// Takes nobody for joined at this node; without one, at those that are gone. Answers how many there were.
+/// Marks every device offline that is joined at this node, or with `None` at nodes that are gone.
+/// Returns the number of devices.
 pub(crate) async fn forget_at(db: &mut Connection<'_>, node: Option<NodeId>) -> Result<u64> {
     const COUNT: &str = concat!("SELECT COUNT(*) FROM cloud_addresses WHERE ", at_node!());
     const TELL: &str = concat!(

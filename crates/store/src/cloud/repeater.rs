@@ -1,4 +1,5 @@
-//! Repeater tickets and IDs: how devices and viewers that cannot prove a password are told from others.
+//! Repeater tickets and viewer ids, which identify devices and viewers that cannot prove a
+//! password.
 
 use std::time::Duration;
 
@@ -8,26 +9,28 @@ use transom_model::cloud::{AddressRecord, CloudAddress};
 use transom_model::grant::MadeWith;
 use transom_model::secret::TokenDigest;
 
-use super::change::{renewing, update};
-use super::{Guarded, Precondition, Scope, address_columns, corrupt, read};
+use super::address::Scope;
+use super::change::{Guarded, Precondition, renewing, update};
+use super::row::{address_columns, corrupt, read};
 use crate::database::{Connection, sql};
 use crate::{Result, Store, proof};
 
-/// What became of a viewer's ID that was asked for.
+/// The outcome of a request for a viewer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewViewerId {
-    /// It is good until then.
+    /// The id is valid until this time.
     Until(Timestamp),
-    /// It is somebody's already: draw another one.
+    /// The id exists: the caller must draw another one.
     Taken,
-    /// The key has as many as it may.
+    /// The key has the maximum number of ids.
     TooMany,
-    /// There is no such address.
+    /// The address does not exist.
     Missing,
 }
 
 impl Store {
-    /// Gives an address another repeater ticket, or none. `Conflict` where another address has that one.
+    /// Sets or clears an address's repeater ticket. Returns `Conflict` if another address has the
+    /// same ticket.
     pub async fn set_repeater_ticket(
         &self,
         scope: &Scope,
@@ -40,7 +43,7 @@ impl Store {
             Box::pin(async move {
                 let set = sql("UPDATE cloud_addresses SET changed_at = (SELECT now FROM clock)")
                     .push_value(", repeater_ticket = ", ticket);
-                // Taking a ticket away lets nobody in.
+                // Clearing a ticket admits no device.
                 let set = if ticket.is_some() { renewing(set, &audit) } else { set };
                 update(db, &scope, &address, &Precondition::Any, set, &audit).await
             })
@@ -48,15 +51,16 @@ impl Store {
         .await
     }
 
-    /// The address that this ticket is for.
+    /// Returns the address of this ticket.
     pub async fn address_by_ticket(&self, ticket: TokenDigest) -> Result<Option<AddressRecord>> {
         const SELECT: &str =
             concat!("SELECT ", address_columns!(), " FROM cloud_addresses WHERE repeater_ticket = $1");
         self.first(sql(SELECT).bind(ticket)).await?.map(|mut row| read(&mut row)).transpose()
     }
 
-    /// Makes an ID by which a viewer opens this address, once, and no later than `no_later_than`; it dies with what it is made with. Its key has at most `most` of
-    /// them at a time.
+    /// Creates an id with which a viewer can open this address once, no later than `no_later_than`.
+    /// The id ends with the credential that it is created with. A key has at most `most` ids at a
+    /// time.
     pub async fn create_viewer_id(
         &self,
         scope: &Scope,
@@ -76,7 +80,7 @@ impl Store {
         .await
     }
 
-    /// The address that this ID is for; whoever asks first gets it.
+    /// Consumes an id and returns its address. Only the first caller gets it.
     pub async fn take_viewer_id(&self, id: TokenDigest) -> Result<Option<CloudAddress>> {
         const TAKE: &str = "DELETE FROM repeater_ids WHERE id_hash = $1 \
             RETURNING address, expires_at > (SELECT now FROM clock)";

@@ -2,17 +2,20 @@
 
 use sqlx::PgConnection;
 
-use super::{Row, Sql, postgres, sqlite};
+use super::postgres::statement as postgres;
+use super::sqlite::statement as sqlite;
+use super::{Row, Sql};
 use crate::{Cause, Result, StoreError};
 
-/// A connection, within a transaction where one was begun. SQLite's answers at once; only PostgreSQL's is waited for.
+/// A connection, inside a transaction if one was begun. SQLite responds synchronously; PostgreSQL
+/// is awaited.
 pub(crate) enum Connection<'c> {
     Sqlite(&'c mut rusqlite::Connection),
     Postgres(&'c mut PgConnection),
 }
 
 impl Connection<'_> {
-    /// Every row of the answer.
+    /// Returns every row.
     pub(crate) async fn all(&mut self, sql: Sql) -> Result<Vec<Row>> {
         match self {
             Self::Sqlite(connection) => sqlite::rows(connection, &sql, usize::MAX),
@@ -20,7 +23,8 @@ impl Connection<'_> {
         }
     }
 
-    /// The first row of the answer. A statement that changes rows has changed all of them before it gives one.
+    /// Returns the first row. A statement that changes rows has changed all of them before it
+    /// returns one.
     pub(crate) async fn first(&mut self, sql: Sql) -> Result<Option<Row>> {
         match self {
             Self::Sqlite(connection) => Ok(sqlite::rows(connection, &sql, 1)?.pop()),
@@ -28,16 +32,17 @@ impl Connection<'_> {
         }
     }
 
-    /// The first row of the answer, which nobody changes or deletes until this transaction is over; others may hold it as well.
+    /// Returns the first row under a shared lock: until the transaction ends, other transactions
+    /// can lock it too but not change or delete it.
     pub(crate) async fn shared(&mut self, sql: Sql) -> Result<Option<Row>> {
         match self {
-            // Of those who write there is one at a time.
+            // SQLite has a single writer.
             Self::Sqlite(_) => self.first(sql).await,
             Self::Postgres(_) => self.first(sql.push(" FOR SHARE")).await,
         }
     }
 
-    /// How many rows were changed.
+    /// Returns the number of changed rows.
     pub(crate) async fn run(&mut self, sql: Sql) -> Result<u64> {
         match self {
             Self::Sqlite(connection) => sqlite::run(connection, &sql),
@@ -46,7 +51,8 @@ impl Connection<'_> {
     }
 }
 
-/// What an operation read was changed by another transaction before it could act on it; it should run again.
+/// The error for an operation whose data another transaction changed before the operation could act
+/// on it. The operation should run again.
 pub(crate) fn raced() -> StoreError {
-    StoreError::Unavailable(Cause { text: "the row keeps changing".to_owned(), passing: true })
+    StoreError::Unavailable(Cause { text: "the row keeps changing".to_owned(), transient: true })
 }

@@ -1,20 +1,20 @@
-//! The two databases behind one face: the same SQL text runs on both, and values and rows are the same types.
+//! The common interface to the two databases: both run the same SQL text with the same types of
+//! values and rows.
 //!
-//! An operation is written once, over a [`Connection`]. What differs lies in `sqlite` and `postgres` (how a connection
-//! is opened and a transaction made) and in the migrations (types, and the `clock` view that every expiry is judged by).
+//! Each operation is written once, for a [`Connection`]. The modules `sqlite` and `postgres`
+//! contain the differences in opening connections and running transactions. The migrations contain
+//! the differences in types and in the `clock` view that determines every expiry.
 
 mod connection;
+mod operation;
 mod postgres;
-mod readers;
 mod row;
 mod schema;
 mod sql;
 mod sqlite;
-mod writer;
-
-use futures_util::future::BoxFuture;
 
 pub(crate) use connection::{Connection, raced};
+pub(crate) use operation::Operation;
 pub(crate) use row::Row;
 pub use schema::SchemaPlan;
 pub(crate) use sql::{Bind, Sql, sql};
@@ -22,24 +22,13 @@ pub(crate) use sql::{Bind, Sql, sql};
 use crate::url::Kind;
 use crate::{DatabaseUrl, Result};
 
-/// One of the two.
+/// A database of either kind.
 ///
-/// PostgreSQL's futures take many KiB. They have boxes here, because a future keeps room for everything that it may ever
-/// wait for, and a session waits for the store but a few times in its life.
+/// PostgreSQL's futures are boxed here because they take many KiB. A future reserves space for
+/// every future that it may await, while a session awaits the store only a few times.
 pub(crate) enum Database {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
-}
-
-/// The body of a transaction. It is cloned where it may have to run again.
-pub(crate) trait Operation<T>:
-    for<'a> FnOnce(&'a mut Connection<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static
-{
-}
-
-impl<T, F> Operation<T> for F where
-    F: for<'a> FnOnce(&'a mut Connection<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static
-{
 }
 
 impl Database {
@@ -52,7 +41,7 @@ impl Database {
         })
     }
 
-    /// What opening it would do to its schema. Nothing is changed.
+    /// Returns the schema changes that opening the database would make. Changes nothing.
     pub(crate) async fn examine(url: &DatabaseUrl) -> Result<SchemaPlan> {
         match url.kind() {
             Kind::Sqlite(path) => sqlite::examine(path).await,
@@ -68,7 +57,7 @@ impl Database {
         }
     }
 
-    /// Runs one statement that looks at most one row up by a key.
+    /// Runs one statement that looks up at most one row by a key.
     pub(crate) async fn read_one(&self, sql: Sql) -> Result<Option<Row>> {
         match self {
             Self::Sqlite(sqlite) => sqlite.read_one(sql).await,
@@ -84,9 +73,10 @@ impl Database {
         }
     }
 
-    /// As [`write`](Self::write), for an answer that nobody is in a hurry for.
+    /// Runs an operation like [`write`](Self::write), for a caller that is not in a hurry.
     ///
-    /// On SQLite it waits a moment for company, since all wait for one disk; PostgreSQL gathers commits by itself.
+    /// SQLite delays it briefly so that several operations share a flush of the disk. PostgreSQL
+    /// groups commits on its own.
     pub(crate) async fn write_unhurried<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
         match self {
             Self::Sqlite(sqlite) => sqlite.write_unhurried(operation).await,
@@ -94,7 +84,7 @@ impl Database {
         }
     }
 
-    /// Lets an operation happen, durable a moment later, before every other that is asked for from now on.
+    /// Queues an operation ahead of all later ones and returns before it is durable.
     pub(crate) async fn post(&self, operation: impl Operation<()>) -> Result<()> {
         match self {
             Self::Sqlite(sqlite) => sqlite.post(operation).await,
@@ -109,7 +99,7 @@ impl Database {
         }
     }
 
-    /// Fails where nothing can be written any more, although reading might still work.
+    /// Returns an error if the database accepts no writes, even if reads still work.
     pub(crate) fn check_writer(&self) -> Result<()> {
         match self {
             Self::Sqlite(sqlite) => sqlite.check_writer(),

@@ -1,4 +1,4 @@
-//! A row, read column by column in the order in which they were selected.
+//! A row that is read column by column in the order of selection.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use transom_model::instance::Sealed;
 
 use crate::{Result, StoreError};
 
-/// A row and which of its columns comes next.
+/// A row and the position of its next column.
 pub(crate) struct Row {
     row: Either,
     next: usize,
@@ -23,7 +23,7 @@ enum Either {
     Postgres(PgRow),
 }
 
-/// What a column can be read as.
+/// A type as which a column can be read.
 pub(crate) trait Column: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
 impl<T> Column for T where T: FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
@@ -41,7 +41,7 @@ impl From<PgRow> for Row {
 }
 
 impl Row {
-    /// The next column.
+    /// Reads the next column.
     pub(crate) fn value<T: Column>(&mut self) -> Result<T> {
         let index = self.next;
         self.next += 1;
@@ -56,44 +56,44 @@ impl Row {
         }
     }
 
-    /// The next column, a text of ours.
+    /// Reads the next column and parses its text.
     pub(crate) fn parsed<T: FromStr<Err: Display>>(&mut self) -> Result<T> {
         self.value::<String>().and_then(|text| parse(&text))
     }
 
-    /// The next column, a text of ours or NULL.
+    /// Reads the next column and parses its text, which may be NULL.
     pub(crate) fn parsed_or_null<T: FromStr<Err: Display>>(&mut self) -> Result<Option<T>> {
         self.value::<Option<String>>()?.map(|text| parse(&text)).transpose()
     }
 
-    /// The next column, a point in time.
+    /// Reads the next column as a time.
     pub(crate) fn time(&mut self) -> Result<Timestamp> {
         self.value().map(Timestamp)
     }
 
-    /// The next column, a point in time or NULL.
+    /// Reads the next column as a time, which may be NULL.
     pub(crate) fn time_or_null(&mut self) -> Result<Option<Timestamp>> {
         Ok(self.value::<Option<i64>>()?.map(Timestamp))
     }
 
-    /// The next column, a span of time or NULL. One that is over is no time at all.
+    /// Reads the next column as a duration, which may be NULL. A negative duration becomes zero.
     pub(crate) fn span_or_null(&mut self) -> Result<Option<Duration>> {
         let micros = self.value::<Option<i64>>()?;
         Ok(micros.map(|micros| Duration::from_micros(micros.try_into().unwrap_or(0))))
     }
 
-    /// The next column, a sealed secret or NULL.
+    /// Reads the next column as a sealed secret, which may be NULL.
     pub(crate) fn sealed_or_null(&mut self) -> Result<Option<Sealed>> {
         Ok(self.value::<Option<Vec<u8>>>()?.map(Sealed))
     }
 
-    /// The next column, a number that was never negative.
+    /// Reads the next column as a non-negative number.
     pub(crate) fn count<T: TryFrom<i64>>(&mut self) -> Result<T> {
         let number = self.value::<i64>()?;
         T::try_from(number).map_err(|_| StoreError::Corrupt(format!("the count {number}")))
     }
 
-    /// The next column, a number that was never negative, or NULL.
+    /// Reads the next column as a non-negative number, which may be NULL.
     pub(crate) fn count_or_null<T: TryFrom<i64>>(&mut self) -> Result<Option<T>> {
         let number = self.value::<Option<i64>>()?;
         number
@@ -102,7 +102,7 @@ impl Row {
     }
 }
 
-/// The error names the type and its grammar, not the text, which might be anything.
+/// Parses a text. The error names the type and its grammar but does not quote the text.
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T> {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(error.to_string()))
 }

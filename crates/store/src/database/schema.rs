@@ -1,7 +1,9 @@
-//! The schema: what a database has been through, whether this program may run on it, and what it would add.
+//! The schema: applied migrations, whether this program can run on them, and the migrations to
+//! apply.
 //!
-//! Migrations only add, so a program may run on a schema that is newer than it knows: each migration names the oldest program that
-//! may (`-- Oldest program: 0.1.0`, and the table `schema_programs`). See `migrations/README.md`.
+//! Migrations only add to a schema, so a program can run on a newer schema than it knows. Each
+//! migration names the oldest program that can (`-- Oldest program: 0.1.0`, and the table
+//! `schema_programs`). See `migrations/README.md`.
 
 mod program;
 
@@ -9,7 +11,7 @@ use rusqlite::TransactionBehavior;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
-use super::sqlite::fault;
+use super::sqlite::store_error;
 use crate::{Cause, Result, StoreError};
 use program::{Program, oldest_of};
 
@@ -23,25 +25,25 @@ const ADMITTED: &str = "SELECT version, oldest_program FROM schema_programs";
 const ADMIT: &str =
     "INSERT INTO schema_programs (version, oldest_program) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING";
 
-/// What opening a database would do to its schema.
+/// The schema changes that opening a database would make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaPlan {
-    /// The newest version that the database has; `None` where it is new.
+    /// The newest version in the database; `None` for a new database.
     pub has: Option<i64>,
     /// The newest version that this program knows.
     pub knows: i64,
-    /// What would be added, in order: version and name.
+    /// The version and name of each migration to apply, in order.
     pub adds: Vec<(i64, String)>,
 }
 
-/// A version that a database has, and the oldest program that may run on it.
+/// An applied version, and the oldest program that can run on it.
 struct Applied {
     version: i64,
     checksum: Vec<u8>,
     oldest: Option<String>,
 }
 
-/// Whether this program may run on that database, and what it would add.
+/// Returns the migrations to apply, or an error if this program cannot run on the database.
 fn plan(applied: &[Applied], known: &Migrator, own: &Program) -> Result<SchemaPlan> {
     let migrations = || known.iter().filter(|migration| !migration.migration_type.is_down_migration());
     for Applied { version, checksum, oldest } in applied {
@@ -60,37 +62,38 @@ fn plan(applied: &[Applied], known: &Migrator, own: &Program) -> Result<SchemaPl
     })
 }
 
-/// Whether a version that is not known here lets this program run.
+/// Checks whether an unknown version permits this program to run.
 fn admitted(version: i64, oldest: Option<&str>, own: &Program) -> Result<()> {
     match oldest.map(str::parse::<Program>) {
         Some(Ok(oldest)) if *own >= oldest => Ok(()),
         Some(Ok(oldest)) => Err(StoreError::Unusable(format!(
-            "the database was written by a newer Transom: version {version} of its schema is for transom {oldest} and later, and \
-             this is transom {own}. Run that Transom, or restore a backup of before the upgrade"
+            "the database was written by a newer Transom: version {version} of its schema requires transom {oldest} or later, but \
+             this is transom {own}. Run that Transom, or restore a backup from before the upgrade"
         ))),
         Some(Err(_)) | None => Err(StoreError::Unusable(format!(
-            "the database was written by a newer Transom: version {version} of its schema does not say which programs may run on \
-             it. Run that Transom, or restore a backup of before the upgrade"
+            "the database was written by a newer Transom: version {version} of its schema does not name the programs that can run on \
+             it. Run that Transom, or restore a backup from before the upgrade"
         ))),
     }
 }
 
 fn foreign(version: i64) -> StoreError {
     StoreError::Unusable(format!(
-        "version {version} of the database's schema is not the one that this program knows: it is not Transom's database, or was \
-         made by an unreleased build"
+        "version {version} of the database's schema differs from the version that this program knows: the database is not Transom's, or was \
+         created by an unreleased build"
     ))
 }
 
-/// What opening it would do.
+/// Returns the schema changes that opening the database would make.
 pub(super) async fn examine_postgres(connection: &mut PgConnection) -> Result<SchemaPlan> {
     plan(&applied_in_postgres(connection).await?, &POSTGRES, &Program::own())
 }
 
-/// Applies what is missing. The migrator takes an advisory lock, so that two nodes may start at once.
+/// Applies the missing migrations. The migrator takes an advisory lock, so two nodes may start at
+/// the same time.
 pub(super) async fn migrate_postgres(connection: &mut PgConnection) -> Result<()> {
     tell(&examine_postgres(connection).await?);
-    // What a newer program has added was judged above.
+    // The check above has admitted the versions that a newer program added.
     let mut migrator = Migrator::with_migrations(POSTGRES.iter().cloned().collect());
     migrator.set_ignore_missing(true);
     migrator.run_direct(None, connection, false).await.map_err(unmigrated)?;
@@ -121,13 +124,13 @@ async fn applied_in_postgres(connection: &mut PgConnection) -> Result<Vec<Applie
         .collect()
 }
 
-/// What opening it would do.
+/// Returns the schema changes that opening the database would make.
 pub(super) fn examine_sqlite(connection: &rusqlite::Connection) -> Result<SchemaPlan> {
     plan(&applied_in_sqlite(connection)?, &SQLITE, &Program::own())
 }
 
-/// Applies what is missing, all of it or nothing. What was applied is kept in the table that PostgreSQL's migrator uses
-/// as well.
+/// Applies the missing migrations in one transaction. Records them in the same table as
+/// PostgreSQL's migrator.
 pub(super) fn migrate_sqlite(connection: &mut rusqlite::Connection) -> Result<()> {
     const TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY, \
         description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
@@ -135,41 +138,42 @@ pub(super) fn migrate_sqlite(connection: &mut rusqlite::Connection) -> Result<()
     const APPLY: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
         VALUES ($1, $2, TRUE, $3, -1)";
 
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
     let plan = examine_sqlite(&transaction)?;
     tell(&plan);
-    transaction.execute_batch(TABLE).map_err(fault)?;
+    transaction.execute_batch(TABLE).map_err(store_error)?;
     for migration in SQLITE.iter() {
         if !plan.adds.iter().any(|(version, _)| *version == migration.version) {
             continue;
         }
-        transaction.execute_batch(migration.sql.as_str()).map_err(fault)?;
+        transaction.execute_batch(migration.sql.as_str()).map_err(store_error)?;
         let applied = (migration.version, &migration.description, &migration.checksum);
-        transaction.execute(APPLY, applied).map_err(fault)?;
+        transaction.execute(APPLY, applied).map_err(store_error)?;
     }
     for admission in admissions(&SQLITE) {
-        transaction.execute(ADMIT, admission).map_err(fault)?;
+        transaction.execute(ADMIT, admission).map_err(store_error)?;
     }
-    transaction.commit().map_err(fault)
+    transaction.commit().map_err(store_error)
 }
 
 fn applied_in_sqlite(connection: &rusqlite::Connection) -> Result<Vec<Applied>> {
     const IS_THERE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)";
-    // Other programs may have kept the checksum as text.
+    // Other programs may have stored the checksum as text.
     const APPLIED: &str = "SELECT version, CAST(checksum AS BLOB) FROM _sqlx_migrations ORDER BY version";
     let there = |table: &str| connection.query_row(IS_THERE, [table], |row| row.get::<_, bool>(0));
-    if !there(HAS_MIGRATIONS).map_err(fault)? {
+    if !there(HAS_MIGRATIONS).map_err(store_error)? {
         return Ok(Vec::new());
     }
     let mut oldest: Vec<(i64, String)> = Vec::new();
-    if there(HAS_PROGRAMS).map_err(fault)? {
-        let mut admitted = connection.prepare(ADMITTED).map_err(fault)?;
-        let rows = admitted.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fault)?;
-        oldest = rows.collect::<rusqlite::Result<_>>().map_err(fault)?;
+    if there(HAS_PROGRAMS).map_err(store_error)? {
+        let mut admitted = connection.prepare(ADMITTED).map_err(store_error)?;
+        let rows = admitted.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(store_error)?;
+        oldest = rows.collect::<rusqlite::Result<_>>().map_err(store_error)?;
     }
-    let mut applied = connection.prepare(APPLIED).map_err(fault)?;
+    let mut applied = connection.prepare(APPLIED).map_err(store_error)?;
     let rows = applied.query_map([], |row| Ok(Applied::new(row.get(0)?, row.get(1)?, &oldest)));
-    rows.and_then(Iterator::collect).map_err(fault)
+    rows.and_then(Iterator::collect).map_err(store_error)
 }
 
 impl Applied {
@@ -179,19 +183,19 @@ impl Applied {
     }
 }
 
-/// Each version that is known here, with the oldest program that may run on it.
+/// Each known version, with the oldest program that can run on it.
 fn admissions(known: &'static Migrator) -> impl Iterator<Item = (i64, &'static str)> {
     known.iter().map(|migration| (migration.version, oldest_of(migration.sql.as_str())))
 }
 
-/// A schema that grows may take minutes on a large database.
+/// Logs the plan, because a migration may take minutes on a large database.
 fn tell(plan: &SchemaPlan) {
     if let (Some(has), Some((last, _))) = (plan.has, plan.adds.last()) {
         tracing::info!(
             from = has,
             to = last,
             migrations = plan.adds.len(),
-            "the database's schema is brought up to date"
+            "migrating the database's schema"
         );
     }
 }
@@ -211,7 +215,7 @@ fn unmigrated(error: MigrateError) -> StoreError {
 mod tests {
     use super::*;
 
-    /// The last version of before the first release, up to which anything went.
+    /// The last version from before the first release. Earlier migrations are exempt from the rule.
     const BEFORE_RELEASE: i64 = 18;
 
     #[test]
@@ -224,13 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn migrations_only_add_and_say_which_program_may_run_on_them() {
+    fn migrations_only_add_and_name_the_oldest_program() {
         for migration in SQLITE.iter().chain(POSTGRES.iter()).filter(|m| m.version > BEFORE_RELEASE) {
             let (version, text) = (migration.version, migration.sql.as_str().to_uppercase());
             assert!(text.contains("-- OLDEST PROGRAM: "), "{version} does not say");
             let statements = text.lines().filter(|line| !line.trim_start().starts_with("--"));
             let statements = statements.collect::<Vec<_>>().join("\n");
-            // What takes something away is for a release after which nobody needs it: it raises the oldest program.
+            // A migration that removes something belongs to a release in which no program needs it
+            // any longer. It raises the oldest program.
             if oldest_of(migration.sql.as_str()) == "0.1.0" {
                 for taking in ["DROP TABLE", "DROP COLUMN", "RENAME ", "DROP VIEW"] {
                     assert!(!statements.contains(taking), "{version} has {taking}");
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_schema_says_which_programs_may_run_on_it() {
+    fn a_newer_schema_names_the_programs_that_can_run_on_it() {
         let own: Program = "0.2.1".parse().expect("a version");
         let later = |oldest: Option<&str>| {
             let mut applied: Vec<_> =
@@ -253,10 +258,10 @@ mod tests {
             assert_eq!((plan.has, plan.adds.len()), (Some(9999), 0), "{oldest}");
         }
         let refused = later(Some("0.10.0")).expect_err("a later program's");
-        assert!(refused.contains("is for transom 0.10.0 and later, and this is transom 0.2.1"), "{refused}");
+        assert!(refused.contains("requires transom 0.10.0 or later, but this is transom 0.2.1"), "{refused}");
         for unknown in [None, Some("next")] {
             let refused = later(unknown).expect_err("nobody says");
-            assert!(refused.contains("does not say which programs may run on it"), "{refused}");
+            assert!(refused.contains("does not name the programs that can run on it"), "{refused}");
         }
     }
 }

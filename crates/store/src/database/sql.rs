@@ -1,4 +1,4 @@
-//! One statement and the values that are bound to it, for either database.
+//! A statement and its bound values, for either database.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use transom_model::cloud::{Action, CloudAddress, PresenceState};
 use transom_model::endpoint::Endpoint;
 use transom_model::grant::{ConsoleKind, Dialect};
 use transom_model::id::{
-    EnrolmentId, GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
+    EnrollmentId, GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
 };
 use transom_model::instance::{InstanceStatus, Sealed};
 use transom_model::project::ProjectName;
@@ -21,43 +21,43 @@ use transom_model::time::micros;
 use transom_model::{EndReason, Timestamp};
 use uuid::Uuid;
 
-/// A statement. Its text is made of the program's own literals only; everything else is a bound value.
+/// A statement. Its text consists only of literals in this program; every other value is bound.
 #[derive(Clone)]
 pub(crate) struct Sql {
     pub(super) text: Cow<'static, str>,
     pub(super) values: Vec<Value>,
 }
 
-/// Begins a statement.
+/// Starts a statement.
 pub(crate) fn sql(text: &'static str) -> Sql {
     Sql { text: Cow::Borrowed(text), values: Vec::new() }
 }
 
 impl Sql {
-    /// Binds the next `$n` of the text.
+    /// Binds the text's next `$n`.
     pub(crate) fn bind(mut self, value: impl Bind) -> Self {
         self.values.push(value.into_value());
         self
     }
 
-    /// Goes on with this text.
+    /// Appends text.
     pub(crate) fn push(mut self, text: &'static str) -> Self {
         self.text.to_mut().push_str(text);
         self
     }
 
-    /// Goes on with this text and a value: `.push_value(" AND project_id = ", id)`.
+    /// Appends text and a value: `.push_value(" AND project_id = ", id)`.
     pub(crate) fn push_value(mut self, text: &'static str, value: impl Bind) -> Self {
         self.values.push(value.into_value());
         let number = self.values.len();
         let text_so_far = self.text.to_mut();
         text_so_far.push_str(text);
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(text_so_far, "${number}");
         self
     }
 
-    /// Goes on with this text and a value where there is one.
+    /// Appends text and a value if the value is `Some`.
     pub(crate) fn push_some(self, text: &'static str, value: Option<impl Bind>) -> Self {
         match value {
             Some(value) => self.push_value(text, value),
@@ -75,10 +75,10 @@ pub(crate) enum Value {
     Bool(Option<bool>),
 }
 
-/// What can be bound.
+/// A type whose values can be bound.
 pub(crate) trait Bind {
     fn into_value(self) -> Value;
-    /// The NULL of the same type: PostgreSQL wants to know.
+    /// A NULL of this type. PostgreSQL requires the type.
     fn null() -> Value;
 }
 
@@ -99,7 +99,7 @@ macro_rules! binds {
 binds! { Int:
     i64, value => value;
     u32, value => i64::from(value);
-    // Sums of bytes: 8 EiB are not reached.
+    // Byte counts stay below 8 EiB.
     u64, value => i64::try_from(value).unwrap_or(i64::MAX);
     Timestamp, value => value.0;
     Duration, value => micros(value);
@@ -114,7 +114,7 @@ binds! { Text:
     GrantId, value => value.to_string();
     SessionId, value => value.to_string();
     NodeId, value => value.to_string();
-    EnrolmentId, value => value.to_string();
+    EnrollmentId, value => value.to_string();
     &AccessKeyId, value => value.to_string();
     &InstanceId, value => value.to_string();
     &RequestId, value => value.to_string();
@@ -152,7 +152,8 @@ impl<T: Bind> Bind for Option<T> {
     }
 }
 
-/// PostgreSQL keeps every character but NUL, which a VNC server's own words may well hold.
+/// Replaces NUL, the one character that PostgreSQL cannot store. A VNC server's messages may
+/// contain it.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

@@ -1,4 +1,4 @@
-//! Commit: the instance has shown its screen, and the session may go live if it still may.
+//! The commit of a session, after the instance has sent its screen.
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
@@ -9,28 +9,31 @@ use crate::database::{Connection, raced, sql};
 use crate::revision::raise;
 use crate::{Result, Store, StoreError};
 
-/// What became of a session whose instance has shown its screen.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
-    /// It is live, and was allowed to be after it was registered.
+    /// The session is live. It was still permitted after its registration.
     Live,
-    /// It is over, for this connection: it was revoked, killed or removed meanwhile, or taken over.
+    /// The session is over for this connection: it was revoked, killed, removed or taken over.
     Ended(EndReason),
 }
 
 impl Store {
-    /// Makes a reserved or detached session live, unless its grant, key, instance or a kill forbids it by now.
+    /// Makes a reserved or detached session live, unless its grant, key, instance or a kill no
+    /// longer permits it.
     ///
-    /// Register the connection so that [`to_end`](Self::to_end)'s findings reach it, then commit, then pump: a
-    /// revocation comes either before this reads, or raises the revision afterwards. The audit entry is written with
-    /// the outcome `ok` or the end reason's code. An ended session's use is not given back.
+    /// The caller must register the connection so that [`to_end`](Self::to_end)'s results reach it,
+    /// then commit, then forward data. A revocation either precedes this read or raises the
+    /// revision after it. The audit entry gets the outcome `ok` or the end reason's code. An ended
+    /// session's use is not returned.
     pub async fn commit(&self, hold: Hold, audit: &AuditEntry) -> Result<Commit> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { commit(db, hold, audit).await })).await
     }
 
-    /// As [`commit`](Self::commit), for a session whose use is not counted: nothing could be used twice if it were
-    /// lost, so nobody waits for the disk. What forbids the session by now is found by [`to_end`](Self::to_end).
+    /// Commits a session like [`commit`](Self::commit), but without waiting for the disk. It is for
+    /// a session whose use is not counted, which cannot be used twice after a loss.
+    /// [`to_end`](Self::to_end) finds a session that is no longer permitted.
     pub async fn commit_soon(&self, target: &ConsoleTarget, audit: &AuditEntry) -> Result<()> {
         let (hold, audit) = (target.hold, audit.clone());
         if target.draft.as_ref().is_some_and(|draft| draft.begin(&audit)) {
@@ -57,11 +60,11 @@ async fn commit_or_call(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) 
     if go_live(db, hold).await? {
         return write_down(db, &audit).await;
     }
-    // Its connection is open already: the node must look at it.
+    // The connection is already open, so the node must check it.
     raise(db).await.map(drop)
 }
 
-/// Whether the session is live now: nothing forbids it.
+/// Makes the session live. Returns false if it is not permitted.
 async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
     const GO_LIVE: &str = concat!(
         "UPDATE sessions SET state = 'live', lapses_at = NULL \
@@ -72,7 +75,7 @@ async fn go_live(db: &mut Connection<'_>, hold: Hold) -> Result<bool> {
     Ok(db.run(sql(GO_LIVE).bind(hold.session).bind(hold.turn)).await? == 1)
 }
 
-/// Why the session cannot go live; ends it where that is this hold's to do.
+/// Returns the reason why the session cannot go live. Ends the session if this hold is entitled to.
 async fn refuse(db: &mut Connection<'_>, hold: Hold) -> Result<EndReason> {
     const WHY: &str = concat!(
         "SELECT sessions.end_reason, sessions.turn, ",
@@ -95,7 +98,8 @@ async fn refuse(db: &mut Connection<'_>, hold: Hold) -> Result<EndReason> {
         return Ok(EndReason::TakenOver);
     }
     let Some(reason) = row.parsed_or_null::<EndReason>()? else {
-        // Its page comes back and dials again. No reason left: it changed between the two statements.
+        // The page returns and dials again. No reason means that the session changed between the
+        // two statements.
         return row.parsed_or_null()?.ok_or_else(raced);
     };
     db.run(sql(END).bind(hold.session).bind(hold.turn).bind(reason)).await?;

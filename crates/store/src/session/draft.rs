@@ -1,22 +1,23 @@
-//! Drafts: reservations that nobody waits for, until they are written.
+//! Drafts: reservations that are still waiting to be written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use transom_model::audit::AuditEntry;
 
-/// A reservation on its way to the disk. A session that goes live before it arrives there is written down once, as live.
+/// A reservation on its way to the disk. A session that goes live before the reservation is written
+/// is recorded once, as live.
 #[derive(Clone, Default)]
 pub(super) struct Draft(Arc<Mutex<State>>);
 
-/// The way to a draft, for as long as it is one.
+/// A weak reference to a draft, which ends with the draft.
 #[derive(Clone, Debug)]
 pub(crate) struct DraftOf(Weak<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The record of the session's start, where it has begun.
+    /// The audit record of the session's start; `None` until it starts.
     start: Option<AuditEntry>,
-    /// Too late to change anything.
+    /// True once the reservation is written and can no longer change.
     written: bool,
 }
 
@@ -25,7 +26,8 @@ impl Draft {
         DraftOf(Arc::downgrade(&self.0))
     }
 
-    /// What is to be written: the start's record, or none for a reservation. A transaction that runs again asks again.
+    /// Closes the draft and returns the record of the session's start. `None` means that the
+    /// session is written as reserved. A transaction that runs again receives the same result.
     pub(super) fn written(&self) -> Option<AuditEntry> {
         let mut state = lock(&self.0);
         state.written = true;
@@ -34,7 +36,7 @@ impl Draft {
 }
 
 impl DraftOf {
-    /// Lets the session be written down as live; false where it was written down as reserved.
+    /// Makes the draft a live session. Returns false if it was already written as reserved.
     pub(super) fn begin(&self, start: &AuditEntry) -> bool {
         let Some(state) = self.0.upgrade() else { return false };
         let mut state = lock(&state);
@@ -49,7 +51,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Two targets are of one reservation, or of different ones.
+/// Two targets belong to one reservation or to different ones.
 impl PartialEq for DraftOf {
     fn eq(&self, other: &Self) -> bool {
         Weak::ptr_eq(&self.0, &other.0)

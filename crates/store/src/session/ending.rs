@@ -1,4 +1,4 @@
-//! Endings: a viewer is lost, a session ends, or somebody asks for its end.
+//! Endings: a lost viewer, the end of a session, and requests to end one.
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
@@ -10,41 +10,46 @@ use crate::database::{Bind, Connection, Row, sql};
 use crate::revision::raise;
 use crate::{Result, Store};
 
-/// Bytes that one connection moved. The session's sums grow by them.
+/// The number of bytes that one connection moved. They are added to the session's totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// From the instance to the viewer.
+    /// Bytes from the instance to the viewer.
     pub to_viewer: u64,
-    /// From the viewer to the instance.
+    /// Bytes from the viewer to the instance.
     pub to_instance: u64,
 }
 
-/// What a connection's end meant for its session.
+/// The effect of a connection's end on its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The session waits for its page to come back.
+    /// The session waits for its page to return.
     Detached,
-    /// The session ended with it, for this reason: a kill that came first wins over the reason given.
+    /// The session ended for this reason. A kill that came first takes precedence over the given
+    /// reason.
     Ended(EndReason),
-    /// The session had ended before, for this reason.
+    /// The session had already ended for this reason.
     Already(EndReason),
-    /// Another connection carries the session; only the bytes were counted.
+    /// Another connection carries the session; only the bytes were added.
     TakenOver,
-    /// There is no such session.
+    /// The session does not exist.
     Unknown,
 }
 
 impl Store {
-    /// The viewer was lost and may come back with its ticket, for the ticket's `ttl` from now.
+    /// Records that the viewer was lost. It may return with its ticket within the ticket's `ttl`
+    /// from now.
     ///
-    /// A session without a ticket, or one that was killed, ends instead; that is audited as Transom's doing.
+    /// A session without a ticket, or one that was killed, ends instead; the audit attributes that
+    /// to Transom.
     pub async fn detach(&self, hold: Hold, traffic: Traffic) -> Result<Ending> {
         self.write_unhurried(move |db| Box::pin(async move { detach(db, hold, traffic).await })).await
     }
 
-    /// Ends a session. Idempotent, the first reason wins; a stale hold only adds its bytes.
+    /// Ends a session. The operation is idempotent and the first reason stands. A stale hold only
+    /// adds its bytes.
     ///
-    /// The audit entry is written, with the code of the reason that stands, where this call ended the session.
+    /// If this call ended the session, the audit entry is written with the code of the final
+    /// reason.
     pub async fn end(
         &self,
         hold: Hold,
@@ -57,15 +62,15 @@ impl Store {
             .await
     }
 
-    /// Ends a session at its page's wish, which no connection of that page carries. One that another page carries ends like
-    /// a killed one, within a second; raises the revision for that.
+    /// Ends a session at the request of its page. A session that another connection carries ends
+    /// within a second, as if killed; the revision is raised for that.
     pub async fn leave(&self, hold: Hold, audit: &AuditEntry) -> Result<Ending> {
         let audit = audit.clone();
         self.write(move |db| Box::pin(async move { leave(db, hold, audit).await })).await
     }
 
-    /// Asks for a session's end (`SessionKilled`) and raises the revision; its node ends it, and one that waits for its page ends
-    /// here. False where it is not open.
+    /// Requests a session's end (`SessionKilled`) and raises the revision. The session's node ends
+    /// it; a session that waits for its page ends at once. Returns false if it is not open.
     pub async fn kill(&self, within: Option<ProjectId>, id: SessionId, audit: &AuditEntry) -> Result<bool> {
         let audit = audit.clone();
         self.write_ending(move |db| Box::pin(async move { kill(db, within, id, &audit).await })).await
@@ -73,7 +78,8 @@ impl Store {
 }
 
 async fn detach(db: &mut Connection<'_>, hold: Hold, traffic: Traffic) -> Result<Ending> {
-    // A page that holds a ticket already, but whose instance is still being dialled, may come back as well: `reserved` stays.
+    // A page that holds a ticket may return even while its instance is still being dialled, so
+    // `reserved` stays.
     const DETACH: &str = "UPDATE sessions SET bytes_to_viewer = bytes_to_viewer + $3, \
         bytes_to_instance = bytes_to_instance + $4, \
         state = CASE WHEN turn <> $2 THEN state WHEN ticket IS NULL OR kill_reason IS NOT NULL THEN 'ended' \
@@ -136,7 +142,8 @@ async fn leave(db: &mut Connection<'_>, hold: Hold, audit: AuditEntry) -> Result
     Ok(Ending::TakenOver)
 }
 
-/// What the update of an open session says, or what there is where it found none.
+/// Returns the effect of the update of an open session, or the session's actual state if the update
+/// matched no row.
 async fn conclude(db: &mut Connection<'_>, hold: Hold, updated: Option<Row>) -> Result<Ending> {
     let Some(mut row) = updated else {
         let ended = db.first(sql("SELECT end_reason FROM sessions WHERE id = $1").bind(hold.session)).await?;
@@ -169,12 +176,12 @@ async fn kill(
     Ok((db.first(dying).await?.is_some(), Vec::new()))
 }
 
-/// Sessions that have ended while they waited for their pages.
+/// Sessions that ended while they waited for their pages.
 #[derive(Default)]
 pub(crate) struct Waiting(Vec<(SessionId, EndReason)>);
 
 impl Waiting {
-    /// Audits each; why they ended.
+    /// Audits each end. Returns the reasons.
     pub(crate) async fn write_down(self, db: &mut Connection<'_>) -> Result<Vec<EndReason>> {
         for (session, _) in &self.0 {
             write_down_end(db, *session).await?;
@@ -183,8 +190,9 @@ impl Waiting {
     }
 }
 
-/// Ends the sessions of a grant, a project or an instance that wait for their pages and may not go on. What comes back at this
-/// moment ends with the connection that carries it. Of more than one sweep's number the others lapse, and the sweep ends them.
+/// Ends the waiting sessions of a grant, a project or an instance that are no longer permitted. A
+/// session whose page returns at this moment ends with the connection that carries it. Sessions
+/// beyond one sweep's maximum lapse, and the sweep ends them.
 pub(crate) async fn end_waiting(
     db: &mut Connection<'_>,
     of: &'static str,
@@ -226,15 +234,16 @@ pub(crate) async fn end_waiting(
     Ok(Waiting(ended))
 }
 
-/// Marks an open session to be ended by the node that carries it. The first to ask gives the reason. Raise the
-/// revision where this is true.
+/// Marks an open session to be ended by the node that carries it. The first request determines the
+/// reason. The caller must raise the revision if this returns true.
 pub(super) async fn ask_to_end(
     db: &mut Connection<'_>,
     within: Option<ProjectId>,
     id: SessionId,
     reason: EndReason,
 ) -> Result<bool> {
-    // What a connection carries ends with it, however long its node takes: called ended before, it could go on unseen.
+    // A session that a connection carries ends only with that connection. Marked as ended earlier,
+    // it could continue unseen.
     let ask = sql("UPDATE sessions SET kill_reason = $1, \
                    lapses_at = CASE WHEN state <> 'live' AND NOT carried THEN (SELECT now FROM clock) END \
                    WHERE state <> 'ended' AND kill_reason IS NULL")

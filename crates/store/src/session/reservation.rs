@@ -1,4 +1,4 @@
-//! Reservations: one use of a grant is set aside for a session, and given back where its dial fails.
+//! Reservations: a session takes one use of a grant, and returns it if the dial fails.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use transom_model::session::SessionState;
 use transom_model::{EndReason, Timestamp};
 
 use super::draft::Draft;
-use super::{ConsoleTarget, Hold, NewTicket, allowed, moved, standing, verdict};
+use super::{ConsoleTarget, Hold, NewResumeTicket, allowed, moved, standing, verdict};
 use crate::audit::write_down;
 use crate::database::{Connection, raced, sql};
 use crate::grant::{self, Standing, TokenStanding, grant_columns, refusal};
@@ -24,50 +24,56 @@ use crate::{Node, Result, Store};
 pub struct NewSession {
     /// Its id, a UUIDv7.
     pub id: SessionId,
-    /// The node that asks.
+    /// The node that requests it.
     pub node: Node,
-    /// Where the viewer comes from.
+    /// The viewer's address.
     pub viewer: String,
-    /// How many sessions of its grant may be reserved or live at once, this one included.
+    /// The maximum number of reserved and live sessions of its grant, including this one.
     pub most: usize,
 }
 
-/// What became of a token that was shown.
+/// The outcome of presenting a token.
 #[derive(Clone, Debug)]
 pub enum Reservation {
-    /// One use is taken and a session reserved.
+    /// A session is reserved and one use is taken.
     Reserved(Box<ConsoleTarget>),
-    /// Nothing was taken.
+    /// The token opens nothing.
     Refused {
-        /// `TooManySessions`, `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`, `GrantRevoked`, `KeyRevoked` or `InstanceRemoved`.
+        /// `TooManySessions`, `TokenUnknown`, `LinkEnded`, `TokenExpired`, `TokenSpent`,
+        /// `LinkRevoked`, `KeyRevoked` or `InstanceRemoved`.
         reason: EndReason,
-        /// The grant, where the token has one.
+        /// The grant; `None` if the token is unknown.
         grant: Option<Box<Grant>>,
     },
 }
 
 impl Store {
-    /// A session without a ticket is dialled at once; dial and handshake, with the time in which a person in front of the
-    /// instance accepts, have shorter limits than this, so what is still reserved then belongs to a node that died.
+    /// The lifetime of a reservation without a ticket. Such a session is dialled at once. The
+    /// limits of dial and handshake, including the time in which a person at the instance accepts,
+    /// are shorter. A session that is still reserved after this time belongs to a node that died.
     pub const RESERVATION_LIMIT: Duration = Duration::from_secs(240);
 
-    /// A page presents its first ticket at once. Where it does not, its answer was lost or its WebSocket did not open:
-    /// the use must return while the link still lives.
+    /// The time within which a page presents its first ticket. A page does so at once unless the
+    /// response was lost or its WebSocket did not open. The use must return while the link is still
+    /// valid.
     pub const FIRST_PRESENTATION: Duration = Duration::from_secs(30);
 
-    /// Takes one use of the token's grant and reserves a session: exactly one winner for the last use.
+    /// Takes one use of the token's grant and reserves a session. Of concurrent callers, exactly
+    /// one gets the last use.
     ///
-    /// The instance's status is the caller's business. What is detached does not count among the sessions at once; where
-    /// uses are not counted and there is no ticket, the caller counts. Without a ticket the session cannot be resumed, and lapses
-    /// unless it is committed within [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT); with one, unless the ticket is
-    /// presented within its `ttl` or [`FIRST_PRESENTATION`](Self::FIRST_PRESENTATION), whichever is shorter.
+    /// The caller checks the instance's status. Detached sessions do not count towards the maximum.
+    /// If uses are unlimited and there is no ticket, the caller enforces the maximum. Without a
+    /// ticket the session cannot be resumed and lapses unless it is committed within
+    /// [`RESERVATION_LIMIT`](Self::RESERVATION_LIMIT). With a ticket it lapses unless the ticket is
+    /// presented within its `ttl` or [`FIRST_PRESENTATION`](Self::FIRST_PRESENTATION), whichever is
+    /// shorter.
     pub async fn reserve(
         &self,
         token: TokenDigest,
         session: NewSession,
-        ticket: Option<NewTicket>,
+        ticket: Option<NewResumeTicket>,
     ) -> Result<Reservation> {
-        // Where no uses are counted there is no last one to be the first for: what stands may be dialled at once.
+        // Unlimited use means no race for a last use, so a valid grant may be dialled at once.
         if ticket.is_none()
             && let TokenStanding::Stands(found) = self.token_standing(token).await?
             && found.grant.uses.is_none()
@@ -77,13 +83,14 @@ impl Store {
         self.write(move |db| Box::pin(async move { reserve(db, token, session, ticket).await })).await
     }
 
-    /// The session comes before its commit, and before what ends it from now on; so nobody waits for the disk.
+    /// Queues the session ahead of its commit and of whatever may end it, so the caller need not
+    /// wait for the disk.
     async fn reserve_uncounted(
         &self,
         Standing { grant, instance, ends_in }: Standing,
         session: NewSession,
     ) -> Result<Reservation> {
-        let (of, place) = (grant.clone(), place(instance.as_ref()));
+        let (of, version) = (grant.clone(), endpoint_version(instance.as_ref()));
         let draft = Draft::default();
         let target = ConsoleTarget {
             hold: Hold { session: session.id, turn: 1 },
@@ -95,14 +102,17 @@ impl Store {
             instance,
             draft: Some(draft.way()),
         };
-        self.post(move |db| Box::pin(async move { set_aside(db, &of, place, session, draft).await })).await?;
+        self.post(move |db| Box::pin(async move { set_aside(db, &of, version, session, draft).await }))
+            .await?;
         Ok(Reservation::Reserved(Box::new(target)))
     }
 
-    /// Undoes a reservation whose dial failed: the session ends and its use returns, for as long as the grant lives.
+    /// Undoes a reservation whose dial failed. The session ends and its use returns if the grant is
+    /// still valid.
     ///
-    /// A session that was being resumed stays detached, and the page may come back once more. True where the session
-    /// ended. The audit entry is written with the reason's code as its outcome unless the hold is stale.
+    /// A session that was being resumed stays detached, and its page may return once more. Returns
+    /// true if the session ended. Writes the audit entry with the reason's code as its outcome
+    /// unless the hold is stale.
     pub async fn give_back(&self, hold: Hold, reason: EndReason, audit: &AuditEntry) -> Result<bool> {
         let audit = AuditEntry { outcome: reason.code(), ..audit.clone() };
         self.write(move |db| Box::pin(async move { give_back(db, hold, reason, &audit).await })).await
@@ -113,10 +123,10 @@ async fn reserve(
     db: &mut Connection<'_>,
     token: TokenDigest,
     session: NewSession,
-    ticket: Option<NewTicket>,
+    ticket: Option<NewResumeTicket>,
 ) -> Result<Reservation> {
-    // The one statement that decides: it locks the grant's row, and where another transaction was first, its conditions
-    // are judged again by what that one left.
+    // This statement decides. It locks the grant's row; if another transaction was first, the
+    // conditions are evaluated on the version that it left.
     const TAKE: &str = concat!(
         "UPDATE grants SET uses_left = uses_left - 1 WHERE token_hash = $1 AND revoked_at IS NULL \
          AND expires_at > (SELECT now FROM clock) AND (uses_left IS NULL OR uses_left > 0) \
@@ -131,7 +141,7 @@ async fn reserve(
 
     let Some(mut row) = db.first(sql(TAKE).bind(token)).await? else { return refuse(db, token).await };
     let grant = grant::read(&mut row)?;
-    // The instance was there a moment ago; if it is gone now, running again will say so.
+    // The instance existed a moment ago. If it is gone now, the next run reports so.
     let instance = match grant.foreign {
         Some(_) => None,
         None => {
@@ -139,13 +149,14 @@ async fn reserve(
             Some(instance::read(&mut row)?)
         }
     };
-    // The grant's row is locked: nobody else of this grant counts at the same time.
+    // The grant's row is locked, so no other transaction counts its sessions at the same time.
     if open_sessions(db, grant.id).await? >= session.most {
         return_use(db, grant.id).await?;
         return Ok(Reservation::Refused { reason: EndReason::TooManySessions, grant: Some(Box::new(grant)) });
     }
     let hold = Hold { session: session.id, turn: 1 };
-    let (ticket_expires_at, ends_in) = insert(db, &grant, place(instance.as_ref()), session, ticket).await?;
+    let (ticket_expires_at, ends_in) =
+        insert(db, &grant, endpoint_version(instance.as_ref()), session, ticket).await?;
     Ok(Reservation::Reserved(Box::new(ConsoleTarget {
         hold,
         state: SessionState::Reserved,
@@ -158,23 +169,25 @@ async fn reserve(
     })))
 }
 
-/// Where a session leads: another cloud's consoles have no place here.
-fn place(instance: Option<&Instance>) -> i64 {
-    instance.map_or(0, |instance| instance.place)
+/// The version of the endpoint to which a session leads. It is constant for consoles of another
+/// cloud, which have no instance.
+fn endpoint_version(instance: Option<&Instance>) -> i64 {
+    instance.map_or(0, |instance| instance.endpoint_version)
 }
 
-/// How many sessions of a grant are reserved or live.
+/// Counts the reserved and live sessions of a grant.
 async fn open_sessions(db: &mut Connection<'_>, grant: GrantId) -> Result<usize> {
     const OPEN: &str =
         "SELECT COUNT(*) FROM sessions WHERE grant_id = $1 AND state <> 'ended' AND state <> 'detached'";
     db.first(sql(OPEN).bind(grant)).await?.ok_or_else(raced)?.count()
 }
 
-/// Reserves a session of a grant that stood when it was looked at, or begins it where it was committed meanwhile.
+/// Reserves a session of a grant that was valid when looked up. If the session was committed in the
+/// meantime, it is written as live.
 async fn set_aside(
     db: &mut Connection<'_>,
     grant: &Grant,
-    place: i64,
+    endpoint_version: i64,
     session: NewSession,
     draft: Draft,
 ) -> Result<()> {
@@ -189,26 +202,27 @@ async fn set_aside(
     );
     let id = session.id;
     if let Some(start) = draft.written()
-        && insert_live(db, grant, place, &session).await?
+        && insert_live(db, grant, endpoint_version, &session).await?
     {
         return write_down(db, &start).await;
     }
-    insert(db, grant, place, session, None).await?;
+    insert(db, grant, endpoint_version, session, None).await?;
     let mut row = db.first(sql(VERDICT).bind(id)).await?.ok_or_else(raced)?;
     if row.parsed_or_null::<EndReason>()?.is_some() {
-        // Whoever forbade it meanwhile has looked for its sessions already; this lets the node look once more.
+        // A concurrent revocation has already looked for its sessions. Raising the revision makes
+        // the node look again.
         raise(db).await?;
     }
     Ok(())
 }
 
-/// Writes a reserved session down; says until when its ticket is good, and how long the session may last.
+/// Writes a reserved session. Returns the expiry of its ticket and the remaining time of its link.
 async fn insert(
     db: &mut Connection<'_>,
     grant: &Grant,
-    place: i64,
+    endpoint_version: i64,
     session: NewSession,
-    ticket: Option<NewTicket>,
+    ticket: Option<NewResumeTicket>,
 ) -> Result<(Option<Timestamp>, Option<Duration>)> {
     const INSERT: &str = "INSERT INTO sessions (id, grant_id, project_id, node_id, state, viewer, turn, ticket, \
         ticket_presented, ticket_ttl, bytes_to_viewer, bytes_to_instance, created_at, lapses_at, ends_at, \
@@ -226,18 +240,18 @@ async fn insert(
         .bind(ticket.map_or(Store::RESERVATION_LIMIT, |ticket| ticket.ttl.min(Store::FIRST_PRESENTATION)))
         .bind(grant.ends_at)
         .bind(session.node.incarnation)
-        // Without a ticket it is dialled at once.
+        // Without a ticket the instance is dialled at once.
         .bind(ticket.is_none())
-        .bind(place);
+        .bind(endpoint_version);
     let mut row = db.first(insert).await?.ok_or_else(raced)?;
     Ok((row.time_or_null()?, row.span_or_null()?))
 }
 
-/// Writes a session down that is live already; false where something forbids it by now.
+/// Writes a session that is already live. Returns false if it is no longer permitted.
 async fn insert_live(
     db: &mut Connection<'_>,
     grant: &Grant,
-    place: i64,
+    endpoint_version: i64,
     session: &NewSession,
 ) -> Result<bool> {
     const INSERT: &str = concat!(
@@ -255,11 +269,11 @@ async fn insert_live(
         .bind(session.viewer.as_str())
         .bind(grant.ends_at)
         .bind(session.node.incarnation)
-        .bind(place);
+        .bind(endpoint_version);
     Ok(db.run(insert).await? == 1)
 }
 
-/// Why the token opens nothing.
+/// Returns the reason why the token opens nothing.
 async fn refuse(db: &mut Connection<'_>, token: TokenDigest) -> Result<Reservation> {
     const WHY: &str = concat!(
         "SELECT ",
@@ -272,7 +286,7 @@ async fn refuse(db: &mut Connection<'_>, token: TokenDigest) -> Result<Reservati
     let Some(mut row) = db.first(sql(WHY).bind(token)).await? else {
         return Ok(Reservation::Refused { reason: EndReason::TokenUnknown, grant: None });
     };
-    // No reason left: a use was given back between the two statements.
+    // No reason remains because a use was returned between the two statements.
     let reason = row.parsed_or_null()?.ok_or_else(raced)?;
     Ok(Reservation::Refused { reason, grant: Some(Box::new(grant::read(&mut row)?)) })
 }
@@ -305,7 +319,7 @@ async fn give_back(
     Ok(false)
 }
 
-/// Gives one use back to a grant whose uses are counted.
+/// Returns one use to a grant whose uses are counted.
 pub(super) async fn return_use(db: &mut Connection<'_>, grant: GrantId) -> Result<()> {
     const RETURN: &str = "UPDATE grants SET uses_left = uses_left + 1 WHERE id = $1 AND uses_left < uses";
     db.run(sql(RETURN).bind(grant)).await.map(drop)

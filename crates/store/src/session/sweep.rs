@@ -1,4 +1,4 @@
-//! The sweep: sessions that nobody came back to.
+//! The sweep: ends sessions whose pages did not return.
 
 use std::time::Duration;
 
@@ -22,23 +22,26 @@ pub struct Swept {
     pub grant: GrantId,
     /// Its project.
     pub project: ProjectId,
-    /// Why it ended: `ViewerLost`, or what no longer allowed it.
+    /// The reason: `ViewerLost`, or the reason that no longer permitted the session.
     pub reason: EndReason,
 }
 
-/// A node ends the sessions of a link that ends by its own clock. One that was suspended has lost that time, and is reminded.
+/// The tolerance after a link's end. A node ends the link's sessions by its own clock; a node that
+/// was suspended lags behind and needs a reminder.
 const LATE: Duration = Duration::from_secs(5);
 
-/// Nodes look for what to end at least every second while they live.
+/// The age after which a takeover needs no further announcement. A living node looks for sessions
+/// to end at least every second.
 const TAKEOVER_NEWS: Duration = Duration::from_secs(600);
 
 impl Store {
-    /// How many sessions one sweep ends at most: each takes a few statements, and they are one transaction.
+    /// The maximum number of sessions that one sweep ends. Each takes a few statements, and all
+    /// share one transaction.
     pub const SWEEP: u32 = 100;
 
-    /// Ends sessions that lapsed or whose link is over while no connection carries them, of every node; reserved ones give
-    /// their use back. Call it every few seconds, and again while it returns as many as [`SWEEP`](Self::SWEEP). Each is
-    /// audited.
+    /// Ends sessions of every node that lapsed, or whose link ended, while no connection carries
+    /// them. Reserved sessions return their use. Call it every few seconds, and again while it
+    /// returns as many as [`SWEEP`](Self::SWEEP). Each end is audited.
     pub async fn sweep(&self) -> Result<Vec<Swept>> {
         self.write(move |db| Box::pin(async move { sweep(db).await })).await
     }
@@ -76,7 +79,7 @@ async fn sweep(db: &mut Connection<'_>) -> Result<Vec<Swept>> {
     if db.first(sql(STILL_LIVE).bind(LATE)).await?.is_some() {
         raise(db).await?;
     }
-    // All audit records last: see `write_down`.
+    // Audit records come last; see `write_down`.
     for session in &swept {
         write_down_end(db, session.session).await?;
     }
@@ -103,7 +106,7 @@ fn read(mut row: Row) -> Result<Lapsed> {
     })
 }
 
-/// Ends a lapsed session, unless something happened to it in between.
+/// Ends a lapsed session unless it changed in the meantime.
 async fn end(db: &mut Connection<'_>, lapsed: &Lapsed) -> Result<Option<Swept>> {
     const END: &str = "UPDATE sessions SET state = 'ended', end_reason = $1, lapses_at = NULL, \
         ended_at = (SELECT now FROM clock) WHERE id = $2 AND state = $3 AND lapses_at = $4";
@@ -118,8 +121,9 @@ async fn end(db: &mut Connection<'_>, lapsed: &Lapsed) -> Result<Option<Swept>> 
     Ok(Some(Swept { session: lapsed.session, grant: lapsed.grant, project: lapsed.project, reason }))
 }
 
-/// Lets go what an earlier life of this node carried: pages may come back to its live sessions, those without a ticket lapse.
-/// Reserved sessions with a ticket stay as they are: their pages come again, or they lapse in their time.
+/// Releases the sessions that an earlier life of this node carried. Pages can return to its live
+/// sessions; sessions without a ticket lapse. Reserved sessions with a ticket stay as they are:
+/// their pages return or they lapse in time.
 pub(crate) async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<()> {
     const DETACH: &str = "UPDATE sessions SET state = 'detached', \
         lapses_at = (SELECT now FROM clock) + ticket_ttl \
@@ -134,9 +138,10 @@ pub(crate) async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<()> {
     Ok(())
 }
 
-/// Lets go what nodes carried that are gone now.
+/// Releases the sessions that nodes carried which are gone.
 pub(crate) async fn bury(db: &mut Connection<'_>) -> Result<()> {
-    // `state <> 'ended'` says it again for SQLite, which would not see that the index of open sessions fits.
+    // The redundant `state <> 'ended'` lets SQLite recognize that the index of open sessions
+    // applies.
     const BURY: &str = "UPDATE sessions SET carried = FALSE, \
         state = CASE WHEN state = 'live' THEN 'detached' ELSE state END, \
         lapses_at = CASE WHEN kill_reason IS NOT NULL THEN (SELECT now FROM clock) \

@@ -1,4 +1,4 @@
-//! What a hold leads to, and whether it may.
+//! The target of a hold, and whether the hold may lead to it.
 
 use std::time::Duration;
 
@@ -13,75 +13,27 @@ use super::{Hold, read_state};
 use crate::Result;
 use crate::database::Row;
 
-/// What a hold leads to.
+/// The target of a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleTarget {
-    /// What commit, give back, detach and end need.
+    /// The hold, which commit, give back, detach and end require.
     pub hold: Hold,
-    /// What state the session was in: `Live` where another connection is being taken over.
+    /// The session's state before this hold: `Live` if another connection is being taken over.
     pub state: SessionState,
-    /// How long ago the session was made, by the database's clock.
+    /// The session's age by the database's clock.
     pub age: Duration,
-    /// How long the session may still last, where its grant ends.
+    /// The time left until the grant ends its sessions; `None` without such a limit.
     pub ends_in: Option<Duration>,
-    /// The grant it lives under.
+    /// The grant of the session.
     pub grant: Grant,
-    /// The instance to dial; none: the grant is for a console of another cloud, which says where it is.
+    /// The instance to dial. `None` for a console of another cloud, which names its endpoint.
     pub instance: Option<Instance>,
-    /// Until when the newest ticket brings the page back; none: while it is live, or without a ticket.
+    /// The time until which the newest ticket can resume the session. `None` while the session is
+    /// live, or without a ticket.
     pub ticket_expires_at: Option<Timestamp>,
-    /// The reservation, where nobody waited for it.
+    /// The reservation, if it may still be waiting to be written.
     pub(crate) draft: Option<DraftOf>,
 }
-
-/// A session with what decides over it. Neither the key nor the instance need be there.
-macro_rules! standing {
-    () => {
-        "sessions JOIN grants ON grants.id = sessions.grant_id \
-         LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-         LEFT JOIN instances ON instances.uid = grants.instance_uid"
-    };
-}
-pub(crate) use standing;
-
-/// Why a session may not go on, or NULL. The words are `EndReason`s' codes.
-macro_rules! verdict {
-    () => {
-        "COALESCE(sessions.kill_reason, CASE WHEN grants.revoked_at IS NOT NULL THEN 'grant-revoked' \
-         WHEN grants.ends_at <= (SELECT now FROM clock) THEN 'link-ended' \
-         WHEN access_keys.revoked_at IS NOT NULL THEN 'key-revoked' \
-         WHEN instances.uid IS NULL AND grants.foreign_token IS NULL THEN 'instance-removed' \
-         WHEN sessions.place < instances.held_from THEN 'endpoint-changed' END)"
-    };
-}
-pub(crate) use verdict;
-
-/// Why a session that may go on must dial again, or NULL. The word is an `EndReason`'s code.
-macro_rules! moved {
-    () => {
-        "CASE WHEN sessions.place < instances.place THEN 'instance-moved' END"
-    };
-}
-pub(crate) use moved;
-
-/// Whether a grant may have live sessions that lead to this place, as a subquery: it finds the grant where nothing forbids
-/// it.
-macro_rules! allowed {
-    ($grant:literal, $place:literal) => {
-        concat!(
-            "SELECT 1 FROM grants LEFT JOIN instances ON instances.uid = grants.instance_uid \
-             LEFT JOIN access_keys ON access_keys.id = grants.key_id \
-             WHERE grants.revoked_at IS NULL AND access_keys.revoked_at IS NULL \
-             AND (grants.ends_at IS NULL OR grants.ends_at > (SELECT now FROM clock)) \
-             AND (instances.uid IS NOT NULL OR grants.foreign_token IS NOT NULL) \
-             AND (instances.uid IS NULL OR instances.place = ",
-            $place,
-            ") AND grants.id = ",
-            $grant
-        )
-    };
-}
-pub(super) use allowed;
 
 /// The columns of a [`ConsoleTarget`], to be selected from `standing` where `verdict` is NULL.
 macro_rules! target_columns {
@@ -102,7 +54,7 @@ pub(super) fn read(row: &mut Row) -> Result<ConsoleTarget> {
     let mut target = ConsoleTarget {
         hold: Hold { session: row.parsed::<SessionId>()?, turn: row.value()? },
         state: read_state(row)?,
-        // A database's clock that was set back must not make a session that was never made.
+        // A clock that was set back must not make the age negative.
         age: Duration::from_micros(row.value::<i64>()?.try_into().unwrap_or(0)),
         ticket_expires_at: row.time_or_null()?,
         ends_in: row.span_or_null()?,

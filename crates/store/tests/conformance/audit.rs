@@ -1,4 +1,4 @@
-//! The audit: in the order of commits, found by everything it names.
+//! The audit: commit order, and searches by every field.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,16 +11,16 @@ use uuid::Uuid;
 use crate::lab::{Lab, entry, request, stranger};
 
 on_both_databases! {
-    a_record_holds_what_was_entered,
-    records_are_found_by_what_they_name,
-    an_older_programs_record_comes_from_nowhere,
-    a_shown_ticket_and_a_dropped_one_have_an_origin,
-    a_grants_sessions_are_told_with_every_origin_once,
-    whoever_follows_misses_nothing,
-    a_change_and_its_record_stand_or_fall_together,
+    a_record_reads_back_as_it_was_written,
+    records_are_found_by_each_of_their_fields,
+    a_record_of_an_older_program_has_no_origin,
+    the_use_and_the_loss_of_a_ticket_have_an_origin,
+    each_origin_of_a_grants_sessions_is_listed_once,
+    a_follower_receives_every_record,
+    a_change_and_its_audit_record_commit_together,
 }
 
-async fn a_record_holds_what_was_entered(lab: Lab) {
+async fn a_record_reads_back_as_it_was_written(lab: Lab) {
     let key = lab.key().await;
     let (grant, _) = lab.grant(None).await;
     let entered = AuditEntry {
@@ -35,7 +35,7 @@ async fn a_record_holds_what_was_entered(lab: Lab) {
     lab.store.audit(&entered).await.unwrap();
     let record = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap().remove(0);
     assert_eq!(record.request.as_deref(), entered.request.as_ref().map(|request| request.as_str()));
-    assert_eq!((record.actor, record.dialect.as_str()), (key.id.to_string(), "native"));
+    assert_eq!((record.actor, record.dialect.as_str()), (key.id.to_string(), "api"));
     assert_eq!((record.action.as_str(), record.target.as_str()), ("console.open", "vm1"));
     assert_eq!((record.outcome.as_str(), record.detail), ("ok", entered.detail));
     assert_eq!(
@@ -48,7 +48,7 @@ async fn a_record_holds_what_was_entered(lab: Lab) {
     assert!((0..60_000_000).contains(&age), "{age} µs");
 }
 
-async fn records_are_found_by_what_they_name(lab: Lab) {
+async fn records_are_found_by_each_of_their_fields(lab: Lab) {
     let (grant, _) = lab.grant(None).await;
     let (session, call) = (SessionId(Uuid::now_v7()), request());
     for number in 0..6 {
@@ -82,7 +82,7 @@ async fn records_are_found_by_what_they_name(lab: Lab) {
     assert_eq!(found(AuditQuery { start, ..of_grant }, 9).await.0, "45");
 }
 
-async fn an_older_programs_record_comes_from_nowhere(lab: Lab) {
+async fn a_record_of_an_older_program_has_no_origin(lab: Lab) {
     lab.sql(
         "INSERT INTO audit (at, actor, dialect, action, target, outcome) \
          VALUES (1, 'operator', 'native', 'x.y', 'vm1', 'ok')",
@@ -92,7 +92,7 @@ async fn an_older_programs_record_comes_from_nowhere(lab: Lab) {
     assert_eq!((record.source, record.user_agent), (None, None));
 }
 
-async fn a_shown_ticket_and_a_dropped_one_have_an_origin(lab: Lab) {
+async fn the_use_and_the_loss_of_a_ticket_have_an_origin(lab: Lab) {
     let newest = async || lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap().remove(0);
     let (_, presented) = lab.live_page().await;
     lab.present(presented).await;
@@ -108,7 +108,7 @@ async fn a_shown_ticket_and_a_dropped_one_have_an_origin(lab: Lab) {
     }
     let address = crate::presence::issue(&lab, &lab.key().await, 1).await;
     let kept = Some(crate::lab::digest());
-    let audit = entry("address.ticket");
+    let audit = entry("repeater.ticket");
     lab.store.set_repeater_ticket(&Scope::All, &address, kept, &audit).await.unwrap();
     let shown = Joining::Password {
         end_to_end_only: true,
@@ -117,10 +117,10 @@ async fn a_shown_ticket_and_a_dropped_one_have_an_origin(lab: Lab) {
     };
     lab.store.join_address(&address, 2, lab.node, shown, &stranger()).await.unwrap().unwrap();
     let record = newest().await;
-    assert_eq!((record.action.as_str(), record.source), ("address.ticket-revoke", stranger().source));
+    assert_eq!((record.action.as_str(), record.source), ("repeater.revoke", stranger().source));
 }
 
-async fn a_grants_sessions_are_told_with_every_origin_once(lab: Lab) {
+async fn each_origin_of_a_grants_sessions_is_listed_once(lab: Lab) {
     let ((grant, _), (other, _)) = (lab.grant(None).await, lab.grant(None).await);
     let (first, second) = (SessionId(Uuid::now_v7()), SessionId(Uuid::now_v7()));
     let elsewhere = Origin::of([192, 0, 2, 99].into());
@@ -147,7 +147,7 @@ async fn a_grants_sessions_are_told_with_every_origin_once(lab: Lab) {
     assert_eq!(lab.store.session_origins(grant.id, 1).await.unwrap(), all[2..], "the newest");
 }
 
-async fn whoever_follows_misses_nothing(lab: Lab) {
+async fn a_follower_receives_every_record(lab: Lab) {
     const WRITERS: usize = 8;
     const EACH: usize = 40;
     let before = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap()[0].seq;
@@ -184,16 +184,16 @@ async fn whoever_follows_misses_nothing(lab: Lab) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
 }
 
-async fn a_change_and_its_record_stand_or_fall_together(lab: Lab) {
+async fn a_change_and_its_audit_record_commit_together(lab: Lab) {
     let count = async || lab.texts("SELECT action FROM audit").await.len();
     let before = count().await;
     lab.grant(None).await;
     assert_eq!(count().await, before + 1);
-    // The record cannot be written, so the grant must not be there.
+    // The record cannot be written, so the grant must not exist.
     lab.sql("ALTER TABLE audit RENAME TO hidden").await;
     let new = crate::lab::new_grant(&lab.instance, None, None);
     let id = new.id;
-    assert!(lab.store.create_grant(new, &entry("grant.create")).await.is_err());
+    assert!(lab.store.create_grant(new, &entry("link.create")).await.is_err());
     assert_eq!(lab.store.grant(None, id).await.unwrap(), None);
     lab.sql("ALTER TABLE hidden RENAME TO audit").await;
     lab.grant(None).await;

@@ -1,4 +1,4 @@
-//! A database that is held up: every operation is answered in time, and works again afterwards.
+//! A blocked database: every operation responds in time and works again afterwards.
 
 use std::time::Instant;
 
@@ -8,17 +8,17 @@ use transom_store::{OPERATION_DEADLINE, Store, StoreError};
 
 use crate::lab::{Lab, entry};
 
-/// A write that has to wait for a lock, which somebody else holds longer than its deadline.
+/// Asserts that a write gives up on a lock that is held longer than its deadline.
 async fn assert_given_up(lab: &Lab, grant: GrantId) {
     let began = Instant::now();
-    let revoked = lab.store.revoke_grant(None, grant, &entry("grant.revoke")).await;
+    let revoked = lab.store.revoke_grant(None, grant, &entry("link.revoke")).await;
     assert!(matches!(revoked, Err(StoreError::Unavailable(_))), "{revoked:?}");
     assert!(began.elapsed() < OPERATION_DEADLINE * 2, "{:?}", began.elapsed());
-    assert!(lab.store.grant(None, grant).await.unwrap().unwrap().revoked_at.is_none());
+    assert!(lab.store.grant(None, grant).await.unwrap().unwrap().grant.revoked_at.is_none());
 }
 
 #[tokio::test]
-async fn sqlite_held_by_another_process_is_unavailable_for_writes_only() {
+async fn sqlite_locked_by_another_process_is_unavailable_for_writes_only() {
     let lab = Lab::on_sqlite().await;
     let (grant, _) = lab.grant(None).await;
     let path = lab.folder().unwrap().path().join("transom.db");
@@ -26,7 +26,7 @@ async fn sqlite_held_by_another_process_is_unavailable_for_writes_only() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_given_up(&lab, grant.id).await;
     other.execute_batch("ROLLBACK").unwrap();
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
 }
 
 #[tokio::test]
@@ -38,11 +38,11 @@ async fn postgresql_with_a_locked_table_is_unavailable_until_it_is_released() {
     other.execute("BEGIN; LOCK TABLE audit").await.unwrap();
     assert_given_up(&lab, grant.id).await;
     other.execute("ROLLBACK").await.unwrap();
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_postgresql_that_drops_its_connections_is_used_again() {
+async fn a_postgresql_server_is_used_again_after_it_drops_its_connections() {
     let url = transom_testkit::postgres::database();
     let lab = Lab::on_postgresql_at(url.clone()).await;
     lab.sql(
@@ -50,7 +50,7 @@ async fn a_postgresql_that_drops_its_connections_is_used_again() {
              AND pid <> pg_backend_pid()",
     )
     .await;
-    // The connections that were open may fail once each; nothing stays broken.
+    // Each connection that was open may fail once; all work afterwards.
     let mut answered = false;
     for _ in 0..20 {
         answered |= lab.store.ping().await.is_ok();
@@ -61,8 +61,8 @@ async fn a_postgresql_that_drops_its_connections_is_used_again() {
 }
 
 #[tokio::test]
-async fn a_postgresql_that_says_nothing_is_given_up() {
-    // Connections are taken by the kernel and never answered.
+async fn connecting_to_a_silent_postgresql_server_times_out() {
+    // The kernel accepts connections that no program answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let url = transom_store::DatabaseUrl::parse(&format!("postgres://transom:x@127.0.0.1:{port}/x")).unwrap();

@@ -1,7 +1,7 @@
-//! Crashes: what was acknowledged is there after `kill -9` in the middle of a storm of writes.
+//! Crashes: acknowledged writes survive `kill -9` during a storm of writes.
 //!
-//! The storm is this test binary again, started with the database's address in its environment: it runs the one test
-//! `the_storm`, which does nothing otherwise.
+//! The storm is this test binary, started again with the database's address in its environment. It
+//! runs the single test `the_storm`, which otherwise does nothing.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -13,24 +13,24 @@ use transom_store::{DatabaseUrl, Store};
 
 use crate::lab::{Lab, entry, new_grant};
 
-/// Names the database to the storm, as `DatabaseUrl::parse` reads it.
+/// The variable with the storm's database URL.
 const STORM: &str = "TRANSOM_STORE_STORM";
 
-/// Writers at once, so that several operations share a commit.
+/// The number of concurrent writers, so that several operations share a commit.
 const WRITERS: usize = 16;
 
-/// After how many acknowledged writes each storm is killed.
+/// The number of acknowledged writes after which each storm is killed.
 const KILLED_AFTER: [usize; 5] = [1, 40, 150, 333, 600];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_loses_nothing_that_was_acknowledged() {
+async fn sqlite_loses_no_acknowledged_write() {
     let lab = Lab::on_sqlite().await;
     let url = format!("sqlite:{}", lab.folder().unwrap().path().join("transom.db").display());
     survive(lab, &url).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgresql_loses_nothing_that_was_acknowledged() {
+async fn postgresql_loses_no_acknowledged_write() {
     let url = transom_testkit::postgres::database();
     survive(Lab::on_postgresql_at(url.clone()).await, &url).await;
 }
@@ -44,13 +44,13 @@ async fn survive(lab: Lab, url: &str) {
         for (what, id) in acknowledged {
             let grant = store.grant(None, id).await.unwrap();
             let grant = grant.unwrap_or_else(|| panic!("{what} {id} was acknowledged and is lost"));
-            assert!(what == "made" || grant.revoked_at.is_some(), "the revocation of {id} is lost");
+            assert!(what == "made" || grant.grant.revoked_at.is_some(), "the revocation of {id} is lost");
         }
         let records = lab.texts("SELECT action FROM audit").await.len();
         let changes = lab
             .texts("SELECT id FROM grants UNION ALL SELECT id FROM grants WHERE revoked_at IS NOT NULL")
             .await;
-        // Beside the grants: the project and the instance that the lab made.
+        // The lab created a project and an instance in addition to the grants.
         assert_eq!(
             records,
             changes.len() + 2,
@@ -60,7 +60,7 @@ async fn survive(lab: Lab, url: &str) {
     }
 }
 
-/// Starts a storm, kills it in the middle, and answers everything that it was told to be done.
+/// Starts a storm and kills it in the middle. Returns everything that it acknowledged.
 fn storm(url: &str, killed_after: usize) -> Vec<(String, GrantId)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::the_storm", "--nocapture"])
@@ -73,12 +73,12 @@ fn storm(url: &str, killed_after: usize) -> Vec<(String, GrantId)> {
     for line in lines.by_ref().map_while(Result::ok) {
         acknowledged.extend(parse(&line));
         if acknowledged.len() == killed_after {
-            // SIGKILL.
+            // `kill` sends SIGKILL.
             child.kill().unwrap();
             break;
         }
     }
-    // What it had said before it died counts as well.
+    // Lines written before the process died count as well.
     acknowledged.extend(lines.map_while(Result::ok).filter_map(|line| parse(&line)));
     assert!(!child.wait().unwrap().success(), "the storm was to be killed");
     acknowledged
@@ -100,11 +100,12 @@ async fn the_storm() {
         let (store, instance) = (store.clone(), instance.clone());
         writers.spawn(async move {
             loop {
-                // What is not acknowledged may be lost, and so is not said: a busy machine may take too long for it.
+                // Unacknowledged writes may be lost. They occur because a busy machine may exceed
+                // the deadline.
                 let new = new_grant(&instance, Some(1), None);
-                let Ok(grant) = store.create_grant(new, &entry("grant.create")).await else { continue };
+                let Ok(grant) = store.create_grant(new, &entry("link.create")).await else { continue };
                 say("made", grant.id);
-                if let Ok(true) = store.revoke_grant(None, grant.id, &entry("grant.revoke")).await {
+                if let Ok(true) = store.revoke_grant(None, grant.id, &entry("link.revoke")).await {
                     say("revoked", grant.id);
                 }
             }
@@ -113,7 +114,8 @@ async fn the_storm() {
     writers.join_all().await;
 }
 
-/// One write to the pipe, so that a kill cannot cut a line that was acknowledged into the next.
+/// Prints with one write to the pipe, so that a kill cannot join an acknowledged line with the next
+/// one.
 fn say(what: &str, id: GrantId) {
     std::io::stdout().lock().write_all(format!("storm {what} {id}\n").as_bytes()).unwrap();
 }

@@ -1,4 +1,5 @@
-//! Endings: the first reason wins, bytes add up, and a kill reaches the node that carries the session.
+//! Endings: the first reason stands, bytes add up, and a kill reaches the node that carries the
+//! session.
 
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
@@ -12,15 +13,15 @@ use crate::lab::{Lab, accepted, entry};
 on_both_databases! {
     the_first_reason_wins,
     the_bytes_of_every_connection_add_up,
-    a_kill_is_told_to_the_node_and_wins_over_a_later_reason,
+    a_kill_reaches_the_node_and_takes_precedence_over_a_later_reason,
     a_session_without_a_ticket_ends_when_its_viewer_is_lost,
     a_killed_session_cannot_be_detached,
-    what_waits_for_its_page_ends_with_what_it_stands_on,
-    a_page_that_is_coming_back_ends_where_it_is_carried,
-    of_very_many_that_wait_the_sweep_ends_the_rest,
-    an_unknown_session_is_named_as_such,
-    the_audit_of_an_end_names_the_reason_that_stands,
-    only_open_sessions_are_listed_where_asked,
+    a_waiting_session_ends_with_its_grant_key_or_instance,
+    a_returning_page_ends_on_the_node_that_carries_it,
+    the_sweep_ends_the_waiting_sessions_beyond_one_batch,
+    an_unknown_session_is_reported_as_unknown,
+    the_audit_of_an_end_names_the_final_reason,
+    a_list_of_open_sessions_contains_no_others,
 }
 
 const SOME: Traffic = Traffic { to_viewer: 1000, to_instance: 10 };
@@ -57,7 +58,7 @@ async fn the_bytes_of_every_connection_add_up(lab: Lab) {
     assert_eq!((session.bytes_to_viewer, session.bytes_to_instance), (2000, 20));
 }
 
-async fn a_kill_is_told_to_the_node_and_wins_over_a_later_reason(lab: Lab) {
+async fn a_kill_reaches_the_node_and_takes_precedence_over_a_later_reason(lab: Lab) {
     let hold = live(&lab).await;
     let before = lab.store.revision().await.unwrap();
     assert!(lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap());
@@ -90,7 +91,7 @@ async fn a_killed_session_cannot_be_detached(lab: Lab) {
     assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Ended(EndReason::SessionKilled));
 }
 
-/// A session that waits for its page, under this key.
+/// A session under this key that waits for its page.
 async fn waiting(lab: &Lab, key: Option<AccessKeyId>) -> Hold {
     let (_, token) = lab.grant_by(Some(1), key).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
@@ -100,7 +101,7 @@ async fn waiting(lab: &Lab, key: Option<AccessKeyId>) -> Hold {
     hold
 }
 
-/// Its state, and its end's reason and records.
+/// The session's state, end reason and number of end records.
 async fn over(lab: &Lab, hold: Hold) -> (SessionState, Option<EndReason>, usize) {
     let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
     let query = AuditQuery { session: Some(hold.session), ..AuditQuery::default() };
@@ -109,7 +110,7 @@ async fn over(lab: &Lab, hold: Hold) -> (SessionState, Option<EndReason>, usize)
     (session.state, session.end_reason, ends.count())
 }
 
-async fn what_waits_for_its_page_ends_with_what_it_stands_on(lab: Lab) {
+async fn a_waiting_session_ends_with_its_grant_key_or_instance(lab: Lab) {
     let key = lab.key().await.id;
     let (killed, revoked) = (waiting(&lab, None).await, waiting(&lab, Some(key.clone())).await);
     let removed = waiting(&lab, None).await;
@@ -128,21 +129,21 @@ async fn what_waits_for_its_page_ends_with_what_it_stands_on(lab: Lab) {
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
 }
 
-async fn a_page_that_is_coming_back_ends_where_it_is_carried(lab: Lab) {
+async fn a_returning_page_ends_on_the_node_that_carries_it(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
     let first = accepted(lab.present(ticket).await).hold;
     lab.commit(first).await;
     let (_, fresh) = lab.rotate(ticket).await;
-    // The first connection still shows the screen until the second one does.
+    // The first connection continues to show the screen until the second one does.
     let again = accepted(lab.present(fresh).await).hold;
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
     assert_eq!(over(&lab, again).await, (SessionState::Detached, None, 0));
-    let told = ToEnd { hold: again, reason: EndReason::GrantRevoked };
+    let told = ToEnd { hold: again, reason: EndReason::LinkRevoked };
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [told]);
 }
 
-async fn of_very_many_that_wait_the_sweep_ends_the_rest(lab: Lab) {
+async fn the_sweep_ends_the_waiting_sessions_beyond_one_batch(lab: Lab) {
     let key = lab.key().await.id;
     let (_, token) = lab.grant_by(None, Some(key.clone())).await;
     for _ in 0..=Store::SWEEP {
@@ -157,7 +158,7 @@ async fn of_very_many_that_wait_the_sweep_ends_the_rest(lab: Lab) {
     assert!(lab.store.sessions(None, Page::first(10), true).await.unwrap().is_empty());
 }
 
-async fn an_unknown_session_is_named_as_such(lab: Lab) {
+async fn an_unknown_session_is_reported_as_unknown(lab: Lab) {
     let hold = Hold { session: SessionId(Uuid::now_v7()), turn: 1 };
     assert_eq!(end(&lab, hold, EndReason::ViewerClosed).await, Ending::Unknown);
     assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Unknown);
@@ -166,7 +167,7 @@ async fn an_unknown_session_is_named_as_such(lab: Lab) {
     assert!(lab.store.commit(hold, &entry("session.start")).await.is_err());
 }
 
-async fn the_audit_of_an_end_names_the_reason_that_stands(lab: Lab) {
+async fn the_audit_of_an_end_names_the_final_reason(lab: Lab) {
     let hold = live(&lab).await;
     lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
     end(&lab, hold, EndReason::InstanceGone).await;
@@ -177,7 +178,7 @@ async fn the_audit_of_an_end_names_the_reason_that_stands(lab: Lab) {
     assert_eq!(ends[0].outcome, "session-killed");
 }
 
-async fn only_open_sessions_are_listed_where_asked(lab: Lab) {
+async fn a_list_of_open_sessions_contains_no_others(lab: Lab) {
     let (ended, open) = (live(&lab).await, live(&lab).await);
     end(&lab, ended, EndReason::ViewerClosed).await;
     let listed = async |only_open| {

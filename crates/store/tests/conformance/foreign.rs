@@ -1,4 +1,4 @@
-//! Grants for consoles of another cloud: one for each of its tokens, and no instance behind it.
+//! Grants for consoles of another cloud: one for each of its tokens, without an instance.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use uuid::Uuid;
 use crate::lab::{Lab, accepted, digest, entry, request};
 
 on_both_databases! {
-    a_foreign_console_opens_without_an_instance_and_comes_back,
-    showing_a_foreign_token_again_lengthens_its_one_grant,
-    a_revoked_foreign_grant_stays_revoked_however_often_its_token_is_shown,
+    a_foreign_console_opens_without_an_instance_and_resumes,
+    presenting_a_foreign_token_again_extends_its_grant,
+    a_revoked_foreign_grant_stays_revoked_when_its_token_is_presented_again,
 }
 
 fn foreign(lab: &Lab, token: TokenDigest) -> ForeignGrant {
@@ -32,9 +32,9 @@ fn foreign(lab: &Lab, token: TokenDigest) -> ForeignGrant {
     }
 }
 
-async fn a_foreign_console_opens_without_an_instance_and_comes_back(lab: Lab) {
+async fn a_foreign_console_opens_without_an_instance_and_resumes(lab: Lab) {
     let token = digest();
-    assert!(lab.store.adopt_grant(foreign(&lab, token), &entry("grant.create")).await.unwrap());
+    assert!(lab.store.adopt_grant(foreign(&lab, token), &entry("link.create")).await.unwrap());
     let (target, ticket) = lab.reserve_with_ticket(token).await;
     assert_eq!(target.instance, None);
     assert_eq!(target.grant.foreign, Some(Sealed(b"sealed token".to_vec())));
@@ -47,26 +47,26 @@ async fn a_foreign_console_opens_without_an_instance_and_comes_back(lab: Lab) {
     assert_eq!(accepted(outcome).instance, None);
 }
 
-async fn showing_a_foreign_token_again_lengthens_its_one_grant(lab: Lab) {
+async fn presenting_a_foreign_token_again_extends_its_grant(lab: Lab) {
     let token = digest();
     let first = foreign(&lab, token);
-    assert!(lab.store.adopt_grant(first.clone(), &entry("grant.create")).await.unwrap());
+    assert!(lab.store.adopt_grant(first.clone(), &entry("link.create")).await.unwrap());
     lab.advance_clock(Duration::from_secs(100)).await;
     let Reservation::Refused { reason, .. } = lab.try_reserve(token).await else { panic!("it has expired") };
     assert_eq!(reason, EndReason::TokenExpired);
-    assert!(!lab.store.adopt_grant(foreign(&lab, token), &entry("grant.create")).await.unwrap());
+    assert!(!lab.store.adopt_grant(foreign(&lab, token), &entry("link.create")).await.unwrap());
     assert_eq!(lab.reserve(token).await.grant.id, first.id);
 }
 
-async fn a_revoked_foreign_grant_stays_revoked_however_often_its_token_is_shown(lab: Lab) {
+async fn a_revoked_foreign_grant_stays_revoked_when_its_token_is_presented_again(lab: Lab) {
     let token = digest();
     let grant = foreign(&lab, token);
-    lab.store.adopt_grant(grant.clone(), &entry("grant.create")).await.unwrap();
+    lab.store.adopt_grant(grant.clone(), &entry("link.create")).await.unwrap();
     let live = lab.reserve(token).await;
     assert_eq!(lab.commit(live.hold).await, Commit::Live);
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
-    assert_eq!(lab.store.to_end(lab.node).await.unwrap()[0].reason, EndReason::GrantRevoked);
-    lab.store.adopt_grant(foreign(&lab, token), &entry("grant.create")).await.unwrap();
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert_eq!(lab.store.to_end(lab.node).await.unwrap()[0].reason, EndReason::LinkRevoked);
+    lab.store.adopt_grant(foreign(&lab, token), &entry("link.create")).await.unwrap();
     let Reservation::Refused { reason, .. } = lab.try_reserve(token).await else { panic!("it was revoked") };
-    assert_eq!(reason, EndReason::GrantRevoked);
+    assert_eq!(reason, EndReason::LinkRevoked);
 }

@@ -1,4 +1,4 @@
-//! Instances that fit a description.
+//! Searches for instances.
 
 use transom_model::instance::InstanceStatus;
 use transom_store::{FoundInstances, InstanceQuery, NameMatch, NewInstance};
@@ -6,16 +6,16 @@ use transom_store::{FoundInstances, InstanceQuery, NameMatch, NewInstance};
 use crate::lab::{Lab, entry, instance, new_instance, project};
 
 on_both_databases! {
-    what_is_asked_of_an_instance_narrows_the_list,
-    a_text_is_searched_for_as_it_is_written,
-    a_page_of_what_fits_comes_with_how_many_there_are,
+    each_condition_narrows_the_list_of_instances,
+    a_search_treats_special_characters_literally,
+    a_page_of_matches_includes_the_total,
 }
 
 fn ids(found: &FoundInstances) -> Vec<&str> {
     found.instances.iter().map(|instance| instance.id.as_str()).collect()
 }
 
-/// What fits, all of it.
+/// The ids of all matches.
 async fn fits(lab: &Lab, query: InstanceQuery) -> Vec<String> {
     let found = lab.store.find_instances(lab.project.id, &query, 0, 100).await.unwrap();
     assert_eq!(found.total, found.instances.len() as u64);
@@ -27,7 +27,7 @@ async fn add(lab: &Lab, id: &str, name: &str, status: InstanceStatus) {
     lab.store.create_instance(new, &entry("instance.create")).await.unwrap();
 }
 
-async fn what_is_asked_of_an_instance_narrows_the_list(lab: Lab) {
+async fn each_condition_narrows_the_list_of_instances(lab: Lab) {
     add(&lab, "db", "Database", InstanceStatus::Stopped).await;
     add(&lab, "web", "Web", InstanceStatus::Failed).await;
     let other = project(&lab.store, "other").await;
@@ -44,7 +44,7 @@ async fn what_is_asked_of_an_instance_narrows_the_list(lab: Lab) {
     assert!(fits(&lab, InstanceQuery { statuses: Some(Vec::new()), ..all }).await.is_empty());
 }
 
-async fn a_text_is_searched_for_as_it_is_written(lab: Lab) {
+async fn a_search_treats_special_characters_literally(lab: Lab) {
     add(&lab, "a", "100% of_it", InstanceStatus::Running).await;
     add(&lab, "b", "100! off it \\", InstanceStatus::Running).await;
     for (text, expected) in [
@@ -68,7 +68,7 @@ async fn a_text_is_searched_for_as_it_is_written(lab: Lab) {
     assert!(fits(&lab, InstanceQuery { name, ..InstanceQuery::default() }).await.is_empty());
 }
 
-async fn a_page_of_what_fits_comes_with_how_many_there_are(lab: Lab) {
+async fn a_page_of_matches_includes_the_total(lab: Lab) {
     for number in 0..6 {
         add(&lab, &format!("m{number}"), "Machine", InstanceStatus::Running).await;
     }

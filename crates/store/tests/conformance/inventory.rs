@@ -1,6 +1,7 @@
 //! Settings, projects, access keys and instances.
 
 use futures_util::future::join_all;
+use transom_model::EndReason;
 use transom_model::access_key::AccessKey;
 use transom_model::id::{InstanceUid, ProjectId};
 use transom_model::instance::{InstanceStatus, Sealed, SetBy};
@@ -10,20 +11,20 @@ use uuid::Uuid;
 use crate::lab::{Lab, entry, key, new_instance, new_key, new_secret, project};
 
 on_both_databases! {
-    the_first_of_many_settings_stands,
-    a_name_is_given_to_one_project,
-    neighbours_of_a_failed_write_are_written,
+    the_first_of_many_concurrent_settings_wins,
+    a_name_belongs_to_one_project,
+    a_failed_write_does_not_affect_the_others_in_its_batch,
     a_key_has_at_most_two_secrets,
-    a_revoked_key_keeps_no_secret,
-    an_instance_is_kept_as_it_was_made,
-    only_what_is_named_changes,
+    a_revoked_key_has_no_secret,
+    an_instance_reads_back_as_it_was_created,
+    an_instance_change_affects_only_its_members,
     an_instance_id_is_unique_in_its_project,
-    a_removed_instance_leaves_its_name_free,
-    what_belongs_to_nothing_is_refused,
+    the_name_of_a_removed_instance_is_free,
+    rows_without_an_existing_parent_are_refused,
     any_text_can_be_kept,
 }
 
-async fn the_first_of_many_settings_stands(lab: Lab) {
+async fn the_first_of_many_concurrent_settings_wins(lab: Lab) {
     assert_eq!(lab.store.setting("check").await.unwrap(), None);
     let offers = (0..16u8).map(|number| {
         let store = lab.store.clone();
@@ -35,7 +36,7 @@ async fn the_first_of_many_settings_stands(lab: Lab) {
     assert_eq!(lab.store.setting("check").await.unwrap().as_deref(), Some(&b"other"[..]));
 }
 
-async fn a_name_is_given_to_one_project(lab: Lab) {
+async fn a_name_belongs_to_one_project(lab: Lab) {
     let again = lab
         .store
         .create_project(ProjectId(Uuid::now_v7()), &lab.project.name, &entry("project.create"))
@@ -46,9 +47,9 @@ async fn a_name_is_given_to_one_project(lab: Lab) {
     assert_eq!(lab.store.project(ProjectId(Uuid::now_v7())).await.unwrap(), None);
 }
 
-async fn neighbours_of_a_failed_write_are_written(lab: Lab) {
-    // On SQLite these share transactions: while the first one is on its way to the disk, the others gather. Every third
-    // writes a key, then fails at its secret, whose id is taken.
+async fn a_failed_write_does_not_affect_the_others_in_its_batch(lab: Lab) {
+    // On SQLite these operations share transactions, because the others queue while the first is
+    // being flushed. Every third one writes a key and then fails at its secret, whose id is taken.
     let taken = new_key(lab.project.id);
     lab.store.create_key(taken.clone(), &entry("key.create")).await.unwrap();
     let writes = (0..90).map(|number| {
@@ -98,7 +99,7 @@ async fn a_key_has_at_most_two_secrets(lab: Lab) {
     );
 }
 
-async fn a_revoked_key_keeps_no_secret(lab: Lab) {
+async fn a_revoked_key_has_no_secret(lab: Lab) {
     let key = lab.key().await;
     let before = lab.store.revision().await.unwrap();
     assert!(lab.store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap());
@@ -112,7 +113,7 @@ async fn a_revoked_key_keeps_no_secret(lab: Lab) {
     assert!(matches!(rotate, Err(StoreError::Conflict("the access key is revoked"))), "{rotate:?}");
 }
 
-async fn an_instance_is_kept_as_it_was_made(lab: Lab) {
+async fn an_instance_reads_back_as_it_was_created(lab: Lab) {
     let mut new = new_instance(lab.project.id, "full");
     new.endpoint_set_by = SetBy::Project;
     new.security.username = Some("u".to_owned());
@@ -132,7 +133,7 @@ async fn an_instance_is_kept_as_it_was_made(lab: Lab) {
     assert_eq!(lab.store.instance_by_uid(InstanceUid(Uuid::now_v7())).await.unwrap(), None);
 }
 
-async fn only_what_is_named_changes(lab: Lab) {
+async fn an_instance_change_affects_only_its_members(lab: Lab) {
     lab.advance_clock(std::time::Duration::from_secs(1)).await;
     let update = async |change| {
         let (store, audit) = (&lab.store, entry("instance.change"));
@@ -161,7 +162,7 @@ async fn only_what_is_named_changes(lab: Lab) {
     expected.security.username = Some("u".to_owned());
     expected.security.password = None;
     expected.security.key = Some(Sealed(vec![1]));
-    expected.place += 1;
+    expected.endpoint_version += 1;
     expected.updated_at = changed.updated_at;
     assert_eq!(changed, expected);
     assert_eq!(lab.store.instance(lab.project.id, &lab.instance.id).await.unwrap(), Some(expected));
@@ -178,7 +179,7 @@ async fn an_instance_id_is_unique_in_its_project(lab: Lab) {
     lab.store.create_instance(new_instance(other.id, "vm1"), &entry("instance.create")).await.unwrap();
 }
 
-async fn a_removed_instance_leaves_its_name_free(lab: Lab) {
+async fn the_name_of_a_removed_instance_is_free(lab: Lab) {
     let (grant, _) = lab.grant(Some(1)).await;
     assert!(lab.remove_instance().await);
     assert!(!lab.remove_instance().await);
@@ -188,10 +189,11 @@ async fn a_removed_instance_leaves_its_name_free(lab: Lab) {
         .await
         .unwrap();
     assert_ne!(next.uid, grant.instance_uid, "the old grant does not lead to the new machine");
-    assert_eq!(lab.store.grant(None, grant.id).await.unwrap(), Some(grant), "it stays on record");
+    let kept = lab.store.grant(None, grant.id).await.unwrap().unwrap();
+    assert_eq!((kept.grant, kept.refusal), (grant, Some(EndReason::InstanceRemoved)), "it stays on record");
 }
 
-async fn what_belongs_to_nothing_is_refused(lab: Lab) {
+async fn rows_without_an_existing_parent_are_refused(lab: Lab) {
     let nowhere = ProjectId(Uuid::now_v7());
     let made = lab.store.create_key(new_key(nowhere), &entry("key.create")).await;
     assert!(matches!(made, Err(StoreError::NotFound(_))), "{made:?}");

@@ -1,4 +1,4 @@
-//! One project's objects are not there for another.
+//! The isolation of projects.
 
 use transom_model::EndReason;
 use transom_store::{AuditQuery, InstanceChange, Page, StoreError};
@@ -6,11 +6,11 @@ use transom_store::{AuditQuery, InstanceChange, Page, StoreError};
 use crate::lab::{Lab, entry, instance, key, new_secret, project};
 
 on_both_databases! {
-    nothing_of_another_project_is_found,
-    nothing_of_another_project_is_changed,
+    a_project_cannot_find_another_projects_objects,
+    a_project_cannot_change_another_projects_objects,
 }
 
-async fn nothing_of_another_project_is_found(lab: Lab) {
+async fn a_project_cannot_find_another_projects_objects(lab: Lab) {
     let other = project(&lab.store, "stranger").await.id;
     let stranger = Some(other);
     let own = Some(lab.project.id);
@@ -29,14 +29,14 @@ async fn nothing_of_another_project_is_found(lab: Lab) {
     assert_eq!(store.instance(other, &lab.instance.id).await.unwrap(), None);
     assert_eq!(store.instances(other, Page::first(9)).await.unwrap(), []);
 
-    let mut audit = entry("grant.create");
+    let mut audit = entry("link.create");
     audit.project = own;
     store.audit(&audit).await.unwrap();
     let query = AuditQuery { project: stranger, ..AuditQuery::default() };
     assert_eq!(store.audit_records(&query, 9).await.unwrap(), []);
 }
 
-async fn nothing_of_another_project_is_changed(lab: Lab) {
+async fn a_project_cannot_change_another_projects_objects(lab: Lab) {
     let other = project(&lab.store, "stranger").await;
     let stranger = Some(other.id);
     let namesake = instance(&lab.store, other.id, "vm1").await;
@@ -46,7 +46,7 @@ async fn nothing_of_another_project_is_changed(lab: Lab) {
     let before = lab.store.revision().await.unwrap();
 
     let store = &lab.store;
-    assert!(!store.revoke_grant(stranger, grant.id, &entry("grant.revoke")).await.unwrap());
+    assert!(!store.revoke_grant(stranger, grant.id, &entry("link.revoke")).await.unwrap());
     assert!(!store.revoke_key(stranger, &key.id, &entry("key.revoke")).await.unwrap());
     assert!(!store.kill(stranger, hold.session, &entry("session.kill")).await.unwrap());
     let rotate = store.add_key_secret(stranger, &key.id, new_secret(b"x"), &entry("key.rotate")).await;

@@ -1,4 +1,5 @@
-//! What every case stands on: a store on a database of its own, a project with an instance, and the database's clock.
+//! The setup of every case: a store on a database of its own, a project with an instance, and
+//! control of the database's clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,11 +17,11 @@ use transom_model::project::Project;
 use transom_model::secret::TokenDigest;
 use transom_store::{
     Commit, ConsoleTarget, DatabaseUrl, Earlier, Ending, Hold, NewAccessKey, NewGrant, NewInstance,
-    NewKeySecret, NewSession, NewTicket, Node, Reservation, Store, TicketOutcome, Traffic,
+    NewKeySecret, NewResumeTicket, NewSession, Node, Reservation, ResumeTicketOutcome, Store, Traffic,
 };
 use uuid::Uuid;
 
-/// Long enough that nothing lapses unless a case moves the clock.
+/// A time long enough that nothing lapses unless a case moves the clock.
 pub(crate) const TTL: Duration = Duration::from_secs(600);
 
 pub(crate) struct Lab {
@@ -33,7 +34,7 @@ pub(crate) struct Lab {
     clock_offset: AtomicU64,
 }
 
-/// Where the database is, for what no store would do.
+/// Direct access to the database, for statements that no store runs.
 pub(crate) enum Raw {
     Sqlite(TempDir),
     Postgres(String),
@@ -62,7 +63,7 @@ impl Lab {
         Self { store, url, node, project, instance, raw, clock_offset }
     }
 
-    /// Runs statements behind the store's back.
+    /// Runs statements without the store.
     pub(crate) async fn sql(&self, text: &str) {
         match &self.raw {
             Raw::Sqlite(folder) => {
@@ -76,7 +77,7 @@ impl Lab {
         }
     }
 
-    /// The texts that a query behind the store's back answers.
+    /// Returns the texts that a query selects, without the store.
     pub(crate) async fn texts(&self, query: &str) -> Vec<String> {
         match &self.raw {
             Raw::Sqlite(folder) => {
@@ -92,7 +93,7 @@ impl Lab {
         }
     }
 
-    /// Moves the database's clock, and no other.
+    /// Moves the database's clock, and no other clock.
     pub(crate) async fn advance_clock(&self, by: Duration) {
         let by = u64::try_from(by.as_micros()).unwrap();
         let offset = self.clock_offset.fetch_add(by, Ordering::Relaxed) + by;
@@ -117,7 +118,7 @@ impl Lab {
         key(&self.store, self.project.id).await
     }
 
-    /// A grant of the operator's.
+    /// Creates a grant for the operator.
     pub(crate) async fn grant(&self, uses: Option<u32>) -> (Grant, TokenDigest) {
         self.grant_by(uses, None).await
     }
@@ -125,14 +126,14 @@ impl Lab {
     pub(crate) async fn grant_by(&self, uses: Option<u32>, key: Option<AccessKeyId>) -> (Grant, TokenDigest) {
         let new = new_grant(&self.instance, uses, key);
         let token = new.token;
-        (self.store.create_grant(new, &entry("grant.create")).await.unwrap(), token)
+        (self.store.create_grant(new, &entry("link.create")).await.unwrap(), token)
     }
 
-    /// A grant that opens as often as wanted, and under which everything is over after this long.
+    /// Creates a grant with unlimited use whose sessions all end after this time.
     pub(crate) async fn ending(&self, after: Duration) -> (Grant, TokenDigest) {
         let new = NewGrant { ends_after: Some(after), ..new_grant(&self.instance, None, None) };
         let token = new.token;
-        (self.store.create_grant(new, &entry("grant.create")).await.unwrap(), token)
+        (self.store.create_grant(new, &entry("link.create")).await.unwrap(), token)
     }
 
     pub(crate) fn new_session(&self) -> NewSession {
@@ -145,12 +146,12 @@ impl Lab {
         Node { id: self.node, incarnation: 1 }
     }
 
-    /// Another node.
+    /// Registers another node.
     pub(crate) async fn another_node(&self) -> Node {
         life(&self.store, Earlier::Unknown, NodeId(Uuid::now_v7())).await.unwrap()
     }
 
-    /// A node is called gone, as by another one that saw its beat for long enough.
+    /// Declares a node gone, as another node does that saw the same beat for long enough.
     pub(crate) async fn lose(&self, node: Node) {
         let pulses = self.store.pulses().await.unwrap();
         let pulse = pulses.into_iter().find(|pulse| pulse.node == node).unwrap();
@@ -161,19 +162,19 @@ impl Lab {
         self.store.reserve(token, self.new_session(), None).await.unwrap()
     }
 
-    /// A reserved session without a ticket.
+    /// Reserves a session without a ticket.
     pub(crate) async fn reserve(&self, token: TokenDigest) -> ConsoleTarget {
         reserved(self.try_reserve(token).await)
     }
 
-    /// A reserved session, and its fresh ticket.
+    /// Reserves a session. Returns it with its fresh ticket.
     pub(crate) async fn reserve_with_ticket(&self, token: TokenDigest) -> (ConsoleTarget, TokenDigest) {
         let ticket = ticket();
         let reservation = self.store.reserve(token, self.new_session(), Some(ticket)).await.unwrap();
         (reserved(reservation), ticket.digest)
     }
 
-    /// A live session that was opened by a page, and its presented ticket.
+    /// Opens a live session from a page. Returns it with its presented ticket.
     pub(crate) async fn live_page(&self) -> (Hold, TokenDigest) {
         let (_, token) = self.grant(Some(1)).await;
         let (_, ticket) = self.reserve_with_ticket(token).await;
@@ -200,22 +201,22 @@ impl Lab {
         self.store.remove_instance(self.project.id, &self.instance.id, &audit).await.unwrap()
     }
 
-    pub(crate) async fn present(&self, shown: TokenDigest) -> TicketOutcome {
+    pub(crate) async fn present(&self, shown: TokenDigest) -> ResumeTicketOutcome {
         self.present_at(self.life(), shown).await
     }
 
-    pub(crate) async fn present_at(&self, node: Node, shown: TokenDigest) -> TicketOutcome {
+    pub(crate) async fn present_at(&self, node: Node, shown: TokenDigest) -> ResumeTicketOutcome {
         self.store.present_ticket(shown, node, "192.0.2.8", &request(), &stranger()).await.unwrap()
     }
 
-    /// Exchanges a ticket, and answers what came of it with the new ticket.
-    pub(crate) async fn rotate(&self, shown: TokenDigest) -> (TicketOutcome, TokenDigest) {
+    /// Exchanges a ticket. Returns the outcome and the new ticket.
+    pub(crate) async fn rotate(&self, shown: TokenDigest) -> (ResumeTicketOutcome, TokenDigest) {
         let new = ticket();
         (self.store.rotate_ticket(shown, new, &request(), &stranger()).await.unwrap(), new.digest)
     }
 }
 
-/// Begins a node's life, where nobody lives under its id.
+/// Begins a node's life under an id that is free.
 pub(crate) async fn life(store: &Store, earlier: Earlier, id: NodeId) -> Option<Node> {
     store.register_node(id, "1.2.3", earlier).await.unwrap()
 }
@@ -231,9 +232,9 @@ pub(crate) fn reserved(reservation: Reservation) -> ConsoleTarget {
     }
 }
 
-pub(crate) fn accepted(outcome: TicketOutcome) -> ConsoleTarget {
+pub(crate) fn accepted(outcome: ResumeTicketOutcome) -> ConsoleTarget {
     match outcome {
-        TicketOutcome::Accepted(target) => *target,
+        ResumeTicketOutcome::Accepted(target) => *target,
         other => panic!("not accepted: {other:?}"),
     }
 }
@@ -291,7 +292,7 @@ pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<Acce
         id: GrantId(Uuid::now_v7()),
         project: instance.project,
         key,
-        dialect: Dialect::Native,
+        dialect: Dialect::Api,
         kind: ConsoleKind::Page,
         instance: instance.uid,
         rights: Rights::default(),
@@ -305,8 +306,8 @@ pub(crate) fn new_grant(instance: &Instance, uses: Option<u32>, key: Option<Acce
     }
 }
 
-pub(crate) fn ticket() -> NewTicket {
-    NewTicket { digest: digest(), ttl: TTL }
+pub(crate) fn ticket() -> NewResumeTicket {
+    NewResumeTicket { digest: digest(), ttl: TTL }
 }
 
 pub(crate) fn digest() -> TokenDigest {
@@ -317,7 +318,7 @@ pub(crate) fn request() -> RequestId {
     RequestId::from_uuid(Uuid::new_v4())
 }
 
-/// Where tickets are shown from here.
+/// The origin of tickets that these cases present.
 pub(crate) fn stranger() -> Origin {
     let source = Some([192, 0, 2, 8].into());
     Origin { source, user_agent: UserAgent::read(b"Stranger/1.0") }
@@ -327,7 +328,7 @@ pub(crate) fn entry(action: &'static str) -> AuditEntry {
     AuditEntry {
         request: Some(request()),
         actor: Actor::Operator,
-        dialect: Dialect::Native,
+        dialect: Dialect::Api,
         action,
         target: "vm1".to_owned(),
         outcome: "ok",

@@ -1,25 +1,25 @@
-//! Links that end: nothing under one outlives it, however it is carried.
+//! Links with an end: no session outlives its link, whichever connection carries it.
 
 use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::session::SessionState;
-use transom_store::{Commit, Reservation, TicketOutcome, ToEnd, TokenStanding, Traffic};
+use transom_store::{Commit, Reservation, ResumeTicketOutcome, ToEnd, TokenStanding, Traffic};
 
 use crate::lab::{Lab, TTL, accepted, entry};
 
-/// Shorter than what a ticket waits and than what a link opens.
+/// Shorter than the lifetimes of a ticket and of a link.
 const SHORT: Duration = Duration::from_secs(60);
 
 on_both_databases! {
     a_link_that_ended_opens_nothing,
-    a_link_tells_how_long_it_still_lasts,
-    a_live_session_is_found_when_its_link_has_ended,
-    a_page_cannot_come_back_after_the_end,
-    nothing_goes_live_after_the_end,
-    a_detached_session_is_over_with_its_link_however_long_its_ticket_is_good,
-    a_node_that_carries_a_session_on_is_reminded,
-    an_open_session_comes_before_any_number_of_newer_ones,
+    a_link_reports_its_remaining_time,
+    a_live_session_must_end_when_its_link_has_ended,
+    a_page_cannot_return_after_the_end,
+    no_session_goes_live_after_its_end,
+    a_detached_session_ends_with_its_link_even_if_its_ticket_is_still_valid,
+    a_node_that_still_carries_an_ended_session_is_reminded,
+    an_open_session_precedes_any_number_of_newer_ended_ones,
 }
 
 async fn a_link_that_ended_opens_nothing(lab: Lab) {
@@ -27,7 +27,7 @@ async fn a_link_that_ended_opens_nothing(lab: Lab) {
     let lasts = grant.ends_at.unwrap().0 - grant.created_at.0;
     assert_eq!(lasts, 60_000_000);
     assert_eq!(Some(grant.expires_at), grant.ends_at, "what is over opens nothing");
-    assert_eq!(lab.store.grant(None, grant.id).await.unwrap(), Some(grant));
+    assert_eq!(lab.store.grant(None, grant.id).await.unwrap().map(|shown| shown.grant), Some(grant));
     lab.advance_clock(SHORT).await;
     let TokenStanding::Refused { reason, .. } = lab.store.token_standing(token).await.unwrap() else {
         panic!("it stands");
@@ -40,7 +40,7 @@ async fn a_link_that_ended_opens_nothing(lab: Lab) {
     assert!(Some(longer.expires_at) < longer.ends_at, "it may end later than it opens");
 }
 
-async fn a_link_tells_how_long_it_still_lasts(lab: Lab) {
+async fn a_link_reports_its_remaining_time(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let near = |left: Option<Duration>, most: u64| {
         let left = left.expect("it ends");
@@ -57,7 +57,7 @@ async fn a_link_tells_how_long_it_still_lasts(lab: Lab) {
     assert_eq!(lab.reserve(endless).await.ends_in, None);
 }
 
-async fn a_live_session_is_found_when_its_link_has_ended(lab: Lab) {
+async fn a_live_session_must_end_when_its_link_has_ended(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let target = lab.reserve(token).await;
     assert_eq!(lab.commit(target.hold).await, Commit::Live);
@@ -67,7 +67,7 @@ async fn a_live_session_is_found_when_its_link_has_ended(lab: Lab) {
     assert_eq!(found, [ToEnd { hold: target.hold, reason: EndReason::LinkEnded }]);
 }
 
-async fn a_page_cannot_come_back_after_the_end(lab: Lab) {
+async fn a_page_cannot_return_after_the_end(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
     let hold = accepted(lab.present(ticket).await).hold;
@@ -76,12 +76,12 @@ async fn a_page_cannot_come_back_after_the_end(lab: Lab) {
     let (outcome, ticket) = lab.rotate(ticket).await;
     accepted(outcome);
     lab.advance_clock(SHORT).await;
-    let refused = |outcome| matches!(outcome, TicketOutcome::Ended(EndReason::LinkEnded));
+    let refused = |outcome| matches!(outcome, ResumeTicketOutcome::Ended(EndReason::LinkEnded));
     assert!(refused(lab.rotate(ticket).await.0));
     assert!(refused(lab.present(ticket).await));
 }
 
-async fn nothing_goes_live_after_the_end(lab: Lab) {
+async fn no_session_goes_live_after_its_end(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
     let hold = accepted(lab.present(ticket).await).hold;
@@ -89,7 +89,7 @@ async fn nothing_goes_live_after_the_end(lab: Lab) {
     assert_eq!(lab.commit(hold).await, Commit::Ended(EndReason::LinkEnded));
 }
 
-async fn a_detached_session_is_over_with_its_link_however_long_its_ticket_is_good(lab: Lab) {
+async fn a_detached_session_ends_with_its_link_even_if_its_ticket_is_still_valid(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
     let hold = accepted(lab.present(ticket).await).hold;
@@ -103,7 +103,7 @@ async fn a_detached_session_is_over_with_its_link_however_long_its_ticket_is_goo
     assert_eq!((session.state, session.end_reason), (SessionState::Ended, Some(EndReason::LinkEnded)));
 }
 
-async fn a_node_that_carries_a_session_on_is_reminded(lab: Lab) {
+async fn a_node_that_still_carries_an_ended_session_is_reminded(lab: Lab) {
     let (_, token) = lab.ending(SHORT).await;
     let target = lab.reserve(token).await;
     lab.commit(target.hold).await;
@@ -122,7 +122,7 @@ async fn a_node_that_carries_a_session_on_is_reminded(lab: Lab) {
     assert_eq!(lab.store.revision().await.unwrap(), settled);
 }
 
-async fn an_open_session_comes_before_any_number_of_newer_ones(lab: Lab) {
+async fn an_open_session_precedes_any_number_of_newer_ended_ones(lab: Lab) {
     let (grant, token) = lab.grant(None).await;
     let (_, elsewhere) = lab.grant(None).await;
     let sessions = async |since, limit| {
@@ -145,7 +145,7 @@ async fn an_open_session_comes_before_any_number_of_newer_ones(lab: Lab) {
     assert_eq!(sessions(now, 9).await, all, "the newest first");
     assert_eq!(sessions(now, 2).await, [all[0], all[4]], "the open one among them");
     assert!(open().await);
-    lab.end(old.hold, EndReason::GrantRevoked).await;
+    lab.end(old.hold, EndReason::LinkRevoked).await;
     assert!(!open().await);
     assert_eq!(sessions(now, 2).await, [all[0], all[4]], "and the one that has just ended");
     lab.advance_clock(SHORT).await;

@@ -1,7 +1,7 @@
-//! One suite, run on both real databases: a SQLite file in a temporary folder, and PostgreSQL.
+//! The suite that runs on both real databases: a SQLite file in a temporary folder, and PostgreSQL.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-/// Makes two tests of each of these functions: one that gives it SQLite, one that gives it PostgreSQL.
+/// Declares two tests for each function: one runs it on SQLite, the other on PostgreSQL.
 macro_rules! on_both_databases {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
@@ -29,6 +29,7 @@ mod inventory;
 mod isolation;
 mod lab;
 mod links;
+mod metadata;
 mod nodes;
 mod opening;
 mod paging;

@@ -1,4 +1,4 @@
-//! Nodes: who lives, who was called gone, and what it then still holds.
+//! Nodes: liveness, declarations as gone, and the holds of a node that was declared gone.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use uuid::Uuid;
 use crate::lab::{Lab, accepted, entry, life};
 
 on_both_databases! {
-    a_node_beats_until_it_is_called_gone,
-    a_node_that_has_beaten_meanwhile_is_not_called_gone,
+    a_node_beats_until_it_is_declared_gone,
+    a_node_whose_beat_has_changed_is_not_declared_gone,
     an_id_has_one_life_at_a_time,
-    a_node_from_before_numbers_has_one_when_it_starts,
-    a_jump_of_the_clock_ends_no_node_and_no_session,
-    a_session_that_is_killed_ends_where_it_is_carried,
-    a_node_is_told_which_holds_it_has_lost,
-    a_whole_batch_of_holds_is_one_question,
-    nodes_that_are_gone_are_listed_for_a_day,
+    a_node_without_a_number_gets_one_when_it_starts,
+    a_jump_of_the_clock_ends_neither_a_node_nor_a_session,
+    a_killed_session_ends_on_the_node_that_carries_it,
+    a_node_learns_which_holds_it_has_lost,
+    a_full_batch_of_holds_takes_one_query,
+    gone_nodes_are_listed_for_a_day,
 }
 
 async fn states(lab: &Lab) -> Vec<NodeState> {
     lab.store.pulses().await.unwrap().into_iter().map(|pulse| pulse.state).collect()
 }
 
-async fn a_node_beats_until_it_is_called_gone(lab: Lab) {
+async fn a_node_beats_until_it_is_declared_gone(lab: Lab) {
     let own = lab.life();
     assert!(lab.store.beat(own).await.unwrap());
     assert_eq!(states(&lab).await, [NodeState::Live]);
@@ -39,7 +39,7 @@ async fn a_node_beats_until_it_is_called_gone(lab: Lab) {
     assert!(!lab.store.beat(own).await.unwrap(), "the life before is over");
 }
 
-async fn a_node_that_has_beaten_meanwhile_is_not_called_gone(lab: Lab) {
+async fn a_node_whose_beat_has_changed_is_not_declared_gone(lab: Lab) {
     let seen = lab.store.pulses().await.unwrap().remove(0);
     assert!(lab.store.beat(lab.life()).await.unwrap());
     assert!(!lab.store.declare_gone(seen).await.unwrap());
@@ -62,8 +62,8 @@ async fn an_id_has_one_life_at_a_time(lab: Lab) {
     assert_eq!(life(&lab.store, Earlier::Unknown, own.id).await.unwrap().incarnation, 3);
 }
 
-/// As a program before the migration of nodes left its row, and as that migration filled it.
-async fn a_node_from_before_numbers_has_one_when_it_starts(lab: Lab) {
+/// A row that a program from before the migration of nodes left, as that migration filled it.
+async fn a_node_without_a_number_gets_one_when_it_starts(lab: Lab) {
     let old = NodeId(Uuid::now_v7());
     lab.sql(&format!("INSERT INTO nodes (id, seen_at, enforced) VALUES ('{old}', 0, 0)")).await;
     let numbers =
@@ -72,13 +72,13 @@ async fn a_node_from_before_numbers_has_one_when_it_starts(lab: Lab) {
     let store = Store::open(&lab.url).await.unwrap();
     let begun = life(&store, Earlier::Unknown, old).await.unwrap();
     assert_eq!((begun.incarnation, numbers().await), (1, vec!["1".to_owned(), "2".to_owned()]));
-    // It keeps its number, and the next one is another's.
+    // The node retains its number; the next number belongs to another node.
     life(&store, Earlier::Over, old).await.unwrap();
     life(&store, Earlier::Unknown, NodeId(Uuid::now_v7())).await.unwrap();
     assert_eq!(numbers().await, ["1", "2", "3"]);
 }
 
-async fn a_jump_of_the_clock_ends_no_node_and_no_session(lab: Lab) {
+async fn a_jump_of_the_clock_ends_neither_a_node_nor_a_session(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     let (_, token) = lab.grant(None).await;
     let direct = lab.reserve(token).await.hold;
@@ -97,7 +97,7 @@ async fn a_jump_of_the_clock_ends_no_node_and_no_session(lab: Lab) {
     assert_eq!(lab.store.lost_holds(lab.life(), vec![hold, direct]).await.unwrap(), []);
 }
 
-async fn a_session_that_is_killed_ends_where_it_is_carried(lab: Lab) {
+async fn a_killed_session_ends_on_the_node_that_carries_it(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     let (_, token) = lab.grant(None).await;
     let dialling = lab.reserve(token).await.hold;
@@ -110,7 +110,7 @@ async fn a_session_that_is_killed_ends_where_it_is_carried(lab: Lab) {
     told.sort_by_key(|told| told.hold.session != hold.session);
     let killed = |hold| ToEnd { hold, reason: EndReason::SessionKilled };
     assert_eq!(told, [killed(hold), killed(dialling)]);
-    // A page that was coming back, and whose dial failed.
+    // A page whose dial failed while it was returning.
     let (resumed, ticket) = lab.live_page().await;
     lab.store.detach(resumed, transom_store::Traffic::default()).await.unwrap();
     let (_, fresh) = lab.rotate(ticket).await;
@@ -120,7 +120,7 @@ async fn a_session_that_is_killed_ends_where_it_is_carried(lab: Lab) {
     assert!(lab.give_back(again).await, "it ends with its connection");
 }
 
-async fn a_node_is_told_which_holds_it_has_lost(lab: Lab) {
+async fn a_node_learns_which_holds_it_has_lost(lab: Lab) {
     let own = lab.life();
     let (known, _) = lab.live_page().await;
     let (_, token) = lab.grant(None).await;
@@ -145,7 +145,7 @@ async fn a_node_is_told_which_holds_it_has_lost(lab: Lab) {
         ]
     );
     assert_eq!(lab.store.lost_holds(own, Vec::new()).await.unwrap(), []);
-    // Of another life, and of another node, it is none.
+    // A hold of another life or of another node does not count.
     let other = lab.another_node().await;
     for node in [Node { incarnation: 2, ..own }, other] {
         let all = lab.store.lost_holds(node, vec![known, dialling]).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_node_is_told_which_holds_it_has_lost(lab: Lab) {
     }
 }
 
-async fn a_whole_batch_of_holds_is_one_question(lab: Lab) {
+async fn a_full_batch_of_holds_takes_one_query(lab: Lab) {
     let (known, _) = lab.live_page().await;
     let mut holds = vec![known];
     holds.resize_with(Store::HOLDS, || Hold { session: SessionId(Uuid::now_v7()), turn: 1 });
@@ -165,7 +165,7 @@ async fn a_whole_batch_of_holds_is_one_question(lab: Lab) {
     assert!(lost.iter().all(|lost| lost.hold != known));
 }
 
-async fn nodes_that_are_gone_are_listed_for_a_day(lab: Lab) {
+async fn gone_nodes_are_listed_for_a_day(lab: Lab) {
     let (other, now) = (lab.another_node().await, lab.store.now().await.unwrap());
     lab.lose(other).await;
     let delete = async || {

@@ -1,4 +1,4 @@
-//! Opening: the schema, two nodes at once, files for the owner only, and no password in any error.
+//! Opening: the schema, two nodes at once, owner-only files, and errors without passwords.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -7,15 +7,15 @@ use transom_store::{DatabaseUrl, Store, StoreError};
 use crate::lab::Lab;
 
 on_both_databases! {
-    what_was_written_is_there_after_opening_again,
+    written_data_survives_reopening,
     two_nodes_open_one_database,
     a_newer_schema_is_refused_unless_it_admits_this_program,
-    looking_at_a_schema_changes_nothing,
+    examining_a_schema_does_not_change_it,
     a_foreign_schema_is_refused,
-    a_closed_store_answers_that_it_is_unavailable,
+    a_closed_store_is_unavailable,
 }
 
-async fn what_was_written_is_there_after_opening_again(lab: Lab) {
+async fn written_data_survives_reopening(lab: Lab) {
     lab.store.close().await;
     let store = Store::open(&lab.url).await.unwrap();
     assert_eq!(store.project(lab.project.id).await.unwrap(), Some(lab.project.clone()));
@@ -43,9 +43,9 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(lab: Lab) {
             assert!(matches!(&refused, StoreError::Unusable(text) if text.contains(words)), "{refused}");
         }
     };
-    refused("newer Transom: version 9999 of its schema does not say").await;
+    refused("newer Transom: version 9999 of its schema does not name").await;
     lab.sql("INSERT INTO schema_programs (version, oldest_program) VALUES (9999, '99.0.0')").await;
-    refused("version 9999 of its schema is for transom 99.0.0 and later").await;
+    refused("version 9999 of its schema requires transom 99.0.0 or later").await;
     lab.sql("UPDATE schema_programs SET oldest_program = '0.1.0' WHERE version = 9999").await;
     let plan = Store::examine(&lab.url).await.unwrap();
     assert_eq!((plan.has, plan.adds), (Some(9999), vec![]));
@@ -53,11 +53,11 @@ async fn a_newer_schema_is_refused_unless_it_admits_this_program(lab: Lab) {
     assert_eq!(store.project(lab.project.id).await.unwrap(), Some(lab.project.clone()));
 }
 
-async fn looking_at_a_schema_changes_nothing(lab: Lab) {
+async fn examining_a_schema_does_not_change_it(lab: Lab) {
     let plan = Store::examine(&lab.url).await.unwrap();
     assert_eq!((plan.has, plan.adds.len()), (Some(plan.knows), 0), "it is open, and up to date");
     lab.store.close().await;
-    // As the program before the newest migration left it.
+    // The schema as the program before the newest migration left it.
     let undone = format!(
         "DELETE FROM _sqlx_migrations WHERE version = {0}; DELETE FROM schema_programs WHERE version = {0}",
         plan.knows
@@ -74,7 +74,7 @@ async fn looking_at_a_schema_changes_nothing(lab: Lab) {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_looked_at_and_not_made() {
+async fn examining_a_missing_database_does_not_create_it() {
     let folder = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::sqlite(folder.path().join("transom.db"));
     let plan = Store::examine(&url).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_foreign_schema_is_refused(lab: Lab) {
     assert!(matches!(&refused, StoreError::Unusable(_)), "{refused}");
 }
 
-async fn a_closed_store_answers_that_it_is_unavailable(lab: Lab) {
+async fn a_closed_store_is_unavailable(lab: Lab) {
     let (last, ()) = tokio::join!(lab.store.set_setting("last", b"word"), lab.store.close());
     last.unwrap();
     lab.store.close().await;
@@ -103,7 +103,7 @@ async fn a_closed_store_answers_that_it_is_unavailable(lab: Lab) {
 }
 
 #[tokio::test]
-async fn nodes_that_start_at_once_make_the_schema_of_a_new_postgresql() {
+async fn nodes_that_start_together_create_one_postgresql_schema() {
     let url = DatabaseUrl::parse(&transom_testkit::postgres::database()).unwrap();
     let (first, second, third) = tokio::join!(Store::open(&url), Store::open(&url), Store::open(&url));
     for store in [first, second, third] {
@@ -120,7 +120,8 @@ async fn both_schemas_have_the_same_tables_columns_and_indices() {
         texts.sort();
         texts
     };
-    // Primary keys are nullable for SQLite unless it is said, so nullability is worth comparing.
+    // SQLite permits NULL in primary keys unless declared otherwise, so the test compares
+    // nullability.
     let of_sqlite = "SELECT m.name || '.' || c.name || ' ' || c.\"notnull\" FROM sqlite_schema m, pragma_table_info(m.name) c \
                      WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' \
                      UNION ALL SELECT tbl_name || ' ' || name FROM sqlite_schema WHERE type = 'index'";
@@ -135,7 +136,7 @@ async fn both_schemas_have_the_same_tables_columns_and_indices() {
 }
 
 #[tokio::test]
-async fn the_files_of_sqlite_are_for_their_owner_only() {
+async fn sqlite_files_are_accessible_to_their_owner_only() {
     let lab = Lab::on_sqlite().await;
     let files: Vec<_> = lab.folder().unwrap().path().read_dir().unwrap().map(|file| file.unwrap()).collect();
     assert!(files.len() >= 2, "{files:?}");

@@ -1,4 +1,4 @@
-//! Paging: nothing is skipped and nothing comes twice, whatever is added meanwhile.
+//! Paging: pages neither skip nor repeat items, whatever is added in the meantime.
 
 use std::collections::HashSet;
 
@@ -8,13 +8,13 @@ use transom_store::Page;
 use crate::lab::{Lab, instance, project};
 
 on_both_databases! {
-    pages_of_instances_hold_each_once_while_others_are_added,
-    pages_of_grants_begin_with_the_newest,
+    pages_contain_each_instance_once_while_others_are_added,
+    lists_of_grants_start_with_the_newest,
     projects_sort_by_the_bytes_of_their_names,
-    a_page_is_never_larger_than_the_largest,
+    a_page_never_exceeds_the_maximum,
 }
 
-async fn pages_of_instances_hold_each_once_while_others_are_added(lab: Lab) {
+async fn pages_contain_each_instance_once_while_others_are_added(lab: Lab) {
     let mut there = HashSet::from([lab.instance.id.to_string()]);
     for number in 0..20 {
         there.insert(instance(&lab.store, lab.project.id, &format!("m{number}")).await.id.to_string());
@@ -26,7 +26,7 @@ async fn pages_of_instances_hold_each_once_while_others_are_added(lab: Lab) {
         let Some(last) = items.last() else { break };
         page = Page::after(&last.id, 3);
         seen.extend(items.iter().map(|instance| instance.id.to_string()));
-        // One before where the reader is, one behind it.
+        // One item precedes the reader's position, the other follows it.
         let added = seen.len();
         instance(&lab.store, lab.project.id, &format!("a{added:03}")).await;
         if added < 30 {
@@ -37,15 +37,16 @@ async fn pages_of_instances_hold_each_once_while_others_are_added(lab: Lab) {
     assert_eq!(seen.into_iter().collect::<HashSet<_>>(), there);
 }
 
-async fn pages_of_grants_begin_with_the_newest(lab: Lab) {
+async fn lists_of_grants_start_with_the_newest(lab: Lab) {
     let mut made: Vec<Grant> = Vec::new();
     for _ in 0..7 {
         made.insert(0, lab.grant(None).await.0);
     }
     let first = lab.store.grants(None, Page::first(4), false).await.unwrap();
     lab.grant(None).await;
-    let second = lab.store.grants(None, Page::after(first[3].id, 4), false).await.unwrap();
-    assert_eq!([first, second].concat(), made);
+    let second = lab.store.grants(None, Page::after(first[3].grant.id, 4), false).await.unwrap();
+    let shown = [first, second].concat().into_iter().map(|shown| shown.grant);
+    assert_eq!(shown.collect::<Vec<_>>(), made);
 }
 
 async fn projects_sort_by_the_bytes_of_their_names(lab: Lab) {
@@ -60,7 +61,7 @@ async fn projects_sort_by_the_bytes_of_their_names(lab: Lab) {
     assert_eq!(names(Page::after("a-b", 2)).await, ["apple", "lab"]);
 }
 
-async fn a_page_is_never_larger_than_the_largest(lab: Lab) {
+async fn a_page_never_exceeds_the_maximum(lab: Lab) {
     assert_eq!(lab.store.projects(Page::first(0)).await.unwrap(), []);
     assert_eq!(Page::first(u32::MAX), Page::first(Page::MAX));
     assert_eq!(lab.store.projects(Page::first(u32::MAX)).await.unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! Presence: what is told of it, in which order, and what becomes of the devices of a node that is gone.
+//! Presence: its changes, their order, and the devices of a node that is gone.
 
 use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
@@ -8,18 +8,18 @@ use transom_store::{Earlier, Joining, NewAddress, PresenceQuery};
 
 use crate::lab::{self, Lab, TTL, entry};
 
-/// How most devices join.
+/// The credential of most devices.
 const PASSWORD: Joining = Joining::Password { end_to_end_only: false, program: None, report: NOTHING_SAID };
 const NOTHING_SAID: DeviceReport =
     DeviceReport { host_name: None, targets: Vec::new(), key: None, run: None };
-/// Nobody asks where these join from.
+/// An origin that no test examines.
 const NOWHERE: Origin = Origin { source: None, user_agent: None };
 
 on_both_databases! {
-    of_many_joins_at_once_none_is_missed_by_who_follows,
+    a_follower_receives_all_of_many_concurrent_joins,
     a_node_that_starts_again_has_no_devices,
-    the_devices_of_a_node_that_is_gone_are_offline,
-    leaves_that_come_late_undo_no_later_join,
+    the_devices_of_a_gone_node_are_offline,
+    a_late_departure_does_not_undo_a_later_join,
 }
 
 pub(crate) async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
@@ -38,7 +38,7 @@ async fn told(lab: &Lab, after: i64) -> Vec<(CloudAddress, PresenceState)> {
     changes.into_iter().map(|change| (change.address, change.state)).collect()
 }
 
-async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
+async fn a_follower_receives_all_of_many_concurrent_joins(lab: Lab) {
     const DEVICES: u8 = 40;
     let key = lab.key().await;
     let mut joins = JoinSet::new();
@@ -52,7 +52,7 @@ async fn of_many_joins_at_once_none_is_missed_by_who_follows(lab: Lab) {
             }
         });
     }
-    // One change of each address is the last: a reader that goes on from what it has read comes past it.
+    // Each address has a latest change, so a reader that continues from its position encounters it.
     let (mut after, mut last) = (0, std::collections::HashMap::new());
     let mut running = true;
     while running {
@@ -91,7 +91,7 @@ async fn a_node_that_starts_again_has_no_devices(lab: Lab) {
     );
 }
 
-async fn the_devices_of_a_node_that_is_gone_are_offline(lab: Lab) {
+async fn the_devices_of_a_gone_node_are_offline(lab: Lab) {
     let key = lab.key().await;
     let (address, elsewhere) = (issue(&lab, &key, 1).await, lab.another_node().await);
     lab.store.join_address(&address, 1, elsewhere.id, PASSWORD, &NOWHERE).await.unwrap();
@@ -102,7 +102,7 @@ async fn the_devices_of_a_node_that_is_gone_are_offline(lab: Lab) {
     assert_eq!(told(&lab, 0).await, [(address, PresenceState::Offline)]);
 }
 
-async fn leaves_that_come_late_undo_no_later_join(lab: Lab) {
+async fn a_late_departure_does_not_undo_a_later_join(lab: Lab) {
     const DEVICES: u8 = 3;
     let key = lab.key().await;
     let mut joined = Vec::new();

@@ -1,4 +1,4 @@
-//! Grants and their uses: reserve, commit, give back, and what a revocation in between does.
+//! Grants and their uses: reserve, commit, give back, and revocations in between.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use transom_model::grant::Grant;
 use transom_model::instance::InstanceStatus;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
-use transom_store::{Change, Commit, InstanceChange, Page, Reservation, Store, StoreError, ToEnd};
+use transom_store::{Change, Commit, InstanceChange, Page, Reservation, Store, StoreError, ToEnd, Traffic};
 
 use crate::lab::{Lab, TTL, digest, entry, new_grant};
 
 on_both_databases! {
-    a_grant_is_kept_as_it_was_made,
+    a_grant_reads_back_as_it_was_created,
     the_last_use_has_exactly_one_winner,
     every_use_has_one_winner,
     a_grant_without_a_count_is_used_until_it_expires,
-    expiry_is_judged_by_the_clock_of_the_database,
-    a_refusal_names_the_first_reason_that_applies,
-    a_failed_dial_gives_its_use_back_once,
-    a_use_returns_whose_ticket_nobody_presents,
+    the_database_clock_determines_expiry,
+    a_refusal_names_the_first_applicable_reason,
+    a_failed_dial_returns_its_use_once,
+    a_use_returns_if_its_ticket_is_never_presented,
     a_grant_needs_an_instance_of_its_own_project,
-    a_revocation_before_the_commit_is_seen_by_it,
-    a_revocation_beside_the_commit_is_seen_by_one_of_the_two,
-    a_change_of_status_or_credentials_ends_nothing,
-    another_endpoint_ends_what_leads_to_the_old_one,
-    only_live_grants_are_listed_where_asked,
+    a_commit_sees_an_earlier_revocation,
+    a_revocation_concurrent_with_a_commit_is_always_found,
+    a_change_of_status_or_credentials_ends_no_session,
+    a_new_endpoint_ends_the_sessions_that_lead_to_the_old_one,
+    a_list_of_live_grants_contains_no_others,
 }
 
 fn reason(reservation: Reservation) -> (EndReason, Option<Grant>) {
@@ -37,23 +37,23 @@ fn reason(reservation: Reservation) -> (EndReason, Option<Grant>) {
 }
 
 async fn uses_left(store: &Store, grant: &Grant) -> Option<u32> {
-    store.grant(None, grant.id).await.unwrap().unwrap().uses_left
+    store.grant(None, grant.id).await.unwrap().unwrap().grant.uses_left
 }
 
-async fn a_grant_is_kept_as_it_was_made(lab: Lab) {
+async fn a_grant_reads_back_as_it_was_created(lab: Lab) {
     let key = lab.key().await;
     let mut new = new_grant(&lab.instance, Some(3), Some(key.id.clone()));
     new.rights.view_only = true;
-    let grant = lab.store.create_grant(new.clone(), &entry("grant.create")).await.unwrap();
+    let grant = lab.store.create_grant(new.clone(), &entry("link.create")).await.unwrap();
     assert_eq!((grant.id, grant.project, &grant.key), (new.id, lab.project.id, &Some(key.id)));
     assert_eq!((grant.instance_uid, &grant.instance), (lab.instance.uid, &lab.instance.id));
     assert_eq!((grant.rights, grant.request.clone()), (new.rights, new.request));
     assert_eq!((grant.uses, grant.uses_left, grant.revoked_at), (Some(3), Some(3), None));
     assert_eq!(grant.expires_at, grant.created_at.plus(TTL));
-    assert_eq!(lab.store.grant(None, grant.id).await.unwrap(), Some(grant));
+    assert_eq!(lab.store.grant(None, grant.id).await.unwrap().map(|shown| shown.grant), Some(grant));
 }
 
-/// Shows one token many times at once and answers how often it won.
+/// Presents one token many times at once and returns the number of successes.
 async fn storm(lab: &Lab, token: TokenDigest) -> usize {
     let mut reservations = JoinSet::new();
     for _ in 0..64 {
@@ -88,7 +88,7 @@ async fn a_grant_without_a_count_is_used_until_it_expires(lab: Lab) {
     assert_eq!(uses_left(&lab.store, &grant).await, None);
 }
 
-async fn expiry_is_judged_by_the_clock_of_the_database(lab: Lab) {
+async fn the_database_clock_determines_expiry(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     lab.advance_clock(TTL - Duration::from_secs(30)).await;
     lab.reserve(token).await;
@@ -96,7 +96,7 @@ async fn expiry_is_judged_by_the_clock_of_the_database(lab: Lab) {
     assert_eq!(reason(lab.try_reserve(token).await).0, EndReason::TokenExpired);
 }
 
-async fn a_refusal_names_the_first_reason_that_applies(lab: Lab) {
+async fn a_refusal_names_the_first_applicable_reason(lab: Lab) {
     assert_eq!(reason(lab.try_reserve(digest()).await), (EndReason::TokenUnknown, None));
 
     let key = lab.key().await;
@@ -111,15 +111,15 @@ async fn a_refusal_names_the_first_reason_that_applies(lab: Lab) {
     expect(EndReason::InstanceRemoved).await;
     store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap();
     expect(EndReason::KeyRevoked).await;
-    store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap();
-    expect(EndReason::GrantRevoked).await;
+    store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap();
+    expect(EndReason::LinkRevoked).await;
     lab.sql("UPDATE grants SET uses_left = 0").await;
     expect(EndReason::TokenSpent).await;
     lab.advance_clock(TTL).await;
     expect(EndReason::TokenExpired).await;
 }
 
-async fn a_failed_dial_gives_its_use_back_once(lab: Lab) {
+async fn a_failed_dial_returns_its_use_once(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     let target = lab.reserve(token).await;
     assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
@@ -137,8 +137,9 @@ async fn a_failed_dial_gives_its_use_back_once(lab: Lab) {
     lab.reserve(token).await;
 }
 
-/// The exchange's answer was lost, or the page's WebSocket did not open: the link must not be burnt.
-async fn a_use_returns_whose_ticket_nobody_presents(lab: Lab) {
+/// The exchange's response was lost or the page's WebSocket did not open. The link must not lose
+/// its use.
+async fn a_use_returns_if_its_ticket_is_never_presented(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     lab.reserve_with_ticket(token).await;
     assert_eq!(uses_left(&lab.store, &grant).await, Some(0));
@@ -153,15 +154,15 @@ async fn a_grant_needs_an_instance_of_its_own_project(lab: Lab) {
     let stranger = crate::lab::project(&lab.store, "stranger").await;
     let mut new = new_grant(&lab.instance, Some(1), None);
     new.project = stranger.id;
-    let refused = lab.store.create_grant(new, &entry("grant.create")).await.unwrap_err();
+    let refused = lab.store.create_grant(new, &entry("link.create")).await.unwrap_err();
     assert!(matches!(refused, StoreError::NotFound("instance")), "{refused:?}");
 }
 
-async fn a_revocation_before_the_commit_is_seen_by_it(lab: Lab) {
+async fn a_commit_sees_an_earlier_revocation(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     let target = lab.reserve(token).await;
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("grant.revoke")).await.unwrap());
-    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::GrantRevoked));
+    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::LinkRevoked));
     assert_eq!(uses_left(&lab.store, &grant).await, Some(0), "the use is not given back");
 
     let (_, token) = lab.grant(Some(1)).await;
@@ -184,25 +185,25 @@ async fn a_revocation_before_the_commit_is_seen_by_it(lab: Lab) {
     assert_eq!((session.state, session.end_reason), (SessionState::Ended, Some(EndReason::InstanceRemoved)));
 }
 
-async fn a_revocation_beside_the_commit_is_seen_by_one_of_the_two(lab: Lab) {
+async fn a_revocation_concurrent_with_a_commit_is_always_found(lab: Lab) {
     for _ in 0..20 {
         let (grant, token) = lab.grant(Some(1)).await;
         let hold = lab.reserve(token).await.hold;
         let before = lab.store.revision().await.unwrap();
-        let (start, revoke) = (entry("session.start"), entry("grant.revoke"));
+        let (start, revoke) = (entry("session.start"), entry("link.revoke"));
         let (committed, revoked) =
             tokio::join!(lab.store.commit(hold, &start), lab.store.revoke_grant(None, grant.id, &revoke));
         assert!(revoked.unwrap());
         assert!(lab.store.revision().await.unwrap() > before);
         let told = lab.store.to_end(lab.node).await.unwrap();
         match committed.unwrap() {
-            Commit::Ended(reason) => assert_eq!(reason, EndReason::GrantRevoked),
-            Commit::Live => assert!(told.contains(&ToEnd { hold, reason: EndReason::GrantRevoked })),
+            Commit::Ended(reason) => assert_eq!(reason, EndReason::LinkRevoked),
+            Commit::Live => assert!(told.contains(&ToEnd { hold, reason: EndReason::LinkRevoked })),
         }
     }
 }
 
-async fn a_change_of_status_or_credentials_ends_nothing(lab: Lab) {
+async fn a_change_of_status_or_credentials_ends_no_session(lab: Lab) {
     let (_, token) = lab.grant(Some(1)).await;
     let hold = lab.reserve(token).await.hold;
     let revision = lab.store.revision().await.unwrap();
@@ -221,7 +222,7 @@ async fn a_change_of_status_or_credentials_ends_nothing(lab: Lab) {
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
 }
 
-async fn another_endpoint_ends_what_leads_to_the_old_one(lab: Lab) {
+async fn a_new_endpoint_ends_the_sessions_that_lead_to_the_old_one(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     let reserved = lab.reserve(token).await.hold;
     let change = InstanceChange {
@@ -238,19 +239,27 @@ async fn another_endpoint_ends_what_leads_to_the_old_one(lab: Lab) {
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
 }
 
-async fn only_live_grants_are_listed_where_asked(lab: Lab) {
+async fn a_list_of_live_grants_contains_no_others(lab: Lab) {
     let (spent, token) = lab.grant(Some(1)).await;
-    lab.reserve(token).await;
+    let session = lab.reserve(token).await.hold;
     let (revoked, _) = lab.grant(Some(1)).await;
-    lab.store.revoke_grant(None, revoked.id, &entry("grant.revoke")).await.unwrap();
+    lab.store.revoke_grant(None, revoked.id, &entry("link.revoke")).await.unwrap();
     let (reusable, _) = lab.grant(None).await;
     let (fresh, _) = lab.grant(Some(1)).await;
     let listed = async |only_live| {
         let grants = lab.store.grants(None, Page::first(10), only_live).await.unwrap();
-        grants.into_iter().map(|grant| grant.id).collect::<Vec<_>>()
+        grants
+            .into_iter()
+            .map(|shown| (shown.grant.id, shown.refusal, shown.open_sessions))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(listed(true).await, [fresh.id, reusable.id]);
-    assert_eq!(listed(false).await, [fresh.id, reusable.id, revoked.id, spent.id]);
+    let (opens, used_up) = ((fresh.id, None, 0), (spent.id, Some(EndReason::TokenSpent), 1));
+    let reopens = (reusable.id, None, 0);
+    assert_eq!(listed(true).await, [opens, reopens, used_up], "what is used up has a session");
+    let worthless = (revoked.id, Some(EndReason::LinkRevoked), 0);
+    assert_eq!(listed(false).await, [opens, reopens, worthless, used_up]);
     lab.advance_clock(TTL).await;
+    assert_eq!(listed(true).await, [(spent.id, Some(EndReason::TokenExpired), 1)]);
+    lab.store.end(session, EndReason::ViewerClosed, Traffic::default(), &entry("session.end")).await.unwrap();
     assert_eq!(listed(true).await, []);
 }

@@ -1,4 +1,4 @@
-//! The sweep, orphans of a node that died, and retention.
+//! The sweep, orphaned sessions of a dead node, and retention.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use transom_store::{AuditQuery, Commit, Deleted, Earlier, Ending, Retention, Sto
 use crate::lab::{self, Lab, TTL, accepted, entry};
 
 on_both_databases! {
-    a_reserved_session_that_lapses_gives_its_use_back,
-    a_detached_session_that_lapses_has_lost_its_viewer,
+    a_reserved_session_that_lapses_returns_its_use,
+    a_detached_session_that_lapses_ends_as_viewer_lost,
     a_live_session_does_not_lapse,
-    what_a_dead_node_left_behind_is_swept_by_another,
+    another_node_sweeps_the_sessions_of_a_dead_node,
     a_killed_session_of_a_dead_node_is_ended,
     the_sessions_of_an_earlier_process_can_be_resumed,
     a_revoked_session_that_lapses_ends_for_that_reason,
-    what_is_old_is_deleted_a_few_at_a_time,
+    old_rows_are_deleted_in_small_batches,
 }
 
 async fn state(lab: &Lab, session: transom_model::id::SessionId) -> (SessionState, Option<EndReason>) {
@@ -28,10 +28,10 @@ async fn swept(lab: &Lab) -> Vec<(transom_model::id::SessionId, EndReason)> {
     lab.store.sweep().await.unwrap().into_iter().map(|swept| (swept.session, swept.reason)).collect()
 }
 
-async fn a_reserved_session_that_lapses_gives_its_use_back(lab: Lab) {
+async fn a_reserved_session_that_lapses_returns_its_use(lab: Lab) {
     let mut long = crate::lab::new_grant(&lab.instance, Some(2), None);
     long.ttl = TTL * 10;
-    let grant = lab.store.create_grant(long.clone(), &entry("grant.create")).await.unwrap();
+    let grant = lab.store.create_grant(long.clone(), &entry("link.create")).await.unwrap();
     let (with_ticket, _) = lab.reserve_with_ticket(long.token).await;
     let without = lab.reserve(long.token).await;
     assert_eq!(swept(&lab).await, []);
@@ -39,7 +39,7 @@ async fn a_reserved_session_that_lapses_gives_its_use_back(lab: Lab) {
     assert_eq!(swept(&lab).await, [(with_ticket.hold.session, EndReason::ViewerLost)]);
     lab.advance_clock(Store::RESERVATION_LIMIT).await;
     assert_eq!(swept(&lab).await, [(without.hold.session, EndReason::ViewerLost)]);
-    assert_eq!(lab.store.grant(None, grant.id).await.unwrap().unwrap().uses_left, Some(2));
+    assert_eq!(lab.store.grant(None, grant.id).await.unwrap().unwrap().grant.uses_left, Some(2));
     assert_eq!(lab.commit(without.hold).await, Commit::Ended(EndReason::ViewerLost));
 
     let query = AuditQuery { session: Some(without.hold.session), ..AuditQuery::default() };
@@ -48,7 +48,7 @@ async fn a_reserved_session_that_lapses_gives_its_use_back(lab: Lab) {
     assert_eq!((record.grant, record.project), (Some(grant.id), Some(lab.project.id)));
 }
 
-async fn a_detached_session_that_lapses_has_lost_its_viewer(lab: Lab) {
+async fn a_detached_session_that_lapses_ends_as_viewer_lost(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     lab.store.detach(hold, Traffic::default()).await.unwrap();
     assert_eq!(swept(&lab).await, []);
@@ -64,7 +64,7 @@ async fn a_live_session_does_not_lapse(lab: Lab) {
     assert_eq!(state(&lab, hold.session).await.0, SessionState::Live);
 }
 
-async fn what_a_dead_node_left_behind_is_swept_by_another(lab: Lab) {
+async fn another_node_sweeps_the_sessions_of_a_dead_node(lab: Lab) {
     let (with_ticket, ticket) = lab.live_page().await;
     let (_, token) = lab.grant(Some(1)).await;
     let without = lab.reserve(token).await.hold;
@@ -84,7 +84,7 @@ async fn what_a_dead_node_left_behind_is_swept_by_another(lab: Lab) {
 async fn a_killed_session_of_a_dead_node_is_ended(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
-    // As long as its node lives, that ends it: called ended here, it would go on there unseen.
+    // A living node ends this session. Ended here, it would continue there unseen.
     lab.advance_clock(TTL * 100).await;
     assert_eq!(swept(&lab).await, []);
     assert_eq!(lab.store.to_end(lab.node).await.unwrap().len(), 1);
@@ -114,7 +114,7 @@ async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
     ended.sort_unstable();
     assert_eq!(ended, [(direct.session, EndReason::ViewerLost), (dialling.session, EndReason::ViewerLost)]);
     assert_eq!(
-        lab.store.grant(None, grant.id).await.unwrap().unwrap().uses_left,
+        lab.store.grant(None, grant.id).await.unwrap().unwrap().grant.uses_left,
         Some(1),
         "of the one in reserve"
     );
@@ -128,7 +128,7 @@ async fn the_sessions_of_an_earlier_process_can_be_resumed(lab: Lab) {
 
 async fn a_revoked_session_that_lapses_ends_for_that_reason(lab: Lab) {
     let (hold, _) = lab.live_page().await;
-    // Its instance goes while a connection carries it, and then its node.
+    // The instance is removed while a connection carries the session; then the node dies.
     assert!(lab.remove_instance().await);
     lab.lose(lab.life()).await;
     lab.store.let_go().await.unwrap();
@@ -136,7 +136,7 @@ async fn a_revoked_session_that_lapses_ends_for_that_reason(lab: Lab) {
     assert_eq!(swept(&lab).await, [(hold.session, EndReason::InstanceRemoved)]);
 }
 
-async fn what_is_old_is_deleted_a_few_at_a_time(lab: Lab) {
+async fn old_rows_are_deleted_in_small_batches(lab: Lab) {
     let (open, _) = lab.live_page().await;
     for _ in 0..5 {
         let (_, token) = lab.grant(Some(1)).await;

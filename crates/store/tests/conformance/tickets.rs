@@ -1,32 +1,32 @@
-//! Tickets: resume, take over, and what happens when a ticket is shown twice.
+//! Resume tickets: resumption, takeover, and the second use of a ticket.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use transom_model::EndReason;
 use transom_model::session::SessionState;
-use transom_store::{AuditQuery, Commit, Ending, Hold, Store, TicketOutcome, ToEnd, Traffic};
+use transom_store::{AuditQuery, Commit, Ending, Hold, ResumeTicketOutcome, Store, ToEnd, Traffic};
 
 use crate::lab::{Lab, TTL, accepted, digest, entry};
 
 on_both_databases! {
     a_fresh_ticket_is_presented_once,
-    a_page_comes_back_with_its_presented_ticket,
-    a_ticket_that_nobody_issued_is_invalid,
-    a_lost_answer_is_asked_for_again_once,
-    a_lost_answer_is_asked_for_again_within_half_a_minute,
+    a_page_returns_with_its_presented_ticket,
+    a_ticket_that_was_never_issued_is_invalid,
+    an_exchange_with_a_lost_response_can_be_repeated_once,
+    an_exchange_with_a_lost_response_can_be_repeated_within_half_a_minute,
     an_old_ticket_of_a_detached_session_ends_nothing,
-    of_many_exchanges_of_a_copied_ticket_two_are_answered,
-    only_what_would_change_a_session_is_exchangeable,
-    a_successor_that_was_replaced_counts_as_spent,
+    two_of_many_exchanges_of_a_copied_ticket_succeed,
+    a_ticket_is_exchangeable_only_if_the_exchange_changes_its_session,
+    a_ticket_that_was_replaced_without_use_counts_as_spent,
     a_spent_ticket_ends_its_session,
     a_ticket_that_is_presented_twice_ends_its_session,
-    of_many_presenters_at_once_one_wins,
+    one_of_many_concurrent_presenters_succeeds,
     the_newest_presenter_takes_over,
-    a_session_that_moves_is_told_to_the_node_it_left,
-    a_ticket_expires_while_it_waits_and_not_while_it_is_live,
-    a_resume_whose_dial_fails_stays_detached,
-    a_ticket_of_an_ended_session_tells_why_it_ended,
+    a_node_learns_that_its_session_moved_to_another_node,
+    a_ticket_expires_while_its_session_waits_but_not_while_it_is_live,
+    a_resumed_session_stays_detached_if_its_dial_fails,
+    a_ticket_of_an_ended_session_reports_the_reason,
     a_ticket_of_a_revoked_grant_opens_nothing,
 }
 
@@ -34,22 +34,23 @@ async fn detach(lab: &Lab, hold: Hold) {
     assert_eq!(lab.store.detach(hold, Traffic::default()).await.unwrap(), Ending::Detached);
 }
 
-/// The session was told to end, its ticket is worth nothing, and its node learns of it.
+/// Asserts that the session was told to end, that its ticket is invalid, and that its node learns
+/// of it.
 async fn assert_replayed(
     lab: &Lab,
-    outcome: TicketOutcome,
+    outcome: ResumeTicketOutcome,
     hold: Hold,
     newest: transom_model::secret::TokenDigest,
 ) {
     match outcome {
-        TicketOutcome::Replayed { session, project, .. } => {
+        ResumeTicketOutcome::Replayed { session, project, .. } => {
             assert_eq!((session, project), (hold.session, lab.project.id));
         }
         other => panic!("{other:?}"),
     }
     let reason = EndReason::TicketReplayed;
-    assert!(matches!(lab.rotate(newest).await.0, TicketOutcome::Ended(EndReason::TicketReplayed)));
-    assert!(matches!(lab.present(newest).await, TicketOutcome::Ended(EndReason::TicketReplayed)));
+    assert!(matches!(lab.rotate(newest).await.0, ResumeTicketOutcome::Ended(EndReason::TicketReplayed)));
+    assert!(matches!(lab.present(newest).await, ResumeTicketOutcome::Ended(EndReason::TicketReplayed)));
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [ToEnd { hold, reason }]);
     assert_eq!(lab.commit(hold).await, Commit::Ended(reason));
 
@@ -74,7 +75,7 @@ async fn a_fresh_ticket_is_presented_once(lab: Lab) {
     assert_eq!((session.state, session.viewer.as_str()), (SessionState::Live, "192.0.2.8"));
 }
 
-async fn a_page_comes_back_with_its_presented_ticket(lab: Lab) {
+async fn a_page_returns_with_its_presented_ticket(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     detach(&lab, hold).await;
     let (outcome, fresh) = lab.rotate(ticket).await;
@@ -86,13 +87,13 @@ async fn a_page_comes_back_with_its_presented_ticket(lab: Lab) {
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
 }
 
-async fn a_ticket_that_nobody_issued_is_invalid(lab: Lab) {
+async fn a_ticket_that_was_never_issued_is_invalid(lab: Lab) {
     lab.live_page().await;
-    assert!(matches!(lab.present(digest()).await, TicketOutcome::Invalid));
-    assert!(matches!(lab.rotate(digest()).await.0, TicketOutcome::Invalid));
+    assert!(matches!(lab.present(digest()).await, ResumeTicketOutcome::Invalid));
+    assert!(matches!(lab.rotate(digest()).await.0, ResumeTicketOutcome::Invalid));
 }
 
-async fn a_lost_answer_is_asked_for_again_once(lab: Lab) {
+async fn an_exchange_with_a_lost_response_can_be_repeated_once(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     detach(&lab, hold).await;
     accepted(lab.rotate(ticket).await.0);
@@ -101,12 +102,12 @@ async fn a_lost_answer_is_asked_for_again_once(lab: Lab) {
     assert_old(&lab.rotate(ticket).await.0, hold);
     let target = accepted(lab.present(fresh).await);
     assert_eq!(lab.commit(target.hold).await, Commit::Live);
-    // Now that the successor was presented, the old one can only be a copy.
+    // After the successor was presented, a holder of the old ticket can only have a copy.
     let (outcome, _) = lab.rotate(ticket).await;
     assert_replayed(&lab, outcome, target.hold, fresh).await;
 }
 
-async fn a_lost_answer_is_asked_for_again_within_half_a_minute(lab: Lab) {
+async fn an_exchange_with_a_lost_response_can_be_repeated_within_half_a_minute(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     detach(&lab, hold).await;
     let (_, newest) = lab.rotate(ticket).await;
@@ -116,16 +117,19 @@ async fn a_lost_answer_is_asked_for_again_within_half_a_minute(lab: Lab) {
     assert_eq!(lab.commit(target.hold).await, Commit::Live);
 }
 
-/// Whoever shows it gets nothing, and the session is as it was.
-fn assert_old(outcome: &TicketOutcome, hold: Hold) {
-    assert!(matches!(outcome, TicketOutcome::Old { session, .. } if *session == hold.session), "{outcome:?}");
+/// Asserts that the ticket was refused and the session is unchanged.
+fn assert_old(outcome: &ResumeTicketOutcome, hold: Hold) {
+    assert!(
+        matches!(outcome, ResumeTicketOutcome::Old { session, .. } if *session == hold.session),
+        "{outcome:?}"
+    );
 }
 
 async fn an_old_ticket_of_a_detached_session_ends_nothing(lab: Lab) {
     let (hold, first) = lab.live_page().await;
     detach(&lab, hold).await;
     let before = lab.store.revision().await.unwrap();
-    // Presented once, and the newest still: a second WebSocket does not get in with it.
+    // The ticket is the newest and was presented once: a second WebSocket cannot use it.
     assert_old(&lab.present(first).await, hold);
     let (_, second) = lab.rotate(first).await;
     let (_, third) = lab.rotate(second).await;
@@ -138,28 +142,29 @@ async fn an_old_ticket_of_a_detached_session_ends_nothing(lab: Lab) {
     assert_eq!(lab.commit(target.hold).await, Commit::Live);
 }
 
-async fn of_many_exchanges_of_a_copied_ticket_two_are_answered(lab: Lab) {
+async fn two_of_many_exchanges_of_a_copied_ticket_succeed(lab: Lab) {
     for live in [false, true] {
         let (hold, ticket) = lab.live_page().await;
         if !live {
             detach(&lab, hold).await;
         }
         let outcomes = join_all((0..16).map(|_| lab.rotate(ticket))).await;
-        let count = |wanted: fn(&TicketOutcome) -> bool| {
+        let count = |wanted: fn(&ResumeTicketOutcome) -> bool| {
             outcomes.iter().filter(|(outcome, _)| wanted(outcome)).count()
         };
-        assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Accepted(_))), 2);
+        assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Accepted(_))), 2);
         if live {
-            assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Replayed { .. })), 1);
+            assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Replayed { .. })), 1);
             assert_eq!(
-                count(|outcome| matches!(outcome, TicketOutcome::Ended(EndReason::TicketReplayed))),
+                count(|outcome| matches!(outcome, ResumeTicketOutcome::Ended(EndReason::TicketReplayed))),
                 13
             );
             continue;
         }
-        assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Old { .. })), 14);
+        assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Old { .. })), 14);
         let mut good = 0;
-        for (_, given) in outcomes.iter().filter(|(outcome, _)| matches!(outcome, TicketOutcome::Accepted(_)))
+        for (_, given) in
+            outcomes.iter().filter(|(outcome, _)| matches!(outcome, ResumeTicketOutcome::Accepted(_)))
         {
             good += usize::from(lab.store.exchangeable(*given).await.unwrap().is_some());
         }
@@ -167,7 +172,7 @@ async fn of_many_exchanges_of_a_copied_ticket_two_are_answered(lab: Lab) {
     }
 }
 
-async fn only_what_would_change_a_session_is_exchangeable(lab: Lab) {
+async fn a_ticket_is_exchangeable_only_if_the_exchange_changes_its_session(lab: Lab) {
     let (hold, first) = lab.live_page().await;
     let exchangeable = async |ticket| lab.store.exchangeable(ticket).await.unwrap();
     assert_eq!(exchangeable(first).await, Some(hold.session));
@@ -182,7 +187,7 @@ async fn only_what_would_change_a_session_is_exchangeable(lab: Lab) {
     assert_eq!(exchangeable(third).await, None);
 }
 
-async fn a_successor_that_was_replaced_counts_as_spent(lab: Lab) {
+async fn a_ticket_that_was_replaced_without_use_counts_as_spent(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     let (_, thought_lost) = lab.rotate(ticket).await;
     let (_, newest) = lab.rotate(ticket).await;
@@ -200,9 +205,9 @@ async fn a_spent_ticket_ends_its_session(lab: Lab) {
     let (_, second) = lab.rotate(first).await;
     let outcome = lab.present(first).await;
     let told = lab.store.to_end(lab.node).await.unwrap();
-    assert!(matches!(outcome, TicketOutcome::Replayed { .. }), "{outcome:?}");
+    assert!(matches!(outcome, ResumeTicketOutcome::Replayed { .. }), "{outcome:?}");
     assert!(told.contains(&ToEnd { hold, reason: EndReason::TicketReplayed }));
-    assert!(matches!(lab.present(second).await, TicketOutcome::Ended(EndReason::TicketReplayed)));
+    assert!(matches!(lab.present(second).await, ResumeTicketOutcome::Ended(EndReason::TicketReplayed)));
 }
 
 async fn a_ticket_that_is_presented_twice_ends_its_session(lab: Lab) {
@@ -213,15 +218,15 @@ async fn a_ticket_that_is_presented_twice_ends_its_session(lab: Lab) {
     assert_replayed(&lab, outcome, hold, ticket).await;
 }
 
-async fn of_many_presenters_at_once_one_wins(lab: Lab) {
+async fn one_of_many_concurrent_presenters_succeeds(lab: Lab) {
     let (_, token) = lab.grant(Some(1)).await;
     let (_, ticket) = lab.reserve_with_ticket(token).await;
     let outcomes = join_all((0..16).map(|_| lab.present(ticket))).await;
     let count =
-        |wanted: fn(&TicketOutcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
-    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Accepted(_))), 1);
-    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Replayed { .. })), 1);
-    assert_eq!(count(|outcome| matches!(outcome, TicketOutcome::Ended(EndReason::TicketReplayed))), 14);
+        |wanted: fn(&ResumeTicketOutcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
+    assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Accepted(_))), 1);
+    assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Replayed { .. })), 1);
+    assert_eq!(count(|outcome| matches!(outcome, ResumeTicketOutcome::Ended(EndReason::TicketReplayed))), 14);
 }
 
 async fn the_newest_presenter_takes_over(lab: Lab) {
@@ -247,7 +252,7 @@ async fn the_newest_presenter_takes_over(lab: Lab) {
     );
 }
 
-async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
+async fn a_node_learns_that_its_session_moved_to_another_node(lab: Lab) {
     let elsewhere = lab.another_node().await;
     let (old, ticket) = lab.live_page().await;
     let (_, fresh) = lab.rotate(ticket).await;
@@ -260,7 +265,7 @@ async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
     assert_eq!(lab.store.to_end(elsewhere.id).await.unwrap(), []);
     assert_eq!(lab.store.session(None, new.session).await.unwrap().unwrap().node, elsewhere.id);
 
-    // Back again: now the other node is told, and this one no longer.
+    // After the return, the other node learns of the takeover, and this one no longer does.
     let (_, fresh) = lab.rotate(fresh).await;
     lab.commit(accepted(lab.present(fresh).await).hold).await;
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), []);
@@ -270,15 +275,16 @@ async fn a_session_that_moves_is_told_to_the_node_it_left(lab: Lab) {
     );
 }
 
-async fn a_ticket_expires_while_it_waits_and_not_while_it_is_live(lab: Lab) {
+async fn a_ticket_expires_while_its_session_waits_but_not_while_it_is_live(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     let (_, never_presented) = lab.reserve_with_ticket(token).await;
     let (hold, ticket) = lab.live_page().await;
     lab.advance_clock(TTL * 100).await;
-    assert!(matches!(lab.present(never_presented).await, TicketOutcome::Expired));
-    assert!(matches!(lab.rotate(never_presented).await.0, TicketOutcome::Expired));
+    assert!(matches!(lab.present(never_presented).await, ResumeTicketOutcome::Expired));
+    assert!(matches!(lab.rotate(never_presented).await.0, ResumeTicketOutcome::Expired));
 
-    // However long it was live, the time begins when the viewer is lost, and each exchange begins it anew.
+    // The time begins when the viewer is lost, however long the session was live, and each exchange
+    // restarts it.
     detach(&lab, hold).await;
     let almost = TTL - Duration::from_secs(60);
     lab.advance_clock(almost).await;
@@ -288,10 +294,10 @@ async fn a_ticket_expires_while_it_waits_and_not_while_it_is_live(lab: Lab) {
     let (outcome, fresh) = lab.rotate(fresh).await;
     accepted(outcome);
     lab.advance_clock(TTL).await;
-    assert!(matches!(lab.present(fresh).await, TicketOutcome::Expired));
+    assert!(matches!(lab.present(fresh).await, ResumeTicketOutcome::Expired));
 }
 
-async fn a_resume_whose_dial_fails_stays_detached(lab: Lab) {
+async fn a_resumed_session_stays_detached_if_its_dial_fails(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     detach(&lab, hold).await;
     let (_, fresh) = lab.rotate(ticket).await;
@@ -299,23 +305,23 @@ async fn a_resume_whose_dial_fails_stays_detached(lab: Lab) {
     assert!(!lab.give_back(target.hold).await);
     let session = lab.store.session(None, hold.session).await.unwrap().unwrap();
     assert_eq!(session.state, SessionState::Detached);
-    assert_eq!(lab.store.grant(None, target.grant.id).await.unwrap().unwrap().uses_left, Some(0));
+    assert_eq!(lab.store.grant(None, target.grant.id).await.unwrap().unwrap().grant.uses_left, Some(0));
     let (_, again) = lab.rotate(fresh).await;
     assert_eq!(lab.commit(accepted(lab.present(again).await).hold).await, Commit::Live);
 }
 
-async fn a_ticket_of_an_ended_session_tells_why_it_ended(lab: Lab) {
+async fn a_ticket_of_an_ended_session_reports_the_reason(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     lab.end(hold, EndReason::SessionIdle).await;
-    assert!(matches!(lab.present(ticket).await, TicketOutcome::Ended(EndReason::SessionIdle)));
-    assert!(matches!(lab.rotate(ticket).await.0, TicketOutcome::Ended(EndReason::SessionIdle)));
+    assert!(matches!(lab.present(ticket).await, ResumeTicketOutcome::Ended(EndReason::SessionIdle)));
+    assert!(matches!(lab.rotate(ticket).await.0, ResumeTicketOutcome::Ended(EndReason::SessionIdle)));
 }
 
 async fn a_ticket_of_a_revoked_grant_opens_nothing(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     let grant = lab.store.session(None, hold.session).await.unwrap().unwrap().grant;
-    lab.store.revoke_grant(None, grant, &entry("grant.revoke")).await.unwrap();
-    assert!(matches!(lab.rotate(ticket).await.0, TicketOutcome::Ended(EndReason::GrantRevoked)));
-    let told = [ToEnd { hold, reason: EndReason::GrantRevoked }];
+    lab.store.revoke_grant(None, grant, &entry("link.revoke")).await.unwrap();
+    assert!(matches!(lab.rotate(ticket).await.0, ResumeTicketOutcome::Ended(EndReason::LinkRevoked)));
+    let told = [ToEnd { hold, reason: EndReason::LinkRevoked }];
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), told, "its node still has to cut it");
 }

@@ -1,25 +1,29 @@
-//! API tokens: valid for a while, for as long as their key is; and a look at a console's token that takes no use.
+//! API tokens, whose validity depends on their expiry and their key, and lookups of console tokens
+//! that take no use.
 
 use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
+use transom_model::api_token::ApiTokenId;
 use transom_model::grant::MadeWith;
 use transom_model::secret::TokenDigest;
-use transom_store::{NewApiToken, NewGrant, StoreError, TokenStanding};
+use transom_store::{Ground, NewApiToken, NewGrant, Page, StoreError, Tally, TokenStanding};
 
 use crate::lab::{Lab, TTL, digest, entry, new_grant, new_key, new_secret};
 
 on_both_databases! {
     a_token_is_valid_until_it_expires,
-    a_token_that_was_got_for_another_does_not_outlive_it,
-    of_a_chain_that_grows_while_it_is_revoked_nothing_is_left,
-    a_signature_is_noted_once_until_its_time_is_over,
-    a_revoked_token_is_worth_nothing,
+    a_token_does_not_outlive_the_token_it_was_obtained_with,
+    a_chain_of_tokens_that_grows_during_its_revocation_is_revoked_completely,
+    a_signature_is_accepted_once_until_it_expires,
+    a_revoked_token_is_invalid,
     a_revoked_key_has_no_tokens_and_gets_none,
-    a_retired_secret_takes_every_token_with_it,
-    what_is_made_while_its_proof_is_ended_ends_too,
-    a_look_at_a_consoles_token_takes_no_use,
+    retiring_a_secret_revokes_every_token_obtained_with_it,
+    grants_created_during_the_revocation_of_their_proof_end_too,
+    looking_up_a_console_token_takes_no_use,
+    tokens_are_listed_in_pages_and_found_by_their_ids,
+    what_stands_on_a_proof_is_counted,
 }
 
 fn by(token: Option<TokenDigest>) -> MadeWith {
@@ -53,7 +57,7 @@ async fn a_token_is_valid_until_it_expires(lab: Lab) {
     assert!(!lab.store.was_token(token).await.unwrap());
 }
 
-async fn a_token_that_was_got_for_another_does_not_outlive_it(lab: Lab) {
+async fn a_token_does_not_outlive_the_token_it_was_obtained_with(lab: Lab) {
     let key = lab.key().await.id;
     let minute = Duration::from_secs(60);
     let (parent, entry) = (digest(), entry("token.create"));
@@ -69,8 +73,9 @@ async fn a_token_that_was_got_for_another_does_not_outlive_it(lab: Lab) {
     assert!(matches!(refused, Err(StoreError::ProofGone)), "{refused:?}");
 }
 
-/// Revoking and making children race: whoever is first, no token is left whose parent is revoked.
-async fn of_a_chain_that_grows_while_it_is_revoked_nothing_is_left(lab: Lab) {
+/// Revocations race with the creation of children. In either order, no token remains whose parent
+/// is revoked.
+async fn a_chain_of_tokens_that_grows_during_its_revocation_is_revoked_completely(lab: Lab) {
     let key = lab.key().await.id;
     for _ in 0..20 {
         let root = issue(&lab, &key, None).await;
@@ -95,7 +100,7 @@ async fn of_a_chain_that_grows_while_it_is_revoked_nothing_is_left(lab: Lab) {
     }
 }
 
-async fn a_signature_is_noted_once_until_its_time_is_over(lab: Lab) {
+async fn a_signature_is_accepted_once_until_it_expires(lab: Lab) {
     let (keep, signature) = (Duration::from_secs(660), digest());
     assert!(lab.store.note_signature(signature, keep).await.unwrap());
     assert!(!lab.store.note_signature(signature, keep).await.unwrap());
@@ -106,7 +111,7 @@ async fn a_signature_is_noted_once_until_its_time_is_over(lab: Lab) {
     assert_eq!(lab.store.delete_old_signatures(9).await.unwrap(), 1);
 }
 
-async fn a_revoked_token_is_worth_nothing(lab: Lab) {
+async fn a_revoked_token_is_invalid(lab: Lab) {
     let key = lab.key().await.id;
     let (token, other) = (issue(&lab, &key, None).await, issue(&lab, &key, None).await);
     assert!(lab.store.revoke_token(token, None, &entry("token.revoke")).await.unwrap());
@@ -126,7 +131,7 @@ async fn a_revoked_key_has_no_tokens_and_gets_none(lab: Lab) {
     assert!(matches!(refused, Err(StoreError::NotFound(_))), "{refused:?}");
 }
 
-async fn a_retired_secret_takes_every_token_with_it(lab: Lab) {
+async fn retiring_a_secret_revokes_every_token_obtained_with_it(lab: Lab) {
     let key = lab.key().await.id;
     let token = issue(&lab, &key, None).await;
     lab.store.add_key_secret(None, &key, new_secret(b"second"), &entry("key.rotate")).await.unwrap();
@@ -135,7 +140,7 @@ async fn a_retired_secret_takes_every_token_with_it(lab: Lab) {
     assert!(!is_valid(&lab, token).await);
 }
 
-async fn a_look_at_a_consoles_token_takes_no_use(lab: Lab) {
+async fn looking_up_a_console_token_takes_no_use(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     for _ in 0..2 {
         let TokenStanding::Stands(found) = lab.store.token_standing(token).await.unwrap() else {
@@ -154,8 +159,9 @@ async fn a_look_at_a_consoles_token_takes_no_use(lab: Lab) {
     assert_eq!(refused(token).await, Some(EndReason::TokenExpired));
 }
 
-/// Making grants and ending what they are made with race: whoever is first, no grant is left of a proof that is worth nothing.
-async fn what_is_made_while_its_proof_is_ended_ends_too(lab: Lab) {
+/// Creations of grants race with the revocation of their proofs. In either order, no grant of a
+/// revoked proof remains.
+async fn grants_created_during_the_revocation_of_their_proof_end_too(lab: Lab) {
     for secret_is_retired in [false, true] {
         for _ in 0..10 {
             let new = new_key(lab.project.id);
@@ -171,7 +177,7 @@ async fn what_is_made_while_its_proof_is_ended_ends_too(lab: Lab) {
                 let mut made = Vec::new();
                 loop {
                     let new = NewGrant { made_with, ..new_grant(&lab.instance, None, Some(key.clone())) };
-                    match lab.store.create_grant(new, &entry("grant.create")).await {
+                    match lab.store.create_grant(new, &entry("link.create")).await {
                         Ok(grant) => made.push(grant.id),
                         Err(StoreError::ProofGone) => return made,
                         Err(error) => panic!("{error}"),
@@ -188,9 +194,77 @@ async fn what_is_made_while_its_proof_is_ended_ends_too(lab: Lab) {
             let (by_token, by_secret, ended) = tokio::join!(make(with_token), by_secret, end);
             ended.unwrap();
             for grant in by_token.into_iter().chain(by_secret) {
-                let grant = lab.store.grant(None, grant).await.unwrap().unwrap();
+                let grant = lab.store.grant(None, grant).await.unwrap().unwrap().grant;
                 assert!(grant.revoked_at.is_some(), "{:?}", grant.made_with);
             }
         }
     }
+}
+
+async fn tokens_are_listed_in_pages_and_found_by_their_ids(lab: Lab) {
+    let (key, other) = (lab.key().await.id, lab.key().await.id);
+    let mut tokens = Vec::new();
+    for _ in 0..5 {
+        tokens.push(issue(&lab, &key, None).await);
+    }
+    tokens.sort_by_key(|token| token.0);
+    issue(&lab, &other, None).await;
+    let gone = issue(&lab, &key, None).await;
+    assert!(lab.store.revoke_token(gone, None, &entry("token.revoke")).await.unwrap());
+    let listed = async |page| {
+        let tokens = lab.store.tokens(Some(lab.project.id), Some(&key), page).await.unwrap();
+        tokens.into_iter().map(|token| token.digest).collect::<Vec<_>>()
+    };
+    let first = listed(Page::first(3)).await;
+    let rest = listed(Page::after(ApiTokenId::of(first[2]), 3)).await;
+    assert_eq!([first, rest].concat(), tokens);
+    assert_eq!(listed(Page::after("no id", 3)).await, []);
+    assert_eq!(lab.store.tokens(None, None, Page::first(9)).await.unwrap().len(), 6);
+    let stranger = crate::lab::project(&lab.store, "stranger").await.id;
+    assert_eq!(lab.store.tokens(Some(stranger), None, Page::first(9)).await.unwrap(), []);
+
+    let id = ApiTokenId::of(tokens[0]);
+    let found = lab.store.token_by_id(Some(lab.project.id), id).await.unwrap().unwrap();
+    assert_eq!((found.digest, found.last_used_at), (tokens[0], None));
+    assert_eq!(lab.store.token_by_id(Some(stranger), id).await.unwrap(), None);
+    assert_eq!(lab.store.token_by_id(None, ApiTokenId::of(gone)).await.unwrap(), None);
+    lab.store.note_token_uses(vec![tokens[0], digest()]).await.unwrap();
+    let used = lab.store.token_by_id(None, id).await.unwrap().unwrap();
+    assert!(used.last_used_at.is_some_and(|at| at >= used.created_at), "{used:?}");
+}
+
+async fn what_stands_on_a_proof_is_counted(lab: Lab) {
+    let new = new_key(lab.project.id);
+    let (key, secret) = (new.id.clone(), new.secret.id);
+    lab.store.create_key(new, &entry("key.create")).await.unwrap();
+    let with = |token| MadeWith { token, secret: Some(secret) };
+    let issue = async |parent| {
+        let token = digest();
+        let new = NewApiToken { token, key: key.clone(), ttl: TTL, made_with: with(parent) };
+        lab.store.create_token(new, &entry("token.create")).await.unwrap();
+        token
+    };
+    let root = issue(None).await;
+    let child = issue(Some(root)).await;
+    let mut links = Vec::new();
+    for made_with in [with(Some(child)), with(Some(root)), with(None), MadeWith::default()] {
+        let new = NewGrant { made_with, ..new_grant(&lab.instance, Some(1), Some(key.clone())) };
+        links.push(new.token);
+        lab.store.create_grant(new, &entry("link.create")).await.unwrap();
+    }
+    // A link without uses left is live as long as its session.
+    let session = lab.reserve(links[0]).await.hold;
+    let counted = async |ground| {
+        let Tally { links, sessions } = lab.store.tally(ground).await.unwrap();
+        (links, sessions)
+    };
+    assert_eq!(counted(Ground::Token(child)).await, (1, 1));
+    assert_eq!(counted(Ground::Token(root)).await, (2, 1));
+    assert_eq!(counted(Ground::Secret(&key, secret)).await, (4, 1), "of the last nobody knows the secret");
+    assert_eq!(counted(Ground::Key(&key)).await, (4, 1));
+    assert_eq!(counted(Ground::Instance(lab.instance.uid)).await, (4, 1));
+    lab.end(session, EndReason::ViewerClosed).await;
+    assert_eq!(counted(Ground::Token(child)).await, (0, 0));
+    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert_eq!(counted(Ground::Key(&key)).await, (0, 0));
 }

@@ -1,4 +1,5 @@
-//! One console of a fake VNC server, after its handshake: what it sends is up to the test, what it hears is kept.
+//! A connection to a fake VNC server after its handshake. The test controls its output and can read
+//! its input.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +13,12 @@ use tokio::time::timeout;
 use crate::duplex::Duplex;
 use crate::wait::within;
 
-/// A write that takes this long on loopback has met back-pressure.
+/// A write on loopback that takes this long has met back-pressure.
 const STALLED: Duration = Duration::from_millis(300);
-/// What a flood writes at once.
+/// The size of one write in a flood.
 const WAVE: usize = 64 * 1024;
 
-/// One console. Dropping it closes the connection.
+/// A connection of a viewer. Dropping it closes the connection.
 pub struct Guest {
     orders: mpsc::UnboundedSender<Order>,
     heard: watch::Receiver<Heard>,
@@ -61,34 +62,34 @@ impl Guest {
         self.order(Order::Send(bytes.to_vec()));
     }
 
-    /// Sends so many bytes, as fast as they are taken: byte `n` is `n % 251`.
+    /// Sends this many bytes as fast as the viewer accepts them. Byte `n` is `n % 251`.
     pub fn flood(&self, bytes: u64) {
         self.order(Order::Flood(bytes));
     }
 
-    /// Closes its half: it says no more, and still listens.
+    /// Closes the server's half of the connection and continues to receive.
     pub fn finish(&self) {
         self.order(Order::Finish);
     }
 
     fn order(&self, order: Order) {
-        // A connection that is over takes no orders; what follows in the test will tell.
+        // A closed connection ignores orders; later steps of the test detect that.
         let _ = self.orders.send(order);
     }
 
-    /// How much of a flood was taken by the socket.
+    /// The number of flood bytes that the socket has accepted.
     #[must_use]
     pub fn flooded(&self) -> u64 {
         self.flood.sent.load(Ordering::SeqCst)
     }
 
-    /// Waits until nobody takes the flood any more; how much was taken.
+    /// Waits until the flood meets back-pressure. Returns the number of bytes accepted.
     pub async fn stalled(&self) -> u64 {
         within("back-pressure", self.flood.stalled.notified()).await;
         self.flooded()
     }
 
-    /// The next so many bytes that the viewer sent.
+    /// Reads the next `count` bytes from the viewer.
     pub async fn take(&mut self, count: usize) -> Vec<u8> {
         let upto = self.taken + count;
         let wanted = self.heard.wait_for(|heard| heard.bytes.len() >= upto || heard.ended);
@@ -99,13 +100,13 @@ impl Guest {
         bytes
     }
 
-    /// Waits for the gateway to close its half; what came since the last look.
+    /// Waits for the gateway to close its half. Returns the bytes not read before.
     pub async fn ended(&mut self) -> Vec<u8> {
         let ended = within("the end of the console", self.heard.wait_for(|heard| heard.ended)).await;
         ended.expect("its task runs").bytes[self.taken..].to_vec()
     }
 
-    /// Everything that the viewer sent so far.
+    /// Returns everything that the viewer has sent.
     #[must_use]
     pub fn heard(&self) -> Vec<u8> {
         self.heard.borrow().bytes.clone()
@@ -121,7 +122,7 @@ async fn listen(mut reader: ReadHalf<Box<dyn Duplex>>, heard: watch::Sender<Hear
         }
     }
     heard.send_modify(|heard| heard.ended = true);
-    // The state outlives the connection for as long as somebody looks at it.
+    // The received bytes outlive the connection while a reader waits for them.
     heard.closed().await;
 }
 

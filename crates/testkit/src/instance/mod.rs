@@ -1,6 +1,6 @@
-//! Fake VNC servers: each follows a script, and tells what reached it.
+//! Fake VNC servers. Each follows a script and reports the data that reaches it.
 //!
-//! The RFB handshake is written out here by hand, so that the gateway's own is tested against another.
+//! The RFB handshake is written independently of the gateway's, in order to test that one.
 
 mod guest;
 mod scenario;
@@ -22,13 +22,13 @@ use crate::duplex::Duplex;
 use crate::wait::within;
 pub use guest::Guest;
 pub use scenario::{Act, Scenario};
-use script::{Fault, Security};
+use script::{Defect, Security};
 pub use script::{Script, Step};
 
-/// The random bytes that a guest sends are always these.
+/// The fixed challenge that a server sends.
 const CHALLENGE: [u8; 16] = *b"sixteen  letters";
 
-/// A fake VNC server.
+/// A running fake VNC server.
 pub struct Instance {
     endpoint: String,
     state: Arc<State>,
@@ -53,9 +53,9 @@ impl Listener {
 struct State {
     script: Script,
     arrived: AtomicUsize,
-    /// Connections that hang before the step that the script holds back.
+    /// Counts the connections that wait before the step that the script holds.
     held: Semaphore,
-    /// How many of them may go on.
+    /// Permits for waiting connections to continue.
     released: Semaphore,
 }
 
@@ -89,7 +89,7 @@ impl Instance {
                 let (state, ready) = (Arc::clone(&shared), ready.clone());
                 connections.spawn(async move {
                     if let Ok(Some(guest)) = state.greet(peer).await {
-                        // A test that wants no guest drops the connection with it.
+                        // A test that does not want the connection drops it.
                         let _ = ready.send(guest);
                     }
                 });
@@ -98,37 +98,38 @@ impl Instance {
         Self { endpoint, state, guests: Mutex::new(guests), _tasks: tasks }
     }
 
-    /// What an instance is registered with.
+    /// The endpoint with which an instance is registered.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The next connection that came through the handshake.
+    /// The next connection that completed the handshake.
     pub async fn guest(&self) -> Guest {
         let mut guests = self.guests.lock().await;
         within("a console of the instance", guests.recv()).await.expect("the instance runs")
     }
 
-    /// How many connections there were.
+    /// The number of connections.
     #[must_use]
     pub fn arrived(&self) -> usize {
         self.state.arrived.load(Ordering::SeqCst)
     }
 
-    /// Waits until a connection hangs before the step that the script holds back.
+    /// Waits until a connection waits before the step that the script holds.
     pub async fn held(&self) {
         within("a dial that hangs", self.state.held.acquire()).await.expect("never closed").forget();
     }
 
-    /// Lets one connection go on.
+    /// Lets one waiting connection continue.
     pub fn release(&self) {
         self.state.released.add_permits(1);
     }
 }
 
 impl State {
-    /// The handshake up to ServerInit (RFC 6143 §7.1 to §7.3); no guest where the script does not get that far.
+    /// Performs the handshake up to ServerInit (RFC 6143 §7.1 to §7.3). Returns `None` if the
+    /// script ends earlier.
     async fn greet(&self, mut peer: Box<dyn Duplex>) -> io::Result<Option<Guest>> {
         let script = &self.script;
         if !self.comes_to(Step::Greeting).await {
@@ -136,7 +137,7 @@ impl State {
         }
         if let Some(greeting) = &script.greeting {
             peer.write_all(greeting).await?;
-            // It says no more and waits for the other side to have had enough.
+            // Sends nothing more and waits until the peer disconnects.
             tokio::io::copy(&mut peer, &mut tokio::io::sink()).await?;
             return Ok(None);
         }
@@ -162,11 +163,11 @@ impl State {
         Ok(Some(Guest::new(peer)))
     }
 
-    /// Whether the script goes on at this step.
+    /// Returns whether the script continues past this step.
     async fn comes_to(&self, step: Step) -> bool {
-        match &self.script.fault {
-            Some((at, Fault::Closes)) if *at == step => false,
-            Some((at, Fault::Holds)) if *at == step => {
+        match &self.script.defect {
+            Some((at, Defect::Closes)) if *at == step => false,
+            Some((at, Defect::Holds)) if *at == step => {
                 self.held.add_permits(1);
                 self.released.acquire().await.expect("never closed").forget();
                 true
@@ -175,7 +176,8 @@ impl State {
         }
     }
 
-    /// Security types; whether the viewer took the one that the script goes on with.
+    /// Negotiates the security type. Returns whether the viewer chose the type that the script
+    /// continues with.
     async fn choose(&self, peer: &mut Box<dyn Duplex>) -> io::Result<bool> {
         let types = match &self.script.security {
             Security::None => vec![1],
@@ -206,7 +208,7 @@ impl State {
     async fn authenticate(&self, peer: &mut Box<dyn Duplex>) -> io::Result<bool> {
         let version = self.script.version;
         let Security::Password(password) = &self.script.security else {
-            // Without authentication, only 3.8 has a result (RFC 6143 §7.1.3).
+            // Without authentication, only version 3.8 sends a result (RFC 6143 §7.1.3).
             if version == Version::V3_8 {
                 peer.write_u32(0).await?;
             }

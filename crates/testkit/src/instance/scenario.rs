@@ -1,4 +1,4 @@
-//! A VNC server that says and hears what a test dictates, byte by byte: for what no well-behaved one does.
+//! A VNC server that sends and receives exact bytes, for behaviour that no correct server shows.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -11,22 +11,22 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::duplex::Duplex;
 
-/// What it does next. After the last act it closes the connection.
+/// The next action of the server. After the last one it closes the connection.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Sends these bytes.
     Say(Vec<u8>),
-    /// Takes so many bytes.
+    /// Receives this many bytes.
     Hear(usize),
-    /// Goes on inside TLS, as this configuration has it.
+    /// Starts TLS with this configuration.
     Secure(Arc<rustls::ServerConfig>),
-    /// Says no more, for as long as the other side stays.
+    /// Sends nothing more until the peer disconnects.
     Hang,
-    /// Resets the connection. Only in front of TLS.
+    /// Resets the connection. Works only before TLS.
     Reset,
 }
 
-/// A running one.
+/// A running server.
 #[derive(Debug)]
 pub struct Scenario {
     endpoint: String,
@@ -34,10 +34,10 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Starts it; every connection sees the same acts.
+    /// Starts a server. Every connection sees the same actions.
     ///
     /// # Panics
-    /// Where no loopback port is free.
+    /// Panics if no loopback port is free.
     pub async fn start(acts: Vec<Act>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port is free");
         let endpoint = format!("vnc://{}", listener.local_addr().expect("it is bound"));
@@ -47,7 +47,7 @@ impl Scenario {
             while let Ok((peer, _)) = listener.accept().await {
                 let acts = acts.clone();
                 connections.spawn(async move {
-                    // What the other side does not take is its own affair.
+                    // The peer may disconnect at any point.
                     let _ = play(peer, acts).await;
                 });
             }
@@ -55,7 +55,7 @@ impl Scenario {
         Self { endpoint, _tasks: tasks }
     }
 
-    /// What an instance is registered with.
+    /// The endpoint with which an instance is registered.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint

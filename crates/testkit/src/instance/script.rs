@@ -1,13 +1,13 @@
-//! How a fake VNC server behaves.
+//! The behaviour of a fake VNC server.
 
 use transom_rfb::Version;
 
-/// What a fake VNC server says of itself, and where it goes wrong.
+/// A fake VNC server's parameters and its defect, if any.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(super) version: Version,
     pub(super) security: Security,
-    pub(super) fault: Option<(Step, Fault)>,
+    pub(super) defect: Option<(Step, Defect)>,
     pub(super) greeting: Option<Vec<u8>>,
     width: u16,
     height: u16,
@@ -23,12 +23,12 @@ pub(super) enum Security {
     Refuses(String),
 }
 
-/// What a VNC server says in a handshake.
+/// A step of a VNC server in the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// ProtocolVersion.
     Greeting,
-    /// Its security types.
+    /// The security types.
     Security,
     /// The challenge and its result.
     Authentication,
@@ -37,18 +37,18 @@ pub enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fault {
+pub(super) enum Defect {
     Closes,
     Holds,
 }
 
 impl Default for Script {
-    /// A machine as it should be: RFB 3.8, no password, 640 × 480.
+    /// A correct machine: RFB 3.8, no password, 640 × 480.
     fn default() -> Self {
         Self {
             version: Version::V3_8,
             security: Security::None,
-            fault: None,
+            defect: None,
             greeting: None,
             width: 640,
             height: 480,
@@ -59,25 +59,25 @@ impl Default for Script {
 }
 
 impl Script {
-    /// Speaks this version.
+    /// Uses this protocol version.
     #[must_use]
     pub fn version(self, version: Version) -> Self {
         Self { version, ..self }
     }
 
-    /// Demands a password (VNC authentication).
+    /// Requires a password (VNC authentication).
     #[must_use]
     pub fn password(self, password: &str) -> Self {
         Self { security: Security::Password(password.to_owned()), ..self }
     }
 
-    /// Offers these security types, and goes on as if `None` was chosen.
+    /// Offers these security types and continues as if `None` was chosen.
     #[must_use]
     pub fn offers(self, types: &[u8]) -> Self {
         Self { security: Security::Offers(types.to_vec()), ..self }
     }
 
-    /// Refuses every viewer, with its reason.
+    /// Refuses every viewer with this reason.
     #[must_use]
     pub fn refuses(self, reason: &str) -> Self {
         Self { security: Security::Refuses(reason.to_owned()), ..self }
@@ -95,13 +95,13 @@ impl Script {
         Self { name: name.to_owned(), ..self }
     }
 
-    /// Announces a name of this length, whatever it sends.
+    /// Announces a name of this length, regardless of the name that it sends.
     #[must_use]
     pub fn name_length(self, length: u32) -> Self {
         Self { name_length: Some(length), ..self }
     }
 
-    /// Greets with these bytes instead of RFB's, and says nothing more.
+    /// Sends these bytes instead of RFB's greeting, and nothing more.
     #[must_use]
     pub fn greets(self, greeting: &[u8]) -> Self {
         Self { greeting: Some(greeting.to_vec()), ..self }
@@ -110,16 +110,16 @@ impl Script {
     /// Closes the connection instead of this step.
     #[must_use]
     pub fn closes_before(self, step: Step) -> Self {
-        Self { fault: Some((step, Fault::Closes)), ..self }
+        Self { defect: Some((step, Defect::Closes)), ..self }
     }
 
-    /// Says nothing instead of this step, until [`Instance::release`](super::Instance::release) lets it.
+    /// Waits before this step until [`Instance::release`](super::Instance::release) is called.
     #[must_use]
     pub fn holds(self, step: Step) -> Self {
-        Self { fault: Some((step, Fault::Holds)), ..self }
+        Self { defect: Some((step, Defect::Holds)), ..self }
     }
 
-    /// ServerInit (RFC 6143 §7.3.2): 32 bits per pixel, as most VNC servers have it.
+    /// ServerInit (RFC 6143 §7.3.2) with 32 bits per pixel, as most VNC servers have it.
     pub(super) fn server_init(&self) -> Vec<u8> {
         const FORMAT: [u8; 16] = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
         let length = self.name_length.unwrap_or(self.name.len() as u32);

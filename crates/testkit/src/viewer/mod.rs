@@ -1,4 +1,4 @@
-//! Viewers: over WebSocket as pages do it, or raw behind a CONNECT. Both speak RFB when asked to.
+//! Viewers: over WebSocket as pages connect, or raw behind a CONNECT. Both can speak RFB.
 
 mod opening;
 mod rfb;
@@ -19,15 +19,15 @@ use crate::wait::within;
 pub use opening::{Opening, Refused};
 pub use rfb::Screen;
 
-/// A viewer that came in.
+/// A connected viewer.
 pub struct Viewer {
     channel: Channel,
     received: BytesMut,
     pings: usize,
     pongs: Vec<Vec<u8>>,
-    /// What came over the page's channel and was not looked at.
+    /// Messages from the page's channel that the test has not read.
     told: VecDeque<Value>,
-    /// The length of each binary frame that came.
+    /// The length of each binary frame received.
     frames: Vec<usize>,
 }
 
@@ -36,17 +36,17 @@ enum Channel {
     Raw(Box<dyn Duplex>),
 }
 
-/// How it ended for a viewer.
+/// The end of a viewer's connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// The WebSocket's close code; none where the stream just ended.
+    /// The WebSocket close code; `None` if the stream ended without a close frame.
     pub code: Option<u16>,
     /// The close frame's text.
     pub reason: String,
 }
 
 impl fmt::Display for Closed {
-    /// `4403 This console link has already been used.`
+    /// Writes `4403 This console link has already been used.`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {
             Some(code) => write!(f, "{code} {}", self.reason),
@@ -81,7 +81,7 @@ impl Viewer {
         }
     }
 
-    /// Sends bytes, over WebSocket as one binary frame.
+    /// Sends bytes; over WebSocket, as one binary frame.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Closed> {
         match &mut self.channel {
             Channel::WebSocket(stream) => {
@@ -99,12 +99,12 @@ impl Viewer {
         stream.send(message).await.map_err(|_| Closed::wordless())
     }
 
-    /// Says something on the page's channel.
+    /// Sends a message on the page's channel.
     pub async fn say(&mut self, message: Value) -> Result<(), Closed> {
         self.send_message(Message::text(message.to_string())).await
     }
 
-    /// The next message of this type that came over the page's channel. Beats are echoed as they come.
+    /// The next message of this type from the page's channel. Responds to beats on the way.
     pub async fn told(&mut self, kind: &str) -> Result<Value, Closed> {
         loop {
             while let Some(message) = self.told.pop_front() {
@@ -116,19 +116,19 @@ impl Viewer {
         }
     }
 
-    /// Whether nothing came over the page's channel that was not looked at.
+    /// Returns whether every message from the page's channel was read.
     #[must_use]
     pub fn untold(&self) -> bool {
         self.told.is_empty()
     }
 
-    /// The lengths of all binary messages that came.
+    /// The lengths of all binary frames received.
     #[must_use]
     pub fn frames(&self) -> &[usize] {
         &self.frames
     }
 
-    /// Writes bytes below the framing: frames that no library would send.
+    /// Writes bytes below the framing, to send frames that no library would.
     pub async fn send_below(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stream = match &mut self.channel {
             Channel::WebSocket(stream) => stream.get_mut(),
@@ -138,7 +138,7 @@ impl Viewer {
         stream.flush().await
     }
 
-    /// Reads so many bytes below the framing, and throws them away: from then on nothing can be read above it.
+    /// Reads and discards bytes below the framing. Afterwards the framing can no longer be read.
     pub async fn skip_below(&mut self, mut count: usize) -> io::Result<()> {
         let stream = match &mut self.channel {
             Channel::WebSocket(stream) => stream.get_mut(),
@@ -155,7 +155,7 @@ impl Viewer {
         Ok(())
     }
 
-    /// Closes its half of the connection.
+    /// Closes the viewer's half of the connection.
     pub async fn finish(&mut self) -> io::Result<()> {
         match &mut self.channel {
             Channel::WebSocket(stream) => stream.get_mut().shutdown().await,
@@ -163,7 +163,7 @@ impl Viewer {
         }
     }
 
-    /// The next so many bytes.
+    /// Reads the next `count` bytes.
     pub async fn take(&mut self, count: usize) -> Result<Vec<u8>, Closed> {
         while self.received.len() < count {
             self.receive().await?;
@@ -171,7 +171,7 @@ impl Viewer {
         Ok(self.received.split_to(count).to_vec())
     }
 
-    /// Waits for the end, whatever comes before it; how it ended.
+    /// Waits for the end of the connection and ignores everything before it.
     pub async fn closed(&mut self) -> Closed {
         loop {
             if let Err(closed) = self.receive().await {
@@ -190,13 +190,13 @@ impl Viewer {
         Ok(())
     }
 
-    /// How many pings came so far.
+    /// The number of pings received.
     #[must_use]
     pub fn pings(&self) -> usize {
         self.pings
     }
 
-    /// Waits for a pong with this payload, whatever comes before it.
+    /// Waits for a pong with this payload and ignores everything before it.
     pub async fn ponged(&mut self, payload: &[u8]) -> Result<(), Closed> {
         while !self.pongs.iter().any(|pong| pong == payload) {
             self.receive().await?;
@@ -204,13 +204,13 @@ impl Viewer {
         Ok(())
     }
 
-    /// What was received and not taken.
+    /// The bytes received but not read by the test.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         self.received.chunk()
     }
 
-    /// Reads once.
+    /// Receives one message.
     async fn receive(&mut self) -> Result<(), Closed> {
         within("something for the viewer", async {
             match &mut self.channel {
@@ -235,7 +235,7 @@ impl Viewer {
                     }
                     Some(Ok(Message::Ping(_))) => {
                         self.pings += 1;
-                        // The library has queued its answer; this sends it.
+                        // The library has queued its response, which a flush sends.
                         stream.flush().await.map_err(|_| Closed::wordless())
                     }
                     Some(Ok(Message::Pong(payload))) => {
@@ -243,7 +243,8 @@ impl Viewer {
                         Ok(())
                     }
                     Some(Ok(Message::Close(frame))) => {
-                        // The library answers the close frame as it is driven on, and then sees the end.
+                        // The library responds to the close frame while it is polled, and then
+                        // reports the end.
                         while let Some(Ok(_)) = stream.next().await {}
                         Err(match frame {
                             Some(frame) => {

@@ -1,4 +1,4 @@
-//! How a viewer comes in: with what in its hand, from where, and what it is told where it may not.
+//! A viewer's request: its credentials, its origin, and the refusal that it may get.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::api::Answer;
 use crate::duplex::{Duplex, Route};
 use crate::wait::within;
 
-/// A viewer on its way in.
+/// A viewer that has not connected yet.
 #[derive(Clone, Debug)]
 pub struct Opening {
     route: Route,
@@ -23,11 +23,12 @@ pub struct Opening {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// What a viewer was told that may not come in: an HTTP answer.
+/// The HTTP response to a viewer that was refused.
 pub struct Refused(pub Answer);
 
 impl fmt::Display for Refused {
-    /// `401 token-unknown: This console link is not valid.`, or what any answer reads like where it has no reason in a header.
+    /// Writes `401 token-unknown: This console link is not valid.`, or the response's plain form if
+    /// no header carries a reason.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.headers.get("x-refusal") {
             Some(why) => write!(f, "{} {}", self.0.status, String::from_utf8_lossy(why.as_bytes())),
@@ -43,60 +44,60 @@ impl fmt::Debug for Refused {
 }
 
 impl Opening {
-    /// A viewer that goes this way, with nothing in its hand.
+    /// A viewer on this route, without credentials.
     #[must_use]
     pub fn new(route: Route) -> Self {
         Self { route, path: "/websockify".to_owned(), headers: Vec::new() }
     }
 
-    /// Goes here instead: to a fault proxy.
+    /// Connects to this address instead, such as a fault proxy's.
     #[must_use]
     pub fn via(mut self, address: SocketAddr) -> Self {
         self.route.to = address;
         self
     }
 
-    /// Comes from this loopback address.
+    /// Connects from this loopback address.
     #[must_use]
     pub fn from(mut self, address: Ipv4Addr) -> Self {
         self.route.from = Some(address);
         self
     }
 
-    /// Speaks TLS, and trusts whom this says.
+    /// Connects with TLS and this trust.
     #[must_use]
     pub fn tls(mut self, trust: Arc<rustls::ClientConfig>) -> Self {
         self.route.tls = Some(trust);
         self
     }
 
-    /// Shows a console URL's token in the query.
+    /// Sends a console URL's token in the query.
     #[must_use]
     pub fn token(self, token: &str) -> Self {
         self.path(&format!("/websockify?token={token}"))
     }
 
-    /// Asks for this path and query.
+    /// Requests this path and query.
     #[must_use]
     pub fn path(self, path: &str) -> Self {
         Self { path: path.to_owned(), ..self }
     }
 
-    /// Shows a ticket, as our page does.
+    /// Sends a resume ticket, as the page does.
     #[must_use]
     pub fn ticket(self, ticket: &str) -> Self {
         self.path("/console/session")
             .header(SEC_WEBSOCKET_PROTOCOL, &format!("binary, transom.ticket.{ticket}"))
     }
 
-    /// Shows a ticket and speaks the page's channel, as our page does.
+    /// Sends a resume ticket and uses the page's channel, as the page does.
     #[must_use]
     pub fn page(self, ticket: &str) -> Self {
         self.path("/console/session")
             .header(SEC_WEBSOCKET_PROTOCOL, &format!("transom.page.1, binary, transom.ticket.{ticket}"))
     }
 
-    /// Is a page of this origin.
+    /// Sends the origin of a page.
     #[must_use]
     pub fn origin(self, origin: &str) -> Self {
         self.header(ORIGIN, origin)
@@ -115,7 +116,7 @@ impl Opening {
         self
     }
 
-    /// Names another place than the one that it goes to.
+    /// Sends a `Host` that differs from the address.
     #[must_use]
     pub fn host(self, host: &str) -> Self {
         self.header(HOST, host)
@@ -128,7 +129,7 @@ impl Opening {
         for (name, value) in &self.headers {
             let value = HeaderValue::from_str(value).expect("a header's value");
             match *name {
-                // It is there already.
+                // The request already has a `Host` header.
                 HOST => drop(request.headers_mut().insert(HOST, value)),
                 _ => drop(request.headers_mut().append(name, value)),
             }
@@ -145,14 +146,14 @@ impl Opening {
         }
     }
 
-    /// Opens a WebSocket that must open, and goes through RFB's handshake.
+    /// Opens a WebSocket, which must succeed, and completes RFB's handshake.
     pub async fn view(self) -> Viewer {
         let mut viewer = self.open().await.expect("the WebSocket opens");
         viewer.greet().await.expect("the console opens");
         viewer
     }
 
-    /// Opens a raw console as the Java viewer does; the status line where it is refused.
+    /// Opens a raw console as the Java viewer does. Returns the status line of a refusal.
     pub async fn connect(self) -> Result<Viewer, String> {
         let mut stream = self.route.connect().await;
         let mut head = format!("CONNECT {} HTTP/1.0\r\n", self.path);
@@ -168,13 +169,13 @@ impl Opening {
         Ok(Viewer::raw(stream))
     }
 
-    /// A bare connection, on which nothing was sent.
+    /// Opens a connection without sending anything.
     pub async fn bare(self) -> Box<dyn Duplex> {
         self.route.connect().await
     }
 }
 
-/// A line, read byte by byte so that nothing behind it is taken.
+/// Reads a line byte by byte, so that the bytes after it stay unread.
 async fn line(stream: &mut Box<dyn Duplex>) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {

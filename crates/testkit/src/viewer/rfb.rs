@@ -1,10 +1,11 @@
-//! RFB's handshake, seen from a viewer and written out by hand: the gateway's own is tested against it.
+//! RFB's handshake from the viewer's side. It is written independently of the gateway's, in order
+//! to test that one.
 
 use transom_rfb::Version;
 
 use super::{Closed, Viewer};
 
-/// What ServerInit announced.
+/// The contents of ServerInit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Screen {
     /// Width in pixels.
@@ -16,21 +17,21 @@ pub struct Screen {
 }
 
 impl Viewer {
-    /// The handshake in RFB 3.8, up to ServerInit.
+    /// Completes the handshake in RFB 3.8, up to ServerInit.
     pub async fn greet(&mut self) -> Result<Screen, Closed> {
         self.greet_in(Version::V3_8).await
     }
 
-    /// The handshake in a version (RFC 6143 §7.1, §7.3).
+    /// Completes the handshake in a version (RFC 6143 §7.1, §7.3).
     ///
     /// # Panics
-    /// Where the gateway says something that the version does not know.
+    /// Panics if the gateway sends a message that the version does not have.
     pub async fn greet_in(&mut self, version: Version) -> Result<Screen, Closed> {
         self.choose(version).await?;
         if version == Version::V3_8 {
             assert_eq!(self.take(4).await?, [0; 4], "SecurityResult");
         }
-        // ClientInit: others may look at the same time.
+        // ClientInit with the shared flag.
         self.send(&[1]).await?;
         self.screen().await
     }
@@ -48,7 +49,7 @@ impl Viewer {
         Ok(())
     }
 
-    /// ServerInit.
+    /// Reads ServerInit.
     async fn screen(&mut self) -> Result<Screen, Closed> {
         let header = self.take(24).await?;
         let length = u32::from_be_bytes([header[20], header[21], header[22], header[23]]);
@@ -60,10 +61,10 @@ impl Viewer {
         })
     }
 
-    /// Agrees on RFB 3.8 and reads why there is no console (RFC 6143 §7.1.2).
+    /// Agrees on RFB 3.8 and reads the reason of a refused console (RFC 6143 §7.1.2).
     ///
     /// # Panics
-    /// Where there is one.
+    /// Panics if the console opens.
     pub async fn refusal(&mut self) -> Result<String, Closed> {
         assert_eq!(self.take(12).await?, b"RFB 003.008\n");
         self.send(b"RFB 003.008\n").await?;

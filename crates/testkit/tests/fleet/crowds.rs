@@ -1,16 +1,16 @@
-//! Crowds at the control path: those who never prove who they are, and fleets that all come back at once.
+//! Crowds on the control path: clients that never authenticate, and fleets that return at once.
 
 use tokio::task::JoinSet;
 use transom_testkit::TestServer;
 use transom_testkit::wait::{until, within};
-use transom_tunnel::{Fault, Role};
+use transom_tunnel::{RefusalCode, Role};
 
 use crate::field::Field;
 use crate::peer::Peer;
 
 const PER_SOURCE: usize = 8;
 
-/// A server whose sources are told by the proxy in front of it.
+/// A server that learns its sources from a trusted proxy.
 async fn field() -> Field {
     let setup = TestServer::setup().config(|config| {
         config.limits.half_open_per_source = PER_SOURCE;
@@ -20,7 +20,7 @@ async fn field() -> Field {
 }
 
 #[tokio::test]
-async fn who_never_proves_anything_uses_up_its_own_share_only() {
+async fn an_unauthenticated_client_uses_only_its_own_share() {
     let field = field().await;
     let (server, own) = (field.server.address(), field.listener().await);
     let mut silent = Vec::new();
@@ -29,7 +29,7 @@ async fn who_never_proves_anything_uses_up_its_own_share_only() {
     }
     assert!(Peer::silent(server, "203.0.113.5").await.is_none());
     let refused = Peer::join_from("203.0.113.5", server, &own, Role::Agent).await.err().unwrap();
-    assert_eq!(refused.fault, Fault::CloudConnectivityError);
+    assert_eq!(refused.code, RefusalCode::CloudConnectivityError);
     let _other = Peer::join_from("203.0.113.6", server, &own, Role::Agent).await.expect("its own share");
     drop(silent);
     until("the places are free", || field.server.server().half_open() == 0).await;
@@ -37,7 +37,7 @@ async fn who_never_proves_anything_uses_up_its_own_share_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_behind_one_address_gets_in_whole_when_it_comes_back_at_once() {
+async fn a_whole_fleet_behind_one_source_can_return_at_once() {
     const FLEET: usize = 25 * PER_SOURCE;
     let field = field().await;
     let mut fleet = JoinSet::new();
@@ -48,7 +48,7 @@ async fn a_fleet_behind_one_address_gets_in_whole_when_it_comes_back_at_once() {
                 loop {
                     match Peer::join_from("203.0.113.5", server, &own, Role::Agent).await {
                         Ok(peer) => return peer,
-                        Err(refusal) => assert_eq!(refusal.fault, Fault::CloudConnectivityError),
+                        Err(refusal) => assert_eq!(refusal.code, RefusalCode::CloudConnectivityError),
                     }
                 }
             })

@@ -1,4 +1,5 @@
-//! What an instance keeps for the device at its cloud address, and who gets it.
+//! Secrets that an instance entrusts to the device at its cloud address, and the devices that
+//! receive them.
 
 use std::net::SocketAddr;
 
@@ -23,7 +24,7 @@ async fn fields() -> [Field; 2] {
     [Field::on(setup()).await, Field::on(setup().database(postgres)).await]
 }
 
-/// An address of the member's key, and an instance there whose password the operator has set.
+/// An address of the member's key, and an instance there with a password that the operator has set.
 async fn kiosk(field: &Field) -> (String, String) {
     let operator = field.server.api();
     let made = operator.post("/api/v1/addresses", json!({ "key": field.key.id, "action": "listen" })).await;
@@ -33,10 +34,10 @@ async fn kiosk(field: &Field) -> (String, String) {
 }
 
 async fn ticket(api: &Api, address: &str) -> String {
-    text(&api.post(&format!("/api/v1/addresses/{address}/ticket"), json!({})).await.done(), "ticket")
+    text(&api.post(&format!("/api/v1/addresses/{address}/repeater-ticket"), json!({})).await.done(), "ticket")
 }
 
-/// A device that comes with this ticket and wants a password; it waits once this is over.
+/// A device that joins with this ticket and requires a password. It is ready when this returns.
 async fn device(field: &Field, address: &str, ticket: &str) -> TcpStream {
     let door: SocketAddr = field.server.server().repeater(RepeaterKind::Devices).unwrap();
     let mut device = TcpStream::connect(door).await.unwrap();
@@ -55,7 +56,7 @@ async fn takes<const N: usize>(device: &mut TcpStream) -> [u8; N] {
     bytes
 }
 
-/// Opens a console; what the device is shown that was computed from the password.
+/// Opens a console. Returns the response that the device receives, computed from the password.
 async fn shown(field: &Field, id: &str, device: &mut TcpStream) -> [u8; 16] {
     let token = field.server.console(id).await.token;
     let viewer = field.server.viewer().token(&token).open().await.unwrap();
@@ -68,13 +69,13 @@ async fn shown(field: &Field, id: &str, device: &mut TcpStream) -> [u8; 16] {
     answer
 }
 
-/// Why a console does not open.
+/// The reason why a console does not open.
 async fn end(field: &Field, id: &str) -> String {
     let token = field.server.console(id).await.token;
     field.server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
 }
 
-/// Whether the instance says that what was set for it is kept back.
+/// Returns whether the instance reports its secrets as withheld.
 async fn withheld(api: &Api, path: &str) -> bool {
     api.get(path).await.done()["security"]["withheld"].as_bool().expect("it is said")
 }
@@ -84,7 +85,7 @@ async fn audited(field: &Field) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_member_that_gives_itself_a_ticket_is_shown_nothing_of_the_operators_password() {
+async fn a_member_with_a_new_ticket_does_not_receive_the_operators_password() {
     for field in fields().await {
         let (address, id) = kiosk(&field).await;
         let operator = field.server.api().clone();
@@ -98,10 +99,10 @@ async fn a_member_that_gives_itself_a_ticket_is_shown_nothing_of_the_operators_p
         assert_eq!(end(&field, &id).await, WITHHELD);
         let (outcome, detail) = audited(&field).await;
         assert!(outcome == "instance-secrets-withheld" && detail.contains("a ticket"), "{outcome} {detail}");
-        // It was not even spoken to.
+        // The device was not contacted.
         let mut nothing = [0; 1];
         assert!(theirs.try_read(&mut nothing).is_err(), "{nothing:?}");
-        // The operator takes that device for the machine.
+        // The operator confirms that this device is the machine.
         let path = field.server.instance_path(&id);
         let again = json!({ "password": "geheim12", "for_ticket_holder": true });
         operator.patch(&path, again).await.done();
@@ -109,13 +110,13 @@ async fn a_member_that_gives_itself_a_ticket_is_shown_nothing_of_the_operators_p
     }
 }
 
-const TICKET_IS_OUT: &str = "409 conflict: the cloud address has a repeater ticket, and whoever holds it would be sent this password \
-    or key: if that device is the machine, say so (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
+const TICKET_IS_OUT: &str = "409 conflict: the cloud address has a repeater ticket, and the ticket's holder would receive this password \
+    or key: if that device is the machine, confirm it (for_ticket_holder, --for-ticket-holder); otherwise revoke the ticket first \
     (transom repeater revoke ADDRESS)";
 
-/// A ticket that was taken before anything was entrusted, whoever took it, shows that the device has it and no more.
+/// A ticket that was issued before the secrets were entrusted proves only its possession.
 #[tokio::test]
-async fn a_ticket_from_before_obtains_nothing_that_is_set_afterwards_unless_that_is_said() {
+async fn an_earlier_ticket_obtains_no_later_secret_unless_the_operator_confirms_it() {
     for field in fields().await {
         let operator = field.server.api().clone();
         let body = json!({ "key": field.key.id, "action": "listen" });
@@ -130,29 +131,29 @@ async fn a_ticket_from_before_obtains_nothing_that_is_set_afterwards_unless_that
             let with_endpoint = json!({ "endpoint": format!("cloud:{address}"), "password": "geheim12" });
             let all = format!("/api/v1/projects/{PROJECT}/instances");
             assert_eq!(operator.post(&all, with_endpoint).await.to_string(), TICKET_IS_OUT);
-            // One that has a password from elsewhere is not brought here either.
+            // An instance that has a password from elsewhere cannot be moved here.
             let elsewhere = json!({ "endpoint": "vnc://127.0.0.1:1", "password": "geheim12" });
             let elsewhere = operator.add_instance(PROJECT, elsewhere).await;
             let moved = operator.patch(&field.server.instance_path(&elsewhere), endpoint.clone()).await;
             assert_eq!(moved.to_string(), TICKET_IS_OUT);
-            // What entrusts nothing is free.
+            // A change without secrets is permitted.
             operator.patch(&path, json!({ "name": "kiosk", "password": "" })).await.done();
-            // The device is the machine.
+            // The device is confirmed to be the machine.
             let mut let_in = device(&field, &address, &from_before).await;
             operator.patch(&path, json!({ "password": "geheim12", "for_ticket_holder": true })).await.done();
             assert_ne!(shown(&field, &id, &mut let_in).await, [0; 16]);
             drop(let_in);
-            // It is not, and has its ticket no more.
-            operator.delete(&format!("/api/v1/addresses/{address}/ticket")).await.done();
+            // The device is not the machine, and its ticket is revoked.
+            operator.delete(&format!("/api/v1/addresses/{address}/repeater-ticket")).await.done();
             operator.patch(&path, secret).await.done();
             operator.patch(&path, json!({ "password": "" })).await.done();
         }
     }
 }
 
-/// Every other way in which somebody below the operator decides who stands at an address.
+/// The remaining ways in which a party other than the operator can change the device at an address.
 #[tokio::test]
-async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted() {
+async fn a_reset_a_move_and_a_new_action_by_a_key_withhold_entrusted_secrets() {
     for field in fields().await {
         let server = &field.server;
         let admin = server.api().with_key(&server.api().add_key(PROJECT, "admin").await);
@@ -165,7 +166,7 @@ async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted(
             assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
             let path = format!("/api/v1/addresses/{address}");
             match way {
-                "ticket" => post(&field.api(), format!("{path}/ticket"), json!({})).await,
+                "ticket" => post(&field.api(), format!("{path}/repeater-ticket"), json!({})).await,
                 "reset" => post(&field.api(), format!("{path}/reset"), json!({})).await,
                 "move" => post(&admin, format!("{path}/move"), json!({ "to_key": other.id })).await,
                 "action" => {
@@ -191,7 +192,7 @@ async fn a_reset_a_move_and_another_action_by_a_key_withhold_what_was_entrusted(
 }
 
 #[tokio::test]
-async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
+async fn the_operators_changes_and_changes_that_admit_no_device_withhold_no_secret() {
     for field in fields().await {
         let server = &field.server;
         let operator = server.api();
@@ -200,11 +201,11 @@ async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
         ticket(operator, &address).await;
         operator.post(&format!("{path}/reset"), json!({})).await.done();
         operator.post(&format!("{path}/move"), json!({ "to_key": field.key.id })).await.done();
-        field.api().delete(&format!("{path}/ticket")).await.done();
+        field.api().delete(&format!("{path}/repeater-ticket")).await.done();
         field.api().patch(&path, json!({ "allow_groups": ["desk"] })).await.done();
         assert!(!withheld(operator, &server.instance_path(&id)).await);
         assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
-        // Where nothing is entrusted, there is nothing to withhold.
+        // An instance without secrets has none to withhold.
         let body = json!({ "endpoint": format!("cloud:{address}") });
         let open = operator.add_instance(PROJECT, body).await;
         field.api().post(&format!("{path}/reset"), json!({})).await.done();
@@ -213,16 +214,17 @@ async fn what_the_operator_decides_and_what_lets_nobody_in_withholds_nothing() {
         for (id, expected) in [(&open, false), (&id, true)] {
             assert_eq!(withheld(operator, &server.instance_path(id)).await, expected);
         }
-        // The operator names the place itself: the password goes along.
+        // The operator sets the endpoint, so the password is sent there.
         let endpoint = json!({ "endpoint": format!("cloud:{address}") });
         operator.patch(&server.instance_path(&id), endpoint).await.done();
         assert_eq!(end(&field, &id).await, "4435 The device behind this console is not online.");
     }
 }
 
-/// That an address exists in another project shows neither when an instance is made there nor when it is opened.
+/// The existence of another project's address is hidden, both when an instance is created and when
+/// it is opened.
 #[tokio::test]
-async fn another_projects_address_answers_as_one_that_there_is_none_of() {
+async fn another_projects_address_looks_like_a_nonexistent_one() {
     for field in fields().await {
         let server = &field.server;
         server.api().add_project("theirs").await;

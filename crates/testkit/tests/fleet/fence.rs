@@ -1,4 +1,4 @@
-//! Nodes that the others call gone, databases whose clock jumps, and data folders that were copied.
+//! Nodes that others declare gone, databases whose clock jumps, and data folders that were copied.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use transom_testkit::fault::FaultProxy;
 use transom_testkit::server::Setup;
 use transom_testkit::wait::within;
 use transom_testkit::{Instance, Script, TestServer, Viewer, postgres};
-use transom_tunnel::{Fault, Role};
+use transom_tunnel::{RefusalCode, Role};
 
 use crate::field::Field;
 use crate::peer::Peer;
 
-/// What is killed ends within this time.
+/// The time within which a killed session ends.
 const AT_ONCE: Duration = Duration::from_secs(1);
 const BEAT: Duration = Duration::from_millis(100);
-/// Nobody fences itself by time in these tests.
+/// A fencing time that is never reached.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// A node that calls others gone after a second, and itself never.
+/// A node that declares others gone after a second, and never fences itself.
 fn quick() -> NodeLimits {
     let gone = Duration::from_secs(1);
     NodeLimits { beat: BEAT, fence: NEVER, gone, compare: BEAT * 2, ..NodeLimits::default() }
 }
 
-/// A node that calls nobody gone.
+/// A node that declares no other node gone.
 fn patient() -> NodeLimits {
     NodeLimits { gone: NEVER, ..quick() }
 }
@@ -35,7 +35,7 @@ async fn database() -> String {
     tokio::task::spawn_blocking(postgres::database).await.unwrap()
 }
 
-/// Runs a statement behind the nodes' backs.
+/// Runs a statement directly in the database.
 async fn run(url: &str, statement: &str) -> String {
     let (url, statement) = (url.to_owned(), statement.to_owned());
     tokio::task::spawn_blocking(move || postgres::run(&url, &statement)).await.unwrap()
@@ -60,7 +60,7 @@ async fn open(field: &Field, machine: &Instance) -> Viewer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_was_called_gone_cuts_everything_and_goes_on() {
+async fn a_node_that_was_declared_gone_cuts_its_sessions_and_continues() {
     let url = database().await;
     let (login, place) = url.split_once('@').unwrap();
     let (address, name) = place.split_once('/').unwrap();
@@ -82,18 +82,21 @@ async fn a_node_that_was_called_gone_cuts_everything_and_goes_on() {
 
     network.stall();
     nodes_are(&second, "gone", 1.0).await;
-    // It does not know yet, and goes on. Then its beat comes through.
+    // The node does not know yet and continues. Then its beat gets through.
     network.heal();
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.to_string(), "4452 Transom cannot reach its database.");
     guest.ended().await;
     for peer in [&mut device, &mut connector] {
-        assert_eq!(within("it is sent away", peer.sent_away()).await.fault, Fault::CloudConnectivityError);
+        assert_eq!(
+            within("it is sent away", peer.sent_away()).await.code,
+            RefusalCode::CloudConnectivityError
+        );
     }
     nodes_are(&second, "live", 2.0).await;
     assert_eq!(first.server.api().metric("transom_fenced_total").await, 1.0);
     assert_eq!(run(&url, "SELECT max(incarnation) FROM nodes").await, "2");
-    // In its new life it carries what comes.
+    // In its new life it carries new sessions.
     let mut again = open(&first, &machine).await;
     let _guest = machine.guest().await;
     let _device = within("it joins again", async {
@@ -113,7 +116,7 @@ async fn a_node_that_was_called_gone_cuts_everything_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_ends_nothing_and_what_is_killed_ends() {
+async fn a_jumping_clock_ends_no_session_and_a_killed_session_still_ends() {
     let url = database().await;
     let setup = on(url.clone(), quick());
     let first = Field::on(setup.clone()).await;
@@ -130,7 +133,7 @@ async fn a_clock_that_jumps_ends_nothing_and_what_is_killed_ends() {
          SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 75000000",
     )
     .await;
-    // Every node has beaten, looked and swept several times since.
+    // Every node has beaten, checked and swept several times since.
     let beats = async || run(&url, "SELECT min(beat) FROM nodes").await.parse::<i64>().unwrap();
     let before = beats().await;
     within("the nodes beat", async { while beats().await < before + 5 {} }).await;
@@ -146,7 +149,7 @@ async fn a_clock_that_jumps_ends_nothing_and_what_is_killed_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_database_no_longer_knows_is_ended_and_mended() {
+async fn a_node_ends_sessions_that_the_database_no_longer_knows() {
     let url = database().await;
     let field = Field::on(on(url.clone(), quick())).await;
     let machine = Instance::start(Script::default()).await;
@@ -154,18 +157,18 @@ async fn what_the_database_no_longer_knows_is_ended_and_mended() {
     let _guest = machine.guest().await;
     let own = field.listener().await;
     let mut device = field.device(&own).await;
-    // As of a database that was put back.
+    // The state of a database that was restored from a backup.
     run(&url, "UPDATE sessions SET state = 'ended', end_reason = 'session-idle', lapses_at = NULL").await;
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.code, Some(4413));
     run(&url, "UPDATE cloud_addresses SET node_id = NULL").await;
     let told = within("the device is told", device.sent_away()).await;
-    assert_eq!(told.fault, Fault::CloudConnectivityError);
+    assert_eq!(told.code, RefusalCode::CloudConnectivityError);
     let _back = Peer::join(field.server.address(), &own, Role::Agent).await.expect("it joins again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_data_folder_that_was_copied_is_another_node() {
+async fn a_copied_data_folder_is_a_different_node() {
     let url = database().await;
     let setup = on(url.clone(), quick());
     let first = Field::on(setup.clone()).await;
@@ -181,7 +184,7 @@ async fn a_data_folder_that_was_copied_is_another_node() {
     let (own, others) = (id(&first.server), id(&second));
     assert_ne!(own, others, "what it is called now is kept");
     assert_eq!(first.server.api().metric("transom_fenced_total").await, 0.0);
-    // Each is found again by its own id.
+    // Each node is found by its own id.
     let second = second.restart().await;
     nodes_are(&second, "live", 2.0).await;
     assert_eq!((id(&first.server), id(&second)), (own, others));

@@ -1,4 +1,4 @@
-//! What most tests begin with: a server, and the access key that addresses belong to.
+//! The setup of most tests: a server, and the access key that owns the addresses.
 
 use serde_json::{Value, json};
 use transom_testkit::api::text;
@@ -31,7 +31,7 @@ impl Field {
         Self { server, key }
     }
 
-    /// One on each database.
+    /// A field on each database.
     pub(crate) async fn both() -> [Self; 2] {
         let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
         [Self::set().await, Self::on(TestServer::setup().database(postgres)).await]
@@ -65,7 +65,8 @@ impl Field {
         self.api().delete(&format!("/cloud/1.1/static-address/{}", address.name)).await.done();
     }
 
-    /// What the audit tells of this, the oldest first: outcome and detail. An auditor of the project asks.
+    /// The audit records of this action, the oldest first: outcome and detail. An auditor of the
+    /// project reads them.
     pub(crate) async fn told(&self, action: &str) -> Vec<(String, String)> {
         let audit =
             self.server.api().get(&format!("/api/v1/audit?limit=1000&project={PROJECT}")).await.done();
@@ -74,7 +75,7 @@ impl Field {
         found.map(|record| (text(record, "outcome"), text(record, "detail"))).collect()
     }
 
-    /// The same, once there are so many.
+    /// The audit records of this action, once there are `count` of them.
     pub(crate) async fn told_so_often(&self, action: &str, count: usize) -> Vec<(String, String)> {
         within("the audit", async {
             loop {
@@ -91,7 +92,7 @@ impl Field {
         Peer::join(self.server.address(), address, role).await
     }
 
-    /// A device that is joined.
+    /// A joined device.
     pub(crate) async fn device(&self, address: &Address) -> Peer {
         self.join(address, Role::Agent).await.expect("the device joins")
     }

@@ -1,4 +1,5 @@
-//! A node on SQLite whose disk is full: what is open goes on, what is ended ends, and all recovers.
+//! A node on SQLite with a full disk: open sessions continue, sessions that must end do, and the
+//! node recovers.
 
 use std::time::Duration;
 
@@ -10,19 +11,19 @@ use transom_testkit::api::text;
 use transom_testkit::full_disk::SmallDisk;
 use transom_testkit::wait::{lasts, within};
 use transom_testkit::{Instance, Script, TestServer, Viewer};
-use transom_tunnel::Fault;
+use transom_tunnel::RefusalCode;
 
 use crate::field::Field;
 use crate::peer::Peer;
 
-/// What is killed ends within this time.
+/// The time within which a killed session ends.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// Many times what the node waits for its database here.
+/// Many times the node's wait for its database in these tests.
 const A_WHILE: Duration = Duration::from_secs(2);
-/// Large enough for an empty database and a little more.
+/// Room for an empty database and a little more.
 const MEBIBYTES: u32 = 4;
 
-/// A node whose data lies on a disk that is easily full, and which beats so often.
+/// A node on a small disk, with this interval between beats.
 async fn on_a_small_disk(beat: Duration) -> (Field, SmallDisk) {
     let limits = NodeLimits {
         beat,
@@ -51,7 +52,7 @@ async fn is_full(field: &Field) {
     assert_eq!(said, "the database takes no writes: its disk may be full\n");
 }
 
-/// A console that opens as often as wanted, opened once, and its token.
+/// A console with unlimited use, opened once, and its token.
 async fn open(field: &Field, machine: &Instance) -> (Viewer, String) {
     let id = field.server.add(machine).await;
     let api = field.api();
@@ -59,7 +60,7 @@ async fn open(field: &Field, machine: &Instance) -> (Viewer, String) {
     (field.server.viewer().token(&console.token).view().await, console.token)
 }
 
-/// The newest session's id, once it is written down.
+/// The id of the newest session, once it is recorded.
 async fn session(field: &Field) -> Value {
     within("the session is written down", async {
         loop {
@@ -79,7 +80,7 @@ async fn end_of(field: &Field, session: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_open_goes_on_and_all_recovers_when_there_is_room() {
+async fn open_sessions_survive_a_full_disk_and_the_node_recovers_when_there_is_room() {
     let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
     is_ready(&field).await;
     let machine = Instance::start(Script::default()).await;
@@ -99,7 +100,7 @@ async fn what_is_open_goes_on_and_all_recovers_when_there_is_room() {
     })
     .await;
     assert_eq!(field.server.api().metric("transom_fenced_total").await, 0.0);
-    // What cannot be written down does not begin, though its uses are not counted.
+    // A session that cannot be recorded does not start, even though its uses are unlimited.
     let refused = field.server.viewer().token(&token).open().await.err().map(|refused| refused.to_string());
     assert!(refused.as_ref().is_some_and(|told| told.starts_with("503 store-unavailable")), "{refused:?}");
     drop(guest);
@@ -115,7 +116,7 @@ async fn what_is_open_goes_on_and_all_recovers_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_killed_on_a_full_disk_ends_at_once_and_is_written_down_later() {
+async fn a_session_killed_on_a_full_disk_ends_at_once_and_is_recorded_later() {
     let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
     let machine = Instance::start(Script::default()).await;
     let (mut viewer, _) = open(&field, &machine).await;
@@ -143,8 +144,8 @@ async fn what_is_killed_on_a_full_disk_ends_at_once_and_is_written_down_later() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
-    // The node does not pay what it owes while the test looks.
+async fn a_link_revoked_on_a_full_disk_is_refused_before_it_is_recorded() {
+    // The interval is long, so the node does not record owed revocations during the test.
     let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
     let machine = Instance::start(Script::default()).await;
     let (mut viewer, token) = open(&field, &machine).await;
@@ -153,7 +154,7 @@ async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
     let _other_guest = machine.guest().await;
     let own = field.listener().await;
     let mut device = field.device(&own).await;
-    let grant = |session: &Value| text(session, "grant");
+    let grant = |session: &Value| text(session, "link");
     let sessions = within("both sessions are written down", async {
         loop {
             let sessions = field.server.api().get("/api/v1/sessions").await.done();
@@ -167,14 +168,14 @@ async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
 
     disk.fill();
     is_full(&field).await;
-    let revoked = field.server.api().delete(&format!("/api/v1/grants/{first}")).await;
+    let revoked = field.server.api().delete(&format!("/api/v1/links/{first}")).await;
     assert_eq!(revoked.status, 503, "{revoked}");
     assert_eq!(timeout(AT_ONCE, viewer.closed()).await.expect("within a second").code, Some(4404));
     let revoked = field.server.api().delete(&format!("/api/v1/keys/{}", field.key.id)).await;
     assert_eq!(revoked.status, 503, "{revoked}");
     assert_eq!(timeout(AT_ONCE, other.closed()).await.expect("within a second").code, Some(4410));
     let told = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
-    assert_eq!(told.fault, Fault::CloudAuthenticationFailed);
+    assert_eq!(told.code, RefusalCode::CloudAuthenticationFailed);
 
     disk.make_room();
     is_ready(&field).await;
@@ -182,17 +183,17 @@ async fn what_is_revoked_on_a_full_disk_stays_refused_before_it_is_written() {
         Ok(_) => panic!("it opens"),
         Err(refused) => refused.to_string(),
     };
-    assert!(refused(&token).await.starts_with("403 grant-revoked"));
+    assert!(refused(&token).await.starts_with("403 link-revoked"));
     assert!(refused(&others).await.starts_with("403 key-revoked"));
     assert_eq!(field.api().get("/api/v1/sessions").await.status, 401);
     let joined = Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await;
-    assert_eq!(joined.err().map(|refusal| refusal.fault), Some(Fault::CloudAuthenticationFailed));
-    // The database has not heard of it: this node alone refuses.
-    let grants = field.server.api().get(&format!("/api/v1/grants/{first}")).await.done();
+    assert_eq!(joined.err().map(|refusal| refusal.code), Some(RefusalCode::CloudAuthenticationFailed));
+    // The database does not know of the revocation: only this node refuses the link.
+    let grants = field.server.api().get(&format!("/api/v1/links/{first}")).await.done();
     assert!(grants["revoked_at"].is_null(), "{grants}");
 }
 
-/// A link's name as its URL tells it: the digest of the token.
+/// A link's name derived from its URL: the digest of the token.
 fn by_url(token: &str) -> String {
     let digest = transom_model::secret::TokenDigest::of(token).0;
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -200,7 +201,7 @@ fn by_url(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leaked_link_is_cut_by_its_url_on_a_full_disk() {
+async fn a_leaked_link_can_be_revoked_by_its_url_on_a_full_disk() {
     let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
     let machine = Instance::start(Script::default()).await;
     let (mut viewer, token) = open(&field, &machine).await;
@@ -208,7 +209,7 @@ async fn a_leaked_link_is_cut_by_its_url_on_a_full_disk() {
     session(&field).await;
     disk.fill();
     is_full(&field).await;
-    let path = format!("/api/v1/grants/{}", by_url(&token));
+    let path = format!("/api/v1/links/{}", by_url(&token));
     let revoked = field.server.api().post(&format!("{path}/revoke"), Value::Null).await;
     assert_eq!(revoked.status, 503, "{revoked}");
     assert_eq!(timeout(AT_ONCE, viewer.closed()).await.expect("within a second").code, Some(4404));
@@ -217,14 +218,14 @@ async fn a_leaked_link_is_cut_by_its_url_on_a_full_disk() {
     disk.make_room();
     is_ready(&field).await;
     let refused = field.server.viewer().token(&token).open().await.err().map(|refused| refused.to_string());
-    assert!(refused.as_ref().is_some_and(|told| told.starts_with("403 grant-revoked")), "{refused:?}");
-    // Asked again, it is written, and tells.
+    assert!(refused.as_ref().is_some_and(|told| told.starts_with("403 link-revoked")), "{refused:?}");
+    // A repeated request is recorded and reports the result.
     let report = field.server.api().post(&format!("{path}/revoke"), Value::Null).await.done();
     assert!(!report["link"]["revoked_at"].is_null(), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_address_is_cut_on_a_full_disk_and_written_down_later() {
+async fn an_address_removed_on_a_full_disk_is_cut_and_its_removal_recorded_later() {
     let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
     let own = field.listener().await;
     let mut device = field.device(&own).await;
@@ -236,14 +237,14 @@ async fn a_removed_address_is_cut_on_a_full_disk_and_written_down_later() {
     let removed = field.server.api().delete(&path).await;
     assert_eq!(removed.status, 503, "{removed}");
     let told = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
-    assert_eq!(told.fault, Fault::CloudAuthenticationFailed);
+    assert_eq!(told.code, RefusalCode::CloudAuthenticationFailed);
     disk.make_room();
     within("it is written down", async { while field.server.api().get(&path).await.status != 404 {} }).await;
     assert_eq!(field.told_so_often("address.remove", 1).await.len(), 1);
     lasts("the other device", A_WHILE, async { format!("is told {}", stays.sent_away().await) }).await;
 }
 
-/// A stream of presence that has told what there is.
+/// A presence stream that has delivered the present state.
 async fn listening(api: &transom_testkit::Api) -> reqwest::Response {
     let mut answer = within("the head", api.request(Method::GET, "/api/v1/presence").send()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
@@ -263,8 +264,8 @@ async fn is_over(stream: &mut reqwest::Response) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
-    // The node does not pay what it owes while the test looks.
+async fn revoked_credentials_are_refused_before_their_revocation_is_recorded() {
+    // The interval is long, so the node does not record owed revocations during the test.
     let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
     let own = field.listener().await;
     let operator = field.server.api();
@@ -300,11 +301,11 @@ async fn what_a_device_or_caller_shows_is_refused_before_its_end_is_written() {
     assert_eq!(status(operator.with_bearer(&of_rotated)).await, 401);
     assert_eq!(status(operator.with_key(&renewed)).await, 200);
     let joined = Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await;
-    assert_eq!(joined.err().map(|refusal| refusal.fault), Some(Fault::CloudAuthenticationFailed));
+    assert_eq!(joined.err().map(|refusal| refusal.code), Some(RefusalCode::CloudAuthenticationFailed));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_revoked_token_or_a_retired_secret_made_is_cut_on_a_full_disk() {
+async fn sessions_of_a_revoked_token_or_a_retired_secret_are_cut_on_a_full_disk() {
     let (field, disk) = on_a_small_disk(Duration::from_secs(3600)).await;
     let operator = field.server.api();
     let machine = Instance::start(Script::default()).await;
@@ -342,7 +343,7 @@ async fn what_a_revoked_token_or_a_retired_secret_made_is_cut_on_a_full_disk() {
     is_ready(&field).await;
     for link in [&link, &old_link] {
         let told = refused(link).await;
-        assert!(told.contains("grant-revoked"), "before it is written: {told}");
+        assert!(told.contains("link-revoked"), "before it is written: {told}");
     }
     drop(by_new_secret);
     drop(field.server.viewer().token(&new_link).view().await);

@@ -1,4 +1,5 @@
-//! Numbers of the repeater's protocol are guessed no faster than the node allows, by whomever, and only guesses count.
+//! The limit on guesses of the repeater protocol's numbers. It applies to all sources together and
+//! counts only wrong numbers.
 
 use std::time::Duration;
 
@@ -14,16 +15,17 @@ use transom_testkit::{TestServer, clock, log, postgres};
 use crate::field::{Address, Field};
 use crate::repeater::{VERSION, ended};
 
-/// So many wrong numbers of all sources together are looked at in a minute.
+/// The number of wrong numbers per minute that all sources share.
 const IN_ALL: usize = 3;
 
 fn setup() -> Setup {
-    let repeater =
-        format!("[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nmisses_in_all = {IN_ALL}");
+    let repeater = format!(
+        "[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nwrong_tickets_per_minute_in_all = {IN_ALL}"
+    );
     TestServer::setup().config(|own| own.repeater = config(&repeater).repeater)
 }
 
-/// A number that is nobody's, or most probably.
+/// A number that almost certainly does not exist.
 fn wrong(n: usize) -> String {
     (500_000_000 + n).to_string()
 }
@@ -32,7 +34,7 @@ async fn refused(field: &Field, what: &str) -> usize {
     field.server.api().metric(&format!("transom_guesses_refused_total{{what=\"{what}\"}}")).await as usize
 }
 
-/// Whether a device that shows this is let in.
+/// Returns whether a device with this ticket is admitted.
 async fn joins(field: &Field, address: &Address, ticket: &str) -> bool {
     let mut device = field.shows(ticket, &[262]).await;
     let name = address.name.parse().unwrap();
@@ -50,13 +52,13 @@ async fn joins(field: &Field, address: &Address, ticket: &str) -> bool {
 }
 
 #[tokio::test]
-async fn numbers_are_guessed_from_this_machine_no_faster_than_the_node_allows_and_letters_are_not_held_up() {
+async fn guesses_of_numbers_are_limited_even_from_this_machine_and_letters_are_unaffected() {
     let log = log::capture();
     let field = Field::on(setup()).await;
     let (by_letters, by_number) = (field.listener().await, field.listener().await);
     let (letters, number) = (field.ticket(&by_letters, false).await, field.ticket(&by_number, true).await);
     let id = field.viewer_id(&by_letters).await;
-    // Right ones use nothing up.
+    // Correct numbers do not count.
     for _ in 0..2 * IN_ALL {
         assert!(joins(&field, &by_number, &number).await);
         field.gone(&by_number).await;
@@ -68,7 +70,7 @@ async fn numbers_are_guessed_from_this_machine_no_faster_than_the_node_allows_an
     assert_eq!(refused(&field, "repeater-ticket").await, IN_ALL);
     assert!(!joins(&field, &by_number, &number).await, "it could be a guess");
     assert!(joins(&field, &by_letters, &letters).await, "nobody guesses letters");
-    // Viewers' numbers have a budget of their own.
+    // Viewer ids have a separate limit.
     assert_eq!(refused(&field, "viewer-number").await, 0);
     for n in 0..2 * IN_ALL {
         ended(field.views(&wrong(n)).await).await;
@@ -82,8 +84,8 @@ async fn numbers_are_guessed_from_this_machine_no_faster_than_the_node_allows_an
 }
 
 #[tokio::test]
-async fn a_number_that_the_database_could_not_look_up_is_no_guess() {
-    // A viewer's number is spent by a write.
+async fn a_number_that_the_database_could_not_look_up_does_not_count_as_a_guess() {
+    // A write consumes a viewer id.
     let setup = setup();
     let disk = SmallDisk::mount(&setup.folder().join("data"), 4);
     let field = Field::on(setup).await;
@@ -110,7 +112,7 @@ async fn a_number_that_the_database_could_not_look_up_is_no_guess() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_the_database_could_not_look_up_is_no_guess() {
+async fn a_ticket_that_the_database_could_not_look_up_does_not_count_as_a_guess() {
     let url = tokio::task::spawn_blocking(postgres::database).await.unwrap();
     let (login, place) = url.split_once('@').unwrap();
     let (address, name) = place.split_once('/').unwrap();
@@ -122,7 +124,7 @@ async fn a_ticket_that_the_database_could_not_look_up_is_no_guess() {
     network.stall();
     for _ in 0..2 * IN_ALL {
         let device = field.shows(&ticket, &[262]).await;
-        // It has been heard, and the database is waited for.
+        // The device has been heard and waits for the database.
         assert!(timeout(Duration::from_millis(100), device.readable()).await.is_err());
         clock::pass(Duration::from_secs(6)).await;
         ended(device).await;

@@ -1,4 +1,4 @@
-//! Devices that go while the database is away: nobody takes them for joined afterwards.
+//! Devices that leave while the database is away. They are offline afterwards.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use transom_testkit::{TestServer, clock};
 
 use crate::field::{Address, Field};
 
-/// A node writes down what it owes at every beat of its heart, and PostgreSQL has to be there again.
+/// A deadline for owed records: the node writes them at each of its beats, once PostgreSQL is back.
 const SOON: Duration = Duration::from_secs(15);
-/// A beat.
+/// The interval of beats.
 const BEAT: Duration = Duration::from_secs(5);
-/// How long an operation waits for its database.
+/// The deadline of a database operation.
 const OPERATION: Duration = Duration::from_secs(6);
 
 async fn is_online(field: &Field, address: &Address) -> Option<bool> {
@@ -28,7 +28,7 @@ async fn goes_offline(field: &Field, address: &Address) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_that_goes_while_postgresql_is_down_is_offline_when_it_is_back() {
+async fn a_device_that_leaves_while_postgresql_is_down_is_offline_afterwards() {
     let postgres = tokio::task::spawn_blocking(Own::start).await.unwrap();
     let field = Field::on(TestServer::setup().database(postgres.url())).await;
     let (going, coming_back) = (field.listener().await, field.listener().await);
@@ -47,7 +47,8 @@ async fn a_device_that_goes_while_postgresql_is_down_is_offline_when_it_is_back(
     })
     .await
     .unwrap();
-    // One comes back before its old leave is written: that does not take the new one away.
+    // A device returns before its earlier departure is recorded. The record does not affect the new
+    // connection.
     let _back = within("it joins again", async {
         loop {
             if let Ok(joined) = field.join(&coming_back, transom_tunnel::Role::Agent).await {
@@ -60,7 +61,7 @@ async fn a_device_that_goes_while_postgresql_is_down_is_offline_when_it_is_back(
     assert_eq!(is_online(&field, &coming_back).await, Some(true));
 }
 
-/// A node whose PostgreSQL is behind a network that can fail, and where that is without it.
+/// A node whose PostgreSQL is behind an unreliable network, and the database's direct URL.
 async fn far_from_its_database() -> (Field, FaultProxy, String) {
     let direct = postgres::database();
     let (login, place) = direct.split_once('@').unwrap();
@@ -71,14 +72,14 @@ async fn far_from_its_database() -> (Field, FaultProxy, String) {
 }
 
 #[tokio::test]
-async fn a_device_that_goes_while_the_database_is_slow_is_offline_afterwards() {
+async fn a_device_that_leaves_while_the_database_is_slow_is_offline_afterwards() {
     let (field, network, _) = far_from_its_database().await;
     let address = field.listener().await;
     let device = field.device(&address).await;
     network.stall();
     drop(device);
     until("the node has noticed", || field.server.app().devices.joined() == 0).await;
-    // Its leave is given up.
+    // The node gives up on recording the departure.
     clock::pass(OPERATION).await;
     network.heal();
     clock::pass(BEAT).await;
@@ -86,12 +87,12 @@ async fn a_device_that_goes_while_the_database_is_slow_is_offline_afterwards() {
 }
 
 #[tokio::test]
-async fn a_join_whose_answer_was_lost_leaves_nobody_online() {
+async fn a_join_with_a_lost_response_leaves_no_device_online() {
     let (field, network, direct) = far_from_its_database().await;
     let address = field.listener().await;
     drop(field.device(&address).await);
     goes_offline(&field, &address).await;
-    // As by a transaction whose commit was not answered.
+    // A transaction that committed although its response was lost.
     postgres::run(&direct, "UPDATE cloud_addresses SET epoch = epoch + 1, node_id = (SELECT id FROM nodes)");
     assert_eq!(is_online(&field, &address).await, Some(true));
     network.stall();

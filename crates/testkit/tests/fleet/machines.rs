@@ -1,5 +1,5 @@
-//! The machines at addresses: what people call them, what they say of themselves, one that takes another's place, and two that
-//! have one identity.
+//! The machines at addresses: display names, reports, replacements, and two machines with one
+//! identity.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -7,14 +7,14 @@ use transom_testkit::api::{send, text};
 use transom_testkit::server::PROJECT;
 use transom_testkit::wait::within;
 use transom_testkit::{Api, TestServer, log};
-use transom_tunnel::{Fault, PublicKey, Refusal, Report};
+use transom_tunnel::{PublicKey, Refusal, RefusalCode, Report};
 
-use crate::enrolment::Device;
+use crate::enrollment::Device;
 use crate::field::{Address, Field};
 use crate::peer::Peer;
 
 async fn fields() -> [Field; 2] {
-    // The tests say where devices come from.
+    // The tests name the sources of devices.
     let setup = || {
         TestServer::setup().config(|config| {
             config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -37,13 +37,14 @@ async fn shown(api: &Api, own: &Address) -> Value {
     api.get(&format!("/api/v1/addresses/{}", own.name)).await.done()
 }
 
-/// The addresses that fit.
+/// The addresses that match a filter.
 async fn listed(api: &Api, filter: &str) -> Vec<String> {
     let list = api.get(&format!("/api/v1/addresses?{filter}")).await.done();
     list["items"].as_array().unwrap().iter().map(|one| text(one, "address")).collect()
 }
 
-/// What the audit tells of this, the oldest first: details and sources; once there are so many.
+/// The audit records of this action, the oldest first: details and sources, once there are `count`
+/// of them.
 async fn audited(field: &Field, action: &str, count: usize) -> Vec<(String, String)> {
     field.told_so_often(action, count).await;
     let audit = field.server.api().get(&format!("/api/v1/audit?limit=1000&project={PROJECT}")).await.done();
@@ -55,14 +56,14 @@ async fn gone(peer: &mut Peer) -> Refusal {
     within("its end", peer.sent_away()).await
 }
 
-/// The token of one enrolment in this device's place.
+/// The token of an enrollment that replaces this device.
 async fn token(api: &Api, own: &Address) -> String {
-    let made = api.post("/api/v1/enrolments", json!({ "replace": own.name })).await.done();
+    let made = api.post("/api/v1/enrollments", json!({ "replace": own.name })).await.done();
     text(&made["items"][0], "token")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_have_names_and_are_found_by_them_by_groups_and_by_who_is_there() {
+async fn addresses_are_found_by_name_by_group_and_by_presence() {
     for field in Field::both().await {
         let api = field.api();
         let add = async |body: Value| {
@@ -85,7 +86,7 @@ async fn addresses_have_names_and_are_found_by_them_by_groups_and_by_who_is_ther
         assert_eq!(listed(&api, "group=groups").await, [roof.name.as_str()], "no word of the list's own");
         assert_eq!(listed(&api, "group=y").await, [""; 0], "no part of a name");
         assert_eq!(listed(&api, "group=x%22y").await, [lobby.name.as_str()]);
-        // Pages are whole, whatever the database finds besides.
+        // Pages are complete, although the database finds other rows as well.
         let first = api.get("/api/v1/addresses?group=staff&limit=1").await.done();
         assert_eq!(text(&first["items"][0], "address"), staff[0]);
         let next = listed(&api, &format!("group=staff&limit=1&after={}", text(&first, "next"))).await;
@@ -93,7 +94,7 @@ async fn addresses_have_names_and_are_found_by_them_by_groups_and_by_who_is_ther
         let _device = field.device(&roof).await;
         assert_eq!(listed(&api, "online=true").await, [roof.name.as_str()]);
         assert_eq!(listed(&api, "online=true&name=lobby").await, [""; 0]);
-        // A name changes by itself, and stays where others change the rest.
+        // The name can change alone, and stays when other settings change.
         let path = format!("/api/v1/addresses/{}", lobby.name);
         api.patch(&path, json!({"name": "Foyer"})).await.done();
         api.patch(&path, json!({"allow_groups": ["night"]})).await.done();
@@ -108,11 +109,22 @@ async fn addresses_have_names_and_are_found_by_them_by_groups_and_by_who_is_ther
         for wrong in ["a\u{202e}b".to_owned(), "n".repeat(129)] {
             assert_eq!(api.patch(&path, json!({ "name": wrong })).await.status, 400);
         }
+        // More groups than a connect address is a member of are not too many for one that listens.
+        let desk = format!("/api/v1/addresses/{}", desk.name);
+        let groups = |count: usize| (0..count).map(|n| format!("g{n}")).collect::<Vec<_>>();
+        for (change, status) in [
+            (json!({ "allow_groups": groups(17) }), 409),
+            (json!({ "allow_groups": groups(25) }), 400),
+            (json!({ "groups": groups(1), "allow_groups": groups(1) }), 400),
+        ] {
+            let refused = api.patch(&desk, change.clone()).await;
+            assert_eq!(refused.status, status, "{change}: {refused}");
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_says_what_its_machine_is_and_an_earlier_one_says_nothing() {
+async fn a_device_reports_its_machine_and_an_earlier_version_reports_none() {
     for field in fields().await {
         let (api, own) = (field.api(), field.listener().await);
         let hostile = Report { host_name: "panel\u{1b}[2J\u{202e}7".to_owned(), ..report("", 1, 0xab) };
@@ -137,7 +149,7 @@ async fn a_device_says_what_its_machine_is_and_an_earlier_one_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_takes_anothers_place_and_the_one_before_is_out() {
+async fn a_device_replaces_another_and_the_previous_one_is_locked_out() {
     for field in fields().await {
         let (api, own) = (field.api(), field.listener().await);
         let path = format!("/api/v1/addresses/{}", own.name);
@@ -145,33 +157,38 @@ async fn a_device_takes_anothers_place_and_the_one_before_is_out() {
         let body = json!({ "endpoint": format!("cloud:{}", own.name), "password": "geheim12" });
         let instance = field.server.api().add_instance(PROJECT, body).await;
         let mut old = joined(&field, &own, "198.51.100.7", report("old", 1, 1)).await;
-        // A token for one device's place is worth nothing for who may not see the address.
+        // A key that cannot see the address cannot create a token to replace its device.
         field.server.api().add_project("beta").await;
         let foreign = field.server.api().with_key(&field.server.api().add_key("beta", "admin").await);
-        assert_eq!(foreign.post("/api/v1/enrolments", json!({ "replace": own.name })).await.status, 404);
+        assert_eq!(foreign.post("/api/v1/enrollments", json!({ "replace": own.name })).await.status, 404);
         let connector = field.connector().await;
-        assert_eq!(api.post("/api/v1/enrolments", json!({ "replace": connector.name })).await.status, 400);
+        // The call is well-formed: the address, or its key, is not such a one.
+        let other = field.server.api().add_key(PROJECT, "member").await.id;
+        for state in [json!({ "replace": connector.name }), json!({ "replace": own.name, "key": other })] {
+            let refused = field.server.api().post("/api/v1/enrollments", state.clone()).await;
+            assert_eq!(refused.status, 409, "{state}: {refused}");
+        }
         for wrong in [
             json!({}),
             json!({"count": 1, "replace": own.name}),
             json!({"replace": own.name, "allow_groups": ["x"]}),
         ] {
-            assert_eq!(api.post("/api/v1/enrolments", wrong).await.status, 400);
+            assert_eq!(api.post("/api/v1/enrollments", wrong).await.status, 400);
         }
-        // The operator's own word: what was entrusted to the old machine is withheld all the same.
+        // The operator replaces the device. The old machine's secrets are withheld all the same.
         let token = token(field.server.api(), &own).await;
         assert!(shown(&api, &own).await["online"].as_bool().unwrap(), "until the new one comes");
         let new = Device::new(7);
-        assert_eq!(new.enrol(&field, &token).await.unwrap(), own.name);
-        assert_eq!(gone(&mut old).await.fault, Fault::CloudAuthenticationFailed);
+        assert_eq!(new.enroll(&field, &token).await.unwrap(), own.name);
+        assert_eq!(gone(&mut old).await.code, RefusalCode::CloudAuthenticationFailed);
         let refused =
             Peer::join(field.server.address(), &own, transom_tunnel::Role::Agent).await.err().unwrap();
-        assert_eq!(refused.fault, Fault::CloudAuthenticationFailed, "its password is void");
-        // The answer that was lost is given again; another device gets nothing.
-        assert_eq!(new.enrol(&field, &token).await.unwrap(), own.name);
+        assert_eq!(refused.code, RefusalCode::CloudAuthenticationFailed, "its password is void");
+        // A lost answer is repeated; another device is refused.
+        assert_eq!(new.enroll(&field, &token).await.unwrap(), own.name);
         assert_eq!(
-            Device::new(8).enrol(&field, &token).await.unwrap_err().detail.unwrap(),
-            "the enrolment token was used by another device"
+            Device::new(8).enroll(&field, &token).await.unwrap_err().detail.unwrap(),
+            "the enrollment token was used by another device"
         );
         let owned = Address { name: own.name.clone(), password: new.password.expose().to_owned() };
         let _new = joined(&field, &owned, "198.51.100.8", report("new", 2, 2)).await;
@@ -191,43 +208,43 @@ async fn a_device_takes_anothers_place_and_the_one_before_is_out() {
         assert!(ended.starts_with("4439 "), "{ended}");
         let (_, detail) = field.told_so_often("address.replace", 1).await.remove(0);
         assert!(
-            detail.starts_with("by enrolment ") && detail.contains(" from 127.0.0.1; version "),
+            detail.starts_with("by enrollment ") && detail.contains(" from 127.0.0.1; version "),
             "{detail}"
         );
-        // An address that is gone is nobody's place.
-        let late = api.post("/api/v1/enrolments", json!({ "replace": own.name })).await.done();
+        // A removed address has no device to replace.
+        let late = api.post("/api/v1/enrollments", json!({ "replace": own.name })).await.done();
         field.remove(&own).await;
         assert_eq!(
             Device::new(9)
-                .enrol(&field, &text(&late["items"][0], "token"))
+                .enroll(&field, &text(&late["items"][0], "token"))
                 .await
                 .unwrap_err()
                 .detail
                 .unwrap(),
-            "the enrolment token has expired, or was revoked"
+            "the enrollment token has expired, or was revoked"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_machines_with_one_identity_are_shown_as_such_and_one_that_starts_again_is_not() {
+async fn two_machines_with_one_identity_are_reported_and_a_restarted_one_is_not() {
     let log = log::capture();
     for field in fields().await {
         let (api, own) = (field.api(), field.listener().await);
         let rival = async || shown(&api, &own).await["rival"].clone();
-        // One that is started again, and comes back after a network loss.
+        // The machine restarts, and returns after a network failure.
         let mut old = joined(&field, &own, "198.51.100.7", report("panel", 1, 1)).await;
         let mut one = joined(&field, &own, "198.51.100.7", report("panel", 2, 1)).await;
-        assert_eq!(gone(&mut old).await.fault, Fault::Superseded);
+        assert_eq!(gone(&mut old).await.code, RefusalCode::Superseded);
         let mut again = joined(&field, &own, "198.51.100.9", report("panel", 2, 1)).await;
-        assert_eq!(gone(&mut one).await.fault, Fault::Superseded);
+        assert_eq!(gone(&mut one).await.code, RefusalCode::Superseded);
         assert_eq!(rival().await, Value::Null);
-        // Its disk was copied.
+        // A machine with a copy of the disk.
         let mut copy = joined(&field, &own, "203.0.113.5", report("copy", 3, 1)).await;
-        assert_eq!(gone(&mut again).await.fault, Fault::Superseded);
+        assert_eq!(gone(&mut again).await.code, RefusalCode::Superseded);
         assert_eq!(rival().await, Value::Null, "it may have been put in its place");
         let _panel = joined(&field, &own, "198.51.100.7", report("panel", 2, 1)).await;
-        assert_eq!(gone(&mut copy).await.fault, Fault::Superseded);
+        assert_eq!(gone(&mut copy).await.code, RefusalCode::Superseded);
         let told = rival().await;
         assert_eq!(
             (text(&told, "host_name"), text(&told, "source")),
@@ -240,19 +257,19 @@ async fn two_machines_with_one_identity_are_shown_as_such_and_one_that_starts_ag
         let warned =
             |line: &&str| line.contains(" WARN ") && line.contains(words) && line.contains(&own.name);
         assert_eq!(text.lines().filter(warned).count(), 1);
-        // Another password is for one of them.
+        // The new password is for one of the two.
         let own = field.reset(&own).await;
         assert_eq!(shown(&api, &own).await["rival"], Value::Null);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_tells_of_devices_that_come_go_and_are_driven_out_and_from_where() {
+async fn the_audit_records_joins_departures_and_displacements_of_devices_with_their_sources() {
     for field in fields().await {
         let own = field.listener().await;
         let mut first = joined(&field, &own, "198.51.100.7", report("panel", 1, 1)).await;
         let second = joined(&field, &own, "198.51.100.8", report("panel", 2, 1)).await;
-        assert_eq!(gone(&mut first).await.fault, Fault::Superseded);
+        assert_eq!(gone(&mut first).await.code, RefusalCode::Superseded);
         let told = |detail: &str, source: &str| (detail.to_owned(), source.to_owned());
         let joins = audited(&field, "device.join", 2).await;
         assert_eq!(joins, ["198.51.100.7", "198.51.100.8"].map(|source| told("a test on panel", source)));
@@ -261,7 +278,7 @@ async fn the_audit_tells_of_devices_that_come_go_and_are_driven_out_and_from_whe
         drop(second);
         let left = audited(&field, "device.leave", 1).await;
         assert!(left.len() == 1 && left[0].1 == "198.51.100.8", "{left:?}");
-        // Who comes and goes all the time is told of a few times.
+        // A device that reconnects constantly appears only a few times.
         for _ in 0..100 {
             drop(field.device(&own).await);
         }
@@ -272,7 +289,7 @@ async fn the_audit_tells_of_devices_that_come_go_and_are_driven_out_and_from_whe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_is_accepted_for_consoles_and_the_password_stays() {
+async fn accepting_a_new_key_for_consoles_leaves_the_password_unchanged() {
     for field in fields().await {
         let (api, own) = (field.api(), field.listener().await);
         let path = format!("/api/v1/addresses/{}/accept-key", own.name);

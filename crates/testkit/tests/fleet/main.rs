@@ -1,9 +1,9 @@
-//! Fleets: who is there, how devices come in, what is in force after a change, and devices that know nothing of us.
-//! Through the front door, on both databases where it may matter.
+//! Fleets: presence, enrollment, the enforcement of changes, and devices that use other protocols.
+//! The tests use the front door, on both databases where that may matter.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod crowds;
-mod enrolment;
+mod enrollment;
 mod entrusted;
 mod fence;
 mod field;

@@ -1,4 +1,4 @@
-//! Revocations that are owed to a database which takes none: one project fills its own list and nobody else's.
+//! Revocations that a failing database has not recorded: a project fills only its own list of them.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use transom_testkit::{Api, Instance, Script, TestServer, Viewer, postgres};
 
 use crate::field::Field;
 
-/// What is revoked is cut within this time.
+/// The time within which a revocation cuts sessions.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// So many revocations a project may have owed here.
+/// The maximum number of unrecorded revocations of a project in these tests.
 const MOST: usize = 10;
-/// The database takes no record, as on a disk that is full in this moment.
+/// Makes the database refuse audit records, as on a full disk.
 const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
     $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$; \
     CREATE TRIGGER full_disk BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION full_disk()";
 
-/// A console of the project's key that opens as often as wanted.
+/// A console of the project's key with unlimited use.
 struct Link {
     grant: String,
     token: String,
@@ -31,7 +31,7 @@ impl Link {
         Self { grant: made.grant, token: made.token, viewer }
     }
 
-    /// Revokes it, which the database does not take; it is cut all the same.
+    /// Revokes the link. The database refuses to record it, but the session is cut.
     async fn is_revoked_by(&mut self, api: &Api) {
         revoke(api, &self.grant).await;
         let closed = timeout(AT_ONCE, self.viewer.closed()).await.expect("within a second");
@@ -40,12 +40,12 @@ impl Link {
 }
 
 async fn revoke(api: &Api, grant: &str) {
-    let answer = api.delete(&format!("/api/v1/grants/{grant}")).await;
+    let answer = api.delete(&format!("/api/v1/links/{grant}")).await;
     assert_eq!(answer.status, 503, "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_that_revokes_without_end_fills_its_own_list_and_what_it_ends_is_cut_all_the_same() {
+async fn a_project_with_endless_revocations_fills_only_its_own_list_and_its_sessions_are_still_cut() {
     let database = tokio::task::spawn_blocking(postgres::database).await.unwrap();
     let setup = TestServer::setup().database(database.clone());
     let field = Field::on(setup.config(|config| config.limits.node.owed_per_project = MOST)).await;
@@ -61,7 +61,7 @@ async fn a_project_that_revokes_without_end_fills_its_own_list_and_what_it_ends_
     }
     postgres::run(&database, FULL);
 
-    // The same one, however often, is one.
+    // Repeated revocations of one link count once.
     repeated.is_revoked_by(&tenant).await;
     for _ in 0..2 * MOST {
         revoke(&tenant, &repeated.grant).await;
@@ -70,22 +70,22 @@ async fn a_project_that_revokes_without_end_fills_its_own_list_and_what_it_ends_
         revoke(&tenant, grant).await;
     }
     last.is_revoked_by(&tenant).await;
-    // Its list is full.
+    // The project's list is full.
     late.is_revoked_by(&tenant).await;
-    // The operator has one of its own.
+    // The operator's revocations have a list of their own.
     operators.is_revoked_by(field.server.api()).await;
 
     postgres::run(&database, "DROP TRIGGER full_disk ON audit");
     let opens = async |link: &Link| match field.server.viewer().token(&link.token).open().await {
         Ok(_) => true,
         Err(refused) => {
-            assert!(refused.to_string().starts_with("403 grant-revoked"), "{refused}");
+            assert!(refused.to_string().starts_with("403 link-revoked"), "{refused}");
             false
         }
     };
     assert!(!opens(&repeated).await && !opens(&last).await && !opens(&operators).await);
-    // What was not kept has to be asked for again, as 503 says.
+    // The refused revocation must be repeated, as the status 503 says.
     assert!(opens(&late).await);
-    tenant.delete(&format!("/api/v1/grants/{}", late.grant)).await.done();
+    tenant.delete(&format!("/api/v1/links/{}", late.grant)).await.done();
     assert!(!opens(&late).await);
 }

@@ -1,4 +1,4 @@
-//! A device or a viewer's side, message by message: nothing of it retries, waits or encrypts.
+//! A device or a connector, message by message. It does not retry, wait or encrypt.
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,16 @@ use transom_testkit::wait::within;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};
 use transom_tunnel::{
-    Binding, CONTROL_PATH, DATA_PATH, Enrolment, Fault, Message, Refusal, Report, Role, TICKET_HEADER,
-    Ticket, UPGRADE, Versions,
+    Binding, CONTROL_PATH, DATA_PATH, Enrollment, MeetingTicket, Message, Refusal, RefusalCode, Report, Role,
+    TICKET_HEADER, UPGRADE, Versions,
 };
 
 use crate::field::Address;
 
-/// What most of them say of their program.
+/// The program that most peers report.
 const PROGRAM: &str = "a test";
 
-/// A control connection that is in.
+/// An authenticated control connection.
 pub(crate) struct Peer {
     server: SocketAddr,
     role: Role,
@@ -33,7 +33,7 @@ impl Peer {
         Self::prove(server, "", own, (role, false), PROGRAM, None).await
     }
 
-    /// An agent that says this of its machine, from there, as a proxy in front says.
+    /// An agent that sends this report, from a source that a trusted proxy names.
     pub(crate) async fn join_as(
         source: &str,
         server: SocketAddr,
@@ -44,17 +44,17 @@ impl Peer {
         Self::prove(server, &header, own, (Role::Agent, false), PROGRAM, Some(report)).await
     }
 
-    /// An agent that says this of its program.
+    /// An agent that reports this program.
     pub(crate) async fn join_with(server: SocketAddr, own: &Address, program: &str) -> Result<Self, Refusal> {
         Self::prove(server, "", own, (Role::Agent, false), program, None).await
     }
 
-    /// An agent that takes nobody who could see what passes.
+    /// An agent that accepts only end-to-end encrypted sessions.
     pub(crate) async fn join_end_to_end(server: SocketAddr, own: &Address) -> Result<Self, Refusal> {
         Self::prove(server, "", own, (Role::Agent, true), PROGRAM, None).await
     }
 
-    /// As a proxy in front says it of somebody from there.
+    /// Joins through a trusted proxy that names this source.
     pub(crate) async fn join_from(
         source: &str,
         server: SocketAddr,
@@ -75,7 +75,7 @@ impl Peer {
     ) -> Result<Self, Refusal> {
         within("joining", async {
             let stream = upgraded(server, CONTROL_PATH, header).await;
-            let stream = stream.ok_or(Fault::CloudConnectivityError)?;
+            let stream = stream.ok_or(RefusalCode::CloudConnectivityError)?;
             let mut peer = Self { server, role, stream, inbox: Inbox::default(), calls: 0 };
             let Message::Hello { binding: Binding::None, .. } = peer.next().await? else {
                 panic!("no hello")
@@ -99,12 +99,13 @@ impl Peer {
         .await
     }
 
-    /// A control connection that says nothing; none where the server does not take it.
+    /// A control connection that sends nothing. `None` if the server refuses it.
     pub(crate) async fn silent(server: SocketAddr, source: &str) -> Option<TcpStream> {
         upgraded(server, CONTROL_PATH, &format!("X-Forwarded-For: {source}\r\n")).await
     }
 
-    /// The next message; a refusal is the end. A connection that was closed without a word is one as well.
+    /// The next message, or the refusal that ends the connection. A connection that closes without
+    /// a message counts as a refusal.
     pub(crate) async fn next(&mut self) -> Result<Message, Refusal> {
         within("a message", async {
             loop {
@@ -115,7 +116,7 @@ impl Peer {
                 }
                 let mut buffer = [0; 512];
                 match self.stream.read(&mut buffer).await {
-                    Ok(0) | Err(_) => return Err(Fault::CloudConnectivityError.into()),
+                    Ok(0) | Err(_) => return Err(RefusalCode::CloudConnectivityError.into()),
                     Ok(count) => self.inbox.push(&buffer[..count]),
                 }
             }
@@ -124,11 +125,11 @@ impl Peer {
     }
 
     pub(crate) async fn say(&mut self, message: &Message) {
-        // A server that has gone shows at the next message.
+        // A closed connection shows at the next message.
         let _ = self.stream.write_all(&message.encode()).await;
     }
 
-    /// Why it was sent away.
+    /// The reason for which the server sent the peer away.
     pub(crate) async fn sent_away(&mut self) -> Refusal {
         loop {
             if let Err(refusal) = self.next().await {
@@ -137,18 +138,18 @@ impl Peer {
         }
     }
 
-    /// As a device that has no address yet: the address that it gets for a token. What it says of itself may be what
-    /// another one has proved, word for word.
-    pub(crate) async fn enrol(server: SocketAddr, shown: Enrolment) -> Result<String, Refusal> {
+    /// Enrols a device without an address. Returns the address for a token. The request may repeat
+    /// another device's proof word for word.
+    pub(crate) async fn enroll(server: SocketAddr, shown: Enrollment) -> Result<String, Refusal> {
         let stream = upgraded(server, CONTROL_PATH, "").await.expect("the server takes it");
         let mut peer = Self { server, role: Role::Agent, stream, inbox: Inbox::default(), calls: 0 };
         let Message::Hello { .. } = peer.next().await? else { panic!("no hello") };
-        peer.say(&Message::Enrol { version: Versions::OURS.newest, enrolment: shown }).await;
+        peer.say(&Message::Enroll { version: Versions::OURS.newest, enrollment: shown }).await;
         let Message::Enrolled { address, .. } = peer.next().await? else { panic!("neither yes nor no") };
         Ok(address)
     }
 
-    /// As a viewer's side: asks whether somebody is there.
+    /// Asks, as a connector, whether a peer is online.
     pub(crate) async fn asks(&mut self, peer: &str, wait: bool) {
         self.calls += 1;
         self.say(&Message::Ask { call: self.calls, wait, peer: peer.to_owned() }).await;
@@ -165,7 +166,7 @@ impl Peer {
         }
     }
 
-    /// As a viewer's side: why the session that it has a ticket for does not come about.
+    /// The reason, for a connector, why its session was not established.
     pub(crate) async fn failed(&mut self) -> Refusal {
         loop {
             if let Message::Failed { refusal, .. } = self.next().await.expect("it stays") {
@@ -174,7 +175,7 @@ impl Peer {
         }
     }
 
-    /// As a device: the data connection of the next session.
+    /// The device's data connection of the next session.
     pub(crate) async fn called(&mut self) -> TcpStream {
         loop {
             if let Message::Dial { ticket, .. } = self.next().await.expect("it is called") {
@@ -183,8 +184,8 @@ impl Peer {
         }
     }
 
-    /// As a viewer's side: asks for a session; the ticket, or why there is none.
-    pub(crate) async fn ask_for(&mut self, peer: &str) -> Result<Ticket, Refusal> {
+    /// Asks, as a connector, for a session. Returns the ticket or the refusal.
+    pub(crate) async fn ask_for(&mut self, peer: &str) -> Result<MeetingTicket, Refusal> {
         self.calls += 1;
         let call = self.calls;
         self.say(&Message::Connect { call, limit: 0, peer: peer.to_owned() }).await;
@@ -197,14 +198,14 @@ impl Peer {
         }
     }
 
-    /// The data connection of a ticket, where that is still worth something.
-    pub(crate) async fn data(&self, ticket: &Ticket) -> Option<TcpStream> {
-        let shown = ticket.shown_by(self.role);
+    /// Opens the data connection of a ticket. Returns `None` if the ticket is invalid.
+    pub(crate) async fn data(&self, ticket: &MeetingTicket) -> Option<TcpStream> {
+        let shown = ticket.header(self.role);
         upgraded(self.server, DATA_PATH, &format!("{TICKET_HEADER}: {shown}\r\n")).await
     }
 }
 
-/// One of the tunnel's paths; none where the server does not switch.
+/// Upgrades a connection on one of the tunnel's paths. Returns `None` if the server refuses.
 async fn upgraded(server: SocketAddr, path: &str, header: &str) -> Option<TcpStream> {
     within("an upgrade", async {
         let mut stream = TcpStream::connect(server).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who is there: in lists, and as events that nobody misses.
+//! Presence in lists and as a stream of events without gaps.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use transom_testkit::wait::within;
 
 use crate::field::{Address, Field};
 
-/// What is revoked ends within this time.
+/// The time within which a revocation takes effect.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Who reads the events of `/api/v1/presence`.
+/// A reader of the events of `/api/v1/presence`.
 struct Listener {
     answer: reqwest::Response,
     text: String,
@@ -39,7 +39,7 @@ impl Listener {
         Self { answer, text: String::new() }
     }
 
-    /// The next event; none where the stream has ended.
+    /// The next event; `None` if the stream has ended.
     async fn event(&mut self) -> Option<Event> {
         within("the next event", async {
             loop {
@@ -63,14 +63,14 @@ impl Listener {
         .await
     }
 
-    /// The next change: whose, and what.
+    /// The address and the state of the next change.
     async fn change(&mut self) -> (String, String) {
         let event = self.event().await.expect("a change");
         assert_eq!(event.kind, "presence", "{event:?}");
         (text(&event.data, "address"), text(&event.data, "state"))
     }
 
-    /// Everything up to now, and the id from which on there is more.
+    /// The changes so far, and the id from which later ones follow.
     async fn caught_up(&mut self) -> (Vec<(String, String)>, String) {
         let mut told = Vec::new();
         loop {
@@ -88,7 +88,7 @@ fn is(address: &Address, state: &str) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_and_goes_is_told_in_order_and_who_was_away_misses_nothing() {
+async fn presence_is_reported_in_order_and_a_returning_listener_receives_every_change() {
     for field in Field::both().await {
         let (first, second, third) = (field.listener().await, field.listener().await, field.listener().await);
         let device = field.device(&first).await;
@@ -109,7 +109,7 @@ async fn who_comes_and_goes_is_told_in_order_and_who_was_away_misses_nothing() {
             );
             event.id
         };
-        // While nobody listens: one comes, one goes for good, and one comes and goes.
+        // While no client listens, one device joins, one is removed, and one joins and leaves.
         drop(listener);
         let _third = field.device(&third).await;
         field.remove(&first).await;
@@ -123,7 +123,8 @@ async fn who_comes_and_goes_is_told_in_order_and_who_was_away_misses_nothing() {
         let mut listener = Listener::start(&field.api(), "", Some(&last)).await;
         let (missed, current) = listener.caught_up().await;
         assert_eq!(missed, [is(&third, "online"), is(&first, "removed"), is(&second, "offline")]);
-        // One that knows nothing need not hear of what is gone; one that knows a future which never came begins anew.
+        // A listener without an id does not hear of removed addresses. A listener with an id from
+        // the future starts over.
         let (all, _) = Listener::start(&field.api(), "", None).await.caught_up().await;
         assert_eq!(all, [is(&third, "online"), is(&second, "offline")]);
         let future = (current.parse::<i64>().unwrap() + 1000).to_string();
@@ -133,7 +134,7 @@ async fn who_comes_and_goes_is_told_in_order_and_who_was_away_misses_nothing() {
 }
 
 #[tokio::test]
-async fn a_restarted_server_tells_that_its_devices_are_gone_until_they_are_back() {
+async fn a_restarted_server_reports_its_devices_as_offline_until_they_return() {
     let mut field = Field::set().await;
     let address = field.listener().await;
     let mut device = field.device(&address).await;
@@ -146,7 +147,7 @@ async fn a_restarted_server_tells_that_its_devices_are_gone_until_they_are_back(
 }
 
 #[tokio::test]
-async fn a_key_follows_its_own_project_only_and_the_operator_whomever_it_names() {
+async fn a_key_can_follow_only_its_own_project_and_the_operator_any_project() {
     let field = Field::set().await;
     field.server.api().add_project("beta").await;
     let foreign = field.server.api().with_key(&field.server.api().add_key("beta", "reader").await);
@@ -161,7 +162,8 @@ async fn a_key_follows_its_own_project_only_and_the_operator_whomever_it_names()
     }
     let own = format!("?key={}", field.key.id);
     assert_eq!(Listener::start(operator, &own, None).await.caught_up().await.0.len(), 1);
-    // Another key of the same project sees the same addresses; whoever asks for one key's gets that one's.
+    // Another key of the same project sees the same addresses. A request for one key's addresses
+    // returns only those.
     let sister = operator.add_key("alpha", "reader").await;
     let query = format!("?key={}", sister.id);
     assert_eq!(Listener::start(&operator.with_key(&sister), &query, None).await.caught_up().await.0, []);
@@ -169,7 +171,7 @@ async fn a_key_follows_its_own_project_only_and_the_operator_whomever_it_names()
 }
 
 #[tokio::test]
-async fn a_moved_address_is_gone_for_those_who_follow_its_old_key() {
+async fn a_moved_address_is_removed_for_followers_of_its_old_key() {
     let field = Field::set().await;
     let address = field.listener().await;
     let _device = field.device(&address).await;
@@ -186,7 +188,7 @@ async fn a_moved_address_is_gone_for_those_who_follow_its_old_key() {
 }
 
 #[tokio::test]
-async fn a_listener_ends_with_its_key_its_secret_its_token_and_its_server() {
+async fn a_presence_stream_ends_with_its_key_its_secret_its_token_and_its_server() {
     let field = Field::set().await;
     let operator = field.server.api();
     let listening = async |api: &Api| {
@@ -198,7 +200,7 @@ async fn a_listener_ends_with_its_key_its_secret_its_token_and_its_server() {
         assert_eq!(timeout(AT_ONCE, listener.event()).await.expect("it ends within a second"), None);
     };
     let admin = operator.add_key("alpha", "admin").await;
-    // A token, revoked.
+    // A token is revoked.
     let made = operator.post(&format!("/api/v1/keys/{}/token", admin.id), json!({})).await.done();
     let token = text(&made, "token");
     let mut by_token = listening(&operator.with_bearer(&token)).await;
@@ -208,7 +210,7 @@ async fn a_listener_ends_with_its_key_its_secret_its_token_and_its_server() {
         revoke.header("X-Auth-Token", &token).header("X-Subject-Token", &token).send().await.unwrap();
     assert_eq!(revoked.status().as_u16(), 204);
     ends(&mut by_token).await;
-    // A secret, retired: whoever shows the new one stays.
+    // A secret is retired. A client with the new secret stays connected.
     let rotated = operator.post(&format!("/api/v1/keys/{}/rotate", admin.id), json!({})).await.done();
     let renewed = transom_testkit::Key { id: admin.id.clone(), secret: text(&rotated, "secret") };
     let mut by_new_secret = listening(&operator.with_key(&renewed)).await;
@@ -217,24 +219,24 @@ async fn a_listener_ends_with_its_key_its_secret_its_token_and_its_server() {
     let address = field.listener().await;
     let device = field.device(&address).await;
     assert_eq!(by_new_secret.change().await, is(&address, "online"));
-    // The key, revoked.
+    // The key is revoked.
     operator.delete(&format!("/api/v1/keys/{}", admin.id)).await.done();
     ends(&mut by_new_secret).await;
-    // A token whose time is over.
+    // A token expires.
     let path = format!("/api/v1/keys/{}/token", field.key.id);
     let made = operator.post(&path, json!({"ttl_seconds": 1})).await.done();
     let mut short = listening(&operator.with_bearer(&text(&made, "token"))).await;
     assert_eq!(short.event().await, None);
-    // The server.
+    // The server stops.
     drop(device);
     let mut left = listening(operator).await;
-    // That the device has gone may still be told.
+    // The device's departure may still be delivered.
     let ends = async { while left.event().await.is_some() {} };
     tokio::join!(field.server.stop(), ends);
 }
 
 #[tokio::test]
-async fn a_wrong_event_id_is_told_and_too_many_listeners_are_turned_away() {
+async fn a_wrong_event_id_and_too_many_listeners_are_refused() {
     let field = Field::set().await;
     let wrong = field.api().request(Method::GET, "/api/v1/presence").header("Last-Event-ID", "yesterday");
     let wrong = transom_testkit::api::send(wrong).await;
@@ -245,7 +247,7 @@ async fn a_wrong_event_id_is_told_and_too_many_listeners_are_turned_away() {
     }
     let refused = field.api().get("/api/v1/presence").await;
     assert_eq!((refused.status, refused.headers["retry-after"].to_str().unwrap()), (503, "1"));
-    // Somebody else's budget is its own, and a place that is given up is free.
+    // Another caller's limit is separate, and a slot that is given up is free.
     Listener::start(field.server.api(), "", None).await.caught_up().await;
     drop(listeners);
     within("a free place", async {

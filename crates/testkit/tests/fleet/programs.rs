@@ -1,10 +1,10 @@
-//! Which programs the devices of a fleet run.
+//! The programs that a fleet's devices run.
 
 use crate::field::Field;
 use crate::peer::Peer;
 
 #[tokio::test]
-async fn the_server_tells_what_a_device_runs_and_writes_down_when_that_changes() {
+async fn the_server_shows_a_devices_program_and_audits_its_changes() {
     for field in Field::both().await {
         let device = field.listener().await;
         let api = field.server.api();
@@ -13,7 +13,7 @@ async fn the_server_tells_what_a_device_runs_and_writes_down_when_that_changes()
         };
         assert!(shown().await.is_null(), "none has joined");
         let server = field.server.address();
-        // What a terminal would obey, and what it would turn round, is left out.
+        // Characters that control a terminal or change the direction are removed.
         let old = Peer::join_with(server, &device, "transom 0.0.9\u{1b}\u{202e}\n").await.unwrap();
         assert_eq!(shown().await, "transom 0.0.9");
         assert_eq!(field.told("device.program").await, [], "a first join is no change");

@@ -1,8 +1,9 @@
-//! R3: whatever races with a change, nobody is let in by what was so before the last change that was answered, and what a
-//! change forbids ends (a29).
+//! R3: in a race with a change, no peer is admitted by the state before the last acknowledged
+//! change, and sessions that a change forbids end (a29).
 //!
-//! Each race writes a history: when every change was asked for and answered, and when every attempt began and ended. An
-//! attempt may see any state that was so at some moment between its beginning and its end, and no other.
+//! Each race records a history: the times at which every change was requested and acknowledged, and
+//! at which every attempt started and ended. An attempt may see any state that was current at some
+//! moment between its start and its end, and no other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,26 +16,26 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use transom_testkit::api::text;
 use transom_testkit::wait::within;
-use transom_tunnel::{Fault, Refusal, Role};
+use transom_tunnel::{Refusal, RefusalCode, Role};
 
 use crate::field::{Address, Field};
 use crate::peer::Peer;
 
-/// How often each race is run.
+/// The number of rounds of each race.
 const ROUNDS: usize = 25;
-/// How many race with each change.
+/// The number of attempts that race with each change.
 const RACERS: usize = 4;
-/// What is revoked ends within this time.
+/// The time within which a revocation takes effect.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Something that was answered, and between which moments it happened.
+/// An acknowledged event, and the interval in which it happened.
 struct Span<T> {
     began: Instant,
     ended: Instant,
     what: T,
 }
 
-/// Every change, in order; the first one is the state at the beginning.
+/// Every change in order, starting with the initial state.
 struct Changes<T>(Mutex<Vec<Span<T>>>);
 
 impl<T: PartialEq + Copy + std::fmt::Debug> Changes<T> {
@@ -45,14 +46,14 @@ impl<T: PartialEq + Copy + std::fmt::Debug> Changes<T> {
 
     async fn make<R>(&self, what: T, change: impl Future<Output = R>) -> R {
         let began = Instant::now();
-        // It may be seen from here on.
+        // From here on the state may be seen.
         self.0.lock().push(Span { began, ended: began + Duration::from_secs(3600), what });
         let done = change.await;
         self.0.lock().last_mut().unwrap().ended = Instant::now();
         done
     }
 
-    /// Whether this was the state at some moment of the attempt.
+    /// Returns whether this state was current at some moment of the attempt.
     fn allow<R>(&self, attempt: &Span<R>, state: T) -> bool {
         let changes = self.0.lock();
         let overwritten = |n: usize| changes.get(n + 1).is_some_and(|next| next.ended < attempt.began);
@@ -70,7 +71,7 @@ async fn timed<T>(attempt: impl Future<Output = T>) -> Span<T> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_nobody_joins_by_a_password_that_was_reset_before_it_asked() {
+async fn r3_no_device_joins_with_a_password_that_was_reset_before_its_request() {
     for field in Field::both().await {
         let mut own = field.listener().await;
         let passwords = Arc::new(Mutex::new(vec![own.password.clone()]));
@@ -83,7 +84,7 @@ async fn r3_nobody_joins_by_a_password_that_was_reset_before_it_asked() {
             racers.spawn(async move {
                 let mut attempts = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    // The newest password, and the one before it.
+                    // The newest password and its predecessor.
                     let (n, password) = {
                         let all = passwords.lock();
                         let n = all.len().saturating_sub(1 + racer % 2);
@@ -112,13 +113,14 @@ async fn r3_nobody_joins_by_a_password_that_was_reset_before_it_asked() {
                     assert!(changes.allow(&attempt, n), "password {n} was reset before it was shown");
                     joined += 1;
                 }
-                Err(refusal) if refusal.fault == Fault::CloudAuthenticationFailed => refused += 1,
-                // Changed in the same moment, or superseded: come again.
+                Err(refusal) if refusal.code == RefusalCode::CloudAuthenticationFailed => refused += 1,
+                // The password changed at the same moment or was superseded, so the device joins
+                // again.
                 Err(_) => {}
             }
         }
         assert!(joined > ROUNDS && refused > ROUNDS / 2, "{joined} joined, {refused} were refused");
-        // Whoever was let in has gone, and whoever was not has left no trace of having come.
+        // Admitted devices have disconnected, and refused ones have left no trace.
         within("it is offline", async {
             let path = format!("/api/v1/addresses/{}", own.name);
             while field.api().get(&path).await.done()["online"] == true {}
@@ -128,7 +130,7 @@ async fn r3_nobody_joins_by_a_password_that_was_reset_before_it_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_acl9_nobody_connects_by_a_rule_that_was_changed_before_it_asked() {
+async fn r3_acl9_no_connector_connects_under_a_rule_that_was_changed_before_its_request() {
     for field in Field::both().await {
         let listen =
             |group: &str| json!({"allowedActions": ["listen"], "accessControl": {"groups": [group]}});
@@ -144,7 +146,8 @@ async fn r3_acl9_nobody_connects_by_a_rule_that_was_changed_before_it_asked() {
                 let mut attempts = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     let attempt = timed(viewer.ask_for(&name)).await;
-                    // The session is given up, or the next one to the same peer would be one too many.
+                    // The session is given up, because the next one with the same peer would exceed
+                    // the limit.
                     if let Ok(ticket) = &attempt.what {
                         drop(viewer.data(ticket).await);
                     }
@@ -153,7 +156,7 @@ async fn r3_acl9_nobody_connects_by_a_rule_that_was_changed_before_it_asked() {
                 attempts
             });
         }
-        // The device takes every call and hangs up.
+        // The device accepts every call and hangs up.
         let mut calls = JoinSet::new();
         calls.spawn(async move {
             loop {
@@ -180,11 +183,11 @@ async fn r3_acl9_nobody_connects_by_a_rule_that_was_changed_before_it_asked() {
                     assert!(changes.allow(&attempt, true), "it was forbidden before it asked");
                     let_in += 1;
                 }
-                Err(refusal) if refusal.fault == Fault::CloudConnectionRefused => {
+                Err(refusal) if refusal.code == RefusalCode::CloudConnectionRefused => {
                     assert!(changes.allow(&attempt, false), "it was allowed before it asked");
                     refused += 1;
                 }
-                Err(refusal) => assert_eq!(refusal.fault, Fault::PeerBusy, "{refusal}"),
+                Err(refusal) => assert_eq!(refusal.code, RefusalCode::PeerBusy, "{refusal}"),
             }
         }
         assert!(let_in > 0 && refused > 0, "{let_in} were let in, {refused} refused");
@@ -192,7 +195,7 @@ async fn r3_acl9_nobody_connects_by_a_rule_that_was_changed_before_it_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_x8_nobody_joins_or_stays_at_an_address_that_was_removed() {
+async fn r3_x8_no_device_joins_or_stays_at_a_removed_address() {
     for field in Field::both().await {
         for _ in 0..ROUNDS {
             let own = field.listener().await;
@@ -208,18 +211,19 @@ async fn r3_x8_nobody_joins_or_stays_at_an_address_that_was_removed() {
                     assert!(attempt.began < removed.ended, "it was removed before it asked");
                     let sent_away = timeout(AT_ONCE, peer.sent_away()).await.expect("within a second");
                     assert!(
-                        [Fault::CloudAuthenticationFailed, Fault::Superseded].contains(&sent_away.fault),
+                        [RefusalCode::CloudAuthenticationFailed, RefusalCode::Superseded]
+                            .contains(&sent_away.code),
                         "{sent_away}"
                     );
                 }
             }
-            let late = field.join(&own, Role::Agent).await.err().map(|refusal| refusal.fault);
-            assert_eq!(late, Some(Fault::CloudAuthenticationFailed));
+            let late = field.join(&own, Role::Agent).await.err().map(|refusal| refusal.code);
+            assert_eq!(late, Some(RefusalCode::CloudAuthenticationFailed));
         }
     }
 }
 
-/// A session between a device and a viewer's side: both data connections.
+/// A session between a device and a connector: both data connections.
 async fn session(viewer: &mut Peer, device: &mut Peer, name: &str) -> [tokio::net::TcpStream; 2] {
     let ticket = viewer.ask_for(name).await.expect("it is allowed");
     let (near, far) = tokio::join!(viewer.data(&ticket), device.called());
@@ -233,12 +237,12 @@ async fn cut(session: [tokio::net::TcpStream; 2]) {
     }
 }
 
-async fn refused(asked: Result<transom_tunnel::Ticket, Refusal>) -> Fault {
-    asked.expect_err("it is refused").fault
+async fn refused(asked: Result<transom_tunnel::MeetingTicket, Refusal>) -> RefusalCode {
+    asked.expect_err("it is refused").code
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a29_what_a_change_forbids_ends_within_a_second_and_stands_in_the_audit() {
+async fn a29_sessions_that_a_change_forbids_end_within_a_second_and_are_audited() {
     for field in Field::both().await {
         let (own, desk) = (field.listener().await, field.connector().await);
         let mut device = field.device(&own).await;
@@ -246,39 +250,39 @@ async fn a29_what_a_change_forbids_ends_within_a_second_and_stands_in_the_audit(
         let path = format!("/api/v1/addresses/{}", own.name);
         // S8: one session with each peer.
         let open = session(&mut viewer, &mut device, &own.name).await;
-        assert_eq!(refused(viewer.ask_for(&own.name).await).await, Fault::PeerBusy);
-        // A permission that is lost.
+        assert_eq!(refused(viewer.ask_for(&own.name).await).await, RefusalCode::PeerBusy);
+        // A permission is revoked.
         field.api().patch(&path, json!({"allow_groups": ["staff"]})).await.done();
         cut(open).await;
-        assert_eq!(refused(viewer.ask_for(&own.name).await).await, Fault::CloudConnectionRefused);
+        assert_eq!(refused(viewer.ask_for(&own.name).await).await, RefusalCode::CloudConnectionRefused);
         field.api().patch(&path, json!({"allow_groups": []})).await.done();
-        // A reset of the device's password: its session goes on, and it must come again.
+        // The device's password is reset. Its session continues, but it must join again.
         let [mut near, mut far] = session(&mut viewer, &mut device, &own.name).await;
         let own = field.reset(&own).await;
         let sent_away = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
-        assert_eq!(sent_away.fault, Fault::CloudAuthenticationFailed);
+        assert_eq!(sent_away.code, RefusalCode::CloudAuthenticationFailed);
         tokio::io::AsyncWriteExt::write_all(&mut near, b"!").await.unwrap();
         assert_eq!(within("a byte", far.read_u8()).await.unwrap(), b'!');
         drop((near, far));
         let mut device = field.device(&own).await;
-        // A reset of the viewer's.
+        // The connector's password is reset.
         let desk = field.reset(&desk).await;
         let again = viewer.ask_for(&own.name).await;
-        assert_eq!(refused(again).await, Fault::CloudAuthenticationFailed);
+        assert_eq!(refused(again).await, RefusalCode::CloudAuthenticationFailed);
         let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
-        // Another action: the registration under the old one is dropped (a26).
+        // The action changes: the registration under the old one is dropped (a26).
         field.api().patch(&path, json!({"action": "connect"})).await.done();
         let sent_away = timeout(AT_ONCE, device.sent_away()).await.expect("within a second");
         assert_eq!(sent_away.detail.as_deref(), Some("its action was changed"));
         field.api().patch(&path, json!({"action": "listen"})).await.done();
-        // The key.
+        // The key is revoked.
         let mut device = field.device(&own).await;
         let open = session(&mut viewer, &mut device, &own.name).await;
         field.server.api().delete(&format!("/api/v1/keys/{}", field.key.id)).await.done();
         cut(open).await;
         for peer in [&mut device, &mut viewer] {
             let sent_away = timeout(AT_ONCE, peer.sent_away()).await.expect("within a second");
-            assert_eq!(sent_away.fault, Fault::CloudAuthenticationFailed);
+            assert_eq!(sent_away.code, RefusalCode::CloudAuthenticationFailed);
         }
         let told = within("the audit", async {
             loop {
@@ -293,7 +297,7 @@ async fn a29_what_a_change_forbids_ends_within_a_second_and_stands_in_the_audit(
                         ends.then(|| format!("{action} {}", record["detail"].as_str().unwrap_or_default()))
                     })
                     .collect();
-                // What was cut is written last.
+                // The end of a cut session is recorded last.
                 if told.iter().filter(|line| line.starts_with("device.cut ")).count() == 2 {
                     return told;
                 }
@@ -309,7 +313,7 @@ async fn a29_what_a_change_forbids_ends_within_a_second_and_stands_in_the_audit(
             "device.sent-away the address was removed, or its access key revoked".to_owned(),
         ];
         let mut told: Vec<_> = told;
-        // Whether the viewer's side was sent away by its reset or went before depends on who was quicker.
+        // The connector may leave before the reset sends it away, so this line is optional.
         told.retain(|line| line != "device.sent-away its password was reset");
         expected.retain(|line| line != "device.sent-away its password was reset");
         told.sort();

@@ -1,5 +1,5 @@
-//! Devices and viewers that speak the UltraVNC repeater's protocol (250 bytes, NUL padded, and the device's version right
-//! behind them).
+//! Devices and viewers of the UltraVNC repeater's protocol: 250 bytes with NUL padding, followed
+//! directly by the device's version.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use transom_testkit::TestServer;
 use transom_testkit::api::{config, text};
 use transom_testkit::server::Setup;
 use transom_testkit::wait::{until, within};
-use transom_tunnel::{Fault, Role};
+use transom_tunnel::{RefusalCode, Role};
 
 use crate::field::{Address, Field};
 use crate::peer::Peer;
 
-/// What is revoked ends within this time.
+/// The time within which a revocation takes effect.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// ProtocolVersion (RFC 6143 §7.1.1).
 pub(crate) const VERSION: &[u8; 12] = b"RFB 003.008\n";
-/// What a repeater says to viewers.
+/// A repeater's greeting to viewers.
 const GREETING: &[u8; 12] = b"RFB 000.000\n";
 
 fn setup() -> Setup {
@@ -53,16 +53,16 @@ impl Field {
     }
 
     pub(crate) async fn ticket(&self, address: &Address, numeric: bool) -> String {
-        let path = format!("/api/v1/addresses/{}/ticket", address.name);
+        let path = format!("/api/v1/addresses/{}/repeater-ticket", address.name);
         text(&self.api().post(&path, json!({ "numeric": numeric })).await.done(), "ticket")
     }
 
     pub(crate) async fn viewer_id(&self, address: &Address) -> String {
-        let path = format!("/api/v1/addresses/{}/viewer-id", address.name);
+        let path = format!("/api/v1/addresses/{}/repeater-viewer", address.name);
         text(&self.api().post(&path, json!({})).await.done(), "id")
     }
 
-    /// A device that shows a ticket, in these pieces.
+    /// A device that sends a ticket in these pieces.
     pub(crate) async fn shows(&self, ticket: &str, pieces: &[usize]) -> TcpStream {
         let mut device = TcpStream::connect(self.door(RepeaterKind::Devices)).await.unwrap();
         device.set_nodelay(true).unwrap();
@@ -80,7 +80,7 @@ impl Field {
         device
     }
 
-    /// An agent that takes nobody who could see what passes.
+    /// An agent that accepts only end-to-end encrypted sessions.
     async fn end_to_end(&self, address: &Address) -> Peer {
         Peer::join_end_to_end(self.server.address(), address).await.expect("it joins")
     }
@@ -95,7 +95,7 @@ impl Field {
         until("the device is gone", || self.server.app().devices.listening(&address).is_none()).await;
     }
 
-    /// A viewer that shows a number.
+    /// A viewer that sends a number.
     pub(crate) async fn views(&self, id: &str) -> TcpStream {
         let mut viewer = TcpStream::connect(self.door(RepeaterKind::Viewers)).await.unwrap();
         let mut greeting = [0; 12];
@@ -123,9 +123,9 @@ pub(crate) async fn ended(mut stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_it_once() {
+async fn a_device_joins_with_its_ticket_in_any_segmentation_and_a_viewer_id_works_once() {
     let field = field().await;
-    // Whole and coalesced with the banner; split before and within it; byte by byte.
+    // The ticket arrives whole with the version, split before and within it, and byte by byte.
     for (pieces, numeric) in [(&[262][..], false), (&[250, 12], true), (&[251, 11], false), (&[1], true)] {
         let own = field.listener().await;
         let ticket = field.ticket(&own, numeric).await;
@@ -141,9 +141,9 @@ async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_
         takes(&mut device, VERSION).await;
         device.write_all(b"\x01\x01").await.unwrap();
         takes(&mut viewer, b"\x01\x01").await;
-        // The number was for once.
+        // The number was valid once.
         ended(field.views(&id).await).await;
-        // Whoever closes is seen to close; and the device may come again with the same ticket.
+        // Each side sees the other side close, and the device may return with the same ticket.
         drop(viewer);
         ended(device).await;
         let _again = field.shows(&ticket, &[262]).await;
@@ -162,7 +162,7 @@ async fn a_device_joins_by_its_ticket_however_its_bytes_come_and_a_viewer_opens_
 }
 
 #[tokio::test]
-async fn a_viewers_number_dies_with_the_token_or_the_secret_that_it_was_made_with() {
+async fn a_viewer_id_ends_with_the_token_or_the_secret_that_it_was_created_with() {
     for field in [field().await, on_postgres().await] {
         let own = field.listener().await;
         let ticket = field.ticket(&own, false).await;
@@ -176,7 +176,7 @@ async fn a_viewers_number_dies_with_the_token_or_the_secret_that_it_was_made_wit
         let newer = operator.with_key(&newer);
         let token = text(&newer.post(&format!("{path}/token"), json!({})).await.done(), "token");
         let number = async |api: &transom_testkit::Api| {
-            let path = format!("/api/v1/addresses/{}/viewer-id", own.name);
+            let path = format!("/api/v1/addresses/{}/repeater-viewer", own.name);
             text(&api.post(&path, json!({})).await.done(), "id")
         };
         let by_token = number(&newer.with_bearer(&token)).await;
@@ -197,7 +197,7 @@ async fn a_viewers_number_dies_with_the_token_or_the_secret_that_it_was_made_wit
 }
 
 #[tokio::test]
-async fn a_viewer_that_is_cut_or_finds_nobody_stands_in_the_audit_as_what_it_is() {
+async fn the_audit_distinguishes_a_cut_viewer_from_one_whose_device_is_offline() {
     let field = field().await;
     let own = field.listener().await;
     let nobody = field.views(&field.viewer_id(&own).await).await;
@@ -224,10 +224,10 @@ async fn a_ticket_survives_a_restart_until_it_is_revoked_or_replaced() {
     let own = field.listener().await;
     let ticket = field.ticket(&own, false).await;
     field.server = field.server.restart().await;
-    // UltraVNC sends upper case, whatever was typed.
+    // UltraVNC sends upper case, however the ticket was typed.
     let device = field.shows(&ticket.to_ascii_lowercase(), &[262]).await;
     field.waits(&own).await;
-    // A reset of the address's password is none of the device's business: it does not know it.
+    // The device does not know its address's password, so a reset does not affect it.
     let own = field.reset(&own).await;
     within("the reset is in force", async {
         let path = format!("/cloud/1.1/static-address/{}/ready", own.name);
@@ -235,17 +235,17 @@ async fn a_ticket_survives_a_restart_until_it_is_revoked_or_replaced() {
     })
     .await;
     field.waits(&own).await;
-    // Replaced.
+    // The ticket is replaced.
     let next = field.ticket(&own, false).await;
     timeout(AT_ONCE, ended(device)).await.expect("within a second");
     ended(field.shows(&ticket, &[262]).await).await;
-    // Revoked.
+    // The ticket is revoked.
     let device = field.shows(&next, &[262]).await;
     field.waits(&own).await;
-    field.api().delete(&format!("/api/v1/addresses/{}/ticket", own.name)).await.done();
+    field.api().delete(&format!("/api/v1/addresses/{}/repeater-ticket", own.name)).await.done();
     timeout(AT_ONCE, ended(device)).await.expect("within a second");
     ended(field.shows(&next, &[262]).await).await;
-    // Removed with its address, revoked with its key.
+    // The ticket ends with its address and with its key.
     for n in 0..2 {
         let own = field.listener().await;
         let device = field.shows(&field.ticket(&own, true).await, &[262]).await;
@@ -260,7 +260,7 @@ async fn a_ticket_survives_a_restart_until_it_is_revoked_or_replaced() {
 }
 
 #[tokio::test]
-async fn the_newest_device_of_an_address_waits_and_one_that_goes_or_babbles_is_gone() {
+async fn the_newest_device_of_an_address_waits_and_one_that_leaves_or_misbehaves_is_released() {
     let field = field().await;
     let own = field.listener().await;
     let ticket = field.ticket(&own, false).await;
@@ -276,12 +276,12 @@ async fn the_newest_device_of_an_address_waits_and_one_that_goes_or_babbles_is_g
     field.waits(&own).await;
     drop(device);
     field.gone(&own).await;
-    // Nobody is there: the viewer is hung up on.
+    // The device is absent, so the server disconnects the viewer.
     ended(field.views(&field.viewer_id(&own).await).await).await;
 }
 
 #[tokio::test]
-async fn a_console_opens_on_such_a_device_and_a_connector_is_told_why_not() {
+async fn a_console_opens_on_a_repeater_device_and_a_connector_is_refused_with_the_reason() {
     let field = field().await;
     let own = field.listener().await;
     let mut device = field.shows(&field.ticket(&own, false).await, &[262]).await;
@@ -289,7 +289,7 @@ async fn a_console_opens_on_such_a_device_and_a_connector_is_told_why_not() {
     let desk = field.connector().await;
     let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
     let refusal = viewer.ask_for(&own.name).await.expect_err("there is nothing end to end");
-    assert_eq!(refusal.fault, Fault::DeviceRefused);
+    assert_eq!(refusal.code, RefusalCode::DeviceRefused);
     assert!(refusal.detail.unwrap().contains("repeater ticket"));
     let endpoint = format!("cloud:{}", own.name);
     let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
@@ -317,7 +317,7 @@ async fn a_console_opens_on_such_a_device_and_a_connector_is_told_why_not() {
 }
 
 #[tokio::test]
-async fn an_address_whose_agent_wants_everything_end_to_end_has_no_ticket() {
+async fn an_address_with_an_end_to_end_only_agent_has_no_ticket() {
     let field = field().await;
     let own = field.listener().await;
     let ticket = field.ticket(&own, false).await;
@@ -325,25 +325,25 @@ async fn an_address_whose_agent_wants_everything_end_to_end_has_no_ticket() {
     let shown = field.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
     assert_eq!((&shown["end_to_end_only"], &shown["repeater_ticket"]), (&json!(true), &json!(false)));
     ended(field.shows(&ticket, &[262]).await).await;
-    for (what, body) in [("ticket", json!({})), ("viewer-id", json!({}))] {
+    for (what, body) in [("repeater-ticket", json!({})), ("repeater-viewer", json!({}))] {
         let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), body).await;
-        let why =
-            "409 conflict: its agent takes end-to-end connections only, and the repeater's protocol has none";
+        let why = "409 conflict: its agent accepts end-to-end connections only, and the repeater's protocol has none";
         assert_eq!(refused.to_string(), why);
     }
     let connects = field.connector().await;
-    let refused = field.api().post(&format!("/api/v1/addresses/{}/ticket", connects.name), json!({})).await;
+    let refused =
+        field.api().post(&format!("/api/v1/addresses/{}/repeater-ticket", connects.name), json!({})).await;
     assert_eq!(refused.status, 409);
-    // An agent that does not want that any more lifts it; a ticket from before is worth nothing for all that.
+    // An agent without the requirement lifts it. A ticket from before stays invalid.
     let mut lifting = field.device(&own).await;
-    assert_eq!(agent.sent_away().await.fault, Fault::Superseded);
+    assert_eq!(agent.sent_away().await.code, RefusalCode::Superseded);
     ended(field.shows(&ticket, &[262]).await).await;
     let _device = field.shows(&field.ticket(&own, false).await, &[262]).await;
-    assert_eq!(lifting.sent_away().await.fault, Fault::Superseded);
+    assert_eq!(lifting.sent_away().await.code, RefusalCode::Superseded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_often_an_end_to_end_agent_comes_back_no_earlier_ticket_takes_its_place() {
+async fn no_earlier_ticket_displaces_a_returning_end_to_end_agent() {
     for field in [field().await, on_postgres().await] {
         let own = field.listener().await;
         let ticket = field.ticket(&own, false).await;
@@ -368,19 +368,19 @@ async fn however_often_an_end_to_end_agent_comes_back_no_earlier_ticket_takes_it
             stop.store(true, Ordering::Relaxed);
         };
         tokio::join!(taking_over, coming_back);
-        // Offline, it still is an address without a ticket.
+        // While the agent is offline, the address still cannot have a ticket.
         drop(agent);
         field.gone(&own).await;
         ended(field.shows(&ticket, &[262]).await).await;
         let revoked: Vec<_> = field.audit().await;
-        let revoked = revoked.iter().filter(|record| record["action"] == "address.ticket-revoke");
+        let revoked = revoked.iter().filter(|record| record["action"] == "repeater.revoke");
         let details: Vec<_> = revoked.map(|record| text(record, "detail")).collect();
-        assert_eq!(details, ["its agent takes end-to-end connections only"]);
+        assert_eq!(details, ["its agent accepts end-to-end connections only"]);
     }
 }
 
 #[tokio::test]
-async fn a_device_that_nobody_has_wanted_for_ten_hours_is_let_go_and_is_offline() {
+async fn a_device_without_sessions_for_ten_hours_is_disconnected_and_offline() {
     let field = field().await;
     let own = field.listener().await;
     let device = field.shows(&field.ticket(&own, false).await, &[262]).await;
@@ -394,7 +394,7 @@ async fn a_device_that_nobody_has_wanted_for_ten_hours_is_let_go_and_is_offline(
 }
 
 #[tokio::test]
-async fn wrong_tickets_from_one_place_hold_up_neither_texts_nor_viewers_there() {
+async fn wrong_tickets_from_one_source_delay_neither_text_tickets_nor_viewers() {
     let field = field().await;
     let (app, source) = (field.server.app(), IpAddr::from([203, 0, 113, 5]));
     let (own, other) = (field.listener().await, field.listener().await);
@@ -410,7 +410,7 @@ async fn wrong_tickets_from_one_place_hold_up_neither_texts_nor_viewers_there() 
     assert!(app.join_by_ticket(&text, source).await.unwrap().is_some());
     let elsewhere = IpAddr::from([203, 0, 113, 6]);
     assert!(app.join_by_ticket(&number, elsewhere).await.unwrap().is_some());
-    // Viewers have a share of their own.
+    // Viewers have a separate share.
     let id = field.viewer_id(&own).await;
     assert!(app.redeem_viewer_id(&id, source).await.unwrap().is_some());
     for n in 0..30 {
@@ -421,7 +421,7 @@ async fn wrong_tickets_from_one_place_hold_up_neither_texts_nor_viewers_there() 
 }
 
 #[tokio::test]
-async fn what_is_no_introduction_is_hung_up_on_and_a_source_has_its_share() {
+async fn a_malformed_introduction_is_disconnected_and_each_source_has_a_share() {
     let field = field().await;
     let own = field.listener().await;
     for wrong in ["", "ID", "RFB 003.008\n", "id:5", "ID:", "ID:nobody", "\u{1}\u{2}"] {
@@ -432,7 +432,8 @@ async fn what_is_no_introduction_is_hung_up_on_and_a_source_has_its_share() {
         ended(device).await;
         ended(field.views(wrong).await).await;
     }
-    // A share of 8: the ninth connection from here is closed at once, and no other door is shut by it.
+    // The share is 8. The ninth connection from this source is closed at once, while the other
+    // doors stay open.
     let mut idle = Vec::new();
     for _ in 0..8 {
         idle.push(TcpStream::connect(field.door(RepeaterKind::Devices)).await.unwrap());
@@ -456,10 +457,10 @@ async fn what_is_no_introduction_is_hung_up_on_and_a_source_has_its_share() {
 }
 
 #[tokio::test]
-async fn a_key_has_a_hundred_open_numbers_at_most() {
+async fn a_key_has_at_most_a_hundred_viewer_ids() {
     let field = field().await;
     let own = field.listener().await;
-    let path = format!("/api/v1/addresses/{}/viewer-id", own.name);
+    let path = format!("/api/v1/addresses/{}/repeater-viewer", own.name);
     for _ in 0..100 {
         field.api().post(&path, json!({})).await.done();
     }
@@ -471,10 +472,10 @@ async fn a_key_has_a_hundred_open_numbers_at_most() {
 }
 
 #[tokio::test]
-async fn what_no_listener_of_this_server_would_take_is_not_given() {
+async fn a_server_without_a_repeater_issues_no_tickets() {
     let field = Field::set().await;
     let own = field.listener().await;
-    for (what, listener) in [("ticket", "devices"), ("viewer-id", "viewers")] {
+    for (what, listener) in [("repeater-ticket", "devices"), ("repeater-viewer", "viewers")] {
         let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), json!({})).await;
         let why =
             format!("409 conflict: this server takes none: its configuration has no [repeater] {listener}");

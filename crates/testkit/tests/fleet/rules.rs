@@ -1,4 +1,5 @@
-//! Who may do what, as devices and viewers meet it: the access rule, roles, what is told to whom.
+//! Permissions as devices and viewers meet them: the access rule, roles, and the information in
+//! refusals.
 
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use transom_testkit::api::{send, text};
 use transom_testkit::fault::FaultProxy;
 use transom_testkit::wait::within;
 use transom_testkit::{Api, TestServer, postgres};
-use transom_tunnel::{Fault, Message, Refusal, Retry, Role, Ticket};
+use transom_tunnel::{MeetingTicket, Message, Refusal, RefusalCode, Retry, Role};
 
 use crate::field::{Address, Field};
 use crate::peer::Peer;
 
-/// A well-formed address that nobody ever got.
+/// A well-formed address that was never issued.
 const NOBODY: &str = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
 
 /// An address of another key of the same project.
@@ -32,45 +33,45 @@ fn connect(groups: &[&str]) -> Value {
     }
 }
 
-fn fault(asked: Result<Ticket, Refusal>) -> Option<Fault> {
-    asked.err().map(|refusal| refusal.fault)
+fn code(asked: Result<MeetingTicket, Refusal>) -> Option<RefusalCode> {
+    asked.err().map(|refusal| refusal.code)
 }
 
-/// What a viewer's side with this address is answered by each of these.
-async fn asks(field: &Field, own: &Address, peers: &[&Address]) -> Vec<Option<Fault>> {
+/// The answers to a connector with this address that asks for each of these peers.
+async fn asks(field: &Field, own: &Address, peers: &[&Address]) -> Vec<Option<RefusalCode>> {
     let mut viewer = field.join(own, Role::Connector).await.expect("it joins");
     let mut answers = Vec::new();
     for peer in peers {
-        answers.push(fault(viewer.ask_for(&peer.name).await));
+        answers.push(code(viewer.ask_for(&peer.name).await));
     }
     answers
 }
 
 #[tokio::test]
-async fn c3_s1_s2_an_address_joins_by_its_own_action_only_and_a_wrong_password_is_final() {
+async fn c3_s1_s2_an_address_joins_only_with_its_own_action_and_a_wrong_password_is_final() {
     let field = Field::set().await;
     let (listen, connect) = (field.listener().await, field.connector().await);
     for (own, role) in [(&listen, Role::Connector), (&connect, Role::Agent)] {
         let refusal = field.join(own, role).await.err().expect("it is refused");
-        assert_eq!((refusal.fault, refusal.retry), (Fault::CloudAuthenticationFailed, Retry::Never));
+        assert_eq!((refusal.code, refusal.retry), (RefusalCode::CloudAuthenticationFailed, Retry::Never));
     }
     let wrong = Address { name: listen.name.clone(), password: connect.password.clone() };
     let unknown = Address { name: NOBODY.to_owned(), password: connect.password.clone() };
     let refusals = [field.join(&wrong, Role::Agent).await, field.join(&unknown, Role::Agent).await];
-    // Whether the address exists is not told.
+    // The refusal does not reveal whether the address exists.
     for refusal in refusals.map(|joined| joined.err().expect("it is refused")) {
-        assert_eq!(refusal, Refusal::from(Fault::CloudAuthenticationFailed));
+        assert_eq!(refusal, Refusal::from(RefusalCode::CloudAuthenticationFailed));
         assert_eq!(refusal.retry, Retry::Never);
     }
-    // S1: a device that has joined can be reached; one that has not cannot.
+    // S1: only a joined device can be reached.
     let mut viewer = field.join(&connect, Role::Connector).await.unwrap();
     let refusal = viewer.ask_for(&listen.name).await.expect_err("nobody is there");
     assert_eq!(
-        (refusal.fault, refusal.retry),
-        (Fault::CloudTargetNotFound, Retry::After(Refusal::FIRST_RETRY))
+        (refusal.code, refusal.retry),
+        (RefusalCode::CloudTargetNotFound, Retry::After(Refusal::FIRST_RETRY))
     );
     let _device = field.device(&listen).await;
-    assert_eq!(fault(viewer.ask_for(&listen.name).await), None);
+    assert_eq!(code(viewer.ask_for(&listen.name).await), None);
 }
 
 #[tokio::test]
@@ -81,18 +82,18 @@ async fn c4_the_side_that_connects_may_be_the_vnc_server() {
         (field.device(&listen).await, field.join(&connect, Role::Connector).await.unwrap());
     let ticket = viewer.ask_for(&listen.name).await.unwrap();
     let (near, mut far) = tokio::join!(viewer.data(&ticket), device.called());
-    // The relay moves bytes: whoever is the RFB server greets first (RFC 6143 §7.1.1).
+    // The relay forwards bytes, and the RFB server greets first (RFC 6143 §7.1.1).
     let mut near = near.unwrap();
     near.write_all(b"RFB 003.008\n").await.unwrap();
     let mut greeting = [0; 12];
     within("the greeting", far.read_exact(&mut greeting)).await.unwrap();
     assert_eq!(&greeting, b"RFB 003.008\n");
-    // A ticket is shown once.
+    // A ticket is valid once.
     assert!(viewer.data(&ticket).await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c14_d7_acl1_to_acl8_s7_s9_the_access_rule_decides_who_is_told_what() {
+async fn c14_d7_acl1_to_acl8_s7_s9_the_access_rule_determines_every_answer() {
     let field = Field::set().await;
     let staff = field.address(connect(&["staff"])).await;
     let guest = field.connector().await;
@@ -107,26 +108,28 @@ async fn c14_d7_acl1_to_acl8_s7_s9_the_access_rule_decides_who_is_told_what() {
     for listener in listeners {
         devices.push(field.device(listener).await);
     }
-    let (refused, unfound) = (Some(Fault::CloudConnectionRefused), Some(Fault::CloudTargetNotFound));
-    // S8: one side, many peers in parallel.
+    let (refused, unfound) =
+        (Some(RefusalCode::CloudConnectionRefused), Some(RefusalCode::CloudTargetNotFound));
+    // S8: a connector can have sessions with many peers in parallel.
     assert_eq!(asks(&field, &staff, &listeners).await, [None, None, refused, refused]);
     assert_eq!(asks(&field, &guest, &listeners).await, [None, refused, refused, None]);
     assert_eq!(asks(&field, &foreign, &listeners).await, [unfound; 4]);
-    // ACL8: an address to connect is not to be connected to, whoever asks.
+    // ACL8: a connect address accepts no connections.
     assert_eq!(asks(&field, &staff, &[&guest]).await, [refused]);
-    // S9: refused, whether it is there or not; and what does not exist, was removed or is another key's looks the same.
+    // S9: the refusal is the same whether or not the device is online. Unknown, removed and other
+    // keys' addresses look the same.
     drop(devices);
     assert_eq!(asks(&field, &guest, &[&by_group]).await, [refused]);
     field.remove(&by_case).await;
     let mut viewer = field.join(&foreign, Role::Connector).await.unwrap();
     for name in [&open.name, &by_case.name, NOBODY, "no-address"] {
         let refusal = viewer.ask_for(name).await.expect_err("not found");
-        assert_eq!(refusal, Refusal::from(Fault::CloudTargetNotFound), "{name}");
+        assert_eq!(refusal, Refusal::from(RefusalCode::CloudTargetNotFound), "{name}");
     }
 }
 
 #[tokio::test]
-async fn s8_a_session_that_is_still_on_its_way_out_holds_up_no_other_peer() {
+async fn s8_a_session_that_is_still_ending_does_not_delay_other_peers() {
     let field = Field::set().await;
     let (busy, free, desk) = (field.listener().await, field.listener().await, field.connector().await);
     let (_busy, _free) = (field.device(&busy).await, field.device(&free).await);
@@ -139,17 +142,17 @@ async fn s8_a_session_that_is_still_on_its_way_out_holds_up_no_other_peer() {
     while answers.len() < 3 {
         match viewer.next().await.expect("it stays") {
             Message::Meet { call, .. } => answers.push((call, None)),
-            Message::Failed { call, refusal } => answers.push((call, Some(refusal.fault))),
+            Message::Failed { call, refusal } => answers.push((call, Some(refusal.code))),
             _ => {}
         }
     }
     assert_eq!(answers.remove(0), (102, None), "it is answered first");
     answers.sort_by_key(|(call, _)| *call);
-    assert_eq!(answers, [(101, Some(Fault::PeerBusy)), (103, Some(Fault::PeerBusy))]);
+    assert_eq!(answers, [(101, Some(RefusalCode::PeerBusy)), (103, Some(RefusalCode::PeerBusy))]);
 }
 
 #[tokio::test]
-async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
+async fn s8_one_of_many_concurrent_calls_for_a_peer_gets_a_session() {
     let field = Field::set().await;
     let (own, desk) = (field.listener().await, field.connector().await);
     let _device = field.device(&own).await;
@@ -162,7 +165,7 @@ async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
         match viewer.next().await.expect("it stays") {
             Message::Meet { .. } => meetings += 1,
             Message::Failed { refusal, .. } => {
-                assert_eq!(refusal.fault, Fault::PeerBusy);
+                assert_eq!(refusal.code, RefusalCode::PeerBusy);
                 busy += 1;
             }
             _ => {}
@@ -172,7 +175,7 @@ async fn s8_of_many_calls_for_one_peer_at_once_one_gets_a_session() {
 }
 
 #[tokio::test]
-async fn acl6_g3_what_the_configuration_allows_beyond_the_rule() {
+async fn acl6_g3_the_configuration_can_permit_addresses_of_other_keys() {
     let setup = TestServer::setup().config(|config| {
         config.cloud.allow_cross_key_individuals = true;
         config.cloud.list_in_1_0 = true;
@@ -185,8 +188,8 @@ async fn acl6_g3_what_the_configuration_allows_beyond_the_rule() {
         field.address(json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}})).await;
     let (_one, _two) = (field.device(&named).await, field.device(&by_group).await);
     let answers = asks(&field, &foreign, &[&named, &by_group]).await;
-    // A group's name is another group under another key, whatever else is allowed.
-    assert_eq!(answers, [None, Some(Fault::CloudTargetNotFound)]);
+    // A group's name denotes another group under another key, whatever else is permitted.
+    assert_eq!(answers, [None, Some(RefusalCode::CloudTargetNotFound)]);
     let listed = other.get("/cloud/1.0/static-address").await.done();
     assert_eq!(listed, json!({"cloudAddresses": [foreign.name]}));
     assert_eq!(other.request(Method::PATCH, "/cloud/1.0/static-address").send().await.unwrap().status(), 405);
@@ -194,7 +197,7 @@ async fn acl6_g3_what_the_configuration_allows_beyond_the_rule() {
 }
 
 #[tokio::test]
-async fn s16_who_guesses_passwords_is_told_to_wait_and_a_right_one_is_never_held_up() {
+async fn s16_a_client_that_guesses_passwords_must_wait_and_a_correct_one_is_never_delayed() {
     let setup = TestServer::setup().config(|config| {
         config.limits.failed_authentications = 5;
         config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -239,7 +242,7 @@ async fn g15_without_its_database_every_operation_is_503_with_retry_after_and_ch
         (Method::POST, &one, None),
         (Method::DELETE, &one, None),
     ];
-    // At once: each waits for the database as long as an operation may.
+    // The requests run at once, because each waits for the database as long as an operation may.
     let answers = asked.map(|(method, path, body)| {
         let request = field.api().request(method, path);
         send(match body {
@@ -252,7 +255,7 @@ async fn g15_without_its_database_every_operation_is_503_with_retry_after_and_ch
         assert!(answer.headers.contains_key("retry-after"));
     }
     let joining = field.join(&own, Role::Agent).await.err().expect("nobody can be verified");
-    assert_eq!(joining.fault, Fault::CloudConnectivityError);
+    assert_eq!(joining.code, RefusalCode::CloudConnectivityError);
     network.heal();
     let after = within("it is back", async {
         loop {

@@ -1,30 +1,30 @@
-//! What the audit tells of sessions with devices: those that came about, and those that did not.
+//! The audit of sessions with devices, including those that were not established.
 
 use serde_json::{Value, json};
 use transom_testkit::TestServer;
 use transom_testkit::wait::within;
-use transom_tunnel::{Cause, Fault, Message, Role};
+use transom_tunnel::{Cause, Message, RefusalCode, Role};
 
 use crate::field::Field;
 use crate::peer::Peer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connector_that_is_refused_again_and_again_is_told_of_a_few_times_in_its_own_project() {
+async fn repeated_refusals_of_a_connector_are_audited_a_few_times_in_its_own_project() {
     for field in Field::both().await {
         let listen = json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}});
         let (own, desk) = (field.address(listen).await, field.connector().await);
         let mut viewer = field.join(&desk, Role::Connector).await.unwrap();
         for _ in 0..200 {
             let refused = viewer.ask_for(&own.name).await.unwrap_err();
-            assert_eq!(refused.fault, Fault::CloudConnectionRefused);
+            assert_eq!(refused.code, RefusalCode::CloudConnectionRefused);
         }
-        // Another refusal is news of its own; and this one is written last.
+        // A different refusal gets a record of its own, which is written last.
         field.remove(&own).await;
-        assert_eq!(viewer.ask_for(&own.name).await.unwrap_err().fault, Fault::CloudTargetNotFound);
+        assert_eq!(viewer.ask_for(&own.name).await.unwrap_err().code, RefusalCode::CloudTargetNotFound);
         let told = field.told_so_often("device.connect", 6).await;
         let refused = ("CloudConnectionRefused".to_owned(), format!("from {}", desk.name));
         let unfound = ("CloudTargetNotFound".to_owned(), format!("from {}", desk.name));
-        // A new one may have come due meanwhile.
+        // Another record may have become due in the meantime.
         let (last, before) = told.split_last().unwrap();
         assert!(before.len() <= 7 && before.iter().all(|one| *one == refused), "{told:?}");
         assert_eq!(*last, unfound);
@@ -32,7 +32,7 @@ async fn a_connector_that_is_refused_again_and_again_is_told_of_a_few_times_in_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_permission_that_is_lost_before_the_ends_have_met_is_told_as_what_it_is() {
+async fn a_permission_revoked_before_the_session_starts_is_reported_as_such() {
     for field in Field::both().await {
         let (own, gone, desk) = (field.listener().await, field.listener().await, field.connector().await);
         let (_device, _gone) = (field.device(&own).await, field.device(&gone).await);
@@ -40,10 +40,10 @@ async fn a_permission_that_is_lost_before_the_ends_have_met_is_told_as_what_it_i
         viewer.ask_for(&own.name).await.unwrap();
         let path = format!("/api/v1/addresses/{}", own.name);
         field.api().patch(&path, json!({"allow_groups": ["staff"]})).await.done();
-        assert_eq!(viewer.failed().await.fault, Fault::CloudConnectionRefused);
+        assert_eq!(viewer.failed().await.code, RefusalCode::CloudConnectionRefused);
         viewer.ask_for(&gone.name).await.unwrap();
         field.remove(&gone).await;
-        assert_eq!(viewer.failed().await.fault, Fault::CloudTargetNotFound);
+        assert_eq!(viewer.failed().await.code, RefusalCode::CloudTargetNotFound);
         let told = field.told_so_often("device.connect", 2).await;
         let outcomes: Vec<_> = told.iter().map(|(outcome, _)| outcome.as_str()).collect();
         assert_eq!(outcomes, ["CloudConnectionRefused", "CloudTargetNotFound"]);
@@ -51,7 +51,7 @@ async fn a_permission_that_is_lost_before_the_ends_have_met_is_told_as_what_it_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_is_told_of_as_one_when_both_ends_are_there_and_else_by_the_refusal_s_name() {
+async fn a_session_is_audited_when_both_ends_connect_and_otherwise_by_its_refusal() {
     let field = Field::set().await;
     let (own, desk) = (field.listener().await, field.connector().await);
     let mut device = field.device(&own).await;
@@ -65,9 +65,9 @@ async fn a_session_is_told_of_as_one_when_both_ends_are_there_and_else_by_the_re
         }
     };
     device.say(&Message::Declined { ticket: ticket.id, cause: Cause::Failed, why: "no".into() }).await;
-    assert_eq!(viewer.failed().await.fault, Fault::DeviceRefused);
+    assert_eq!(viewer.failed().await.code, RefusalCode::DeviceRefused);
     assert_eq!(field.told_so_often("device.connect", 1).await, [("DeviceRefused".to_owned(), from.clone())]);
-    // Both come, and go.
+    // Both sides connect and disconnect.
     let ticket = viewer.ask_for(&own.name).await.unwrap();
     drop(tokio::join!(viewer.data(&ticket), device.called()));
     let over = field.told_so_often("device.disconnect", 1).await;
@@ -77,7 +77,7 @@ async fn a_session_is_told_of_as_one_when_both_ends_are_there_and_else_by_the_re
     assert_eq!((told.len(), field.told("device.disconnect").await.len()), (2, 1));
 }
 
-/// Action, outcome, source and program of what came from outside of this machine, the oldest first.
+/// Action, outcome, source and program of every record from another machine, the oldest first.
 async fn from_outside(field: &Field) -> Vec<[Value; 4]> {
     let audit = field.server.api().get("/api/v1/audit?limit=1000").await.done();
     let records = audit["items"].as_array().unwrap().iter();
@@ -88,7 +88,7 @@ async fn from_outside(field: &Field) -> Vec<[Value; 4]> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_device_and_a_connector_do_is_on_record_with_their_addresses_and_programs() {
+async fn actions_of_devices_and_connectors_are_audited_with_their_addresses_and_programs() {
     let behind_proxy = || {
         TestServer::setup()
             .config(|config| config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
@@ -97,14 +97,15 @@ async fn what_a_device_and_a_connector_do_is_on_record_with_their_addresses_and_
     for setup in [behind_proxy(), behind_proxy().database(postgres)] {
         let field = Field::on(setup).await;
         let (own, desk, server) = (field.listener().await, field.connector().await, field.server.address());
-        // Another program than before, from elsewhere.
+        // A different program from another source.
         drop(Peer::join_with(server, &own, "an older test").await.unwrap());
         let mut device = Peer::join_from("198.51.100.7", server, &own, Role::Agent).await.unwrap();
         let mut viewer = Peer::join_from("2001:db8::9", server, &desk, Role::Connector).await.unwrap();
         let ticket = viewer.ask_for(&own.name).await.unwrap();
         drop(tokio::join!(viewer.data(&ticket), device.called()));
         field.told_so_often("device.disconnect", 1).await;
-        // Its password is reset: it is sent away, and the connector finds nobody.
+        // The device's password is reset: the server sends it away, and the connector finds it
+        // offline.
         field.reset(&own).await;
         field.told_so_often("device.sent-away", 1).await;
         viewer.ask_for(&own.name).await.unwrap_err();

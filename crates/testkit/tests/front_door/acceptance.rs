@@ -1,4 +1,4 @@
-//! What takes real minutes: run by `make acceptance`, not by `make test`.
+//! Tests that take minutes of real time. `make acceptance` runs them; `make test` does not.
 
 mod contract;
 mod quiet;

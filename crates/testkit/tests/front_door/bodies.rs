@@ -1,4 +1,5 @@
-//! Bodies of requests whose callers have proved nothing: each source keeps so much here, and every door says so.
+//! Request bodies of unauthenticated callers: each source has a limit on buffered bytes, which
+//! every door reports.
 
 use http::Method;
 use serde_json::json;
@@ -9,7 +10,7 @@ use transom_testkit::{Script, TestServer, api};
 
 use crate::stage::Stage;
 
-/// What a source may have kept, and how much of it one body below takes: four fit.
+/// The buffer share of a source. Each body below takes a quarter of it.
 const SHARE: usize = 16 * 1024;
 const BODY: usize = 3500;
 
@@ -17,7 +18,7 @@ async fn server() -> TestServer {
     TestServer::setup().config(|config| config.limits.unproved_bytes_per_source = SHARE).start().await
 }
 
-/// A request with most of a body that goes no further.
+/// A request with most of a body, which then stalls.
 async fn unfinished(server: &TestServer, path: &str, headers: &str, source: u8) -> Box<dyn Duplex> {
     let mut stream = server.viewer().from([127, 0, 0, source].into()).bare().await;
     let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {}\r\n\r\n", BODY + 1);
@@ -26,7 +27,7 @@ async fn unfinished(server: &TestServer, path: &str, headers: &str, source: u8) 
     stream
 }
 
-/// What is answered once the body is whole.
+/// The answer once the body is complete.
 async fn answer(mut stream: Box<dyn Duplex>) -> String {
     stream.write_all(b" ").await.unwrap();
     let mut answer = Vec::new();
@@ -39,7 +40,8 @@ async fn answer(mut stream: Box<dyn Duplex>) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// As far as it can be judged before the body: the key is one, and the time is now.
+/// Headers that are valid as far as can be judged before the body: the key exists and the time is
+/// right.
 fn signed(key: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     format!(
@@ -50,7 +52,7 @@ fn signed(key: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_source_keeps_so_much_at_every_door_and_no_other_one_notices() {
+async fn the_buffer_limit_of_a_source_applies_at_every_door_and_affects_no_other_source() {
     let stage = Stage::on(server().await, Script::default()).await;
     let server = &stage.server;
     let key = server.api().add_key("alpha", "member").await;
@@ -67,7 +69,7 @@ async fn a_source_keeps_so_much_at_every_door_and_no_other_one_notices() {
         for _ in 0..4 {
             held.push(unfinished(server, path, &headers, n).await);
         }
-        // They are read side by side: what is too much shows once all are there.
+        // The bodies are read in parallel; the excess shows once all have arrived.
         let mut refused = 0;
         for _ in 0..4 {
             let told = answer(unfinished(server, path, &headers, n).await).await;
@@ -82,13 +84,13 @@ async fn a_source_keeps_so_much_at_every_door_and_no_other_one_notices() {
         drop(held);
     }
     assert!(server.api().metric("transom_bodies_shed_total").await >= 5.0);
-    // And all of it comes back.
+    // All of the share becomes free again.
     let token = stage.token().await;
     server.api().exchange(json!({ "token": token })).await.done();
 }
 
 #[tokio::test]
-async fn who_proves_itself_by_headers_is_judged_before_its_body_and_not_counted() {
+async fn callers_with_credentials_in_headers_are_verified_before_their_body_and_not_counted() {
     let server = server().await;
     let key = server.api().add_key("alpha", "admin").await;
     let basic = |secret: &str| {
@@ -116,7 +118,7 @@ async fn who_proves_itself_by_headers_is_judged_before_its_body_and_not_counted(
     let large = large.json(&json!({ "project": "alpha", "role": "member", "name": "x".repeat(200_000) }));
     assert_eq!(api::send(large).await.status, 400);
     assert_eq!(server.api().metric("transom_bodies_shed_total").await, 0.0);
-    // A key that is none is told before a long body is kept.
+    // An unknown key is reported before a long body is buffered.
     let long = server.api().anonymous().request(Method::POST, "/api/v2/zec").body(vec![b' '; 50_000]);
     let long =
         signed("AK0000").lines().fold(long.header("content-type", "application/json"), |long, line| {

@@ -1,4 +1,4 @@
-//! Budgets: sessions at once, and failed attempts from one address.
+//! Budgets: concurrent sessions, and failed attempts from one address.
 
 use http::Method;
 use serde_json::json;
@@ -9,8 +9,8 @@ use transom_testkit::{Answer, Script, TestServer, api, postgres};
 use crate::stage::{Stage, exchanged, refused, turned_away};
 
 #[tokio::test]
-async fn a_grant_has_so_many_sessions_at_once_and_no_more() {
-    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 2);
+async fn a_grant_has_a_maximum_number_of_concurrent_sessions() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_link = 2);
     let stage = Stage::on(server.start().await, Script::default()).await;
     let token = stage.reusable().await;
     let first = stage.server.viewer().token(&token).view().await;
@@ -25,7 +25,7 @@ async fn a_grant_has_so_many_sessions_at_once_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_key_has_so_many_sessions_at_once_over_all_its_grants() {
+async fn a_key_has_a_maximum_number_of_concurrent_sessions_over_all_its_grants() {
     let server = TestServer::setup().config(|config| config.limits.sessions_per_key = 1);
     let stage = Stage::on(server.start().await, Script::default()).await;
     let key = stage.server.api().add_key("alpha", "member").await;
@@ -36,26 +36,23 @@ async fn a_key_has_so_many_sessions_at_once_over_all_its_grants() {
         refused(stage.server.viewer().token(&token().await)).await,
         "429 too-many-sessions: Too many sessions are open at once."
     );
-    // The operator's own are not the key's.
+    // The operator's sessions do not count for the key.
     stage.session().await;
 }
 
 #[tokio::test]
-async fn a_full_node_says_so_and_the_use_is_given_back() {
+async fn a_full_node_says_so_and_returns_the_use() {
     let server = TestServer::setup().config(|config| config.limits.sessions = 1);
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (first, _guest) = stage.session().await;
     let token = stage.token().await;
-    assert_eq!(
-        refused(stage.server.viewer().token(&token)).await,
-        "503 overloaded: Transom carries as much as it can."
-    );
+    assert_eq!(refused(stage.server.viewer().token(&token)).await, "503 overloaded: Transom is at capacity.");
     drop(first);
     transom_testkit::wait::until("the place is free", || stage.server.app().live.count() == 0).await;
     stage.server.viewer().token(&token).view().await;
 }
 
-/// A server behind a TLS proxy, so that a test can come from anywhere.
+/// A server behind a TLS proxy, so that a test can come from any source.
 async fn behind_proxy(failures: u32) -> TestServer {
     let server = TestServer::setup().config(|config| {
         config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -70,7 +67,7 @@ async fn guess(server: &TestServer, from: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn who_guesses_too_often_is_told_to_wait_and_nobody_else_is() {
+async fn only_a_source_that_guesses_too_often_must_wait() {
     let server = behind_proxy(3).await;
     for _ in 0..3 {
         assert_eq!(
@@ -82,7 +79,7 @@ async fn who_guesses_too_often_is_told_to_wait_and_nobody_else_is() {
     assert_eq!(limited.to_string(), "429 rate-limited: Too many attempts were made in a short time.");
     assert_eq!(limited.headers["retry-after"], "1");
     assert_eq!(guess(&server, "192.0.2.2").await.status, 401);
-    // A correct proof is never delayed by somebody's wrong ones.
+    // Wrong proofs of others do not delay a correct one.
     let right = server.api().request(Method::GET, "/api/v1/projects").header("x-forwarded-for", "192.0.2.1");
     assert_eq!(api::send(right).await.status, 200);
 }
@@ -126,7 +123,7 @@ async fn guessed_tokens_count_as_failed_attempts_on_every_way_in() {
 }
 
 #[tokio::test]
-async fn this_machine_itself_may_guess_as_it_likes() {
+async fn this_machine_is_exempt_from_the_limit_on_guesses() {
     let server = TestServer::setup().config(|config| config.limits.failed_authentications = 1).start().await;
     for _ in 0..10 {
         let answer = server.api().with_bearer("a guess").get("/api/v1/projects").await;
@@ -137,7 +134,7 @@ async fn this_machine_itself_may_guess_as_it_likes() {
 #[tokio::test]
 async fn a_shared_link_at_its_limit_says_so_to_pages_too() {
     for setup in [TestServer::setup(), TestServer::setup().database(postgres::database())] {
-        let server = setup.config(|config| config.limits.sessions_per_grant = 3);
+        let server = setup.config(|config| config.limits.sessions_per_link = 3);
         let stage = Stage::on(server.start().await, Script::default()).await;
         let (one, other) = (stage.reusable().await, stage.reusable().await);
         let mut pages = Vec::new();
@@ -151,7 +148,7 @@ async fn a_shared_link_at_its_limit_says_so_to_pages_too() {
             assert_eq!(refused.to_string(), limit);
         }
         stage.server.api().exchange(json!({ "token": other })).await.done();
-        // One leaves, another comes.
+        // When one leaves, another can come.
         drop(pages.pop());
         within("a free place", async {
             let path = "/api/v1/sessions?live=true";
@@ -166,8 +163,8 @@ async fn a_shared_link_at_its_limit_says_so_to_pages_too() {
 }
 
 #[tokio::test]
-async fn a_link_that_opens_as_often_as_wanted_gives_so_many_tickets_a_minute() {
-    let server = TestServer::setup().config(|config| config.limits.sessions_per_grant = 1);
+async fn a_link_with_unlimited_use_issues_a_limited_number_of_tickets_per_minute() {
+    let server = TestServer::setup().config(|config| config.limits.sessions_per_link = 1);
     let stage = Stage::on(server.start().await, Script::default()).await;
     let token = stage.reusable().await;
     let mut given = 0;

@@ -1,4 +1,5 @@
-//! The page's own channel: beats, waiting, goodbyes; and what closing a console means for its session.
+//! The page's own channel: beats, waiting and goodbyes, and the effect of closing a console on its
+//! session.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use transom_testkit::{FaultProxy, Guest, Opening, Script, Step, TestServer, View
 
 use crate::stage::{Stage, assert_live, closing, exchanged, key};
 
-/// A page whose console is open, the instance's side of it, and the page's ticket.
+/// A page with an open console, the instance's side of it, and the page's ticket.
 async fn page(stage: &Stage) -> (Viewer, Guest, String) {
     let ticket = stage.ticket().await;
     let viewer = stage.server.viewer().page(&ticket).view().await;
     (viewer, stage.machine.guest().await, ticket)
 }
 
-/// The page comes back with its ticket: the console is there again, and it is the same session.
+/// Asserts that the page returns to the same session with its ticket.
 async fn assert_returns(stage: &Stage, ticket: &str) {
     let before = stage.server.api().newest_session().await["id"].clone();
     let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
@@ -41,7 +42,7 @@ fn close(code: u16) -> Message {
 }
 
 #[tokio::test]
-async fn a_page_hears_a_beat_every_ten_seconds_and_its_echo_keeps_the_line() {
+async fn a_page_receives_a_beat_every_ten_seconds_and_its_echo_keeps_the_line() {
     let stage = Stage::set().await;
     for rights in [json!({}), json!({ "view_only": true })] {
         let token = stage.server.console_with(&stage.id, rights).await.token;
@@ -51,7 +52,7 @@ async fn a_page_hears_a_beat_every_ten_seconds_and_its_echo_keeps_the_line() {
         for _ in 0..9 {
             clock::pass(Duration::from_secs(10)).await;
             assert_eq!(viewer.told("beat").await.unwrap(), json!({ "type": "beat" }));
-            // Its echo has been heard when the next answer is there.
+            // The server has heard the echo by the time of the next answer.
             stage.server.api().get("/healthz").await;
         }
         guest.send(b"pixels");
@@ -60,7 +61,7 @@ async fn a_page_hears_a_beat_every_ten_seconds_and_its_echo_keeps_the_line() {
 }
 
 #[tokio::test]
-async fn nobody_else_sees_the_channel() {
+async fn only_pages_see_the_channel() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, _) = stage.page().await;
     clock::pass(Duration::from_secs(11)).await;
@@ -72,7 +73,7 @@ async fn nobody_else_sees_the_channel() {
 }
 
 #[tokio::test]
-async fn a_page_that_closes_its_line_for_whatever_cause_comes_back() {
+async fn a_page_that_closes_its_line_for_any_cause_can_return() {
     let stage = Stage::set().await;
     let with_channel = |opening: Opening, ticket: &str| opening.page(ticket);
     let without = |opening: Opening, ticket: &str| opening.ticket(ticket);
@@ -105,7 +106,7 @@ async fn a_viewer_without_a_ticket_ends_its_session_by_closing() {
 }
 
 #[tokio::test]
-async fn leaving_ends_the_session_for_good() {
+async fn leaving_ends_the_session_permanently() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, ticket) = page(&stage).await;
     viewer.say(json!({ "type": "leave" })).await.unwrap();
@@ -117,11 +118,11 @@ async fn leaving_ends_the_session_for_good() {
 }
 
 #[tokio::test]
-async fn a_page_without_a_line_leaves_by_its_ticket() {
+async fn a_page_without_a_line_leaves_with_its_ticket() {
     let stage = Stage::set().await;
     let leave = |ticket: &str| stage.server.api().exchange(json!({ "ticket": ticket, "leave": true }));
 
-    // Disconnected before.
+    // The page disconnected before.
     let (viewer, mut guest, ticket) = page(&stage).await;
     drop(viewer);
     guest.ended().await;
@@ -130,14 +131,14 @@ async fn a_page_without_a_line_leaves_by_its_ticket() {
     assert_eq!(stage.end_reason().await, "viewer-closed");
     assert_eq!(leave(&ticket).await.to_string(), "400 viewer-closed: The console was closed.");
 
-    // Another page has the session meanwhile.
+    // Another page has taken over the session.
     let (mut viewer, mut guest, ticket) = page(&stage).await;
     assert_eq!(leave(&ticket).await.status, 204);
     assert_eq!(viewer.closed().await.code, Some(1000));
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "viewer-closed");
 
-    // It never had a line: the link opens again.
+    // The page never had a line: the link opens again.
     let token = stage.token().await;
     let ticket = exchanged(&stage.server, json!({ "token": token })).await;
     assert_eq!(leave(&ticket).await.status, 204);
@@ -149,7 +150,7 @@ async fn a_page_without_a_line_leaves_by_its_ticket() {
 }
 
 #[tokio::test]
-async fn what_a_page_says_has_a_form_a_length_and_a_number() {
+async fn messages_of_a_page_are_limited_in_form_length_and_number() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, _) = page(&stage).await;
     for unknown in
@@ -168,7 +169,7 @@ async fn what_a_page_says_has_a_form_a_length_and_a_number() {
     ] {
         let (mut viewer, _guest, _) = page(&stage).await;
         for message in messages {
-            // The end may come before all of it is sent.
+            // The connection may end before all of it is sent.
             let _ = viewer.send_message(message).await;
         }
         assert_eq!(viewer.closed().await.to_string(), closing(EndReason::ViewerProtocolError, detail));
@@ -176,7 +177,7 @@ async fn what_a_page_says_has_a_form_a_length_and_a_number() {
 }
 
 #[tokio::test]
-async fn a_swallowed_line_is_noticed_within_thirty_seconds_without_anybody_typing() {
+async fn a_silently_dropped_line_is_noticed_within_thirty_seconds_without_input() {
     let stage = Stage::set().await;
     let network = FaultProxy::start(stage.server.address()).await;
     let token = stage.server.console_with(&stage.id, json!({ "view_only": true })).await.token;
@@ -197,12 +198,13 @@ async fn a_swallowed_line_is_noticed_within_thirty_seconds_without_anybody_typin
 }
 
 #[tokio::test]
-async fn a_line_on_which_bytes_are_taken_is_never_given_up() {
+async fn a_line_that_still_delivers_bytes_is_never_given_up() {
     let stage = Stage::set().await;
     let (mut viewer, guest, _) = page(&stage).await;
     guest.flood(256 * 1024 * 1024);
     guest.stalled().await;
-    // A picture that takes five minutes: the page says nothing of its own accord, and takes some of it now and then.
+    // The picture takes five minutes. The page sends nothing unasked and reads some of it from time
+    // to time.
     for _ in 0..15 {
         clock::pass(Duration::from_secs(20)).await;
         let held = guest.flooded();
@@ -214,21 +216,21 @@ async fn a_line_on_which_bytes_are_taken_is_never_given_up() {
 }
 
 #[tokio::test]
-async fn a_page_that_goes_on_beating_and_takes_nothing_is_too_slow_all_the_same() {
+async fn a_page_that_beats_but_reads_nothing_is_too_slow() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, ticket) = page(&stage).await;
     guest.flood(256 * 1024 * 1024);
     guest.stalled().await;
     for _ in 0..5 {
         clock::pass(Duration::from_secs(20)).await;
-        // Its end may have come.
+        // The connection may have ended.
         let _ = viewer.say(json!({ "type": "beat" })).await;
         stage.server.api().get("/healthz").await;
     }
-    // It has just been heard, so that it is not for its silence.
+    // The page was heard a moment ago, so silence is not the cause.
     assert!(timeout(Duration::from_secs(10), guest.ended()).await.is_ok(), "it is not given up");
     until_session_is(&stage, "detached").await;
-    // Whatever held it up, the page may come back.
+    // Whatever delayed it, the page may return.
     assert_returns(&stage, &ticket).await;
 }
 
@@ -251,7 +253,7 @@ async fn the_first_frames_are_short_and_longer_ones_follow_on_a_fast_line() {
 }
 
 #[tokio::test]
-async fn a_page_is_told_that_the_machine_waits_for_somebody_and_then_sees_its_screen() {
+async fn a_page_is_told_that_the_machine_waits_for_a_person_and_then_shows_its_screen() {
     for step in [Step::Security, Step::Authentication, Step::Init] {
         let stage = Stage::with(Script::default().holds(step)).await;
         let ticket = stage.ticket().await;
@@ -269,9 +271,9 @@ async fn a_page_is_told_that_the_machine_waits_for_somebody_and_then_sees_its_sc
     }
 }
 
-/// Viewers that are told nothing of it wait as long.
+/// Viewers that are not told wait just as long.
 #[tokio::test]
-async fn any_viewer_waits_for_somebody_at_the_machine_as_long_as_the_configuration_says() {
+async fn every_viewer_waits_for_a_person_at_the_machine_as_long_as_configured() {
     let accept = |seconds| {
         TestServer::setup().config(move |config| config.console.accept_wait.0 = Duration::from_secs(seconds))
     };
@@ -299,7 +301,9 @@ async fn any_viewer_waits_for_somebody_at_the_machine_as_long_as_the_configurati
             }
             clock::pass(Duration::from_secs(3)).await;
             match raw {
-                true => assert!(viewer.refusal().await.unwrap().contains("says nothing"), "{kind} {seconds}"),
+                true => {
+                    assert!(viewer.refusal().await.unwrap().contains("sends nothing"), "{kind} {seconds}")
+                }
                 false => assert_eq!(viewer.closed().await.code, Some(4425), "{kind} {seconds}"),
             }
         }
@@ -307,7 +311,7 @@ async fn any_viewer_waits_for_somebody_at_the_machine_as_long_as_the_configurati
 }
 
 #[tokio::test]
-async fn a_port_that_never_greets_is_waited_for_less() {
+async fn a_port_that_never_greets_is_given_up_sooner() {
     let stage = Stage::with(Script::default().holds(Step::Greeting)).await;
     let mut viewer = stage.server.viewer().page(&stage.ticket().await).open().await.unwrap();
     stage.machine.held().await;
@@ -318,7 +322,7 @@ async fn a_port_that_never_greets_is_waited_for_less() {
 }
 
 #[tokio::test]
-async fn a_page_may_be_reloaded_or_leave_while_the_machine_waits_for_somebody() {
+async fn a_page_can_reload_or_leave_while_the_machine_waits_for_a_person() {
     let stage = Stage::with(Script::default().holds(Step::Security)).await;
     let token = stage.token().await;
     let ticket = exchanged(&stage.server, json!({ "token": token })).await;
@@ -331,18 +335,18 @@ async fn a_page_may_be_reloaded_or_leave_while_the_machine_waits_for_somebody() 
     stage.machine.held().await;
     viewer.say(json!({ "type": "leave" })).await.unwrap();
     assert_eq!(viewer.closed().await.code, Some(1000));
-    // The screen was never seen, so the link is good for its use.
+    // The screen never appeared, so the link still has its use.
     exchanged(&stage.server, json!({ "token": token })).await;
 }
 
 #[tokio::test]
-async fn what_a_page_says_ahead_of_its_turn_is_not_lost() {
+async fn an_early_message_of_a_page_is_not_lost() {
     let stage = Stage::with(Script::default().holds(Step::Security)).await;
     let mut viewer = stage.server.viewer().page(&stage.ticket().await).open().await.unwrap();
     stage.machine.held().await;
     viewer.send(b"RFB 003.008\n").await.unwrap();
     viewer.send(&[&b"\x01\x01"[..], &key(b'a')].concat()).await.unwrap();
-    // The beat's echo comes behind it.
+    // The beat's echo follows it.
     clock::pass(Duration::from_secs(10)).await;
     viewer.told("beat").await.unwrap();
     stage.machine.release();
@@ -378,7 +382,7 @@ async fn a_page_is_told_that_the_node_restarts() {
     tokio::join!(stage.server.stop(), told);
 }
 
-/// A clipboard message of this length (RFC 6143 §7.5.6), announced and whole.
+/// A complete clipboard message with a text of this length (RFC 6143 §7.5.6).
 fn cut_text(len: usize) -> Vec<u8> {
     let mut message = [&b"\x06\0\0\0"[..], &(len as u32).to_be_bytes()].concat();
     message.resize(8 + len, b'x');
@@ -386,7 +390,7 @@ fn cut_text(len: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_clipboard_over_the_limit_is_skipped_and_the_session_goes_on() {
+async fn a_clipboard_text_over_the_limit_is_skipped_and_the_session_continues() {
     let stage = Stage::set().await;
     for rights in [json!({}), json!({ "view_only": true })] {
         let token = stage.server.console_with(&stage.id, rights.clone()).await.token;
@@ -402,7 +406,7 @@ async fn a_clipboard_over_the_limit_is_skipped_and_the_session_goes_on() {
 }
 
 #[tokio::test]
-async fn a_page_is_told_what_became_of_its_clipboard() {
+async fn a_page_is_told_whether_its_clipboard_text_was_delivered() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, _) = page(&stage).await;
     let provide = b"\x06\0\0\0\xff\xff\xff\xfa\x10\0\0\x01zz";

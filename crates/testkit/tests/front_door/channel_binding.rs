@@ -1,4 +1,5 @@
-//! Channel binding (RFC 5802 §6, RFC 9266): whoever ends a device's TLS in between cannot pass its proof on.
+//! Channel binding (RFC 5802 §6, RFC 9266): an interceptor that terminates a device's TLS cannot
+//! reuse its proof.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Agent, Connector, Enrolment, Event, Fault, Refusal, Retry, Server, Status};
+use transom_agent::{Agent, Connector, Enrollment, Event, Refusal, RefusalCode, Retry, Server, Status};
 use transom_server::Tls;
 use transom_testkit::api::text;
 use transom_testkit::certificate::Authority;
@@ -16,10 +17,11 @@ use transom_testkit::{Interceptor, TestServer};
 use crate::devices::{Field, Running};
 use crate::one_port::trust;
 
-/// Hello with its binding to the exporter, and Hello that says that there is none (`tunnel::message`).
+/// A Hello that binds to the exporter, and a Hello that claims to have no binding
+/// (`tunnel::message`).
 const TALKED_OUT_OF_IT: (&[u8], &[u8]) = (&[1, 0, 2, 1, 1], &[1, 0, 2, 1, 0]);
 
-/// A way to the server on which somebody has a certificate that the device trusts.
+/// A route to the server on which an interceptor has a certificate that the device trusts.
 struct Ambush {
     somebody: Interceptor,
     trusted: TempDir,
@@ -36,7 +38,7 @@ impl Ambush {
         Self { somebody, trusted }
     }
 
-    /// The server, as a device finds it that is led astray.
+    /// The server as a misdirected device finds it.
     fn place(&self) -> Server {
         Server::new(&self.somebody.url(), Some(&self.trusted.path().join("ca.pem")), false).unwrap()
     }
@@ -47,7 +49,7 @@ fn onward(field: &Field) -> Route {
 }
 
 #[tokio::test]
-async fn a_device_is_reached_over_tls_by_a_viewer_and_by_a_console() {
+async fn a_viewer_and_a_console_reach_a_device_over_tls() {
     let field = Field::on(TestServer::setup().tls(Tls::SelfSigned).start().await).await;
     let (device, desk) = field.pair().await;
     let _agent = field.joined(&device).await;
@@ -62,36 +64,36 @@ async fn a_device_is_reached_over_tls_by_a_viewer_and_by_a_console() {
 }
 
 #[tokio::test]
-async fn whoever_ends_tls_in_between_cannot_join_in_a_devices_place() {
+async fn an_interceptor_of_tls_cannot_join_in_place_of_a_device() {
     let field = Field::on(TestServer::setup().tls(Tls::SelfSigned).start().await).await;
     let (device, desk) = field.pair().await;
     let plain = Route::plain(field.server.address());
     for (onward, instead) in [
         (onward(&field), None),
         (onward(&field), Some(TALKED_OUT_OF_IT)),
-        // The server's own machine is served without TLS.
+        // The server serves its own machine without TLS.
         (plain.clone(), None),
     ] {
         let ambush = Ambush::set(&field, onward, instead).await;
         let mut agent = Running::agent(Agent { server: ambush.place(), ..field.device(&device) });
         assert_eq!(agent.tells().await, Status::Searching);
         let Status::Waiting(refusal, _) = agent.tells().await else { panic!("it joined") };
-        // It is not silenced for good.
-        assert_eq!(refusal.fault, Fault::ConnectionIntercepted);
+        // The device does not stop permanently.
+        assert_eq!(refusal.code, RefusalCode::ConnectionIntercepted);
         assert!(matches!(refusal.retry, Retry::After(_)));
         let desk = Connector { server: ambush.place(), ..field.desk(&desk, &device.address) };
         let (mut connector, _) = Running::connector(desk);
-        assert_eq!(connector.fault().await, Fault::ConnectionIntercepted);
+        assert_eq!(connector.code().await, RefusalCode::ConnectionIntercepted);
     }
     assert_eq!(field.server.app().devices.joined(), 0);
 }
 
 #[tokio::test]
-async fn whoever_ends_tls_in_between_cannot_enrol_by_what_a_device_says() {
+async fn an_interceptor_of_tls_cannot_enrol_with_a_devices_messages() {
     let field = Field::on(TestServer::setup().tls(Tls::SelfSigned).start().await).await;
     let key = field.server.api().add_key("alpha", "member").await;
     let api = field.server.api().with_key(&key);
-    let made = api.post("/api/v1/enrolments", json!({"key": key.id, "count": 1})).await.done();
+    let made = api.post("/api/v1/enrollments", json!({"key": key.id, "count": 1})).await.done();
     let token = text(&made["items"][0], "token");
     let folder = tempfile::tempdir().unwrap();
     for (onward, instead) in [
@@ -100,32 +102,32 @@ async fn whoever_ends_tls_in_between_cannot_enrol_by_what_a_device_says() {
         (Route::plain(field.server.address()), None),
     ] {
         let ambush = Ambush::set(&field, onward, instead).await;
-        let device = Enrolment::open(folder.path()).unwrap();
+        let device = Enrollment::open(folder.path()).unwrap();
         let (stop, told) = (CancellationToken::new(), Mutex::new(None));
-        // It is not silenced for good: it would try again.
+        // The device does not stop permanently: it would try again.
         let wait = |refusal: &Refusal, _| {
-            *told.lock() = Some(refusal.fault);
+            *told.lock() = Some(refusal.code);
             stop.cancel();
         };
-        assert!(device.enrol(&ambush.place(), &token, wait, &stop).await.unwrap().is_none());
-        assert_eq!(*told.lock(), Some(Fault::ConnectionIntercepted));
+        assert!(device.enroll(&ambush.place(), &token, wait, &stop).await.unwrap().is_none());
+        assert_eq!(*told.lock(), Some(RefusalCode::ConnectionIntercepted));
     }
-    // The token is still good, for the device itself.
-    let device = Enrolment::open(folder.path()).unwrap();
-    let enrolled = device.enrol(&field.place(), &token, |_, _| {}, &CancellationToken::new()).await;
+    // The token is still valid for the device itself.
+    let device = Enrollment::open(folder.path()).unwrap();
+    let enrolled = device.enroll(&field.place(), &token, |_, _| {}, &CancellationToken::new()).await;
     let credentials = enrolled.unwrap().unwrap();
     let (own, _) = field.pair().await;
     let _agent = Running::joined(Agent { credentials, ..field.device(&own) }).await;
 }
 
 #[tokio::test]
-async fn an_old_version_of_tls_which_cannot_be_bound_to_is_no_way_around() {
+async fn an_old_version_of_tls_without_channel_binding_does_not_help_an_interceptor() {
     let field = Field::on(TestServer::setup().tls(Tls::SelfSigned).start().await).await;
     let (device, _) = field.pair().await;
     let mut roots = rustls::RootCertStore::empty();
     let ca = field.server.server().ca().unwrap();
     roots.add(rustls::pki_types::pem::PemObject::from_pem_file(ca).unwrap()).unwrap();
-    let old = rustls::ClientConfig::builder_with_provider(transom_server::listener::tls::provider())
+    let old = rustls::ClientConfig::builder_with_provider(transom_net::provider())
         .with_protocol_versions(&[&rustls::version::TLS12])
         .unwrap()
         .with_root_certificates(roots)
@@ -139,7 +141,7 @@ async fn an_old_version_of_tls_which_cannot_be_bound_to_is_no_way_around() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_was_declared_to_end_tls_devices_join_unbound() {
+async fn devices_behind_a_trusted_tls_proxy_join_without_channel_binding() {
     let declared = TestServer::setup().config(|config| {
         config.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     });

@@ -1,4 +1,4 @@
-//! Crowds: thousands of connections that never become requests, beside sessions that run.
+//! Crowds: thousands of connections that never become requests, beside running sessions.
 
 use std::net::Ipv4Addr;
 
@@ -14,14 +14,14 @@ use crate::stage::{Stage, assert_live};
 const SOURCES: u8 = 25;
 const EACH: usize = 200;
 
-/// How many sockets of the server are open, towards viewers and towards the machine. The tests of this program share a process, so
-/// its descriptors tell less.
+/// The number of the server's open sockets, towards viewers and machines. The server shares the
+/// test's process, so its descriptors say less.
 fn sockets(stage: &Stage) -> usize {
     let machine: u16 = stage.machine.endpoint().rsplit_once(':').unwrap().1.parse().unwrap();
     let port = |address: &str| u16::from_str_radix(address.rsplit_once(':').unwrap().1, 16).unwrap();
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    // A socket without inode belongs to nobody any more: the kernel waits for late packets.
+    // A socket without an inode has no owner: the kernel waits for late packets.
     let open = rows.filter(|row| row[9] != "0");
     open.filter(|row| port(row[1]) == stage.server.address().port() || port(row[2]) == machine).count()
 }
@@ -32,8 +32,8 @@ async fn connect(stage: &Stage, source: u8) -> TcpStream {
 }
 
 #[tokio::test]
-async fn thousands_of_half_open_connections_disturb_no_session_and_leave_nothing_behind() {
-    // More than half-open connections are allowed by default: none is turned away.
+async fn thousands_of_half_open_connections_disturb_no_session_and_are_all_released() {
+    // The default limit of half-open connections is raised, so that none is refused.
     let setup = TestServer::setup().config(|config| config.limits.half_open = 6000);
     let stage = Stage::on(setup.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
@@ -45,18 +45,19 @@ async fn thousands_of_half_open_connections_disturb_no_session_and_leave_nothing
     for source in 2..2 + SOURCES {
         let mut connections = join_all((0..EACH).map(|_| connect(&stage, source))).await;
         for (n, connection) in connections.iter_mut().enumerate() {
-            // A third each says nothing, a bit of a request, a bit of a TLS handshake's place.
+            // A third each sends nothing, a partial request, and the bytes of a TLS handshake's
+            // place.
             let said = [&b""[..], b"GET /", b"CONNECT /console"][n % 3];
             connection.write_all(said).await.unwrap();
         }
-        // On a slow machine the first may have been let go before the last have come.
+        // On a slow machine, the first may have been released before the last arrive.
         until("these are counted", || server.half_open() >= EACH).await;
         crowd.extend(connections);
         assert_live(&mut viewer, &mut guest).await;
     }
     assert_eq!(stage.server.api().metric("transom_connections_shed_total").await, 0.0);
     assert_live(&mut viewer, &mut guest).await;
-    // Somebody new comes in as ever.
+    // A new viewer still gets in.
     drop(stage.session().await);
 
     drop(crowd);
@@ -66,10 +67,10 @@ async fn thousands_of_half_open_connections_disturb_no_session_and_leave_nothing
 }
 
 #[tokio::test]
-async fn a_thousand_who_come_at_once_need_not_come_again() {
+async fn a_thousand_simultaneous_clients_need_not_reconnect() {
     let listener = transom_server::listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let route = Route::plain(listener.local_addr().unwrap());
-    // Nobody accepts them yet.
+    // The server has not accepted them yet.
     join_all((0..1000).map(|_| route.connect_tcp())).await;
 }
 
@@ -90,7 +91,7 @@ async fn a_source_that_uses_its_budget_up_starves_only_itself() {
 }
 
 #[tokio::test]
-async fn many_sessions_that_come_and_go_leave_nothing_behind() {
+async fn many_short_sessions_leak_no_resources() {
     let stage = Stage::set().await;
     let token = stage.reusable().await;
     drop(stage.server.viewer().token(&token).view().await);

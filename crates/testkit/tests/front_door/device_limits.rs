@@ -1,16 +1,16 @@
-//! How many viewers join under one connecting address, and how many sessions they have: both are limited, and places come back.
+//! Limits on the viewers and the sessions of one connect address. Slots become free again.
 
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use transom_agent::{Agent, Connector, Event, Fault, Refusal, Targets};
+use transom_agent::{Agent, Connector, Event, Refusal, RefusalCode, Targets};
 use transom_testkit::TestServer;
 use transom_testkit::api::text;
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running};
 
-/// So many of each.
+/// A field with this limit for both.
 async fn field(most: usize) -> Field {
     Field::on(
         TestServer::setup().config(|config| config.limits.device_sessions_per_address = most).start().await,
@@ -18,7 +18,7 @@ async fn field(most: usize) -> Field {
     .await
 }
 
-/// A viewer that is turned away, and why.
+/// A refused viewer, and the reason.
 async fn turned_away(connector: &mut Running<Event>, port: u16) -> Refusal {
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert!(within("its end", viewer.read(&mut [0])).await.is_err(), "it is let in");
@@ -30,7 +30,7 @@ async fn turned_away(connector: &mut Running<Event>, port: u16) -> Refusal {
 }
 
 #[tokio::test]
-async fn so_many_viewers_join_under_one_address_and_the_next_when_one_has_left() {
+async fn the_number_of_viewers_of_an_address_is_limited_until_one_leaves() {
     let field = field(2).await;
     let (device, desk) = field.pair().await;
     let _agent = field.joined(&device).await;
@@ -45,9 +45,9 @@ async fn so_many_viewers_join_under_one_address_and_the_next_when_one_has_left()
         }
     };
     let Err(refusal) = third().await else { panic!("a third one joined") };
-    assert_eq!(refusal.fault, Fault::CloudConnectivityError);
+    assert_eq!(refusal.code, RefusalCode::CloudConnectivityError);
     assert_eq!(refusal.detail.as_deref(), Some("2 viewers have joined under this address"));
-    // Another address has its own.
+    // Another address has its own limit.
     let (other_device, other) = field.pair().await;
     let _agent = field.joined(&other_device).await;
     Running::ready(field.desk(&other, &other_device.address)).await;
@@ -56,7 +56,7 @@ async fn so_many_viewers_join_under_one_address_and_the_next_when_one_has_left()
 }
 
 #[tokio::test]
-async fn so_many_sessions_are_open_under_one_address_and_the_next_when_one_is_over() {
+async fn the_number_of_sessions_of_an_address_is_limited_until_one_ends() {
     let field = field(1).await;
     let (device, desk) = field.pair().await;
     let listen = json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}});
@@ -72,7 +72,7 @@ async fn so_many_sessions_are_open_under_one_address_and_the_next_when_one_is_ov
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let (viewer, mut guest) = field.session(&mut connector, port).await;
 
-    // Who joined by the old password goes, and its session stays.
+    // The connector that joined with the old password is sent away, but its session stays.
     let path = format!("/api/v1/addresses/{}/reset", desk.address);
     let reset = field.server.api().post(&path, json!({})).await.done();
     assert!(matches!(connector.tells().await, Event::Shut(_)));
@@ -81,7 +81,7 @@ async fn so_many_sessions_are_open_under_one_address_and_the_next_when_one_is_ov
         Connector { identity: field.identity("second viewer"), ..field.desk(&desk, &second.address) };
     let (mut next, port) = Running::ready(elsewhere).await;
     let refusal = turned_away(&mut next, port).await;
-    assert_eq!(refusal.fault, Fault::PeerBusy);
+    assert_eq!(refusal.code, RefusalCode::PeerBusy);
     assert_eq!(refusal.detail.as_deref(), Some("1 sessions of this address are open"));
 
     drop(viewer);
@@ -93,7 +93,7 @@ async fn so_many_sessions_are_open_under_one_address_and_the_next_when_one_is_ov
             let _viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
             match next.tells().await {
                 Event::Opened { .. } => return,
-                Event::Failed(refusal) => assert_eq!(refusal.fault, Fault::PeerBusy),
+                Event::Failed(refusal) => assert_eq!(refusal.code, RefusalCode::PeerBusy),
                 other => panic!("{other:?}"),
             }
         }

@@ -1,10 +1,10 @@
-//! Devices on bad days: lost links, silent ones, servers that restart or send them away.
+//! Devices under bad conditions: lost and silent links, and servers that restart or send them away.
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use transom_agent::{Agent, Connector, Ending, Event, Fault, Refusal, Retry, Server, Status};
+use transom_agent::{Agent, Connector, Ending, Event, Refusal, RefusalCode, Retry, Server, Status};
 use transom_testkit::scripted_broker::ScriptedBroker;
 use transom_testkit::wait::{until, within};
 use transom_testkit::{FaultProxy, clock};
@@ -12,12 +12,12 @@ use transom_tunnel::Message;
 
 use crate::devices::{Field, Running};
 
-/// After so long without a word, a peer asks whether the other is there (`relay::control`).
+/// The silence after which a peer checks whether the other is there (`relay::control`).
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// And after so long without an answer it gives up (`agent::control`).
+/// The wait for an answer after which it gives up (`agent::control`).
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The server, by a network that breaks.
+/// The server behind an unreliable network.
 fn by(network: &FaultProxy) -> Server {
     Server::new(&format!("http://{}", network.address()), None, false).unwrap()
 }
@@ -27,7 +27,7 @@ async fn waits(agent: &mut Running<Status>) -> (Refusal, Duration) {
     (refusal, wait)
 }
 
-/// The time that an agent waits passes, and it is back.
+/// Lets the agent's waiting time pass, until it is back.
 async fn comes_back(agent: &mut Running<Status>, wait: Duration) {
     clock::pass(wait).await;
     assert_eq!(agent.tells().await, Status::Searching);
@@ -35,7 +35,7 @@ async fn comes_back(agent: &mut Running<Status>, wait: Duration) {
 }
 
 #[tokio::test]
-async fn a_lost_link_ends_its_sessions_as_lost_and_the_device_comes_back() {
+async fn a_lost_connection_ends_its_sessions_as_lost_and_the_device_returns() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let network = FaultProxy::start(field.server.address()).await;
@@ -48,50 +48,51 @@ async fn a_lost_link_ends_its_sessions_as_lost_and_the_device_comes_back() {
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(connector.tells().await, Event::Closed(Ending::Dropped));
     guest.ended().await;
-    // Both are told, in whichever order they are noticed.
+    // Both are reported, in either order.
     let (mut waiting, mut closed) = (None, None);
     while waiting.is_none() || closed.is_none() {
         match agent.tells().await {
-            Status::Waiting(refusal, wait) => waiting = Some((refusal.fault, wait)),
+            Status::Waiting(refusal, wait) => waiting = Some((refusal.code, wait)),
             Status::Closed { ending, .. } => closed = Some(ending),
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(closed, Some(Ending::Dropped));
-    let (fault, wait) = waiting.unwrap();
-    assert_eq!(fault, Fault::CloudConnectivityError);
-    // What the server says at first, and up to half as long again by chance.
+    let (code, wait) = waiting.unwrap();
+    assert_eq!(code, RefusalCode::CloudConnectivityError);
+    // The server's initial time, extended by up to half at random.
     assert!((Refusal::FIRST_RETRY..=Refusal::FIRST_RETRY.mul_f64(1.5)).contains(&wait), "{wait:?}");
     comes_back(&mut agent, wait).await;
-    // The connector kept its place, and its viewers find the device again.
+    // The connector stayed joined, and its viewers find the device again.
     field.session(&mut connector, port).await;
 }
 
 #[tokio::test]
-async fn a_link_that_fell_silent_is_given_up_by_its_heartbeat() {
+async fn the_heartbeat_detects_a_silent_connection() {
     let field = Field::set().await;
     let (device, _) = field.pair().await;
     let network = FaultProxy::start(field.server.address()).await;
     let mut agent = Running::joined(Agent { server: by(&network), ..field.device(&device) }).await;
     network.stall();
-    // Second by second: it asks at the end of one wait, and only then the other begins.
+    // Second by second, because the second wait starts only when the first one has ended.
     for _ in 0..(HEARTBEAT + ANSWER).as_secs() {
         clock::pass(Duration::from_secs(1)).await;
     }
     let (refusal, wait) = waits(&mut agent).await;
-    assert_eq!(refusal.fault, Fault::CloudConnectivityError);
-    assert_eq!(refusal.detail.as_deref(), Some("the server does not answer any more"));
+    assert_eq!(refusal.code, RefusalCode::CloudConnectivityError);
+    assert_eq!(refusal.detail.as_deref(), Some("the server no longer answers"));
     network.heal();
     comes_back(&mut agent, wait).await;
 }
 
 #[tokio::test]
-async fn a_device_that_is_called_all_the_time_stays_joined() {
+async fn a_device_that_is_called_constantly_stays_joined() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut agent = field.joined(&device).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
-    // Never as long as from one heartbeat to the next, and in all longer than a server listens to silence.
+    // Each pause is shorter than the heartbeat interval; together they exceed the server's limit on
+    // silence.
     for _ in 0..12 {
         let session = field.session(&mut connector, port).await;
         assert!(matches!(agent.tells().await, Status::Opened { .. }));
@@ -103,7 +104,7 @@ async fn a_device_that_is_called_all_the_time_stays_joined() {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_says_so_and_connectors_and_devices_wait_for_it() {
+async fn a_stopping_server_announces_it_and_connectors_and_devices_wait_for_its_return() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut agent = field.joined(&device).await;
@@ -133,11 +134,11 @@ async fn a_server_that_goes_says_so_and_connectors_and_devices_wait_for_it() {
 }
 
 #[tokio::test]
-async fn nobody_comes_back_sooner_than_told() {
+async fn peers_return_no_sooner_than_the_server_says() {
     let told = Duration::from_secs(40);
     let refusal = Refusal {
         retry: Retry::After(told),
-        ..Refusal::from(Fault::CloudConnectivityError).because("too many failed attempts")
+        ..Refusal::from(RefusalCode::CloudConnectivityError).because("too many failed attempts")
     };
     let broker = ScriptedBroker::saying(&Message::Refused(refusal.clone()));
     let field = Field::set().await;
@@ -153,7 +154,7 @@ async fn nobody_comes_back_sooner_than_told() {
     clock::pass(wait - told + Duration::from_secs(1)).await;
     assert_eq!(agent.tells().await, Status::Searching);
     until("its second attempt", || broker.joins() == 2).await;
-    // A connector that waits is told the same; one that does not wait is done.
+    // A waiting connector is told the same; a connector that does not wait ends.
     let waiting = Connector { server, wait: true, ..field.desk(&desk, &device.address) };
     let (mut patient, _) = Running::connector(waiting.clone());
     assert!(matches!(patient.tells().await, Event::Waiting(said, _) if said == refusal));
@@ -162,7 +163,7 @@ async fn nobody_comes_back_sooner_than_told() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_told_to_stop_leaves_at_once_and_its_sessions_end_in_good_order() {
+async fn a_stopped_agent_leaves_at_once_and_its_sessions_end_in_order() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut agent = field.joined(&device).await;
@@ -178,10 +179,10 @@ async fn an_agent_that_is_told_to_stop_leaves_at_once_and_its_sessions_end_in_go
     agent.done().await.unwrap();
     let address = device.address.parse().unwrap();
     until("its leave", || field.server.app().devices.listening(&address).is_none()).await;
-    // A viewer that comes now is told that nobody is there.
+    // A viewer that connects now learns that the device is offline.
     let mut late = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    // It may be turned away before that.
+    // The viewer may be refused before this write.
     let _ = late.write_all(b"anybody?").await;
     let Event::Failed(refusal) = connector.tells().await else { panic!("somebody was there") };
-    assert_eq!(refusal.fault, Fault::CloudTargetNotFound);
+    assert_eq!(refusal.code, RefusalCode::CloudTargetNotFound);
 }

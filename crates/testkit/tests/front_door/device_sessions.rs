@@ -1,15 +1,16 @@
-//! What passes between a viewer's side and a device: who speaks first, who closes, and which target is meant.
+//! Sessions between a connector and a device: the side that speaks first, the side that closes, and
+//! the chosen target.
 
 use std::io::ErrorKind;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use transom_agent::{Agent, Ending, Event, Fault, Filter, Policy, Status, Targets};
+use transom_agent::{AddressFilter, Agent, Ending, Event, Policy, RefusalCode, Status, Targets};
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running};
 
-/// A device in front of targets of the test's own, and somebody who may connect.
+/// A device with targets of the test, and an address that may connect to it.
 struct Lan {
     field: Field,
     device: Address,
@@ -19,7 +20,7 @@ struct Lan {
 }
 
 impl Lan {
-    /// The names of the targets, as `--to` gives them; empty: none.
+    /// The targets' names as in `--to`. An empty list creates a target without a name.
     async fn set(names: &[&str]) -> Self {
         let field = Field::set().await;
         let (device, desk) = field.pair().await;
@@ -65,12 +66,13 @@ async fn ends(stream: &mut TcpStream) -> std::io::Result<usize> {
 
 #[tokio::test]
 async fn roles_may_be_reversed_and_either_side_speaks_first() {
-    // A viewer listens behind the agent, and a VNC server dials out by the connector (requirement C4).
+    // A viewer listens behind the agent, and a VNC server connects through the connector
+    // (requirement C4).
     let mut lan = Lan::set(&[""]).await;
     let (_connector, mut vnc_server, mut viewer) = lan.session().await;
     says(&mut vnc_server, b"RFB 003.008\n", &mut viewer).await;
     says(&mut viewer, b"RFB 003.008\n", &mut vnc_server).await;
-    // The usual way round.
+    // The usual direction.
     drop((vnc_server, viewer));
     let mut lan = Lan::set(&[""]).await;
     let (_connector, mut viewer, mut vnc_server) = lan.session().await;
@@ -79,7 +81,7 @@ async fn roles_may_be_reversed_and_either_side_speaks_first() {
 }
 
 #[tokio::test]
-async fn a_half_that_is_closed_leaves_the_other_open_and_who_closed_is_told() {
+async fn a_closed_half_leaves_the_other_open_and_the_closing_side_is_reported() {
     for viewer_first in [true, false] {
         let mut lan = Lan::set(&[""]).await;
         let (mut connector, mut viewer, mut guest) = lan.session().await;
@@ -102,7 +104,7 @@ async fn a_half_that_is_closed_leaves_the_other_open_and_who_closed_is_told() {
 }
 
 #[tokio::test]
-async fn an_abrupt_loss_at_one_end_is_one_at_the_other() {
+async fn an_abrupt_loss_at_one_end_is_abrupt_at_the_other() {
     for viewer_lost in [true, false] {
         let mut lan = Lan::set(&[""]).await;
         let (mut connector, viewer, guest) = lan.session().await;
@@ -131,20 +133,20 @@ async fn a_neighbour_on_the_devices_network_is_reached_by_its_name() {
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert_eq!(ends(&mut viewer).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
-    let why = "it has no target of the name \"printer\"".to_owned();
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    let why = "it has no target named \"printer\"".to_owned();
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
 }
 
 /// Requirement S8.
 #[tokio::test]
-async fn a_device_has_one_session_with_a_connector_and_the_next_as_soon_as_that_is_over() {
+async fn a_device_has_one_session_at_a_time_with_each_connector() {
     let mut lan = Lan::set(&[""]).await;
     let (mut connector, viewer, guest) = lan.session().await;
     let port = viewer.peer_addr().unwrap().port();
     let mut second = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert_eq!(ends(&mut second).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
-    assert_eq!(refusal.fault, Fault::PeerBusy);
+    assert_eq!(refusal.code, RefusalCode::PeerBusy);
     drop((viewer, guest));
     for _ in 0..5 {
         let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -155,12 +157,12 @@ async fn a_device_has_one_session_with_a_connector_and_the_next_as_soon_as_that_
 
 /// Requirements S4 and S12.
 #[tokio::test]
-async fn a_program_with_an_agent_inside_has_the_last_word_on_who_comes() {
+async fn a_program_with_an_embedded_agent_decides_on_each_connector() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let (_, other) = field.pair().await;
     let wanted = format!("[vnccloud:{}]", desk.address);
-    let policy = Policy { filter: Filter::new(move |peer| peer == wanted), ..Policy::default() };
+    let policy = Policy { filter: AddressFilter::new(move |peer| peer == wanted), ..Policy::default() };
     let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     field.session(&mut connector, port).await;
@@ -168,6 +170,6 @@ async fn a_program_with_an_agent_inside_has_the_last_word_on_who_comes() {
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert_eq!(ends(&mut viewer).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     let Event::Failed(refusal) = connector.tells().await else { panic!("it was let in") };
-    let why = format!("this device does not take connections from [vnccloud:{}]", other.address);
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    let why = format!("this device does not accept connections from [vnccloud:{}]", other.address);
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
 }

@@ -1,4 +1,5 @@
-//! Devices: agents that join, connectors that reach them under the access rule, consoles that lead to them.
+//! Devices: agents that join, connectors that reach them under the access rule, and consoles that
+//! lead to them.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use transom_agent::{
-    Agent, Connector, Credentials, Door, Event, Fault, Identity, Peer, Policy, Refusal, Server, Status,
+    Agent, Connector, Credentials, Door, Event, Identity, Peer, Policy, Refusal, RefusalCode, Server, Status,
     Targets, Verify,
 };
 use transom_testkit::api::text;
@@ -20,12 +21,12 @@ use transom_testkit::{Api, Guest, Instance, Script, TestServer};
 
 use crate::stage::assert_live;
 
-/// What was revoked ends within this time (DEVICES: "within a second").
+/// The time within which a revocation takes effect (DEVICES: "within a second").
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// ProtocolVersion, as both sides say it (RFC 6143 §7.1.1).
+/// ProtocolVersion, which both sides send (RFC 6143 §7.1.1).
 const VERSION: &[u8; 12] = b"RFB 003.008\n";
 
-/// A server, a machine that nobody can dial, and the key that both cloud addresses belong to.
+/// A server, a machine that the server cannot dial, and the key that owns both cloud addresses.
 pub(crate) struct Field {
     pub(crate) server: TestServer,
     pub(crate) machine: Instance,
@@ -39,7 +40,7 @@ pub(crate) struct Address {
     pub(crate) password: String,
 }
 
-/// Something that runs until the test drops it, and what it tells.
+/// A task that runs until the test drops it, and the events that it reports.
 pub(crate) struct Running<T> {
     told: mpsc::UnboundedReceiver<T>,
     done: JoinSet<Result<(), Refusal>>,
@@ -67,12 +68,12 @@ impl<T> Running<T> {
         within("the next thing that it tells", self.told.recv()).await.expect("it runs")
     }
 
-    /// The next thing that it tells, whenever that is.
+    /// The next event, without a deadline.
     pub(crate) async fn told(&mut self) -> Option<T> {
         self.told.recv().await
     }
 
-    /// Tells it to stop.
+    /// Asks the task to stop.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
@@ -81,8 +82,8 @@ impl<T> Running<T> {
         within("its end", self.done.join_next()).await.expect("it ran").unwrap()
     }
 
-    pub(crate) async fn fault(&mut self) -> Fault {
-        self.refusal().await.fault
+    pub(crate) async fn code(&mut self) -> RefusalCode {
+        self.refusal().await.code
     }
 
     pub(crate) async fn refusal(&mut self) -> Refusal {
@@ -98,7 +99,7 @@ impl Running<Status> {
         Self::start(told, stop, running)
     }
 
-    /// One that is online.
+    /// An agent that is online.
     pub(crate) async fn joined(agent: Agent) -> Self {
         let mut agent = Self::agent(agent);
         assert_eq!(agent.tells().await, Status::Searching);
@@ -108,7 +109,7 @@ impl Running<Status> {
 }
 
 impl Running<Event> {
-    /// A connector, and the port that its viewers go to.
+    /// A connector, and the port for its viewers.
     pub(crate) fn connector(connector: Connector) -> (Self, u16) {
         let door = Door::tcp(([127, 0, 0, 1], 0).into()).unwrap();
         let port = door.address().unwrap().port();
@@ -118,7 +119,7 @@ impl Running<Event> {
         (Self::start(told, stop, running), port)
     }
 
-    /// One that has reached its peer.
+    /// A connector that has reached its peer.
     pub(crate) async fn ready(connector: Connector) -> (Self, u16) {
         let (mut connector, port) = Self::connector(connector);
         assert_eq!(connector.tells().await, Event::Ready);
@@ -142,14 +143,14 @@ impl Field {
         Address { address: text(&made, "cloudAddress"), password: text(&made, "cloudPassword") }
     }
 
-    /// An address to listen at that lets the group `staff` in, and one of that group to connect from.
+    /// A listen address that lets in the group `staff`, and a connect address of that group.
     pub(crate) async fn pair(&self) -> (Address, Address) {
         let listen = json!({"allowedActions": ["listen"], "accessControl": {"groups": ["staff"]}});
         let connect = json!({"allowedActions": ["connect"], "groups": ["staff"]});
         (self.address(listen).await, self.address(connect).await)
     }
 
-    /// The server, as a device finds it.
+    /// The server as a device finds it.
     pub(crate) fn place(&self) -> Server {
         Server::new(&self.server.origin(), self.server.server().ca(), false).unwrap()
     }
@@ -158,7 +159,7 @@ impl Field {
         Identity::open(&self.state.path().join(name)).unwrap()
     }
 
-    /// The device of the field's machine.
+    /// The agent of the field's machine.
     pub(crate) fn device(&self, own: &Address) -> Agent {
         let target = self.machine.endpoint().trim_start_matches("vnc://").to_owned();
         Agent {
@@ -178,7 +179,7 @@ impl Field {
         Running::joined(self.device(own)).await
     }
 
-    /// A viewer's side of this peer.
+    /// A connector to this peer.
     pub(crate) fn desk(&self, own: &Address, peer: &str) -> Connector {
         Connector {
             server: self.place(),
@@ -194,7 +195,7 @@ impl Field {
         }
     }
 
-    /// A connector, and the port that its viewers go to.
+    /// A connector, and the port for its viewers.
     pub(crate) async fn connector(&self, own: &Address, peer: &str, wait: bool) -> (Running<Event>, u16) {
         Running::connector(Connector { wait, ..self.desk(own, peer) })
     }
@@ -213,7 +214,8 @@ impl Address {
     }
 }
 
-/// A viewer's handshake up to ServerInit (RFC 6143 §7.1 to §7.3), with a machine that wants no password.
+/// A viewer's handshake up to ServerInit (RFC 6143 §7.1 to §7.3), with a machine without a
+/// password.
 pub(crate) async fn view(port: u16) -> TcpStream {
     let handshake = async {
         let mut viewer = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -234,7 +236,7 @@ pub(crate) async fn view(port: u16) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_viewer_reaches_a_device_that_nobody_can_dial() {
+async fn a_viewer_reaches_a_device_that_cannot_be_dialled() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut agent = field.joined(&device).await;
@@ -248,37 +250,37 @@ async fn a_viewer_reaches_a_device_that_nobody_can_dial() {
     assert_eq!(&screen, b"a screen");
     viewer.write_all(b"a key").await.unwrap();
     assert_eq!(guest.take(5).await, b"a key");
-    // Both ends saw the same two keys: nobody in between ended the TLS of the session.
+    // Both ends saw the same two keys, so the session's TLS was not intercepted.
     let Event::Opened { phrase: at_the_desk, new: true, .. } = connector.tells().await else { panic!() };
     let Status::Opened { peer, phrase: at_the_device, new: true, .. } = agent.tells().await else { panic!() };
     assert_eq!((peer, at_the_device), (format!("[vnccloud:{}]", desk.address), at_the_desk));
-    // Whoever closes is seen to close, not to be lost.
+    // The peer sees a close, not a lost connection.
     drop(viewer);
     guest.ended().await;
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_final_and_has_its_name() {
+async fn a_wrong_password_is_final_and_reported_as_such() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let wrong = Address { password: desk.password.clone(), ..device.clone() };
-    assert_eq!(field.agent(&wrong, Policy::default()).fault().await, Fault::CloudAuthenticationFailed);
+    assert_eq!(field.agent(&wrong, Policy::default()).code().await, RefusalCode::CloudAuthenticationFailed);
     let (mut connector, _) =
         field.connector(&Address { password: device.password, ..desk }, &device.address, false).await;
-    assert_eq!(connector.fault().await, Fault::CloudAuthenticationFailed);
+    assert_eq!(connector.code().await, RefusalCode::CloudAuthenticationFailed);
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_refused_and_nobody_there_is_not_found() {
+async fn a_forbidden_connector_is_refused_and_an_offline_device_is_not_found() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let stranger = field.address(json!({"allowedActions": ["connect"], "groups": ["guests"]})).await;
     let _agent = field.joined(&device).await;
     let (mut refused, _) = field.connector(&stranger, &device.address, false).await;
-    assert_eq!(refused.fault().await, Fault::CloudConnectionRefused);
+    assert_eq!(refused.code().await, RefusalCode::CloudConnectionRefused);
     let (silent, _) = field.pair().await;
     let (mut absent, _) = field.connector(&desk, &silent.address, false).await;
-    assert_eq!(absent.fault().await, Fault::CloudTargetNotFound);
+    assert_eq!(absent.code().await, RefusalCode::CloudTargetNotFound);
 }
 
 #[tokio::test]
@@ -294,7 +296,7 @@ async fn an_address_of_another_key_looks_like_one_that_does_not_exist() {
     let nobody = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
     for peer in [&*device.address, nobody] {
         let (mut connector, _) = field.connector(&foreign, peer, false).await;
-        assert_eq!(connector.refusal().await, Fault::CloudTargetNotFound.into(), "{peer}");
+        assert_eq!(connector.refusal().await, RefusalCode::CloudTargetNotFound.into(), "{peer}");
     }
 }
 
@@ -315,7 +317,7 @@ async fn the_newest_agent_of_an_address_wins() {
     let mut old = field.joined(&device).await;
     let _new = field.joined(&device).await;
     let Status::Waiting(refusal, wait) = old.tells().await else { panic!("the old one is told") };
-    assert_eq!(refusal.fault, Fault::Superseded);
+    assert_eq!(refusal.code, RefusalCode::Superseded);
     assert!(wait >= Duration::from_secs(300), "{wait:?}");
     let (mut connector, port) = field.connector(&desk, &device.address, false).await;
     assert_eq!(connector.tells().await, Event::Ready);
@@ -332,11 +334,11 @@ async fn removing_an_address_ends_its_sessions_at_once() {
     let (_viewer, mut guest) = field.session(&mut connector, port).await;
     field.key.delete(&format!("/cloud/1.1/static-address/{}", device.address)).await;
     timeout(AT_ONCE, guest.ended()).await.expect("the session ends within a second");
-    assert_eq!(agent.fault().await, Fault::CloudAuthenticationFailed);
+    assert_eq!(agent.code().await, RefusalCode::CloudAuthenticationFailed);
 }
 
 #[tokio::test]
-async fn a_permission_that_is_lost_ends_the_session_at_once_and_the_device_stays() {
+async fn a_revoked_permission_ends_the_session_at_once_and_the_device_stays() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let _agent = field.joined(&device).await;
@@ -353,7 +355,7 @@ async fn a_permission_that_is_lost_ends_the_session_at_once_and_the_device_stays
 }
 
 #[tokio::test]
-async fn a_new_password_sends_the_agent_away_and_leaves_its_session_alone() {
+async fn a_new_password_disconnects_the_agent_but_not_its_session() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut agent = field.joined(&device).await;
@@ -368,9 +370,9 @@ async fn a_new_password_sends_the_agent_away_and_leaves_its_session_alone() {
     assert_eq!(guest.take(5).await, b"a key");
     drop(viewer);
     guest.ended().await;
-    // The machine closes its half too: only then is the session over.
+    // The session is over when the machine closes its half too.
     drop(guest);
-    assert_eq!(agent.fault().await, Fault::CloudAuthenticationFailed);
+    assert_eq!(agent.code().await, RefusalCode::CloudAuthenticationFailed);
 }
 
 #[tokio::test]
@@ -389,7 +391,7 @@ async fn a_console_opens_on_a_device_and_ends_with_its_address() {
 }
 
 #[tokio::test]
-async fn a_console_says_that_its_device_is_offline_or_wants_no_consoles() {
+async fn a_console_reports_that_its_device_is_offline_or_refuses_consoles() {
     let field = Field::set().await;
     let (device, _) = field.pair().await;
     let endpoint = format!("cloud:{}", device.address);

@@ -1,4 +1,4 @@
-//! Endings: whatever is revoked, removed or killed ends its sessions within a second, with its reason.
+//! Endings: a revocation, removal or kill ends its sessions within a second, with its reason.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use transom_testkit::{Script, Step, TestServer, Viewer, clock};
 
 use crate::stage::{Stage, assert_live};
 
-/// The promise of the design.
+/// The design's promise for every ending.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// How the viewer's session ends, which must be soon.
+/// The end of the viewer's session, which must come soon.
 async fn prompt_end(viewer: &mut Viewer) -> String {
     timeout(PROMPT, viewer.closed()).await.expect("a session ends within a second").to_string()
 }
@@ -23,7 +23,7 @@ async fn revoking_the_grant_ends_its_session() {
     let console = stage.server.console(&stage.id).await;
     let mut viewer = stage.server.viewer().token(&console.token).view().await;
     let mut guest = stage.machine.guest().await;
-    stage.server.api().delete(&format!("/api/v1/grants/{}", console.grant)).await.done();
+    stage.server.api().delete(&format!("/api/v1/links/{}", console.grant)).await.done();
     assert_eq!(prompt_end(&mut viewer).await, "4404 Access to this console was revoked.");
     guest.ended().await;
 }
@@ -40,15 +40,15 @@ async fn revoking_the_key_ends_the_sessions_of_its_grants_and_no_others() {
     assert_eq!(prompt_end(&mut viewer).await, "4410 The access key behind this console was revoked.");
     assert_live(&mut other, &mut other_guest).await;
 
-    // The link looks as dead as it is.
-    let links = stage.server.api().get("/api/v1/grants?live=true").await.done();
+    // The list shows the link as revoked.
+    let links = stage.server.api().get("/api/v1/links?live=true").await.done();
     let ids: Vec<_> =
         links["items"].as_array().expect("a list").iter().map(|link| link["id"].clone()).collect();
     assert!(!ids.contains(&console.grant.as_str().into()), "{links}");
-    let link = stage.server.api().get(&format!("/api/v1/grants/{}", console.grant)).await.done();
+    let link = stage.server.api().get(&format!("/api/v1/links/{}", console.grant)).await.done();
     assert!(link["revoked_at"].is_string(), "{link}");
-    // The viewer is not held to have ended it.
-    let path = format!("/api/v1/audit?grant={}", console.grant);
+    // The audit does not attribute the end to the viewer.
+    let path = format!("/api/v1/audit?link={}", console.grant);
     let end = within("the session's end in the audit", async {
         loop {
             let audit = stage.server.api().get(&path).await.done();
@@ -76,7 +76,12 @@ async fn killing_the_session_ends_it() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     let session = stage.server.api().newest_session().await["id"].clone();
-    stage.server.api().delete(&format!("/api/v1/sessions/{}", session.as_str().unwrap())).await.done();
+    let path = format!("/api/v1/sessions/{}", session.as_str().unwrap());
+    for reason in ["x".repeat(201), "two%0Alines".to_owned()] {
+        let refused = stage.server.api().delete(&format!("{path}?reason={reason}")).await;
+        assert!(refused.to_string().starts_with("400 invalid: reason: "), "{refused}");
+    }
+    stage.server.api().delete(&path).await.done();
     assert_eq!(prompt_end(&mut viewer).await, "4409 This session was ended by an operator.");
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "session-killed");
@@ -90,7 +95,7 @@ async fn a_raw_viewer_is_cut_too() {
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
     viewer.greet().await.unwrap();
     let mut guest = stage.machine.guest().await;
-    stage.server.api().delete(&format!("/api/v1/grants/{}", console.grant)).await.done();
+    stage.server.api().delete(&format!("/api/v1/links/{}", console.grant)).await.done();
     assert_eq!(prompt_end(&mut viewer).await, "the stream ended without a word");
     guest.ended().await;
 }
@@ -113,7 +118,7 @@ async fn a_status_change_never_ends_a_session() {
 }
 
 #[tokio::test]
-async fn what_is_revoked_while_the_instance_is_dialled_never_opens() {
+async fn a_grant_revoked_during_the_dial_never_opens() {
     for (what, end) in [
         ("grant", "4404 Access to this console was revoked."),
         ("key", "4410 The access key behind this console was revoked."),
@@ -127,7 +132,7 @@ async fn what_is_revoked_while_the_instance_is_dialled_never_opens() {
         let mut viewer = stage.server.viewer().token(&console.token).open().await.unwrap();
         stage.machine.held().await;
         let path = match what {
-            "grant" => format!("/api/v1/grants/{}", console.grant),
+            "grant" => format!("/api/v1/links/{}", console.grant),
             "key" => format!("/api/v1/keys/{}", key.id),
             "instance" => stage.server.instance_path(&stage.id),
             _ => format!("/api/v1/sessions/{}", api.newest_session().await["id"].as_str().unwrap()),
@@ -140,13 +145,13 @@ async fn what_is_revoked_while_the_instance_is_dialled_never_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_revocation_that_races_with_the_instances_answer_wins_or_ends_the_session() {
+async fn a_revocation_racing_with_the_instances_answer_prevents_or_ends_the_session() {
     let stage = Stage::with(Script::default().holds(Step::Init)).await;
     for _ in 0..20 {
         let console = stage.server.console(&stage.id).await;
         let mut viewer = stage.server.viewer().token(&console.token).open().await.unwrap();
         stage.machine.held().await;
-        let path = format!("/api/v1/grants/{}", console.grant);
+        let path = format!("/api/v1/links/{}", console.grant);
         let revoked = stage.server.api().delete(&path);
         stage.machine.release();
         revoked.await.done();
@@ -163,7 +168,7 @@ async fn a_session_ends_at_its_longest_duration_however_busy_it_is() {
     assert_live(&mut viewer, &mut guest).await;
     for _ in 0..59 {
         clock::pass(Duration::from_secs(60)).await;
-        // A viewer that is there answers its pings.
+        // A viewer that is present responds to pings.
         assert_live(&mut viewer, &mut guest).await;
     }
     clock::pass(Duration::from_secs(61)).await;
@@ -171,12 +176,12 @@ async fn a_session_ends_at_its_longest_duration_however_busy_it_is() {
 }
 
 #[tokio::test]
-async fn a_session_without_input_and_pixels_ends_where_an_idle_limit_is_set() {
+async fn a_session_without_input_and_pixels_ends_at_the_idle_limit() {
     let server = TestServer::setup().config(|config| config.console.idle.0 = Some(Duration::from_secs(30)));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
     assert_live(&mut viewer, &mut guest).await;
-    // Either of the two keeps it.
+    // Either of the two keeps the session alive.
     for _ in 0..3 {
         clock::pass(Duration::from_secs(20)).await;
         viewer.send(&crate::stage::key(b'x')).await.unwrap();
@@ -191,7 +196,7 @@ async fn a_session_without_input_and_pixels_ends_where_an_idle_limit_is_set() {
 }
 
 #[tokio::test]
-async fn asking_for_updates_is_no_input() {
+async fn a_request_for_updates_does_not_count_as_input() {
     let server = TestServer::setup().config(|config| config.console.idle.0 = Some(Duration::from_secs(30)));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let (mut viewer, mut guest) = stage.session().await;
@@ -204,13 +209,13 @@ async fn asking_for_updates_is_no_input() {
 }
 
 #[tokio::test]
-async fn a_page_that_stays_away_too_long_cannot_come_back() {
+async fn a_page_that_stays_away_too_long_cannot_return() {
     let server = TestServer::setup().config(|config| config.console.resume.0 = Duration::from_secs(1));
     let stage = Stage::on(server.start().await, Script::default()).await;
     let ticket = stage.ticket().await;
     let viewer = stage.server.viewer().ticket(&ticket).view().await;
     let mut guest = stage.machine.guest().await;
-    // Its ticket lives for as long as the first one was made for; the second one for a second.
+    // The first ticket lives as long as it was issued for; the second one lives for a second.
     let second = crate::stage::exchanged(&stage.server, json!({ "ticket": ticket })).await;
     drop(viewer);
     guest.ended().await;
@@ -222,5 +227,5 @@ async fn a_page_that_stays_away_too_long_cannot_come_back() {
     };
     sleeper.await;
     let answer = stage.server.api().exchange(json!({ "ticket": second })).await;
-    assert_eq!(answer.to_string(), "401 ticket-invalid: This page can no longer come back to its session.");
+    assert_eq!(answer.to_string(), "401 ticket-invalid: This page can no longer return to its session.");
 }

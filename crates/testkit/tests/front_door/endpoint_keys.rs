@@ -1,17 +1,18 @@
-//! Endpoint keys (requirement S14): each end knows the other by its key, and says so when it is another.
+//! Endpoint keys (requirement S14): each end recognizes the other by its key and reports a
+//! different one.
 
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use transom_agent::{
-    Agent, Connector, Event, Fault, Identity, Introduction, Policy, Refusal, Status, Verify,
+    Agent, Connector, Event, Identity, Introduction, Policy, Refusal, RefusalCode, Status, Verify,
 };
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running, view};
 
-/// What comes of a viewer that is turned away: no byte of a session, and no end that looks like one.
+/// The refusal of a viewer: it receives no byte of a session, and no end that looks like one.
 async fn turned_away(connector: &mut Running<Event>, port: u16) -> Refusal {
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let read = within("its end", viewer.read(&mut [0])).await;
@@ -20,7 +21,7 @@ async fn turned_away(connector: &mut Running<Event>, port: u16) -> Refusal {
     refusal
 }
 
-/// Both ends have met, and are gone again: the field's two identities know each other.
+/// Both ends have met and disconnected: the field's two identities know each other.
 async fn acquaint(field: &Field, device: &Address, desk: &Address) {
     let agent = field.joined(device).await;
     let (mut connector, port) = field.connector(desk, &device.address, false).await;
@@ -34,7 +35,7 @@ fn key(identity: &Identity) -> String {
 }
 
 #[tokio::test]
-async fn a_device_with_another_key_is_refused_with_both_fingerprints() {
+async fn a_device_with_a_different_key_is_refused_with_both_fingerprints() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     acquaint(&field, &device, &desk).await;
@@ -44,13 +45,13 @@ async fn a_device_with_another_key_is_refused_with_both_fingerprints() {
     let _imposter = Running::joined(imposter).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let refusal = turned_away(&mut connector, port).await;
-    assert_eq!(refusal.fault, Fault::PeerKeyChanged);
-    assert_eq!(refusal.detail, Some(format!("expected {before}, and it shows {shown}")));
+    assert_eq!(refusal.code, RefusalCode::PeerKeyChanged);
+    assert_eq!(refusal.detail, Some(format!("expected {before}, but it shows {shown}")));
     assert_eq!(field.machine.arrived(), 1, "the one that they met by");
 }
 
 #[tokio::test]
-async fn a_viewers_side_with_another_key_is_refused_with_both_fingerprints() {
+async fn a_connector_with_a_different_key_is_refused_with_both_fingerprints() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     acquaint(&field, &device, &desk).await;
@@ -60,15 +61,15 @@ async fn a_viewers_side_with_another_key_is_refused_with_both_fingerprints() {
     let shown = key(&imposter.identity);
     let (mut connector, port) = Running::ready(imposter).await;
     let refusal = turned_away(&mut connector, port).await;
-    let why = format!("{} had the key {before} before, and shows {shown}", desk.address);
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why.clone())));
+    let why = format!("{} had the key {before} before, but now shows {shown}", desk.address);
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why.clone())));
     let peer = format!("[vnccloud:{}]", desk.address);
     assert_eq!(agent.tells().await, Status::Refused { peer, why });
     assert_eq!(field.machine.arrived(), 1, "the one that they met by");
 }
 
 #[tokio::test]
-async fn a_key_that_was_named_beforehand_is_the_only_one() {
+async fn a_key_that_was_configured_in_advance_is_the_only_accepted_one() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let (own, viewers) = (field.identity("device").public(), field.identity("viewer").public());
@@ -90,18 +91,18 @@ async fn a_key_that_was_named_beforehand_is_the_only_one() {
     drop(connector);
     let wrong = Connector { fingerprint: Some(viewers), ..field.desk(&desk, &device.address) };
     let (mut connector, port) = Running::ready(wrong).await;
-    assert_eq!(turned_away(&mut connector, port).await.fault, Fault::PeerKeyChanged);
+    assert_eq!(turned_away(&mut connector, port).await.code, RefusalCode::PeerKeyChanged);
     drop(connector);
     let stranger = Connector { identity: field.identity("stranger"), ..field.desk(&desk, &device.address) };
     let shown = stranger.identity.public();
     let (mut connector, port) = Running::ready(stranger).await;
     let refusal = turned_away(&mut connector, port).await;
     let why = format!("the key {shown} is not on its --allow-key list");
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
 }
 
 #[tokio::test]
-async fn a_console_is_refused_by_a_device_with_another_key_until_its_password_is_reset() {
+async fn a_console_on_a_device_with_a_different_key_is_refused_until_its_password_is_reset() {
     let field = Field::set().await;
     let (device, _) = field.pair().await;
     let endpoint = format!("cloud:{}", device.address);
@@ -122,7 +123,7 @@ async fn a_console_is_refused_by_a_device_with_another_key_until_its_password_is
 }
 
 #[tokio::test]
-async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_audit_has_it() {
+async fn a_console_on_an_end_to_end_only_device_is_refused_with_the_reason_and_audited() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let endpoint = format!("cloud:{}", device.address);
@@ -131,21 +132,25 @@ async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_a
     let mut agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
     let console = field.server.console(&id).await;
     let closed = field.server.viewer().token(&console.token).open().await.unwrap().closed().await;
-    assert!(closed.to_string().starts_with("4437 The device takes end-to-end connections only"), "{closed}");
+    assert!(
+        closed.to_string().starts_with("4437 The device accepts end-to-end connections only"),
+        "{closed}"
+    );
     let peer = "[vnccloud:gateway]".to_owned();
-    let why = "this device takes end-to-end connections only: use transom connect".to_owned();
+    let why = "this device accepts end-to-end connections only: use transom connect".to_owned();
     assert_eq!(agent.tells().await, Status::Refused { peer, why });
-    let trail = format!("/api/v1/audit?grant={}", console.grant);
+    let trail = format!("/api/v1/audit?link={}", console.grant);
     let audit = field.server.api().get(&trail).await.done().to_string();
     assert!(audit.contains("device-end-to-end-only"), "{audit}");
     assert_eq!(field.server.api().newest_session().await["end_reason"], "device-end-to-end-only");
     assert_eq!(field.machine.arrived(), 0);
-    // Connectors are what it is for, but for keys that it was not told of: the server could have made them.
+    // The device accepts connectors, but only with listed keys, because the server could forge
+    // others.
     let viewers = field.identity("viewer").public();
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let refusal = turned_away(&mut connector, port).await;
     let why = format!("it is for end-to-end connections only, and --allow-key does not name {viewers}");
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
     drop((agent, connector));
     let policy = Policy { end_to_end_only: true, allow_keys: vec![viewers], ..Policy::default() };
     let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
@@ -153,7 +158,7 @@ async fn a_device_for_end_to_end_connections_only_says_so_to_a_console_and_the_a
     field.session(&mut connector, port).await;
 }
 
-/// A program's own word on keys, and what it was asked.
+/// A program's decision on keys, and the questions that it was asked.
 fn asked(answer: bool) -> (Verify, mpsc::UnboundedReceiver<Introduction>) {
     let (ask, asked) = mpsc::unbounded_channel();
     let verify = Verify::new(move |introduction| {
@@ -165,7 +170,7 @@ fn asked(answer: bool) -> (Verify, mpsc::UnboundedReceiver<Introduction>) {
 
 /// Requirement S14.
 #[tokio::test]
-async fn a_program_has_the_last_word_on_a_key_before_it_is_kept_and_before_the_first_byte() {
+async fn a_program_decides_on_a_key_before_it_is_stored_and_before_the_first_byte() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let [known_here, known_there] =
@@ -179,31 +184,31 @@ async fn a_program_has_the_last_word_on_a_key_before_it_is_kept_and_before_the_f
         new,
         before: None,
     };
-    // The viewer's side does not want the device's key: nobody gets to see the screen, and nothing is kept.
+    // The connector rejects the device's key: its viewer sees no screen, and the key is not stored.
     let agent = field.joined(&device).await;
     let (verify, mut told) = asked(false);
     let (mut connector, port) =
         Running::ready(Connector { verify, ..field.desk(&desk, &device.address) }).await;
     let refusal = turned_away(&mut connector, port).await;
-    assert_eq!(refusal.fault, Fault::PeerKeyChanged);
-    assert_eq!(refusal.detail, Some(format!("this program does not take the key {own}")));
+    assert_eq!(refusal.code, RefusalCode::PeerKeyChanged);
+    assert_eq!(refusal.detail, Some(format!("this program does not accept the key {own}")));
     assert_eq!(told.recv().await, Some(introduction(&device, own, true)));
     assert!(!known_there.exists());
     drop((agent, connector));
     std::fs::remove_file(&known_here).unwrap();
-    // The device does not want the viewer's: its target hears of nobody.
+    // The device rejects the connector's key: its target sees no connection.
     let arrived = field.machine.arrived();
     let (verify, mut told) = asked(false);
     let policy = Policy { verify, ..Policy::default() };
     let agent = Running::joined(Agent { policy, ..field.device(&device) }).await;
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let refusal = turned_away(&mut connector, port).await;
-    let why = format!("this device does not take the key {viewers}");
-    assert_eq!((refusal.fault, refusal.detail), (Fault::DeviceRefused, Some(why)));
+    let why = format!("this device does not accept the key {viewers}");
+    assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
     assert_eq!(told.recv().await, Some(introduction(&desk, viewers, true)));
     assert_eq!((known_here.exists(), field.machine.arrived()), (false, arrived));
     drop((agent, connector));
-    // Both take them: they are kept, and asked about at each session.
+    // Both accept the keys, which are stored and confirmed at each session.
     let ((here, mut told_here), (there, mut told_there)) = (asked(true), asked(true));
     let policy = Policy { verify: here, ..Policy::default() };
     let _agent = Running::joined(Agent { policy, ..field.device(&device) }).await;

@@ -1,4 +1,4 @@
-//! Flow: pings, half-closed connections, back-pressure.
+//! Flow control: pings, half-closed connections, back-pressure.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::stage::{Stage, assert_live, key};
 
 /// More than all socket buffers between the machine and a viewer can hold.
 const FLOOD: u64 = 256 * 1024 * 1024;
-/// What those buffers may hold: 6 MiB to receive and 4 MiB to send for each of two connections, as Linux grows them.
+/// The capacity of those buffers: 6 MiB to receive and 4 MiB to send for each of two connections,
+/// as Linux grows them.
 const BUFFERS: u64 = 32 * 1024 * 1024;
 
 #[tokio::test]
@@ -28,7 +29,7 @@ async fn an_idle_viewer_is_pinged_and_stays() {
 }
 
 #[tokio::test]
-async fn viewers_that_came_together_are_not_pinged_together() {
+async fn viewers_that_connected_together_are_not_pinged_together() {
     let stage = Stage::set().await;
     let mut sessions = Vec::new();
     for _ in 0..20 {
@@ -50,7 +51,7 @@ async fn viewers_that_came_together_are_not_pinged_together() {
 }
 
 #[tokio::test]
-async fn a_viewer_whose_network_swallows_everything_is_given_up_and_may_come_back() {
+async fn a_viewer_on_a_silent_network_is_given_up_and_may_return() {
     let stage = Stage::set().await;
     let network = FaultProxy::start(stage.server.address()).await;
     let ticket = stage.ticket().await;
@@ -68,7 +69,7 @@ async fn a_viewer_whose_network_swallows_everything_is_given_up_and_may_come_bac
 }
 
 #[tokio::test]
-async fn a_raw_viewer_that_closes_its_half_still_sees_what_the_machine_has_to_show() {
+async fn a_raw_viewer_that_closes_its_half_still_receives_the_machines_output() {
     let stage = Stage::set().await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
@@ -103,7 +104,7 @@ async fn over_tls_a_raw_viewer_may_close_its_half_too() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_that_closed_its_half_and_sees_nothing_any_more_is_let_go() {
+async fn a_raw_viewer_that_closed_its_half_is_released_when_no_more_data_arrives() {
     let stage = Stage::set().await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
@@ -129,7 +130,7 @@ async fn a_half_closed_websocket_is_a_lost_viewer() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_stops_reading_stops_the_machine_and_loses_nothing() {
+async fn a_viewer_that_stops_reading_stops_the_machine_without_losing_data() {
     let stage = Stage::set().await;
     let (mut viewer, guest) = stage.session().await;
     guest.flood(FLOOD);
@@ -145,7 +146,7 @@ async fn a_viewer_that_stops_reading_stops_the_machine_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn bulk_reaches_a_raw_viewer_whole_and_in_order() {
+async fn bulk_data_reaches_a_raw_viewer_complete_and_in_order() {
     let stage = Stage::set().await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
@@ -158,7 +159,7 @@ async fn bulk_reaches_a_raw_viewer_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
+async fn a_viewer_that_reads_nothing_for_long_is_told_that_it_is_too_slow() {
     let stage = Stage::set().await;
     let (viewer, mut guest) = stage.session().await;
     guest.flood(FLOOD);
@@ -171,13 +172,13 @@ async fn a_viewer_that_takes_nothing_for_long_is_told_that_it_is_too_slow() {
     drop(viewer);
 }
 
-/// A viewer takes 8 KB/s for more than five minutes, and still has its session.
+/// Asserts that a viewer which reads 8 KB/s for more than five minutes still has its session.
 async fn assert_kept(stage: &Stage, mut viewer: Viewer, guest: Guest) {
     guest.flood(FLOOD);
     guest.stalled().await;
     for second in (0..320).step_by(8) {
         viewer.skip_below(8 * 8 * 1024).await.unwrap_or_else(|error| panic!("after {second} s: {error}"));
-        // By then the server has seen what there is room for again.
+        // By then the server has noticed the free space.
         stage.server.api().get("/healthz").await;
         clock::pass(Duration::from_secs(8)).await;
     }
@@ -186,14 +187,14 @@ async fn assert_kept(stage: &Stage, mut viewer: Viewer, guest: Guest) {
 }
 
 #[tokio::test]
-async fn a_foreign_viewer_on_a_slow_line_is_kept() {
+async fn a_foreign_viewer_on_a_slow_line_stays_connected() {
     let stage = Stage::set().await;
     let (viewer, guest) = stage.session().await;
     assert_kept(&stage, viewer, guest).await;
 }
 
 #[tokio::test]
-async fn a_page_on_a_slow_line_is_kept() {
+async fn a_page_on_a_slow_line_stays_connected() {
     let stage = Stage::set().await;
     let viewer = stage.server.viewer().page(&stage.ticket().await).view().await;
     let guest = stage.machine.guest().await;
@@ -201,7 +202,7 @@ async fn a_page_on_a_slow_line_is_kept() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_on_a_slow_line_is_kept() {
+async fn a_raw_viewer_on_a_slow_line_stays_connected() {
     let stage = Stage::set().await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
@@ -211,7 +212,7 @@ async fn a_raw_viewer_on_a_slow_line_is_kept() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_goes_on_typing_and_takes_nothing_is_too_slow_all_the_same() {
+async fn a_viewer_that_types_but_reads_nothing_is_too_slow() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     guest.flood(FLOOD);
@@ -226,7 +227,7 @@ async fn a_viewer_that_goes_on_typing_and_takes_nothing_is_too_slow_all_the_same
 }
 
 #[tokio::test]
-async fn a_raw_viewer_over_tls_that_takes_nothing_is_too_slow() {
+async fn a_raw_viewer_over_tls_that_reads_nothing_is_too_slow() {
     let stage = Stage::on(TestServer::setup().tls(Tls::SelfSigned).start().await, Script::default()).await;
     let trust = trust(stage.server.server().ca().unwrap());
     let path = format!("/console?token={}", stage.token().await);
@@ -244,7 +245,7 @@ async fn a_raw_viewer_over_tls_that_takes_nothing_is_too_slow() {
 }
 
 #[tokio::test]
-async fn an_instance_that_takes_no_input_is_named_and_not_its_viewer() {
+async fn an_instance_that_accepts_no_input_is_blamed_rather_than_its_viewer() {
     let server = TestServer::start().await;
     let machine = Instance::start(Script::default()).await;
     let way = FaultProxy::start(machine.endpoint().trim_start_matches("vnc://").parse().unwrap()).await;
@@ -255,7 +256,7 @@ async fn an_instance_that_takes_no_input_is_named_and_not_its_viewer() {
     assert_live(&mut viewer, &mut guest).await;
     way.stall();
     let typed = key(b'x').repeat(8192);
-    // Once nobody takes it any more, nothing more can be sent.
+    // When the instance stops reading, no more can be sent.
     while timeout(Duration::from_millis(500), viewer.send(&typed)).await.is_ok() {}
     for _ in 0..5 {
         clock::pass(Duration::from_secs(21)).await;
@@ -266,7 +267,7 @@ async fn an_instance_that_takes_no_input_is_named_and_not_its_viewer() {
 }
 
 #[tokio::test]
-async fn input_passes_while_pixels_are_held_up() {
+async fn input_passes_while_pixels_are_delayed() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     guest.flood(FLOOD);

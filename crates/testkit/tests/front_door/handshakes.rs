@@ -1,4 +1,4 @@
-//! The viewer's handshake: in every version, over WebSocket and behind a CONNECT, and broken.
+//! The viewer's handshake: in every version, over WebSocket and behind a CONNECT, and with errors.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use transom_testkit::{Instance, Script, Step, clock};
 use crate::stage::{Stage, assert_live, closing};
 
 #[tokio::test]
-async fn a_viewer_may_speak_any_version_whatever_the_instance_speaks() {
+async fn a_viewer_may_use_a_different_version_than_the_instance() {
     let stage = Stage::with(Script::default().version(Version::V3_3)).await;
     for version in [Version::V3_3, Version::V3_7, Version::V3_8] {
         let token = stage.reusable().await;
@@ -25,7 +25,7 @@ async fn a_viewer_may_speak_any_version_whatever_the_instance_speaks() {
 }
 
 #[tokio::test]
-async fn a_viewers_handshake_may_come_byte_by_byte_or_with_what_follows() {
+async fn a_viewers_handshake_may_arrive_byte_by_byte_or_with_later_messages() {
     let stage = Stage::set().await;
     let mut viewer = stage.server.viewer().token(&stage.token().await).open().await.unwrap();
     for byte in *b"RFB 003.008\n\x01\x01" {
@@ -49,7 +49,7 @@ async fn the_password_never_reaches_the_viewer() {
     let id = stage.server.add_with(&machine, serde_json::json!({ "password": "curtains" })).await;
     let token = stage.server.console(&id).await.token;
     let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
-    // Everything that the viewer is sent: None is offered, and no challenge ever comes.
+    // The viewer receives all of this: None is offered, and no challenge follows.
     viewer.send(b"RFB 003.008\n\x01\x01").await.unwrap();
     let sent = viewer.take(12 + 2 + 4 + 24 + 4).await.unwrap();
     assert_eq!(sent[..18], *b"RFB 003.008\n\x01\x01\0\0\0\0");
@@ -58,7 +58,7 @@ async fn the_password_never_reaches_the_viewer() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_is_told_why_in_rfbs_own_form() {
+async fn a_raw_viewer_gets_the_reason_in_rfbs_own_form() {
     let stage = Stage::with(Script::default().closes_before(Step::Greeting)).await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_raw_viewer_is_told_why_in_rfbs_own_form() {
 }
 
 #[tokio::test]
-async fn a_connect_is_answered_to_the_letter() {
+async fn a_connect_response_matches_the_specification_exactly() {
     let stage = Stage::set().await;
     let connect = |path: &str| stage.server.viewer().path(path).connect();
     for invalid in ["/console", "/console?token=", "/elsewhere?token=x", "example.com:443"] {
@@ -98,17 +98,18 @@ async fn a_viewer_that_does_not_speak_rfb_is_told_so() {
     }
 }
 
-/// What viewers say that then fall silent in their handshake.
+/// The bytes of viewers that fall silent during the handshake.
 const SILENT: [&[u8]; 4] = [b"", b"RFB 003", b"RFB 003.008\n", b"RFB 003.008\n\x01"];
 
-/// Waits until the instance is reached and the viewer is listened to; so many sessions came this far before.
+/// Waits until the instance is reached and the gateway listens to the viewer. `before` sessions
+/// came this far earlier.
 async fn until_heard(stage: &Stage, before: usize) {
     let started = || stage.server.app().metrics.sessions_started.get();
     until("the viewer is listened to", || started() > before as u64).await;
 }
 
 #[tokio::test]
-async fn a_viewer_that_says_nothing_in_the_handshake_is_given_up() {
+async fn a_viewer_that_is_silent_in_the_handshake_is_given_up() {
     let stage = Stage::set().await;
     for (before, said) in SILENT.into_iter().enumerate() {
         let mut viewer = stage.server.viewer().token(&stage.token().await).open().await.unwrap();
@@ -123,7 +124,7 @@ async fn a_viewer_that_says_nothing_in_the_handshake_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_that_says_nothing_is_given_up_with_its_reason() {
+async fn a_silent_raw_viewer_is_given_up_with_its_reason() {
     let stage = Stage::set().await;
     for (before, said) in SILENT.into_iter().enumerate() {
         let path = format!("/console?token={}", stage.token().await);
@@ -140,7 +141,7 @@ async fn a_raw_viewer_that_says_nothing_is_given_up_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_that_does_not_ask_why_its_console_failed_is_let_go() {
+async fn a_raw_viewer_that_does_not_read_the_failure_is_released() {
     let stage = Stage::with(Script::default().closes_before(Step::Greeting)).await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();

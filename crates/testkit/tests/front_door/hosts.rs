@@ -1,10 +1,11 @@
-//! `Host`: each request says once where it was sent, whoever reads it here; and `/metrics` is for this machine by its own name.
+//! `Host`: each request names its destination exactly once, whichever part of the server reads it.
+//! `/metrics` is available to this machine under its own name.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use transom_testkit::TestServer;
 use transom_testkit::wait::within;
 
-/// The whole answer to a request that is sent as it stands.
+/// The whole answer to a raw request.
 async fn answer(server: &TestServer, request: &str) -> String {
     let mut stream = server.viewer().bare().await;
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -39,7 +40,7 @@ async fn a_request_without_a_host_or_with_two_is_refused_on_every_path() {
             assert!(answer.contains(shape) && answer.contains("connection: close"), "{path}: {answer}");
         }
     }
-    // Those that do not pass through the HTTP library.
+    // Requests that bypass the HTTP library.
     for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a@b\r\n"] {
         for path in ["/websockify?token=x", "/?token=x", "/console/session"] {
             let answer = answer(&server, &format!("GET {path} HTTP/1.1\r\n{hosts}{UPGRADE}\r\n")).await;
@@ -63,7 +64,7 @@ async fn an_older_request_needs_no_host() {
 }
 
 #[tokio::test]
-async fn metrics_are_told_to_this_machine_by_its_own_name_only() {
+async fn this_machine_gets_metrics_only_under_its_own_name() {
     let public = "https://console.example.com".parse().unwrap();
     let setup = TestServer::setup().config(|config| config.http.public_url = Some(public));
     let server = setup.start().await;
@@ -77,14 +78,14 @@ async fn metrics_are_told_to_this_machine_by_its_own_name_only() {
         ("Host: LOCALHOST\r\n", "HTTP/1.1 200"),
         ("Host: [::1]\r\n", "HTTP/1.1 200"),
         ("Host: console.example.com\r\n", "HTTP/1.1 200"),
-        // A page of elsewhere whose name leads to this machine.
+        // A page from elsewhere whose name resolves to this machine.
         ("Host: evil.example\r\n", "HTTP/1.1 401"),
         ("Host: evil.example:8080\r\n", "HTTP/1.1 401"),
         ("Host: localhost.evil.example\r\n", "HTTP/1.1 401"),
         ("Host: 127.0.0.1.evil.example\r\n", "HTTP/1.1 401"),
         ("Host: 192.0.2.1\r\n", "HTTP/1.1 401"),
         ("Host:\r\n", "HTTP/1.1 401"),
-        // A proxy on this machine that was not declared.
+        // An undeclared proxy on this machine.
         ("Host: localhost\r\nX-Real-IP: 192.0.2.1\r\n", "HTTP/1.1 401"),
         ("Host: localhost\r\nForwarded: for=192.0.2.1\r\n", "HTTP/1.1 401"),
     ] {

@@ -1,4 +1,5 @@
-//! HTTP connections that are held without use: each source has a budget, and none lives for ever.
+//! HTTP connections that stay open unused: each source has a budget, and every connection has a
+//! deadline.
 
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use transom_testkit::{Script, TestServer, clock};
 use crate::stage::Stage;
 
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-/// The beginning of every HTTP/2 connection (RFC 9113 §3.4).
+/// The connection preface of HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A request for `/healthz` as stream 1, without a body, its head written out literally (RFC 7541 §6.2).
+/// A request for `/healthz` on stream 1 without a body, with literal header fields (RFC 7541 §6.2).
 fn health_over_http_2() -> Vec<u8> {
     let head = b"\x82\x86\x04\x08/healthz\x41\x01x";
     [&[0, 0, head.len() as u8, 1, 5, 0, 0, 0, 1], &head[..]].concat()
 }
 
-/// Waits until the server keeps no connection.
+/// Waits until the server has no connections.
 async fn until_alone(server: &TestServer) {
     until("nothing is left of it", || server.server().tasks() == 1).await;
 }
@@ -33,11 +34,11 @@ async fn status(stream: &mut Box<dyn Duplex>) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A connection whose other end asks, and never reads the answers.
+/// A connection whose client sends requests and never reads the answers.
 async fn stalled(server: &TestServer) -> Box<dyn Duplex> {
     let mut stream = server.viewer().bare().await;
     let questions = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
-    // Once the answers stand still, so do the questions.
+    // When the answers stall, so do the requests.
     while let Ok(written) = timeout(Duration::from_millis(500), stream.write_all(&questions)).await {
         written.unwrap();
     }
@@ -53,7 +54,7 @@ async fn a_stalled_connection_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn who_asks_and_never_reads_the_answers_is_let_go() {
+async fn a_client_that_never_reads_its_answers_is_disconnected() {
     let server = TestServer::start().await;
     let _stalled = stalled(&server).await;
     server.api().get("/healthz").await;
@@ -71,7 +72,7 @@ async fn an_http_2_connection_without_a_next_request_is_closed() {
         clock::pass(Duration::from_secs(29)).await;
         assert_eq!(server.server().tasks(), 2, "it lives while it is used");
     }
-    // The first wait ended with a request: another whole one begins.
+    // The first wait ended with a request. Another full wait starts.
     for _ in 0..3 {
         clock::pass(Duration::from_secs(30)).await;
         server.api().get("/healthz").await;
@@ -83,7 +84,7 @@ async fn an_http_2_connection_without_a_next_request_is_closed() {
 async fn an_http_2_connection_that_takes_no_answer_and_only_answers_pings_is_closed() {
     let server = TestServer::start().await;
     let (mut reader, mut writer) = split(server.viewer().bare().await);
-    // SETTINGS with an initial window of 0 (RFC 9113 §6.5.2): the answer's body must wait.
+    // SETTINGS with an initial window of 0 (RFC 9113 §6.5.2), so the body of the answer must wait.
     let settings = [&[0, 0, 6, 4, 0, 0, 0, 0, 0][..], &[0, 4, 0, 0, 0, 0]].concat();
     writer.write_all(&[PREFACE, &settings, &health_over_http_2()].concat()).await.unwrap();
     let mut peer = JoinSet::new();
@@ -110,10 +111,10 @@ async fn an_http_2_connection_that_takes_no_answer_and_only_answers_pings_is_clo
 }
 
 #[tokio::test]
-async fn a_source_has_so_many_http_connections_and_a_console_is_none() {
+async fn a_source_has_a_limit_of_http_connections_that_excludes_consoles() {
     let server = TestServer::setup().config(|config| config.limits.http_per_source = 2).start().await;
     let stage = Stage::on(server, Script::default()).await;
-    // A console began as an HTTP connection and gives its place back.
+    // A console starts as an HTTP connection and frees that slot.
     let _consoles = (stage.session().await, stage.session().await);
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -128,7 +129,7 @@ async fn a_source_has_so_many_http_connections_and_a_console_is_none() {
     within("an answer and the end", one_too_many.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
-    // Each door in its own words, and after all of the request was heard.
+    // Each door answers in its own form, after it has received the whole request.
     for (path, shape, header) in [
         ("/api/v2/zec", "\"code\":\"SERVICE_TEMPORARY_UNAVAILABLE\"", "x-request-id: T"),
         ("/v2.1/servers", "{\"serviceUnavailable\":{", "x-compute-request-id: req-"),
@@ -152,7 +153,7 @@ async fn a_source_has_so_many_http_connections_and_a_console_is_none() {
 }
 
 #[tokio::test]
-async fn who_is_refused_over_http_2_hears_it_whatever_it_still_sends() {
+async fn a_client_refused_over_http_2_gets_the_answer_while_it_still_sends() {
     let server = TestServer::start().await;
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
     let address = server.address();

@@ -1,4 +1,4 @@
-//! Instances that are not as they should be: each has its reason.
+//! Defective instances: each defect has its end reason.
 
 use serde_json::json;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use transom_testkit::{Closed, Instance, Script, Step, TestServer, clock};
 
 use crate::stage::{Stage, assert_live, kept, plain};
 
-/// How a console on such an instance ends for its viewer, and what the audit has of it.
+/// The end of a console on such an instance, for its viewer and in the audit.
 async fn end_with(script: Script) -> (String, String) {
     let stage = Stage::with(script).await;
     (end_of(&stage).await.to_string(), kept(&stage.server).await)
@@ -101,7 +101,7 @@ async fn an_endpoint_that_cannot_be_reached_is_named() {
 #[tokio::test]
 async fn an_endpoint_that_never_answers_is_given_up() {
     let server = TestServer::start().await;
-    // A listener whose queue is full leaves whoever comes next without an answer.
+    // A listener with a full queue leaves the next connection without an answer.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let full = socket.listen(0).unwrap();
@@ -144,10 +144,10 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
         let token = stage.token().await;
         let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
         stage.machine.held().await;
-        // Where it has greeted, somebody may have to accept.
+        // After the greeting, a person at the machine may have to accept.
         let limit = if during.is_some() { 61 } else { 11 };
         clock::pass(Duration::from_secs(limit)).await;
-        let end = "4425 The instance's endpoint takes connections but says nothing.";
+        let end = "4425 The instance's endpoint accepts connections but sends nothing.";
         assert_eq!(viewer.closed().await.to_string(), end);
         let detail = during.map(|during| format!("it fell silent during the {during}"));
         assert_eq!(kept(&stage.server).await, detail.unwrap_or_default());
@@ -155,7 +155,7 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
 }
 
 #[tokio::test]
-async fn an_instance_that_closes_in_the_middle_of_the_handshake_is_told_from_a_silent_one() {
+async fn an_instance_that_closes_during_the_handshake_is_distinguished_from_a_silent_one() {
     for (step, during) in [
         (Step::Greeting, "version exchange"),
         (Step::Security, "security negotiation"),
@@ -169,7 +169,7 @@ async fn an_instance_that_closes_in_the_middle_of_the_handshake_is_told_from_a_s
 }
 
 #[tokio::test]
-async fn what_is_no_vnc_server_is_quoted_to_the_operator_alone() {
+async fn the_answer_of_another_server_is_quoted_to_the_operator_only() {
     for (greeting, quoted) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP/1.1 400 Bad Request"),
         (b"SSH-2.0-x\r\n", "SSH-2.0-x"),
@@ -181,19 +181,19 @@ async fn what_is_no_vnc_server_is_quoted_to_the_operator_alone() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_missing_or_wrong_is_told_apart() {
+async fn missing_and_wrong_passwords_are_distinguished() {
     let server = TestServer::start().await;
     let machine = Instance::start(Script::default().password("curtains")).await;
     for (password, end) in [
         (
             None,
-            Some((EndReason::InstancePasswordMissing, "it demands a VNC password, and none is configured")),
+            Some((EndReason::InstancePasswordMissing, "it demands a VNC password, but none is configured")),
         ),
         (
             Some("wrong"),
             Some((EndReason::InstancePasswordWrong, "it rejected the password: \"Authentication failed\"")),
         ),
-        // VNC authentication knows eight characters (RFC 6143 §7.2.2).
+        // VNC authentication uses eight characters (RFC 6143 §7.2.2).
         (Some("curtains-and-more"), None),
     ] {
         let id = server.add_with(&machine, json!({ "password": password })).await;
@@ -211,14 +211,14 @@ async fn a_password_that_is_missing_or_wrong_is_told_apart() {
 
 #[tokio::test]
 async fn security_types_that_are_not_supported_are_named() {
-    // 6 is RA2, 30 Apple's.
+    // Security types 6 (RA2) and 30 (Apple's).
     let end = end_with(Script::default().offers(&[6, 30])).await;
     let detail = "it offers only RA2ne (6), Apple Remote Desktop (30)";
     assert_eq!(end, (plain(EndReason::InstanceSecurityUnsupported), detail.to_owned()));
 }
 
 #[tokio::test]
-async fn a_refusal_in_the_instances_own_words_is_kept_for_the_operator() {
+async fn an_instances_own_refusal_is_shown_to_the_operator_only() {
     for version in [Version::V3_3, Version::V3_8] {
         let end = end_with(Script::default().version(version).refuses("Too many security failures")).await;
         let detail = "it refused the connection: \"Too many security failures\"";
@@ -227,7 +227,7 @@ async fn a_refusal_in_the_instances_own_words_is_kept_for_the_operator() {
 }
 
 #[tokio::test]
-async fn an_announcement_that_nobody_can_show_is_refused_before_it_is_allocated() {
+async fn an_excessive_announcement_is_refused_before_memory_is_allocated() {
     for (script, detail) in [
         (Script::default().name_length(u32::MAX), "4294967295 bytes"),
         (Script::default().screen(65535, 65535), "65535×65535"),

@@ -1,4 +1,5 @@
-//! Agents, connectors and servers of different versions: what a later one adds is skipped at both ends.
+//! Agents, connectors and servers of different versions: both ends skip the additions of a later
+//! version.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,11 +10,11 @@ use transom_agent::{Agent, Connector, Event, Server, Status};
 
 use crate::devices::{Field, Running};
 
-/// A message that nobody knows yet, and a field that no message has yet.
+/// An unknown message, and an unknown field.
 const UNKNOWN: &[u8] = &[0x7e, 0, 3, 1, 2, 3];
 const FIELD: &[u8] = b"of a later version";
 
-/// In front of a server: whatever passes on control connections, in either direction, is as a later version would say it.
+/// A proxy that rewrites control connections in both directions as a later version would send them.
 struct Later {
     address: SocketAddr,
     _tasks: JoinSet<()>,
@@ -28,7 +29,7 @@ impl Later {
             let mut connections = JoinSet::new();
             while let Ok((peer, _)) = listener.accept().await {
                 connections.spawn(async move {
-                    // It ends with either side.
+                    // Both directions end with either side.
                     let _ = pass(peer, TcpStream::connect(server).await.unwrap()).await;
                 });
             }
@@ -61,7 +62,7 @@ async fn head(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Passes frames on, each with a field more and behind a message that nobody knows.
+/// Forwards frames, each with an additional field and preceded by an unknown message.
 async fn add(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> std::io::Result<()> {
     loop {
         let kind = from.read_u8().await?;
@@ -74,7 +75,7 @@ async fn add(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) 
 }
 
 #[tokio::test]
-async fn an_agent_and_a_connector_skip_what_a_later_server_adds_and_the_server_what_they_add() {
+async fn agents_connectors_and_servers_skip_the_additions_of_later_versions() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let later = Later::start(field.server.address()).await;
@@ -83,7 +84,8 @@ async fn an_agent_and_a_connector_skip_what_a_later_server_adds_and_the_server_w
     assert_eq!(shown["agent_version"], concat!("transom ", env!("CARGO_PKG_VERSION")));
     let desk = Connector { server: later.place(), ..field.desk(&desk, &device.address) };
     let (mut connector, port) = Running::ready(desk).await;
-    // The second one takes the connection that the agent keeps ready: all messages of a session have passed.
+    // The second session takes the connection that the agent holds ready, so all messages of a
+    // session have passed.
     for _ in 0..2 {
         let (viewer, guest) = field.session(&mut connector, port).await;
         assert!(matches!(agent.tells().await, Status::Opened { .. }));

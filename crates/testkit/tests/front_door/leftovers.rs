@@ -1,4 +1,4 @@
-//! What lapsed and what is old: all of it goes soon, however much there is.
+//! Lapsed sessions and old rows: all of them go soon, however many there are.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use transom_testkit::{Script, TestServer, clock};
 
 use crate::stage::{Stage, exchanged};
 
-/// More than one round takes.
+/// More rows than one round processes.
 const MANY: usize = 250;
-/// What the tests wait out: the database's clock is not theirs to turn.
+/// The time that the tests wait. It is real, because they cannot move the database's clock.
 const SHORT: Duration = Duration::from_secs(1);
 
 async fn outlived() {
@@ -20,10 +20,10 @@ async fn outlived() {
 }
 
 #[tokio::test]
-async fn many_sessions_that_nobody_came_back_to_lapse_together() {
+async fn many_abandoned_sessions_lapse_together() {
     let server = TestServer::setup().config(|config| {
         config.console.resume.0 = SHORT;
-        config.limits.sessions_per_grant = MANY;
+        config.limits.sessions_per_link = MANY;
     });
     let stage = Stage::on(server.start().await, Script::default()).await;
     let token = stage.server.console_with(&stage.id, json!({ "uses": MANY })).await.token;
@@ -31,7 +31,7 @@ async fn many_sessions_that_nobody_came_back_to_lapse_together() {
         exchanged(&stage.server, json!({ "token": token })).await;
     }
     outlived().await;
-    // One beat of the node's heart; the next would come too late.
+    // One of the node's beats. The next one would come too late.
     clock::pass(Duration::from_secs(5)).await;
     let lapsed = async || {
         stage.server.api().metric(r#"transom_sessions_ended_total{reason="viewer-lost"}"#).await as usize
@@ -41,10 +41,10 @@ async fn many_sessions_that_nobody_came_back_to_lapse_together() {
 }
 
 #[tokio::test]
-async fn many_old_grants_are_forgotten_together() {
+async fn many_old_grants_are_deleted_together() {
     let server = TestServer::setup().config(|config| {
-        config.retention.grants.0 = Duration::ZERO;
-        config.grants.native.ttl.0 = SHORT;
+        config.retention.links.0 = Duration::ZERO;
+        config.links.api.ttl.0 = SHORT;
     });
     let stage = Stage::on(server.start().await, Script::default()).await;
     let mut newest = String::new();
@@ -53,7 +53,7 @@ async fn many_old_grants_are_forgotten_together() {
     }
     outlived().await;
     clock::pass(Duration::from_secs(60)).await;
-    let path = format!("/api/v1/grants/{newest}");
+    let path = format!("/api/v1/links/{newest}");
     within("the newest is forgotten too", async {
         while stage.server.api().get(&path).await.status != 404 {}
     })

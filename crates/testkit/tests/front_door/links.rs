@@ -1,4 +1,4 @@
-//! Links that end: a link for an hour ends after an hour, with everything under it.
+//! Links with an end: after an hour, a link for an hour ends with all its sessions.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use transom_testkit::{Script, TestServer, clock, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged};
 
-const ENDED: &str = "4417 The time of this console link is over.";
+const ENDED: &str = "4417 This console link has ended.";
 
-/// What the design promises of every ending.
+/// The design's promise for every ending.
 const PROMPT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_raw_viewers_session_ends_with_its_link() {
 }
 
 #[tokio::test]
-async fn what_ends_first_is_the_reason() {
+async fn the_first_end_determines_the_reason() {
     let server =
         TestServer::setup().config(|config| config.console.max_session.0 = Some(Duration::from_secs(60)));
     let stage = Stage::on(server.start().await, Script::default()).await;
@@ -62,7 +62,7 @@ async fn what_ends_first_is_the_reason() {
 }
 
 #[tokio::test]
-async fn the_exchange_tells_the_page_how_long_its_link_lasts() {
+async fn the_exchange_reports_the_links_remaining_time() {
     let stage = Stage::set().await;
     let link = stage.server.console_with(&stage.id, json!({ "ends_after_seconds": 3600 })).await;
     let answer = stage.server.api().exchange(json!({ "token": link.token })).await.done();
@@ -75,9 +75,10 @@ async fn the_exchange_tells_the_page_how_long_its_link_lasts() {
     assert!(endless.get("ends_in_seconds").is_none(), "{endless}");
 }
 
-/// Real time: the store's clock judges. On PostgreSQL the page shows itself at a node that never saw it.
+/// Real time passes, because the store's clock decides. On PostgreSQL the page returns to a node
+/// that never saw it.
 #[tokio::test]
-async fn a_page_does_not_come_back_after_its_links_end_and_its_session_is_over() {
+async fn a_page_cannot_return_after_its_links_end() {
     let sqlite = TestServer::setup();
     let postgres = TestServer::setup().database(postgres::database());
     for (setup, shared) in [(sqlite, false), (postgres, true)] {
@@ -90,7 +91,7 @@ async fn a_page_does_not_come_back_after_its_links_end_and_its_session_is_over()
         stage.machine.guest().await.ended().await;
         let another = if shared { Some(setup.another_node().resume().await) } else { None };
         let api = another.as_ref().unwrap_or(&stage.server).api();
-        let over = "403 link-ended: The time of this console link is over.";
+        let over = "403 link-ended: This console link has ended.";
         let path = "/api/v1/sessions?live=true";
         within("the session's end", async {
             while stage.server.api().get(path).await.done()["items"] != json!([]) {}
@@ -103,7 +104,7 @@ async fn a_page_does_not_come_back_after_its_links_end_and_its_session_is_over()
 }
 
 #[tokio::test]
-async fn an_end_is_more_than_now_and_at_most_a_month_away() {
+async fn a_links_end_is_in_the_future_and_at_most_a_month_away() {
     let stage = Stage::set().await;
     for seconds in [0, 30 * 24 * 3600 + 1] {
         let body = json!({ "ends_after_seconds": seconds });
@@ -115,19 +116,19 @@ async fn an_end_is_more_than_now_and_at_most_a_month_away() {
     }
     let link =
         stage.server.console_with(&stage.id, json!({ "ttl_seconds": 600, "ends_after_seconds": 60 })).await;
-    let shown = stage.server.api().get(&format!("/api/v1/grants/{}", link.grant)).await.done();
+    let shown = stage.server.api().get(&format!("/api/v1/links/{}", link.grant)).await.done();
     assert_eq!(shown["expires_at"], shown["ends_at"], "it opens no longer than it lasts");
 }
 
-/// The name by which the API knows a link whose token leaked.
+/// The name by which the API identifies a link whose token has leaked.
 fn digest(token: &str) -> String {
     let digest = transom_model::secret::TokenDigest::of(token).0;
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("/api/v1/grants/sha256:{hex}")
+    format!("/api/v1/links/sha256:{hex}")
 }
 
 #[tokio::test]
-async fn a_leaked_link_is_found_by_its_token_and_everything_under_it_ends() {
+async fn a_leaked_link_is_found_by_its_token_and_its_sessions_end() {
     let sqlite = TestServer::setup();
     let postgres = TestServer::setup().database(postgres::database());
     for (setup, shared) in [(sqlite, false), (postgres, true)] {
@@ -153,14 +154,14 @@ async fn a_leaked_link_is_found_by_its_token_and_everything_under_it_ends() {
         assert_eq!(uses.len(), 2, "{report}");
         for used in uses {
             assert_eq!((&used["session"]["state"], &used["ended_now"]), (&json!("ended"), &json!(true)));
-            assert_eq!(used["session"]["end_reason"], "grant-revoked");
+            assert_eq!(used["session"]["end_reason"], "link-revoked");
             assert_eq!(used["session"]["viewer"], "127.0.0.1");
         }
         assert!(report["link"]["revoked_at"].is_string(), "{report}");
-        assert_eq!(report["trail"][0]["action"], "grant.create");
+        assert_eq!(report["trail"][0]["action"], "link.create");
         assert!(!report.to_string().contains(&link.token), "the token is nobody's to see");
         let answer = stage.server.api().exchange(json!({ "ticket": waiting })).await;
-        assert_eq!(answer.to_string(), "403 grant-revoked: Access to this console was revoked.");
+        assert_eq!(answer.to_string(), "403 link-revoked: Access to this console was revoked.");
 
         let again = api.post(&format!("{path}/revoke"), json!({})).await.done();
         assert!(again["uses"].as_array().unwrap().iter().all(|used| used["ended_now"] == false));
@@ -183,13 +184,13 @@ async fn a_link_is_found_by_its_token_in_its_own_project_only() {
     let unknown = stage.server.api().get(&digest("nobody-knows-it")).await;
     assert_eq!(unknown.to_string(), "404 not-found: link of this token not found");
     for wrong in ["sha256:", "sha256:abc", "sha256:zz"] {
-        assert_eq!(stage.server.api().get(&format!("/api/v1/grants/{wrong}")).await.status, 400, "{wrong}");
+        assert_eq!(stage.server.api().get(&format!("/api/v1/links/{wrong}")).await.status, 400, "{wrong}");
     }
 }
 
-/// Who may not read the audit is told nothing of it by a link's report either.
+/// A caller who may not read the audit does not learn its contents from a link's report either.
 #[tokio::test]
-async fn a_report_tells_what_the_audit_has_to_who_may_read_the_audit_only() {
+async fn a_report_contains_audit_records_only_for_callers_who_may_read_the_audit() {
     for setup in [TestServer::setup(), TestServer::setup().database(postgres::database())] {
         let stage = Stage::on(setup.start().await, Script::default()).await;
         let link = stage.server.console_with(&stage.id, json!({ "uses": 0 })).await;
@@ -201,7 +202,8 @@ async fn a_report_tells_what_the_audit_has_to_who_may_read_the_audit_only() {
             while stage.server.api().get("/api/v1/sessions?live=true").await.done()["items"] != json!([]) {}
         })
         .await;
-        let path = format!("/api/v1/grants/{}", link.grant);
+        let path = format!("/api/v1/links/{}", link.grant);
+        let granted = "kind page, full control, uses unlimited, opens for 60 s";
         for role in ["reader", "member", "admin"] {
             let key = stage.server.api().add_key("alpha", role).await;
             let api = stage.server.api().with_key(&key);
@@ -224,13 +226,13 @@ async fn a_report_tells_what_the_audit_has_to_who_may_read_the_audit_only() {
                     let trail = report["trail"].as_array().unwrap();
                     assert_eq!(
                         (&trail[0]["action"], &trail[0]["detail"]),
-                        (&json!("grant.create"), &json!("kind page"))
+                        (&json!("link.create"), &json!(granted))
                     );
                     assert!(trail.iter().any(|record| record["user_agent"] == "First/1"), "{report}");
                 } else {
                     assert_eq!(origins, [json!(null), json!(null)]);
                     assert!(report.get("trail").is_none(), "{report}");
-                    for kept in ["First/1", "kind page"] {
+                    for kept in ["First/1", granted] {
                         assert!(!report.to_string().contains(kept), "{report}");
                     }
                 }
@@ -239,9 +241,10 @@ async fn a_report_tells_what_the_audit_has_to_who_may_read_the_audit_only() {
     }
 }
 
-/// A page that comes back from elsewhere, by a ticket that somebody has copied perhaps, is one use with two origins.
+/// A page that returns from another place, perhaps with a copied ticket, is one use with two
+/// origins.
 #[tokio::test]
-async fn a_report_tells_every_place_that_a_session_was_opened_from() {
+async fn a_report_lists_every_origin_of_a_session() {
     let stage = Stage::set().await;
     let link = stage.server.console(&stage.id).await;
     let mut ticket = exchanged(&stage.server, json!({ "token": link.token })).await;
@@ -255,7 +258,7 @@ async fn a_report_tells_every_place_that_a_session_was_opened_from() {
         guest = Some(stage.machine.guest().await);
     }
     assert_live(first.as_mut().unwrap(), guest.as_mut().unwrap()).await;
-    let report = stage.server.api().get(&format!("/api/v1/grants/{}/report", link.grant)).await.done();
+    let report = stage.server.api().get(&format!("/api/v1/links/{}/report", link.grant)).await.done();
     let told = |source, agent| json!({ "source": source, "user_agent": agent });
     assert_eq!(report["uses"].as_array().unwrap().len(), 1);
     assert_eq!(
@@ -265,10 +268,10 @@ async fn a_report_tells_every_place_that_a_session_was_opened_from() {
     );
 }
 
-/// A page of a report is 1000 sessions.
+/// A page of a report has 1000 sessions.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_older_than_a_thousand_others_is_waited_for_and_reported() {
-    let setup = TestServer::setup().config(|config| config.limits.sessions_per_grant = 100);
+async fn the_report_includes_an_open_session_older_than_a_thousand_others() {
+    let setup = TestServer::setup().config(|config| config.limits.sessions_per_link = 100);
     let stage = Stage::on(setup.start().await, Script::default()).await;
     let link = stage.server.console_with(&stage.id, json!({ "uses": 2000 })).await;
     let mut viewer = stage.server.viewer().token(&link.token).view().await;
@@ -287,7 +290,7 @@ async fn a_session_that_is_older_than_a_thousand_others_is_waited_for_and_report
     }
     others.join_all().await;
     let report =
-        stage.server.api().post(&format!("/api/v1/grants/{}/revoke", link.grant), json!({})).await.done();
+        stage.server.api().post(&format!("/api/v1/links/{}/revoke", link.grant), json!({})).await.done();
     assert_eq!(timeout(PROMPT, viewer.closed()).await.expect("prompt").to_string(), REVOKED);
     let uses = report["uses"].as_array().unwrap();
     assert_eq!(uses.len(), 1000);

@@ -1,4 +1,4 @@
-//! Log lines that strangers cause: a few for each source, however often it comes, and at every door.
+//! Log lines that strangers can cause: a few per source, however often it comes, at every door.
 
 use http::Method;
 use serde_json::json;
@@ -15,24 +15,25 @@ use transom_tunnel::{CONTROL_PATH, UPGRADE};
 
 use crate::stage::{Stage, exchanged};
 
-/// How often each stranger comes.
+/// The number of visits of each stranger.
 const OFTEN: usize = 40;
-/// What it may cause: five refusals a minute are told, some of them by who judged the proof and by the door.
+/// The number of lines that it may cause. Five refusals a minute are logged, some of them both by
+/// the verifier of the proof and by the door.
 const FEW: usize = 8;
 
-/// The lines that an operator sees with the levels that are told by default.
+/// The number of lines at the default levels.
 fn lines(log: &Log) -> usize {
     let told = |line: &&str| [" INFO ", " WARN ", "ERROR "].iter().any(|level| line.contains(level));
     log.text().lines().filter(told).count()
 }
 
-/// Says this from an address of this machine, and hears all that is answered.
+/// Sends this from an address of this machine and reads the whole response.
 async fn say(source: u8, to: std::net::SocketAddr, words: &[u8]) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, source], 0).into()).unwrap();
     let mut stream = within("a connection", socket.connect(to)).await.unwrap();
     stream.write_all(words).await.unwrap();
-    // What is said goes together: nothing waits for more.
+    // Half-closes the connection, so the server does not wait for more.
     let _ = stream.shutdown().await;
     let _ = within("the end", stream.read_to_end(&mut Vec::new())).await;
 }
@@ -46,7 +47,7 @@ fn introduction(id: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_stranger_writes_a_few_lines_a_minute_at_any_door() {
     let log = log::capture();
-    let repeater = "[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nmisses_in_all = 10";
+    let repeater = "[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"\nwrong_tickets_per_minute_in_all = 10";
     let setup = TestServer::setup().config(|own| own.repeater = config(repeater).repeater);
     let stage = Stage::on(setup.start().await, Script::default()).await;
     let server = &stage.server;

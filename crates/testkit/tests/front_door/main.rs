@@ -1,4 +1,5 @@
-//! Grants, gateway and the one port, through the front door: a real server, real sockets, exact answers.
+//! Grants, gateway and the single port through the front door: a real server, real sockets, exact
+//! responses.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod acceptance;
@@ -11,6 +12,7 @@ mod crowd;
 mod device_limits;
 mod device_reconnects;
 mod device_sessions;
+mod device_viewers;
 mod devices;
 mod endings;
 mod endpoint_keys;

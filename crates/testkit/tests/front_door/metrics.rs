@@ -7,13 +7,13 @@ use transom_testkit::{Instance, Script, Step, TestServer, api};
 use crate::stage::{Stage, assert_live, exchanged, refused};
 
 #[tokio::test]
-async fn a_console_moves_the_figures() {
+async fn a_console_changes_the_metrics() {
     let stage = Stage::set().await;
     let figure = async |line: &str| stage.server.api().metric(line).await;
     let (mut viewer, mut guest) = stage.session().await;
     assert_live(&mut viewer, &mut guest).await;
-    assert_eq!(figure(r#"transom_grants_total{dialect="native",outcome="created"}"#).await, 1.0);
-    assert_eq!(figure(r#"transom_grants_total{dialect="native",outcome="opened"}"#).await, 1.0);
+    assert_eq!(figure(r#"transom_links_total{dialect="api",outcome="created"}"#).await, 1.0);
+    assert_eq!(figure(r#"transom_links_total{dialect="api",outcome="opened"}"#).await, 1.0);
     assert_eq!(figure("transom_sessions_started_total").await, 1.0);
     assert_eq!(figure("transom_sessions_live").await, 1.0);
     assert_eq!(figure("transom_first_byte_seconds_count").await, 1.0);
@@ -31,7 +31,7 @@ async fn a_console_moves_the_figures() {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_back_is_no_further_session() {
+async fn a_returning_page_does_not_count_as_another_session() {
     let stage = Stage::set().await;
     let (viewer, mut guest, ticket) = stage.page().await;
     drop(viewer);
@@ -40,15 +40,15 @@ async fn a_page_that_comes_back_is_no_further_session() {
     let _viewer = stage.server.viewer().ticket(&fresh).view().await;
     let api = stage.server.api();
     assert_eq!(api.metric("transom_sessions_started_total").await, 1.0);
-    assert_eq!(api.metric(r#"transom_grants_total{dialect="native",outcome="opened"}"#).await, 1.0);
+    assert_eq!(api.metric(r#"transom_links_total{dialect="api",outcome="opened"}"#).await, 1.0);
 }
 
-/// Nobody carries a session that waits for its page: it ends with what ends it.
+/// No node carries a session that waits for its page, so the store counts its end.
 #[tokio::test]
 async fn sessions_that_end_while_they_wait_for_their_pages_are_counted() {
     for (way, reason) in [
         ("kill", "session-killed"),
-        ("grant", "grant-revoked"),
+        ("grant", "link-revoked"),
         ("key", "key-revoked"),
         ("instance", "instance-removed"),
         ("endpoint", "endpoint-changed"),
@@ -67,7 +67,7 @@ async fn sessions_that_end_while_they_wait_for_their_pages_are_counted() {
         within("it waits", async { while operator.newest_session().await["state"] != "detached" {} }).await;
         let answer = match way {
             "kill" => operator.delete(&format!("/api/v1/sessions/{session}")).await,
-            "grant" => operator.delete(&format!("/api/v1/grants/{}", made.grant)).await,
+            "grant" => operator.delete(&format!("/api/v1/links/{}", made.grant)).await,
             "key" => operator.delete(&format!("/api/v1/keys/{}", key.id)).await,
             "instance" => operator.delete(&stage.server.instance_path(&stage.id)).await,
             _ => {
@@ -120,15 +120,15 @@ async fn refused_uses_and_failed_authentications_are_counted() {
     refused(stage.server.viewer().token(&token)).await;
     refused(stage.server.viewer().token("nobody-knows-it")).await;
     let figure = async |line: &str| stage.server.api().metric(line).await;
-    assert_eq!(figure(r#"transom_grants_total{dialect="native",outcome="token-spent"}"#).await, 1.0);
-    assert_eq!(figure(r#"transom_grants_total{dialect="native",outcome="token-unknown"}"#).await, 1.0);
+    assert_eq!(figure(r#"transom_links_total{dialect="api",outcome="token-spent"}"#).await, 1.0);
+    assert_eq!(figure(r#"transom_links_total{dialect="api",outcome="token-unknown"}"#).await, 1.0);
     assert_eq!(figure("transom_failed_authentications_total").await, 1.0);
     stage.server.api().with_bearer("wrong").get("/api/v1/projects").await;
     assert_eq!(figure("transom_failed_authentications_total").await, 2.0);
 }
 
 #[tokio::test]
-async fn figures_are_for_this_machine_or_the_operator() {
+async fn metrics_are_available_to_this_machine_and_the_operator_only() {
     let server = TestServer::setup().config(|config| {
         config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     });
@@ -145,7 +145,7 @@ async fn figures_are_for_this_machine_or_the_operator() {
 }
 
 #[tokio::test]
-async fn a_node_tells_that_it_lives_and_is_ready() {
+async fn a_node_reports_its_health_and_readiness() {
     let server = TestServer::start().await;
     for (path, said) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
         let answer = server.api().anonymous().get(path).await;

@@ -1,4 +1,5 @@
-//! Monitors (requirement S10): a connect address is told which devices can be reached, as it changes.
+//! Monitors (requirement S10): a connect address receives the presence of the devices that it can
+//! reach.
 
 use std::collections::HashSet;
 
@@ -6,13 +7,13 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transom_agent::Availability::{Available, Unavailable, Unknown};
-use transom_agent::{Availability, Fault, Monitor};
+use transom_agent::{Availability, Monitor, RefusalCode};
 
 use crate::devices::{Address, Field, Running};
 
 type Told = (String, Availability);
 
-/// A well-formed address that nobody ever got.
+/// A well-formed address that was never issued.
 const NOBODY: &str = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
 
 fn watching(field: &Field, own: &Address, peers: &[&str]) -> Running<Told> {
@@ -29,7 +30,7 @@ fn is(address: &Address, now: Availability) -> Told {
 }
 
 #[tokio::test]
-async fn s10_who_watches_devices_is_told_when_one_comes_goes_or_may_no_longer_be_reached() {
+async fn s10_a_monitor_is_told_when_a_device_joins_leaves_or_becomes_forbidden() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let mut monitor = watching(&field, &desk, &[&device.address]);
@@ -47,14 +48,14 @@ async fn s10_who_watches_devices_is_told_when_one_comes_goes_or_may_no_longer_be
     assert_eq!(monitor.tells().await, is(&device, Available));
     field.key.delete(&path).await.done();
     assert_eq!(monitor.tells().await, is(&device, Unavailable));
-    // Its own password: it is over.
+    // A reset of its own password ends the monitor.
     field.key.post(&format!("/api/v1/addresses/{}/reset", desk.address), json!({})).await.done();
     assert_eq!(monitor.tells().await, is(&device, Unknown));
-    assert_eq!(monitor.fault().await, Fault::CloudAuthenticationFailed);
+    assert_eq!(monitor.code().await, RefusalCode::CloudAuthenticationFailed);
 }
 
 #[tokio::test]
-async fn s9_s10_what_is_not_its_own_key_s_looks_to_a_monitor_like_what_is_not_there() {
+async fn s9_s10_other_keys_addresses_look_nonexistent_to_a_monitor() {
     let field = Field::set().await;
     let (device, desk) = field.pair().await;
     let other = field.server.api().with_key(&field.server.api().add_key("alpha", "member").await);
@@ -70,7 +71,7 @@ async fn s9_s10_what_is_not_its_own_key_s_looks_to_a_monitor_like_what_is_not_th
     let told = HashSet::from([monitor.tells().await, monitor.tells().await, monitor.tells().await]);
     let nobody = (NOBODY.to_owned(), Unavailable);
     assert_eq!(told, HashSet::from([is(&device, Available), is(&foreign, Unavailable), nobody]));
-    // Of the one that is forbidden nothing is told when it goes.
+    // The departure of a forbidden device is not reported.
     drop(agents);
     assert_eq!(monitor.tells().await, is(&device, Unavailable));
     let too_many = vec![NOBODY.parse().unwrap(); Monitor::MOST + 1];

@@ -1,4 +1,4 @@
-//! Instances that get another endpoint: nobody goes on looking at the old machine.
+//! Instances that get a new endpoint: no viewer continues to see the old machine.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use transom_testkit::{Instance, Script, Step, TestServer, Viewer, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged};
 
-/// The promise of the design.
+/// The design's promise for a new endpoint.
 const PROMPT: Duration = Duration::from_secs(1);
 const CHANGED: &str = "4419 This console was pointed at another machine.";
 const MOVED: &str = "4418 The machine behind this console was moved.";
@@ -17,7 +17,7 @@ async fn prompt_end(viewer: &mut Viewer) -> String {
     timeout(PROMPT, viewer.closed()).await.expect("a session ends within a second").to_string()
 }
 
-/// A stage on each database. On PostgreSQL a second node is what the operator asks.
+/// A stage on each database. On PostgreSQL, the operator calls a second node.
 async fn stages(script: Script) -> Vec<(Stage, Option<TestServer>)> {
     let sqlite = Stage::on(TestServer::start().await, script.clone()).await;
     let setup = TestServer::setup().database(postgres::database());
@@ -32,7 +32,7 @@ async fn change(stage: &Stage, other: Option<&TestServer>, body: Value) {
 }
 
 #[tokio::test]
-async fn another_endpoint_ends_every_session_on_the_old_machine() {
+async fn a_new_endpoint_ends_every_session_on_the_old_machine() {
     for (stage, other) in stages(Script::default()).await {
         let (mut page, mut page_guest, ticket) = stage.page().await;
         let (mut viewer, mut guest) = stage.session().await;
@@ -57,7 +57,7 @@ async fn another_endpoint_ends_every_session_on_the_old_machine() {
 }
 
 #[tokio::test]
-async fn a_page_dials_again_where_its_machine_was_moved_to() {
+async fn a_page_reconnects_at_the_new_endpoint_of_its_moved_machine() {
     for (stage, other) in stages(Script::default()).await {
         let (mut page, mut guest, ticket) = stage.page().await;
         let session = stage.server.api().newest_session().await["id"].clone();
@@ -71,7 +71,7 @@ async fn a_page_dials_again_where_its_machine_was_moved_to() {
         assert_live(&mut page, &mut guest).await;
         assert_eq!(stage.server.api().newest_session().await["id"], session, "it is the same session");
 
-        // It leads to the new place now: only another move reaches it.
+        // The session leads to the new endpoint now, so only another move affects it.
         let third = Instance::start(Script::default()).await;
         change(&stage, other.as_ref(), json!({ "endpoint": third.endpoint() })).await;
         assert_eq!(prompt_end(&mut page).await, CHANGED);
@@ -79,7 +79,7 @@ async fn a_page_dials_again_where_its_machine_was_moved_to() {
 }
 
 #[tokio::test]
-async fn what_cannot_come_back_ends_where_its_machine_was_moved_to() {
+async fn a_session_that_cannot_resume_ends_when_its_machine_is_moved() {
     for (stage, other) in stages(Script::default()).await {
         for token in [stage.token().await, stage.reusable().await] {
             let mut viewer = stage.server.viewer().token(&token).view().await;
@@ -95,7 +95,7 @@ async fn what_cannot_come_back_ends_where_its_machine_was_moved_to() {
 }
 
 #[tokio::test]
-async fn a_session_that_waits_for_its_page_is_over_with_its_machine() {
+async fn a_waiting_session_ends_when_its_endpoint_changes() {
     for (stage, other) in stages(Script::default()).await {
         let (page, mut guest, ticket) = stage.page().await;
         drop(page);
@@ -115,7 +115,7 @@ async fn a_session_that_waits_for_its_page_is_over_with_its_machine() {
 }
 
 #[tokio::test]
-async fn what_is_dialled_meanwhile_never_shows_the_old_machine() {
+async fn a_dial_during_the_change_never_shows_the_old_machine() {
     for (stage, other) in stages(Script::default().holds(Step::Init)).await {
         let new = Instance::start(Script::default()).await;
         let mut viewer = stage.server.viewer().token(&stage.token().await).open().await.unwrap();
@@ -135,7 +135,7 @@ async fn what_is_dialled_meanwhile_never_shows_the_old_machine() {
 }
 
 #[tokio::test]
-async fn what_does_not_lead_elsewhere_ends_nothing() {
+async fn a_change_to_the_same_endpoint_ends_no_session() {
     for (stage, other) in stages(Script::default()).await {
         let (mut viewer, mut guest) = stage.session().await;
         for body in [

@@ -1,4 +1,4 @@
-//! Names that people read: what would show as another one's is refused, when it is made and when it is changed.
+//! Display names: a name that could pass for another one is refused, at creation and at change.
 
 use serde_json::json;
 use transom_testkit::{Instance, Script, TestServer};
@@ -20,7 +20,7 @@ const TAKEN: [&str; 6] =
     ["שרת ראשי", "خادم الويب", "主服务器", "Büro – Drucker № 5", "kiosk 🖥", "👩\u{200d}💻"];
 
 #[tokio::test]
-async fn a_name_that_shows_as_another_is_refused_and_one_of_any_script_is_taken() {
+async fn deceptive_names_are_refused_and_names_in_any_script_are_accepted() {
     let server = TestServer::start().await;
     let api = server.api();
     let machine = Instance::start(Script::default()).await;
@@ -34,7 +34,7 @@ async fn a_name_that_shows_as_another_is_refused_and_one_of_any_script_is_taken(
             api.post("/api/v1/keys", json!({ "project": "alpha", "name": name })).await,
         ];
         for refused in made {
-            let why = "400 invalid: name: must hold no control, direction or invisible characters";
+            let why = "400 invalid: name: must not contain control, direction or invisible characters";
             assert_eq!(refused.to_string(), why, "{name:?}");
         }
     }

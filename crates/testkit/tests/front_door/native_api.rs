@@ -1,4 +1,4 @@
-//! The native API: who may do what, and how failures read.
+//! The native API: permissions and error messages.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ async fn keyed(server: &TestServer, project: &str, role: &str) -> Api {
 }
 
 #[tokio::test]
-async fn another_projects_things_are_not_found() {
+async fn another_projects_objects_are_not_found() {
     let stage = Stage::set().await;
     let api = stage.server.api();
     api.add_project("beta").await;
@@ -28,9 +28,9 @@ async fn another_projects_things_are_not_found() {
     assert_eq!(stranger.patch(&instance, json!({ "name": "mine" })).await.to_string(), not_found("project"));
     assert_eq!(stranger.delete(&instance).await.to_string(), not_found("project"));
     assert_eq!(stranger.try_console("alpha", &stage.id, json!({})).await.to_string(), not_found("project"));
-    let grant = format!("/api/v1/grants/{}", console.grant);
-    assert_eq!(stranger.get(&grant).await.to_string(), not_found("grant"));
-    assert_eq!(stranger.delete(&grant).await.to_string(), not_found("grant"));
+    let grant = format!("/api/v1/links/{}", console.grant);
+    assert_eq!(stranger.get(&grant).await.to_string(), not_found("link"));
+    assert_eq!(stranger.delete(&grant).await.to_string(), not_found("link"));
     let session = format!("/api/v1/sessions/{session}");
     assert_eq!(stranger.delete(&session).await.to_string(), not_found("session"));
     let theirs = format!("/api/v1/keys/{}", key.id);
@@ -43,7 +43,7 @@ async fn another_projects_things_are_not_found() {
     assert_eq!(new_key.to_string(), not_found("project"));
     assert_eq!(stranger.get("/api/v1/audit?project=alpha").await.to_string(), not_found("project"));
 
-    for list in ["grants", "sessions"] {
+    for list in ["links", "sessions"] {
         assert_eq!(stranger.get(&format!("/api/v1/{list}")).await.done()["items"], json!([]), "{list}");
     }
     let projects = stranger.get("/api/v1/projects").await.done();
@@ -57,7 +57,7 @@ fn names(list: &Value, member: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_role_may_what_the_one_below_may_and_more() {
+async fn each_role_has_the_rights_of_the_weaker_ones_and_more() {
     let stage = Stage::set().await;
     let reader = keyed(&stage.server, "alpha", "reader").await;
     let member = keyed(&stage.server, "alpha", "member").await;
@@ -70,7 +70,7 @@ async fn each_role_may_what_the_one_below_may_and_more() {
     assert_eq!(reader.patch(&instance, json!({ "status": "stopped" })).await.to_string(), needs("member"));
 
     let console = member.console("alpha", &stage.id, json!({})).await;
-    let grant = format!("/api/v1/grants/{}", console.grant);
+    let grant = format!("/api/v1/links/{}", console.grant);
     assert_eq!(reader.delete(&grant).await.to_string(), needs("member"));
     member.delete(&grant).await.done();
     member.patch(&instance, json!({ "status": "stopping" })).await.done();
@@ -87,7 +87,7 @@ async fn each_role_may_what_the_one_below_may_and_more() {
 }
 
 #[tokio::test]
-async fn who_shows_nothing_known_is_told_what_is_wrong() {
+async fn a_caller_with_unknown_credentials_is_told_the_reason() {
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "admin").await;
     let mut mistyped = key.id.clone().into_bytes();
@@ -102,7 +102,7 @@ async fn who_shows_nothing_known_is_told_what_is_wrong() {
         (with(&key.id, "wrong"), unknown),
         (
             with(&mistyped, &key.secret),
-            "401 unauthenticated: the access key id is mistyped: its checksum does not fit",
+            "401 unauthenticated: the access key id is mistyped: its checksum does not match",
         ),
         (
             server.api().anonymous(),
@@ -117,7 +117,7 @@ async fn who_shows_nothing_known_is_told_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn two_secrets_are_good_while_a_key_is_rotated() {
+async fn two_secrets_are_valid_during_a_rotation() {
     let server = TestServer::start().await;
     let old = server.api().add_key("alpha", "admin").await;
     let path = format!("/api/v1/keys/{}", old.id);
@@ -162,12 +162,12 @@ async fn lists_come_in_pages() {
         after = format!("&after={next}");
     }
     assert_eq!((seen, pages), ((0..7).map(|n| format!("m{n}")).collect::<Vec<_>>(), 3));
-    let broken = server.api().get("/api/v1/grants?limit=many").await;
+    let broken = server.api().get("/api/v1/links?limit=many").await;
     assert_eq!(broken.to_string(), "400 invalid: limit: must be a whole number from 1 to 1000");
 }
 
 #[tokio::test]
-async fn what_cannot_be_understood_is_refused_in_our_own_form() {
+async fn malformed_requests_are_refused_in_the_native_format() {
     let server = TestServer::start().await;
     let send = |method: Method, path: &str, body: String| {
         let request =
@@ -230,20 +230,20 @@ async fn values_out_of_bounds_are_named() {
 }
 
 #[tokio::test]
-async fn a_grants_trail_is_found_by_its_id() {
+async fn a_grants_audit_records_are_found_by_its_id() {
     let stage = Stage::set().await;
     let console = stage.server.console(&stage.id).await;
     let _viewer = stage.server.viewer().token(&console.token).view().await;
     refused(stage.server.viewer().token(&console.token)).await;
-    let trail = stage.server.api().get(&format!("/api/v1/audit?grant={}", console.grant)).await.done();
+    let trail = stage.server.api().get(&format!("/api/v1/audit?link={}", console.grant)).await.done();
     let steps = trail["items"].as_array().unwrap().iter();
     let steps = steps.map(|step| (step["action"].as_str().unwrap(), step["outcome"].as_str().unwrap()));
-    let expected = [("grant.create", "ok"), ("session.start", "ok"), ("grant.use", "token-spent")];
+    let expected = [("link.create", "ok"), ("session.start", "ok"), ("link.use", "token-spent")];
     assert_eq!(steps.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
-async fn a_token_gives_no_token_that_outlives_it() {
+async fn a_token_issues_no_token_that_outlives_it() {
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "admin").await;
     let path = format!("/api/v1/keys/{}/token", key.id);
@@ -260,19 +260,19 @@ async fn a_token_gives_no_token_that_outlives_it() {
 }
 
 #[tokio::test]
-async fn a_mistyped_key_id_is_told_from_an_unknown_one() {
+async fn a_mistyped_key_id_is_distinguished_from_an_unknown_one() {
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "admin").await.id;
     let last = if key.ends_with('2') { '3' } else { '2' };
     let mistyped = format!("{}{last}", &key[..key.len() - 1]);
     assert_eq!(
         server.api().delete(&format!("/api/v1/keys/{mistyped}")).await.to_string(),
-        "404 not-found: the access key id has a typo, its checksum does not fit: the key was not found"
+        "404 not-found: the access key id has a typo, its checksum does not match: the key was not found"
     );
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_in_our_own_form() {
+async fn an_oversized_body_is_refused_in_the_native_format() {
     let server = TestServer::start().await;
     let body = json!({ "name": "x".repeat(300 * 1024) });
     let refused = server.api().post("/api/v1/projects", body).await;
@@ -280,7 +280,7 @@ async fn a_body_that_is_too_large_is_refused_in_our_own_form() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_ours_needs_to_know_whom_it_is_shown_to() {
+async fn a_client_certificate_requires_a_verified_server() {
     let stage = Stage::set().await;
     let pem = rcgen::generate_simple_self_signed(["here".to_owned()]).unwrap().cert.pem();
     let alone =
@@ -289,10 +289,14 @@ async fn a_certificate_of_ours_needs_to_know_whom_it_is_shown_to() {
         alone.to_string(),
         "409 conflict: certificate: needs ca or fingerprint: without one of them, the instance is reached without TLS"
     );
+    let instances = "/api/v1/projects/alpha/instances";
+    let new = |fingerprint: &str| json!({ "endpoint": stage.machine.endpoint(), "certificate": pem, "ca": "", "fingerprint": fingerprint });
+    assert_eq!(stage.server.api().post(instances, new("")).await.status, 400);
+    assert_eq!(stage.server.api().post(instances, new(&"ab".repeat(32))).await.status, 201);
 }
 
 #[tokio::test]
-async fn the_audit_tells_what_was_changed_and_who_watched() {
+async fn the_audit_records_changes_and_viewers() {
     let stage = Stage::set().await;
     let instance = stage.server.instance_path(&stage.id);
     let endpoint = stage.machine.endpoint();
@@ -313,9 +317,9 @@ async fn the_audit_tells_what_was_changed_and_who_watched() {
     assert_eq!(detail("session.start"), ["viewer 127.0.0.1"]);
 }
 
-/// Whoever holds a link that is spent could fill the database otherwise.
+/// Without a limit, a holder of a spent link could fill the database.
 #[tokio::test]
-async fn a_refusal_that_is_repeated_is_written_down_once() {
+async fn a_repeated_refusal_is_recorded_once() {
     let stage = Stage::set().await;
     let console = stage.server.console(&stage.id).await;
     let _viewer = stage.server.viewer().token(&console.token).view().await;
@@ -323,7 +327,7 @@ async fn a_refusal_that_is_repeated_is_written_down_once() {
         refused(stage.server.viewer().token(&console.token)).await;
     }
     let audit =
-        stage.server.api().get(&format!("/api/v1/audit?grant={}&limit=100", console.grant)).await.done();
-    let refusals = audit["items"].as_array().unwrap().iter().filter(|record| record["action"] == "grant.use");
+        stage.server.api().get(&format!("/api/v1/audit?link={}&limit=100", console.grant)).await.done();
+    let refusals = audit["items"].as_array().unwrap().iter().filter(|record| record["action"] == "link.use");
     assert_eq!(refusals.count(), 1);
 }

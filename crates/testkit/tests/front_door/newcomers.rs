@@ -1,4 +1,5 @@
-//! Connections where all places are taken: the oldest of whoever holds most goes, and a newcomer gets in.
+//! Connections when all slots are taken: the oldest connection of the source with the most makes
+//! room for a newcomer.
 
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ async fn connect(server: &TestServer, source: u8) -> Box<dyn Duplex> {
     server.viewer().from([127, 0, 0, source].into()).bare().await
 }
 
-/// The whole answer to a request from there, and how the connection ends.
+/// The whole answer to a request from this source, and the end of the connection.
 async fn ask(server: &TestServer, source: u8, headers: &str) -> String {
     let mut stream = connect(server, source).await;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
@@ -23,7 +24,7 @@ async fn ask(server: &TestServer, source: u8, headers: &str) -> String {
     answer
 }
 
-/// What is left to be read of a connection that is over: none of them is reset.
+/// Reads the rest of an ended connection, which must not be reset.
 async fn rest(mut stream: Box<dyn Duplex>) -> String {
     let mut rest = String::new();
     within("a clean end", stream.read_to_string(&mut rest)).await.unwrap();
@@ -49,7 +50,7 @@ async fn silent_connections_make_way_for_newcomers() {
     for _ in 0..20 {
         assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
     }
-    // The oldest of the four; after it there was a place for each that came and went.
+    // The oldest of the four was closed. Later connections found a free slot.
     assert_eq!(rest(silent.remove(3)).await, "");
     until("the others are still there", || server.server().half_open() == 8).await;
     for mut stream in silent {
@@ -59,7 +60,7 @@ async fn silent_connections_make_way_for_newcomers() {
 }
 
 #[tokio::test]
-async fn who_has_used_its_own_share_up_is_told_so() {
+async fn a_source_at_its_limit_is_told_so() {
     let setup = TestServer::setup().config(|config| config.limits.half_open_per_source = 1);
     let server = setup.start().await;
     let _silent = connect(&server, 2).await;
@@ -85,7 +86,7 @@ async fn http_connections_make_way_for_newcomers_and_none_is_cut_within_an_answe
     for _ in 0..5 {
         assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
     }
-    // The older one of the two.
+    // The older of the two.
     let second = held.remove(1);
     assert!(rest(second).await.ends_with("ok\n"));
     for mut stream in held {
@@ -95,7 +96,7 @@ async fn http_connections_make_way_for_newcomers_and_none_is_cut_within_an_answe
 }
 
 #[tokio::test]
-async fn a_declared_proxy_keeps_as_many_connections_ready_as_it_likes() {
+async fn a_trusted_proxy_may_hold_any_number_of_idle_connections() {
     let setup = TestServer::setup().config(|config| {
         config.limits.half_open_per_source = 4;
         config.limits.half_open = 40;
@@ -111,7 +112,7 @@ async fn a_declared_proxy_keeps_as_many_connections_ready_as_it_likes() {
     for _ in 0..9 {
         assert!(ask(&server, 2, "").await.starts_with("HTTP/1.1 200"));
     }
-    // And where all places are its own, it is the one that makes way.
+    // If one source holds all slots, its own connection makes room.
     ready.push(connect(&server, 2).await);
     until("all are counted", || server.server().half_open() == 40).await;
     assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
@@ -119,7 +120,7 @@ async fn a_declared_proxy_keeps_as_many_connections_ready_as_it_likes() {
 }
 
 #[tokio::test]
-async fn strangers_do_not_push_a_proxys_connections_out() {
+async fn strangers_do_not_displace_a_proxys_connections() {
     let setup = TestServer::setup().config(|config| {
         config.limits.half_open = 10;
         config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];
@@ -132,7 +133,7 @@ async fn strangers_do_not_push_a_proxys_connections_out() {
         let held = ready.len();
         until("it is counted", || server.server().half_open() == held).await;
     }
-    // It was there first and holds most.
+    // This source came first and holds the most.
     for _ in 0..20 {
         assert!(ask(&server, 9, "").await.starts_with("HTTP/1.1 200"));
     }
@@ -143,7 +144,7 @@ async fn strangers_do_not_push_a_proxys_connections_out() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_too_the_oldest_of_the_largest_client_goes() {
+async fn the_oldest_connection_of_the_largest_client_behind_a_proxy_makes_room() {
     let setup = TestServer::setup().config(|config| {
         config.limits.http = 5;
         config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];
@@ -152,7 +153,7 @@ async fn behind_a_proxy_too_the_oldest_of_the_largest_client_goes() {
     let mut held = Vec::new();
     for client in [1, 3, 2, 3, 3] {
         let mut stream = connect(&server, 2).await;
-        // Whom it carried before does not count.
+        // Connections that the proxy forwarded earlier do not count.
         for client in [9, client] {
             let request =
                 format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.{client}\r\n\r\n");
@@ -164,7 +165,7 @@ async fn behind_a_proxy_too_the_oldest_of_the_largest_client_goes() {
         }
         held.push(stream);
     }
-    // Two newcomers, through the proxy and beside it.
+    // Two newcomers, one through the proxy and one beside it.
     let mut through = connect(&server, 2).await;
     let request = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.4\r\n\r\n";
     through.write_all(request).await.unwrap();
@@ -182,7 +183,7 @@ async fn behind_a_proxy_too_the_oldest_of_the_largest_client_goes() {
 }
 
 #[tokio::test]
-async fn one_behind_a_proxy_has_the_share_of_one() {
+async fn a_client_behind_a_proxy_has_the_share_of_a_single_client() {
     let setup = TestServer::setup().config(|config| {
         config.limits.http_per_source = 2;
         config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];

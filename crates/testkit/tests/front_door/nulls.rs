@@ -1,4 +1,4 @@
-//! `null`, as typed clients send it for what they do not set.
+//! `null` members, which typed clients send for members that they do not set.
 
 use serde_json::{Value, json};
 use transom_testkit::api::text;
@@ -6,7 +6,7 @@ use transom_testkit::api::text;
 use crate::stage::Stage;
 
 #[tokio::test]
-async fn null_is_as_if_it_were_missing() {
+async fn null_counts_as_absent() {
     let stage = Stage::set().await;
     let api = stage.server.api();
     let key = api.add_key("alpha", "member").await.id;
@@ -35,7 +35,8 @@ async fn null_is_as_if_it_were_missing() {
         let made = api.post(&path, body.clone()).await;
         assert_eq!(made.status, 201, "{path} {body}: {made}");
     }
-    let ticket = api.post(&format!("/api/v1/addresses/{address}/ticket"), json!({ "numeric": null })).await;
+    let ticket =
+        api.post(&format!("/api/v1/addresses/{address}/repeater-ticket"), json!({ "numeric": null })).await;
     assert_eq!(ticket.status, 409, "understood, and this server takes none: {ticket}");
     let nothing = json!({ "action": null, "groups": null, "allow_groups": null, "allow_addresses": null });
     let shown = api.patch(&format!("/api/v1/addresses/{address}"), nothing).await.done();
@@ -43,7 +44,7 @@ async fn null_is_as_if_it_were_missing() {
 }
 
 #[tokio::test]
-async fn null_where_something_would_open_by_it_or_is_needed_is_refused() {
+async fn null_is_refused_for_required_members_and_where_it_would_grant_access() {
     let stage = Stage::set().await;
     let api = stage.server.api();
     let key = api.add_key("alpha", "member").await.id;
@@ -51,9 +52,9 @@ async fn null_where_something_would_open_by_it_or_is_needed_is_refused() {
     let address = text(&api.post("/api/v1/addresses", listen).await.done(), "cloudAddress");
     let console = format!("{}/console", stage.server.instance_path(&stage.id));
     let (token, addresses) = (format!("/api/v1/keys/{key}/token"), "/api/v1/addresses");
-    let opens = "must be a list, or missing: null would let in every address of the key";
+    let opens = "must be a list or absent, because null would let in every address of the key";
     let number = "must be a whole number within its bounds, not null";
-    let enrolment = |more: Value| {
+    let enrollment = |more: Value| {
         let mut body = json!({ "key": key, "count": 1 });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
@@ -64,10 +65,10 @@ async fn null_where_something_would_open_by_it_or_is_needed_is_refused() {
         (&console, json!({ "ends_after_seconds": null }), format!("ends_after_seconds: {number}")),
         (&console, json!({ "uses": null }), format!("uses: {number}")),
         (&token, json!({ "ttl_seconds": null }), format!("ttl_seconds: {number}")),
-        ("/api/v1/enrolments", enrolment(json!({ "ttl_seconds": null })), format!("ttl_seconds: {number}")),
+        ("/api/v1/enrollments", enrollment(json!({ "ttl_seconds": null })), format!("ttl_seconds: {number}")),
         (
-            "/api/v1/enrolments",
-            enrolment(json!({ "allow_groups": null })),
+            "/api/v1/enrollments",
+            enrollment(json!({ "allow_groups": null })),
             "allow_groups: must be".to_owned(),
         ),
         ("/api/v1/keys", json!({ "project": "alpha", "role": null }), "role: must not be null".to_owned()),

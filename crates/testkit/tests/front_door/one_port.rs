@@ -1,4 +1,5 @@
-//! One port: TLS and plain, HTTP of both versions, raw CONNECT, all on the same listener.
+//! The single port: TLS and plain text, both versions of HTTP, and raw CONNECT on the same
+//! listener.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -21,12 +22,12 @@ use crate::stage::{Stage, assert_live};
 pub(crate) fn trust(pem: &Path) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(pem).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(transom_server::listener::tls::provider());
+    let config = rustls::ClientConfig::builder_with_provider(transom_net::provider());
     let config = config.with_safe_default_protocol_versions().unwrap();
     Arc::new(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// A fresh certificate for `localhost` and its key, written where the server looks for them.
+/// Writes a new certificate for `localhost` and its key to the server's files.
 fn issue(files: &TlsFiles) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -67,7 +68,7 @@ async fn tls_and_plain_are_served_on_the_same_port() {
 }
 
 #[tokio::test]
-async fn keys_are_agreed_on_in_a_way_that_outlasts_quantum_computers() {
+async fn the_key_agreement_resists_quantum_computers() {
     let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
     let trust = trust(server.server().ca().unwrap());
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
@@ -83,7 +84,7 @@ async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
     let files = TlsFiles { cert: setup.folder().join("cert.pem"), key: setup.folder().join("key.pem") };
     issue(&files);
     let old = trust(&files.cert);
-    // The operator's own calls go over plain HTTP: nobody signed this certificate.
+    // The operator's calls use plain HTTP, because the certificate is not trusted.
     let server = setup.tls(Tls::Files(files.clone())).start_bare().await;
     let api = server.plain_api();
     api.add_project("alpha").await;
@@ -96,7 +97,7 @@ async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
     guest.send(b"pixels");
     assert_eq!(viewer.take(6).await.unwrap(), b"pixels", "it is more than a handshake");
 
-    // First a pair that does not fit: the old one stays, and that is said once.
+    // A mismatched pair comes first. The old one stays, and the log reports that once.
     let log = log::capture();
     std::fs::write(&files.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     for _ in 0..3 {
@@ -118,14 +119,14 @@ async fn a_renewed_certificate_is_used_and_no_session_is_dropped() {
     assert_live(&mut viewer, &mut guest).await;
 }
 
-/// Lets the server look at its certificate's files.
+/// Makes the server check its certificate files.
 async fn look_again(server: &TestServer) {
     clock::pass(Duration::from_secs(6)).await;
     server.plain_api().get("/healthz").await;
 }
 
 #[tokio::test]
-async fn tls_where_none_is_configured_is_let_go() {
+async fn a_tls_client_is_disconnected_if_tls_is_not_configured() {
     let server = TestServer::start().await;
     let mut stream = server.viewer().bare().await;
     stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
@@ -135,19 +136,25 @@ async fn tls_where_none_is_configured_is_let_go() {
 }
 
 #[tokio::test]
-async fn plain_http_off_this_machine_is_refused_unless_a_proxy_is_trusted() {
+async fn plain_http_from_another_machine_is_refused_unless_a_proxy_is_trusted() {
     let Some(address) = own_address() else {
-        // A machine with loopback addresses only has nobody to refuse.
+        // A machine with loopback addresses only has no other source to refuse.
         return;
     };
     let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).start_bare().await;
     let route = Route::plain((address, server.address().port()).into());
-    // Coming from that address itself, which is not loopback.
+    // The request comes from that address, which is not loopback.
     let mut stream = Opening::new(route).bare().await;
     assert_eq!(status_of(&mut stream, HEALTH).await, "HTTP/1.1 400");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
-    assert!(rest.contains("Plain HTTP is served to this machine itself only."), "{rest}");
+    assert!(rest.ends_with("in [http] trusted_proxies.\n"), "{rest}");
+    let mut stream = Opening::new(Route::plain((address, server.address().port()).into())).bare().await;
+    let socket = "GET /websockify HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    assert_eq!(status_of(&mut stream, socket).await, "HTTP/1.1 400");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("X-Refusal: Plain HTTP is served") && rest.ends_with("\r\n\r\n"), "{rest}");
 
     let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).config(|config| {
         config.http.trusted_proxies = vec![address.into()];
@@ -157,7 +164,8 @@ async fn plain_http_off_this_machine_is_refused_unless_a_proxy_is_trusted() {
     assert_eq!(status_of(&mut Opening::new(route).bare().await, HEALTH).await, "HTTP/1.1 200");
 }
 
-/// An address of this machine that is not loopback: what it would reach others from. Nothing is sent.
+/// An address of this machine that is not loopback: the source of its outgoing connections. Sends
+/// nothing.
 fn own_address() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.connect("192.0.2.1:9").ok()?;
@@ -165,7 +173,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_without_negotiation_too() {
+async fn http_2_works_without_negotiation() {
     let server = TestServer::start().await;
     let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let answer = http.get(format!("{}/healthz", server.origin())).send().await.unwrap();
@@ -173,7 +181,7 @@ async fn http_2_is_spoken_without_negotiation_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_websocket_request_is_told_how_to_ask() {
+async fn a_plain_request_to_a_websocket_path_is_told_how_to_upgrade() {
     let server = TestServer::start().await;
     let api = server.api().anonymous();
     assert_eq!(api.get("/websockify").await.status, 426);
@@ -219,7 +227,7 @@ async fn only_get_and_head_show_the_page() {
 }
 
 #[tokio::test]
-async fn a_slash_too_many_says_nothing() {
+async fn an_extra_slash_has_no_effect() {
     let stage = Stage::set().await;
     let api = stage.server.api().anonymous();
     let page = api.get("/console").await.text;
@@ -231,7 +239,7 @@ async fn a_slash_too_many_says_nothing() {
         assert_eq!(api.get(path).await.status, 426, "{path}");
         let token = stage.token().await;
         stage.server.viewer().path(&format!("{path}?token={token}")).view().await;
-        // Behind another request, the upgrade comes through the HTTP library.
+        // After another request, the upgrade goes through the HTTP library.
         let token = stage.token().await;
         let viewer = stage.server.viewer().path(&format!("{path}?token={token}"));
         viewer.cookie(&"x".repeat(2000)).view().await;
@@ -261,7 +269,8 @@ async fn a_request_may_have_32_kib_of_headers() {
     raw.connect().await.unwrap().greet().await.unwrap();
 }
 
-/// Over HTTP/2 a browser makes each cookie a field of its own, which counts for more (RFC 9113 §6.5.2).
+/// Over HTTP/2, a browser sends each cookie as a separate field, which counts for more (RFC 9113
+/// §6.5.2).
 #[tokio::test]
 async fn a_request_may_have_32_kib_of_short_cookies() {
     let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
@@ -278,15 +287,15 @@ async fn a_request_may_have_32_kib_of_short_cookies() {
     stage.server.viewer().token(&stage.token().await).cookie(&whole).view().await;
 }
 
-/// There is an end to it, which is told, on whichever of the ways the request comes.
+/// The limit is reported in each of the ways in which a request may come.
 #[tokio::test]
-async fn a_head_beyond_the_limit_is_told_that_it_is_too_long() {
+async fn an_oversized_request_head_is_refused_with_the_reason() {
     const WORDS: &str = "The request's headers are too long: 32 KiB are read.";
     let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
     for (api, length) in [
         (server.api().anonymous(), 40 * 1024),
         (server.plain_api().anonymous(), 40 * 1024),
-        // More than the kernel has room for: it is heard out.
+        // The request exceeds the kernel's buffers, so the server must read it before it answers.
         (server.plain_api().anonymous(), 200 * 1024),
     ] {
         for path in ["/console", "/api/v1/projects", "/websockify?token=x"] {

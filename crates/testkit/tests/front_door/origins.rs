@@ -1,4 +1,4 @@
-//! Origins: which pages may open consoles.
+//! Origins: the pages that may open consoles.
 
 use transom_testkit::TestServer;
 
@@ -31,7 +31,7 @@ async fn a_page_of_another_origin_is_refused_and_no_use_is_spent() {
 }
 
 #[tokio::test]
-async fn our_own_origin_and_those_of_the_configuration_may_open_consoles() {
+async fn transoms_own_and_configured_origins_may_open_consoles() {
     let stage = with_portal().await;
     for origin in [stage.server.origin(), "https://portal.example.com".to_owned()] {
         let token = stage.token().await;
@@ -50,7 +50,8 @@ async fn a_cookie_counts_only_with_an_allowed_origin() {
         turned_away(viewer().origin("https://evil.example.com")).await,
         "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
     );
-    // Browsers send it to every port of the host: another service there must not use it.
+    // Browsers send the cookie to every port of the host. Another service there must not be able to
+    // use it.
     let neighbour = format!("http://{}:1", stage.server.address().ip());
     assert_eq!(
         turned_away(viewer().origin(&neighbour)).await,
@@ -76,7 +77,7 @@ async fn a_page_of_another_origin_cannot_exchange_a_token() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_refused_to_another_origin_and_stays_good() {
+async fn a_ticket_is_refused_to_another_origin_and_stays_valid() {
     let stage = with_portal().await;
     let token = stage.token().await;
     let ticket = exchanged(&stage.server, json!({ "token": token })).await;
@@ -87,9 +88,9 @@ async fn a_ticket_is_refused_to_another_origin_and_stays_good() {
     stage.server.viewer().ticket(&ticket).origin(&stage.server.origin()).view().await;
 }
 
-/// RFC 9113 §8.3.1: HTTP/2 says in `:authority` where a request was sent.
+/// RFC 9113 §8.3.1: an HTTP/2 request names its destination in `:authority`.
 #[tokio::test]
-async fn our_own_page_under_another_name_may_exchange_over_http_2_too() {
+async fn transoms_own_page_under_another_name_may_exchange_over_http_2() {
     let server = TestServer::setup().tls(transom_server::Tls::SelfSigned).start().await;
     let stage = Stage::on(server, transom_testkit::Script::default()).await;
     let port = stage.server.address().port();
@@ -110,9 +111,9 @@ async fn our_own_page_under_another_name_may_exchange_over_http_2_too() {
     assert_eq!((answer.version(), answer.status().as_u16()), (http::Version::HTTP_2, 200));
 }
 
-/// A proxy in front that ends TLS says so in several ways.
+/// A TLS-terminating proxy may announce itself in several ways.
 #[tokio::test]
-async fn our_own_page_under_another_name_is_known_behind_a_proxy() {
+async fn transoms_own_page_under_another_name_is_recognized_behind_a_proxy() {
     let server = TestServer::setup().config(|config| {
         config.http.public_url = Some("https://console.localhost".parse().unwrap());
         config.http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
@@ -136,7 +137,7 @@ async fn our_own_page_under_another_name_is_known_behind_a_proxy() {
         let answer = transom_testkit::api::send(request.json(&json!({ "token": token }))).await;
         let expected = if same { 200 } else { 403 };
         assert_eq!(answer.status, expected, "{host} {origin} {forwarded}: {answer}");
-        // The WebSocket by a cookie, which counts with our very own origin only.
+        // A WebSocket with a cookie, which counts only with Transom's own origin.
         let viewer = stage.server.viewer().cookie(&format!("token={token}")).origin(origin);
         let viewer = viewer.header(proto.clone(), forwarded).host(host);
         if same {

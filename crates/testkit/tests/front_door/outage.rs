@@ -1,4 +1,5 @@
-//! Outages of the database: short ones are bridged; a long one ends what the node can no longer answer for.
+//! Database outages. The node bridges short ones; in a long one it ends the sessions that it can no
+//! longer answer for.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use transom_testkit::{Script, TestServer, clock, postgres};
 
 use crate::stage::{Stage, assert_live, exchanged};
 
-/// Longer than a beat of the node's heart, and than it waits in vain for the database.
+/// Longer than the node's interval of beats and its wait for the database.
 const BEAT: Duration = Duration::from_secs(6);
 
-/// A server whose PostgreSQL is behind a network that can fail.
+/// A server whose PostgreSQL is behind an unreliable network.
 async fn far_from_its_database(node: NodeLimits) -> (Stage, FaultProxy) {
     let url = postgres::database();
     let (login, place) = url.split_once('@').unwrap();
@@ -25,7 +26,7 @@ async fn far_from_its_database(node: NodeLimits) -> (Stage, FaultProxy) {
     (Stage::on(server, Script::default()).await, network)
 }
 
-/// The newest session's state and end, once the database answers with this state.
+/// The newest session's state and end, once the database reports this state.
 async fn settled(stage: &Stage, state: &str) -> serde_json::Value {
     within("the session is settled", async {
         loop {
@@ -50,18 +51,18 @@ async fn a_short_outage_of_the_database_ends_no_session() {
 }
 
 #[tokio::test]
-async fn a_node_that_cannot_reach_its_database_for_long_ends_its_sessions_and_their_pages_come_back() {
+async fn a_long_outage_ends_the_sessions_of_a_node_and_their_pages_return() {
     let soon = NodeLimits { fence: Duration::from_secs(3), beat: BEAT / 30, ..NodeLimits::default() };
     let (stage, network) = far_from_its_database(soon).await;
     let (mut viewer, mut guest, ticket) = stage.page().await;
     assert_live(&mut viewer, &mut guest).await;
-    // Its time is over by a clock of its own, whatever the runtime waits for.
+    // A real-time clock ends the session, whatever the runtime waits for.
     network.stall();
     guest.ended().await;
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.to_string(), "4452 Transom cannot reach its database.");
 
-    // What waits for the database is given up, and what is asked now finds it.
+    // The node gives up on waiting operations, and later ones find the network healed.
     clock::pass(BEAT).await;
     network.heal();
     settled(&stage, "detached").await;
@@ -72,7 +73,7 @@ async fn a_node_that_cannot_reach_its_database_for_long_ends_its_sessions_and_th
 }
 
 #[tokio::test]
-async fn a_session_that_ends_while_the_database_is_away_is_written_down_afterwards() {
+async fn a_session_that_ends_during_an_outage_is_recorded_afterwards() {
     let (stage, network) = far_from_its_database(NodeLimits::default()).await;
     let (mut viewer, guest) = stage.session().await;
     network.stall();
@@ -80,7 +81,7 @@ async fn a_session_that_ends_while_the_database_is_away_is_written_down_afterwar
     let closed = within("the viewer is told", viewer.closed()).await;
     assert_eq!(closed.to_string(), "4433 The instance closed the connection.");
     network.heal();
-    // A beat of the node's heart.
+    // One interval of beats.
     clock::pass(Duration::from_secs(5)).await;
     assert_eq!(settled(&stage, "ended").await["end_reason"], "instance-gone");
 }

@@ -1,9 +1,10 @@
-//! The console page as it is delivered: what it may load, who may frame it, and what a browser may remember of it.
+//! The delivered console page: the sources that it may load, the sites that may frame it, and the
+//! parts that a browser may cache.
 
 use transom_testkit::TestServer;
 
 #[tokio::test]
-async fn the_page_runs_only_what_we_ship_and_nobody_frames_it() {
+async fn the_page_runs_only_its_own_code_and_cannot_be_framed() {
     let server = TestServer::start().await;
     let page = server.api().anonymous().get("/console").await;
     assert_eq!(
@@ -17,7 +18,7 @@ async fn the_page_runs_only_what_we_ship_and_nobody_frames_it() {
 }
 
 #[tokio::test]
-async fn the_page_is_framed_by_whom_the_configuration_names() {
+async fn configured_sites_may_frame_the_page() {
     let portals = ["https://portal.example.com", "https://*.example.org"];
     let setup = TestServer::setup().config(|config| {
         config.console.frame_ancestors = portals.map(str::to_owned).to_vec();
@@ -31,7 +32,7 @@ async fn the_page_is_framed_by_whom_the_configuration_names() {
 }
 
 #[tokio::test]
-async fn a_frame_ancestor_that_is_no_origin_shuts_the_page_rather_than_opening_it() {
+async fn an_invalid_frame_ancestor_permits_no_site() {
     let setup = TestServer::setup().config(|config| {
         config.console.frame_ancestors = vec!["https://portal.example.com\r\nX-Other: 1".to_owned()];
     });
@@ -41,7 +42,7 @@ async fn a_frame_ancestor_that_is_no_origin_shuts_the_page_rather_than_opening_i
 }
 
 #[tokio::test]
-async fn every_page_and_asset_says_what_it_allows_a_browser() {
+async fn every_page_and_asset_has_security_headers() {
     let server = TestServer::start().await;
     let api = server.api().anonymous();
     let page = api.get("/console").await;
@@ -71,7 +72,7 @@ async fn every_page_and_asset_says_what_it_allows_a_browser() {
 }
 
 #[tokio::test]
-async fn over_tls_a_browser_is_told_to_come_no_other_way() {
+async fn browsers_are_told_to_require_tls() {
     let server = TestServer::setup().tls(transom_server::Tls::SelfSigned).start().await;
     for path in ["/console", "/api/v1/projects", "/healthz", "/v3", "/api/v2/zec"] {
         let answer = server.api().get(path).await;

@@ -1,4 +1,4 @@
-//! Proofs: what was made with a token, or with a secret of a key, ends with it.
+//! Proofs: whatever is created with a token or a key's secret ends with it.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use transom_testkit::{Api, Guest, Instance, Key, Script, TestServer, Viewer, pos
 use crate::stage::assert_live;
 
 const REVOKED: &str = "4404 Access to this console was revoked.";
-const TOLD: &str = "403 grant-revoked: Access to this console was revoked.";
+const TOLD: &str = "403 link-revoked: Access to this console was revoked.";
 /// The design's promise for every ending.
 const PROMPT: Duration = Duration::from_secs(1);
 
-/// A house, and the node at which its viewers are: another one where the database allows it.
-struct House {
+/// A server, and the node of its viewers, which is a different node if the database permits.
+struct Installation {
     asked: TestServer,
     other: Option<TestServer>,
     machine: Instance,
@@ -30,7 +30,7 @@ struct Open {
     guest: Guest,
 }
 
-impl House {
+impl Installation {
     async fn both() -> [Self; 2] {
         let shared = TestServer::setup().database(postgres::database());
         let asked = shared.clone().start().await;
@@ -54,12 +54,12 @@ impl House {
         text(&self.asked.api().with_key(key).post(&path, json!({})).await.done(), "token")
     }
 
-    /// The token of a link that opens as often as wanted.
+    /// The token of a link with unlimited use.
     async fn link(&self, api: &Api) -> String {
         api.console("alpha", &self.id, json!({ "uses": 0, "ttl_seconds": 3600 })).await.token
     }
 
-    /// The same in OpenStack's dialect.
+    /// The token of a link that was requested in OpenStack's dialect.
     async fn openstack_link(&self, token: &str) -> String {
         let path = format!("/v2.1/servers/{}/remote-consoles", self.id);
         let asked = self.asked.api().anonymous().request(Method::POST, &path);
@@ -77,7 +77,8 @@ impl House {
         Open { token, viewer, guest }
     }
 
-    /// The session is over within a second, and the link opens no other, at either node.
+    /// Asserts that the session ends within a second and that the link opens no other session, on
+    /// either node.
     async fn is_over(&self, mut open: Open) {
         let end = timeout(PROMPT, open.viewer.closed()).await.expect("a session ends within a second");
         assert_eq!(end.to_string(), REVOKED);
@@ -91,7 +92,7 @@ impl House {
         }
     }
 
-    /// The session goes on, and the link opens another one.
+    /// Asserts that the session continues and that the link opens another one.
     async fn goes_on(&self, open: &mut Open) {
         assert_live(&mut open.viewer, &mut open.guest).await;
         drop(self.open(open.token.clone()).await);
@@ -104,7 +105,7 @@ impl House {
     }
 }
 
-/// A token that was got for another, by the identity service.
+/// A token obtained with another one, from the identity service.
 async fn got_for(api: &Api, token: &str) -> String {
     let auth = json!({ "auth": { "identity": { "methods": ["token"], "token": { "id": token } } } });
     let Answer { headers, .. } = api.anonymous().post("/v3/auth/tokens", auth).await;
@@ -112,72 +113,73 @@ async fn got_for(api: &Api, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_token_made_ends_with_its_revocation_on_every_node() {
-    for house in House::both().await {
-        let api = house.asked.api();
+async fn everything_created_with_a_token_ends_with_its_revocation_on_every_node() {
+    for installation in Installation::both().await {
+        let api = installation.asked.api();
         let member = api.add_key("alpha", "member").await;
-        let (root, beside) = (house.issued(&member).await, house.issued(&member).await);
+        let (root, beside) = (installation.issued(&member).await, installation.issued(&member).await);
         let child = got_for(api, &got_for(api, &root).await).await;
-        let by_token = house.open(house.link(&api.with_bearer(&root)).await).await;
-        let by_child = house.open(house.link(&api.with_bearer(&child)).await).await;
-        let of_openstack = house.open(house.openstack_link(&child).await).await;
-        let unopened = house.link(&api.with_bearer(&child)).await;
-        let mut by_another = house.open(house.link(&api.with_bearer(&beside)).await).await;
-        let mut by_secret = house.open(house.link(&api.with_key(&member)).await).await;
+        let by_token = installation.open(installation.link(&api.with_bearer(&root)).await).await;
+        let by_child = installation.open(installation.link(&api.with_bearer(&child)).await).await;
+        let of_openstack = installation.open(installation.openstack_link(&child).await).await;
+        let unopened = installation.link(&api.with_bearer(&child)).await;
+        let mut by_another = installation.open(installation.link(&api.with_bearer(&beside)).await).await;
+        let mut by_secret = installation.open(installation.link(&api.with_key(&member)).await).await;
 
-        house.revoke(&root, &beside).await;
+        installation.revoke(&root, &beside).await;
         for open in [by_token, by_child, of_openstack] {
-            house.is_over(open).await;
+            installation.is_over(open).await;
         }
-        house.opens_nothing(&unopened).await;
+        installation.opens_nothing(&unopened).await;
         for open in [&mut by_another, &mut by_secret] {
-            house.goes_on(open).await;
+            installation.goes_on(open).await;
         }
     }
 }
 
-/// Keystone's clients drop their tokens as a matter of course, and upstream's consoles live on.
+/// Keystone's clients revoke their tokens routinely, and upstream's consoles outlive them.
 #[tokio::test]
-async fn whoever_drops_its_own_token_keeps_the_consoles_of_openstacks_dialect() {
-    for house in House::both().await {
-        let api = house.asked.api();
+async fn consoles_of_openstacks_dialect_survive_the_revocation_of_their_token_by_its_holder() {
+    for installation in Installation::both().await {
+        let api = installation.asked.api();
         let member = api.add_key("alpha", "member").await;
-        let token = house.issued(&member).await;
-        let native = house.open(house.link(&api.with_bearer(&token)).await).await;
-        let mut of_openstack = house.open(house.openstack_link(&token).await).await;
-        house.revoke(&token, &token).await;
-        house.is_over(native).await;
-        house.goes_on(&mut of_openstack).await;
+        let token = installation.issued(&member).await;
+        let native = installation.open(installation.link(&api.with_bearer(&token)).await).await;
+        let mut of_openstack = installation.open(installation.openstack_link(&token).await).await;
+        installation.revoke(&token, &token).await;
+        installation.is_over(native).await;
+        installation.goes_on(&mut of_openstack).await;
     }
 }
 
 #[tokio::test]
-async fn what_a_secret_made_ends_when_it_is_retired_and_what_the_newer_one_made_goes_on() {
-    for house in House::both().await {
-        let api = house.asked.api();
+async fn retiring_a_secret_ends_everything_created_with_it_and_only_that() {
+    for installation in Installation::both().await {
+        let api = installation.asked.api();
         let older = api.add_key("alpha", "admin").await;
         let path = format!("/api/v1/keys/{}", older.id);
         let rotated = api.post(&format!("{path}/rotate"), json!({})).await.done();
         let newer = Key { id: older.id.clone(), secret: text(&rotated, "secret") };
-        let old_token = house.issued(&older).await;
-        let new_token = got_for(api, &house.issued(&newer).await).await;
+        let old_token = installation.issued(&older).await;
+        let new_token = got_for(api, &installation.issued(&newer).await).await;
         let other = api.add_key("alpha", "member").await;
         let for_other = format!("/api/v1/keys/{}/token", other.id);
         let for_other = text(&api.with_key(&older).post(&for_other, json!({})).await.done(), "token");
 
-        let by_older = house.open(house.link(&api.with_key(&older)).await).await;
-        let by_old_token = house.open(house.link(&api.with_bearer(&old_token)).await).await;
-        let under_another_key = house.open(house.link(&api.with_bearer(&for_other)).await).await;
-        let mut by_newer = house.open(house.link(&api.with_key(&newer)).await).await;
-        let mut by_new_token = house.open(house.openstack_link(&new_token).await).await;
-        let mut by_other = house.open(house.link(&api.with_key(&other)).await).await;
+        let by_older = installation.open(installation.link(&api.with_key(&older)).await).await;
+        let by_old_token = installation.open(installation.link(&api.with_bearer(&old_token)).await).await;
+        let under_another_key =
+            installation.open(installation.link(&api.with_bearer(&for_other)).await).await;
+        let mut by_newer = installation.open(installation.link(&api.with_key(&newer)).await).await;
+        let mut by_new_token = installation.open(installation.openstack_link(&new_token).await).await;
+        let mut by_other = installation.open(installation.link(&api.with_key(&other)).await).await;
 
         api.post(&format!("{path}/retire"), json!({})).await.done();
         for open in [by_older, by_old_token, under_another_key] {
-            house.is_over(open).await;
+            installation.is_over(open).await;
         }
         for open in [&mut by_newer, &mut by_new_token, &mut by_other] {
-            house.goes_on(open).await;
+            installation.goes_on(open).await;
         }
         let status = async |token: &str| api.with_bearer(token).get("/api/v1/sessions").await.status;
         assert_eq!((status(&old_token).await, status(&for_other).await), (401, 401));
@@ -186,20 +188,20 @@ async fn what_a_secret_made_ends_when_it_is_retired_and_what_the_newer_one_made_
 }
 
 #[tokio::test]
-async fn a_page_that_waits_under_a_revoked_token_is_told_when_it_comes_back() {
-    for house in House::both().await {
-        let api = house.asked.api();
+async fn a_page_of_a_revoked_token_is_told_when_it_returns() {
+    for installation in Installation::both().await {
+        let api = installation.asked.api();
         let member = api.add_key("alpha", "member").await;
-        let token = house.issued(&member).await;
-        let link = house.link(&api.with_bearer(&token)).await;
+        let token = installation.issued(&member).await;
+        let link = installation.link(&api.with_bearer(&token)).await;
         let ticket = text(&api.exchange(json!({ "token": link })).await.done(), "ticket");
-        let viewer = house.asked.viewer().ticket(&ticket).view().await;
+        let viewer = installation.asked.viewer().ticket(&ticket).view().await;
         drop(viewer);
-        house.machine.guest().await.ended().await;
-        house.revoke(&token, &house.issued(&member).await).await;
+        installation.machine.guest().await.ended().await;
+        installation.revoke(&token, &installation.issued(&member).await).await;
         let answer = api.exchange(json!({ "ticket": ticket })).await;
         assert_eq!(answer.to_string(), TOLD);
         let session = api.newest_session().await;
-        assert_eq!((&session["state"], &session["end_reason"]), (&json!("ended"), &json!("grant-revoked")));
+        assert_eq!((&session["state"], &session["end_reason"]), (&json!("ended"), &json!("link-revoked")));
     }
 }

@@ -1,4 +1,4 @@
-//! Why a request was refused as bad (400): by its id, in the log and in the audit, through every door.
+//! The reasons of bad requests (400): found by id in the log and in the audit, for every door.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use transom_testkit::api::{send, text};
 use transom_testkit::wait::{until, within};
 use transom_testkit::{Api, TestServer, log};
 
-/// What must not stand in a log.
+/// A text that must not appear in a log.
 const HUSH: &str = "hush-hush-hush";
 
 struct Bad {
@@ -28,7 +28,7 @@ fn zenlayer(body: impl ToString, reason: &'static str) -> Bad {
     bad
 }
 
-/// Bad requests of every door; `{}` in a path is an instance.
+/// Bad requests for every door. `{}` in a path is replaced by an instance.
 fn of_every_door() -> Vec<Bad> {
     let (cloud, action) = ("/cloud/1.1/static-address", "/v2.1/servers/{}/action");
     let instance = "/api/v1/projects/alpha/instances/{}";
@@ -67,8 +67,8 @@ fn of_every_door() -> Vec<Bad> {
         patch(json!({ "password": [HUSH] }), "password: must be a string, not an array"),
         patch(json!({ "key": HUSH }), "key: must hold a PEM private key"),
         patch(json!({ "key": 4711 }), "key: must be a string, not a number"),
-        get("/api/v1/grants?limit=0", "limit: must be a whole number from 1 to 1000"),
-        get("/api/v1/grants?limt=1", "unknown here"),
+        get("/api/v1/links?limit=0", "limit: must be a whole number from 1 to 1000"),
+        get("/api/v1/links?limt=1", "unknown here"),
     ]
 }
 
@@ -84,7 +84,7 @@ async fn refused(api: &Api, bad: &Bad, instance: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_400_has_its_reason_in_log_and_audit_by_its_id() {
+async fn every_400_has_its_reason_in_the_log_and_the_audit() {
     let log = log::capture();
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "admin").await;
@@ -93,7 +93,7 @@ async fn every_400_has_its_reason_in_log_and_audit_by_its_id() {
     let token = member.post(&format!("/api/v1/keys/{}/token", key.id), json!({})).await.done();
     let bearer = server.api().with_bearer(&text(&token, "token"));
     for bad in of_every_door() {
-        // A signature would cover the body; a token stands for the key as well.
+        // A signature would cover the body, so a token authenticates the key instead.
         let api = if bad.path.starts_with("/api/v2") { &bearer } else { &member };
         let request = refused(api, &bad, &id).await;
         until("the log has it", || {
@@ -142,15 +142,15 @@ async fn strangers_fill_neither_log_nor_audit_with_bad_requests() {
     assert_eq!(server.api().get("/api/v1/audit").await.done()["items"].as_array().unwrap().len(), before);
 }
 
-/// A caller in a loop fills no database; the log has each.
+/// A caller in a loop must not fill the database; the log has every request.
 #[tokio::test]
-async fn a_caller_in_a_loop_is_audited_so_many_times_a_minute() {
+async fn the_audit_limits_the_records_of_a_caller_in_a_loop() {
     let log = log::capture();
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "reader").await;
     let reader = server.api().with_key(&key);
     for _ in 0..90 {
-        assert_eq!(reader.get("/api/v1/grants?limit=0").await.status, 400);
+        assert_eq!(reader.get("/api/v1/links?limit=0").await.status, 400);
     }
     let lines = log.text().lines().filter(|line| line.contains("a request was refused")).count();
     assert_eq!(lines, 90);

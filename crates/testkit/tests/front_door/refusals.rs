@@ -1,4 +1,5 @@
-//! Refused connections that stay for a moment: each has a place until it is gone, however it was refused.
+//! Refused connections that stay open for a moment. Each occupies a slot until it closes, however
+//! it was refused.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,7 +10,7 @@ use transom_testkit::wait::{until, within};
 use transom_testkit::{TestServer, clock};
 use transom_tunnel::{CONTROL_PATH, UPGRADE};
 
-/// So many places a source has here.
+/// The number of slots per source in these tests.
 const SHARE: usize = 4;
 
 /// A page of a site that may not open consoles.
@@ -22,7 +23,7 @@ async fn connect(server: &TestServer, source: u8) -> TcpStream {
     Route { from, ..Route::plain(server.address()) }.connect_tcp().await
 }
 
-/// The status line of the answer to this, or nothing where the connection ends without one.
+/// The status line of the answer, or an empty text if the connection ends without one.
 async fn status(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut line = Vec::new();
@@ -38,7 +39,7 @@ async fn status(stream: &mut TcpStream, request: &str) -> String {
     String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
-/// What each of many connections is answered whose peers ask so and go nowhere.
+/// The answers to many connections whose clients send this request and stay.
 async fn crowd(server: &TestServer, source: u8, request: &str) -> Vec<(TcpStream, String)> {
     let mut crowd = Vec::new();
     for _ in 0..3 * SHARE {
@@ -59,10 +60,10 @@ async fn is_healthy(server: &TestServer, source: u8) -> bool {
 }
 
 #[tokio::test]
-async fn a_refused_websocket_has_its_place_until_it_is_gone() {
+async fn a_refused_websocket_occupies_its_slot_until_it_closes() {
     let server = TestServer::setup().config(|config| config.limits.http_per_source = SHARE).start().await;
     let request = format!("{FOREIGN_PAGE}\r\n");
-    // The same where it comes behind another request, on a connection that hyper serves.
+    // The same request after another one, on a connection that hyper serves.
     let behind = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n{request}");
     for (source, request) in [(2, &request), (3, &behind)] {
         let mut crowd = crowd(&server, source, request).await;
@@ -79,7 +80,7 @@ async fn a_refused_websocket_has_its_place_until_it_is_gone() {
     }
 }
 
-/// The second answer on a connection whose first one was for `/healthz`.
+/// The second answer on a connection whose first answer was for `/healthz`.
 async fn rest_of_first(stream: &mut TcpStream, first: &str) -> String {
     if !first.starts_with("HTTP/1.1 200") {
         return first.to_owned();
@@ -107,7 +108,7 @@ async fn refused_websockets_make_way_for_a_newcomer() {
 }
 
 #[tokio::test]
-async fn a_refused_connect_has_its_place_until_it_is_gone() {
+async fn a_refused_connect_occupies_its_slot_until_it_closes() {
     let setup = TestServer::setup().config(|config| config.limits.half_open_per_source = SHARE);
     let server = setup.start().await;
     for (source, request, refusal) in [
@@ -124,10 +125,10 @@ async fn a_refused_connect_has_its_place_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_refused_join_has_its_place_until_it_is_gone() {
+async fn a_refused_join_occupies_its_slot_until_it_closes() {
     let setup = TestServer::setup().config(|config| config.limits.half_open_per_source = SHARE);
     let server = setup.start().await;
-    // Not a message: it is refused, and stays to hear why.
+    // A malformed message. The refused client stays to read the reason.
     let request = format!(
         "GET {CONTROL_PATH} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: {UPGRADE}\r\n\r\n{}",
         "\u{7f}".repeat(64)
@@ -140,7 +141,7 @@ async fn a_refused_join_has_its_place_until_it_is_gone() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_a_refused_websocket_is_its_clients() {
+async fn a_refused_websocket_behind_a_proxy_counts_for_its_client() {
     let setup = TestServer::setup().config(|config| {
         config.limits.http_per_source = SHARE;
         config.http.trusted_proxies = vec![IpAddr::from([127, 0, 0, 2]).into()];
@@ -157,7 +158,7 @@ async fn behind_a_proxy_a_refused_websocket_is_its_clients() {
         let first = status(&mut other, &asking("192.0.2.2")).await;
         assert!(rest_of_first(&mut other, &first).await.starts_with("HTTP/1.1 101"), "another client");
         drop((crowd, other));
-        // Whoever still lingers is let go.
+        // Lingering connections are released.
         clock::pass(std::time::Duration::from_secs(4)).await;
     }
 }

@@ -1,4 +1,5 @@
-//! How a session's bytes pass: over the raw listener where it is reached, over the one port where it is not.
+//! The transport of a session's bytes: over the raw listener if it is reachable, otherwise over the
+//! main port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::devices::{Field, Running};
 
 const ANYWHERE: &str = "127.0.0.1:0";
 
-/// A field whose server takes raw data connections.
+/// A field whose server accepts raw data connections.
 async fn raw_field(change: impl FnOnce(&mut RelayConfig)) -> Field {
     let server = TestServer::setup().config(|config| {
         config.relay.listen = Some(ANYWHERE.parse().unwrap());
@@ -38,7 +39,7 @@ async fn ready(field: &Field) -> (Running<Status>, Running<Event>, u16) {
     (agent, connector, port)
 }
 
-/// A session, ended by its viewer.
+/// Runs a session that its viewer ends.
 async fn visit(field: &Field, connector: &mut Running<Event>, port: u16) {
     let (viewer, mut guest) = field.session(connector, port).await;
     drop(viewer);
@@ -47,7 +48,7 @@ async fn visit(field: &Field, connector: &mut Running<Event>, port: u16) {
     while !matches!(connector.tells().await, Event::Closed { .. }) {}
 }
 
-/// How the last of so many sessions ended, as the audit tells it: in one word, and in detail.
+/// The end of the last of `count` sessions in the audit: the outcome and the detail.
 async fn end(field: &Field, count: usize) -> (String, String) {
     let mut look = interval(Duration::from_millis(20));
     within("the records of ended sessions", async {
@@ -66,7 +67,7 @@ async fn end(field: &Field, count: usize) -> (String, String) {
     .await
 }
 
-/// What stands where the raw listener is said to be, and leads there.
+/// A proxy at the advertised address of the raw listener.
 struct Gate {
     address: SocketAddr,
     weather: watch::Sender<Weather>,
@@ -76,11 +77,11 @@ struct Gate {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Weather {
-    /// Where it leads; nowhere: it takes connections and says nothing.
+    /// The destination. `None` accepts connections and sends nothing.
     to: Option<SocketAddr>,
-    /// Connections from before the last of these carry nothing any more.
+    /// The number of freezes. Connections from before the latest one carry no more data.
     freezes: usize,
-    /// The same, and are reset.
+    /// The number of cuts. Connections from before the latest one are reset.
     cuts: usize,
 }
 
@@ -101,7 +102,7 @@ impl Gate {
         Self { address, weather, passed, _tasks: tasks }
     }
 
-    /// A field whose devices find the raw listener here.
+    /// A field whose devices find the raw listener at this proxy.
     async fn field(&self, change: impl FnOnce(&mut RelayConfig)) -> Field {
         let field = raw_field(|relay| {
             relay.public_address = Some(self.address.to_string());
@@ -134,7 +135,7 @@ async fn lead(mut peer: TcpStream, mut weather: watch::Receiver<Weather>) {
 }
 
 #[tokio::test]
-async fn both_sides_come_by_the_raw_listener_where_there_is_one() {
+async fn both_sides_use_the_raw_listener_if_there_is_one() {
     let field = raw_field(|_| {}).await;
     let (_agent, mut connector, port) = ready(&field).await;
     let (mut viewer, mut guest) = field.session(&mut connector, port).await;
@@ -143,7 +144,7 @@ async fn both_sides_come_by_the_raw_listener_where_there_is_one() {
     within("the screen", viewer.read_exact(&mut screen)).await.unwrap();
     viewer.write_all(b"a key").await.unwrap();
     assert_eq!(guest.take(5).await, b"a key");
-    // A half closes, and the other one goes on.
+    // One half closes while the other continues.
     viewer.shutdown().await.unwrap();
     guest.ended().await;
     guest.send(b"the rest");
@@ -157,7 +158,7 @@ async fn both_sides_come_by_the_raw_listener_where_there_is_one() {
 }
 
 #[tokio::test]
-async fn without_a_raw_listener_both_sides_come_by_the_one_port() {
+async fn without_a_raw_listener_both_sides_use_the_main_port() {
     let field = Field::set().await;
     let (_agent, mut connector, port) = ready(&field).await;
     visit(&field, &mut connector, port).await;
@@ -166,7 +167,7 @@ async fn without_a_raw_listener_both_sides_come_by_the_one_port() {
 }
 
 #[tokio::test]
-async fn a_raw_listener_that_is_not_reached_is_tried_once_and_then_left_alone() {
+async fn an_unreachable_raw_listener_is_tried_once_and_then_avoided() {
     let gate = Gate::open().await;
     let field = gate.field(|_| {}).await;
     gate.weather.send_modify(|weather| weather.to = None);
@@ -179,7 +180,7 @@ async fn a_raw_listener_that_is_not_reached_is_tried_once_and_then_left_alone() 
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_is_not_passed_on_as_an_end() {
+async fn a_lost_connection_is_not_reported_as_an_orderly_end() {
     let gate = Gate::open().await;
     let field = gate.field(|_| {}).await;
     let (_agent, mut connector, port) = ready(&field).await;
@@ -191,13 +192,13 @@ async fn a_connection_that_is_lost_is_not_passed_on_as_an_end() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_reads_nothing_holds_the_device_back_and_loses_nothing() {
+async fn a_viewer_that_reads_nothing_stops_the_device_without_losing_data() {
     const SCREENS: u64 = 128 * 1024 * 1024;
     let field = raw_field(|_| {}).await;
     let (_agent, mut connector, port) = ready(&field).await;
     let (mut viewer, guest) = field.session(&mut connector, port).await;
     guest.flood(SCREENS);
-    // What is on its way is in the kernel's buffers, of four connections.
+    // The data in transit is in the kernel's buffers of four connections.
     let taken = guest.stalled().await;
     assert!(taken < SCREENS * 3 / 4, "{taken} bytes were taken for a viewer that reads none");
     let (mut piece, mut read) = (vec![0; 1024 * 1024], 0);
@@ -216,7 +217,7 @@ async fn a_viewer_that_reads_nothing_holds_the_device_back_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn s11_a_connector_s_limit_is_kept_by_the_relay() {
+async fn s11_the_relay_enforces_a_connectors_rate_limit() {
     const LIMIT: u32 = 256 * 1024;
     for raw in [true, false] {
         let field = if raw { raw_field(|_| {}).await } else { Field::set().await };
@@ -230,13 +231,13 @@ async fn s11_a_connector_s_limit_is_kept_by_the_relay() {
         guest.send(&vec![7; 2 * LIMIT as usize]);
         let mut screen = vec![0; 2 * LIMIT as usize];
         within("two seconds' worth", viewer.read_exact(&mut screen)).await.unwrap();
-        // The first eighth of a second comes at once.
+        // The first eighth of a second's data arrives at once.
         assert!(begun.elapsed() > Duration::from_millis(1600), "{:?}, raw: {raw}", begun.elapsed());
     }
 }
 
 #[tokio::test]
-async fn a_session_ends_when_it_is_silent_or_has_lasted_for_too_long() {
+async fn a_session_ends_after_a_long_silence_or_at_its_maximum_duration() {
     let second = || Limit(Some(Duration::from_secs(1)));
     for (how, relay) in [
         ("idle", RelayConfig { idle: second(), ..RelayConfig::default() }),
@@ -267,13 +268,13 @@ async fn after_a_first_session_the_agent_has_a_connection_ready() {
             }
         };
         let detail = within("a session over a connection that was ready", kept).await;
-        // The viewer's side is opened when a viewer comes.
+        // The connector opens its side when a viewer connects.
         assert_eq!(detail.matches("kept ready").count(), 1, "{detail}");
     }
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_its_nat_forgot_costs_seconds_and_no_session() {
+async fn a_ready_connection_that_its_nat_forgot_costs_seconds_but_no_session() {
     let gate = Gate::open().await;
     let field = gate.field(|_| {}).await;
     let (_agent, mut connector, port) = ready(&field).await;
@@ -286,7 +287,7 @@ async fn a_kept_connection_that_its_nat_forgot_costs_seconds_and_no_session() {
     assert_eq!((&*how, detail.matches("(raw)").count()), ("closed", 2), "{detail}");
 }
 
-/// A connection to the raw listener, and its first words.
+/// A connection to the raw listener, and its greeting.
 async fn dial(relay: SocketAddr) -> (TcpStream, [u8; GREETING]) {
     let mut stream = TcpStream::connect(relay).await.unwrap();
     let mut greeting = [0; GREETING];
@@ -294,14 +295,15 @@ async fn dial(relay: SocketAddr) -> (TcpStream, [u8; GREETING]) {
     (stream, greeting)
 }
 
-/// What the relay says to a claim on a connection of its own.
+/// The relay's answer to a claim on a separate connection.
 async fn verdict(relay: SocketAddr, claim: &[u8; CLAIM]) -> u8 {
     let (mut stream, _) = dial(relay).await;
     stream.write_all(claim).await.unwrap();
     within("a verdict", stream.read_u8()).await.unwrap()
 }
 
-/// Listens in on a peer's data connection and tries what it hears, before the peer is let through and after it.
+/// Eavesdrops on a peer's data connection and replays the data, before and after the peer is
+/// admitted.
 async fn eavesdrop(mut peer: TcpStream, relay: SocketAddr) {
     let (mut onward, greeting) = dial(relay).await;
     peer.write_all(&greeting).await.unwrap();
@@ -315,7 +317,7 @@ async fn eavesdrop(mut peer: TcpStream, relay: SocketAddr) {
     for forged in [other_role, other_ticket, other_proof, [0; CLAIM], [0xff; CLAIM]] {
         assert_eq!(verdict(relay, &forged).await, REFUSED, "{forged:02x?}");
     }
-    // None of this has spent the ticket.
+    // The ticket is still unspent.
     onward.write_all(&claim).await.unwrap();
     assert_eq!(within("a verdict", onward.read_u8()).await.unwrap(), WELCOME);
     peer.write_all(&[WELCOME]).await.unwrap();
@@ -324,7 +326,7 @@ async fn eavesdrop(mut peer: TcpStream, relay: SocketAddr) {
 }
 
 #[tokio::test]
-async fn who_listens_in_on_a_raw_connection_can_neither_take_its_ticket_nor_spend_it() {
+async fn an_eavesdropper_on_a_raw_connection_can_neither_use_nor_spend_its_ticket() {
     let ambush = TcpListener::bind(ANYWHERE).await.unwrap();
     let public = ambush.local_addr().unwrap().to_string();
     let field = raw_field(|relay| {
@@ -349,7 +351,7 @@ async fn who_listens_in_on_a_raw_connection_can_neither_take_its_ticket_nor_spen
 }
 
 #[tokio::test]
-async fn a_raw_connection_that_says_nothing_is_closed_and_many_are_bounded() {
+async fn silent_raw_connections_are_closed_and_limited() {
     let server = TestServer::setup().config(|config| {
         config.relay.listen = Some(ANYWHERE.parse().unwrap());
         config.limits.half_open_per_source = 4;

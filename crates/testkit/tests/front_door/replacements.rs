@@ -1,4 +1,4 @@
-//! A device that is replaced: whoever knows the old one's key is told by the server, and asks a person once.
+//! A replaced device: the server tells peers that know the old key, and each asks a person once.
 
 use std::sync::Arc;
 
@@ -7,13 +7,15 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use transom_agent::{Agent, Connector, Enrolment, Event, Fault, Introduction, Refusal, Status, Verify};
+use transom_agent::{
+    Agent, Connector, Enrollment, Event, Introduction, Refusal, RefusalCode, Status, Verify,
+};
 use transom_testkit::api::text;
 use transom_testkit::wait::within;
 
 use crate::devices::{Address, Field, Running};
 
-/// Both ends have met.
+/// Lets both ends meet.
 async fn acquaint(field: &Field, own: &Address, desk: &Address) {
     let agent = field.joined(own).await;
     let (mut connector, port) = Running::ready(field.desk(desk, &own.address)).await;
@@ -21,19 +23,19 @@ async fn acquaint(field: &Field, own: &Address, desk: &Address) {
     drop((agent, connector));
 }
 
-/// Another machine that comes with a token for this one's place.
+/// Another machine, which joins with a token that replaces this one.
 async fn replacement(field: &Field, own: &Address) -> Running<Status> {
-    let made = field.key.post("/api/v1/enrolments", json!({ "replace": own.address })).await.done();
+    let made = field.key.post("/api/v1/enrollments", json!({ "replace": own.address })).await.done();
     let folder = field.state.path().join("replacement");
-    let enrolment = Enrolment::open(&folder).unwrap();
+    let enrollment = Enrollment::open(&folder).unwrap();
     let token = text(&made["items"][0], "token");
-    let enrolled = enrolment.enrol(&field.place(), &token, |_, _| (), &CancellationToken::new()).await;
+    let enrolled = enrollment.enroll(&field.place(), &token, |_, _| (), &CancellationToken::new()).await;
     let credentials = enrolled.unwrap().expect("it is not told to stop");
     assert_eq!(credentials.address.to_string(), own.address);
     Running::joined(Agent { credentials, identity: field.identity("replacement"), ..field.device(own) }).await
 }
 
-/// Why a viewer is turned away.
+/// The reason why a viewer is refused.
 async fn refusal(connector: Connector) -> Refusal {
     let (mut connector, port) = Running::ready(connector).await;
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -43,7 +45,7 @@ async fn refusal(connector: Connector) -> Refusal {
     refusal
 }
 
-/// Who answers this, and what it was asked.
+/// A program that gives this answer, and the questions that it was asked.
 fn asked(answer: bool) -> (Option<Verify>, Arc<Mutex<Vec<Introduction>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&heard);
@@ -55,22 +57,22 @@ fn asked(answer: bool) -> (Option<Verify>, Arc<Mutex<Vec<Introduction>>>) {
 }
 
 #[tokio::test]
-async fn a_viewers_side_asks_once_about_a_replaced_devices_key_and_keeps_it() {
+async fn a_connector_asks_once_about_a_replaced_devices_key_and_stores_it() {
     let field = Field::set().await;
     let (own, desk) = field.pair().await;
     acquaint(&field, &own, &desk).await;
     let before = field.identity("device").public();
     let _device = replacement(&field, &own).await;
     let now = field.identity("replacement").public();
-    // Where nobody is there to be asked, it is refused as before, and what helps is named.
+    // Without a person to ask, the device is refused, and the refusal names the remedy.
     let refused = refusal(field.desk(&desk, &own.address)).await;
-    assert_eq!(refused.fault, Fault::PeerKeyChanged);
-    assert_eq!(refused.detail, Some(format!("expected {before}, and it shows {now}")));
-    assert!(refused.next_step().contains("was replaced") && refused.next_step().contains("--fingerprint"));
-    // Who says no stays with the old key.
+    assert_eq!(refused.code, RefusalCode::PeerKeyChanged);
+    assert_eq!(refused.detail, Some(format!("expected {before}, but it shows {now}")));
+    assert!(refused.next_step().contains("was replaced") && refused.next_step().contains("--peer-key"));
+    // A person who declines stays with the old key.
     let (renewed, heard) = asked(false);
     let declined = refusal(Connector { renewed, ..field.desk(&desk, &own.address) }).await;
-    assert_eq!((declined.fault, heard.lock().len()), (Fault::PeerKeyChanged, 1));
+    assert_eq!((declined.code, heard.lock().len()), (RefusalCode::PeerKeyChanged, 1));
     let (renewed, heard) = asked(true);
     let asking = Connector { renewed, ..field.desk(&desk, &own.address) };
     let (mut connector, port) = Running::ready(asking).await;
@@ -84,7 +86,7 @@ async fn a_viewers_side_asks_once_about_a_replaced_devices_key_and_keeps_it() {
         before: Some(before),
     };
     assert_eq!(*heard.lock(), [told]);
-    // From then on it is known, also to who is not asked.
+    // From then on the key is known, also to connectors that do not ask.
     let (mut connector, port) = Running::ready(field.desk(&desk, &own.address)).await;
     field.session(&mut connector, port).await;
     drop(connector);
@@ -94,7 +96,7 @@ async fn a_viewers_side_asks_once_about_a_replaced_devices_key_and_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_named_takes_the_place_of_the_one_before() {
+async fn a_configured_key_replaces_the_previous_one() {
     let field = Field::set().await;
     let (own, desk) = field.pair().await;
     acquaint(&field, &own, &desk).await;
@@ -109,30 +111,31 @@ async fn a_key_that_is_named_takes_the_place_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn the_server_vouches_for_the_key_that_was_accepted_and_for_no_other() {
+async fn the_server_vouches_only_for_the_accepted_key() {
     let field = Field::set().await;
     let (own, desk) = field.pair().await;
     acquaint(&field, &own, &desk).await;
-    // It was reinstalled: same password, another key. Nobody has accepted it.
+    // The device was reinstalled: it has the same password and a new key, which has not been
+    // accepted.
     let reinstalled = |name| Agent { identity: field.identity(name), ..field.device(&own) };
     let device = Running::joined(reinstalled("reinstalled")).await;
     let (renewed, heard) = asked(true);
     let asking = || Connector { renewed: renewed.clone(), ..field.desk(&desk, &own.address) };
-    assert_eq!(refusal(asking()).await.fault, Fault::PeerKeyChanged);
+    assert_eq!(refusal(asking()).await.code, RefusalCode::PeerKeyChanged);
     assert!(heard.lock().is_empty(), "there is nothing to ask about");
     field.key.post(&format!("/api/v1/addresses/{}/accept-key", own.address), json!({})).await.done();
     let (mut connector, port) = Running::ready(asking()).await;
     field.session(&mut connector, port).await;
     assert_eq!(heard.lock().len(), 1);
     drop((connector, device));
-    // Another one that knows the password is not the one that was accepted.
+    // Another machine that knows the password does not have the accepted key.
     let _imposter = Running::joined(reinstalled("imposter")).await;
-    assert_eq!(refusal(asking()).await.fault, Fault::PeerKeyChanged);
+    assert_eq!(refusal(asking()).await.code, RefusalCode::PeerKeyChanged);
     assert_eq!(heard.lock().len(), 1);
 }
 
 #[tokio::test]
-async fn a_reinstalled_device_is_refused_to_consoles_until_its_key_is_accepted() {
+async fn consoles_refuse_a_reinstalled_device_until_its_key_is_accepted() {
     let field = Field::set().await;
     let (own, _) = field.pair().await;
     let body = json!({ "endpoint": format!("cloud:{}", own.address) });

@@ -1,4 +1,4 @@
-//! Restarts: sessions are told, and come back.
+//! Restarts: pages are told, and their sessions return.
 
 use serde_json::json;
 use tokio::join;
@@ -6,7 +6,7 @@ use tokio::join;
 use crate::stage::{Stage, assert_live, exchanged};
 
 #[tokio::test]
-async fn a_drain_tells_every_session_and_its_page_comes_back_after_the_restart() {
+async fn a_drain_notifies_every_session_and_its_page_returns_after_the_restart() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, ticket) = stage.page().await;
     let Stage { server, machine, id: _ } = stage;
@@ -20,7 +20,7 @@ async fn a_drain_tells_every_session_and_its_page_comes_back_after_the_restart()
 }
 
 #[tokio::test]
-async fn while_it_drains_nobody_comes_in() {
+async fn a_draining_server_accepts_no_new_sessions() {
     let stage = Stage::set().await;
     let token = stage.reusable().await;
     stage.server.app().live.close(&transom_model::EndReason::ShuttingDown.into());
@@ -33,7 +33,7 @@ async fn while_it_drains_nobody_comes_in() {
 }
 
 #[tokio::test]
-async fn what_was_granted_before_a_restart_opens_after_it() {
+async fn a_link_from_before_a_restart_opens_after_it() {
     let stage = Stage::set().await;
     let token = stage.token().await;
     let Stage { server, machine, id: _ } = stage;

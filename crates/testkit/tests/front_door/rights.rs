@@ -1,4 +1,4 @@
-//! Rights: what of a viewer's messages reaches the instance.
+//! Rights: the messages of a viewer that reach the instance.
 
 use serde_json::json;
 use transom_testkit::{Guest, Viewer};
@@ -25,7 +25,7 @@ async fn session(rights: serde_json::Value) -> (Stage, Viewer, Guest) {
 }
 
 #[tokio::test]
-async fn everything_that_is_known_passes_unchanged() {
+async fn every_known_message_passes_unchanged() {
     let (_stage, mut viewer, mut guest) = session(json!({})).await;
     let messages =
         [FORMAT, &key(b'a'), POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE, REQUEST, FENCE].concat();
@@ -38,7 +38,7 @@ async fn everything_that_is_known_passes_unchanged() {
 }
 
 #[tokio::test]
-async fn view_only_lets_nothing_through_that_changes_the_machine() {
+async fn view_only_drops_every_message_that_changes_the_machine() {
     let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
     let dropped =
         [&key(b'a')[..], POINTER, CLIPBOARD, QEMU_KEY, REBOOT, RESIZE, FENCE, CONTINUOUS_UPDATES, QEMU_AUDIO];
@@ -53,7 +53,7 @@ async fn view_only_lets_nothing_through_that_changes_the_machine() {
 
 /// A payload that an instance without the extension would take for a key press.
 #[tokio::test]
-async fn a_watcher_smuggles_nothing_to_an_instance_that_knows_no_fence() {
+async fn a_view_only_viewer_cannot_smuggle_input_to_an_instance_without_fence() {
     let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
     let smuggled = [&b"\xf8\0\0\0\0\0\0\x01\x08"[..], &key(b'A')].concat();
     guest.send(b"\0\0\0\x01\0\0\0\0\0\x01\0\x01\0\0\0\0\xf8\x96\x96\x96");
@@ -63,7 +63,7 @@ async fn a_watcher_smuggles_nothing_to_an_instance_that_knows_no_fence() {
 }
 
 #[tokio::test]
-async fn a_watcher_answers_an_instance_that_has_told_what_it_knows() {
+async fn a_view_only_viewer_answers_an_instance_that_announced_its_extensions() {
     let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
     let asked = b"\x02\0\0\x03\0\0\0\x07\xff\xff\xfe\xc8\xff\xff\xfe\xc7";
     viewer.send(asked).await.unwrap();
@@ -77,9 +77,9 @@ async fn a_watcher_answers_an_instance_that_has_told_what_it_knows() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_hidden_in_anothers_tail_is_found() {
+async fn a_message_hidden_at_the_end_of_another_is_found() {
     let (_stage, mut viewer, mut guest) = session(json!({ "view_only": true })).await;
-    // A key press split over frames, and one right behind a long clipboard.
+    // A key press that is split over frames, and one directly after a long clipboard text.
     viewer.send(&key(b'a')[..5]).await.unwrap();
     viewer.send(&[&key(b'a')[5..], REQUEST].concat()).await.unwrap();
     let clipboard = [&b"\x06\0\0\0\0\x01\0\0"[..], &[b'x'; 65536]].concat();
@@ -88,9 +88,9 @@ async fn a_message_that_is_hidden_in_anothers_tail_is_found() {
 }
 
 #[tokio::test]
-async fn encodings_that_lead_to_messages_nobody_can_follow_are_struck_out() {
+async fn encodings_with_unparsable_messages_are_removed() {
     let (_stage, mut viewer, mut guest) = session(json!({})).await;
-    // Raw and Tight stay; -311 would lead the viewer around the gateway.
+    // Raw and Tight remain. Encoding -311 would lead the viewer around the gateway.
     let asked = b"\x02\0\0\x03\0\0\0\0\xff\xff\xfe\xc9\0\0\0\x07";
     viewer.send(asked).await.unwrap();
     let passed = guest.take(4).await;

@@ -1,4 +1,4 @@
-//! Secrets: none is in the log of a whole run, at any level.
+//! Secrets: none appears in the log of a whole run, at any level.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -17,7 +17,7 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
     let api = server.api().clone();
     secrets.push(server.server().admin().token.clone());
 
-    // Keys, right and wrong.
+    // Correct and wrong keys.
     let key = api.add_key("alpha", "admin").await;
     let rotated = api.post(&format!("/api/v1/keys/{}/rotate", key.id), json!({})).await.done();
     secrets.extend([key.secret.clone(), transom_testkit::api::text(&rotated, "secret")]);
@@ -38,7 +38,7 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
         secrets.push(guess.to_owned());
     }
 
-    // Consoles, by every way in, that work and that fail.
+    // Consoles through every way in, successful and failed.
     let machine = Instance::start(Script::default().password(PASSWORD)).await;
     for password in [Some(PASSWORD), Some(WRONG), None] {
         let id = server.add_with(&machine, json!({ "password": password })).await;
@@ -57,7 +57,7 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
         let _ = server.viewer().ticket(&ticket).open().await.unwrap().greet().await;
         let _ = server.viewer().ticket(&ticket).open().await;
         secrets.push(ticket);
-        api.delete(&format!("/api/v1/grants/{}", console.grant)).await.done();
+        api.delete(&format!("/api/v1/links/{}", console.grant)).await.done();
         let _ = server
             .viewer()
             .token(&console.token)
@@ -77,7 +77,7 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
             server.viewer().token(&console.token).cookie(&format!("token={}", console.token)).open().await;
         drop(viewer);
     }
-    // And a restart.
+    // A restart.
     let stage = Stage::on(server, Script::default()).await;
     let (viewer, _guest, ticket) = stage.page().await;
     secrets.push(ticket);

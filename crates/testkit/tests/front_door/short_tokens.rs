@@ -1,4 +1,5 @@
-//! API tokens of a minute: what somebody who finds one can make last.
+//! API tokens with a lifetime of a minute: the lifetime of everything that a thief could create
+//! with one.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ async fn servers() -> [TestServer; 2] {
     [setup().start().await, setup().database(postgres::database()).start().await]
 }
 
-/// A caller with a token of this key, and until when it is valid.
+/// A caller with a token of this key, and the token's expiry.
 async fn holder(server: &TestServer, key: &Key, seconds: u64) -> (Api, String) {
     let path = format!("/api/v1/keys/{}/token", key.id);
     let made = server.api().with_key(key).post(&path, json!({ "ttl_seconds": seconds })).await.done();
@@ -24,12 +25,12 @@ async fn holder(server: &TestServer, key: &Key, seconds: u64) -> (Api, String) {
 }
 
 #[tokio::test]
-async fn a_token_makes_no_secret_that_outlives_it_and_the_keys_own_secret_makes_all_of_them() {
+async fn a_token_creates_no_secret_that_outlives_it_but_the_keys_secret_may() {
     for server in servers().await {
         let admin = server.api().add_key("alpha", "admin").await;
         let own = server.api().with_key(&admin);
         let (token, _) = holder(&server, &admin, 60).await;
-        // It is no operator's: what a page of elsewhere may not see, it does not show either.
+        // The token is not the operator's, so the metrics stay hidden from it.
         let figures = token.request(Method::GET, "/metrics").header("host", "metrics.example");
         assert_eq!(send(figures).await.status, 401);
         let made = own.post("/api/v1/addresses", json!({ "key": admin.id, "action": "listen" })).await.done();
@@ -38,9 +39,9 @@ async fn a_token_makes_no_secret_that_outlives_it_and_the_keys_own_secret_makes_
             ("/api/v1/keys".to_owned(), json!({ "project": "alpha", "name": "x", "role": "admin" })),
             (format!("/api/v1/keys/{}/rotate", admin.id), Value::Null),
             ("/api/v1/addresses".to_owned(), json!({ "key": admin.id, "action": "listen" })),
-            (format!("{address}/ticket"), json!({})),
+            (format!("{address}/repeater-ticket"), json!({})),
             (format!("{address}/reset"), json!({})),
-            ("/api/v1/enrolments".to_owned(), json!({ "key": admin.id, "count": 1 })),
+            ("/api/v1/enrollments".to_owned(), json!({ "key": admin.id, "count": 1 })),
             (format!("/api/v1/keys/{}/retire", admin.id), Value::Null),
         ] {
             assert_eq!(token.post(&path, body.clone()).await.to_string(), NEEDS_SECRET, "{path}");
@@ -53,7 +54,7 @@ async fn a_token_makes_no_secret_that_outlives_it_and_the_keys_own_secret_makes_
 }
 
 #[tokio::test]
-async fn a_link_that_a_token_made_opens_no_longer_than_the_token_is_valid() {
+async fn a_link_created_with_a_token_opens_only_while_the_token_is_valid() {
     for server in servers().await {
         let machine = Instance::start(Script::default()).await;
         let id = server.add(&machine).await;
@@ -72,15 +73,15 @@ async fn a_link_that_a_token_made_opens_no_longer_than_the_token_is_valid() {
             let mut viewer = server.viewer().token(token).view().await;
             assert_live(&mut viewer, &mut machine.guest().await).await;
         }
-        // A number for a viewer lives for five minutes, and no longer than the token.
+        // A viewer id is valid for five minutes, and no longer than the token.
         let body = json!({ "key": member.id, "action": "listen" });
         let address = server.api().post("/api/v1/addresses", body).await.done();
-        let path = format!("/api/v1/addresses/{}/viewer-id", text(&address, "cloudAddress"));
+        let path = format!("/api/v1/addresses/{}/repeater-viewer", text(&address, "cloudAddress"));
         assert_eq!(text(&minute.post(&path, json!({})).await.done(), "expires_at"), until);
     }
 }
 
-/// Asks the identity service for a token by another.
+/// Requests a token with another one at the identity service.
 async fn got_for(api: &Api, token: &str) -> Result<String, u16> {
     let auth = json!({ "auth": { "identity": { "methods": ["token"], "token": { "id": token } } } });
     let answer = api.anonymous().post("/v3/auth/tokens", auth).await;
@@ -100,7 +101,7 @@ async fn revoked(api: &Api, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_token_that_was_got_for_another_dies_with_it_through_any_number_of_others() {
+async fn a_token_ends_with_every_token_in_the_chain_that_led_to_it() {
     for server in servers().await {
         let api = server.api();
         let member = api.add_key("alpha", "member").await;

@@ -1,4 +1,5 @@
-//! Base URLs with a slash too many or one too few: each door answers as it would have, or in its own form.
+//! Base URLs with an extra or a missing slash. Each door responds as without the mistake, or with
+//! an error in its own form.
 
 use http::Method;
 use serde_json::json;
@@ -11,7 +12,7 @@ async fn ask(api: &Api, method: &Method, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_dialect_takes_a_slash_too_many_for_none() {
+async fn a_dialect_ignores_an_extra_slash() {
     let server = TestServer::start().await;
     server.api().add_project("lab").await;
     let api = server.api().with_key(&server.api().add_key("lab", "member").await);
@@ -41,14 +42,14 @@ async fn a_dialect_takes_a_slash_too_many_for_none() {
                 "{path}: {}",
                 answer.text
             );
-            // Zenlayer's answers differ in their ids alone.
+            // Zenlayer's answers differ only in their ids.
             assert_eq!(answer.text.len(), right.text.len(), "{path}: {} {}", answer.text, right.text);
         }
     }
 }
 
 #[tokio::test]
-async fn what_no_slash_leads_to_is_answered_in_the_form_of_the_door_that_was_meant() {
+async fn a_missing_slash_is_answered_in_the_form_of_the_intended_door() {
     let server = TestServer::start().await;
     server.api().add_project("lab").await;
     let api = server.api().with_key(&server.api().add_key("lab", "member").await);
@@ -79,7 +80,7 @@ async fn what_no_slash_leads_to_is_answered_in_the_form_of_the_door_that_was_mea
             answer.text
         );
     }
-    // Our own API merges nothing: what a proxy in front keeps from it must have one name.
+    // The native API merges no slashes, so that a proxy's rules can rely on one name per path.
     for path in [
         "//api/v1/projects",
         "/api/v1/projects/",

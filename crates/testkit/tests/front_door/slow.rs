@@ -1,4 +1,4 @@
-//! Slow peers: whoever sends nothing, or a byte now and then, is let go after a while.
+//! Slow peers: the server releases connections that send nothing, or only a byte now and then.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use transom_testkit::duplex::Duplex;
 use transom_testkit::wait::{until, within};
 use transom_testkit::{TestServer, clock};
 
-/// The connection is over: nothing more comes, and the server keeps nothing of it.
+/// Asserts that the connection is over and that the server has released it.
 async fn assert_let_go(server: &TestServer, mut stream: Box<dyn Duplex>) {
     let mut rest = Vec::new();
-    // An end and a reset are both an end.
+    // The connection may end in an orderly way or with a reset.
     let _ = within("the connection's end", stream.read_to_end(&mut rest)).await;
     until("nothing is left of it", || server.server().half_open() == 0 && server.server().tasks() == 1).await;
 }
@@ -28,13 +28,13 @@ async fn a_connection_that_never_sends_a_whole_head_is_closed() {
         b"PRI * HTT",
         b"PRI * HTTP/2.0\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        // An empty SETTINGS frame (RFC 9113 §6.5): the preface is done, and no request follows.
+        // An empty SETTINGS frame (RFC 9113 §6.5) completes the preface, but no request follows.
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
     ] {
         let mut stream = server.viewer().bare().await;
         stream.write_all(begun).await.unwrap();
         until("it is seen", || server.server().half_open() == 1).await;
-        // What was sent is read, and the wait for more begun.
+        // The server has read what was sent, and waits for more.
         server.api().get("/healthz").await;
         clock::pass(Duration::from_secs(11)).await;
         server.api().get("/healthz").await;
@@ -45,7 +45,7 @@ async fn a_connection_that_never_sends_a_whole_head_is_closed() {
 }
 
 #[tokio::test]
-async fn a_head_that_drips_is_cut_off_however_steadily_it_drips() {
+async fn a_dripping_request_head_is_cut_off() {
     let server = TestServer::start().await;
     let mut stream = server.viewer().bare().await;
     stream.write_all(b"GET /healthz HTTP/1.1\r\n").await.unwrap();
@@ -53,7 +53,7 @@ async fn a_head_that_drips_is_cut_off_however_steadily_it_drips() {
     for _ in 0..4 {
         server.api().get("/healthz").await;
         clock::pass(Duration::from_secs(3)).await;
-        // It may be cut off already; then the write tells nothing.
+        // The connection may already be cut, in which case the write fails.
         let _ = stream.write_all(b"x-a: b\r\n").await;
     }
     assert_let_go(&server, stream).await;
@@ -96,7 +96,7 @@ async fn a_head_that_is_too_long_is_refused() {
     {
         let mut stream = server.viewer().bare().await;
         let head = [begun.as_bytes(), &[b'x'; 40_000]].concat();
-        // The refusal may come before all of it is taken.
+        // The refusal may arrive before the whole request is sent.
         let _ = stream.write_all(&head).await;
         let mut answer = [0; 12];
         within("an answer", stream.read_exact(&mut answer)).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_head_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_at_all_is_let_go() {
+async fn a_connection_without_http_is_closed() {
     let server = TestServer::start().await;
     for garbage in [
         &b"RFB 003.008\n"[..],

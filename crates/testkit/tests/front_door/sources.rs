@@ -1,4 +1,5 @@
-//! Where each record of the audit came from: the address that budgets count, and what the program says of itself.
+//! The origin of each audit record: the address that counts for budgets, and the program's
+//! description of itself.
 
 use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderValue, Method};
@@ -13,12 +14,12 @@ use transom_testkit::{Api, Opening, Script, TestServer, postgres};
 use crate::stage::{Stage, refused};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Where most of these callers and viewers are.
+/// The source of most callers and viewers.
 const PLACE: &str = "192.0.2.9";
-/// The program that they say they are.
+/// The program that they claim to be.
 const PROGRAM: &str = "Test/1.0 (of the audit)";
 
-/// Servers behind a declared proxy, one on each database.
+/// Servers behind a trusted proxy, one on each database.
 async fn stages() -> [Stage; 2] {
     let postgres = tokio::task::spawn_blocking(postgres::database).await.unwrap();
     [staged(TestServer::setup()).await, staged(TestServer::setup().database(postgres)).await]
@@ -42,7 +43,7 @@ fn viewer(stage: &Stage, from: &str) -> Opening {
     stage.server.viewer().header(FORWARDED_FOR, from).header(USER_AGENT, PROGRAM)
 }
 
-/// Exchanges a token or a ticket; the ticket.
+/// Exchanges a token or a ticket. Returns the ticket.
 async fn exchanged(stage: &Stage, from: &str, question: Value) -> api::Answer {
     let request = stage.server.api().anonymous().request(Method::POST, "/console/exchange");
     api::send(handed_on(request.json(&question), from, PROGRAM)).await
@@ -53,11 +54,11 @@ async fn records(stage: &Stage, filter: &str) -> Vec<Value> {
     stage.server.api().get(&path).await.done()["items"].as_array().unwrap().clone()
 }
 
-/// Source and program of the only record of this action under a grant, once there is one.
+/// Source and program of the only record of this action under a grant, once it exists.
 async fn origin(stage: &Stage, grant: &str, action: &str) -> (Value, Value) {
     let mut found = within(action, async {
         loop {
-            let mut records = records(stage, &format!("grant={grant}")).await;
+            let mut records = records(stage, &format!("link={grant}")).await;
             records.retain(|record| record["action"] == action);
             if !records.is_empty() {
                 break records;
@@ -75,7 +76,7 @@ fn from(source: &str) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn a_call_through_each_door_is_on_record_with_its_address_and_program() {
+async fn a_call_through_each_door_is_audited_with_its_address_and_program() {
     for stage in stages().await {
         let operator = stage.server.api();
         let key = operator.add_key("alpha", "member").await;
@@ -98,17 +99,17 @@ async fn a_call_through_each_door_is_on_record_with_its_address_and_program() {
         let seen: Vec<_> =
             seen.iter().map(|record| (text(record, "dialect"), text(record, "action"))).collect();
         let expected = [
-            ("native", "grant.create"),
-            ("openstack", "grant.create"),
+            ("api", "link.create"),
+            ("openstack", "link.create"),
             ("vnc-cloud", "address.create"),
-            ("zenlayer", "grant.create"),
+            ("zenlayer", "link.create"),
         ];
         assert_eq!(seen, expected.map(|(dialect, action)| (dialect.to_owned(), action.to_owned())));
     }
 }
 
 #[tokio::test]
-async fn a_console_is_on_record_with_the_address_and_program_of_its_viewer() {
+async fn a_console_is_audited_with_the_address_and_program_of_its_viewer() {
     for stage in stages().await {
         let link = stage.server.console(&stage.id).await;
         let answer = exchanged(&stage, PLACE, json!({ "token": link.token })).await.done();
@@ -116,8 +117,8 @@ async fn a_console_is_on_record_with_the_address_and_program_of_its_viewer() {
         assert_eq!(origin(&stage, &link.grant, "session.start").await, from("2001:db8::7"));
         // A spent token is refused.
         exchanged(&stage, "192.0.2.66", json!({ "token": link.token })).await;
-        assert_eq!(origin(&stage, &link.grant, "grant.use").await, from("192.0.2.66"));
-        // Somebody has a copy of the ticket.
+        assert_eq!(origin(&stage, &link.grant, "link.use").await, from("192.0.2.66"));
+        // Another party has a copy of the ticket.
         assert_eq!(refused(viewer(&stage, "192.0.2.67").ticket(&text(&answer, "ticket"))).await[..3], *"403");
         assert_eq!(origin(&stage, &link.grant, "ticket.replay").await, from("192.0.2.67"));
         assert_eq!(origin(&stage, &link.grant, "session.end").await, from("2001:db8::7"));
@@ -127,13 +128,13 @@ async fn a_console_is_on_record_with_the_address_and_program_of_its_viewer() {
         let path = format!("/console?token={}", raw.token);
         let mut viewer = viewer(&stage, PLACE).path(&path).connect().await.unwrap();
         viewer.greet().await.unwrap();
-        // A CONNECT is nobody's to hand on: its peer is who comes.
+        // No proxy forwards a CONNECT, so its source is its peer.
         assert_eq!(origin(&stage, &raw.grant, "session.start").await, from("127.0.0.1"));
     }
 }
 
 #[tokio::test]
-async fn a_console_that_does_not_open_and_a_page_that_leaves_are_on_record_with_their_viewer() {
+async fn failed_consoles_and_leaving_pages_are_audited_with_their_viewer() {
     for stage in stages().await {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let body = json!({ "endpoint": format!("vnc://{closed}") });
@@ -152,7 +153,7 @@ async fn a_console_that_does_not_open_and_a_page_that_leaves_are_on_record_with_
             while stage.server.api().newest_session().await["state"] != "detached" {}
         })
         .await;
-        // An old ticket of a session that waits is refused.
+        // An old ticket of a waiting session is refused.
         for _ in 0..2 {
             exchanged(&stage, PLACE, json!({ "ticket": ticket })).await.done();
         }
@@ -162,16 +163,16 @@ async fn a_console_that_does_not_open_and_a_page_that_leaves_are_on_record_with_
 }
 
 #[tokio::test]
-async fn an_address_is_believed_from_a_declared_proxy_only_and_finds_its_records() {
+async fn a_source_is_accepted_only_from_a_trusted_proxy_and_finds_its_records() {
     let stage = Stage::set().await;
     let path = format!("{}/console", stage.server.instance_path(&stage.id));
     called(stage.server.api(), &path, json!({})).await;
     assert!(records(&stage, &format!("source={PLACE}")).await.is_empty());
-    // Both ways to write an address find it; nothing but an address is one.
+    // Both notations of the address find it. Other texts are refused.
     for same in ["127.0.0.1", "::ffff:127.0.0.1"] {
         let found = records(&stage, &format!("source={same}")).await;
         let last = found.last().expect("a record");
-        assert_eq!((&last["action"], &last["user_agent"]), (&json!("grant.create"), &json!(PROGRAM)));
+        assert_eq!((&last["action"], &last["user_agent"]), (&json!("link.create"), &json!(PROGRAM)));
     }
     for wrong in ["127.0.0.0/8", "localhost", "", "127.0.0.1:80"] {
         let answer = stage.server.api().get(&format!("/api/v1/audit?source={wrong}")).await;
@@ -179,7 +180,7 @@ async fn an_address_is_believed_from_a_declared_proxy_only_and_finds_its_records
     }
 }
 
-/// The answer to a request as it stands.
+/// The response to a raw request.
 async fn told(stage: &Stage, request: &[u8]) -> String {
     let mut stream = stage.server.viewer().bare().await;
     stream.write_all(request).await.unwrap();
@@ -196,7 +197,7 @@ async fn told(stage: &Stage, request: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_hostile_program_name_is_kept_legible_and_short() {
+async fn a_hostile_program_name_is_recorded_legibly_and_truncated() {
     for stage in stages().await {
         let hostile = format!("Evil\u{202e}/1\u{9b}31m\u{200b}{}", "\u{202e}ü".repeat(2_000));
         assert!(hostile.len() > 10_000);
@@ -209,7 +210,7 @@ async fn a_hostile_program_name_is_kept_legible_and_short() {
         let found = records(&stage, &format!("source={PLACE}")).await;
         assert_eq!(found[0]["user_agent"], kept, "{found:?}");
 
-        // The same of a viewer, by hand, and with what no library would send.
+        // A viewer's raw request, with headers that no library would send.
         let link = stage.server.console_with(&stage.id, json!({ "kind": "xvpvnc", "uses": 0 })).await;
         let connect = |agent: &str| {
             format!("CONNECT /console?token={} HTTP/1.0\r\nUser-Agent: {agent}\r\n\r\n", link.token)
@@ -220,13 +221,13 @@ async fn a_hostile_program_name_is_kept_legible_and_short() {
             let answer = told(&stage, connect(agent).as_bytes()).await;
             assert!(answer.starts_with("HTTP/1.1 400 "), "{agent:?}: {answer}");
         }
-        // A name of which nothing can be read is none.
+        // A name without legible characters counts as absent.
         let answer = told(&stage, connect("\u{202e}\u{200b}").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        // Each has one record or more.
+        // Each has at least one record.
         let names = within("both are on record", async {
             loop {
-                let mut under = records(&stage, &format!("grant={}", link.grant)).await;
+                let mut under = records(&stage, &format!("link={}", link.grant)).await;
                 under.retain(|record| record["actor"] == "viewer");
                 let mut names: Vec<_> = under.iter().map(|record| record["user_agent"].clone()).collect();
                 names.sort_by_key(Value::is_null);

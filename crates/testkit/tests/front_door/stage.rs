@@ -1,4 +1,4 @@
-//! What most tests begin with, and how a refusal reads.
+//! The setup of most tests, and the format of refusals.
 
 use serde_json::json;
 use transom_model::EndReason;
@@ -6,7 +6,7 @@ use transom_model::end_reason::End;
 use transom_testkit::wait::within;
 use transom_testkit::{Guest, Instance, Opening, Script, TestServer, Viewer};
 
-/// A server with one instance that is as it should be.
+/// A server with one correct instance.
 pub(crate) struct Stage {
     pub(crate) server: TestServer,
     pub(crate) machine: Instance,
@@ -28,12 +28,12 @@ impl Stage {
         Self { server, machine, id }
     }
 
-    /// The token of a console URL that opens once.
+    /// The token of a console URL with one use.
     pub(crate) async fn token(&self) -> String {
         self.server.console(&self.id).await.token
     }
 
-    /// The token of a console URL that opens as often as wanted.
+    /// The token of a console URL with unlimited use.
     pub(crate) async fn reusable(&self) -> String {
         self.server.console_with(&self.id, json!({ "uses": 0 })).await.token
     }
@@ -44,20 +44,20 @@ impl Stage {
         exchanged(&self.server, json!({ "token": token })).await
     }
 
-    /// A viewer whose console is open, and the instance's side of it.
+    /// A viewer with an open console, and the instance's side of it.
     pub(crate) async fn session(&self) -> (Viewer, Guest) {
         let viewer = self.server.viewer().token(&self.token().await).view().await;
         (viewer, self.machine.guest().await)
     }
 
-    /// The same of a page that can come back: its ticket is answered too.
+    /// A page with an open console and its ticket, with which the page can return.
     pub(crate) async fn page(&self) -> (Viewer, Guest, String) {
         let ticket = self.ticket().await;
         let viewer = self.server.viewer().ticket(&ticket).view().await;
         (viewer, self.machine.guest().await, ticket)
     }
 
-    /// Why the newest session ended, once it has.
+    /// The reason why the newest session ended, once it has.
     pub(crate) async fn end_reason(&self) -> String {
         within("the session's end", async {
             loop {
@@ -76,7 +76,7 @@ pub(crate) async fn exchanged(server: &TestServer, question: serde_json::Value) 
     transom_testkit::api::text(&answer, "ticket")
 }
 
-/// The HTTP answer to a program that may not come in.
+/// The HTTP response to a refused client.
 pub(crate) async fn refused(opening: Opening) -> String {
     match opening.open().await {
         Err(refused) => refused.to_string(),
@@ -84,22 +84,22 @@ pub(crate) async fn refused(opening: Opening) -> String {
     }
 }
 
-/// How the WebSocket of a page that may not come in is closed.
+/// The close frame of a refused page's WebSocket.
 pub(crate) async fn turned_away(opening: Opening) -> String {
     opening.open().await.expect("a page is upgraded first").closed().await.to_string()
 }
 
-/// A close code and text with words for the viewer, cut to what a close frame holds.
+/// A close code and a text with details for the viewer, cut to the size of a close frame.
 pub(crate) fn closing(reason: EndReason, words: &str) -> String {
     format!("{} {}", reason.close_code(), End::told(reason, words).close_text())
 }
 
-/// A close code and the sentence alone: all that a viewer is told of the instance.
+/// A close code and the sentence alone, which is all that a viewer learns of the instance.
 pub(crate) fn plain(reason: EndReason) -> String {
     format!("{} {}", reason.close_code(), reason.sentence())
 }
 
-/// What the audit has of the newest console that did not open: what its viewer is not told.
+/// The audit's detail on the newest console that did not open, which its viewer does not see.
 pub(crate) async fn kept(server: &TestServer) -> String {
     let audit = server.api().get("/api/v1/audit").await.done();
     let records = audit["items"].as_array().expect("records").iter().rev();
@@ -107,12 +107,12 @@ pub(crate) async fn kept(server: &TestServer) -> String {
     failed["detail"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A key press as it stands on the wire (RFC 6143 §7.5.4).
+/// A key press on the wire (RFC 6143 §7.5.4).
 pub(crate) fn key(letter: u8) -> [u8; 8] {
     [4, 1, 0, 0, 0, 0, 0, letter]
 }
 
-/// Something typed arrives: the session lives.
+/// Asserts that typed input arrives, so the session is live.
 pub(crate) async fn assert_live(viewer: &mut Viewer, guest: &mut Guest) {
     viewer.send(&key(b'a')).await.expect("the viewer is connected");
     assert_eq!(guest.take(8).await, key(b'a'));

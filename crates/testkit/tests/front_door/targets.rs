@@ -1,4 +1,4 @@
-//! Targets: where consoles may lead, by who set the endpoint.
+//! Targets: the endpoints that consoles may lead to, depending on who set them.
 
 use serde_json::json;
 use transom_testkit::{Api, Instance, Script, TestServer};
@@ -28,12 +28,11 @@ async fn end_of(server: &TestServer, id: &str) -> String {
     server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
 }
 
-const NOT_ALLOWED_HERE: &str =
-    "403 endpoint-not-allowed: The instance's endpoint is not one that consoles may lead to.";
-const NOT_ALLOWED: &str = "4421 The instance's endpoint is not one that consoles may lead to.";
+const NOT_ALLOWED_HERE: &str = "403 endpoint-not-allowed: Consoles may not lead to the instance's endpoint.";
+const NOT_ALLOWED: &str = "4421 Consoles may not lead to the instance's endpoint.";
 
 #[tokio::test]
-async fn a_projects_own_key_sets_no_endpoint_by_default() {
+async fn a_projects_own_key_cannot_set_endpoints_by_default() {
     let server = TestServer::start().await;
     let admin = admin(&server).await;
     for endpoint in [
@@ -52,7 +51,7 @@ async fn a_projects_own_key_sets_no_endpoint_by_default() {
 }
 
 #[tokio::test]
-async fn a_projects_own_key_sets_what_the_configuration_allows() {
+async fn a_projects_own_key_can_set_endpoints_that_the_configuration_permits() {
     let server = allowing(&["127.0.0.1:1024-65535"], &[]).await;
     let machine = Instance::start(Script::default()).await;
     let admin = admin(&server).await;
@@ -68,7 +67,7 @@ async fn a_projects_own_key_sets_what_the_configuration_allows() {
 }
 
 #[tokio::test]
-async fn a_projects_own_key_sets_unix_sockets_in_allowed_folders_only() {
+async fn a_projects_own_key_can_set_unix_sockets_in_permitted_folders_only() {
     let folder = tempfile_folder();
     let server = allowing(&[], &[folder.path().to_str().unwrap()]).await;
     let machine = Instance::start_unix(Script::default(), &folder.path().join("vnc.sock")).await;
@@ -101,8 +100,9 @@ async fn link_local_is_refused_even_to_the_operator() {
 }
 
 #[tokio::test]
-async fn a_name_is_judged_by_what_it_resolves_to_when_it_is_dialled() {
-    // Nothing but a network that localhost is not in: the name may be set, the dial is refused.
+async fn a_name_is_checked_by_the_address_that_it_resolves_to_at_the_dial() {
+    // The permitted network does not contain localhost: the name can be set, but the dial is
+    // refused.
     let server = allowing(&["10.0.0.0/8"], &[]).await;
     let admin = admin(&server).await;
     let machine = Instance::start(Script::default()).await;
@@ -111,13 +111,13 @@ async fn a_name_is_judged_by_what_it_resolves_to_when_it_is_dialled() {
     let id = admin.add_instance("alpha", json!({ "endpoint": endpoint })).await;
     assert_eq!(end_of(&server, &id).await, NOT_ALLOWED);
     assert_eq!(machine.arrived(), 0);
-    // The same name, set by the operator, opens.
+    // The same name opens if the operator set it.
     server.api().patch(&server.instance_path(&id), json!({ "endpoint": endpoint })).await.done();
     server.viewer().token(&server.console(&id).await.token).view().await;
 }
 
 #[tokio::test]
-async fn what_the_configuration_allows_no_longer_is_refused_at_the_next_dial() {
+async fn an_endpoint_that_the_configuration_no_longer_permits_is_refused_at_the_next_dial() {
     let setup =
         TestServer::setup().config(|config| config.endpoints.allow = vec!["127.0.0.1".parse().unwrap()]);
     let server = setup.clone().start().await;
@@ -129,9 +129,10 @@ async fn what_the_configuration_allows_no_longer_is_refused_at_the_next_dial() {
     assert_eq!(end_of(&server, &id).await, NOT_ALLOWED);
 }
 
-/// What the operator entrusted to one machine is not sent to another that a key of the project names.
+/// A password that the operator entrusted to one machine is not sent to another one that a key of
+/// the project names.
 #[tokio::test]
-async fn a_project_that_moves_an_instance_does_not_take_its_password_along() {
+async fn moving_an_instance_by_a_project_does_not_move_its_password() {
     let server = allowing(&["127.0.0.1:1024-65535"], &[]).await;
     let machine = Instance::start(Script::default().password("curtains")).await;
     let admin = admin(&server).await;
@@ -145,7 +146,7 @@ async fn a_project_that_moves_an_instance_does_not_take_its_password_along() {
         let id = server.add_with(&machine, json!({ "password": "curtains" })).await;
         let changed = admin.patch(&server.instance_path(&id), change.clone()).await.done();
         assert_eq!(changed["security"]["password"], kept, "{change}");
-        // The operator may, and so may who sets it anew.
+        // The operator may move it, and so may a caller who sets the password again.
         server.api().patch(&server.instance_path(&id), json!({ "password": "curtains" })).await.done();
         let moved = server.api().patch(&server.instance_path(&id), elsewhere.clone()).await.done();
         assert_eq!(moved["security"]["password"], true);

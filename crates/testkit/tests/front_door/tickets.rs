@@ -1,4 +1,4 @@
-//! Tickets: a page comes back with one, rotates it, and nobody else can use it.
+//! Resume tickets: a page returns with one and rotates it, and a copy is useless.
 
 use serde_json::json;
 use transom_testkit::wait::within;
@@ -7,7 +7,7 @@ use transom_testkit::{FaultProxy, Instance, Script, Step, TestServer, postgres};
 use crate::stage::{Stage, assert_live, exchanged, refused};
 
 #[tokio::test]
-async fn a_page_comes_back_to_an_instance_that_was_restarted() {
+async fn a_page_returns_to_an_instance_that_was_restarted() {
     let stage = Stage::set().await;
     let (mut viewer, guest, ticket) = stage.page().await;
     let session = stage.server.api().newest_session().await["id"].clone();
@@ -28,7 +28,7 @@ async fn a_token_is_exchanged_for_a_ticket_that_opens_the_console() {
     let body = answer.done();
     assert_eq!(body["websocket"], "/console/session");
     assert_eq!(body["instance"]["id"], stage.id);
-    let grant = stage.server.api().get("/api/v1/grants").await.done()["items"][0].clone();
+    let grant = stage.server.api().get("/api/v1/links").await.done()["items"][0].clone();
     assert_eq!(body["instance"]["project"], grant["project"], "ids are unique within a project only");
     assert_eq!(body["rights"], json!({ "view_only": false, "clipboard": true }));
     let ticket = body["ticket"].as_str().unwrap();
@@ -46,14 +46,14 @@ async fn an_exchange_reserves_the_use() {
 }
 
 #[tokio::test]
-async fn an_exchange_of_nothing_known_is_refused_with_its_reason() {
+async fn an_exchange_of_an_unknown_token_is_refused_with_its_reason() {
     let stage = Stage::set().await;
     let exchange = |question| stage.server.api().exchange(question);
     for (question, refusal) in [
         (json!({ "token": "nobody-knows-it" }), "401 token-unknown: This console link is not valid."),
         (
             json!({ "ticket": "nobody-knows-it" }),
-            "401 ticket-invalid: This page can no longer come back to its session.",
+            "401 ticket-invalid: This page can no longer return to its session.",
         ),
         (json!({}), "400 token-missing: This console link has no token."),
         (json!({ "token": "a", "ticket": "b" }), "400 token-missing: This console link has no token."),
@@ -65,7 +65,7 @@ async fn an_exchange_of_nothing_known_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_page_that_lost_its_network_comes_back_to_its_session() {
+async fn a_page_that_lost_its_network_returns_to_its_session() {
     let stage = Stage::set().await;
     let network = FaultProxy::start(stage.server.address()).await;
     let ticket = stage.ticket().await;
@@ -86,7 +86,7 @@ async fn a_page_that_lost_its_network_comes_back_to_its_session() {
 }
 
 #[tokio::test]
-async fn an_exchange_whose_answer_was_lost_may_be_repeated() {
+async fn an_exchange_with_a_lost_response_may_be_repeated() {
     let stage = Stage::set().await;
     let (viewer, mut guest, ticket) = stage.page().await;
     drop(viewer);
@@ -96,14 +96,14 @@ async fn an_exchange_whose_answer_was_lost_may_be_repeated() {
     let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
     let mut guest = stage.machine.guest().await;
     assert_live(&mut viewer, &mut guest).await;
-    // What was lost on the way is worth nothing to who finds it: the session ends.
+    // A ticket that was lost on the way is useless to its finder: the session ends.
     assert_eq!(
         refused(stage.server.viewer().ticket(&lost)).await,
-        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
     );
 }
 
-/// How often the audit says that an old ticket was shown.
+/// The number of audit records of old tickets.
 async fn replays(stage: &Stage) -> usize {
     let audit = stage.server.api().get("/api/v1/audit?after=0&limit=1000").await.done();
     let entries = audit["items"].as_array().unwrap();
@@ -120,7 +120,7 @@ async fn a_copied_ticket_of_an_open_page_is_exchanged_twice_and_then_ends_both()
     assert_live(&mut viewer, &mut guest).await;
     assert_eq!(exchange().await.status, 403);
     let closed = viewer.closed().await.to_string();
-    assert_eq!(closed, "4406 The session's ticket was shown twice, so the session was ended.");
+    assert_eq!(closed, "4406 The session's ticket was used twice, so the session was ended.");
     assert_eq!(replays(&stage).await, 1);
     for given in [first, second] {
         let told = refused(stage.server.viewer().ticket(&given)).await;
@@ -130,7 +130,7 @@ async fn a_copied_ticket_of_an_open_page_is_exchanged_twice_and_then_ends_both()
 }
 
 #[tokio::test]
-async fn an_old_ticket_of_a_session_that_waits_for_its_page_is_refused_and_ends_nothing() {
+async fn an_old_ticket_of_a_waiting_session_is_refused_and_the_session_continues() {
     let stage = Stage::set().await;
     let (viewer, mut guest, ticket) = stage.page().await;
     drop(viewer);
@@ -141,7 +141,7 @@ async fn an_old_ticket_of_a_session_that_waits_for_its_page_is_refused_and_ends_
     .await;
     let lost = exchanged(&stage.server, json!({ "ticket": ticket })).await;
     let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
-    let refusal = "401 ticket-invalid: This page can no longer come back to its session.";
+    let refusal = "401 ticket-invalid: This page can no longer return to its session.";
     let again = stage.server.api().exchange(json!({ "ticket": ticket })).await;
     assert_eq!(again.to_string(), refusal);
     for old in [&ticket, &lost] {
@@ -153,7 +153,7 @@ async fn an_old_ticket_of_a_session_that_waits_for_its_page_is_refused_and_ends_
 }
 
 #[tokio::test]
-async fn a_session_s_exchanges_are_limited_and_its_page_goes_on() {
+async fn the_exchanges_of_a_session_are_limited_and_its_page_continues() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, mut ticket) = stage.page().await;
     let limited = within("the limit", async {
@@ -169,17 +169,17 @@ async fn a_session_s_exchanges_are_limited_and_its_page_goes_on() {
     assert!(limited.starts_with("429 rate-limited: "), "{limited}");
     assert_live(&mut viewer, &mut guest).await;
     assert_eq!(replays(&stage).await, 0);
-    // What was not exchanged is as good as before.
+    // A ticket that was not exchanged stays valid.
     let mut next = stage.server.viewer().ticket(&ticket).view().await;
     guest.ended().await;
     assert_live(&mut next, &mut stage.machine.guest().await).await;
-    // Another session has its own.
+    // Another session has its own limit.
     let other = stage.ticket().await;
     exchanged(&stage.server, json!({ "ticket": other })).await;
 }
 
 #[tokio::test]
-async fn old_tickets_that_are_shown_at_will_do_not_fill_the_audit() {
+async fn repeated_use_of_old_tickets_does_not_fill_the_audit() {
     let stage = Stage::set().await;
     let ticket = stage.ticket().await;
     for _ in 0..2 {
@@ -193,23 +193,23 @@ async fn old_tickets_that_are_shown_at_will_do_not_fill_the_audit() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_was_presented_ends_its_session_when_it_is_shown_again() {
+async fn a_second_presentation_of_a_ticket_ends_its_session() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest, ticket) = stage.page().await;
     assert_eq!(
         refused(stage.server.viewer().ticket(&ticket)).await,
-        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
     );
     assert_eq!(
         viewer.closed().await.to_string(),
-        "4406 The session's ticket was shown twice, so the session was ended."
+        "4406 The session's ticket was used twice, so the session was ended."
     );
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "ticket-replayed");
 }
 
 #[tokio::test]
-async fn a_rotated_ticket_ends_its_session_when_it_is_shown_again() {
+async fn the_use_of_a_rotated_ticket_ends_its_session() {
     let stage = Stage::set().await;
     let (old, mut guest, ticket) = stage.page().await;
     drop(old);
@@ -220,16 +220,16 @@ async fn a_rotated_ticket_ends_its_session_when_it_is_shown_again() {
     let shown = stage.server.api().exchange(json!({ "ticket": ticket })).await;
     assert_eq!(
         shown.to_string(),
-        "403 ticket-replayed: The session's ticket was shown twice, so the session was ended."
+        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
     );
     assert_eq!(
         viewer.closed().await.to_string(),
-        "4406 The session's ticket was shown twice, so the session was ended."
+        "4406 The session's ticket was used twice, so the session was ended."
     );
 }
 
 #[tokio::test]
-async fn the_newest_presenter_takes_over_and_the_old_one_is_told() {
+async fn the_newest_presenter_takes_over_and_the_previous_one_is_told() {
     let stage = Stage::set().await;
     let (mut old, mut guest, ticket) = stage.page().await;
     let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
@@ -269,7 +269,7 @@ async fn a_resume_whose_dial_fails_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn exchanges_and_presentations_in_a_loop_come_to_an_end_and_the_page_stays() {
+async fn exchanges_and_presentations_in_a_loop_are_limited_and_the_page_stays() {
     let stage = Stage::set().await;
     let mut ticket = stage.ticket().await;
     let mut viewers = Vec::new();
@@ -285,7 +285,8 @@ async fn exchanges_and_presentations_in_a_loop_come_to_an_end_and_the_page_stays
     })
     .await;
     assert!(limited.to_string().starts_with("429 rate-limited: "), "{limited}");
-    // As many exchanges as a minute has, and the first presentation; a slow machine has got some of them back.
+    // The number of exchanges in a minute and the first presentation. A slow machine has regained
+    // some of them.
     assert!((21..40).contains(&viewers.len()), "{}", viewers.len());
     let mut newest = viewers.pop().unwrap();
     for mut older in viewers {
@@ -300,8 +301,8 @@ async fn exchanges_and_presentations_in_a_loop_come_to_an_end_and_the_page_stays
 }
 
 #[tokio::test]
-async fn a_leave_that_could_not_be_written_is_asked_for_again_with_the_same_ticket() {
-    // The database takes no record, as on a disk that is full in this moment.
+async fn an_unrecorded_departure_can_be_repeated_with_the_same_ticket() {
+    // Makes the database refuse audit records, as on a full disk.
     const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS \
         $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$; \
         CREATE TRIGGER full_disk BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION full_disk()";
@@ -330,6 +331,6 @@ async fn a_leave_that_could_not_be_written_is_asked_for_again_with_the_same_tick
     }
     assert_eq!(stage.end_reason().await, "viewer-closed");
     assert_eq!(replays(&stage).await, 0);
-    // Its use was given back.
+    // Its use was returned.
     exchanged(&stage.server, json!({ "token": token })).await;
 }

@@ -1,4 +1,4 @@
-//! Tokens: which open a console, how often, and what is said about those that do not.
+//! Console tokens: validity, number of uses, and the answers to invalid ones.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -20,7 +20,7 @@ async fn a_console_url_opens_the_machines_screen() {
 }
 
 #[tokio::test]
-async fn a_program_is_told_by_http_what_is_wrong_with_its_token() {
+async fn a_program_gets_the_fault_of_its_token_as_an_http_response() {
     let stage = Stage::set().await;
     let viewer = |token: &str| stage.server.viewer().token(token);
     let unknown = "401 token-unknown: This console link is not valid.";
@@ -33,7 +33,7 @@ async fn a_program_is_told_by_http_what_is_wrong_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_page_is_told_by_its_close_code_what_is_wrong_with_its_token() {
+async fn a_page_gets_the_fault_of_its_token_as_a_close_code() {
     let stage = Stage::set().await;
     let page = || stage.server.viewer().origin(&stage.server.origin());
     assert_eq!(turned_away(page()).await, "4400 This console link has no token.");
@@ -41,12 +41,12 @@ async fn a_page_is_told_by_its_close_code_what_is_wrong_with_its_token() {
     assert_eq!(turned_away(page().token("%00%ff")).await, "4401 This console link is not valid.");
     assert_eq!(
         turned_away(page().ticket("nobody-knows-it")).await,
-        "4405 This page can no longer come back to its session."
+        "4405 This page can no longer return to its session."
     );
 }
 
 #[tokio::test]
-async fn an_empty_token_is_no_token() {
+async fn an_empty_token_counts_as_missing() {
     let stage = Stage::set().await;
     assert_eq!(
         refused(stage.server.viewer().token("")).await,
@@ -71,10 +71,10 @@ async fn a_spent_token_is_refused() {
 async fn a_revoked_token_is_refused() {
     let stage = Stage::set().await;
     let console = stage.server.console(&stage.id).await;
-    stage.server.api().delete(&format!("/api/v1/grants/{}", console.grant)).await.done();
+    stage.server.api().delete(&format!("/api/v1/links/{}", console.grant)).await.done();
     assert_eq!(
         refused(stage.server.viewer().token(&console.token)).await,
-        "403 grant-revoked: Access to this console was revoked."
+        "403 link-revoked: Access to this console was revoked."
     );
 }
 
@@ -82,9 +82,10 @@ async fn a_revoked_token_is_refused() {
 async fn an_expired_token_is_refused() {
     let stage = Stage::set().await;
     let token = stage.server.console_with(&stage.id, json!({ "ttl_seconds": 1, "uses": 0 })).await.token;
-    // The database's clock judges, so a second must really pass: the list of live grants tells when it has.
+    // A second of real time must pass, because the database's clock decides. The list of live
+    // grants shows when it has.
     within("the grant's end", async {
-        while stage.server.api().get("/api/v1/grants?live=true").await.done()["items"] != json!([]) {}
+        while stage.server.api().get("/api/v1/links?live=true").await.done()["items"] != json!([]) {}
     })
     .await;
     assert_eq!(
@@ -94,7 +95,7 @@ async fn an_expired_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_reusable_token_opens_as_often_as_wanted() {
+async fn a_reusable_token_opens_any_number_of_times() {
     let stage = Stage::set().await;
     let token = stage.reusable().await;
     for _ in 0..3 {
@@ -128,11 +129,8 @@ async fn every_form_of_a_console_url_opens() {
     let token = stage.token().await;
     stage.server.viewer().path(&format!("/?token={token}")).view().await;
 
-    let native = stage.server.api().try_console("alpha", &stage.id, json!({ "kind": "native" })).await;
-    assert_eq!(
-        native.to_string(),
-        "400 invalid: kind: native needs a listener for native viewers, which is not configured"
-    );
+    let native = stage.server.api().try_console("alpha", &stage.id, json!({ "kind": "viewer" })).await;
+    assert_eq!(native.to_string(), "400 invalid: kind: must be one of page, websocket, xvpvnc");
 }
 
 #[tokio::test]
@@ -152,7 +150,7 @@ async fn the_page_itself_never_spends_a_use() {
 }
 
 #[tokio::test]
-async fn a_dial_that_fails_gives_the_use_back() {
+async fn a_failed_dial_returns_the_use() {
     let stage = Stage::with(Script::default().closes_before(Step::Init)).await;
     let token = stage.token().await;
     let mut viewer = stage.server.viewer().token(&token).open().await.unwrap();
@@ -168,12 +166,12 @@ async fn a_dial_that_fails_gives_the_use_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_come_with_one_token_at_once_one_wins() {
+async fn one_of_many_concurrent_viewers_with_one_token_succeeds() {
     one_of_many_wins(TestServer::start().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_who_come_with_one_token_at_once_one_wins_on_postgresql() {
+async fn one_of_many_concurrent_viewers_with_one_token_succeeds_on_postgresql() {
     one_of_many_wins(TestServer::setup().database(postgres::database()).start().await).await;
 }
 

@@ -1,4 +1,5 @@
-//! What a viewer is told of a console that does not open, and where the operator finds the rest.
+//! The information for a viewer about a console that does not open, and the further details for the
+//! operator.
 
 use serde_json::{Value, json};
 use transom_model::EndReason;
@@ -10,7 +11,8 @@ use crate::stage::{exchanged, kept, plain};
 
 const BANNER: &[u8] = b"SSH-2.0-OpenSSH_9.2 rack-12\r\n";
 
-/// A name that nobody resolves, an address that refuses, a socket that is not there, and something else than a VNC server.
+/// A name that cannot be resolved, an address that refuses connections, a missing socket, and a
+/// server that is not a VNC server.
 async fn unreachable(server: &TestServer) -> Vec<(String, EndReason, String)> {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let banner = Instance::start(Script::default().greets(BANNER)).await;
@@ -24,13 +26,13 @@ async fn unreachable(server: &TestServer) -> Vec<(String, EndReason, String)> {
         let id = server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
         made.push((id, reason, kept.to_owned()));
     }
-    // It goes on for as long as the process, which is this test's.
+    // The listener runs as long as the test process.
     std::mem::forget(banner);
     made
 }
 
 #[tokio::test]
-async fn a_viewer_is_told_the_reason_and_nothing_of_the_place() {
+async fn a_viewer_gets_the_reason_but_not_the_endpoint() {
     let server = TestServer::start().await;
     for (id, reason, secret) in unreachable(&server).await {
         let link = server.console_with(&id, json!({ "view_only": true, "uses": 0 })).await.token;
@@ -44,7 +46,7 @@ async fn a_viewer_is_told_the_reason_and_nothing_of_the_place() {
 }
 
 #[tokio::test]
-async fn what_the_page_shows_as_the_request_finds_the_cause_in_audit_and_log() {
+async fn the_request_id_on_the_page_finds_the_cause_in_the_audit_and_the_log() {
     let log = log::capture();
     for setup in [TestServer::setup(), TestServer::setup().database(postgres::database())] {
         let server = setup.start().await;
@@ -74,9 +76,9 @@ async fn what_the_page_shows_as_the_request_finds_the_cause_in_audit_and_log() {
     }
 }
 
-/// Also where nothing was dialled: each page that is refused shows an id that the log has.
+/// An id appears even if no dial took place.
 #[tokio::test]
-async fn a_refused_exchange_is_in_the_log_under_the_id_that_its_page_shows() {
+async fn a_refused_exchange_is_logged_under_the_id_that_its_page_shows() {
     let log = log::capture();
     let server = TestServer::start().await;
     let machine = Instance::start(Script::default()).await;
@@ -93,9 +95,9 @@ async fn a_refused_exchange_is_in_the_log_under_the_id_that_its_page_shows() {
     }
 }
 
-/// Where the link stands, the failure says which machine it is about; where it does not, whoever found it learns nothing.
+/// A failure names the machine only to a caller with a valid link.
 #[tokio::test]
-async fn a_refused_exchange_names_the_machine_to_whom_its_link_still_stands() {
+async fn a_refused_exchange_names_the_machine_only_if_its_link_is_valid() {
     let server = TestServer::start().await;
     let machine = Instance::start(Script::default()).await;
     let id = server.add_with(&machine, json!({ "name": "Till 4" })).await;
@@ -104,7 +106,7 @@ async fn a_refused_exchange_names_the_machine_to_whom_its_link_still_stands() {
     let refused = server.api().exchange(json!({ "token": link.token })).await;
     let error: Value = serde_json::from_str(&refused.text).unwrap();
     assert_eq!(error["error"]["instance"], "Till 4");
-    server.api().delete(&format!("/api/v1/grants/{}", link.grant)).await.done();
+    server.api().delete(&format!("/api/v1/links/{}", link.grant)).await.done();
     let refused = server.api().exchange(json!({ "token": link.token })).await;
     assert!(!refused.text.contains("Till 4"), "{}", refused.text);
     let running = json!({ "status": "running" });
@@ -112,9 +114,9 @@ async fn a_refused_exchange_names_the_machine_to_whom_its_link_still_stands() {
     exchanged(&server, json!({ "token": server.console(&id).await.token })).await;
 }
 
-/// Commands and settings are told to those who can use them.
+/// Commands and settings appear only in answers to callers who can use them.
 #[tokio::test]
-async fn an_administrator_is_told_what_to_set_and_a_viewer_is_not() {
+async fn an_administrator_gets_the_remedy_and_a_viewer_does_not() {
     let server = TestServer::start().await;
     let admin = server.api().with_key(&server.api().add_key("alpha", "admin").await);
     let endpoint = json!({ "endpoint": "vnc://192.0.2.1" });

@@ -1,4 +1,4 @@
-//! Verdicts: what an instance has told stands, however its connection goes on.
+//! Verdicts: a reason that an instance has sent is reported, however its connection continues.
 
 use std::fs;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use transom_testkit::{Script, TestServer};
 
 use crate::stage::{Stage, assert_live, kept, plain};
 
-/// What a person waits at most for a verdict that has arrived.
+/// The longest time that a person waits for a verdict that has arrived.
 const PROMPT: Duration = Duration::from_secs(15);
 
 const V33: &[u8] = b"RFB 003.003\n";
@@ -44,7 +44,7 @@ fn then(mut acts: Vec<Act>, more: &[Act]) -> Vec<Act> {
 }
 
 #[tokio::test]
-async fn a_verdict_stands_without_its_reason() {
+async fn a_verdict_counts_without_its_reason() {
     let server = TestServer::start().await;
     let greeted = |version: &[u8], refusal: &[u8]| vec![say(version), Act::Hear(12), say(refusal)];
     let cut: &[u8] = b"\0\0\0\x1ebad pass";
@@ -63,10 +63,10 @@ async fn a_verdict_stands_without_its_reason() {
         (then(greeted(V38, b"\0"), &[Act::Reset]), refused, ""),
         (then(greeted(V37, b"\0\0\0\0\x09too"), &[Act::Hang]), refused, "too"),
         (then(greeted(V33, b"\0\0\0\0"), &[Act::Hang]), refused, ""),
-        // It says everything at once and is gone before the version has been answered.
+        // The server sends everything at once and disconnects before the gateway sends its version.
         (vec![say(b"RFB 003.008\n\0\0\0\0\x09too many!")], refused, "too many!"),
     ];
-    // All at once: some are given a moment for their reason.
+    // All run at once, because some wait a moment for their reason.
     let mut opened = Vec::new();
     for (acts, reason, words) in cases {
         let machine = Scenario::start(acts).await;
@@ -79,7 +79,7 @@ async fn a_verdict_stands_without_its_reason() {
     for (number, (_machine, mut viewer, grant, reason, words)) in opened.into_iter().enumerate() {
         let end = timeout(PROMPT, viewer.closed()).await.unwrap_or_else(|_| panic!("case {number}: late"));
         assert_eq!(end.to_string(), plain(reason), "case {number}");
-        let records = server.api().get(&format!("/api/v1/audit?grant={grant}")).await.done();
+        let records = server.api().get(&format!("/api/v1/audit?link={grant}")).await.done();
         let failed = records["items"].as_array().unwrap().last().cloned().unwrap();
         let detail = text(&failed, "detail");
         assert!(detail.contains(words), "case {number}: {detail}");
@@ -129,7 +129,8 @@ fn vencrypt(config: ServerConfig) -> Vec<Act> {
     ]
 }
 
-/// How a console of such a machine goes, where its CA is this file: the reason, or none where its screen opens.
+/// The outcome of a console on such a machine whose CA is this file: the reason, or `None` if its
+/// screen opens.
 async fn opens(server: &TestServer, acts: Vec<Act>, ca: &std::path::Path) -> Result<(), String> {
     let machine = Scenario::start(acts).await;
     let ca = fs::read_to_string(ca).unwrap();
@@ -143,7 +144,7 @@ async fn opens(server: &TestServer, acts: Vec<Act>, ca: &std::path::Path) -> Res
 }
 
 #[tokio::test]
-async fn the_very_certificate_that_was_named_is_trusted_for_its_names() {
+async fn a_configured_certificate_is_trusted_for_its_names() {
     let server = TestServer::start().await;
     let authority = Authority::new();
     let serves = |certificate: &Certificate| {

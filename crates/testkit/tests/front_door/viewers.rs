@@ -1,4 +1,4 @@
-//! Viewers that break a protocol, after their console is open.
+//! Viewers that violate a protocol after their console has opened.
 
 use tokio_tungstenite::tungstenite::Message;
 use transom_model::EndReason;
@@ -7,7 +7,7 @@ use transom_testkit::{Script, Step, Viewer};
 
 use crate::stage::{Stage, assert_live, closing, key};
 
-/// A frame with any first byte, masked with zeros so that its payload stands in the clear.
+/// A frame with any first byte, masked with zeros so that its payload is readable.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {
@@ -28,7 +28,7 @@ async fn end_after(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn whatever_breaks_the_websocket_protocol_is_named() {
+async fn every_violation_of_the_websocket_protocol_is_reported() {
     let mad_length = [&[0x82, 0xFF][..], &u64::MAX.to_be_bytes(), &[0; 4]].concat();
     for (bytes, detail) in [
         (frame(0x81, b"text"), "a frame holds text"),
@@ -93,7 +93,7 @@ async fn empty_and_large_frames_pass() {
 }
 
 #[tokio::test]
-async fn a_viewer_that_closes_is_answered_and_the_instance_is_left() {
+async fn a_closing_viewer_is_answered_and_the_instance_disconnected() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     viewer.send_message(Message::Close(None)).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_viewer_that_closes_is_answered_and_the_instance_is_left() {
 }
 
 #[tokio::test]
-async fn a_close_frame_right_behind_data_is_not_overlooked() {
+async fn a_close_frame_directly_after_data_is_not_overlooked() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     viewer
@@ -115,7 +115,7 @@ async fn a_close_frame_right_behind_data_is_not_overlooked() {
 }
 
 #[tokio::test]
-async fn an_unknown_message_is_named_and_nothing_of_it_reaches_the_instance() {
+async fn an_unknown_message_is_reported_and_does_not_reach_the_instance() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     viewer.send(&key(b'a')).await.unwrap();
@@ -129,18 +129,18 @@ async fn an_unknown_message_is_named_and_nothing_of_it_reaches_the_instance() {
 }
 
 #[tokio::test]
-async fn messages_over_their_bounds_are_skipped_whole() {
+async fn oversized_messages_are_skipped_completely() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     for (head, rest) in [
         (&b"\x02\0\x04\x01"[..], 4 * 1025),
         (b"\x06\0\0\0\x01\0\0\x01", (16 << 20) + 1),
-        // Extended Clipboard: the length is negated.
+        // The negated length of Extended Clipboard.
         (b"\x06\0\0\0\xff\x5f\xff\xff", (10 << 20) + 1),
         (b"\xf8\0\0\0\0\0\0\0\xff", 255),
     ] {
         viewer.send(head).await.unwrap();
-        // Were any of it taken for a message, it would be one of an unknown type.
+        // A rest that was taken for a message would be of an unknown type.
         viewer.send(&vec![0x63; rest]).await.unwrap();
         assert_live(&mut viewer, &mut guest).await;
     }
@@ -152,7 +152,7 @@ async fn garbage_ends_its_own_session_and_no_other() {
     let (mut other, mut other_guest) = stage.session().await;
     for seed in 1..20_u8 {
         let (mut viewer, _guest) = stage.session().await;
-        // Always ends: no message begins with this byte.
+        // Ends the session, because no message starts with this byte.
         let garbage: Vec<u8> = (0..500_u32).map(|n| (n * u32::from(seed) * 31 % 256) as u8 | 0xA0).collect();
         viewer.send(&garbage).await.unwrap();
         let closed = viewer.closed().await;
@@ -162,7 +162,7 @@ async fn garbage_ends_its_own_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_raw_viewer_that_is_told_of_a_failed_dial_holds_no_place_meanwhile() {
+async fn a_raw_viewer_that_reads_a_dial_failure_occupies_no_slot() {
     let stage = Stage::with(Script::default().closes_before(Step::Security)).await;
     let path = format!("/console?token={}", stage.token().await);
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();

@@ -1,4 +1,5 @@
-//! The request for a console's WebSocket, however it arrives: what it is answered is the same.
+//! Requests for a console's WebSocket. The response is the same in whatever form the request
+//! arrives.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use transom_testkit::duplex::Duplex;
@@ -13,23 +14,23 @@ const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
-    /// As browsers send it: on a connection of its own.
+    /// A request on its own connection, as browsers send it.
     Alone,
-    /// With so many headers that it is not read at once.
+    /// A request with so many headers that one read does not return all of it.
     Long,
-    /// On a connection that was used before, as a proxy may do.
+    /// A request on a connection that was used before, as a proxy may send it.
     BehindAnother,
 }
 
 const WAYS: [Way; 3] = [Way::Alone, Way::Long, Way::BehindAnother];
 
 impl Way {
-    /// Sends the request; the connection, from the answer on.
+    /// Sends the request. Returns the connection, at the start of the response.
     async fn ask(self, stage: &Stage, token: &str, header: &str) -> Box<dyn Duplex> {
         self.ask_and(stage, token, header, b"").await
     }
 
-    /// The same, with bytes right behind the request.
+    /// Sends the request, directly followed by more bytes.
     async fn ask_and(self, stage: &Stage, token: &str, header: &str, behind: &[u8]) -> Box<dyn Duplex> {
         let mut stream = stage.server.viewer().bare().await;
         let more =
@@ -48,7 +49,7 @@ impl Way {
     }
 }
 
-/// An answer's head: its lines, sorted, without what differs in each. Only hyper dates its answers.
+/// A response's header lines, sorted and without the variable ones. Only hyper sends a date.
 async fn head(stream: &mut Box<dyn Duplex>) -> Vec<String> {
     dated_head(stream).await.0
 }
@@ -67,7 +68,7 @@ async fn dated_head(stream: &mut Box<dyn Duplex>) -> (Vec<String>, bool) {
     (lines, text.contains("\r\ndate:"))
 }
 
-/// An answer with its body.
+/// A response with its body.
 async fn body(stream: &mut Box<dyn Duplex>) -> (Vec<String>, String) {
     let head = head(stream).await;
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: ")).expect("a body");
@@ -77,7 +78,7 @@ async fn body(stream: &mut Box<dyn Duplex>) -> (Vec<String>, String) {
 }
 
 #[tokio::test]
-async fn a_good_one_becomes_a_console() {
+async fn a_valid_request_becomes_a_console() {
     let stage = Stage::set().await;
     for way in WAYS {
         let mut stream = way.ask(&stage, &stage.token().await, "").await;
@@ -100,9 +101,10 @@ async fn a_good_one_becomes_a_console() {
     }
 }
 
-/// RFC 6455 §4.2.2: a server that speaks none of the subprotocols names none, and the client decides.
+/// RFC 6455 §4.2.2: a server without support for an offered subprotocol names none, and the
+/// client decides.
 #[tokio::test]
-async fn one_that_offers_other_subprotocols_gets_a_console_without_any() {
+async fn a_request_with_other_subprotocols_gets_a_console_without_one() {
     let stage = Stage::set().await;
     for offered in ["base64", "base64, chat", "vnc"] {
         let mut stream = stage.server.viewer().bare().await;
@@ -123,9 +125,9 @@ async fn one_that_offers_other_subprotocols_gets_a_console_without_any() {
 }
 
 #[tokio::test]
-async fn what_came_right_behind_it_is_not_lost() {
+async fn data_directly_after_the_request_is_not_lost() {
     let stage = Stage::set().await;
-    // The viewer's version, masked with zeros: it knows what it will be asked.
+    // The viewer's version, masked with zeros. The viewer knows the question in advance.
     let version = b"\x82\x8c\0\0\0\0RFB 003.008\n";
     for way in WAYS {
         let mut stream = way.ask_and(&stage, &stage.token().await, "", version).await;
@@ -138,20 +140,28 @@ async fn what_came_right_behind_it_is_not_lost() {
 }
 
 #[tokio::test]
-async fn one_beyond_the_budget_of_its_source_is_told_to_come_again() {
+async fn a_request_beyond_its_sources_budget_is_told_to_retry() {
     let server = TestServer::setup().config(|config| config.limits.http_per_source = 1).start().await;
     let stage = Stage::on(server, Script::default()).await;
     let token = stage.token().await;
     let mut held = stage.server.viewer().from([127, 0, 0, 9].into()).bare().await;
     held.write_all(HEALTH.as_bytes()).await.unwrap();
     body(&mut held).await;
-    let from_there = stage.server.viewer().from([127, 0, 0, 9].into()).token(&token);
-    assert!(refused(from_there).await.starts_with("503 "));
+    let overloaded = "overloaded: transom is at capacity.";
+    let from_there = async || stage.server.viewer().from([127, 0, 0, 9].into()).bare().await;
+    for path in ["/websockify?token=x", "/?token=x", "/console/session", "/nothing"] {
+        assert_bare(&mut from_there().await, path, "503 service unavailable", Some(overloaded)).await;
+    }
+    for path in ["/v2.1/servers", "/api/v2/zec", "/cloud/1.1/static-address"] {
+        assert_bare(&mut from_there().await, path, "503 service unavailable", None).await;
+    }
+    let viewer = stage.server.viewer().from([127, 0, 0, 9].into()).token(&token);
+    assert_eq!(refused(viewer).await, "503 overloaded: Transom is at capacity.");
     stage.server.viewer().token(&token).view().await;
 }
 
 #[tokio::test]
-async fn a_refused_one_is_told_why_in_headers_and_no_byte_follows_them() {
+async fn a_refused_request_gets_the_reason_in_headers_and_no_body() {
     let stage = Stage::set().await;
     let mut answers = Vec::new();
     for way in WAYS {
@@ -168,8 +178,51 @@ async fn a_refused_one_is_told_why_in_headers_and_no_byte_follows_them() {
     assert!(answers.iter().all(|answer| answer[1..] == answers[0][1..]), "{answers:?}");
 }
 
+/// Asks for a WebSocket here, and expects a refusal whose headers nothing follows.
+async fn assert_bare(stream: &mut Box<dyn Duplex>, path: &str, status: &str, why: Option<&str>) {
+    ask_with(stream, path, "Host: x\r\n").await;
+    refusal_is_bare(stream, path, status, why).await;
+}
+
+async fn ask_with(stream: &mut Box<dyn Duplex>, path: &str, headers: &str) {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\n{headers}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+async fn refusal_is_bare(stream: &mut Box<dyn Duplex>, path: &str, status: &str, why: Option<&str>) {
+    let mut answer = String::new();
+    within("the connection's end", stream.read_to_string(&mut answer)).await.unwrap();
+    let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(rest, "", "{path}: {head}");
+    let head = head.to_ascii_lowercase();
+    assert!(head.starts_with(&format!("http/1.1 {status}")), "{path}: {head}");
+    assert!(!head.contains("content-type:"), "{path}: {head}");
+    let told = head.lines().find_map(|line| line.strip_prefix("x-refusal: "));
+    let is_told = told.zip(why).is_some_and(|(told, why)| told.starts_with(why));
+    assert!(is_told || told.or(why).is_none(), "{path}: {head}");
+}
+
 #[tokio::test]
-async fn one_from_a_page_is_refused_by_a_close_code() {
+async fn one_that_is_refused_by_whomever_has_no_body_either() {
+    let stage = Stage::set().await;
+    for (path, headers, status, why) in [
+        ("/nothing", "Host: x\r\n", "404 ", None),
+        ("/api/v1/projects", "Host: x\r\n", "401 ", Some("unauthenticated: ")),
+        ("/v2.1/servers", "Host: x\r\n", "401 ", None),
+        ("/websockify?token=x", "", "400 ", Some("invalid: ")),
+        ("/websockify?token=x", "Host: x\r\nHost: y\r\n", "400 ", Some("invalid: ")),
+    ] {
+        let mut stream = stage.server.viewer().bare().await;
+        ask_with(&mut stream, path, headers).await;
+        refusal_is_bare(&mut stream, path, status, why).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_from_a_page_is_refused_by_a_close_code() {
     let stage = Stage::set().await;
     for way in WAYS {
         let origin = format!("Origin: {}\r\n", stage.server.origin());
@@ -187,7 +240,7 @@ async fn the_viewer_is_greeted_while_the_instance_is_dialled() {
         let stage = Stage::with(Script::default().holds(Step::Greeting)).await;
         let mut stream = way.ask(&stage, &stage.token().await, "").await;
         stage.machine.held().await;
-        // One packet has both, the answer and what comes over the WebSocket.
+        // One packet contains both the response and the first WebSocket data.
         let mut packet = [0; 4096];
         let count = within("the greeting", stream.read(&mut packet)).await.unwrap();
         assert!(packet[..count].starts_with(b"HTTP/1.1 101 "), "{way:?}");
@@ -201,12 +254,12 @@ fn ping(payload: [u8; 4]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_where_nothing_else_moves_and_behind_what_waits() {
+async fn a_ping_is_answered_on_an_idle_and_on_a_blocked_connection() {
     let stage = Stage::set().await;
     let (mut viewer, guest) = stage.session().await;
     viewer.send_below(&ping(*b"calm")).await.unwrap();
     viewer.ponged(b"calm").await.unwrap();
-    // The viewer reads nothing until the instance stands still.
+    // The viewer reads nothing until the instance meets back-pressure.
     guest.flood(64 * 1024 * 1024);
     guest.stalled().await;
     for payload in [*b"one.", *b"two.", *b"last"] {

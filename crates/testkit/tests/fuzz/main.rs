@@ -1,12 +1,14 @@
-//! The fuzz bodies on stable: on the corpus, on damaged copies of it, and on arbitrary bytes.
+//! The fuzz bodies on stable Rust: run on the corpus, on damaged copies of it, and on arbitrary
+//! bytes.
 
 use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use transom_rfb::fuzz::{client_messages, instance_handshake, viewer_handshake};
-use transom_server::fuzz::{openstack_body, request_head, websocket_frames, zenlayer_authorization};
+use transom_server::fuzz::{openstack_body, request_head, zenlayer_authorization};
 use transom_tunnel::fuzz::tunnel_messages;
+use transom_websocket::fuzz::websocket_frames;
 
 /// The checked-in files of a target.
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -20,7 +22,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     files
 }
 
-/// One to three files, each cut somewhere, with up to three bytes overwritten.
+/// Up to three files, each truncated at some point, with up to three bytes overwritten.
 fn damaged(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let piece = (select(corpus), any::<Index>(), prop::bool::weighted(0.8));
     let damage = prop::collection::vec((any::<Index>(), any::<u8>()), 0..3);

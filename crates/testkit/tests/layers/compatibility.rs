@@ -1,4 +1,5 @@
-//! `docs/COMPATIBILITY.md`: made from `tests/compatibility.toml`, whose every test exists and whose every version is the pinned one.
+//! Holds `docs/COMPATIBILITY.md`, which is generated from `tests/compatibility.toml`: every test in
+//! it exists and every version is the pinned one.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,22 +12,28 @@ const LIST: &str = include_str!("../../../../tests/compatibility.toml");
 const PAGE: &str = "../docs/COMPATIBILITY.md";
 /// The kinds of peers, in the page's order.
 const KINDS: [&str; 4] = ["servers", "viewers", "clients of the APIs", "proxies"];
-/// What may be checked of each.
+/// The checks that a peer may have.
 const CHECKS: [&str; 3] = ["picture", "typing", "calls"];
 
 const HEAD: &str = "# Compatibility
 
 What was run against Transom, of which version, and which test shows what. The tests run with `make test`, against the programs
 themselves. \u{1f7e2} stands only where a picture was seen **and** what was typed arrived; \u{26aa} is something less: what
-was checked is named, and nothing else was. This page is made from `tests/compatibility.toml`, and a test holds it.
+was checked is named, and why it is no more. Of clients from PyPI and npm the newest release is named too, with the day on which
+it was looked for; where it is not the one that the tests run, it was tried by hand, and what came of that stands beside it. This
+page is made from `tests/compatibility.toml`, and a test holds it.
 ";
 
 struct Peer {
     name: String,
     kind: String,
     version: String,
-    /// What was checked, and the test that shows it.
+    /// The newest release, and the result of testing it.
+    newest: String,
+    /// The checks, each with the test that performs it.
     checks: Vec<(&'static str, String)>,
+    /// The reason why neither picture nor typing was checked.
+    less: Option<String>,
 }
 
 impl Peer {
@@ -42,15 +49,24 @@ impl Peer {
         let [version] = &versions[..] else { panic!("{name}: one package") };
         let checks: Vec<_> = CHECKS.into_iter().filter_map(|check| Some((check, text(check)?))).collect();
         assert!(!checks.is_empty(), "{name}: nothing was checked");
-        let known = ["name", "kind", "debian", "python", "npm"];
+        let known = ["name", "kind", "debian", "python", "npm", "newest", "less"];
         let members = peer.as_table().expect("a table").keys();
         for member in members.filter(|member| !known.contains(&member.as_str())) {
             assert!(CHECKS.contains(&member.as_str()), "{name}: what is {member}?");
         }
-        Self { kind: text("kind").expect("a kind"), version: version.clone(), checks, name }
+        let newest = match (text("debian"), peer.get("newest")) {
+            (None, Some(newest)) => {
+                self::newest(newest, version).unwrap_or_else(|why| panic!("{name}: {why}"))
+            }
+            (Some(_), None) => String::new(),
+            (None, None) => panic!("{name}: which release is the newest?"),
+            (Some(_), Some(_)) => panic!("{name}: Debian's release stays"),
+        };
+        let kind = text("kind").expect("a kind");
+        Self { kind, version: version.clone(), newest, checks, less: text("less"), name }
     }
 
-    /// Whether both a picture and typing were checked.
+    /// Returns whether both picture and typing are checked.
     fn is_whole(&self) -> bool {
         ["picture", "typing"].iter().all(|wanted| self.checks.iter().any(|(check, _)| check == wanted))
     }
@@ -61,8 +77,22 @@ impl Peer {
         tests.dedup();
         let checks: Vec<_> = self.checks.iter().map(|(check, _)| *check).collect();
         let tests: Vec<_> = tests.iter().map(|test| format!("`{test}`")).collect();
-        let (checks, tests) = (checks.join(", "), tests.join(", "));
-        format!("| {mark} | {} | {} | {checks} | {tests} |", self.name, self.version)
+        let less: String = self.less.iter().map(|why| format!("; {why}")).collect();
+        let (checks, tests) = (checks.join(", ") + &less, tests.join(", "));
+        format!("| {mark} | {} | {} | {} | {checks} | {tests} |", self.name, self.version, self.newest)
+    }
+}
+
+/// The newest release: the one that the tests run, or another one that was tried manually.
+fn newest(newest: &Value, run: &str) -> Result<String, &'static str> {
+    let text = |name: &str| newest.get(name).and_then(Value::as_str);
+    let (version, on) =
+        text("version").zip(text("on")).ok_or("the newest release has a version and a day")?;
+    match text("tried") {
+        None if version == run => Ok(format!("the same ({on})")),
+        Some(result) if version != run => Ok(format!("{version} ({on}): {result}")),
+        Some(_) => Err("the newest release is the one that the tests run: they tell what comes of it"),
+        None => Err("the newest release is another one than the tests run: what came of it?"),
     }
 }
 
@@ -71,7 +101,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A package of Debian, which the set-up installs.
+/// The version of a Debian package, which the set-up installs.
 fn debian(package: &str) -> String {
     let installed = read("scripts/setup.sh");
     let mut words = installed.split_whitespace();
@@ -79,7 +109,7 @@ fn debian(package: &str) -> String {
     format!("Debian 12: `{package}`")
 }
 
-/// A package of a list, as LIST/PACKAGE.
+/// The version of a package in a list, given as LIST/PACKAGE.
 fn python(package: &str) -> String {
     let (list, package) = package.split_once('/').expect("a list and a package");
     let list = read(&format!("tests/clients/{list}.txt"));
@@ -104,7 +134,10 @@ fn page(peers: &[Peer]) -> String {
     for kind in KINDS {
         let title: String =
             kind.chars().take(1).flat_map(char::to_uppercase).chain(kind.chars().skip(1)).collect();
-        let _ = writeln!(page, "\n## {title}\n\n| | what | version | checked | by |\n|---|---|---|---|---|");
+        let _ = writeln!(
+            page,
+            "\n## {title}\n\n| | what | version | newest | checked | by |\n|---|---|---|---|---|---|"
+        );
         for peer in peers.iter().filter(|peer| peer.kind == kind) {
             let _ = writeln!(page, "{}", peer.row());
         }
@@ -113,12 +146,19 @@ fn page(peers: &[Peer]) -> String {
 }
 
 #[test]
-fn compatibility_is_told_as_the_tests_show_it() {
+fn the_compatibility_page_matches_the_tests() {
     let peers = peers();
     assert!(peers.len() > 15 && peers.iter().any(|peer| !peer.is_whole()), "the list was not read");
     let unknown: Vec<_> =
         peers.iter().filter(|peer| !KINDS.contains(&peer.kind.as_str())).map(|peer| &peer.name).collect();
     assert!(unknown.is_empty(), "of no kind: {unknown:?}");
+    for peer in &peers {
+        assert!(
+            peer.is_whole() != peer.less.is_some(),
+            "{}: either both were checked, or why not",
+            peer.name
+        );
+    }
     let path = root().join(PAGE);
     if std::env::var_os("TRANSOM_UPDATE").is_some() {
         fs::write(&path, page(&peers)).expect("the page can be written");
@@ -132,8 +172,18 @@ fn compatibility_is_told_as_the_tests_show_it() {
 }
 
 #[test]
-fn every_test_that_shows_compatibility_exists() {
+fn every_test_of_compatibility_exists() {
     let tests = peers().into_iter().flat_map(|peer| peer.checks).map(|(_, test)| test);
     let missing: Vec<_> = tests.filter(|test| !stands(test)).collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn a_newest_release_that_no_test_runs_says_what_came_of_it() {
+    let told = |text: &str, run: &str| newest(&Value::Table(text.parse().expect("TOML")), run).ok();
+    let (same, tried) =
+        ("version = '2'\non = '2026-11-30'", "version = '2'\non = '2026-11-30'\ntried = 'works'");
+    assert_eq!(told(same, "2").as_deref(), Some("the same (2026-11-30)"));
+    assert_eq!(told(tried, "1").as_deref(), Some("2 (2026-11-30): works"));
+    assert_eq!((told(same, "1"), told(tried, "2"), told("version = '2'", "2")), (None, None, None));
 }

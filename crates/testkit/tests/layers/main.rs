@@ -1,9 +1,15 @@
-//! Holds the layers of `docs/ARCHITECTURE.md`: which crate may stand on which, and what each part must never import.
+//! Holds the layers of `docs/ARCHITECTURE.md`: the dependencies between crates, and the imports
+//! that each part must not have.
 //!
-//! The rules are in `rules.rs`. Manifests are read as TOML and sources as Rust tokens, so a comment or a string may name anything and an
-//! import cannot hide in a nested `use`. Tests (`#[cfg(test)]`, `tests/`) are free.
+//! The rules are in `rules.rs`. The tests read manifests as TOML and sources as Rust tokens, so
+//! they ignore comments and strings and find imports in nested `use` declarations. Test code
+//! (`#[cfg(test)]`, `tests/`) is exempt.
 
+mod circles;
 mod compatibility;
+mod english;
+mod graph;
+mod pages;
 mod paths;
 mod promises;
 mod requirements;
@@ -14,7 +20,7 @@ use rules::{DIALECTS, LAYERS, MAY_STAND_ON, Never};
 use workspace::Crate;
 
 #[test]
-fn every_crate_stands_only_on_the_layers_below_it() {
+fn every_crate_depends_only_on_the_layers_below_it() {
     let crates = workspace::crates();
     assert!(crates.len() >= 7, "the workspace was not found: {crates:?}");
     let broken: Vec<String> = crates.iter().flat_map(misplaced).collect();
@@ -22,7 +28,7 @@ fn every_crate_stands_only_on_the_layers_below_it() {
 }
 
 #[test]
-fn no_part_imports_what_its_layer_must_never_import() {
+fn no_part_has_an_import_that_its_layer_forbids() {
     let broken: Vec<String> = LAYERS
         .iter()
         .flat_map(|layer| broken_rules(layer.place, layer.never, layer.why))
@@ -53,7 +59,7 @@ fn the_pure_crates_are_really_read() {
 }
 
 #[test]
-fn a_dependency_that_points_the_wrong_way_is_named() {
+fn a_dependency_in_the_wrong_direction_is_reported() {
     let krate =
         |name: &str, dependency: &str| Crate { name: name.into(), dependencies: vec![dependency.into()] };
     assert_eq!(misplaced(&krate("server", "transom-store")), [""; 0]);
@@ -65,7 +71,7 @@ fn a_dependency_that_points_the_wrong_way_is_named() {
     assert_eq!(misplaced(&krate("novelty", "serde")).len(), 1);
 }
 
-/// The dependencies of a crate that point the wrong way, one sentence each.
+/// The forbidden dependencies of a crate, one sentence each.
 fn misplaced(krate: &Crate) -> Vec<String> {
     let Some((_, below)) = MAY_STAND_ON.iter().find(|(name, _)| *name == krate.name) else {
         return vec![format!(
@@ -82,7 +88,8 @@ fn misplaced(krate: &Crate) -> Vec<String> {
         .collect()
 }
 
-/// What the sources and the manifest of `place` import against the rules, one sentence each; nothing where `place` does not exist yet.
+/// The forbidden imports in the sources and the manifest of `place`, one sentence each. Returns an
+/// empty list if `place` does not exist.
 fn broken_rules(place: &str, never: &[Never], why: &str) -> Vec<String> {
     let in_sources = workspace::sources(place).into_iter().flat_map(|source| {
         let mentions = paths::mentions(&source.text, &source.module);

@@ -1,41 +1,59 @@
-//! Which paths a Rust source names: enough of the grammar to see every import, also inside macro calls, and no more.
+//! The paths that a Rust source names. It parses just enough of the grammar to find every import,
+//! also inside macro calls.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-/// One path that a source names.
+/// A path that a source names.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Mention {
-    /// Its segments; `super` and `self` at its head are replaced by the module that they mean.
+    /// Its segments, with a leading `super` or `self` resolved.
     pub(crate) path: Vec<String>,
-    /// Whether a `use` declaration names it.
-    pub(crate) imported: bool,
+    /// The `use` declaration that contains the path. `None` for a path in other code.
+    pub(crate) import: Option<Import>,
     pub(crate) line: usize,
 }
 
-/// Every path in the code of a source that ships; `module` is the source's own path, from `crate`.
+/// A name that a `use` declaration introduces.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Import {
+    /// The local name; `*` for every name of a module.
+    pub(crate) name: String,
+    /// True if other files can import it from here.
+    pub(crate) exported: bool,
+}
+
+/// Returns every path in a source's code outside tests. `module` is the source's own path, starting
+/// with `crate`.
 pub(crate) fn mentions(source: &str, module: &[String]) -> Vec<Mention> {
     let tokens: TokenStream = source.parse().expect("a source file is made of Rust tokens");
-    let mut reader = Reader { module, mentions: Vec::new() };
+    let mut reader = Reader { module: module.to_vec(), mentions: Vec::new() };
     reader.code(tokens);
     reader.mentions
 }
 
-struct Reader<'a> {
-    module: &'a [String],
+struct Reader {
+    /// The module of the code that is being read: the file's, or one inside it.
+    module: Vec<String>,
     mentions: Vec<Mention>,
 }
 
-impl Reader<'_> {
+impl Reader {
     fn code(&mut self, tokens: TokenStream) {
         let tokens = without_tests(tokens);
         let mut at = 0;
         while at < tokens.len() {
             match &tokens[at] {
-                TokenTree::Ident(word) if word == "use" => at = self.import(&tokens, at + 1, &[]),
+                TokenTree::Ident(word) if word == "use" => {
+                    let exported = is_public(&tokens[..at]);
+                    at = self.import(&tokens, at + 1, &[], exported);
+                }
+                TokenTree::Ident(word) if word == "mod" => at = self.inner_module(&tokens, at),
                 TokenTree::Ident(word) => {
                     let line = word.span().start().line;
                     let (path, after) = path(&tokens, at);
-                    self.mention(path, false, line);
+                    if path.len() > 1 || !follows_a_dot(&tokens[..at]) {
+                        self.mention(path, None, line);
+                    }
                     at = after;
                 }
                 TokenTree::Group(group) => {
@@ -47,25 +65,41 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads one use tree and returns where it ends: `a::b`, `a::{b, c::d}`, `a::*`, `a as b`.
-    fn import(&mut self, tokens: &[TokenTree], at: usize, prefix: &[String]) -> usize {
+    /// Reads `mod name;` or `mod name { … }`. Returns its end.
+    fn inner_module(&mut self, tokens: &[TokenTree], at: usize) -> usize {
+        if let [TokenTree::Ident(name), TokenTree::Group(body), ..] = &tokens[at + 1..] {
+            self.module.push(name.to_string());
+            self.code(body.stream());
+            self.module.pop();
+        }
+        (at + 3).min(tokens.len())
+    }
+
+    /// Reads one use tree (`a::b`, `a::{b, c::d}`, `a::*`, `a as b`). Returns its end.
+    fn import(&mut self, tokens: &[TokenTree], at: usize, prefix: &[String], exported: bool) -> usize {
         let (tail, at) = path(tokens, at);
         let whole = [prefix, &tail].concat();
         if let Some(TokenTree::Group(group)) = tokens.get(at) {
             let inner: Vec<TokenTree> = group.stream().into_iter().collect();
             let mut inside = 0;
             while inside < inner.len() {
-                inside = self.import(&inner, inside, &whole) + 1;
+                inside = self.import(&inner, inside, &whole, exported) + 1;
             }
         } else if let Some(last) = at.checked_sub(1).filter(|_| !whole.is_empty()) {
-            self.mention(whole, true, tokens[last].span().start().line);
+            let name = match &tokens[at..] {
+                [TokenTree::Punct(mark), ..] if mark.as_char() == '*' => Some("*".to_owned()),
+                [TokenTree::Ident(word), name, ..] if word == "as" => Some(name.to_string()),
+                _ => whole.iter().rfind(|segment| *segment != "self").cloned(),
+            };
+            let import = Import { name: name.unwrap_or_default(), exported };
+            self.mention(whole, Some(import), tokens[last].span().start().line);
         }
         at + tokens[at..].iter().take_while(|token| !is_mark(token, ',') && !is_mark(token, ';')).count()
     }
 
-    fn mention(&mut self, path: Vec<String>, imported: bool, line: usize) {
-        let relative = matches!(path[0].as_str(), "super" | "self") && (imported || path.len() > 1);
-        let mut resolved = if relative { self.module.to_vec() } else { Vec::new() };
+    fn mention(&mut self, path: Vec<String>, import: Option<Import>, line: usize) {
+        let relative = matches!(path[0].as_str(), "super" | "self") && (import.is_some() || path.len() > 1);
+        let mut resolved = if relative { self.module.clone() } else { Vec::new() };
         for segment in path {
             match segment.as_str() {
                 "super" if relative => drop(resolved.pop()),
@@ -73,11 +107,11 @@ impl Reader<'_> {
                 _ => resolved.push(segment),
             }
         }
-        self.mentions.push(Mention { path: resolved, imported, line });
+        self.mentions.push(Mention { path: resolved, import, line });
     }
 }
 
-/// The words joined by `::` from `at`, and where they end; a `::` at either end is passed over.
+/// Returns the words joined by `::` from `at`, and their end. Skips a `::` at either end.
 fn path(tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     let mut words = Vec::new();
     let mut joined = true;
@@ -97,8 +131,24 @@ fn path(tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     }
 }
 
-/// Leaves out every item under `#[cfg(test)]`, or under a condition that needs `test`.
-fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+/// Returns whether the tokens before an item make it visible to other files.
+fn is_public(before: &[TokenTree]) -> bool {
+    match before {
+        [.., TokenTree::Ident(word), TokenTree::Group(_)] | [.., TokenTree::Ident(word)] => word == "pub",
+        _ => false,
+    }
+}
+
+/// Returns whether the next word is a field or a method, because it follows a dot that is not part
+/// of a range.
+fn follows_a_dot(before: &[TokenTree]) -> bool {
+    let mut before = before.iter().rev();
+    before.next().is_some_and(|token| is_mark(token, '.'))
+        && !before.next().is_some_and(|token| is_mark(token, '.'))
+}
+
+/// Removes every item under `#[cfg(test)]`, or under a condition that requires `test`.
+pub(crate) fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let mut kept = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -118,12 +168,12 @@ fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     kept
 }
 
-/// `[cfg(test)]`, `[cfg(all(test, …))]`
+/// Matches `[cfg(test)]` and `[cfg(all(test, …))]`.
 fn is_test_attribute(token: &TokenTree) -> bool {
     let text = token.to_string().replace(' ', "");
     text.starts_with("[cfg(test)") || text.starts_with("[cfg(all(test,")
 }
 
-fn is_mark(token: &TokenTree, wanted: char) -> bool {
+pub(crate) fn is_mark(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(mark) if mark.as_char() == wanted)
 }

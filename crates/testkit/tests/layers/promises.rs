@@ -1,11 +1,12 @@
-//! The promises of `docs/SECURITY.md`: each part of the page has rows in its last table, and every test that a row names exists.
+//! Holds the promises of `docs/SECURITY.md`: each part of the page has rows in its last table, and
+//! every test in a row exists.
 
 use std::path::PathBuf;
 
 const PAGE: &str = include_str!("../../../../docs/SECURITY.md");
 const TABLE: &str = "## Which test holds what";
 
-/// Parts of the page that say what is not stopped, and so promise nothing.
+/// Parts of the page that name limits and therefore promise nothing.
 const NO_PROMISE: [&str; 4] = [
     "Who might want it",
     "Somebody who writes to the database",
@@ -16,7 +17,7 @@ const NO_PROMISE: [&str; 4] = [
 struct Row {
     part: String,
     promise: String,
-    /// What it says between backticks.
+    /// The tests, which the page writes between backticks.
     tests: Vec<String>,
 }
 
@@ -30,7 +31,7 @@ fn rows() -> Vec<Row> {
         if part == "part" || part.starts_with('-') {
             continue;
         }
-        // An empty first cell goes on with the part above.
+        // An empty first cell continues the part above.
         let part = if part.is_empty() { rows.last().expect("a part").part.clone() } else { part.to_owned() };
         let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         rows.push(Row { part, promise: promise.to_owned(), tests });
@@ -38,7 +39,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// The parts of the page: its sections, and the paragraphs that begin with who might want something.
+/// The parts of the page: its sections, and the paragraphs that start with a possible attacker.
 fn parts() -> Vec<String> {
     let (page, _) = PAGE.split_once(TABLE).expect("the table has a heading");
     page.lines()
@@ -51,7 +52,7 @@ fn parts() -> Vec<String> {
         .collect()
 }
 
-/// The files in which a test of this path may stand.
+/// The files that may contain a test of this path.
 fn places(path: &[&str]) -> Vec<PathBuf> {
     let (first, rest) = path.split_first().expect("a path");
     let folder = match *first {
@@ -60,7 +61,7 @@ fn places(path: &[&str]) -> Vec<PathBuf> {
         "openstack" | "zenlayer" | "vnc_cloud" => format!("server/tests/{first}"),
         "conformance" => "store/tests/conformance".to_owned(),
         "fuzz" => return vec![root().join("testkit/tests/fuzz/main.rs")],
-        // Beside the code: the crate, and its modules.
+        // The crate's sources and their modules.
         krate => format!(
             "{krate}/{}",
             if root().join(krate).join("tests").join(format!("{}.rs", rest.join("/"))).exists() {
@@ -74,7 +75,7 @@ fn places(path: &[&str]) -> Vec<PathBuf> {
     vec![module.with_extension("rs"), module.join("tests.rs"), module.join("mod.rs"), module.join("main.rs")]
 }
 
-/// Whether a test of this name exists.
+/// Returns whether a test of this name exists.
 pub(crate) fn stands(test: &str) -> bool {
     let path: Vec<_> = test.split("::").collect();
     let (name, module) = path.split_last().expect("a path");

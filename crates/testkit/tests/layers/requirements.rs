@@ -1,8 +1,9 @@
-//! The table of requirements in `docs/dialects/vnc-cloud.md`: complete, and every test that it names exists.
+//! Holds the table of requirements in `docs/dialects/vnc-cloud.md`: it is complete, and every test
+//! in it exists.
 
 use std::path::PathBuf;
 
-/// The requirements, and how many there are of each kind.
+/// The kinds of requirements and the number of each.
 const IDS: [(&str, usize); 10] = [
     ("G", 18),
     ("C", 31),
@@ -18,7 +19,7 @@ const IDS: [(&str, usize); 10] = [
 
 struct Row {
     id: String,
-    /// What it says between backticks.
+    /// The tests, which the page writes between backticks.
     tests: Vec<String>,
 }
 
@@ -36,7 +37,7 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// The files in which a test of this name may stand.
+/// The files that may contain a test of this name.
 fn places(module: &str) -> [PathBuf; 2] {
     let (place, module) = module.rsplit_once(' ').unwrap_or(("", module));
     let folder = match place {

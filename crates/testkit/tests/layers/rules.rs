@@ -1,22 +1,42 @@
-//! The rules themselves.
+//! The rules between crates and parts.
 
 use crate::paths::Mention;
 
-/// Which of our own crates each crate may depend on. The test kit is a development dependency and stands on whatever it tests.
+/// The workspace crates that each crate may depend on. The test kit is a development dependency and
+/// may depend on the crates that it tests.
 pub(crate) const MAY_STAND_ON: &[(&str, &[&str])] = &[
     ("rfb", &[]),
     ("tunnel", &[]),
+    ("websocket", &[]),
+    ("net", &[]),
     ("model", &[]),
     ("folder", &[]),
     ("store", &["folder", "model"]),
+    ("config", &["model", "tunnel"]),
     ("desktop", &["rfb"]),
     ("agent", &["folder", "tunnel", "model"]),
-    ("server", &["folder", "rfb", "tunnel", "model", "store"]),
+    ("server", &["folder", "rfb", "tunnel", "websocket", "net", "model", "store", "config"]),
     ("cli", &["server", "agent", "desktop", "folder", "model"]),
-    ("testkit", &["folder", "rfb", "tunnel", "model", "store", "desktop", "agent", "server", "cli"]),
+    (
+        "testkit",
+        &[
+            "folder",
+            "rfb",
+            "tunnel",
+            "websocket",
+            "net",
+            "model",
+            "store",
+            "config",
+            "desktop",
+            "agent",
+            "server",
+            "cli",
+        ],
+    ),
 ];
 
-/// One part of the workspace and what must not appear in it.
+/// A part of the workspace and its forbidden imports.
 pub(crate) struct Layer {
     /// A folder or a module below `crates/`.
     pub(crate) place: &'static str,
@@ -24,17 +44,17 @@ pub(crate) struct Layer {
     pub(crate) why: &'static str,
 }
 
-/// Something that a layer must not import.
+/// A forbidden import.
 pub(crate) enum Never {
     /// A crate, in the manifest or at the start of a path.
     Crate(&'static str),
-    /// Consecutive segments anywhere in a path; `super` and `self` are resolved first.
+    /// Consecutive segments anywhere in a path, after `super` and `self` are resolved.
     Path(&'static str),
 }
 
 use Never::{Crate, Path};
 
-/// No runtime, no sockets, no files, no clock: bytes and time are passed in.
+/// No runtime, sockets, files or clock. Callers pass in bytes and time.
 const PURE: &[Never] = &[
     Crate("tokio"),
     Crate("tokio_util"),
@@ -67,7 +87,13 @@ const PURE_WHY: &str = "a pure crate: bytes and time in, bytes and events out";
 pub(crate) const LAYERS: &[Layer] = &[
     Layer { place: "rfb/src", never: PURE, why: PURE_WHY },
     Layer { place: "tunnel/src", never: PURE, why: PURE_WHY },
+    Layer { place: "websocket/src", never: PURE, why: PURE_WHY },
     Layer { place: "model/src", never: PURE, why: PURE_WHY },
+    Layer {
+        place: "net/src",
+        never: &[Crate("axum"), Crate("http"), Crate("hyper"), Crate("httparse")],
+        why: "a connection is the same whatever is spoken over it",
+    },
     Layer {
         place: "agent/src",
         never: &[Crate("axum"), Crate("transom_server"), Crate("transom_store")],
@@ -104,7 +130,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     },
 ];
 
-/// One front door's own folder.
+/// The folder of a front door.
 #[derive(PartialEq)]
 pub(crate) struct Dialect {
     pub(crate) place: &'static str,
@@ -122,8 +148,8 @@ impl Never {
     pub(crate) fn forbids(&self, mention: &Mention) -> bool {
         let path = &mention.path;
         match self {
-            // A lone word is a crate only where it is imported: `http` may also be a variable.
-            Crate(name) => path[0] == *name && (path.len() > 1 || mention.imported),
+            // A single word is a crate only in an import; `http` may also be a variable.
+            Crate(name) => path[0] == *name && (path.len() > 1 || mention.import.is_some()),
             Path(wanted) => {
                 let wanted: Vec<&str> = wanted.split("::").collect();
                 path.windows(wanted.len()).any(|window| window == wanted.as_slice())
@@ -131,7 +157,7 @@ impl Never {
         }
     }
 
-    /// Whether a dependency of this name, as a manifest writes it, is forbidden.
+    /// Returns whether a manifest's dependency of this name is forbidden.
     pub(crate) fn forbids_crate(&self, dependency: &str) -> bool {
         matches!(self, Crate(name) if *name == dependency.replace('-', "_"))
     }
@@ -148,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_is_found_however_it_is_named() {
+    fn a_crate_is_found_in_every_form_of_import() {
         for code in [
             "use axum::Router;",
             "use axum;",
@@ -180,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_import_is_left_alone() {
+    fn words_outside_imports_are_ignored() {
         for code in [
             "// use axum::Router;",
             "/* /* axum::Router */ axum::Router */",
@@ -199,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_is_known_by_its_name_in_the_manifest() {
+    fn a_dependency_is_found_by_its_name_in_the_manifest() {
         assert!(Crate("transom_store").forbids_crate("transom-store"));
         assert!(!Crate("http").forbids_crate("httparse"));
         assert!(!Path("tokio").forbids_crate("tokio"));

@@ -1,24 +1,24 @@
-//! The workspace as it lies on disk.
+//! The workspace's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-/// One of our own crates.
+/// A crate of the workspace.
 #[derive(Debug)]
 pub(crate) struct Crate {
     /// The folder below `crates/`.
     pub(crate) name: String,
-    /// What it ships with (not its development dependencies), by the dependencies' own names.
+    /// The names of its dependencies, without development dependencies.
     pub(crate) dependencies: Vec<String>,
 }
 
-/// One source file that ships.
+/// A source file outside tests.
 pub(crate) struct Source {
-    /// From the workspace's root, for people.
+    /// The path from the workspace's root, for messages.
     pub(crate) file: String,
-    /// `["crate", "app", "grants"]`
+    /// The module path, such as `["crate", "app", "grants"]`.
     pub(crate) module: Vec<String>,
     pub(crate) text: String,
 }
@@ -36,8 +36,15 @@ pub(crate) fn crates() -> Vec<Crate> {
     crates
 }
 
-/// The Rust files of a folder or module below `crates/`: `server/src/app` is `app.rs` and all of `app/`.
+/// The Rust files of a folder or module below `crates/`: `server/src/app` stands for `app.rs` and
+/// everything in `app/`.
 pub(crate) fn sources(place: &str) -> Vec<Source> {
+    // A module of tests in a separate file is not part of the product.
+    files(place).into_iter().filter(|source| !Path::new(&source.file).ends_with("tests.rs")).collect()
+}
+
+/// All Rust files of a folder or module, including tests. `place` may also be a single file.
+pub(crate) fn files(place: &str) -> Vec<Source> {
     let path = root().join("crates").join(place);
     let mut files = rust_files(&path);
     files.extend(Some(path.with_extension("rs")).filter(|file| file.exists()));
@@ -49,7 +56,7 @@ fn source(file: PathBuf) -> Source {
     Source { text: read(&file), module: module(&shown), file: shown }
 }
 
-/// `crates/server/src/app/grants.rs` is `crate::app::grants`.
+/// Converts `crates/server/src/app/grants.rs` to `crate::app::grants`.
 fn module(file: &str) -> Vec<String> {
     let below_src = file.split_once("/src/").map_or("", |(_, below)| below).trim_end_matches(".rs");
     let segments = below_src.split('/').filter(|segment| !matches!(*segment, "" | "mod" | "lib" | "main"));
@@ -60,14 +67,11 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     children(folder)
         .into_iter()
         .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
-        // A module of tests in a file of its own.
-        .filter(|path| {
-            path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
         .collect()
 }
 
-/// `[dependencies]` and `[build-dependencies]`, also below `[target.….]`.
+/// The entries of `[dependencies]` and `[build-dependencies]`, also below `[target.….]`.
 fn dependencies(manifest: &str) -> Vec<String> {
     let manifest: Table = manifest.parse().expect("a manifest is TOML");
     let for_targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
@@ -81,15 +85,15 @@ fn dependencies(manifest: &str) -> Vec<String> {
         .collect()
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn children(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("a readable folder").path()).collect()
 }
 
-fn read(file: &Path) -> String {
+pub(crate) fn read(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
@@ -102,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dependencies_are_found_wherever_a_manifest_may_hold_them() {
+    fn dependencies_are_found_in_every_section_of_a_manifest() {
         let found = dependencies(
             r#"
             [dependencies]
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_knows_its_module() {
+    fn a_files_module_is_derived_from_its_path() {
         assert_eq!(module("crates/server/src/lib.rs"), ["crate"]);
         assert_eq!(module("crates/server/src/app.rs"), ["crate", "app"]);
         assert_eq!(module("crates/server/src/app/mod.rs"), ["crate", "app"]);

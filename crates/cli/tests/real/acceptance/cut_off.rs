@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use transom_testkit::internet::{Internet, Place, SERVER};
+use transom_testkit::internet::{Host, Internet, SERVER};
 use transom_testkit::process::{PATIENCE, Process};
 use transom_testkit::program::Program;
 use transom_testkit::xvnc::{Security, Xvnc};
@@ -23,7 +23,7 @@ const BACK: Duration = Duration::from_secs(45);
 fn turns(internet: &Internet, program: &Program, address: &str, online: bool, limit: Duration) -> Duration {
     let begun = Instant::now();
     let show = format!("address show {address}");
-    while internet.at(Place::Server, || program.ask_json(&show))["online"] != online {
+    while internet.at(Host::Server, || program.ask_json(&show))["online"] != online {
         assert!(begun.elapsed() < limit, "it is not {online} after {} s", begun.elapsed().as_secs());
     }
     begun.elapsed()
@@ -32,7 +32,7 @@ fn turns(internet: &Internet, program: &Program, address: &str, online: bool, li
 #[test]
 fn an_x11vnc_that_was_cut_off_for_minutes_is_offline_soon_and_comes_back() {
     let internet = Internet::build();
-    let program = internet.at(Place::Server, || {
+    let program = internet.at(Host::Server, || {
         let program = transom().listening(&format!("{SERVER}:8443")).with(["--self-signed"]);
         let config = format!("[repeater]\ndevices = \"{SERVER}:5500\"\nviewers = \"{SERVER}:5901\"\n");
         let config = program.file("transom.toml", &config);
@@ -40,11 +40,11 @@ fn an_x11vnc_that_was_cut_off_for_minutes_is_offline_soon_and_comes_back() {
         program.ask("project add lab");
         program
     });
-    let ask = |line: &str| internet.at(Place::Server, || program.ask_json(line));
+    let ask = |line: &str| internet.at(Host::Server, || program.ask_json(line));
     let key = text(&ask("key add --project lab"), "id");
     let address = text(&ask(&format!("address add --key {key} --action listen")), "cloudAddress");
-    let ticket = internet.at(Place::Server, || program.ask(&format!("address ticket {address}")));
-    let (screen, x11vnc) = internet.at(Place::Device, || {
+    let ticket = internet.at(Host::Server, || program.ask(&format!("repeater ticket {address}")));
+    let (screen, x11vnc) = internet.at(Host::Device, || {
         let screen = Xvnc::start(Security::None);
         let mut x11vnc = Command::new("x11vnc");
         x11vnc.args([
@@ -69,7 +69,7 @@ fn an_x11vnc_that_was_cut_off_for_minutes_is_offline_soon_and_comes_back() {
     internet.plug_device();
     turns(&internet, &program, &address, true, BACK);
     // It is the very same connection, and good for a viewer.
-    let id = internet.at(Place::Server, || program.ask(&format!("address viewer-id {address}")));
-    internet.at(Place::Server, || type_by_repeater(&format!("{SERVER}:5901"), &id, "still here\n"));
+    let id = internet.at(Host::Server, || program.ask(&format!("repeater viewer {address}")));
+    internet.at(Host::Server, || type_by_repeater(&format!("{SERVER}:5901"), &id, "still here\n"));
     screen.typed().expect("still here\n", PATIENCE);
 }

@@ -25,7 +25,7 @@ fn listen(names: &[&str], addresses: &[CloudAddress]) -> Reach {
 
 const EVERYBODY: Reach = Reach::Listen { access: None };
 
-/// The connector is address 1 of key 1; the listener is address 2 of this key.
+/// The connector is address 1 of key 1; the listener is address 2 of `listener_key`.
 fn verdict(connector: &Reach, listener_key: u8, listener: &Reach) -> Verdict {
     judged(connector, listener_key, listener, CrossKey::Deny)
 }
@@ -40,7 +40,7 @@ fn judged(connector: &Reach, listener_key: u8, listener: &Reach, cross_key: Cros
 }
 
 #[test]
-fn acl1_acl2_without_access_control_the_same_key_may_connect_and_another_finds_nothing() {
+fn acl1_acl2_without_access_control_only_the_same_key_may_connect() {
     assert_eq!(verdict(&connect(&[]), 1, &EVERYBODY), Verdict::Allowed);
     assert_eq!(verdict(&connect(&["sales"]), 1, &EVERYBODY), Verdict::Allowed);
     assert_eq!(verdict(&connect(&[]), 9, &EVERYBODY), Verdict::NotFound);
@@ -54,12 +54,12 @@ fn acl3_acl4_a_shared_group_opens_within_one_key_only() {
 }
 
 #[test]
-fn acl5_acl6_a_named_address_may_connect_within_one_key_and_beyond_where_it_is_configured() {
+fn acl5_acl6_a_named_address_of_another_key_may_connect_only_if_configured() {
     let listener = listen(&[], &[address(1)]);
     assert_eq!(verdict(&connect(&[]), 1, &listener), Verdict::Allowed);
     assert_eq!(verdict(&connect(&[]), 9, &listener), Verdict::NotFound);
     assert_eq!(judged(&connect(&[]), 9, &listener, CrossKey::AllowIndividuals), Verdict::Allowed);
-    // The switch is for individually named addresses only.
+    // The setting applies only to individually named addresses.
     let by_group = listen(&["sales"], &[]);
     let cross_key = CrossKey::AllowIndividuals;
     assert_eq!(judged(&connect(&["sales"]), 9, &by_group, cross_key), Verdict::NotFound);
@@ -67,7 +67,7 @@ fn acl5_acl6_a_named_address_may_connect_within_one_key_and_beyond_where_it_is_c
 }
 
 #[test]
-fn acl7_who_is_not_on_the_list_is_refused() {
+fn acl7_a_connector_that_is_not_listed_is_refused() {
     let listener = listen(&["sales"], &[address(3)]);
     assert_eq!(verdict(&connect(&["developers"]), 1, &listener), Verdict::Refused);
     assert_eq!(verdict(&connect(&[]), 1, &listener), Verdict::Refused);

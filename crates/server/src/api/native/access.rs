@@ -12,7 +12,7 @@ use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
-use super::document;
+use super::queries;
 use crate::app::caller::{Attempt, Proof};
 use crate::app::{App, Call, Error};
 use crate::http::Id;
@@ -45,7 +45,7 @@ impl FromRequestParts<Arc<App>> for Caller {
                 proved(&parts.extensions);
                 let caller = Self(Call { caller, request, origin: source.origin(&parts.headers) });
                 asked_by(&parts.extensions, &caller.0);
-                document::check_query(parts).map_err(|error| caller.failed(error))?;
+                queries::check(parts).map_err(|error| caller.failed(error))?;
                 Ok(caller)
             }
             Err(error) => Err(Failure::new(error, &request)),
@@ -75,7 +75,7 @@ pub(super) fn id<T: std::str::FromStr>(text: &str, what: &'static str) -> Result
     text.parse().map_err(|_| Error::NotFound(what))
 }
 
-const MISTYPED: &str = "the access key id has a typo, its checksum does not fit: the key was";
+const MISTYPED: &str = "the access key id has a typo, its checksum does not match: the key was";
 
 /// An access key's id from a path, a query or a body; a typo is told. One whose checksum does not fit is well-formed, and of no
 /// key.

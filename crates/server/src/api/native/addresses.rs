@@ -11,7 +11,7 @@ use transom_model::api::{
     AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List,
     NewAddressBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
-use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, Reach};
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, GroupName, Reach};
 use transom_model::schema;
 use utoipa::IntoParams;
 
@@ -40,7 +40,7 @@ pub(super) struct Filter {
     #[param(required = false)]
     name: Option<String>,
     /// Only those that are members of this group, or let it in.
-    #[param(required = false)]
+    #[param(required = false, value_type = GroupName)]
     group: Option<String>,
 }
 
@@ -144,8 +144,8 @@ pub(super) async fn reset(
 }
 
 /// Has consoles know the device by the key that it shows now (member), as after it was reinstalled. Its password stays.
-#[utoipa::path(post, path = "/api/v1/addresses/{address}/accept-key", tag = "addresses",
-    params(("address" = String, Path)), request_body = AcceptKeyBody, responses(
+#[utoipa::path(post, operation_id = "accept_key", path = "/api/v1/addresses/{address}/accept-key", tag = "addresses",
+    params(("address" = CloudAddress, Path)), request_body = AcceptKeyBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn accept_key(
     State(app): State<Arc<App>>,
@@ -194,7 +194,7 @@ pub(super) async fn remove(
 
 /// Gives a cloud address a ticket (member), by which a device joins that speaks the UltraVNC repeater's protocol. It replaces the
 /// one before, and is shown this once.
-#[utoipa::path(post, operation_id = "give_ticket", path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+#[utoipa::path(post, operation_id = "give_ticket", path = "/api/v1/addresses/{address}/repeater-ticket", tag = "addresses",
     params(("address" = CloudAddress, Path)), request_body = NewTicketBody, responses(
     (status = 201, body = TicketBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn ticket(
@@ -210,7 +210,7 @@ pub(super) async fn ticket(
 }
 
 /// Makes a cloud address's repeater ticket worth nothing (member): the device that waits under it is sent away.
-#[utoipa::path(delete, operation_id = "revoke_ticket", path = "/api/v1/addresses/{address}/ticket", tag = "addresses",
+#[utoipa::path(delete, operation_id = "revoke_ticket", path = "/api/v1/addresses/{address}/repeater-ticket", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke_ticket(
@@ -223,7 +223,7 @@ pub(super) async fn revoke_ticket(
 }
 
 /// Makes an ID (member), by which a viewer that speaks the UltraVNC repeater's protocol opens the device once within 5 minutes.
-#[utoipa::path(post, operation_id = "give_viewer_id", path = "/api/v1/addresses/{address}/viewer-id", tag = "addresses",
+#[utoipa::path(post, operation_id = "give_viewer_id", path = "/api/v1/addresses/{address}/repeater-viewer", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 201, body = ViewerIdBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn viewer_id(

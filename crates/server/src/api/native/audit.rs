@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use transom_model::api::{AuditBody, ErrorBody, List};
-use transom_model::id::SHORT_REQUEST_ID;
+use transom_model::id::RequestWord;
 use transom_model::schema;
 use utoipa::IntoParams;
 
@@ -25,9 +25,9 @@ pub(super) struct Filter {
     /// Only of this project, by name or id.
     #[param(required = false, value_type = schema::ProjectWord)]
     project: Option<String>,
-    /// Only of this grant.
+    /// Only of this link.
     #[param(required = false, value_type = schema::Id)]
-    grant: Option<String>,
+    link: Option<String>,
     /// Only of this session.
     #[param(required = false, value_type = schema::Id)]
     session: Option<String>,
@@ -58,13 +58,14 @@ pub(super) async fn list(
             Some(project) => Some(app.project(&caller.0, project).await?.id),
             None => None,
         };
-        let (request, request_end) = match filter.request.as_deref() {
-            Some(short) if is_short(short) => (None, Some(short.to_owned())),
-            whole => (parsed(whole, "request")?, None),
+        let (request, request_end) = match parsed(filter.request.as_deref(), "request")? {
+            Some(RequestWord::Whole(id)) => (Some(id), None),
+            Some(RequestWord::End(end)) => (None, Some(end)),
+            None => (None, None),
         };
         let query = AuditQuery {
             project,
-            grant: parsed(filter.grant.as_deref(), "grant")?,
+            grant: parsed(filter.link.as_deref(), "link")?,
             session: parsed(filter.session.as_deref(), "session")?,
             request,
             request_end,
@@ -81,11 +82,6 @@ pub(super) async fn list(
     // Following goes on from the last record, also where the page was not full.
     let next = records.last().map(|record| record.seq.to_string());
     Ok(Json(List { items: records.into_iter().map(AuditBody::from).collect(), next }))
-}
-
-/// Both forms of a request id end in hexadecimal digits, Zenlayer's in capitals.
-fn is_short(text: &str) -> bool {
-    text.len() == SHORT_REQUEST_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn parsed<T: std::str::FromStr<Err: ToString>>(

@@ -1,55 +1,16 @@
-//! The API's document (OpenAPI 3.1): what utoipa gathers from the handlers, what it cannot say, and what is held by it.
+//! The API's document (OpenAPI 3.1): what utoipa gathers from the handlers, and what it cannot say.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
-use axum::extract::MatchedPath;
-use http::Method;
-use http::request::Parts;
 use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
 
-use crate::app::Error;
-
-/// The members that each operation's query may have, by method and path, as the document names them.
-static QUERIES: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
-    let mut queries = HashMap::new();
-    let document = whole();
-    let paths = document["paths"].as_object().into_iter().flatten();
-    for (path, operations) in paths {
-        for (method, operation) in operations.as_object().into_iter().flatten() {
-            let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let names = parameters.filter(|parameter| parameter["in"] == "query");
-            let names = names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
-            queries.insert(format!("{method} {path}"), names.collect());
-        }
-    }
-    queries
-});
-
-/// Refuses members of a query that the operation does not have: a filter with a typo would otherwise show everything.
-pub(super) fn check_query(parts: &Parts) -> Result<(), Error> {
-    let Some(query) = parts.uri.query() else { return Ok(()) };
-    let Some(path) = parts.extensions.get::<MatchedPath>() else { return Ok(()) };
-    // HEAD is GET without a body.
-    let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
-    let operation = format!("{} {}", method.as_str().to_ascii_lowercase(), path.as_str());
-    let known = QUERIES.get(&operation).map_or(&[][..], Vec::as_slice);
-    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
-        if !known.iter().any(|known| *known == name) {
-            let wanted = if known.is_empty() {
-                "none is taken".to_owned()
-            } else {
-                format!("there are {}", known.join(", "))
-            };
-            return Err(Error::Malformed(format!("the query has a member that is unknown here: {wanted}")));
-        }
-    }
-    Ok(())
+/// The document as it is checked in.
+pub(super) fn text(document: &Value) -> String {
+    serde_json::to_string_pretty(document).map(|json| json + "\n").unwrap_or_default()
 }
 
-/// The whole document.
-pub(super) fn whole() -> Value {
-    let mut document = serde_json::to_value(super::described()).unwrap_or_default();
+/// The whole document, of what the handlers say of themselves.
+pub(super) fn whole(described: &OpenApi) -> Value {
+    let mut document = serde_json::to_value(described).unwrap_or_default();
     for (name, rule) in rules() {
         add(&mut document["components"]["schemas"][name], rule);
     }
@@ -130,9 +91,12 @@ fn rules() -> Vec<(&'static str, Value)> {
         listen(&somebody, &json!({}), &["action", "allow_groups"]),
         listen(&json!({}), &somebody, &["action", "allow_addresses"]),
     ];
-    let unnamed = json!({ "properties": { "action": { "type": "null" } } });
+    let unnamed = [
+        json!({ "properties": { "action": { "type": "null" }, "groups": nobody } }),
+        json!({ "properties": { "action": { "type": "null" }, "allow_groups": nobody, "allow_addresses": nobody } }),
+    ];
     let created = [&[connect.clone()][..], &listening].concat();
-    let changed = [&[unnamed, connect][..], &listening].concat();
+    let changed = [&unnamed[..], &[connect], &listening].concat();
     let one_trust = json!({ "anyOf": [{ "properties": { "ca": cleared } }, { "properties": { "fingerprint": cleared } }] });
     let trusted = |member: &str| json!({ "properties": { member: { "type": "string", "minLength": 1 } }, "required": [member] });
     vec![
@@ -145,6 +109,7 @@ fn rules() -> Vec<(&'static str, Value)> {
                 { "anyOf": [{ "properties": { "certificate": cleared } }, trusted("ca"), trusted("fingerprint")] },
             ] }),
         ),
+        ("NewEnrollmentsBody", json!({ "anyOf": enrollments() })),
         (
             "InstanceChangeBody",
             json!({ "allOf": [
@@ -156,6 +121,25 @@ fn rules() -> Vec<(&'static str, Value)> {
             ] }),
         ),
     ]
+}
+
+/// The three ways to say what devices are to come.
+fn enrollments() -> [Value; 3] {
+    let missing = json!({ "type": "null" });
+    let key = json!({ "type": "string" });
+    // A count is never null.
+    let no_count = json!({ "not": { "required": ["count"] } });
+    let counted = json!({ "properties": { "names": missing, "replace": missing, "key": key }, "required": ["count", "key"] });
+    let mut named = json!({
+        "properties": { "names": { "type": "array" }, "replace": missing, "key": key }, "required": ["names", "key"],
+    });
+    let mut replacing = json!({
+        "properties": { "names": missing, "replace": { "type": "string" }, "allow_groups": { "maxItems": 0 } },
+        "required": ["replace"],
+    });
+    add(&mut named, no_count.clone());
+    add(&mut replacing, no_count);
+    [counted, named, replacing]
 }
 
 /// What an answer holds that another operation wants.
@@ -180,6 +164,10 @@ macro_rules! links {
 }
 
 links! {
+    list_projects 200:
+        list_instances(project = "$response.body#/items/0/id");
+    list_instances 200:
+        open_console(project = "$response.body#/items/0/project", id = "$response.body#/items/0/id");
     create_project 201:
         list_instances(project = "$response.body#/id")
         create_instance(project = "$response.body#/id");
@@ -189,29 +177,32 @@ links! {
         remove_instance(project = "$response.body#/project", id = "$response.body#/id")
         open_console(project = "$response.body#/project", id = "$response.body#/id");
     open_console 201:
-        show_grant(id = "$response.body#/grant")
-        report_grant(id = "$response.body#/grant")
-        revoke_grant(id = "$response.body#/grant")
-        revoke_and_report_grant(id = "$response.body#/grant");
+        show_link(id = "$response.body#/link")
+        report_link(id = "$response.body#/link")
+        revoke_link(id = "$response.body#/link")
+        revoke_and_report_link(id = "$response.body#/link");
     create_key 201:
         rotate_key(id = "$response.body#/id")
         retire_key_secret(id = "$response.body#/id")
         create_token(id = "$response.body#/id")
         revoke_key(id = "$response.body#/id");
+    create_token 201:
+        revoke_token(id = "$response.body#/id");
     rotate_key 200:
         retire_key_secret(id = "$response.body#/id");
     create_address 201:
         show_address(address = "$response.body#/cloudAddress")
         change_address(address = "$response.body#/cloudAddress")
         reset_address(address = "$response.body#/cloudAddress")
+        accept_key(address = "$response.body#/cloudAddress")
         move_address(address = "$response.body#/cloudAddress")
         give_ticket(address = "$response.body#/cloudAddress")
         give_viewer_id(address = "$response.body#/cloudAddress")
         remove_address(address = "$response.body#/cloudAddress");
     give_ticket 201:
         revoke_ticket(address = "$response.body#/address");
-    create_enrolments 201:
-        revoke_enrolment(id = "$response.body#/items/0/id");
+    create_enrollments 201:
+        revoke_enrollment(id = "$response.body#/items/0/id");
 }
 
 #[cfg(test)]
@@ -220,7 +211,8 @@ mod tests {
 
     #[test]
     fn every_operation_has_a_name_of_its_own_and_every_link_leads_to_one() {
-        let document = whole();
+        let (_, described) = crate::api::native::documented().split_for_parts();
+        let document = whole(&described);
         let mut names = Vec::new();
         for operations in document["paths"].as_object().expect("paths").values() {
             names.extend(

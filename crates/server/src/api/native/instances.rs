@@ -5,15 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use transom_model::api::{ErrorBody, InstanceBody, InstanceChangeBody, List, NewInstanceBody};
+use transom_model::api::{EndedBody, ErrorBody, InstanceBody, InstanceChangeBody, List, NewInstanceBody};
 use transom_model::id::InstanceId;
+use transom_model::instance::Instance;
+use transom_model::metadata::Metadata;
 use transom_model::schema;
 
 use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
-use crate::app::App;
+use super::tally::ended;
 use crate::app::instances::InstanceInput;
+use crate::app::{App, Error};
 use crate::http::error::Failure;
 
 /// Lists the instances of a project.
@@ -26,9 +29,17 @@ pub(super) async fn list(
     Path(project): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<InstanceBody>>, Failure> {
-    let instances = app.instances(&caller.0, &project, paging.page()).await;
-    let instances = instances.map_err(|error| caller.failed(error))?;
-    Ok(Json(paging.list(instances, |instance| instance.id.to_string())))
+    let listed = async {
+        let instances = app.instances(&caller.0, &project, paging.page()).await?;
+        let mut noted = app.metadata(&instances).await?;
+        let bodies = instances.into_iter().map(|instance| {
+            let metadata = noted.remove(&instance.uid).unwrap_or_default();
+            InstanceBody::new(instance, metadata)
+        });
+        Ok(bodies.collect::<Vec<_>>())
+    };
+    let listed = listed.await.map_err(|error: Error| caller.failed(error))?;
+    Ok(Json(paging.list(listed, |instance| instance.id.clone())))
 }
 
 /// Adds an instance (admin).
@@ -43,7 +54,9 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
     let id = body.id.take();
     let made = app.create_instance(&caller.0, &project, id, addition(body)).await;
-    made.map(|instance| (StatusCode::CREATED, Json(instance.into()))).map_err(|error| caller.failed(error))
+    // Nothing is noted yet.
+    made.map(|instance| (StatusCode::CREATED, Json(InstanceBody::new(instance, Metadata::default()))))
+        .map_err(|error| caller.failed(error))
 }
 
 /// Shows an instance.
@@ -55,8 +68,11 @@ pub(super) async fn show(
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<InstanceBody>, Failure> {
-    let found = async { app.instance(&caller.0, &project, &id(&instance, "instance")?).await };
-    found.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
+    let found = async {
+        let found = app.instance(&caller.0, &project, &id(&instance, "instance")?).await?;
+        with_metadata(&app, found).await
+    };
+    found.await.map_err(|error| caller.failed(error))
 }
 
 /// Changes what is named (admin; a member may change the status). Another endpoint ends the instance's sessions, unless `moved`
@@ -72,22 +88,29 @@ pub(super) async fn change(
     Body(body): Body<InstanceChangeBody>,
 ) -> Result<Json<InstanceBody>, Failure> {
     let changed = async {
-        app.change_instance(&caller.0, &project, &id(&instance, "instance")?, amendment(body)).await
+        let (id, input) = (id(&instance, "instance")?, amendment(body));
+        let changed = app.change_instance(&caller.0, &project, &id, input).await?;
+        with_metadata(&app, changed).await
     };
-    changed.await.map(|instance| Json(instance.into())).map_err(|error| caller.failed(error))
+    changed.await.map_err(|error| caller.failed(error))
 }
 
 /// Removes an instance and ends its consoles (admin).
 #[utoipa::path(delete, operation_id = "remove_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
     params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
-    (status = 204), (status = "default", body = ErrorBody)))]
+    (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
-) -> Result<StatusCode, Failure> {
+) -> Result<Json<EndedBody>, Failure> {
     let removed = async { app.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
-    removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+    removed.await.map(|tally| ended(&instance, tally)).map_err(|error| caller.failed(error))
+}
+
+async fn with_metadata(app: &App, instance: Instance) -> Result<Json<InstanceBody>, Error> {
+    let metadata = app.metadata_of(&instance).await?;
+    Ok(Json(InstanceBody::new(instance, metadata)))
 }
 
 fn addition(body: NewInstanceBody) -> InstanceInput {

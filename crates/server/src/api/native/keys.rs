@@ -8,7 +8,9 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
-use transom_model::api::{ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, NewTokenBody, TokenBody};
+use transom_model::api::{
+    EndedBody, ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, NewTokenBody, TokenBody,
+};
 use transom_model::schema;
 use transom_model::secret::Secret;
 use utoipa::IntoParams;
@@ -16,6 +18,7 @@ use utoipa::IntoParams;
 use super::access::{Caller, key_id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
+use super::tally::ended;
 use crate::app::App;
 use crate::http::error::Failure;
 
@@ -71,14 +74,14 @@ pub(super) async fn rotate(
 
 /// Ends the older of two secrets (admin).
 #[utoipa::path(post, operation_id = "retire_key_secret", path = "/api/v1/keys/{id}/retire", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
-    (status = 204), (status = "default", body = ErrorBody)))]
+    (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn retire(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(key): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<Json<EndedBody>, Failure> {
     let retired = async { app.retire_key_secret(&caller.0, &key_id(&key)?).await };
-    retired.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+    retired.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 
 /// How long a token is valid where the call does not say.
@@ -98,6 +101,7 @@ pub(super) async fn token(
     let issued = async { app.issue_token_for(&caller.0, &key_id(&key)?, ttl).await };
     let (issued, token) = issued.await.map_err(|error| caller.failed(error))?;
     let body = TokenBody {
+        id: issued.id().to_string(),
         token: token.expose().to_owned(),
         key: issued.key.id.to_string(),
         project: issued.key.project.to_string(),
@@ -108,14 +112,14 @@ pub(super) async fn token(
 
 /// Makes a key worth nothing and ends the consoles that were opened under it (admin).
 #[utoipa::path(delete, operation_id = "revoke_key", path = "/api/v1/keys/{id}", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
-    (status = 204), (status = "default", body = ErrorBody)))]
+    (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(key): Path<String>,
-) -> Result<StatusCode, Failure> {
+) -> Result<Json<EndedBody>, Failure> {
     let revoked = async { app.revoke_key(&caller.0, &key_id(&key)?).await };
-    revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
+    revoked.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 
 fn shown((key, secret): (AccessKey, Secret)) -> KeySecretBody {

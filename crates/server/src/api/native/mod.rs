@@ -5,19 +5,22 @@ mod addresses;
 mod audit;
 mod consoles;
 mod document;
-mod enrolments;
+mod enrollments;
 mod input;
 mod instances;
 mod keys;
 mod paging;
 mod presence;
 mod projects;
+mod queries;
+mod tally;
+mod tokens;
 
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use transom_model::api::{ErrorBody, ErrorDetail, PresenceBody};
@@ -30,6 +33,7 @@ use utoipa_axum::routes;
 use crate::app::{App, Error};
 use crate::http::Id;
 use crate::http::error::Failure;
+use queries::Queries;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,7 +43,14 @@ use crate::http::error::Failure;
         license(name = "Apache-2.0 OR MIT"),
     ),
     modifiers(&Security),
-    components(schemas(schema::GrantWord, schema::Id, schema::RequestWord, schema::SourceAddress, PresenceBody)),
+    components(schemas(
+        schema::LinkWord,
+        schema::Id,
+        schema::RequestWord,
+        schema::SourceAddress,
+        schema::TokenId,
+        PresenceBody
+    )),
     security(("operator" = []), ("access-key" = [])),
 )]
 struct Description;
@@ -62,6 +73,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::retire))
         .routes(routes!(keys::token))
+        .routes(routes!(tokens::list))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(instances::list, instances::create))
         .routes(routes!(instances::show, instances::change, instances::remove))
         .routes(routes!(addresses::list, addresses::create))
@@ -72,37 +85,30 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(addresses::ticket, addresses::revoke_ticket))
         .routes(routes!(addresses::viewer_id))
         .routes(routes!(presence::follow))
-        .routes(routes!(enrolments::list, enrolments::create))
-        .routes(routes!(enrolments::revoke))
+        .routes(routes!(enrollments::list, enrollments::create))
+        .routes(routes!(enrollments::revoke))
         .routes(routes!(consoles::open))
         .routes(routes!(consoles::grants))
         .routes(routes!(consoles::grant, consoles::revoke))
         .routes(routes!(consoles::report))
         .routes(routes!(consoles::revoke_and_report))
         .routes(routes!(consoles::sessions))
-        .routes(routes!(consoles::kill))
+        .routes(routes!(consoles::end))
         .routes(routes!(audit::list))
-}
-
-/// What the handlers say of themselves.
-fn described() -> utoipa::openapi::OpenApi {
-    documented().split_for_parts().1
 }
 
 /// The API and its description.
 pub fn router(app: Arc<App>) -> Router {
-    let (router, _) = documented().split_for_parts();
-    let description = openapi();
+    let (router, described) = documented().split_for_parts();
+    let document = document::whole(&described);
+    let queries = Queries::of(&document);
+    let description = document::text(&document);
     router
         .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], description)))
         .route("/api/v1/{*rest}", axum::routing::any(unknown))
         .method_not_allowed_fallback(not_allowed)
+        .layer(Extension(queries))
         .with_state(app)
-}
-
-/// The API's description (OpenAPI 3.1), as it is checked in.
-fn openapi() -> String {
-    serde_json::to_string_pretty(&document::whole()).map(|json| json + "\n").unwrap_or_default()
 }
 
 async fn unknown(id: Id) -> Response {

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use transom_model::secret::Secret;
 
-use super::Asked;
+use super::asked::Asked;
 use super::fault::{About, Fault};
 use crate::app::caller::Proof;
 use crate::app::{Call, Error};

@@ -11,7 +11,8 @@ use transom_model::EndReason;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 
-use super::place::{Place, Version};
+use super::place::{Place, Service, Version};
+use super::reply;
 use crate::app::{App, Error};
 use crate::http::error::log;
 use crate::http::refusal::Reason;
@@ -35,10 +36,10 @@ pub(super) enum Style {
 impl Style {
     pub(super) fn of(place: &Place) -> Self {
         match (place.service, place.version) {
-            (super::Service::Identity, Version::V20) => Self::KeystoneV2,
-            (super::Service::Identity, _) => Self::Keystone,
-            (super::Service::Compute, Version::V2) => Self::Rackspace,
-            (super::Service::Compute, _) => Self::Nova,
+            (Service::Identity, Version::V20) => Self::KeystoneV2,
+            (Service::Identity, _) => Self::Keystone,
+            (Service::Compute, Version::V2) => Self::Rackspace,
+            (Service::Compute, _) => Self::Nova,
         }
     }
 }
@@ -94,6 +95,11 @@ impl Fault {
         Self::new(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
     }
 
+    /// 403
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
     /// 404
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "The resource could not be found.")
@@ -146,10 +152,9 @@ impl Fault {
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 Self { retry_after: true, ..Self::new(status, "OverLimit Retry...") }
             }
-            Error::Forbidden { .. } => Self::new(
-                StatusCode::FORBIDDEN,
-                format!("Policy doesn't allow {} to be performed.", about.policy),
-            ),
+            Error::Forbidden { .. } => {
+                Self::forbidden(format!("Policy doesn't allow {} to be performed.", about.policy))
+            }
             Error::NotFound("instance") => Self::missing(format!("Instance {server} could not be found.")),
             Error::NotFound("token") => Self::missing("Token not found"),
             Error::NotFound(_) => Self::not_found(),
@@ -175,7 +180,7 @@ impl Fault {
         if let Some(cause) = &self.cause {
             log(cause, request);
         }
-        let mut response = super::json(self.status, &self.body(style));
+        let mut response = reply::json(self.status, &self.body(style));
         if self.status == StatusCode::BAD_REQUEST {
             response
                 .extensions_mut()
@@ -231,14 +236,18 @@ impl Fault {
     }
 }
 
+/// Upstream's name of the operation that opens a console. It alone says of a server that is being made
+/// that it is not ready.
+pub(super) const CONSOLE: &str = "get_vnc_console";
+
 /// Upstream's sentence for a server whose state forbids something.
 fn state(status: InstanceStatus, about: About<'_>) -> String {
     use InstanceStatus::{Building, Failed, Recycled, Running, Stopped};
     let About { server, operation, .. } = about;
     let (kind, state) = super::compute::states(status);
     match status {
-        Building => format!("Instance {server} is not ready"),
-        Stopped | Recycled | Failed | Running => {
+        Building if operation == CONSOLE => format!("Instance {server} is not ready"),
+        Building | Stopped | Recycled | Failed | Running => {
             format!("Cannot '{operation}' instance {server} while it is in vm_state {kind}")
         }
         _ => format!(

@@ -7,6 +7,7 @@
 //! Each answer, whatever went wrong, is JSON in the shape of the service that was asked.
 
 mod access;
+mod asked;
 mod body;
 mod compute;
 mod fault;
@@ -14,6 +15,7 @@ pub(crate) mod fuzz;
 mod identity;
 mod place;
 mod python;
+mod reply;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,16 +23,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method};
 use transom_model::id::RequestId;
 
-use super::is_below;
-use crate::app::caller::Attempt;
+use super::paths::is_below;
 use crate::app::{App, random};
 use crate::http::source::Source;
+use asked::Asked;
 use fault::{Fault, Style};
 use place::{Place, Service};
 
@@ -86,24 +88,6 @@ fn unheard(fault: Fault, app: &App, request: &RequestId, path: &str) -> Response
     with_ids(response, place.service, request)
 }
 
-/// One call, taken apart as far as every service needs it.
-struct Asked<'a> {
-    app: &'a Arc<App>,
-    place: Place,
-    method: Method,
-    query: String,
-    headers: http::HeaderMap,
-    source: Source,
-    request: RequestId,
-    extensions: http::Extensions,
-}
-
-impl Asked<'_> {
-    fn attempt(&self) -> Attempt<'_> {
-        Attempt { source: self.source.address, request: &self.request }
-    }
-}
-
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let place = Place::of(parts.uri.path());
@@ -148,12 +132,5 @@ fn with_ids(mut response: Response, service: Service, request: &RequestId) -> Re
         }
         headers.insert(OPENSTACK_REQUEST_ID, id);
     }
-    response
-}
-
-/// An answer of these services: JSON, never kept by a cache since tokens and console URLs are in it.
-fn json(status: http::StatusCode, body: &serde_json::Value) -> Response {
-    let mut response = (status, axum::Json(body)).into_response();
-    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
-use transom_model::cloud::{AddressRecord, DraftFault};
+use transom_model::cloud::{AddressRecord, DraftError};
 
 use crate::app::Error;
 use crate::http::refusal::Reason;
@@ -64,15 +64,15 @@ impl Code {
     }
 }
 
-impl From<DraftFault> for Code {
-    fn from(fault: DraftFault) -> Self {
+impl From<DraftError> for Code {
+    fn from(fault: DraftError) -> Self {
         match fault {
-            DraftFault::Action => Self::Action,
-            DraftFault::TooMany => Self::TooMany,
-            DraftFault::EmptyList => Self::EmptyList,
-            DraftFault::GroupName => Self::GroupName,
-            DraftFault::EmptyAccessControl => Self::EmptyAccessControl,
-            DraftFault::Misplaced => Self::Misplaced,
+            DraftError::Action => Self::Action,
+            DraftError::TooMany => Self::TooMany,
+            DraftError::EmptyList => Self::EmptyList,
+            DraftError::GroupName => Self::GroupName,
+            DraftError::EmptyAccessControl => Self::EmptyAccessControl,
+            DraftError::Misplaced => Self::Misplaced,
         }
     }
 }

@@ -43,7 +43,7 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// Whether this API answers for a path.
 pub(super) fn owns(path: &str) -> bool {
-    super::is_below(path, "/cloud")
+    super::paths::is_below(path, "/cloud")
 }
 
 /// Whether a path that is none is meant for this API: `/cloud1.1/static-address`, say.

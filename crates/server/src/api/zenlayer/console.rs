@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde::Serialize;
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 
-use super::Asked;
+use super::asked::Asked;
 use super::fault::Fault;
 use super::reply::reply;
 use crate::app::console::ConsoleRequest;
@@ -16,7 +16,7 @@ struct VncUrl {
     url: String,
 }
 
-/// Makes a console URL. How long and how often it opens is the configuration's `[grants.zenlayer]`.
+/// Makes a console URL. How long and how often it opens is the configuration's `[links.zenlayer]`.
 pub(super) async fn describe_vnc_url(app: &App, asked: &Asked) -> Result<Response, Fault> {
     // What is no id of ours names nothing.
     let id = asked.parameters.required("instanceId")?.parse().map_err(|_| Error::NotFound("instance"))?;

@@ -7,7 +7,7 @@ use transom_model::Timestamp;
 use transom_model::instance::Instance;
 use transom_model::project::Project;
 
-use super::Asked;
+use super::asked::Asked;
 use super::fault::{Code, Fault};
 use super::operation::Service;
 use super::parameters::Parameters;

@@ -7,6 +7,7 @@
 //! Everything under `/api/v2` answers in Zenlayer's form, whatever happens. A call is judged in this order: the form of
 //! its authorization, its time, its signature; service, version and action; parameters; the instance; its state.
 
+mod asked;
 mod authorization;
 mod console;
 mod envelope;
@@ -26,25 +27,28 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, middleware};
 use bytes::Bytes;
 use http::request::Parts;
 use tokio::sync::Semaphore;
+use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
-use transom_model::project::Project;
 
-use super::{is_below, refusals};
+use super::paths::is_below;
+use super::refusals;
 use crate::app::caller::Attempt;
 use crate::app::{App, Call, Caller, random};
 use crate::http::refusal::asked_by;
 use crate::http::source::Source;
 use crate::http::unproved::proved;
 use crate::http::{Id, body};
+use asked::Asked;
 use authorization::Authorization;
 use fault::{Code, Fault};
-use operation::{Action, Operation};
+use operation::{Action, Operation, ROOT};
 use parameters::Parameters;
 
 /// A body of so many bytes is kept before it is known whether there is such a key: most are, and to ask twice costs more.
@@ -54,21 +58,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Authenticated calls that are worked on at once. Each is a few reads of the database; more would only wait for one
 /// another, and their callers can come back.
 const AT_ONCE: usize = 256;
-/// Below this path everything is Zenlayer's.
-const ROOT: &str = "/api/v2";
-
 /// What the door stands on.
 struct Door {
     app: Arc<App>,
     budget: Semaphore,
-}
-
-/// An authenticated call to an operation that there is, by somebody who may.
-struct Asked {
-    call: Call,
-    project: Project,
-    operation: Operation,
-    parameters: Parameters,
 }
 
 /// Everything under `/api/v2`.
@@ -108,9 +101,14 @@ fn routes(door: Door, limit: Duration) -> Router {
         .route(ROOT, any(call))
         .route(&format!("{ROOT}/"), any(call))
         .route(&format!("{ROOT}/{{*rest}}"), any(call))
-        .layer(middleware::from_fn_with_state(Arc::clone(&door.app), refusals::told))
+        .layer(middleware::from_fn_with_state(Arc::clone(&door.app), told))
         .with_state(Arc::new(door))
         .layer(middleware::from_fn(move |request, next| envelope::wrap(limit, request, next)))
+}
+
+/// Tells why an answer is 400: this door has layers of its own.
+async fn told(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    refusals::told(&app, Dialect::Zenlayer, request, next).await
 }
 
 async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Request) -> Response {

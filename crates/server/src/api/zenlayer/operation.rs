@@ -3,7 +3,8 @@
 use http::request::Parts;
 use transom_model::access_key::Role;
 
-use super::ROOT;
+/// Below this path everything is Zenlayer's.
+pub(super) const ROOT: &str = "/api/v2";
 
 /// A product; each has its own words for the same things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

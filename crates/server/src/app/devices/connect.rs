@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use transom_model::EndReason;
-use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit::{AuditEntry, Origin};
 use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
 use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
 use transom_model::end_reason::End;
-use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
-use transom_tunnel::{Fault, Refusal};
+use transom_tunnel::{Refusal, RefusalCode};
 
-use super::Member;
-use super::enforce::gone;
-use super::join::unavailable;
+use super::member::Member;
+use super::records::device_entry;
+use super::refusals::{gone, unavailable};
 use crate::app::App;
 use crate::app::error::Result;
 
@@ -45,12 +44,12 @@ impl App {
             CrossKey::AllowIndividuals => self.store.standing_address(peer).await,
         };
         let Some((record, verifier)) = found.map_err(unavailable)? else {
-            return Err(Fault::CloudTargetNotFound.into());
+            return Err(RefusalCode::CloudTargetNotFound.into());
         };
         match judge(party(&own), party(&record), cross_key) {
             Verdict::Allowed => Ok(Listener { record, verifier }),
-            Verdict::Refused => Err(Fault::CloudConnectionRefused.into()),
-            Verdict::NotFound => Err(Fault::CloudTargetNotFound.into()),
+            Verdict::Refused => Err(RefusalCode::CloudConnectionRefused.into()),
+            Verdict::NotFound => Err(RefusalCode::CloudTargetNotFound.into()),
         }
     }
 
@@ -102,9 +101,9 @@ impl App {
 
     /// Whoever a connector reaches there: with what speaks the repeater's protocol there is nothing end to end.
     pub fn reached_by_connector(&self, listener: &Listener) -> Result<Arc<Member>, Refusal> {
-        let member = self.reached_at(listener).ok_or(Fault::CloudTargetNotFound)?;
+        let member = self.reached_at(listener).ok_or(RefusalCode::CloudTargetNotFound)?;
         if member.is_legacy() {
-            return Err(Refusal::from(Fault::DeviceRefused).because(
+            return Err(Refusal::from(RefusalCode::DeviceRefused).because(
                 "it joined by a repeater ticket, without end-to-end encryption: open it by a console URL or a viewer's ID",
             ));
         }
@@ -125,8 +124,8 @@ impl App {
     /// Writes down that a connector got none, in its own project: whether the device is in another is not its business. What
     /// may be repeated at will is written a few times a minute.
     pub(crate) async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
-        let outcome = why.fault.name();
-        if self.repetition.is_news_to(&connector.address, outcome) {
+        let outcome = why.code.name();
+        if self.log_budget.is_news_to(&connector.address, outcome) {
             let detail = format!("from {}", connector.address);
             self.audit_opening(listener, connector.project, outcome, detail, &connector.origin).await;
         }
@@ -162,28 +161,6 @@ impl App {
         if let Err(error) = self.store.audit_soon(entry).await {
             tracing::warn!(%error, "what became of a device could not be written down");
         }
-    }
-}
-
-/// The beginning of a record about a device: `..device_entry("device.verb", …)`.
-pub(super) fn device_entry(
-    action: &'static str,
-    device: &CloudAddress,
-    project: ProjectId,
-    origin: &Origin,
-) -> AuditEntry {
-    AuditEntry {
-        request: None,
-        actor: Actor::Viewer,
-        dialect: Dialect::VncCloud,
-        action,
-        target: device.to_string(),
-        outcome: "ok",
-        project: Some(project),
-        grant: None,
-        session: None,
-        detail: None,
-        origin: origin.clone(),
     }
 }
 

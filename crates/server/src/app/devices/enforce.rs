@@ -9,11 +9,12 @@ use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::cloud::CloudAddress;
 use transom_model::cloud::access::Verdict;
 use transom_model::id::ProjectId;
-use transom_tunnel::{Fault, Refusal};
+use transom_tunnel::{Refusal, RefusalCode};
 
-use super::connect::device_entry;
-use super::sessions::Viewer;
-use super::{Member, Shown};
+use super::member::{Member, Shown};
+use super::records::device_entry;
+use super::refusals::gone;
+use super::table::Viewer;
 use crate::app::App;
 use crate::app::error::Result;
 
@@ -50,7 +51,7 @@ impl App {
                 continue;
             }
             if let Some(refusal) = self.no_longer_joined(&member).await? {
-                if refusal.fault == Fault::Superseded {
+                if refusal.code == RefusalCode::Superseded {
                     if member.supersede() {
                         self.note_supersession(&member).await;
                     }
@@ -115,14 +116,14 @@ impl App {
                 Some(gone("its action was changed"))
             }
             Some((record, _)) if member.is_older_than(record.presence.epoch) => {
-                Some(Fault::Superseded.into())
+                Some(RefusalCode::Superseded.into())
             }
             Some((record, _))
                 if member.is_of(record.presence.epoch)
                     && record.presence.node != Some(self.fence.last().id) =>
             {
                 // Taken for gone, and it is not: joining again puts that right.
-                Some(Refusal::from(Fault::CloudConnectivityError).because("its place was lost"))
+                Some(Refusal::from(RefusalCode::CloudConnectivityError).because("its place was lost"))
             }
             Some(_) => None,
         })
@@ -131,11 +132,6 @@ impl App {
 
 /// Up to here, one by one is as quick.
 const FEW: usize = 8;
-
-/// What was proved is worth nothing any more.
-pub(super) fn gone(detail: &str) -> Refusal {
-    Refusal::from(Fault::CloudAuthenticationFailed).because(detail)
-}
 
 fn entry(
     action: &'static str,

@@ -13,12 +13,13 @@ use transom_model::cloud::{
 };
 use transom_model::name;
 use transom_store::{Joined, Joining};
-use transom_tunnel::{Fault, Refusal, Report, Retry, Role};
+use transom_tunnel::{Refusal, RefusalCode, Report, Retry, Role};
 
-use super::connect::device_entry;
-use super::enforce::gone;
+use super::member::{Member, ORDERS, Order, Shown};
+use super::records::device_entry;
+use super::refusals::{gone, unavailable};
+use super::table::one_less;
 use super::trail::Arrival;
-use super::{Member, ORDERS, Order, Shown, one_less};
 use crate::app::App;
 use crate::app::error::{Error, Result};
 use crate::app::vault::Purpose;
@@ -76,9 +77,10 @@ impl Wish {
         let Some(Report { host_name, run, key, targets }) = &self.report else {
             return DeviceReport::default();
         };
-        let texts = targets.iter().map(|target| name::shown(target)).filter(|target| !target.is_empty());
+        let texts =
+            targets.iter().map(|target| name::without_hidden(target)).filter(|target| !target.is_empty());
         DeviceReport {
-            host_name: Some(name::shown(host_name)).filter(|name| !name.is_empty()),
+            host_name: Some(name::without_hidden(host_name)).filter(|name| !name.is_empty()),
             targets: texts.collect(),
             key: Some(key.to_string()),
             run: Some(hex::encode(run)),
@@ -135,8 +137,15 @@ impl App {
             Role::Connector => (Action::Connect, Joins::Connector),
         };
         if record.reach.action() != wanted {
-            let detail = format!("it is an address to {}, and {wanted} was asked for", record.reach.action());
-            return Err(Refusal::from(Fault::CloudAuthenticationFailed).because(detail));
+            let detail = match wanted {
+                Action::Connect => {
+                    "it listens, as a device's address does; name one that connects: transom address add --key ID --action connect"
+                }
+                Action::Listen => {
+                    "it connects, as a viewer's address does; name one that listens: transom address add --key ID --action listen"
+                }
+            };
+            return Err(Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail));
         }
         let signature = verifier.server_signature(auth_message.as_bytes());
         let before = record.device.program.clone();
@@ -167,9 +176,9 @@ impl App {
         match self.failed_attempt(source, Error::Unauthenticated("")) {
             Error::RateLimited => Refusal {
                 retry: Retry::After(TOO_MANY),
-                ..Refusal::from(Fault::CloudConnectivityError).because("too many failed attempts")
+                ..Refusal::from(RefusalCode::CloudConnectivityError).because("too many failed attempts")
             },
-            _ => Fault::CloudAuthenticationFailed.into(),
+            _ => RefusalCode::CloudAuthenticationFailed.into(),
         }
     }
 
@@ -201,13 +210,15 @@ impl App {
         {
             let mut table = self.devices.table.lock();
             if table.closing {
-                return Err(Refusal::from(Fault::CloudConnectivityError).because("the server is going down"));
+                return Err(
+                    Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down")
+                );
             }
             if role == Role::Connector {
                 let most = self.config.limits.device_sessions_per_address;
                 let joined = table.connectors.entry(member.address.clone()).or_default();
                 if *joined >= most {
-                    return Err(Refusal::from(Fault::CloudConnectivityError)
+                    return Err(Refusal::from(RefusalCode::CloudConnectivityError)
                         .because(format!("{most} viewers have joined under this address")));
                 }
                 *joined += 1;
@@ -286,17 +297,8 @@ impl App {
 fn changed_meanwhile() -> Refusal {
     Refusal {
         retry: Retry::After(CHANGED_MEANWHILE),
-        ..Refusal::from(Fault::CloudConnectivityError).because("the address was changed meanwhile")
+        ..Refusal::from(RefusalCode::CloudConnectivityError).because("the address was changed meanwhile")
     }
-}
-
-/// The store does not answer; the log knows more.
-pub(in crate::app) fn unavailable(error: impl Into<Error>) -> Refusal {
-    let error = error.into();
-    if error.is_news() {
-        tracing::warn!(%error, "a device could not be served");
-    }
-    Refusal::from(Fault::CloudConnectivityError).because("the server cannot reach its database")
 }
 
 /// A place among those who are joined; given up when dropped.

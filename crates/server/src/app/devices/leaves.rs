@@ -1,9 +1,8 @@
 //! Leaves: that a device is gone is written down, if not at once then as soon as the database answers again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
 use transom_model::cloud::CloudAddress;
 use transom_store::{Store, StoreError};
 use transom_tunnel::Role;
@@ -14,13 +13,6 @@ use crate::app::error::Result;
 /// A page of devices that the store has joined here: the statement stays small.
 const PAGE: u32 = 500;
 
-/// Leaves that the store could not be told: without them it would take the devices for joined.
-///
-/// There are at most as many as were joined here when the database went away, since none joins without it. Each names the
-/// epoch of its join, so that one which is paid late does not undo a later join.
-#[derive(Default)]
-pub(super) struct Owed(Mutex<VecDeque<(CloudAddress, u64)>>);
-
 impl App {
     /// Writes down that the device which joined under this epoch is gone; what the database cannot take now is owed.
     pub(super) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
@@ -28,7 +20,7 @@ impl App {
             Ok(_) => self.devices.listeners.ring(),
             Err(StoreError::Unavailable(cause)) => {
                 tracing::warn!(error = %StoreError::Unavailable(cause), %address, "a device's leave is owed to the database");
-                self.devices.leaves.0.lock().push_back((address.clone(), epoch));
+                self.devices.leaves.add(address.clone(), epoch);
             }
             Err(error) => tracing::error!(%error, %address, "a device's leave could not be written down"),
         }
@@ -37,7 +29,7 @@ impl App {
     /// Writes down the leaves that are owed. Only the heartbeat calls this.
     pub(in crate::app) async fn settle_leaves(&self) -> Result<()> {
         loop {
-            let some: Vec<_> = self.devices.leaves.0.lock().iter().take(Store::LEAVES).cloned().collect();
+            let some = self.devices.leaves.oldest(Store::LEAVES);
             if some.is_empty() {
                 return Ok(());
             }
@@ -47,7 +39,7 @@ impl App {
                 Err(error) => tracing::error!(%error, "devices' leaves could not be written down"),
                 Ok(()) => self.devices.listeners.ring(),
             }
-            self.devices.leaves.0.lock().drain(..count);
+            self.devices.leaves.strike(count);
         }
     }
 

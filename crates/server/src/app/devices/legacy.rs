@@ -11,11 +11,11 @@ use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{Joining, NewViewerId, StoreError};
-use transom_tunnel::{Fault, Refusal};
+use transom_tunnel::{Refusal, RefusalCode};
 
-use super::join::Joins;
-use super::join::unavailable;
-use super::{Membership, Shown};
+use super::join::{Joins, Membership};
+use super::member::Shown;
+use super::refusals::unavailable;
 use crate::app::cloud_addresses::AddressCall;
 use crate::app::error::{Error, Result};
 use crate::app::vault::Purpose;
@@ -49,7 +49,7 @@ impl App {
         asked.call.caller.need_secret()?;
         fit_for_repeater(&record)?;
         taken_here(self.config.repeater.devices, "devices")?;
-        let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.ticket", address) };
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.ticket", address) };
         for _ in 0..DRAWS {
             let ticket = if numeric { number() } else { text() };
             let kept = Some(self.kept_of(&ticket));
@@ -66,8 +66,7 @@ impl App {
     pub async fn revoke_repeater_ticket(&self, asked: &AddressCall, address: &CloudAddress) -> Result<()> {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
-        let audit =
-            AuditEntry { project: Some(record.project), ..asked.entry("address.ticket-revoke", address) };
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.revoke", address) };
         self.done(self.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
     }
 
@@ -81,7 +80,7 @@ impl App {
         asked.call.caller.need(Needed::Member)?;
         fit_for_repeater(&record)?;
         taken_here(self.config.repeater.viewers, "viewers")?;
-        let audit = AuditEntry { project: Some(record.project), ..asked.entry("address.viewer-id", address) };
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.viewer", address) };
         for _ in 0..DRAWS {
             let id = number();
             let kept = self.kept_of(&id);
@@ -109,8 +108,9 @@ impl App {
         source: IpAddr,
     ) -> Result<Option<Membership>, Refusal> {
         let guess = if ticket.len() < TEXT {
-            let too_many = || Refusal::from(Fault::CloudConnectivityError).because("too many wrong tickets");
-            Some(self.guess(&self.device_misses, source).ok_or_else(too_many)?)
+            let too_many =
+                || Refusal::from(RefusalCode::CloudConnectivityError).because("too many wrong tickets");
+            Some(self.device_guesses.guess(source, &self.metrics).ok_or_else(too_many)?)
         } else {
             None
         };
@@ -129,7 +129,7 @@ impl App {
             return Ok(None);
         }
         if let Err(error) = fit_for_repeater(&record) {
-            return Err(Refusal::from(Fault::DeviceRefused).because(error.to_string()));
+            return Err(Refusal::from(RefusalCode::DeviceRefused).because(error.to_string()));
         }
         let joins = Joins::Agent(Joining::Ticket(kept));
         self.admit(record, Shown::Ticket(kept), joins, Origin::of(source)).await.map(Some)
@@ -141,7 +141,7 @@ impl App {
         id: &str,
         source: IpAddr,
     ) -> Result<Option<(CloudAddress, ProjectId)>> {
-        let guess = self.guess(&self.viewer_misses, source).ok_or(Error::RateLimited)?;
+        let guess = self.viewer_guesses.guess(source, &self.metrics).ok_or(Error::RateLimited)?;
         let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else {
             guess.missed();
             return Ok(None);
@@ -164,7 +164,7 @@ fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
     }
     if record.end_to_end_only {
         return Err(Error::Conflict(
-            "its agent takes end-to-end connections only, and the repeater's protocol has none".to_owned(),
+            "its agent accepts end-to-end connections only, and the repeater's protocol has none".to_owned(),
         ));
     }
     Ok(())

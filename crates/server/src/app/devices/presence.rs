@@ -1,78 +1,21 @@
 //! Presence as it changes, for who wants to be told: each listener reads the list of changes from where it stands, so
 //! that one which is slow holds nothing and one which was away misses nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use transom_model::EndReason;
-use transom_model::access_key::AccessKeyId;
 use transom_model::cloud::{PresenceChange, PresenceState};
-use transom_model::end_reason::End;
 pub use transom_store::PresenceQuery;
 
+use super::listeners::News;
 use crate::app::caller::Proof;
 use crate::app::error::{Error, Result};
 use crate::app::{App, Call, Caller};
 
 /// A listener holds so many changes at once, and no more.
 const PAGE: u32 = 100;
-/// A program follows with one listener, a team of people with a few more.
-const PER_KEY: usize = 32;
-/// Each one is asked about after every change: they must not become a load of their own.
-const IN_ALL: usize = 512;
-
-/// Everybody who listens at this node.
-pub(super) struct Listeners {
-    news: watch::Sender<News>,
-    counts: Mutex<HashMap<Option<AccessKeyId>, usize>>,
-    closing: CancellationToken,
-}
-
-/// What listeners have to look at.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct News {
-    /// Changes of presence.
-    seq: i64,
-    /// Changes that may take a listener's permission away.
-    revision: i64,
-    /// Revocations that hold at this node, and that the store has not taken yet.
-    held: u64,
-    /// Changes of presence at this node, which has not looked for their number.
-    own: u64,
-}
-
-impl Default for Listeners {
-    fn default() -> Self {
-        Self { news: watch::Sender::default(), counts: Mutex::default(), closing: CancellationToken::new() }
-    }
-}
-
-impl Listeners {
-    /// Somebody has joined or left here.
-    pub(super) fn ring(&self) {
-        self.news.send_modify(|news| news.own += 1);
-    }
-
-    pub(super) fn close(&self) {
-        self.closing.cancel();
-    }
-
-    fn admit(&self, key: Option<AccessKeyId>) -> Result<()> {
-        let mut counts = self.counts.lock();
-        let in_all: usize = counts.values().sum();
-        let own = counts.entry(key).or_default();
-        if *own >= PER_KEY || in_all >= IN_ALL {
-            return Err(End::told(EndReason::Overloaded, "too many listen for presence already").into());
-        }
-        *own += 1;
-        Ok(())
-    }
-}
-
 /// Something that a listener is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -150,14 +93,6 @@ impl App {
     }
 }
 
-impl super::Devices {
-    /// Lets every listener look whether it still may, though the store tells of no change.
-    pub(in crate::app) fn look_again(&self) {
-        self.rules.send_modify(|_| ());
-        self.listeners.news.send_modify(|news| news.held += 1);
-    }
-}
-
 impl PresenceStream {
     /// What is told next; `None` once it is over: the caller's permission is gone, or the node is going down.
     pub async fn next(&mut self) -> Option<Told> {
@@ -226,13 +161,6 @@ impl PresenceStream {
 
 impl Drop for PresenceStream {
     fn drop(&mut self) {
-        let mut counts = self.app.devices.listeners.counts.lock();
-        let key = self.caller.key().cloned();
-        if let Some(count) = counts.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&key);
-            }
-        }
+        self.app.devices.listeners.dismiss(self.caller.key().cloned());
     }
 }

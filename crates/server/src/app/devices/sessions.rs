@@ -9,35 +9,14 @@ use tokio_util::sync::CancellationToken;
 use transom_model::audit::Origin;
 use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
-use transom_tunnel::{Fault, Refusal};
+use transom_tunnel::{Refusal, RefusalCode};
 
-use super::{Member, Table};
+use super::member::Member;
+use super::table::{SessionEntry, Table, Viewer};
 use crate::app::App;
 
 /// A viewer that comes back at once may be here before its last session's end is.
 const LEAVING: Duration = Duration::from_secs(1);
-
-/// Who is at the viewer's end.
-#[derive(Clone, Debug)]
-pub(super) enum Viewer {
-    /// A connector, under the access rule.
-    Connector { serial: u64, address: CloudAddress, project: ProjectId, origin: Origin },
-    /// The gateway, for a console of this project or a viewer in the repeater's protocol.
-    Gateway { who: String, project: ProjectId, origin: Origin },
-}
-
-pub(super) struct SessionEntry {
-    pub(super) viewer: Viewer,
-    pub(super) listener: CloudAddress,
-    pub(super) cut: CancellationToken,
-}
-
-impl SessionEntry {
-    /// True of a session that this member, a connector, asked for.
-    pub(super) fn is_of(&self, member: u64) -> bool {
-        matches!(self.viewer, Viewer::Connector { serial, .. } if serial == member)
-    }
-}
 
 /// A session's place; given up when dropped.
 pub struct Place {
@@ -100,7 +79,7 @@ impl App {
                     // Seen to be free and taken under one lock: calls come side by side.
                     let mut table = self.devices.table.lock();
                     if table.of_connectors.get(&connector.address).is_some_and(|count| *count >= most) {
-                        return Err(Refusal::from(Fault::PeerBusy)
+                        return Err(Refusal::from(RefusalCode::PeerBusy)
                             .because(format!("{most} sessions of this address are open")));
                     }
                     if !table.sessions.values().any(has_one) {
@@ -111,7 +90,7 @@ impl App {
                 let _ = vacancies.changed().await;
             }
         };
-        timeout(LEAVING, vacant).await.map_err(|_| Fault::PeerBusy)?
+        timeout(LEAVING, vacant).await.map_err(|_| RefusalCode::PeerBusy)?
     }
 
     /// A place for a console, or whoever else this names.

@@ -6,9 +6,9 @@ use transom_model::cloud::Rival;
 use transom_store::Joining;
 use transom_tunnel::Role;
 
-use super::Member;
-use super::connect::device_entry;
-use super::enforce::gone;
+use super::member::Member;
+use super::records::device_entry;
+use super::refusals::gone;
 use crate::app::App;
 
 const REPLACED: &str = "another machine has taken its place";
@@ -71,7 +71,7 @@ impl App {
     }
 
     async fn note(&self, member: &Member, action: &'static str, detail: &str) -> bool {
-        let is_news = member.role == Role::Agent && self.repetition.is_news_to(&member.address, action);
+        let is_news = member.role == Role::Agent && self.log_budget.is_news_to(&member.address, action);
         if is_news {
             let entry = AuditEntry {
                 actor: Actor::Transom,

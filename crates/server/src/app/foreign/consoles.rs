@@ -7,7 +7,7 @@ use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry, Origin};
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
-use transom_model::grant::{Dialect, Grant};
+use transom_model::grant::{Dialect, Grant, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, SetBy};
 use transom_model::project::ProjectName;
@@ -88,18 +88,18 @@ impl App {
             request: Some(request.clone()),
             actor: Actor::Viewer,
             dialect: Dialect::Openstack,
-            action: "grant.create",
+            action: "link.create",
             target: located.instance.to_string(),
             outcome: "ok",
             project: Some(project),
             grant: Some(id),
             session: None,
-            detail: Some("a console of the existing Nova".to_owned()),
+            detail: Some(format!("a console of the existing Nova, {}, uses unlimited", Rights::default())),
             origin: visitor.origin(),
         };
         if self.store.adopt_grant(grant, &audit).await? {
             self.metrics.grant(Dialect::Openstack, "created");
-            tracing::info!(%request, grant = %id, instance = %located.instance, "a console of the existing Nova");
+            tracing::info!(%request, link = %id, instance = %located.instance, "a console of the existing Nova");
         }
         Ok(Some((digest, located)))
     }
@@ -138,7 +138,7 @@ impl App {
         };
         let host = if located.host.contains(':') { format!("[{}]", located.host) } else { located.host };
         let endpoint = format!("vnc://{host}:{}", located.port).parse::<Endpoint>().map_err(|error| {
-            tracing::warn!(grant = %grant.id, %error, "the existing Nova names a place that is none");
+            tracing::warn!(link = %grant.id, %error, "the existing Nova names a place that is none");
             End::from(EndReason::CloudUnavailable)
         })?;
         let security = self.foreign_security(grant.instance_uid).await?;
@@ -151,7 +151,7 @@ impl App {
             endpoint,
             endpoint_set_by: SetBy::Cloud,
             security,
-            place: 0,
+            endpoint_version: 0,
             created_at: grant.created_at,
             updated_at: grant.created_at,
         };

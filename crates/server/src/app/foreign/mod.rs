@@ -41,7 +41,7 @@ impl App {
         attempt: Attempt<'_>,
         lookup: impl Future<Output = Result<T, Fault>>,
     ) -> Result<Option<T>> {
-        let Some(guess) = self.guess(&self.misses, attempt.source) else {
+        let Some(guess) = self.cloud_guesses.guess(attempt.source, &self.metrics) else {
             self.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
         };
@@ -49,7 +49,7 @@ impl App {
         guess.missed();
         let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {
-            self.misses.give_back(attempt.source);
+            self.cloud_guesses.give_back(attempt.source);
         }
         found
     }

@@ -1,21 +1,21 @@
-//! Programs by their versions.
+//! Program versions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a migration's file says in front of the oldest program that may run on it.
+/// The prefix of the line in a migration that names the oldest program able to run on it.
 const MARK: &str = "-- Oldest program: ";
-/// Those of before the first release say nothing.
+/// The oldest program of migrations from before the first release, which lack that line.
 const FIRST: &str = "0.1.0";
 
-/// A program's version, `MAJOR.MINOR.PATCH`.
+/// A program version, `MAJOR.MINOR.PATCH`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Program([u32; 3]);
 
 impl Program {
-    /// This one.
+    /// This program's version.
     pub(super) fn own() -> Self {
-        // Cargo allows no other form.
+        // Cargo permits no other form.
         env!("CARGO_PKG_VERSION").parse().unwrap_or(Self([0; 3]))
     }
 }
@@ -23,7 +23,8 @@ impl Program {
 impl FromStr for Program {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        // What follows a hyphen is a build on the way to that version (SemVer 2.0.0 §9): it is taken for it.
+        // The part after a hyphen marks a pre-release (SemVer 2.0.0 §9). It counts as the release
+        // itself.
         let (numbers, _) = text.split_once(['-', '+']).unwrap_or((text, ""));
         let mut parts = numbers.split('.').map(|part| part.parse::<u32>().ok());
         let [Some(Some(major)), Some(Some(minor)), Some(Some(patch)), None] =
@@ -42,7 +43,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// The oldest program that may run on a schema with this migration.
+/// Returns the oldest program that can run on a schema with this migration.
 pub(super) fn oldest_of(sql: &str) -> &str {
     sql.lines().find_map(|line| line.strip_prefix(MARK)).map_or(FIRST, str::trim)
 }
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_says_it_in_a_line_of_its_own() {
+    fn a_migration_names_its_oldest_program_on_a_line_of_its_own() {
         assert_eq!(oldest_of("-- What it is.\n-- Oldest program: 0.3.0\nALTER TABLE x;"), "0.3.0");
         assert_eq!(oldest_of("ALTER TABLE x;"), "0.1.0");
     }

@@ -1,4 +1,4 @@
-//! Sessions in which nobody does anything, for longer than every heartbeat, keepalive and patience on their way.
+//! Idle sessions, for longer than every heartbeat, keepalive and timeout on their way.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use transom_testkit::wait::lasts;
 use crate::devices::{Field, Running};
 use crate::stage::assert_live;
 
-/// The longest of those that end a peer which is gone is 75 s: four of them.
+/// Four times 75 s, the longest time after which an absent peer's connection ends.
 const QUIET: Duration = Duration::from_secs(5 * 60);
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use transom_model::endpoint::Endpoint;
 use transom_model::grant::Dialect;
 
 use super::microversion::Microversion;
-use super::{Visit, ok};
+use super::visit::{Visit, ok};
 use crate::api::openstack::fault::{About, Fault};
 
 /// From here on every type of console is told.

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 
 use super::microversion::Microversion;
-use super::{Visit, ok, schema};
+use super::schema;
+use super::visit::{Visit, ok};
 use crate::api::openstack::body;
-use crate::api::openstack::fault::{About, Fault};
+use crate::api::openstack::fault::{About, CONSOLE, Fault};
 use crate::app::Error;
 use crate::app::console::ConsoleRequest;
 use crate::app::console_url::Shape;
@@ -102,7 +103,7 @@ pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> R
 }
 
 fn about(server: &str) -> About<'_> {
-    About { policy: "os_compute_api:os-remote-consoles", server, operation: "get_vnc_console" }
+    About { policy: "os_compute_api:os-remote-consoles", server, operation: CONSOLE }
 }
 
 /// Makes a console and answers its URL.

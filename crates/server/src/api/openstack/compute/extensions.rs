@@ -3,7 +3,7 @@
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::ok;
+use super::visit::ok;
 use crate::api::openstack::fault::Fault;
 use crate::api::openstack::python::shown;
 

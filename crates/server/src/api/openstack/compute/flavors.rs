@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::microversion::Microversion;
 use super::query::matches_name;
-use super::{Visit, ok};
+use super::visit::{Visit, ok};
 use crate::api::openstack::fault::Fault;
 
 const ID: &str = "machine";

@@ -2,9 +2,10 @@
 
 use axum::response::Response;
 use serde_json::{Map, Value, json};
+use transom_model::metadata::Metadata;
 
 use super::microversion::Microversion;
-use super::{Visit, ok};
+use super::visit::{Visit, ok};
 use crate::api::openstack::fault::{About, Fault};
 use crate::app::InstanceQuery;
 
@@ -32,7 +33,7 @@ fn absolute(at: Microversion, instances: u64) -> Map<String, Value> {
         (None, "maxTotalRAMSize", json!(UNLIMITED)),
         (None, "totalRAMUsed", json!(0)),
         (None, "maxTotalKeypairs", json!(0)),
-        (None, "maxServerMeta", json!(0)),
+        (None, "maxServerMeta", json!(Metadata::ITEMS)),
         (None, "maxServerGroups", json!(0)),
         (None, "maxServerGroupMembers", json!(0)),
         (None, "totalServerGroupsUsed", json!(0)),

@@ -5,6 +5,7 @@ mod consoles;
 mod extensions;
 mod flavors;
 mod limits;
+mod metadata;
 mod microversion;
 mod query;
 mod schema;
@@ -12,30 +13,21 @@ mod server;
 mod servers;
 mod status;
 mod versions;
+mod visit;
 
 use axum::response::Response;
-use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::Value;
 
-use super::Asked;
 use super::access;
+use super::asked::Asked;
 use super::fault::{About, Fault};
 use super::place::Version;
 use crate::app::{Call, Caller, Error};
 use microversion::Microversion;
+use visit::Visit;
 
 pub(super) use status::states;
-
-/// An authenticated call to one version of the service.
-struct Visit<'a> {
-    asked: &'a Asked<'a>,
-    call: Call,
-    /// The project's id.
-    project: String,
-    /// The project as the path names it, where it does.
-    named: Option<String>,
-    microversion: Microversion,
-}
 
 /// What a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +37,7 @@ enum Resource<'a> {
     Addresses(&'a str),
     AddressesOf(&'a str),
     Metadata(&'a str),
-    MetadataItem(&'a str),
+    MetadataItem(&'a str, &'a str),
     Action(&'a str),
     RemoteConsoles(&'a str),
     Flavors { detail: bool },
@@ -59,7 +51,7 @@ enum Resource<'a> {
 
 impl Resource<'_> {
     /// Upstream's policy that decides who may; flavors have none there, being everybody's, and extensions need none here.
-    fn policy(self) -> &'static str {
+    fn policy(self, method: &Method) -> &'static str {
         match self {
             Self::Servers { detail: false }
             | Self::Flavors { .. }
@@ -70,8 +62,16 @@ impl Resource<'_> {
             Self::Server(_) => "os_compute_api:servers:show",
             Self::Addresses(_) => "os_compute_api:ips:index",
             Self::AddressesOf(_) => "os_compute_api:ips:show",
-            Self::Metadata(_) => "os_compute_api:server-metadata:index",
-            Self::MetadataItem(_) => "os_compute_api:server-metadata:show",
+            Self::Metadata(_) => match *method {
+                Method::POST => "os_compute_api:server-metadata:create",
+                Method::PUT => "os_compute_api:server-metadata:update_all",
+                _ => "os_compute_api:server-metadata:index",
+            },
+            Self::MetadataItem(..) => match *method {
+                Method::PUT => "os_compute_api:server-metadata:update",
+                Method::DELETE => "os_compute_api:server-metadata:delete",
+                _ => "os_compute_api:server-metadata:show",
+            },
             Self::FlavorSpecs(_) => "os_compute_api:os-flavor-extra-specs:index",
             Self::Limits => "os_compute_api:limits",
             Self::Action(_) | Self::RemoteConsoles(_) => "os_compute_api:os-remote-consoles",
@@ -82,7 +82,7 @@ impl Resource<'_> {
 
 /// Why a body is refused, at each place that takes one.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
-    consoles::read_anywhere(body)
+    consoles::read_anywhere(body).into_iter().chain(metadata::read_anywhere(body)).collect()
 }
 
 /// Answers a call.
@@ -100,7 +100,7 @@ pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<
         _ => {}
     }
     let named = named(&segments);
-    let policy = named.map_or("os_compute_api:servers:index", |(_, resource)| resource.policy());
+    let policy = named.map_or("os_compute_api:servers:index", |(_, resource)| resource.policy(&asked.method));
     let call = access::caller(asked, policy).await?;
     let microversion = match asked.place.version {
         Version::V21 => Microversion::read(&asked.headers)?,
@@ -127,20 +127,17 @@ async fn route(
     let segments = asked.place.segments();
     let (project, resource) = named(&segments).ok_or_else(Fault::not_found)?;
     let named = project.map(str::to_owned);
-    let project = project_of(asked, &call, project, resource.policy()).await?;
+    let policy = resource.policy(&asked.method);
+    let project = project_of(asked, &call, project, policy).await?;
     let visit = Visit { asked, call, project, named, microversion };
     let (get, post) = (asked.method == Method::GET, asked.method == Method::POST);
     match resource {
         Resource::Servers { detail } if get => servers::list(&visit, detail).await,
         Resource::Server(id) if get => servers::one(&visit, id).await,
-        Resource::Addresses(id) if get => servers::part(&visit, id, "addresses").await,
-        Resource::AddressesOf(id) if get => {
-            servers::no_part(&visit, id, "Instance is not a member of specified network").await
-        }
-        Resource::Metadata(id) if get => servers::part(&visit, id, "metadata").await,
-        Resource::MetadataItem(id) if get => {
-            servers::no_part(&visit, id, "Metadata item was not found").await
-        }
+        Resource::Addresses(id) if get => servers::addresses(&visit, id).await,
+        Resource::AddressesOf(id) if get => servers::addresses_of(&visit, id).await,
+        Resource::Metadata(id) => metadata::all(&visit, policy, id, body).await,
+        Resource::MetadataItem(id, key) => metadata::item(&visit, policy, (id, key), body).await,
         Resource::Action(id) if post => consoles::action(&visit, id, body).await,
         Resource::RemoteConsoles(_) if microversion < consoles::REMOTE_CONSOLES => Err(Fault::not_found()),
         Resource::RemoteConsoles(id) if post => consoles::remote_console(&visit, id, body).await,
@@ -173,7 +170,7 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
         ["servers", id, "ips"] => Resource::Addresses(id),
         ["servers", id, "ips", _] => Resource::AddressesOf(id),
         ["servers", id, "metadata"] => Resource::Metadata(id),
-        ["servers", id, "metadata", _] => Resource::MetadataItem(id),
+        ["servers", id, "metadata", key] => Resource::MetadataItem(id, key),
         ["servers", id, "action"] => Resource::Action(id),
         ["servers", id, "remote-consoles"] => Resource::RemoteConsoles(id),
         ["flavors"] => Resource::Flavors { detail: false },
@@ -214,39 +211,4 @@ async fn project_of(
             (Err(error), _) => Err(Fault::of(error, About { policy, server: "", operation: "show" })),
         },
     }
-}
-
-impl Visit<'_> {
-    /// Where links lead: our address, the version and, where the caller wrote it, the project.
-    fn link(&self, path: &str) -> String {
-        let base = format!("{}{}", base(self.asked), self.asked.place.root);
-        match &self.named {
-            Some(project) => format!("{base}/{}/{path}", percent(project)),
-            None => format!("{base}/{path}"),
-        }
-    }
-
-    /// Both links that upstream gives each thing.
-    fn links(&self, path: &str) -> Value {
-        json!([
-            { "rel": "self", "href": self.link(path) },
-            { "rel": "bookmark", "href": format!("{}/{path}", base(self.asked)) },
-        ])
-    }
-}
-
-/// What our URLs begin with.
-fn base<'a>(asked: &'a Asked<'_>) -> &'a str {
-    asked.app.public_url().as_str().trim_end_matches('/')
-}
-
-/// A path's segment, as it stands in a URL.
-fn percent(segment: &str) -> String {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let bytes = segment.bytes();
-    bytes.map(|byte| if safe(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
-}
-
-fn ok(body: &Value) -> Response {
-    super::json(StatusCode::OK, body)
 }

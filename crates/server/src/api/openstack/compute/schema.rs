@@ -14,8 +14,7 @@ pub(super) fn texts<'a, const N: usize>(
     value: &'a Value,
     members: [(&'static str, &[&str]); N],
 ) -> Result<[&'a str; N], Fault> {
-    let object =
-        value.as_object().ok_or_else(|| wrong(at, value, &of_type(value, "object"), "must be an object"))?;
+    let object = object(at, value)?;
     if let Some((missing, _)) = members.iter().find(|(name, _)| !object.contains_key(*name)) {
         let sentence = format!("{} is a required property", quoted(missing));
         return Err(wrong(at, value, &sentence, &sentence));
@@ -28,6 +27,16 @@ pub(super) fn texts<'a, const N: usize>(
         *place = choice(name, &object[name], choices)?;
     }
     Ok(found)
+}
+
+/// The members of an object.
+pub(super) fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Fault> {
+    value.as_object().ok_or_else(|| wrong(at, value, &of_type(value, "object"), "must be an object"))
+}
+
+/// A text.
+pub(super) fn text<'a>(at: &str, value: &'a Value) -> Result<&'a str, Fault> {
+    value.as_str().ok_or_else(|| wrong(at, value, &of_type(value, "string"), "must be a string"))
 }
 
 /// The one member of a whole body.
@@ -45,8 +54,7 @@ pub(super) fn only_member<'a>(body: &'a Value, name: &'static str) -> Result<&'a
 }
 
 fn choice<'a>(at: &str, value: &'a Value, choices: &[&str]) -> Result<&'a str, Fault> {
-    let text =
-        value.as_str().ok_or_else(|| wrong(at, value, &of_type(value, "string"), "must be a string"))?;
+    let text = text(at, value)?;
     if choices.contains(&text) {
         return Ok(text);
     }
@@ -77,7 +85,7 @@ fn of_type(value: &Value, kind: &str) -> String {
 }
 
 /// Nova's sentence repeats the value; the reason does not.
-fn wrong(at: &str, value: &Value, sentence: &str, reason: &str) -> Fault {
+pub(super) fn wrong(at: &str, value: &Value, sentence: &str, reason: &str) -> Fault {
     let message = format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", shown(value));
     Fault::bad_request(message).because(format!("{at}: {reason}"))
 }

@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use transom_model::instance::Instance;
+use transom_model::metadata::Metadata;
 
 use super::microversion::Microversion;
-use super::{Visit, flavors, status};
+use super::visit::Visit;
+use super::{flavors, status};
 
 /// From here on a server tells what its flavor was, not which.
 const EMBEDDED_FLAVOR: Microversion = Microversion(47);
@@ -20,8 +22,8 @@ pub(super) fn brief(visit: &Visit<'_>, instance: &Instance) -> Value {
 }
 
 /// A server that is shown alone.
-pub(super) fn whole(visit: &Visit<'_>, instance: &Instance) -> Value {
-    let mut server = detailed(visit, instance);
+pub(super) fn whole(visit: &Visit<'_>, instance: &Instance, metadata: &Metadata) -> Value {
+    let mut server = detailed(visit, instance, metadata);
     if visit.microversion >= SERVER_GROUPS {
         server["server_groups"] = json!([]);
     }
@@ -29,7 +31,7 @@ pub(super) fn whole(visit: &Visit<'_>, instance: &Instance) -> Value {
 }
 
 /// What a list with details tells of a server.
-pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance) -> Value {
+pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance, metadata: &Metadata) -> Value {
     let mut server = brief(visit, instance);
     let (vm_state, task_state) = status::states(instance.status);
     let flavor =
@@ -44,7 +46,7 @@ pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance) -> Value {
         "image": "",
         "flavor": flavor,
         "addresses": {},
-        "metadata": {},
+        "metadata": metadata,
         "hostId": "",
         "accessIPv4": "",
         "accessIPv6": "",

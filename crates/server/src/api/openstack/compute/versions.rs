@@ -5,9 +5,11 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::microversion::Microversion;
-use super::{base, percent};
+use super::visit::{base, ok, percent};
+use crate::api::openstack::asked::Asked;
+use crate::api::openstack::fault::Fault;
 use crate::api::openstack::place::Version;
-use crate::api::openstack::{Asked, fault::Fault};
+use crate::api::openstack::reply;
 
 /// Where upstream describes each version.
 const DESCRIPTION: &str = "https://docs.openstack.org/api-ref/compute/";
@@ -20,7 +22,7 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Response, Fault> {
     let rest = &asked.place.rest;
     if rest.is_empty() {
         let versions = VERSIONS.map(|version| describe(asked, version, &asked.place.root));
-        return Ok(super::ok(&json!({ "versions": versions })));
+        return Ok(ok(&json!({ "versions": versions })));
     }
     let path: String = rest.iter().map(|segment| format!("/{}", percent(segment))).collect();
     let choices = VERSIONS.map(|version| {
@@ -28,7 +30,7 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Response, Fault> {
         let itself = link("self", &format!("{}{}{own}{path}", base(asked), asked.place.root));
         json!({ "id": id, "status": status, "links": [itself], "media-types": [media_type(version)] })
     });
-    Ok(crate::api::openstack::json(StatusCode::MULTIPLE_CHOICES, &json!({ "choices": choices })))
+    Ok(reply::json(StatusCode::MULTIPLE_CHOICES, &json!({ "choices": choices })))
 }
 
 /// One version, with its details.
@@ -39,7 +41,7 @@ pub(super) fn one(asked: &Asked<'_>) -> Result<Response, Fault> {
     version["media-types"] = json!([media_type(asked.place.version)]);
     let described = json!({ "rel": "describedby", "type": "text/html", "href": DESCRIPTION });
     version["links"].as_array_mut().into_iter().for_each(|links| links.push(described.clone()));
-    Ok(super::ok(&json!({ "version": version })))
+    Ok(ok(&json!({ "version": version })))
 }
 
 fn only_get(asked: &Asked<'_>) -> Result<(), Fault> {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use transom_model::secret::Secret;
 
-use super::{DOMAIN_ID, DOMAIN_NAME};
+use super::domain::{DOMAIN_ID, DOMAIN_NAME};
 use crate::api::openstack::fault::Fault;
 use crate::http::misfit::misfit;
 

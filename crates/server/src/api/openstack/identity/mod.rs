@@ -2,6 +2,7 @@
 
 mod catalog;
 mod credentials;
+mod domain;
 mod v2;
 mod v3;
 mod versions;
@@ -11,14 +12,10 @@ use axum::response::Response;
 use http::Method;
 use serde_json::Value;
 
-use super::Asked;
+use super::asked::Asked;
 use super::fault::Fault;
 use super::place::Version;
 use crate::app::App;
-
-/// The one domain that everything is in.
-const DOMAIN_ID: &str = "default";
-const DOMAIN_NAME: &str = "Default";
 
 /// Why a body is refused, at each place that takes one.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {

@@ -11,8 +11,10 @@ use transom_model::secret::Secret;
 
 use super::catalog::{self, Names};
 use super::v3::project_of;
+use crate::api::openstack::asked::Asked;
 use crate::api::openstack::fault::{About, Fault};
-use crate::api::openstack::{Asked, access, body, json as answer};
+use crate::api::openstack::reply::json as answer;
+use crate::api::openstack::{access, body};
 use crate::app::caller::Proof;
 use crate::http::body::PROOF;
 use crate::http::misfit::misfit;

@@ -11,10 +11,13 @@ use transom_model::grant::Dialect;
 use transom_model::project::Project;
 use transom_model::secret::Secret;
 
+use super::catalog as services;
 use super::credentials::{self, Credentials, Shown};
-use super::{DOMAIN_ID, DOMAIN_NAME, catalog as services};
+use super::domain::{DOMAIN_ID, DOMAIN_NAME};
+use crate::api::openstack::asked::Asked;
 use crate::api::openstack::fault::{About, Fault};
-use crate::api::openstack::{Asked, access, body, json as answer};
+use crate::api::openstack::reply::json as answer;
+use crate::api::openstack::{access, body};
 use crate::app::caller::Proof;
 use crate::app::{Call, Error, Page};
 use crate::http::body::PROOF;

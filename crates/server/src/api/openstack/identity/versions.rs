@@ -5,7 +5,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::catalog::IDENTITY;
-use crate::api::openstack::{Asked, json as answer};
+use crate::api::openstack::asked::Asked;
+use crate::api::openstack::reply::json as answer;
 use crate::app::App;
 
 /// The list; only v3, since clients that find v2.0 in it refuse domains.

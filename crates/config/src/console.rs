@@ -1,0 +1,74 @@
+//! `[console]`: consoles in the browser.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+use transom_model::instance::HANDSHAKE;
+
+use crate::duration::{HumanDuration, Limit};
+use crate::web;
+
+/// Longer than dial and handshakes may take.
+const MIN_RESUME: Duration = Duration::from_secs(30);
+/// A VNC server may take so long in any case.
+const MIN_ACCEPT_WAIT: Duration = HANDSHAKE;
+/// With dial and handshakes it is shorter than the time for which the store reserves a grant's use.
+const MAX_ACCEPT_WAIT: Duration = Duration::from_secs(180);
+
+/// Consoles in the browser.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Console {
+    /// Origins besides our own whose pages may open consoles, such as `https://portal.example.com`.
+    #[serde(deserialize_with = "web::origins")]
+    pub allowed_origins: BTreeSet<String>,
+    /// Origins whose pages may show the console page in a frame; none by default.
+    pub frame_ancestors: Vec<String>,
+    /// How long a page may stay away and come back with its ticket.
+    pub resume: HumanDuration,
+    /// How long a VNC server that has greeted may let somebody in front of it decide.
+    pub accept_wait: HumanDuration,
+    /// How long a session may last.
+    pub max_session: Limit,
+    /// How long a session may see neither input nor pixels.
+    pub idle: Limit,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self {
+            allowed_origins: BTreeSet::new(),
+            frame_ancestors: Vec::new(),
+            resume: HumanDuration(Duration::from_secs(5 * 60)),
+            accept_wait: HumanDuration(Duration::from_secs(60)),
+            max_session: Limit(Some(Duration::from_secs(12 * 3600))),
+            idle: Limit(None),
+        }
+    }
+}
+
+impl Console {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for ancestor in &self.frame_ancestors {
+            let plain = ancestor.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b';' | b','));
+            if !plain || !(ancestor.starts_with("https://") || ancestor.starts_with("http://")) {
+                return Err(format!(
+                    "console.frame_ancestors: {ancestor:?} is not an origin such as https://portal.example.com"
+                ));
+            }
+        }
+        if self.resume.0 < MIN_RESUME {
+            return Err("console.resume: must be at least 30s, or a slow instance outlasts it".to_owned());
+        }
+        if !(MIN_ACCEPT_WAIT..=MAX_ACCEPT_WAIT).contains(&self.accept_wait.0) {
+            return Err("console.accept_wait: must be from 10s to 3m".to_owned());
+        }
+        for (key, limit) in [("max_session", self.max_session), ("idle", self.idle)] {
+            if limit == Limit(Some(Duration::ZERO)) {
+                return Err(format!("console.{key}: must be more than 0, or \"off\""));
+            }
+        }
+        Ok(())
+    }
+}

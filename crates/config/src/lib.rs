@@ -1,0 +1,140 @@
+//! The server's configuration: one file and one struct for each section, all with defaults.
+//!
+//! A typo is an error with the path to the key. So is a value that has the right form and would
+//! silently do nothing, or fail at its first use.
+
+mod cloud;
+mod console;
+mod duration;
+mod http;
+mod limits;
+mod links;
+mod openstack;
+mod relay;
+mod repeater;
+mod retention;
+#[cfg(test)]
+mod tests;
+mod web;
+mod zenlayer;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use transom_model::endpoint::EndpointPolicy;
+
+pub use cloud::Cloud;
+pub use console::Console;
+pub use duration::{HumanDuration, Limit};
+pub use http::{Http, TlsFiles};
+pub use limits::{Limits, NodeLimits};
+pub use links::{LinkPolicy, Links};
+pub use openstack::{CloudAdmin, NovncForm, Openstack, Vencrypt};
+pub use relay::RelayConfig;
+pub use repeater::Repeater;
+pub use retention::Retention;
+pub use web::public_url;
+pub use zenlayer::Zenlayer;
+
+/// What the configuration file may say. Flags of `transom serve` win over it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The listener.
+    pub http: Http,
+    /// Consoles in the browser.
+    pub console: Console,
+    /// Lifetime and uses of links, by dialect.
+    pub links: Links,
+    /// The Zenlayer front door.
+    pub zenlayer: Zenlayer,
+    /// The OpenStack and Rackspace front door.
+    pub openstack: Openstack,
+    /// The VNC Cloud API and its devices.
+    pub cloud: Cloud,
+    /// Devices and viewers that speak the UltraVNC repeater's protocol.
+    pub repeater: Repeater,
+    /// Where instances may be.
+    pub endpoints: EndpointPolicy,
+    /// Sessions between agents and connectors.
+    pub relay: RelayConfig,
+    /// Budgets.
+    pub limits: Limits,
+    /// How long finished things are kept.
+    pub retention: Retention,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}", path = .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what a configuration says.
+    #[error("{path}: {message}", path = .path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a TOML file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text).map_err(|message| ConfigError::Parse { path: path.to_owned(), message })
+    }
+
+    /// Reads TOML text; an error names the key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let document = toml::Deserializer::parse(text).map_err(|error| error.to_string())?;
+        let config: Self = serde_path_to_error::deserialize(document).map_err(|error| {
+            let key = error.path().to_string();
+            let cause = plainly(error.into_inner().message());
+            if key == "." { cause } else { format!("{key}: {cause}") }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Every file that the configuration names, with its key.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let Openstack { nova_vencrypt, admin, .. } = &self.openstack;
+        let client = nova_vencrypt.as_ref().and_then(|vencrypt| vencrypt.client.as_ref());
+        let files = [
+            ("http.tls.cert", self.http.tls.as_ref().map(|tls| &tls.cert)),
+            ("http.tls.key", self.http.tls.as_ref().map(|tls| &tls.key)),
+            ("openstack.nova_vencrypt.ca", nova_vencrypt.as_ref().map(|vencrypt| &vencrypt.ca)),
+            ("openstack.nova_vencrypt.client.cert", client.map(|client| &client.cert)),
+            ("openstack.nova_vencrypt.client.key", client.map(|client| &client.key)),
+            ("openstack.admin.secret_file", admin.secret_file.as_ref()),
+            ("openstack.admin.ca_file", admin.ca_file.as_ref()),
+        ];
+        files.into_iter().filter_map(|(key, path)| path.map(|path| (key, path.as_path()))).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.limits.check()?;
+        self.relay.check()?;
+        self.console.check()?;
+        self.links.check()?;
+        self.openstack.check()
+    }
+}
+
+/// The parser's words for a number, in those of people.
+fn plainly(cause: &str) -> String {
+    let number = "expected a whole number that is not negative";
+    ["expected u32", "expected usize"]
+        .iter()
+        .fold(cause.to_owned(), |cause, theirs| cause.replace(theirs, number))
+}

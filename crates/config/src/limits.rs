@@ -1,0 +1,106 @@
+//! `[limits]`: budgets.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::duration::HumanDuration;
+
+/// Budgets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Failed authentications per second and source address; loopback is exempt.
+    pub failed_authentications: u32,
+    /// Tokens per minute and source address that are neither ours nor known to the existing cloud; loopback is exempt.
+    pub unknown_tokens_per_minute: u32,
+    /// Connections from one source address that have not yet sent a request, or, of devices, not yet proved who they are.
+    pub half_open_per_source: usize,
+    /// The same over all sources.
+    pub half_open: usize,
+    /// Bytes of requests that are kept for one source whose callers have proved nothing yet.
+    pub unproved_bytes_per_source: usize,
+    /// The same over all sources.
+    pub unproved_bytes: usize,
+    /// HTTP connections from one source address; one that became a WebSocket does not count.
+    pub http_per_source: usize,
+    /// The same over all sources.
+    pub http: usize,
+    /// Sessions at once under one link.
+    pub sessions_per_link: usize,
+    /// Sessions at once under the links of one access key.
+    pub sessions_per_key: usize,
+    /// Sessions at once on this node.
+    pub sessions: usize,
+    /// Connectors that have joined at once under one address, and sessions with devices that these have at once.
+    pub device_sessions_per_address: usize,
+    /// How long sessions may take to end by themselves after SIGTERM.
+    pub drain: HumanDuration,
+    /// The limits of a node's life. Not for the file: every node on a database must go by the same.
+    #[serde(skip)]
+    pub node: NodeLimits,
+}
+
+/// The limits of a node's life.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeLimits {
+    /// The pause between two beats.
+    pub beat: Duration,
+    /// The time after its last beat when it ends what it carries: well before the others call it gone, however long a beat or a look
+    /// of theirs took.
+    pub fence: Duration,
+    /// The time for which the others must have seen the same beat.
+    pub gone: Duration,
+    /// The longest pause between two of their looks.
+    pub gap: Duration,
+    /// The pause between two comparisons of what it carries with what the database has of it. After a missed beat there is
+    /// none.
+    pub compare: Duration,
+    /// The most revocations of one project that it keeps for a database which does not take them.
+    pub owed_per_project: usize,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_secs(5),
+            fence: Duration::from_secs(45),
+            gone: Duration::from_secs(60),
+            gap: Duration::from_secs(10),
+            compare: Duration::from_secs(30),
+            owed_per_project: 1000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            failed_authentications: 200,
+            unknown_tokens_per_minute: 30,
+            half_open_per_source: 256,
+            half_open: 4096,
+            unproved_bytes_per_source: 4 * 1024 * 1024,
+            unproved_bytes: 32 * 1024 * 1024,
+            http_per_source: 512,
+            http: 8192,
+            sessions_per_link: 16,
+            sessions_per_key: 4096,
+            sessions: 20_000,
+            device_sessions_per_address: 256,
+            drain: HumanDuration(Duration::from_secs(10)),
+            node: NodeLimits::default(),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.device_sessions_per_address == 0 {
+            return Err(
+                "limits.device_sessions_per_address: must be more than 0, or no viewer ever joins".to_owned()
+            );
+        }
+        Ok(())
+    }
+}

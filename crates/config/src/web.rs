@@ -1,0 +1,61 @@
+//! URLs, origins and networks, as the configuration writes them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+/// What console URLs begin with: scheme, host and port alone.
+pub fn public_url(text: &str) -> Result<Url, &'static str> {
+    let found = text.parse().ok().filter(is_origin);
+    found.ok_or("must be like https://console.example.com, without a path")
+}
+
+pub(crate) fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
+    public_url(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
+}
+
+/// Origins as browsers write them: without the slash behind the host, without a scheme's own port.
+pub(crate) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
+    let read = |text: String| {
+        let found = text.parse().ok().filter(is_origin);
+        found.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+            D::Error::custom(format!("{text:?} is not an origin such as https://portal.example.com"))
+        })
+    };
+    Vec::deserialize(from)?.into_iter().map(read).collect()
+}
+
+/// The URL of another service. A login in it would be shown by every log of it.
+pub(crate) fn service<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(from)?;
+    let is_service = |url: &Url| is_web(url) && url.query().is_none() && url.fragment().is_none();
+    let found = text.parse().ok().filter(is_service).map(Some);
+    found.ok_or_else(|| {
+        // Not repeated: there may be a password in it.
+        D::Error::custom("must be a URL such as https://cloud.example.com:5000/v3, without login, ? and #")
+    })
+}
+
+/// Networks; an address alone stands for itself.
+pub(crate) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
+    let read = |text: String| {
+        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_| {
+            D::Error::custom(format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+        })
+    };
+    Vec::<String>::deserialize(from)?.into_iter().map(read).collect()
+}
+
+fn is_origin(url: &Url) -> bool {
+    is_web(url) && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+}
+
+fn is_web(url: &Url) -> bool {
+    let nobody = url.username().is_empty() && url.password().is_none();
+    matches!(url.scheme(), "http" | "https") && url.has_host() && nobody
+}

@@ -1,0 +1,30 @@
+//! The ground under every connection of the server, whatever is spoken over it.
+//!
+//! | item | purpose |
+//! |---|---|
+//! | [`Stream`] | one type for TCP, unix sockets and TLS, with bytes that were read ahead in front |
+//! | [`bind`], [`each_connection`] | listening, and the loop that takes connections in |
+//! | [`prepare`] | keepalive: how soon a peer that has vanished is noticed |
+//! | `splice` | bulk from one TCP connection to another, inside the kernel (Linux) |
+//! | [`budget`] | the number of connections that each source may have, and all together |
+//! | [`network`] | the networks that count as one source |
+//! | [`deadline()`] | waits that end |
+//! | [`provider`] | the one cryptography of TLS |
+
+mod accept;
+pub mod budget;
+mod deadline;
+mod keepalive;
+pub mod network;
+#[cfg(target_os = "linux")]
+mod probes;
+#[cfg(target_os = "linux")]
+pub mod splice;
+mod stream;
+mod tls;
+
+pub use accept::{bind, each_connection};
+pub use deadline::deadline;
+pub use keepalive::prepare;
+pub use stream::{Stream, poll_read_some};
+pub use tls::provider;

@@ -1,0 +1,126 @@
+//! Bytes that go from one TCP connection to another inside the kernel, by `splice(2)` through a pipe of this thread.
+//!
+//! Bulk is bound by copies, and this has none. The pipe is empty between two polls: what the receiver does not take at once is
+//! read out and kept where everything is kept that waits, so no session holds a pipe.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::SendFlags;
+use rustix::pipe::{PipeFlags, SpliceFlags};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// As much as one WebSocket frame carries: a browser holds a frame whole until its end has come.
+pub const MOST: usize = 128 * 1024;
+/// Below this the calls cost more than the copies that they save.
+pub const LEAST: usize = 32 * 1024;
+
+/// A pipe, and how many bytes are in it.
+struct Pipe {
+    out: OwnedFd,
+    into: OwnedFd,
+    held: usize,
+}
+
+thread_local! {
+    static PIPE: RefCell<Option<Pipe>> = const { RefCell::new(None) };
+}
+
+/// Bytes on their way: taken from one connection, and not yet put into the other.
+pub struct Taken(Pipe);
+
+/// Takes up to [`MOST`] bytes that wait in `from`; none at its end. An error says only that it cannot be done this way:
+/// nothing was taken, and an ordinary read will tell what is wrong with the connection.
+pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Taken>> {
+    let idle = PIPE.take();
+    let mut pipe = idle.map_or_else(Pipe::open, Ok)?;
+    let taken = loop {
+        let is_ready = from.poll_read_ready(cx);
+        if is_ready.is_pending() {
+            PIPE.set(Some(pipe));
+            return Poll::Pending;
+        }
+        ready!(is_ready)?;
+        match from.try_io(Interest::READABLE, || splice(from, &pipe.into, MOST)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            taken => break taken,
+        }
+    };
+    match taken {
+        Ok(count) => {
+            pipe.held = count;
+            Poll::Ready(Ok(Taken(pipe)))
+        }
+        Err(error) => {
+            PIPE.set(Some(pipe));
+            Poll::Ready(Err(error))
+        }
+    }
+}
+
+impl Taken {
+    /// How many bytes.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.held
+    }
+
+    /// Puts `head` and the bytes behind it into `to`, and what it does not take into `rest`.
+    pub fn put(self, head: &[u8], to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<()> {
+        let Self(mut pipe) = self;
+        let sent = match head {
+            [] => 0,
+            _ => some(to.try_io(Interest::WRITABLE, || Ok(rustix::net::send(to, head, SendFlags::MORE)?)))?,
+        };
+        rest.extend_from_slice(&head[sent..]);
+        while sent == head.len() && pipe.held > 0 {
+            let put = some(to.try_io(Interest::WRITABLE, || splice(&pipe.out, to, pipe.held)))?;
+            if put == 0 {
+                break;
+            }
+            pipe.held -= put;
+        }
+        pipe.empty(rest)?;
+        PIPE.set(Some(pipe));
+        Ok(())
+    }
+}
+
+impl Pipe {
+    fn open() -> io::Result<Self> {
+        let (out, into) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // A pipe that stays smaller, because the user has too many, moves less at once.
+        let _ = rustix::pipe::fcntl_setpipe_size(&into, MOST);
+        Ok(Self { out, into, held: 0 })
+    }
+
+    /// Reads everything out.
+    fn empty(&mut self, rest: &mut Vec<u8>) -> io::Result<()> {
+        let at = rest.len();
+        rest.resize(at + self.held, 0);
+        let mut read = at;
+        while read < rest.len() {
+            match rustix::io::read(&self.out, &mut rest[read..])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => read += count,
+            }
+        }
+        self.held = 0;
+        Ok(())
+    }
+}
+
+fn splice(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd, most: usize) -> io::Result<usize> {
+    Ok(rustix::pipe::splice(from, None, to, None, most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
+}
+
+/// Nothing, where nothing can be taken now.
+fn some(done: io::Result<usize>) -> io::Result<usize> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        done => done,
+    }
+}

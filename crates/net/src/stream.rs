@@ -1,0 +1,289 @@
+//! A byte stream to a peer, whatever carries it.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::keepalive;
+
+/// One probe may be lost.
+#[cfg(target_os = "linux")]
+const OUT_OF_REACH: u8 = 2;
+
+/// A byte stream, with bytes that were read ahead standing in front of it.
+#[derive(Debug)]
+pub struct Stream {
+    ahead: Option<Box<Ahead>>,
+    leash: Option<Box<Leash>>,
+    io: Io,
+}
+
+/// A value that lives as long as the stream.
+struct Held(
+    #[expect(dead_code, reason = "it is held, and dropped with the stream")] Box<dyn Any + Send + Sync>,
+);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+/// The means by which a stream is ended from elsewhere.
+#[derive(Debug)]
+struct Leash {
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    _held: Held,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    bytes: Vec<u8>,
+    taken: usize,
+}
+
+#[derive(Debug)]
+enum Io {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    TlsAccepted(Box<tokio_rustls::server::TlsStream<Stream>>),
+    TlsDialled(Box<tokio_rustls::client::TlsStream<Stream>>),
+}
+
+impl Stream {
+    /// Takes a TCP connection in that was [prepared](keepalive::prepare), or whose listener was.
+    pub fn prepared(tcp: TcpStream) -> Self {
+        Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
+    }
+
+    /// Whether writes stay in a buffer of ours until they are flushed.
+    #[must_use]
+    pub fn buffers_writes(&self) -> bool {
+        matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
+    }
+
+    /// The bare connection, where nothing stands between it and the peer.
+    #[must_use]
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(tcp) if self.ahead.is_none() && self.leash.is_none() => Some(tcp),
+            _ => None,
+        }
+    }
+
+    /// Notices sooner than usual that the other end is gone: it may be behind a NAT that forgot it.
+    pub fn watch_closely(&self) {
+        let Some(tcp) = self.bottom() else { return };
+        keepalive::watch_closely(tcp);
+    }
+
+    /// Keeps the connection while its peer is out of reach, where the kernel tells of that.
+    pub fn wait_long(&self) {
+        if self.is_reached().is_some()
+            && let Some(tcp) = self.bottom()
+        {
+            keepalive::wait_long(tcp);
+        }
+    }
+
+    /// Asks a peer less often that is out of reach.
+    pub fn wait_for_return(&self) {
+        if let Some(tcp) = self.bottom() {
+            keepalive::wait_for_return(tcp);
+        }
+    }
+
+    /// Whether its peer answers probes; none where nobody knows.
+    #[cfg(target_os = "linux")]
+    pub fn is_reached(&self) -> Option<bool> {
+        Some(crate::probes::unanswered(self.bottom()?)? < OUT_OF_REACH)
+    }
+
+    /// Whether its peer answers probes; none where nobody knows.
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_reached(&self) -> Option<bool> {
+        None
+    }
+
+    /// Lets the kernel hold about so many bytes that it has not sent yet.
+    pub fn keep_unsent(&self, bytes: u32) {
+        let Some(tcp) = self.bottom() else { return };
+        // A kernel without it holds what it likes.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes);
+        #[cfg(not(target_os = "linux"))]
+        let _ = (tcp, bytes);
+    }
+
+    /// Makes the connection's end a reset: one that was not meant must not look like one that was.
+    pub fn reset(&self) {
+        if let Some(tcp) = self.bottom() {
+            // Where that fails, the socket is gone already.
+            let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// The TCP connection at the bottom.
+    fn bottom(&self) -> Option<&TcpStream> {
+        match &self.io {
+            Io::Tcp(tcp) => Some(tcp),
+            Io::Unix(_) => None,
+            Io::TlsAccepted(tls) => tls.get_ref().0.bottom(),
+            Io::TlsDialled(tls) => tls.get_ref().0.bottom(),
+        }
+    }
+
+    /// Ends the stream with `cut` at the latest, and holds `held` as long as it lives.
+    #[must_use]
+    pub fn leashed(self, cut: CancellationToken, held: impl Send + Sync + 'static) -> Self {
+        let (cut, held) = (Box::pin(cut.cancelled_owned()), Held(Box::new(held)));
+        Self { leash: Some(Box::new(Leash { cut, _held: held })), ..self }
+    }
+
+    /// Puts bytes that were read ahead back in front.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let mut all = bytes.to_vec();
+        if let Some(ahead) = self.ahead.take() {
+            all.extend_from_slice(&ahead.bytes[ahead.taken..]);
+        }
+        self.ahead = Some(Box::new(Ahead { bytes: all, taken: 0 }));
+    }
+
+    /// The bytes that stand in front.
+    pub fn ahead(&self) -> &[u8] {
+        self.ahead.as_ref().map_or(&[], |ahead| &ahead.bytes[ahead.taken..])
+    }
+
+    /// Takes so many of the bytes that stand in front away.
+    pub fn skip(&mut self, count: usize) {
+        let Some(ahead) = &mut self.ahead else { return };
+        ahead.taken = ahead.bytes.len().min(ahead.taken + count);
+        if ahead.taken == ahead.bytes.len() {
+            self.ahead = None;
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    /// Takes a TCP connection in.
+    fn from(tcp: TcpStream) -> Self {
+        keepalive::prepare(&tcp);
+        Self::prepared(tcp)
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(unix: UnixStream) -> Self {
+        Self { ahead: None, leash: None, io: Io::Unix(unix) }
+    }
+}
+
+impl From<tokio_rustls::server::TlsStream<Stream>> for Stream {
+    fn from(tls: tokio_rustls::server::TlsStream<Stream>) -> Self {
+        Self { ahead: None, leash: None, io: Io::TlsAccepted(Box::new(tls)) }
+    }
+}
+
+impl From<tokio_rustls::client::TlsStream<Stream>> for Stream {
+    fn from(tls: tokio_rustls::client::TlsStream<Stream>) -> Self {
+        Self { ahead: None, leash: None, io: Io::TlsDialled(Box::new(tls)) }
+    }
+}
+
+macro_rules! on_io {
+    ($stream:expr, $io:ident => $body:expr) => {
+        match &mut $stream.io {
+            Io::Tcp(tcp) => {
+                let $io = Pin::new(tcp);
+                $body
+            }
+            Io::Unix(unix) => {
+                let $io = Pin::new(unix);
+                $body
+            }
+            Io::TlsAccepted(tls) => {
+                let $io = Pin::new(&mut **tls);
+                $body
+            }
+            Io::TlsDialled(tls) => {
+                let $io = Pin::new(&mut **tls);
+                $body
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let rest = self.ahead();
+        if !rest.is_empty() {
+            let count = rest.len().min(buffer.remaining());
+            buffer.put_slice(&rest[..count]);
+            self.skip(count);
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(leash) = &mut self.leash
+            && leash.cut.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        on_io!(self, io => io.poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        on_io!(self, io => io.poll_write(cx, bytes))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_io!(self, io => io.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_io!(self, io => io.poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_io!(self, io => io.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            Io::Tcp(tcp) => tcp.is_write_vectored(),
+            Io::Unix(unix) => unix.is_write_vectored(),
+            Io::TlsAccepted(tls) => tls.is_write_vectored(),
+            Io::TlsDialled(tls) => tls.is_write_vectored(),
+        }
+    }
+}
+
+/// Reads once into `buffer`: how many bytes, 0 at the end.
+pub fn poll_read_some(
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}

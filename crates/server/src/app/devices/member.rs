@@ -1,0 +1,154 @@
+//! A device or a viewer that is joined: its proof, and the orders that it is given.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::Origin;
+use transom_model::cloud::{Action, AddressRecord, CloudAddress, Verifier};
+use transom_model::id::ProjectId;
+use transom_model::secret::TokenDigest;
+use transom_tunnel::{MeetingTicket, Refusal, RefusalCode, Role};
+
+/// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
+pub(super) const ORDERS: usize = 64;
+
+/// What the node asks of a connection that is joined here.
+#[derive(Debug)]
+pub enum Order {
+    /// Come to the data connection of this ticket.
+    Dial {
+        /// The ticket.
+        ticket: MeetingTicket,
+        /// The connection kept ready that becomes this session's.
+        standby: Option<[u8; 16]>,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
+        /// Who connects.
+        peer: String,
+    },
+    /// Open a data connection for a session to come.
+    Standby {
+        /// The ticket.
+        ticket: MeetingTicket,
+        /// `HOST:PORT` of the raw listener; empty: there is none.
+        relay: String,
+    },
+    /// A session that this connector asked for does not come about.
+    Failed {
+        /// The connector's call.
+        call: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It is over.
+    End(Refusal),
+}
+
+/// One control connection that has proved who it is.
+#[derive(Debug)]
+pub struct Member {
+    pub(super) serial: u64,
+    pub(super) role: Role,
+    pub(super) address: CloudAddress,
+    pub(super) project: ProjectId,
+    /// The access key whose address it was when it joined.
+    pub(super) key: AccessKeyId,
+    pub(super) shown: Shown,
+    pub(super) epoch: AtomicU64,
+    /// Where it joined from, and with which program.
+    pub(super) origin: Origin,
+    /// It was told why it has to go.
+    pub(super) superseded: AtomicBool,
+    pub(super) orders: mpsc::Sender<Order>,
+}
+
+/// The credential that a peer presented. It is void once the address has another one.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// A proof of the password that this is kept of.
+    Password(Verifier),
+    /// A repeater ticket.
+    Ticket(TokenDigest),
+}
+
+impl Member {
+    /// Whether what it has shown is good for the address as it is now.
+    pub(super) fn stands(&self, record: &AddressRecord, verifier: &Verifier) -> bool {
+        match &self.shown {
+            Shown::Password(shown) => shown == verifier,
+            Shown::Ticket(shown) => record.repeater_ticket == Some(*shown),
+        }
+    }
+
+    /// Whether it speaks the repeater's protocol: there is no end-to-end encryption with it.
+    #[must_use]
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.shown, Shown::Ticket(_))
+    }
+
+    /// What tells it from all others that were ever joined here.
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> &CloudAddress {
+        &self.address
+    }
+
+    /// Where it joined from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether a newer one than this has joined, wherever, when the address had this epoch. One that is still joining has
+    /// none to compare.
+    pub(super) fn is_older_than(&self, epoch: u64) -> bool {
+        let own = self.epoch.load(Ordering::Acquire);
+        self.role == Role::Agent && own != 0 && own < epoch
+    }
+
+    /// True of the join that had this epoch. One that is still joining has none, and nor has an address before its first.
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
+    }
+
+    /// Tells it that another one has come in its place; true the first time.
+    pub(super) fn supersede(&self) -> bool {
+        tracing::warn!(address = %self.address, source = ?self.origin.source, "another agent has joined under this address");
+        self.order(Order::End(RefusalCode::Superseded.into()));
+        !self.superseded.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tells the peer that its credential is void. Returns true the first time.
+    pub(super) fn end_for_good(&self, refusal: Refusal) -> bool {
+        self.order(Order::End(refusal));
+        !self.superseded.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether both have shown the same password or ticket.
+    pub(super) fn has_shown_what(&self, other: &Self) -> bool {
+        match (&self.shown, &other.shown) {
+            (Shown::Password(own), Shown::Password(others)) => own == others,
+            // Either is good beside the other.
+            _ => true,
+        }
+    }
+
+    /// The action of its side of a session.
+    pub(super) fn action(&self) -> Action {
+        match self.role {
+            Role::Agent => Action::Listen,
+            Role::Connector => Action::Connect,
+        }
+    }
+
+    /// Asks it for something; false where it does not take orders any more.
+    pub fn order(&self, order: Order) -> bool {
+        self.orders.try_send(order).is_ok()
+    }
+}

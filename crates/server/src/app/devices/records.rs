@@ -1,0 +1,28 @@
+//! Records about devices, for the audit.
+
+use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::cloud::CloudAddress;
+use transom_model::grant::Dialect;
+use transom_model::id::ProjectId;
+
+/// The beginning of a record about a device: `..device_entry("device.verb", …)`.
+pub(super) fn device_entry(
+    action: &'static str,
+    device: &CloudAddress,
+    project: ProjectId,
+    origin: &Origin,
+) -> AuditEntry {
+    AuditEntry {
+        request: None,
+        actor: Actor::Viewer,
+        dialect: Dialect::VncCloud,
+        action,
+        target: device.to_string(),
+        outcome: "ok",
+        project: Some(project),
+        grant: None,
+        session: None,
+        detail: None,
+        origin: origin.clone(),
+    }
+}

@@ -1,0 +1,96 @@
+//! HTTP over a connection, by hyper: until it ends, becomes something else, or has to go.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio_util::sync::CancellationToken;
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
+use transom_net::deadline;
+
+use super::front::Front;
+use super::head;
+use super::requests::{Place, Requests};
+use crate::http::limits::{FAREWELL, HEAD};
+use crate::http::source::Connection;
+use crate::http::stream::HttpStream;
+
+/// Each stream may keep a request's head and body, and HTTP/2 has no way to allow more to who has proved something: a page's
+/// dozen files, or a program's calls, take turns.
+const STREAMS: u32 = 8;
+/// HTTP/2 counts 32 bytes more for each field, and browsers make each cookie a field of its own (RFC 9113 §6.5.2, §8.2.3): a head
+/// that is within [`head::MAX_HEAD`] otherwise may be this long. How long it is otherwise is judged when it is there.
+const MAX_HEADER_LIST: u32 = 3 * head::MAX_HEAD as u32;
+/// What a peer may send ahead of its request's being read: a login whole, and a large body in round trips.
+const WINDOW: u32 = 16 * 1024;
+/// The same of a whole connection; HTTP/2 knows no less (RFC 9113 §6.9.2).
+const CONNECTION_WINDOW: u32 = 65_535;
+
+/// Serves HTTP/1; the `answer` to the first request may be known already.
+pub(super) async fn http_1(
+    front: Arc<Front>,
+    stream: Stream,
+    connection: Connection,
+    (place, notice): (Place, Notice),
+    stop: CancellationToken,
+    answer: Option<Response>,
+) -> io::Result<()> {
+    let shed = front.app.clone();
+    let service = Requests::new(front, connection, (place, notice.clone()), answer);
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
+    let serving =
+        builder.serve_connection(TokioIo::new(HttpStream::new(stream, service.progress().ended())), service);
+    let mut serving = std::pin::pin!(serving.with_upgrades());
+    tokio::select! {
+        // An answer that is there already goes out before it is seen that the end has come.
+        biased;
+        served = serving.as_mut() => return served.map_err(io::Error::other),
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = notice.served() => {
+            shed.metrics.connections_shed.inc();
+            serving.as_mut().graceful_shutdown();
+        }
+    }
+    deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
+}
+
+/// Serves HTTP/2.
+pub(super) async fn http_2(
+    front: Arc<Front>,
+    stream: Stream,
+    connection: Connection,
+    permit: Permit,
+    notice: Notice,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let shed = front.app.clone();
+    let service = Requests::new(front, connection, (Place::half_open(permit), notice.clone()), None);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let progress = service.progress();
+    let io = TokioIo::new(HttpStream::new(stream, Arc::default()));
+    let mut serving = std::pin::pin!(builder.serve_connection(io, service));
+    tokio::select! {
+        served = serving.as_mut() => return served.map_err(io::Error::other),
+        () = progress.overdue() => return Err(io::ErrorKind::TimedOut.into()),
+        () = progress.idle() => serving.as_mut().graceful_shutdown(),
+        () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
+        () = notice.served() => {
+            shed.metrics.connections_shed.inc();
+            serving.as_mut().graceful_shutdown();
+        }
+    }
+    deadline(FAREWELL, async { serving.await.map_err(io::Error::other) }).await
+}

@@ -1,0 +1,19 @@
+//! The state of the pages.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::HeaderValue;
+
+use crate::app::App;
+use crate::gateway::entrance::Gateway;
+
+/// The state that every handler of the pages has.
+#[derive(Clone)]
+pub(super) struct Web {
+    pub(super) app: Arc<App>,
+    pub(super) gateway: Gateway,
+    pub(super) console_policy: HeaderValue,
+    /// What the root says to programs.
+    pub(super) document: fn(&App) -> Response,
+}

@@ -1,0 +1,214 @@
+//! The failures between a device, a viewer and the server: one table of numbers, names and exit
+//! codes.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A row of the table, without its number.
+struct Row {
+    name: &'static str,
+    exit_code: u8,
+    sentence: &'static str,
+    next_step: &'static str,
+}
+
+macro_rules! codes {
+    ($($number:literal $variant:ident $exit_code:literal $sentence:literal, $next_step:literal;)+) => {
+        /// The reason why a join or a connection failed or ended. Numbers are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum RefusalCode { $(#[doc = $sentence] $variant = $number,)+ }
+
+        impl RefusalCode {
+            const ALL: &[Self] = &[$(Self::$variant),+];
+
+            fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$variant => &Row {
+                        name: stringify!($variant),
+                        exit_code: $exit_code,
+                        sentence: $sentence,
+                        next_step: $next_step,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    1 CloudAuthenticationFailed 10
+        "The cloud address or its password is not valid.",
+        "Check --address and --password-file. A reset shows the new password only once.";
+    2 CloudConnectionRefused 11
+        "This cloud address may not connect to that one.",
+        "Allow the address or one of its groups at the listening address (transom address set).";
+    3 CloudTargetNotFound 12
+        "No agent listens at that cloud address.",
+        "Check the address, and that its agent runs. --wait waits until it does.";
+    4 CloudConnectivityError 13
+        "The server cannot be reached, or the connection to it was lost.",
+        "Check the network and --server. A program that keeps running tries again.";
+    5 Superseded 14
+        "Another agent has joined under this cloud address.",
+        "Each device needs an address of its own; stop the other agent, or reset the address's password.";
+    6 DeviceRefused 15
+        "The device refused the connection.",
+        "See its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
+    7 PeerKeyChanged 16
+        "The other side shows another key than expected.",
+        "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file. Otherwise a machine in between may be intercepting the connection.";
+    8 PeerBusy 17
+        "This connector already has a session with that cloud address.",
+        "End that session first, or start a second connector.";
+    9 ProtocolError 18
+        "The two sides do not understand each other.",
+        "Update the older of the two; transom --version shows which that is.";
+    10 ConnectionIntercepted 19
+        "Something between this machine and the server ends its TLS connection.",
+        "If it is the server's own proxy, declare it there ([http] trusted_proxies). Otherwise bypass it, or trust another CA with --ca.";
+}
+
+impl RefusalCode {
+    /// All codes, in the order of their numbers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied()
+    }
+
+    /// The code with this number, or `None` if this version does not know it.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::all().find(|code| *code as u16 == number)
+    }
+
+    /// The name that people and scripts see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The exit code of `transom agent` and `transom connect`.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        self.row().exit_code
+    }
+
+    /// A sentence for people.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        self.row().sentence
+    }
+
+    /// The advice for people.
+    #[must_use]
+    pub fn next_step(self) -> &'static str {
+        self.row().next_step
+    }
+}
+
+impl fmt::Display for RefusalCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The time of the next attempt. A peer must not come back sooner than it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Never: a person has to act first.
+    Never,
+    /// After this delay.
+    After(Duration),
+}
+
+/// A code with the details of one case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {}{}", .code.sentence(), .detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
+pub struct Refusal {
+    /// The reason.
+    pub code: RefusalCode,
+    /// The time of the next attempt.
+    pub retry: Retry,
+    /// Details for people, which never contain a secret.
+    pub detail: Option<String>,
+    /// Better advice than [`RefusalCode::next_step`] for this case, if this end has any. It is not
+    /// sent.
+    pub advice: Option<&'static str>,
+}
+
+impl Refusal {
+    /// The shortest delay before any attempt to come back.
+    pub const FIRST_RETRY: Duration = Duration::from_secs(5);
+    /// Two agents with one address must not displace each other all day.
+    pub const SUPERSEDED_RETRY: Duration = Duration::from_secs(300);
+
+    /// An interceptor does not go away at once, and must not silence a device for good.
+    pub const INTERCEPTED_RETRY: Duration = Duration::from_secs(300);
+
+    /// The other side may be updated at any time; asking every minute until then helps no one.
+    pub const PROTOCOL_RETRY: Duration = Duration::from_secs(3600);
+
+    /// Builds a refusal from a later server's code, which this version does not know. Only a known
+    /// code can end an agent for good.
+    pub(crate) fn of_later_version(number: u16, retry: Retry, detail: Option<&str>) -> Self {
+        let retry = match retry {
+            Retry::After(wait) => Retry::After(wait),
+            Retry::Never => Retry::After(Self::PROTOCOL_RETRY),
+        };
+        let words = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        let detail =
+            format!("the server's reason has the number {number}, which this version does not know{words}");
+        Self { code: RefusalCode::ProtocolError, retry, detail: Some(detail), advice: None }
+    }
+
+    /// Adds the details of this case.
+    #[must_use]
+    pub fn because(self, detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Sets the advice for this case.
+    #[must_use]
+    pub fn advising(self, advice: &'static str) -> Self {
+        Self { advice: Some(advice), ..self }
+    }
+
+    /// The advice for people.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        self.advice.unwrap_or(self.code.next_step())
+    }
+}
+
+impl From<RefusalCode> for Refusal {
+    fn from(code: RefusalCode) -> Self {
+        let retry = match code {
+            RefusalCode::CloudConnectivityError
+            | RefusalCode::CloudTargetNotFound
+            | RefusalCode::PeerBusy => Retry::After(Self::FIRST_RETRY),
+            RefusalCode::Superseded => Retry::After(Self::SUPERSEDED_RETRY),
+            RefusalCode::ConnectionIntercepted => Retry::After(Self::INTERCEPTED_RETRY),
+            RefusalCode::ProtocolError => Retry::After(Self::PROTOCOL_RETRY),
+            _ => Retry::Never,
+        };
+        Self { code, retry, detail: None, advice: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_number_and_an_exit_code_of_its_own() {
+        let all: Vec<_> = RefusalCode::all().collect();
+        for (index, code) in all.iter().enumerate() {
+            assert_eq!(usize::from(*code as u16), index + 1);
+            assert_eq!(RefusalCode::from_number(*code as u16), Some(*code));
+            assert_eq!(code.name(), format!("{code:?}"));
+            assert!((10..20).contains(&code.exit_code()));
+            assert!(all.iter().skip(index + 1).all(|other| other.exit_code() != code.exit_code()));
+        }
+        assert_eq!(RefusalCode::from_number(0), None);
+    }
+}
