@@ -104,7 +104,7 @@ fn chromium_shows_that_tls_with_an_xvnc_failed_and_the_audit_that_its_certificat
     let ca = other.ca().display();
     add(&program, "desk", &xvnc.endpoint(), &format!("--password-file {password} --ca {ca}"));
     let report = Visit::refused(&console(&program, "desk"), "instance-tls-failed").run();
-    assert!(report.next_step().starts_with("Tell who manages the machine"), "{report:?}");
+    assert!(report.next_step().starts_with("Tell the machine's administrator"), "{report:?}");
     assert!(!report.whole().to_string().contains("invalid peer certificate"), "{report:?}");
     assert!(program.ask("audit").contains("invalid peer certificate"));
 }

@@ -96,7 +96,7 @@ fn chromium_is_told_about_passwords_that_are_wrong_or_missing() {
     add(&program, "none", &xvnc.endpoint(), "");
     let report =
         Visit::refused(&console(&program, "wrong"), "instance-password-wrong").shot("password").run();
-    assert!(report.next_step().starts_with("Tell who manages the machine"), "{report:?}");
+    assert!(report.next_step().starts_with("Tell the machine's administrator"), "{report:?}");
     let title = report.whole()["title"].as_str().unwrap_or_default();
     assert!(title.starts_with("wrong – The VNC server did not accept"), "{title}");
     let whole = report.whole().to_string();
