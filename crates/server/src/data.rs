@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use transom_folder::{self as folder, Folder, FolderError, PRIVATE};
 use transom_model::id::NodeId;
 
-use crate::app::random;
-use crate::app::vault::MasterKey;
+use transom_app::random;
+use transom_app::vault::MasterKey;
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]

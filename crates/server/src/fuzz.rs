@@ -1,7 +1,7 @@
 //! Bodies for fuzzing, as plain functions: arbitrary bytes must neither panic nor be told apart by how they are cut.
 
-use crate::api::{openstack, zenlayer};
 use crate::listener::head::{parse_connect, parse_upgrade, recognise};
+use transom_api::{openstack, zenlayer};
 
 /// The peek at a connection's first bytes, and the heads of a raw CONNECT and of a request for a WebSocket.
 pub fn request_head(data: &[u8]) {

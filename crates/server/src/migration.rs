@@ -8,11 +8,11 @@ use transom_store::{DatabaseUrl, Store};
 
 pub use transom_store::SchemaPlan;
 
-use crate::app::foreign;
-use crate::config::Config;
 use crate::data::{self, DataFolder};
 use crate::listener::tls::Certificate;
 use crate::start_error::StartError;
+use transom_app::foreign;
+use transom_config::Config;
 
 /// What a server with these settings would do to its database's schema, and which database that is. Nothing is changed.
 pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl, SchemaPlan), StartError> {

@@ -13,17 +13,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use transom_model::secret::Secret;
 
-use crate::api;
-use crate::app::App;
-use crate::app::caller::{Attempt, Proof};
-use crate::app::metrics::Now;
-use crate::app::readiness::Unready;
-use crate::gateway::entrance::Gateway;
-use crate::http::limits::ANSWER;
-use crate::http::source::Source;
-use crate::http::{Id, body, host, with_host, with_request_id};
-use crate::relay::{self, Relay};
 use crate::web;
+use transom_app::App;
+use transom_app::caller::{Attempt, Proof};
+use transom_app::metrics::Now;
+use transom_app::readiness::Unready;
+use transom_gateway::entrance::Gateway;
+use transom_http::limits::ANSWER;
+use transom_http::source::Source;
+use transom_http::{Id, body, host, with_host, with_request_id};
+use transom_relay::Relay;
 
 /// The headers by which a proxy tells that it speaks for somebody else.
 const HANDED_ON: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
@@ -35,22 +34,22 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(app));
-    let zenlayer = api::zenlayer::router(Arc::clone(app));
+    let zenlayer = transom_api::zenlayer::router(Arc::clone(app));
     let dialects = Router::new()
-        .merge(api::openstack::router(Arc::clone(app)))
-        .merge(api::vnc_cloud::router(Arc::clone(app)));
+        .merge(transom_api::openstack::router(Arc::clone(app)))
+        .merge(transom_api::vnc_cloud::router(Arc::clone(app)));
     let elsewhere = Elsewhere { app: Arc::clone(app), doors: dialects.clone().merge(zenlayer.clone()) };
     Router::new()
         .merge(own)
-        .merge(api::native::router(Arc::clone(app)))
+        .merge(transom_api::native::router(Arc::clone(app)))
         .merge(dialects)
-        .merge(relay::entrance::router(relay))
-        .merge(web::router(Arc::clone(app), gateway, api::openstack::versions))
+        .merge(transom_relay::entrance::router(relay))
+        .merge(web::router(Arc::clone(app), gateway, transom_api::openstack::versions))
         .fallback_service(nowhere.with_state(elsewhere))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
         .layer(DefaultBodyLimit::max(body::LARGEST))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), api::tell_refusals))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), transom_api::tell_refusals))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))
         // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings
@@ -68,7 +67,7 @@ struct Elsewhere {
 
 /// No path leads here. A base URL that ends with a slash, or lacks one, does.
 async fn nowhere(State(elsewhere): State<Elsewhere>, request: Request) -> Response {
-    let answered = api::nearby(&elsewhere.app, elsewhere.doors, request).await;
+    let answered = transom_api::nearby(&elsewhere.app, elsewhere.doors, request).await;
     answered.unwrap_or_else(|| (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response())
 }
 

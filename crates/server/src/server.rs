@@ -17,21 +17,21 @@ use transom_store::{DatabaseUrl, Earlier, Store, StoreError};
 use transom_tunnel::{Refusal, RefusalCode};
 use url::Url;
 
-use crate::app::fence::{self, Fence};
-use crate::app::fencing::Watcher;
-use crate::app::vault::{MasterKey, Purpose, Vault};
-use crate::app::{App, Parts, foreign, heartbeat, random, watch};
-use crate::config::{Config, TlsFiles};
 use crate::data::{Admin, DataFolder};
-use crate::gateway::entrance::Gateway;
-use crate::http::unproved::Unproved;
 use crate::listener::self_signed::{self, SelfSigned};
 use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front, Shedding};
-use crate::relay::repeater::{self, Kind};
-use crate::relay::{Relay, raw};
 use crate::router;
 use crate::start_error::StartError;
+use transom_app::fence::{self, Fence};
+use transom_app::fencing::Watcher;
+use transom_app::vault::{MasterKey, Purpose, Vault};
+use transom_app::{App, Parts, foreign, heartbeat, random, watch};
+use transom_config::{Config, TlsFiles};
+use transom_gateway::entrance::Gateway;
+use transom_http::unproved::Unproved;
+use transom_relay::repeater::{self, Kind};
+use transom_relay::{Relay, raw};
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl Server {
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
         let relay = Relay::new(Arc::clone(&app), tasks.clone(), place, Arc::clone(&half_open));
-        let gateway = Gateway::new(Arc::clone(&app), relay.clone(), tasks.clone());
+        let gateway = Gateway::new(Arc::clone(&app), Arc::new(relay.clone()), tasks.clone());
         let repeater = app.config().repeater;
         let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
         let mut repeaters = Vec::new();

@@ -61,7 +61,7 @@ pub enum StartError {
     Cloud(String),
     /// The project for the consoles of that cloud.
     #[error(transparent)]
-    Project(#[from] crate::app::Error),
+    Project(#[from] transom_app::Error),
     /// The master key does not fit the database.
     #[error("the master key is not the one that this database's secrets are sealed with")]
     MasterKey {

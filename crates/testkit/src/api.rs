@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderMap, Method};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use transom_server::config::Config;
+use transom_config::Config;
 
 use crate::wait::within;
 

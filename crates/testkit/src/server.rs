@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use transom_server::app::App;
-use transom_server::config::Config;
+use transom_app::App;
+use transom_config::Config;
 use transom_server::listener;
 use transom_server::{Options, Server, Tls};
 

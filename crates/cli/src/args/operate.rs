@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
-use transom_server::app::vault::MasterKey;
+use transom_app::vault::MasterKey;
 use transom_server::data::read_master_key;
 
 pub(crate) use access::{Key, Project, Token, TokenName};
@@ -72,7 +72,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// What console URLs begin with, such as https://console.example.com.
-    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = transom_server::config::public_url)]
+    #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = transom_config::public_url)]
     pub(crate) public_url: Option<url::Url>,
     /// Certificate chain, PEM; read again when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "self_signed")]

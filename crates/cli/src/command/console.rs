@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Map, Value};
+use transom_config::HumanDuration;
 use transom_model::api::ConsoleBody;
-use transom_server::config::HumanDuration;
 
 use crate::args::{Common, Console};
 use crate::client::{Client, escape};

@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use transom_config::Config;
 use transom_desktop::{Desktop, VncPassword};
 use transom_model::api::{ConsoleBody, InstanceBody, KeySecretBody, ProjectBody};
-use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 
 use super::serve::{self, Signals, raise_descriptor_limit, start_log};

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use serde_json::json;
+use transom_config::Config;
 use transom_server::StartError;
-use transom_server::config::Config;
 use transom_server::data::DataError;
 use transom_server::migration::{self, SchemaPlan};
 

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use transom_server::config::{Config, TlsFiles};
+use transom_config::{Config, TlsFiles};
 use transom_server::listener;
 use transom_server::{Options, RepeaterKind, Server, Tls};
 

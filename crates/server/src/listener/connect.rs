@@ -13,10 +13,10 @@ use transom_net::deadline;
 use super::front::Front;
 use super::head::{self, ConnectHead};
 use super::shed::{make_way, unless_told};
-use crate::http::error::log;
-use crate::http::limits::HEAD;
-use crate::http::paths::is_console_page;
-use crate::http::source::{Connection, Source};
+use transom_http::error::log;
+use transom_http::limits::HEAD;
+use transom_http::paths::is_console_page;
+use transom_http::source::{Connection, Source};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const INVALID: &str = "400 Invalid Request";
@@ -53,10 +53,10 @@ pub(super) async fn serve(
             log(&error, &request);
             let status = match error {
                 // Of a limited viewer's token nothing is known: it was not looked at.
-                crate::app::Error::Unavailable(_)
-                | crate::app::Error::Internal(_)
-                | crate::app::Error::RateLimited => UNAVAILABLE,
-                crate::app::Error::End(end) if end.reason.http_status() >= 500 => UNAVAILABLE,
+                transom_app::Error::Unavailable(_)
+                | transom_app::Error::Internal(_)
+                | transom_app::Error::RateLimited => UNAVAILABLE,
+                transom_app::Error::End(end) if end.reason.http_status() >= 500 => UNAVAILABLE,
                 _ => NOT_AUTHORIZED,
             };
             refuse(front, stream, status, (permit, notice)).await

@@ -9,10 +9,10 @@ use tokio_util::task::TaskTracker;
 use transom_net::budget::{Budget, Holder};
 
 use super::tls::Certificate;
-use crate::app::App;
-use crate::gateway::entrance::Gateway;
-use crate::http::source::Source;
-use crate::http::unproved::Unproved;
+use transom_app::App;
+use transom_gateway::entrance::Gateway;
+use transom_http::source::Source;
+use transom_http::unproved::Unproved;
 
 /// So many are told at once; more of them would be what the budget is against.
 const AT_ONCE: usize = 256;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use transom_model::audit::UserAgent;
 use transom_net::Stream;
 
-use crate::http::host;
+use transom_http::host;
 use transom_websocket::upgrade::is_upgrade;
 
 /// What a head needs in the common case.

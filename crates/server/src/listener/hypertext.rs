@@ -15,9 +15,9 @@ use transom_net::deadline;
 use super::front::Front;
 use super::head;
 use super::requests::{Place, Requests};
-use crate::http::limits::{FAREWELL, HEAD};
-use crate::http::source::Connection;
-use crate::http::stream::HttpStream;
+use transom_http::limits::{FAREWELL, HEAD};
+use transom_http::source::Connection;
+use transom_http::stream::HttpStream;
 
 /// Each stream may keep a request's head and body, and HTTP/2 has no way to allow more to who has proved something: a page's
 /// dozen files, or a program's calls, take turns.

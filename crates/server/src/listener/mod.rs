@@ -33,14 +33,14 @@ pub use transom_net::bind;
 use transom_net::budget::{Notice, Permit};
 use transom_net::{Stream, deadline, each_connection};
 
-use crate::http::limits::HEAD;
-use crate::http::source::Connection;
 pub use front::{Front, Shedding};
 use front::{allows_plain, holder};
 use head::Opening;
 use hypertext::{http_1, http_2};
 use requests::Place;
 use shed::{make_way, unless_told};
+use transom_http::limits::HEAD;
+use transom_http::source::Connection;
 
 /// A TLS handshake is two round trips and some arithmetic.
 const TLS: Duration = Duration::from_secs(10);

@@ -21,14 +21,13 @@ use transom_websocket::upgrade::is_upgrade;
 use super::front::{Front, holder, sender};
 use super::head;
 use super::unread::Unread;
-use crate::api;
-use crate::app::App;
-use crate::http::error::without_body;
-use crate::http::host;
-use crate::http::limits::HEAD;
-use crate::http::seat::Seat;
-use crate::http::source::{Connection, Source};
-use crate::http::stream::HEAD_TOO_LONG;
+use transom_app::App;
+use transom_http::error::without_body;
+use transom_http::host;
+use transom_http::limits::HEAD;
+use transom_http::seat::Seat;
+use transom_http::source::{Connection, Source};
+use transom_http::stream::HEAD_TOO_LONG;
 
 /// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
 const IDLE: Duration = Duration::from_secs(60);
@@ -204,7 +203,7 @@ impl Requests {
             let path = request.uri().path().to_owned();
             drop(request);
             let answering = async move {
-                let answer = api::malformed(&app, source.address, &path, &bad.to_string()).await;
+                let answer = transom_api::malformed(&app, source.address, &path, &bad.to_string()).await;
                 Ok(last(answer, version))
             };
             return Box::pin(heard_out(answering, unread));
@@ -217,7 +216,7 @@ impl Requests {
             Ok(turn) => turn.map(Arc::new),
             Err(()) => {
                 self.front.app.metrics.connections_shed.inc();
-                let response = api::overloaded(&self.front.app, request.uri().path());
+                let response = transom_api::overloaded(&self.front.app, request.uri().path());
                 drop((request, share));
                 return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
             }
@@ -241,7 +240,7 @@ impl Requests {
             drop(turn);
             if let Some((app, path)) = cut.filter(|_| share.was_refused()) {
                 app.metrics.bodies_shed.inc();
-                response = api::overloaded(&app, &path);
+                response = transom_api::overloaded(&app, &path);
             }
             share.free();
             if source.https && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -290,7 +289,7 @@ fn length(request: &Request<Body>) -> usize {
 
 /// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.
 fn shed(app: &App, request: &Request<Body>) -> Response {
-    last(api::overloaded(app, request.uri().path()), request.version())
+    last(transom_api::overloaded(app, request.uri().path()), request.version())
 }
 
 /// The answer with which a connection ends, as far as a header can say so.

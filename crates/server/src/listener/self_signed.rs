@@ -17,7 +17,7 @@ use transom_folder::{Folder, PRIVATE, PUBLIC};
 
 use super::name_constraints;
 use super::tls::TlsError;
-use crate::config::TlsFiles;
+use transom_config::TlsFiles;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Longer than a laboratory stands; clients that were told to trust it need not be told again in between.

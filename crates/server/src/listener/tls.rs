@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use transom_net::{Stream, provider};
 
-use crate::config::TlsFiles;
+use transom_config::TlsFiles;
 
 /// Certificates are renewed weeks ahead; a look every few seconds costs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

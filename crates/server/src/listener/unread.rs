@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use parking_lot::Mutex;
 
-use crate::http::unproved::Share;
+use transom_http::unproved::Share;
 
 /// So much is thrown away at most: no request that is meant well is larger.
 const MOST: usize = 16 * 1024 * 1024;

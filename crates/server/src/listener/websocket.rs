@@ -17,15 +17,14 @@ use super::front::{Front, holder, sender};
 use super::head::{self, UpgradeHead};
 use super::hypertext::http_1;
 use super::requests::{Place, last};
-use crate::api;
-use crate::app::random;
-use crate::gateway::entrance::{Decision, Next};
-use crate::http::limits::{ANSWER, FAREWELL};
-use crate::http::paths::is_console_socket;
-use crate::http::seat::Seat;
-use crate::http::source::{Connection, Source};
-use crate::http::upgrade::Switched;
-use crate::http::{REQUEST_ID, put_id};
+use transom_app::random;
+use transom_gateway::entrance::{Decision, Next};
+use transom_http::limits::{ANSWER, FAREWELL};
+use transom_http::paths::is_console_socket;
+use transom_http::seat::Seat;
+use transom_http::source::{Connection, Source};
+use transom_http::upgrade::Switched;
+use transom_http::{REQUEST_ID, put_id};
 
 /// The request that stands in front of the stream, where it is for a console's WebSocket.
 pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {
@@ -49,7 +48,7 @@ pub(super) async fn serve(
         // Too many ask at this moment: HTTP says so. A proxy's connection would find a place where its client has none.
         let full = (own != sender).then(|| {
             front.app.metrics.connections_shed.inc();
-            last(api::overloaded(&front.app, request.uri().path()), Version::HTTP_11)
+            last(transom_api::overloaded(&front.app, request.uri().path()), Version::HTTP_11)
         });
         let place = (Place::half_open(permit), notice);
         return Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, full))

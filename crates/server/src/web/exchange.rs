@@ -13,14 +13,14 @@ use transom_model::grant::{ConsoleKind, Rights};
 use transom_model::secret::Secret;
 
 use super::site::Web;
-use crate::app::caller::Attempt;
-use crate::app::console::Exchanged;
-use crate::app::{Error, random};
-use crate::gateway::entrance::is_allowed;
-use crate::http::Id;
-use crate::http::error::Failure;
-use crate::http::paths::SESSION_PATH;
-use crate::http::source::Source;
+use transom_app::caller::Attempt;
+use transom_app::console::Exchanged;
+use transom_app::{Error, random};
+use transom_gateway::entrance::is_allowed;
+use transom_http::Id;
+use transom_http::error::Failure;
+use transom_http::paths::SESSION_PATH;
+use transom_http::source::Source;
 
 /// What the page shows: one of the two.
 #[derive(Debug, Deserialize)]

@@ -6,8 +6,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
 
 use super::site::Web;
-use crate::http::Id;
-use crate::http::source::Source;
+use transom_http::Id;
+use transom_http::source::Source;
 use transom_websocket::upgrade::is_upgrade;
 
 /// It is for people who got lost.

@@ -14,14 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
 
-use crate::app::caller::Attempt;
-use crate::app::{App, Error};
-use crate::gateway::entrance::Gateway;
-use crate::http::error::Failure;
-use crate::http::paths::{CONSOLE_PATHS, SESSION_PATH, WEBSOCKIFY_PATH};
-use crate::http::source::Source;
-use crate::http::{Id, body};
 use site::Web;
+use transom_app::caller::Attempt;
+use transom_app::{App, Error};
+use transom_gateway::entrance::Gateway;
+use transom_http::error::Failure;
+use transom_http::paths::{CONSOLE_PATHS, SESSION_PATH, WEBSOCKIFY_PATH};
+use transom_http::source::Source;
+use transom_http::{Id, body};
 use transom_websocket::upgrade::is_upgrade;
 
 /// What no page of ours does, whatever runs in it. What is not named stays a page's own: clipboard and fullscreen.

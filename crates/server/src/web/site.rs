@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::response::Response;
 use http::HeaderValue;
 
-use crate::app::App;
-use crate::gateway::entrance::Gateway;
+use transom_app::App;
+use transom_gateway::entrance::Gateway;
 
 /// The state that every handler of the pages has.
 #[derive(Clone)]

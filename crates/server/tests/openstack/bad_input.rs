@@ -2,9 +2,9 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use transom_app::console::ConsoleRequest;
 use transom_model::access_key::Role;
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
-use transom_server::app::console::ConsoleRequest;
 
 use crate::house::{Answer, FOREIGN, House, Key, PROJECT, RUNNING, answer, operator};
 

@@ -4,9 +4,9 @@ use std::process::Output;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use transom_app::instances::InstanceInput;
+use transom_config::Config;
 use transom_server::Tls;
-use transom_server::app::instances::InstanceInput;
-use transom_server::config::Config;
 use transom_testkit::chromium::Visit;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::xvnc::{Security, Xvnc};

@@ -1,8 +1,8 @@
 //! The raw CONNECT of the Java viewer to the byte, and what `HEAD` and WebSockets say of the same URLs.
 
 use reqwest::Method;
+use transom_config::Config;
 use transom_server::Tls;
-use transom_server::config::Config;
 
 use crate::dialled::{all, exchange};
 use crate::house::House;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use reqwest::Method;
-use transom_server::app::instances::InstanceInput;
+use transom_app::instances::InstanceInput;
 use transom_testkit::chromium::Visit;
 use transom_testkit::xvnc::{Security, Xvnc};
 

@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use transom_app::AuditQuery;
+use transom_config::{Config, TlsFiles};
 use transom_model::access_key::Role;
 use transom_server::Tls;
-use transom_server::app::AuditQuery;
-use transom_server::config::{Config, TlsFiles};
 use transom_testkit::certificate::{Certificate, OneLiner};
 
 use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer, operator};

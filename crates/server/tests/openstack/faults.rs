@@ -2,9 +2,9 @@
 
 use reqwest::Method;
 use serde_json::json;
+use transom_config::Config;
 use transom_model::access_key::Role;
 use transom_server::Tls;
-use transom_server::config::Config;
 
 use crate::house::{FOREIGN, House, RUNNING, STOPPED, answer};
 

@@ -2,10 +2,10 @@
 
 use std::process::{Command, Output};
 
+use transom_app::instances::InstanceInput;
+use transom_config::Config;
 use transom_model::secret::Secret;
 use transom_server::Tls;
-use transom_server::app::instances::InstanceInput;
-use transom_server::config::Config;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::xvnc::{Security, Xvnc};
 

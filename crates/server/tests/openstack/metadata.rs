@@ -2,13 +2,13 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use transom_app::AuditQuery;
+use transom_app::instances::InstanceInput;
+use transom_config::Config;
 use transom_model::access_key::Role;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_server::Tls;
-use transom_server::app::AuditQuery;
-use transom_server::app::instances::InstanceInput;
-use transom_server::config::Config;
 
 use crate::house::{Answer, FOREIGN, House, PROJECT, RUNNING, STOPPED, answer};
 

@@ -2,9 +2,9 @@
 
 use reqwest::{Certificate, Client, Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
+use transom_app::instances::InstanceInput;
+use transom_config::Config;
 use transom_server::Tls;
-use transom_server::app::instances::InstanceInput;
-use transom_server::config::Config;
 use transom_testkit::chromium::Visit;
 use transom_testkit::proxy::{Kind, Port, Proxy};
 use transom_testkit::xvnc::{Security, Xvnc};

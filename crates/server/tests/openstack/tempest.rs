@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use transom_app::instances::InstanceInput;
 use transom_model::access_key::Role;
 use transom_model::instance::InstanceStatus;
-use transom_server::app::instances::InstanceInput;
 
 use crate::house::{House, Key, PROJECT, RUNNING, STOPPED, operator, repository};
 

@@ -4,10 +4,10 @@ use std::str::FromStr as _;
 
 use reqwest::Method;
 use serde_json::json;
+use transom_app::AuditQuery;
 use transom_model::access_key::Role;
 use transom_model::id::RequestId;
 use transom_model::session::SessionState;
-use transom_server::app::AuditQuery;
 
 use transom_testkit::log;
 

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use transom_server::config::Config;
+use transom_config::Config;
 use transom_server::{Options, Server, Tls};
 
 /// A well-formed address that nobody ever got.

@@ -1,6 +1,6 @@
 //! Requests that no SDK sends: each gets its own failure, in full form.
 
-use transom_server::config::Config;
+use transom_config::Config;
 
 use crate::house::{FOREIGN, House, Key, Plan, RUNNING};
 use crate::wire::{INSTANCES, VNC_URL, Wire, now};

@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use transom_app::instances::InstanceInput;
+use transom_app::{AuditQuery, Call, Caller};
+use transom_config::Config;
 use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
-use transom_server::app::instances::InstanceInput;
-use transom_server::app::{AuditQuery, Call, Caller};
-use transom_server::config::Config;
 use transom_server::{Options, Server, Tls};
 
 pub(crate) const PROJECT: &str = "lab";

@@ -2,7 +2,7 @@
 //! their form, and consoles open.
 
 use serde_json::json;
-use transom_server::config::Config;
+use transom_config::Config;
 use transom_testkit::proxy::{Kind, Port, Proxy};
 
 use crate::house::{House, Key, Plan, RUNNING};

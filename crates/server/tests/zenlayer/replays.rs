@@ -1,6 +1,6 @@
 //! A signature that comes again: taken as often as the vendor takes it, or once.
 
-use transom_server::config::Config;
+use transom_config::Config;
 
 use crate::house::{House, Plan, RUNNING};
 use crate::wire::{INSTANCES, VNC_URL, Wire};

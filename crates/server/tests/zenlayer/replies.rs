@@ -5,7 +5,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use transom_server::config::Config;
+use transom_config::Config;
 
 use crate::house::{House, Plan, RUNNING};
 use crate::viewer;
@@ -35,7 +35,7 @@ async fn one_line_of_configuration_makes_urls_good_for_one_use() {
 async fn the_default_is_ten_minutes_and_any_number_of_uses() {
     let house = House::start().await;
     url(&house).await;
-    let page = transom_server::app::Page::first(1);
+    let page = transom_app::Page::first(1);
     let grants = house.server.app().grants(&crate::house::operator(), page, false).await.unwrap();
     let grant = &grants[0].grant;
     assert_eq!((grant.uses, grant.uses_left), (None, None));

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+use transom_config::Config;
 use transom_desktop::{HEIGHT, WIDTH};
 use transom_server::Tls;
-use transom_server::config::Config;
 
 use crate::house::{FOREIGN, House, Key, Plan, RUNNING};
 use crate::viewer;

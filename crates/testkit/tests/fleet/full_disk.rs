@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use transom_server::config::NodeLimits;
+use transom_config::NodeLimits;
 use transom_testkit::api::text;
 use transom_testkit::full_disk::SmallDisk;
 use transom_testkit::wait::{lasts, within};

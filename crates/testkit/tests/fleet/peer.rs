@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use transom_app::random;
 use transom_model::cloud::ScramProof;
-use transom_server::app::random;
 use transom_testkit::wait::within;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::scram::{self, Prover};

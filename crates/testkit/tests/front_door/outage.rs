@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use transom_server::config::NodeLimits;
+use transom_config::NodeLimits;
 use transom_testkit::fault::FaultProxy;
 use transom_testkit::wait::within;
 use transom_testkit::{Script, TestServer, clock, postgres};

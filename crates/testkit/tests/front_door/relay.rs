@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 use transom_agent::{Connector, Event, Status};
-use transom_server::config::{Limit, RelayConfig};
+use transom_config::{Limit, RelayConfig};
 use transom_testkit::wait::{until, within};
 use transom_testkit::{TestServer, clock};
 use transom_tunnel::raw::{CLAIM, GREETING, REFUSED, WELCOME};

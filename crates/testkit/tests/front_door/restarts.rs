@@ -48,7 +48,7 @@ async fn a_second_server_on_the_same_data_does_not_start() {
     let _first = setup.clone().start().await;
     let options = transom_server::Options {
         data: setup.folder().join("data"),
-        config: transom_server::config::Config::default(),
+        config: transom_config::Config::default(),
         database: None,
         tls: transom_server::Tls::Off,
         master_key: None,

@@ -42,7 +42,7 @@ fn places(module: &str) -> [PathBuf; 2] {
     let (place, module) = module.rsplit_once(' ').unwrap_or(("", module));
     let folder = match place {
         "" => "server/tests/vnc_cloud",
-        "unit" => "server/src/api/vnc_cloud",
+        "unit" => "api/src/vnc_cloud",
         "model" => "model/src/cloud",
         "store" => "store/tests",
         "front_door" => "testkit/tests/front_door",

@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use clap::Subcommand;
+use transom_config::HumanDuration;
 use transom_model::access_key::Role;
 use transom_model::api_token::ApiTokenId;
 use transom_model::id::ParseIdError;
-use transom_server::config::HumanDuration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Project {
     /// Make a project.

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use clap::{Args as ClapArgs, Subcommand};
+use transom_config::HumanDuration;
 use transom_model::grant::{ConsoleKind, MAX_USES};
 use transom_model::id::{GrantId, InstanceId, RequestWord, SessionId};
-use transom_server::config::HumanDuration;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Console {
     /// The instance.

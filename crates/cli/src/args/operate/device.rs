@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use transom_agent::PublicKey;
+use transom_config::HumanDuration;
 use transom_model::cloud::{Action, CloudAddress};
 use transom_model::id::EnrollmentId;
-use transom_server::config::HumanDuration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Address {
     /// Issue an address. Its password is shown this once.

@@ -1,0 +1,92 @@
+//! `/api/v1/audit`
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use transom_model::api::{AuditBody, ErrorBody, List};
+use transom_model::id::RequestWord;
+use transom_model::schema;
+use utoipa::IntoParams;
+
+use super::access::Caller;
+use super::input::{Number, Query};
+use super::paging::{Limit, rows};
+use transom_app::{App, AuditQuery, AuditStart, Error};
+use transom_http::error::Failure;
+
+/// Which audit records. Without `after` the newest come, the oldest of them first.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only of this project, by name or id.
+    #[param(required = false, value_type = schema::ProjectWord)]
+    project: Option<String>,
+    /// Only of this link.
+    #[param(required = false, value_type = schema::Id)]
+    link: Option<String>,
+    /// Only of this session.
+    #[param(required = false, value_type = schema::Id)]
+    session: Option<String>,
+    /// Only of this call: its id, or the last eight characters of it, as the page shows them.
+    #[param(required = false, value_type = schema::RequestWord)]
+    request: Option<String>,
+    /// Only what came from this address.
+    #[param(required = false, value_type = schema::SourceAddress)]
+    source: Option<String>,
+    /// Only those after this `seq`; 0 begins with the oldest.
+    #[param(required = false, value_type = i64, minimum = 0)]
+    after: Option<Number<0, { i64::MAX }>>,
+    /// At most this many; 100 where it is missing.
+    #[param(required = false, value_type = u32, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+}
+
+/// Lists audit records (admin).
+#[utoipa::path(get, operation_id = "list_audit", path = "/api/v1/audit", tag = "audit", params(Filter), responses(
+    (status = 200, body = List<AuditBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+) -> Result<Json<List<AuditBody>>, Failure> {
+    let found = async {
+        let project = match &filter.project {
+            Some(project) => Some(app.project(&caller.0, project).await?.id),
+            None => None,
+        };
+        let (request, request_end) = match parsed(filter.request.as_deref(), "request")? {
+            Some(RequestWord::Whole(id)) => (Some(id), None),
+            Some(RequestWord::End(end)) => (None, Some(end)),
+            None => (None, None),
+        };
+        let query = AuditQuery {
+            project,
+            grant: parsed(filter.link.as_deref(), "link")?,
+            session: parsed(filter.session.as_deref(), "session")?,
+            request,
+            request_end,
+            source: parsed(filter.source.as_deref(), "source")?.map(|source: IpAddr| source.to_canonical()),
+            start: match filter.after {
+                None => AuditStart::Newest,
+                Some(Number(0)) => AuditStart::Oldest,
+                Some(Number(seq)) => AuditStart::After(seq),
+            },
+        };
+        app.audit(&caller.0, query, rows(filter.limit)).await
+    };
+    let records = found.await.map_err(|error| caller.failed(error))?;
+    // Following goes on from the last record, also where the page was not full.
+    let next = records.last().map(|record| record.seq.to_string());
+    Ok(Json(List { items: records.into_iter().map(AuditBody::from).collect(), next }))
+}
+
+fn parsed<T: std::str::FromStr<Err: ToString>>(
+    text: Option<&str>,
+    field: &'static str,
+) -> Result<Option<T>, Error> {
+    text.map(str::parse).transpose().map_err(|error: T::Err| Error::invalid(field, error.to_string()))
+}

@@ -1,0 +1,173 @@
+//! `/api/v1/projects/{project}/instances`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use transom_model::api::{EndedBody, ErrorBody, InstanceBody, InstanceChangeBody, List, NewInstanceBody};
+use transom_model::id::InstanceId;
+use transom_model::instance::Instance;
+use transom_model::metadata::Metadata;
+use transom_model::schema;
+
+use super::access::{Caller, id};
+use super::input::{Body, Path, Query};
+use super::paging::Paging;
+use super::tally::ended;
+use transom_app::instances::InstanceInput;
+use transom_app::{App, Error};
+use transom_http::error::Failure;
+
+/// Lists the instances of a project.
+#[utoipa::path(get, operation_id = "list_instances", path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), Paging), responses(
+    (status = 200, body = List<InstanceBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<InstanceBody>>, Failure> {
+    let listed = async {
+        let instances = app.instances(&caller.0, &project, paging.page()).await?;
+        let mut noted = app.metadata(&instances).await?;
+        let bodies = instances.into_iter().map(|instance| {
+            let metadata = noted.remove(&instance.uid).unwrap_or_default();
+            InstanceBody::new(instance, metadata)
+        });
+        Ok(bodies.collect::<Vec<_>>())
+    };
+    let listed = listed.await.map_err(|error: Error| caller.failed(error))?;
+    Ok(Json(paging.list(listed, |instance| instance.id.clone())))
+}
+
+/// Adds an instance (admin).
+#[utoipa::path(post, operation_id = "create_instance", path = "/api/v1/projects/{project}/instances", tag = "instances",
+    params(("project" = schema::ProjectWord, Path)), request_body = NewInstanceBody, responses(
+    (status = 201, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Body(mut body): Body<NewInstanceBody>,
+) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
+    let id = body.id.take();
+    let made = app.create_instance(&caller.0, &project, id, addition(body)).await;
+    // Nothing is noted yet.
+    made.map(|instance| (StatusCode::CREATED, Json(InstanceBody::new(instance, Metadata::default()))))
+        .map_err(|error| caller.failed(error))
+}
+
+/// Shows an instance.
+#[utoipa::path(get, operation_id = "show_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
+    (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<InstanceBody>, Failure> {
+    let found = async {
+        let found = app.instance(&caller.0, &project, &id(&instance, "instance")?).await?;
+        with_metadata(&app, found).await
+    };
+    found.await.map_err(|error| caller.failed(error))
+}
+
+/// Changes what is named (admin; a member may change the status). Another endpoint ends the instance's sessions, unless `moved`
+/// says that it leads to the same machine.
+#[utoipa::path(patch, operation_id = "change_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)),
+    request_body = InstanceChangeBody, responses(
+    (status = 200, body = InstanceBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+    Body(body): Body<InstanceChangeBody>,
+) -> Result<Json<InstanceBody>, Failure> {
+    let changed = async {
+        let (id, input) = (id(&instance, "instance")?, amendment(body));
+        let changed = app.change_instance(&caller.0, &project, &id, input).await?;
+        with_metadata(&app, changed).await
+    };
+    changed.await.map_err(|error| caller.failed(error))
+}
+
+/// Removes an instance and ends its consoles (admin).
+#[utoipa::path(delete, operation_id = "remove_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
+    (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<EndedBody>, Failure> {
+    let removed = async { app.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
+    removed.await.map(|tally| ended(&instance, tally)).map_err(|error| caller.failed(error))
+}
+
+async fn with_metadata(app: &App, instance: Instance) -> Result<Json<InstanceBody>, Error> {
+    let metadata = app.metadata_of(&instance).await?;
+    Ok(Json(InstanceBody::new(instance, metadata)))
+}
+
+fn addition(body: NewInstanceBody) -> InstanceInput {
+    let NewInstanceBody {
+        id: _,
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        for_ticket_holder,
+    } = body;
+    let endpoint = Some(endpoint);
+    InstanceInput {
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        moved: false,
+        for_ticket_holder,
+    }
+}
+
+fn amendment(body: InstanceChangeBody) -> InstanceInput {
+    let InstanceChangeBody {
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        moved,
+        for_ticket_holder,
+    } = body;
+    InstanceInput {
+        name,
+        status,
+        endpoint,
+        username,
+        password,
+        ca,
+        certificate,
+        key,
+        fingerprint,
+        moved,
+        for_ticket_holder,
+    }
+}

@@ -1,0 +1,69 @@
+//! Pages of lists: ask with `limit` and `after`, and go on with the answer's `next`.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use transom_model::api::List;
+use utoipa::IntoParams;
+
+use super::input::Number;
+use transom_app::Page;
+
+const DEFAULT: u32 = 100;
+/// What lists are ordered by is shorter: a cloud address has 99 characters, a project's name 64.
+const CURSOR: usize = 256;
+
+/// How many rows.
+pub(super) type Limit = Number<1, { Page::MAX as i64 }>;
+
+/// Which rows of a list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// At most this many rows; 100 where it is missing.
+    #[param(required = false, value_type = u32, minimum = 1, maximum = 1000)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    #[param(required = false, value_type = String, min_length = 1, max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f]*$")]
+    after: Option<Cursor>,
+}
+
+/// A row by what the list is ordered by.
+#[derive(Debug)]
+struct Cursor(String);
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let fits =
+            (1..=CURSOR).contains(&text.chars().count()) && !text.chars().any(|c| c.is_ascii_control());
+        let wrong = || serde::de::Error::custom("must be the next of the page before");
+        fits.then(|| Self(text.into_owned())).ok_or_else(wrong)
+    }
+}
+
+/// What was asked for, or what is given where nothing was.
+pub(super) fn rows(limit: Option<Limit>) -> u32 {
+    limit.and_then(|Number(limit)| u32::try_from(limit).ok()).unwrap_or(DEFAULT)
+}
+
+impl Paging {
+    fn limit(&self) -> u32 {
+        rows(self.limit)
+    }
+
+    pub(super) fn page(&self) -> Page {
+        match &self.after {
+            Some(Cursor(after)) => Page::after(after, self.limit()),
+            None => Page::first(self.limit()),
+        }
+    }
+
+    /// The answer, with where to go on: `key` is what the list is ordered by.
+    pub(super) fn list<T, B: From<T>>(&self, rows: Vec<T>, key: impl Fn(&T) -> String) -> List<B> {
+        let full = usize::try_from(self.limit()).is_ok_and(|limit| rows.len() == limit);
+        let next = rows.last().filter(|_| full).map(key);
+        List { items: rows.into_iter().map(B::from).collect(), next }
+    }
+}

@@ -1,0 +1,54 @@
+//! The members that queries may have, as the API's document names them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::MatchedPath;
+use http::Method;
+use http::request::Parts;
+use serde_json::Value;
+
+use transom_app::Error;
+
+/// The members that each operation's query may have, by method and path.
+#[derive(Clone)]
+pub(super) struct Queries(Arc<HashMap<String, Vec<String>>>);
+
+impl Queries {
+    /// Reads them from the document.
+    pub(super) fn of(document: &Value) -> Self {
+        let mut queries = HashMap::new();
+        let paths = document["paths"].as_object().into_iter().flatten();
+        for (path, operations) in paths {
+            for (method, operation) in operations.as_object().into_iter().flatten() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let names = parameters.filter(|parameter| parameter["in"] == "query");
+                let names = names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+                queries.insert(format!("{method} {path}"), names.collect());
+            }
+        }
+        Self(Arc::new(queries))
+    }
+}
+
+/// Refuses members of a query that the operation does not have: a filter with a typo would otherwise show everything.
+pub(super) fn check(parts: &Parts) -> Result<(), Error> {
+    let Some(query) = parts.uri.query() else { return Ok(()) };
+    let Some(path) = parts.extensions.get::<MatchedPath>() else { return Ok(()) };
+    // HEAD is GET without a body.
+    let method = if parts.method == Method::HEAD { Method::GET } else { parts.method.clone() };
+    let operation = format!("{} {}", method.as_str().to_ascii_lowercase(), path.as_str());
+    let known = parts.extensions.get::<Queries>().and_then(|queries| queries.0.get(&operation));
+    let known = known.map_or(&[][..], Vec::as_slice);
+    for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
+        if !known.iter().any(|known| *known == name) {
+            let wanted = if known.is_empty() {
+                "none is taken".to_owned()
+            } else {
+                format!("there are {}", known.join(", "))
+            };
+            return Err(Error::Malformed(format!("the query has a member that is unknown here: {wanted}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! `/api/v1/tokens`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use transom_model::access_key::AccessKeyId;
+use transom_model::api::{EndedBody, ErrorBody, List, ListedTokenBody};
+use transom_model::schema;
+use utoipa::IntoParams;
+
+use super::access::{Caller, id, key_id};
+use super::input::{Path, Query};
+use super::paging::Paging;
+use super::tally::ended;
+use transom_app::App;
+use transom_http::error::Failure;
+
+/// Which tokens.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Only those of this access key.
+    #[param(required = false, value_type = AccessKeyId)]
+    key: Option<String>,
+}
+
+/// Lists API tokens that are valid (admin; any key its own).
+#[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", tag = "keys", params(Filter, Paging), responses(
+    (status = 200, body = List<ListedTokenBody>), (status = "default", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(filter): Query<Filter>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<List<ListedTokenBody>>, Failure> {
+    let found = async {
+        let key = filter.key.as_deref().map(key_id).transpose()?;
+        app.tokens(&caller.0, key.as_ref(), paging.page()).await
+    };
+    let tokens = found.await.map_err(|error| caller.failed(error))?;
+    Ok(Json(paging.list(tokens, |token| token.id().to_string())))
+}
+
+/// Makes an API token worth nothing, with every token that was got for it, and ends what was made with them (admin; any key its
+/// own).
+#[utoipa::path(delete, operation_id = "revoke_token", path = "/api/v1/tokens/{id}", tag = "keys", params(("id" = schema::TokenId, Path)), responses(
+    (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(token): Path<String>,
+) -> Result<Json<EndedBody>, Failure> {
+    let revoked = async { app.revoke_token_by_id(&caller.0, id(&token, "token")?).await };
+    revoked.await.map(|tally| ended(&token, tally)).map_err(|error| caller.failed(error))
+}

@@ -1,0 +1,60 @@
+//! Who calls: `X-Auth-Token` with a token, or `Authorization: Basic` with an access key's id and secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use transom_model::secret::Secret;
+
+use super::asked::Asked;
+use super::fault::{About, Fault};
+use transom_app::caller::Proof;
+use transom_app::{Call, Error};
+use transom_http::refusal::asked_by;
+use transom_http::unproved::proved;
+
+/// The header that carries a token.
+pub(super) const AUTH_TOKEN: &str = "x-auth-token";
+
+/// Tells who calls, for a call that this policy decides about.
+pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Call, Fault> {
+    let about = About { policy, server: "", operation: "" };
+    let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
+    let call = identify(asked, &proof).await.map_err(|error| Fault::of(error, about))?;
+    proved(&asked.extensions);
+    asked_by(&asked.extensions, &call);
+    Ok(call)
+}
+
+/// Tells whose proof this is.
+pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
+    let caller = asked.app.authenticate_or_ask(proof, asked.attempt()).await?;
+    Ok(Call { caller, request: asked.request.clone(), origin: asked.source.origin(&asked.headers) })
+}
+
+fn proof(headers: &HeaderMap) -> Option<Proof> {
+    if let Some(token) = single(headers, AUTH_TOKEN)? {
+        return Some(Proof::Token(Secret::new(token)));
+    }
+    let (scheme, rest) = single(headers, AUTHORIZATION.as_str())??.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Proof::Token(Secret::new(rest.trim())));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (id, secret) = pair.split_once(':')?;
+    Some(Proof::KeySecret(id.to_owned(), Secret::new(secret)))
+}
+
+/// A header that must not come twice: `None` where it does, or where it is no text.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<Option<&'a str>> {
+    let mut values = headers.get_all(name).into_iter();
+    let first = values.next().map(|value| value.to_str());
+    match (first, values.next()) {
+        (None, _) => Some(None),
+        (Some(Ok(value)), None) => Some(Some(value)),
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! `POST /servers/{id}/action` and `/servers/{id}/remote-consoles`: console URLs.
+
+use axum::body::Body;
+use axum::response::Response;
+use serde_json::{Value, json};
+use transom_model::grant::{ConsoleKind, Dialect, Rights};
+
+use super::microversion::Microversion;
+use super::schema;
+use super::visit::{Visit, ok};
+use crate::openstack::body;
+use crate::openstack::fault::{About, CONSOLE, Fault};
+use transom_app::Error;
+use transom_app::console::ConsoleRequest;
+use transom_app::console_url::Shape;
+use transom_config::NovncForm;
+use transom_http::body::LARGEST;
+
+/// From here on there is `remote-consoles`.
+pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
+/// From here on there is `mks`.
+const MKS: Microversion = Microversion(8);
+/// From here on there is `spice-direct`.
+const SPICE_DIRECT: Microversion = Microversion(99);
+
+const VNC_TYPES: [&str; 2] = ["novnc", "xvpvnc"];
+const PROTOCOLS: [&str; 5] = ["vnc", "spice", "serial", "rdp", "mks"];
+/// In the order in which they came.
+const TYPES: [&str; 7] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5", "webmks", "spice-direct"];
+
+/// The console actions of Nova beside VNC, and the type that each has.
+const SIBLINGS: [(&str, &str); 2] =
+    [("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")];
+
+/// The one member of an action's body: its name, and what it says. Typed clients may send every other action beside it as
+/// `null`; alone, `null` is what actions without arguments have.
+fn member(body: &Value) -> Result<(&str, &Value), Fault> {
+    let malformed = |reason| Fault::bad_request(body::MALFORMED).because(reason);
+    let object = body.as_object().ok_or_else(|| malformed("the body is no JSON object"))?;
+    let mut said = object.iter().filter(|(_, value)| object.len() == 1 || !value.is_null());
+    match (said.next(), said.next()) {
+        (Some((name, value)), None) => Ok((name.as_str(), value)),
+        _ => Err(malformed("the body must have one member, the action")),
+    }
+}
+
+/// Why a body is refused: as an action, and as a remote console.
+pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
+    let action = member(body).and_then(|(name, value)| schema::texts(name, value, [("type", &VNC_TYPES)]));
+    let console = schema::only_member(body, "remote_console").and_then(|value| {
+        schema::texts("remote_console", value, [("protocol", &PROTOCOLS), ("type", &TYPES)])
+    });
+    [action.err(), console.err()].into_iter().flatten().collect()
+}
+
+pub(super) async fn action(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
+    let body = body::read(&visit.asked.headers, body, LARGEST).await?;
+    let (name, value) = member(&body)?;
+    match name {
+        // At every microversion, so that clients work that ask this way whatever they negotiated.
+        "os-getVNCConsole" => {
+            let [kind] = schema::texts(name, value, [("type", &VNC_TYPES)])?;
+            let url = open(visit, id, kind).await?;
+            Ok(ok(&json!({ "console": { "type": kind, "url": url } })))
+        }
+        _ if visit.microversion >= REMOTE_CONSOLES && is_console(name) => Err(Fault::not_found()),
+        "os-getRDPConsole" => Err(Fault::generic().because("there are no RDP consoles")),
+        _ => {
+            let Some((_, kind)) = SIBLINGS.into_iter().find(|(action, _)| *action == name) else {
+                return Err(Fault::bad_request(format!(
+                    "There is no such action: {}",
+                    crate::openstack::python::shown(&name.into())
+                )));
+            };
+            schema::texts(name, value, [("type", &[kind])])?;
+            exists(visit, id).await?;
+            Err(Fault::bad_request(format!("Unavailable console type {kind}.")))
+        }
+    }
+}
+
+fn is_console(action: &str) -> bool {
+    action == "os-getRDPConsole" || SIBLINGS.iter().any(|(name, _)| *name == action)
+}
+
+pub(super) async fn remote_console(visit: &Visit<'_>, id: &str, body: Body) -> Result<Response, Fault> {
+    let body: Value = body::read(&visit.asked.headers, body, LARGEST).await?;
+    let value = schema::only_member(&body, "remote_console")?;
+    let mks = usize::from(visit.microversion >= MKS);
+    let spice_direct = usize::from(visit.microversion >= SPICE_DIRECT);
+    let members = [("protocol", &PROTOCOLS[..4 + mks]), ("type", &TYPES[..5 + mks + spice_direct])];
+    let [protocol, kind] = schema::texts("remote_console", value, members)?;
+    if protocol == "vnc" && VNC_TYPES.contains(&kind) {
+        let url = open(visit, id, kind).await?;
+        return Ok(ok(&json!({ "remote_console": { "protocol": protocol, "type": kind, "url": url } })));
+    }
+    exists(visit, id).await?;
+    Err(match protocol {
+        "rdp" => Fault::generic().because("there are no RDP consoles"),
+        "vnc" => Fault::bad_request(format!("Invalid console type {kind}")),
+        _ => Fault::bad_request(format!("Unavailable console type {kind}.")),
+    })
+}
+
+fn about(server: &str) -> About<'_> {
+    About { policy: "os_compute_api:os-remote-consoles", server, operation: CONSOLE }
+}
+
+/// Makes a console and answers its URL.
+async fn open(visit: &Visit<'_>, id: &str, kind: &str) -> Result<String, Fault> {
+    let app = visit.asked.app;
+    let form: NovncForm = app.config().openstack.novnc;
+    let (kind, shape) = match kind {
+        "xvpvnc" => (ConsoleKind::Xvpvnc, Shape::Connect),
+        _ => (ConsoleKind::Page, Shape::Novnc(form)),
+    };
+    let request = ConsoleRequest {
+        dialect: Dialect::Openstack,
+        kind,
+        rights: Rights::default(),
+        ttl: None,
+        uses: None,
+        ends_after: None,
+    };
+    let opened = async {
+        // A reader hears that it may not, whether or not there is such a server.
+        visit.call.caller.need(transom_model::access_key::Role::Member)?;
+        let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
+        app.open_console(&visit.call, &visit.project, &instance, request).await
+    };
+    let opened = opened.await.map_err(|error| Fault::of(error, about(id)))?;
+    let elsewhere = app.config().openstack.xvpvnc_url.as_ref().filter(|_| shape == Shape::Connect);
+    Ok(shape.url(elsewhere.unwrap_or(app.public_url()), &opened.token))
+}
+
+async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
+    let found = async {
+        visit.call.caller.need(transom_model::access_key::Role::Member)?;
+        let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
+        visit.asked.app.instance(&visit.call, &visit.project, &instance).await
+    };
+    found.await.map(drop).map_err(|error| Fault::of(error, about(id)))
+}

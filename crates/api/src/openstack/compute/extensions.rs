@@ -1,0 +1,41 @@
+//! `GET /extensions`, `/extensions/{alias}`: what stands behind the core, by the names that it had when it was optional.
+
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::visit::ok;
+use crate::openstack::fault::Fault;
+use crate::openstack::python::shown;
+
+/// Alias, name and description: upstream's, of what is answered here.
+const EXTENSIONS: [(&str, &str, &str); 6] = [
+    ("OS-EXT-STS", "ExtendedStatus", "Extended Status support."),
+    ("os-console-auth-tokens", "ConsoleAuthTokens", "Console token authentication support."),
+    ("os-consoles", "Consoles", "Interactive Console support."),
+    ("os-flavor-extra-specs", "FlavorExtraSpecs", "Flavors extra specs support."),
+    (
+        "os-server-list-multi-status",
+        "ServerListMultiStatus",
+        "Allow to filter the servers by a set of status values.",
+    ),
+    ("os-used-limits", "UsedLimits", "Provide data on limited resources that are being used."),
+];
+
+pub(super) fn list() -> Response {
+    ok(&json!({ "extensions": EXTENSIONS.map(describe) }))
+}
+
+pub(super) fn one(alias: &str) -> Result<Response, Fault> {
+    let found = EXTENSIONS.into_iter().find(|(known, ..)| *known == alias);
+    let found = found
+        .ok_or_else(|| Fault::missing(format!("Extension {} could not be found.", shown(&alias.into()))))?;
+    Ok(ok(&json!({ "extension": describe(found) })))
+}
+
+/// Namespace and date are the same of all, upstream as here.
+fn describe((alias, name, description): (&str, &str, &str)) -> Value {
+    json!({
+        "alias": alias, "name": name, "description": description, "links": [],
+        "namespace": "http://docs.openstack.org/compute/ext/fake_xml", "updated": "2014-12-03T00:00:00Z",
+    })
+}

@@ -1,0 +1,148 @@
+//! `/servers/{id}/metadata`: `GET`, `POST` (add), `PUT` (replace all), and
+//! `/servers/{id}/metadata/{key}`: `GET`, `PUT`, `DELETE`
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use transom_model::access_key::Role;
+use transom_model::grant::Dialect;
+use transom_model::metadata::{Metadata, Unfit};
+
+use super::visit::{Visit, ok};
+use super::{schema, servers};
+use crate::openstack::body;
+use crate::openstack::fault::{About, Fault};
+use crate::openstack::python::{quoted, shown};
+use transom_app::Error;
+use transom_app::metadata::{MetadataChange, Noted};
+use transom_http::body::LARGEST;
+
+/// Upstream's pattern of keys, as its sentences show it.
+const KEYS: &str = "'^[a-zA-Z0-9-_:. ]{1,255}$'";
+
+/// Answers a call about all of a server's metadata.
+pub(super) async fn all(
+    visit: &Visit<'_>,
+    policy: &'static str,
+    id: &str,
+    body: Body,
+) -> Result<Response, Fault> {
+    let change: fn(Metadata) -> MetadataChange = match visit.asked.method {
+        Method::GET => return Ok(ok(&json!({ "metadata": noted(visit, id, policy).await? }))),
+        Method::POST => MetadataChange::Merge,
+        Method::PUT => MetadataChange::Replace,
+        _ => return Err(Fault::bad_method("GET, HEAD, POST, PUT")),
+    };
+    let body = body::read(&visit.asked.headers, body, LARGEST).await?;
+    let change = change(read("metadata", &body)?);
+    Ok(ok(&json!({ "metadata": write(visit, id, policy, change).await? })))
+}
+
+/// Answers a call about one item.
+pub(super) async fn item(
+    visit: &Visit<'_>,
+    policy: &'static str,
+    (id, key): (&str, &str),
+    body: Body,
+) -> Result<Response, Fault> {
+    match visit.asked.method {
+        Method::GET => {
+            let noted = noted(visit, id, policy).await?;
+            let value = noted.get(key).ok_or_else(no_item)?;
+            Ok(ok(&json!({ "meta": { key: value } })))
+        }
+        Method::PUT => {
+            let body = body::read(&visit.asked.headers, body, LARGEST).await?;
+            let meta = one(&body)?;
+            if meta.get(key).is_none() {
+                return Err(Fault::bad_request("Request body and URI mismatch"));
+            }
+            let answer = ok(&json!({ "meta": meta }));
+            write(visit, id, policy, MetadataChange::Merge(meta)).await?;
+            Ok(answer)
+        }
+        Method::DELETE => {
+            write(visit, id, policy, MetadataChange::Remove(key.to_owned())).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        _ => Err(Fault::bad_method("GET, HEAD, PUT, DELETE")),
+    }
+}
+
+/// The refusals of a body: as all of the metadata, and as an item.
+pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
+    [read("metadata", body).err(), one(body).err()].into_iter().flatten().collect()
+}
+
+async fn noted(visit: &Visit<'_>, id: &str, policy: &'static str) -> Result<Metadata, Fault> {
+    let found = async {
+        let instance = servers::find(visit, id).await?;
+        visit.asked.app.metadata_of(&instance).await
+    };
+    found.await.map_err(|error| Fault::of(error, About { policy, server: id, operation: "show" }))
+}
+
+/// Makes a change, and returns the notes after it.
+async fn write(
+    visit: &Visit<'_>,
+    id: &str,
+    policy: &'static str,
+    change: MetadataChange,
+) -> Result<Metadata, Fault> {
+    let operation = match change {
+        MetadataChange::Remove(_) => "delete metadata",
+        MetadataChange::Merge(_) | MetadataChange::Replace(_) => "update metadata",
+    };
+    let about = About { policy, server: id, operation };
+    let changed = async {
+        // A reader hears that it may not, whether or not there is such a server.
+        visit.call.caller.need(Role::Member)?;
+        let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
+        let which = (visit.project.as_str(), &instance);
+        visit.asked.app.change_metadata(&visit.call, Dialect::Openstack, which, change).await
+    };
+    match changed.await.map_err(|error| Fault::of(error, about))? {
+        Noted::Now(metadata) => Ok(metadata),
+        Noted::Full => {
+            Err(Fault::forbidden(format!("Maximum number of metadata items exceeds {}", Metadata::ITEMS)))
+        }
+        Noted::NoItem => Err(no_item()),
+        Noted::NoInstance => Err(Fault::of(Error::NotFound("instance"), about)),
+    }
+}
+
+fn no_item() -> Fault {
+    Fault::missing("Metadata item was not found")
+}
+
+/// Reads the metadata in a body: an object of texts, as the one member of this name.
+fn read(name: &'static str, body: &Value) -> Result<Metadata, Fault> {
+    let value = schema::only_member(body, name)?;
+    let mut metadata = Metadata::default();
+    for (key, note) in schema::object(name, value)? {
+        if !Metadata::takes_key(key) {
+            let sentence =
+                format!("{} does not match any of the regexes: {KEYS}", quoted(&shown(&key.as_str().into())));
+            return Err(schema::wrong(name, value, &sentence, &Unfit::Key.to_string()));
+        }
+        let text = schema::text(key, note)?;
+        metadata.note(key, text).map_err(|unfit| {
+            let sentence = format!("{} is too long", quoted(&shown(note)));
+            schema::wrong(key, note, &sentence, &unfit.to_string())
+        })?;
+    }
+    Ok(metadata)
+}
+
+/// Reads the one item in a body.
+fn one(body: &Value) -> Result<Metadata, Fault> {
+    let meta = read("meta", body)?;
+    let problem = match meta.len() {
+        0 => "should be non-empty",
+        1 => return Ok(meta),
+        _ => "has too many properties",
+    };
+    let value = &body["meta"];
+    Err(schema::wrong("meta", value, &format!("{} {problem}", shown(value)), problem))
+}

@@ -1,0 +1,258 @@
+//! Faults: what goes wrong, in the shapes of Nova, Keystone v3 and Keystone v2.0. The one place where a use case's error
+//! becomes an error of this dialect.
+
+use std::borrow::Cow;
+
+use axum::response::Response;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use transom_model::EndReason;
+use transom_model::id::RequestId;
+use transom_model::instance::InstanceStatus;
+
+use super::place::{Place, Service, Version};
+use super::reply;
+use transom_app::{App, Error};
+use transom_http::error::log;
+use transom_http::refusal::Reason;
+
+/// What limited callers are told to wait, in seconds.
+const WAIT: u32 = 1;
+
+/// Whose shape a fault has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Nova, with the identity middleware in front of it.
+    Nova,
+    /// Rackspace's Nova.
+    Rackspace,
+    /// Keystone v3.
+    Keystone,
+    /// Keystone v2.0.
+    KeystoneV2,
+}
+
+impl Style {
+    pub(super) fn of(place: &Place) -> Self {
+        match (place.service, place.version) {
+            (Service::Identity, Version::V20) => Self::KeystoneV2,
+            (Service::Identity, _) => Self::Keystone,
+            (Service::Compute, Version::V2) => Self::Rackspace,
+            (Service::Compute, _) => Self::Nova,
+        }
+    }
+}
+
+/// A fault on its way out.
+#[derive(Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    message: String,
+    /// Why it is bad, for the log and the audit, where the message says less, or repeats what was sent.
+    reason: Option<Box<Cow<'static, str>>>,
+    retry_after: bool,
+    allow: Option<&'static str>,
+    cause: Option<Error>,
+}
+
+/// What a call was about: upstream's sentences name it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'a> {
+    /// The policy that decides who may.
+    pub(super) policy: &'static str,
+    /// The server's id, as it was sent.
+    pub(super) server: &'a str,
+    /// Upstream's name of the operation.
+    pub(super) operation: &'static str,
+}
+
+impl Fault {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), reason: None, retry_after: false, allow: None, cause: None }
+    }
+
+    /// 400
+    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same for a caller, with more for the log and the audit. It repeats no value that was sent: one may be a secret.
+    #[must_use]
+    pub(super) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: Some(Box::new(reason.into())), ..self }
+    }
+
+    /// 400 with the words that upstream has for it where it has none of its own.
+    pub(super) fn generic() -> Self {
+        Self::bad_request(
+            "The server could not comply with the request since it is either malformed or otherwise incorrect.",
+        )
+    }
+
+    /// 401
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "The request you have made requires authentication.")
+    }
+
+    /// 403
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+
+    /// 404
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "The resource could not be found.")
+    }
+
+    /// 404 with a sentence of its own.
+    pub(super) fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// 405: the resource is there, and not for this method.
+    pub(super) fn bad_method(allow: &'static str) -> Self {
+        let message = "The method specified is not allowed for this resource.";
+        Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
+    }
+
+    /// 406: no such microversion.
+    pub(super) fn not_acceptable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, message)
+    }
+
+    /// 413: the request itself.
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large.")
+    }
+
+    /// 415
+    pub(super) fn media_type() -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported Content-Type")
+    }
+
+    /// 503
+    pub(super) fn unavailable() -> Self {
+        let message = "The service is unavailable. Try again in a moment.";
+        Self { retry_after: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+    }
+
+    /// 500
+    pub(super) fn internal() -> Self {
+        let message = "Unexpected API Error. Please contact the administrator";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// A use case's error.
+    pub(super) fn of(error: Error, about: About<'_>) -> Self {
+        let server = about.server;
+        match error {
+            Error::Unauthenticated(_) => Self::unauthorized(),
+            Error::RateLimited => {
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                Self { retry_after: true, ..Self::new(status, "OverLimit Retry...") }
+            }
+            Error::Forbidden { .. } => {
+                Self::forbidden(format!("Policy doesn't allow {} to be performed.", about.policy))
+            }
+            Error::NotFound("instance") => Self::missing(format!("Instance {server} could not be found.")),
+            Error::NotFound("token") => Self::missing("Token not found"),
+            Error::NotFound(_) => Self::not_found(),
+            Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
+            Error::Stale => Self::new(StatusCode::CONFLICT, "The resource was changed meanwhile."),
+            Error::Invalid { .. } | Error::Malformed(_) => Self::bad_request(error.to_string()),
+            Error::InstanceStatus(status) => Self::new(StatusCode::CONFLICT, state(status, about)),
+            Error::End(end) if end.reason == EndReason::InstanceRemoved => {
+                Self::missing(format!("Instance {server} could not be found."))
+            }
+            Error::End(end) if end.reason == EndReason::CloudUnavailable => Self::unavailable(),
+            Error::End(end) => {
+                let status = StatusCode::from_u16(end.reason.http_status());
+                Self::new(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), end.sentence())
+            }
+            Error::Unavailable(_) => Self { cause: Some(error), ..Self::unavailable() },
+            Error::Internal(_) => Self { cause: Some(error), ..Self::internal() },
+        }
+    }
+
+    /// The answer. A 5xx tells the log, not the caller.
+    pub(super) fn render(self, style: Style, app: &App, request: &RequestId) -> Response {
+        if let Some(cause) = &self.cause {
+            log(cause, request);
+        }
+        let mut response = reply::json(self.status, &self.body(style));
+        if self.status == StatusCode::BAD_REQUEST {
+            response
+                .extensions_mut()
+                .insert(Reason(self.reason.map_or(self.message.into(), |reason| *reason)));
+        }
+        let headers = response.headers_mut();
+        if self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(WAIT));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let base = app.public_url().as_str().trim_end_matches('/');
+            let value = HeaderValue::from_str(&format!("Keystone uri=\"{base}/identity\""));
+            headers.extend(value.map(|value| (WWW_AUTHENTICATE, value)));
+        }
+        response
+    }
+
+    fn body(&self, style: Style) -> Value {
+        let code = self.status.as_u16();
+        // The identity middleware in front of Nova speaks as Keystone does.
+        if style == Style::Keystone || (style == Style::Nova && self.status == StatusCode::UNAUTHORIZED) {
+            let title = self.status.canonical_reason().unwrap_or("Error");
+            return json!({ "error": { "code": code, "title": title, "message": self.message } });
+        }
+        let mut fault = json!({ "code": code, "message": self.message });
+        if self.retry_after && self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(WAIT.into());
+            fault["details"] = "Too many failed attempts from this address.".into();
+            fault["retryAt"] = format!("{at:.0}").into();
+            fault["retryAfter"] = WAIT.to_string().into();
+        }
+        json!({ self.name(style): fault })
+    }
+
+    fn name(&self, style: Style) -> &'static str {
+        match self.status.as_u16() {
+            400 => "badRequest",
+            401 => "unauthorized",
+            403 => "forbidden",
+            404 => "itemNotFound",
+            405 => "badMethod",
+            409 => "conflictingRequest",
+            413 | 429 => "overLimit",
+            415 => "badMediaType",
+            501 => "notImplemented",
+            503 => "serviceUnavailable",
+            _ if style == Style::KeystoneV2 => "identityFault",
+            _ => "computeFault",
+        }
+    }
+}
+
+/// Upstream's name of the operation that opens a console. It alone says of a server that is being made
+/// that it is not ready.
+pub(super) const CONSOLE: &str = "get_vnc_console";
+
+/// Upstream's sentence for a server whose state forbids something.
+fn state(status: InstanceStatus, about: About<'_>) -> String {
+    use InstanceStatus::{Building, Failed, Recycled, Running, Stopped};
+    let About { server, operation, .. } = about;
+    let (kind, state) = super::compute::states(status);
+    match status {
+        Building if operation == CONSOLE => format!("Instance {server} is not ready"),
+        Building | Stopped | Recycled | Failed | Running => {
+            format!("Cannot '{operation}' instance {server} while it is in vm_state {kind}")
+        }
+        _ => format!(
+            "Cannot '{operation}' instance {server} while it is in task_state {}",
+            state.unwrap_or_default()
+        ),
+    }
+}

@@ -1,0 +1,123 @@
+//! Keystone v2.0: `POST /v2.0/tokens`, with a password or with Rackspace's API key.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use transom_model::access_key::Role;
+use transom_model::grant::Dialect;
+use transom_model::secret::Secret;
+
+use super::catalog::{self, Names};
+use super::v3::project_of;
+use crate::openstack::asked::Asked;
+use crate::openstack::fault::{About, Fault};
+use crate::openstack::reply::json as answer;
+use crate::openstack::{access, body};
+use transom_app::caller::Proof;
+use transom_http::body::PROOF;
+use transom_http::misfit::misfit;
+
+#[derive(Deserialize)]
+struct Question {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Auth {
+    password_credentials: Option<Password>,
+    #[serde(rename = "RAX-KSKEY:apiKeyCredentials")]
+    api_key_credentials: Option<ApiKey>,
+    token: Option<Token>,
+    tenant_name: Option<String>,
+    tenant_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Password {
+    username: String,
+    password: Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiKey {
+    username: String,
+    api_key: Secret,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    id: Secret,
+}
+
+/// A request for a token.
+pub(super) struct Wanted {
+    proof: Proof,
+    /// The project that the token is to be for; none: the key's own.
+    tenant: Option<String>,
+    /// The words of the client that asks in this way.
+    names: Names,
+}
+
+/// Reads the body of `POST /v2.0/tokens`.
+pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
+    let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
+    let read = serde_path_to_error::deserialize(body);
+    let Question { auth } =
+        read.map_err(|error| malformed().because(misfit(&error.to_string()).to_string()))?;
+    if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
+        return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
+    }
+    let (proof, names) = match (auth.password_credentials, auth.api_key_credentials, auth.token) {
+        (Some(Password { username, password }), None, None) => {
+            (Proof::KeySecret(username, password), Names::Openstack)
+        }
+        (None, Some(ApiKey { username, api_key }), None) => {
+            (Proof::KeySecret(username, api_key), Names::Rackspace)
+        }
+        (None, None, Some(token)) => (Proof::Token(token.id), Names::Openstack),
+        _ => {
+            let reason = "auth: must hold passwordCredentials, RAX-KSKEY:apiKeyCredentials or token, and one of them only";
+            return Err(malformed().because(reason));
+        }
+    };
+    Ok(Wanted { proof, tenant: auth.tenant_name.or(auth.tenant_id), names })
+}
+
+/// `POST /v2.0/tokens`
+pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
+    let Wanted { proof, tenant, names } = read(body::read(&asked.headers, body, PROOF).await?)?;
+    let fault = |error| {
+        Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
+    };
+    let call = access::identify(asked, &proof).await.map_err(fault)?;
+    if let Proof::Token(token) = &proof {
+        // The operator's token is no user's: there is nobody to give another to.
+        asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+    }
+    let project = project_of(asked, &call, tenant).await?;
+    let ttl = asked.app.config().openstack.token_ttl.0;
+    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
+    let (issued, token) = issued.map_err(fault)?;
+    let (key, region) = (&issued.key, &asked.app.config().openstack.region);
+    let tenant = json!({ "id": project.id.to_string(), "name": project.name });
+    let roles: Vec<Value> = Role::ALL
+        .into_iter()
+        .filter(|role| *role <= key.role)
+        .map(|role| json!({ "id": role.as_str(), "name": role.as_str() }))
+        .collect();
+    let body = json!({
+        "access": {
+            "token": { "id": token.expose(), "expires": issued.expires_at, "tenant": tenant },
+            "serviceCatalog": catalog::v2(asked.app, &project, names),
+            "user": {
+                "id": key.id, "name": key.id, "username": key.id, "roles": roles,
+                "RAX-AUTH:defaultRegion": region,
+            },
+        }
+    });
+    Ok(answer(StatusCode::OK, &body))
+}

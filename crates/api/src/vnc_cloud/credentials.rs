@@ -1,0 +1,56 @@
+//! Basic authentication (RFC 7617) with an access key's id and secret.
+
+use axum::extract::FromRequestParts as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::grant::Dialect;
+use transom_model::secret::Secret;
+
+use super::answer::Refusal;
+use transom_app::caller::{Attempt, Proof};
+use transom_app::cloud_addresses::AddressCall;
+use transom_app::{App, Call};
+use transom_http::Id;
+use transom_http::refusal::asked_by;
+use transom_http::source::Source;
+use transom_http::unproved::proved;
+
+/// An authenticated call, and the key whose addresses it is about.
+pub(super) struct Asked {
+    pub(super) key: AccessKeyId,
+    pub(super) call: AddressCall,
+}
+
+/// Tells whose key asks. A malformed key is 403 before anything is looked up; everything else that is wrong is 401.
+pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Result<Asked, Refusal> {
+    let (key, secret) = basic(parts).ok_or_else(Refusal::unauthorized)?;
+    let key: AccessKeyId = key.parse().map_err(|_| Refusal::of(StatusCode::FORBIDDEN))?;
+    let mut parts = parts.clone();
+    let Ok(Id(request)) = Id::from_request_parts(&mut parts, &()).await;
+    let Ok(source) = Source::from_request_parts(&mut parts, &()).await;
+    let proof = Proof::KeySecret(key.to_string(), secret);
+    let caller = app.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
+    proved(&parts.extensions);
+    let call = Call { caller, request, origin: source.origin(&parts.headers) };
+    asked_by(&parts.extensions, &call);
+    if changes {
+        call.caller.need(Role::Member)?;
+    }
+    let call = AddressCall::of_key(call, key.clone(), Dialect::VncCloud);
+    Ok(Asked { key, call })
+}
+
+fn basic(parts: &Parts) -> Option<(String, Secret)> {
+    let value = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (key, secret) = decoded.split_once(':')?;
+    (!key.is_empty()).then(|| (key.to_owned(), Secret::new(secret)))
+}

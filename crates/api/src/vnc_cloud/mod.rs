@@ -1,0 +1,100 @@
+//! VNC Cloud API 1.1 and 1.0: `/cloud/{version}/static-address…`.
+//!
+//! Which answer wins where several things are wrong with a request, the first of these: draining (503) · path (404),
+//! method (405) · no credentials (401) · malformed key (403) · unknown key or wrong secret (401) · 1001 · 1002 · 1007 ·
+//! query (400) · no such address (404) · `If-Match` (412) · body too large (413), not JSON or of the wrong shape (400) ·
+//! the lowest of 1003, 1004, 1005, 1006, 1008 and 1009 · another address in the body than in the path (409).
+//! Everything under `/cloud/` answers with an empty body or with JSON.
+
+mod answer;
+mod body;
+mod credentials;
+mod entity_tag;
+mod listing;
+mod negotiation;
+mod operation;
+mod route;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::{Method, StatusCode, header};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use answer::Refusal;
+use operation::Operation;
+use route::{Route, Version};
+use transom_app::App;
+
+/// The API.
+pub fn router(app: Arc<App>) -> Router {
+    // Our own catch: the one around everything answers with a text, which this API's clients cannot read.
+    let panicked = |_: Box<dyn std::any::Any + Send>| Refusal::internal().into_response();
+    Router::new()
+        .route("/cloud", any(serve))
+        .route("/cloud/", any(serve))
+        .route("/cloud/{*rest}", any(serve))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+/// Whether this API answers for a path.
+pub(super) fn owns(path: &str) -> bool {
+    super::paths::is_below(path, "/cloud")
+}
+
+/// Whether a path that is none is meant for this API: `/cloud1.1/static-address`, say.
+pub(super) fn is_meant(path: &str) -> bool {
+    path.starts_with("/cloud")
+}
+
+/// The answer to a call of a path that is none.
+pub(super) fn nowhere() -> Response {
+    Refusal::of(StatusCode::NOT_FOUND).into_response()
+}
+
+/// The answer to a call that nobody looked at.
+pub(super) fn overloaded() -> Response {
+    Refusal::unavailable().into_response()
+}
+
+/// The answer to a call that is no HTTP.
+pub(super) fn malformed() -> Response {
+    Refusal::of(StatusCode::BAD_REQUEST).into_response()
+}
+
+async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
+    let bodyless = request.method() == Method::HEAD;
+    let response = answer(&app, request).await.unwrap_or_else(IntoResponse::into_response);
+    if bodyless { without_body(response) } else { response }
+}
+
+async fn answer(app: &App, request: Request) -> Result<Response, Refusal> {
+    if app.live.is_closing() {
+        return Err(Refusal::unavailable());
+    }
+    let (parts, body) = request.into_parts();
+    let mut route = Route::read(parts.uri.path())?;
+    if route == Route::Collection(Version::V1_0)
+        && app.config().cloud.list_in_1_0
+        && parts.method != Method::POST
+    {
+        route = Route::Collection(Version::V1_1);
+    }
+    let operation = Operation::of(route, &parts.method)?;
+    let asked = credentials::authenticate(app, &parts, operation.changes()).await?;
+    operation.run(app, &asked, &parts, body).await
+}
+
+/// HEAD: everything that GET would say, but the body.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let length = axum::body::HttpBody::size_hint(&body).exact();
+    if let Some(length) = length.filter(|length| *length > 0) {
+        parts.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, axum::body::Body::empty())
+}

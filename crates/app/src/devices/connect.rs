@@ -1,0 +1,168 @@
+//! Connecting: the access rule, and who is told what.
+
+use std::sync::Arc;
+
+use transom_model::EndReason;
+use transom_model::audit::{AuditEntry, Origin};
+use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
+use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
+use transom_model::end_reason::End;
+use transom_model::id::ProjectId;
+use transom_tunnel::{Refusal, RefusalCode};
+
+use super::member::Member;
+use super::records::device_entry;
+use super::refusals::{gone, unavailable};
+use crate::App;
+use crate::error::Result;
+
+/// A listen address that may be reached, as it was when that was decided.
+#[derive(Debug)]
+pub struct Listener {
+    /// The address.
+    pub record: AddressRecord,
+    verifier: Verifier,
+}
+
+impl App {
+    /// Whether this connector may reach that address. Of what is not its own key's it learns nothing: an address of
+    /// another key and an unknown one are both not found.
+    pub async fn judge_connection(
+        &self,
+        connector: &Member,
+        peer: &CloudAddress,
+    ) -> Result<Listener, Refusal> {
+        let own = self.store.standing_address(&connector.address).await.map_err(unavailable)?;
+        // A proof is worth what its password is worth now, whether it was heard of here already or not.
+        let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
+            return Err(gone("its password was reset, or the address removed"));
+        };
+        let cross_key = self.config.cloud.cross_key();
+        let found = match cross_key {
+            // How long that takes must not tell which addresses of others exist.
+            CrossKey::Deny => self.store.standing_address_of(&own.key, peer).await,
+            CrossKey::AllowIndividuals => self.store.standing_address(peer).await,
+        };
+        let Some((record, verifier)) = found.map_err(unavailable)? else {
+            return Err(RefusalCode::CloudTargetNotFound.into());
+        };
+        match judge(party(&own), party(&record), cross_key) {
+            Verdict::Allowed => Ok(Listener { record, verifier }),
+            Verdict::Refused => Err(RefusalCode::CloudConnectionRefused.into()),
+            Verdict::NotFound => Err(RefusalCode::CloudTargetNotFound.into()),
+        }
+    }
+
+    /// The verdict on two addresses as they are now, whoever is joined under them.
+    pub(super) async fn judge_addresses(
+        &self,
+        connector: &CloudAddress,
+        listener: &CloudAddress,
+    ) -> Result<Verdict> {
+        let (connector, listener) =
+            (self.store.standing_address(connector).await?, self.store.standing_address(listener).await?);
+        let (Some((connector, _)), Some((listener, _))) = (connector, listener) else {
+            return Ok(Verdict::NotFound);
+        };
+        Ok(judge(party(&connector), party(&listener), self.config.cloud.cross_key()))
+    }
+
+    /// Whether consoles of this project may lead to that address: the grant stands in for the access rule, but the
+    /// address must be the same project's.
+    pub async fn console_may_reach(
+        &self,
+        project: ProjectId,
+        address: &CloudAddress,
+    ) -> Result<Listener, End> {
+        let found = self.store.standing_address_in(project, address).await.map_err(|error| {
+            tracing::warn!(%error, "a cloud address could not be looked up");
+            End::from(EndReason::StoreUnavailable)
+        })?;
+        match found {
+            Some((record, verifier)) if is_listener(&record) => Ok(Listener { record, verifier }),
+            Some(_) => {
+                Err(End::new(EndReason::EndpointNotAllowed, "the cloud address is not one that listens"))
+            }
+            // Another project's address is none here: its holder must not learn that it exists.
+            None => Err(End::new(EndReason::DeviceOffline, "the project has no such cloud address")),
+        }
+    }
+
+    /// Whoever is reached there: joined by the password, or the ticket, that the address has now, and not superseded at
+    /// another node.
+    #[must_use]
+    pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
+        let member = self.devices.listening(&listener.record.address);
+        member.filter(|member| {
+            member.stands(&listener.record, &listener.verifier)
+                && !member.is_older_than(listener.record.presence.epoch)
+        })
+    }
+
+    /// Whoever a connector reaches there: with what speaks the repeater's protocol there is nothing end to end.
+    pub fn reached_by_connector(&self, listener: &Listener) -> Result<Arc<Member>, Refusal> {
+        let member = self.reached_at(listener).ok_or(RefusalCode::CloudTargetNotFound)?;
+        if member.is_legacy() {
+            return Err(Refusal::from(RefusalCode::DeviceRefused).because(
+                "it joined by a repeater ticket, without end-to-end encryption: open it by a console URL or a viewer's ID",
+            ));
+        }
+        Ok(member)
+    }
+
+    /// Writes down that a connector has a session with a device.
+    pub async fn audit_connection(&self, connector: &Member, listener: &CloudAddress, project: ProjectId) {
+        let detail = format!("from {}", connector.address);
+        self.audit_opening(listener, project, "ok", detail, &connector.origin).await;
+    }
+
+    /// Writes down that a connector got none, in its own project: whether the device is in another is not its business. What
+    /// may be repeated at will is written a few times a minute.
+    pub async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
+        let outcome = why.code.name();
+        if self.log_budget.is_news_to(&connector.address, outcome) {
+            let detail = format!("from {}", connector.address);
+            self.audit_opening(listener, connector.project, outcome, detail, &connector.origin).await;
+        }
+    }
+
+    /// Writes down that a device was opened, or not, from there.
+    pub async fn audit_opening(
+        &self,
+        listener: &CloudAddress,
+        project: ProjectId,
+        outcome: &'static str,
+        detail: String,
+        origin: &Origin,
+    ) {
+        let entry = device_entry("device.connect", listener, project, origin);
+        self.audit_device(&AuditEntry { outcome, detail: Some(detail), ..entry }).await;
+    }
+
+    /// Writes down how a session with a device ended, and what it carried.
+    pub async fn audit_disconnection(
+        &self,
+        listener: &CloudAddress,
+        project: ProjectId,
+        how: &'static str,
+        detail: String,
+        origin: &Origin,
+    ) {
+        let entry = device_entry("device.disconnect", listener, project, origin);
+        self.audit_device(&AuditEntry { outcome: how, detail: Some(detail), ..entry }).await;
+    }
+
+    pub(super) async fn audit_device(&self, entry: &AuditEntry) {
+        if let Err(error) = self.store.audit_soon(entry).await {
+            tracing::warn!(%error, "what became of a device could not be written down");
+        }
+    }
+}
+
+fn is_listener(record: &AddressRecord) -> bool {
+    record.reach.action() == transom_model::cloud::Action::Listen
+}
+
+fn party(record: &AddressRecord) -> Party<'_> {
+    Party { address: &record.address, key: &record.key, reach: &record.reach }
+}

@@ -1,0 +1,53 @@
+//! The gateway's own key, by which agents know it, and the keys by which it knows agents.
+
+use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
+use transom_model::end_reason::End;
+use transom_model::instance::Sealed;
+use transom_model::secret::Secret;
+use transom_tunnel::{EndpointKey, PublicKey};
+
+use crate::App;
+use crate::error::{Error, Result};
+use crate::vault::Purpose;
+
+const OWN_KEY: &str = "gateway-endpoint-key";
+
+impl App {
+    /// The key that the gateway shows to agents: one for the whole installation, made at first use.
+    pub async fn gateway_key(&self) -> Result<&EndpointKey> {
+        self.devices.key.get_or_try_init(|| self.load_gateway_key()).await
+    }
+
+    async fn load_gateway_key(&self) -> Result<EndpointKey> {
+        let fresh = EndpointKey::generate().map_err(Error::internal)?;
+        let text = Secret::new(hex::encode(fresh.pkcs8()));
+        let sealed = self.vault.seal(Purpose::GatewayKey, OWN_KEY, &text);
+        let stands = self.store.set_setting_if_absent(OWN_KEY, &sealed.0).await?;
+        let opened =
+            self.vault.open(Purpose::GatewayKey, OWN_KEY, &Sealed(stands)).map_err(Error::internal)?;
+        let pkcs8 = hex::decode(opened.expose()).map_err(Error::internal)?;
+        EndpointKey::from_pkcs8(&pkcs8).map_err(Error::internal)
+    }
+
+    /// Whether a device shows the key that it showed at first. Resetting the address's password forgets that.
+    pub async fn check_device_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<(), End> {
+        let pinned = self.pinned_key(address, shown).await.map_err(|error| {
+            tracing::warn!(%error, "a device's key could not be compared");
+            End::from(EndReason::StoreUnavailable)
+        })?;
+        match pinned {
+            Some(before) if before == shown.to_string() => Ok(()),
+            Some(before) => {
+                let detail = format!("it had {before}, and shows {shown}");
+                Err(End::new(EndReason::DeviceKeyChanged, detail))
+            }
+            None => Err(End::new(EndReason::DeviceOffline, "there is no such cloud address")),
+        }
+    }
+
+    async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<String>> {
+        let Some((_, verifier)) = self.store.standing_address(address).await? else { return Ok(None) };
+        Ok(self.store.device_key(address, &verifier, &shown.to_string()).await?)
+    }
+}

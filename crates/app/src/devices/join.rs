@@ -1,0 +1,354 @@
+//! Joining: who says it is an address proves it, and the newest proof wins.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
+use transom_model::cloud::{
+    Action, AddressRecord, CloudAddress, DeviceReport, ITERATIONS, SALT, ScramProof, Verifier,
+};
+use transom_model::name;
+use transom_store::{Joined, Joining};
+use transom_tunnel::{Refusal, RefusalCode, Report, Retry, Role};
+
+use super::member::{Member, ORDERS, Order, Shown};
+use super::records::device_entry;
+use super::refusals::{gone, unavailable};
+use super::table::one_less;
+use super::trail::Arrival;
+use crate::App;
+use crate::error::{Error, Result};
+use crate::vault::Purpose;
+
+/// What was proved was changed at the same moment: the next attempt meets the new state.
+const CHANGED_MEANWHILE: Duration = Duration::from_secs(1);
+/// A source that guesses passwords is to wait.
+const TOO_MANY: Duration = Duration::from_secs(10);
+
+/// Somebody who says that it is an address, before it has proved so.
+#[derive(Debug)]
+pub struct Candidate {
+    /// None: there is no such address.
+    known: Option<AddressRecord>,
+    /// What its proof is verified with; of an unknown one, what no password fits.
+    verifier: Verifier,
+}
+
+impl Candidate {
+    /// The salt for its proof.
+    #[must_use]
+    pub fn salt(&self) -> &[u8] {
+        &self.verifier.salt
+    }
+
+    /// How often the password is stretched.
+    #[must_use]
+    pub fn iterations(&self) -> NonZeroU32 {
+        self.verifier.iterations
+    }
+}
+
+/// As what somebody wants to join.
+#[derive(Debug)]
+pub struct Wish {
+    /// Which side it is.
+    pub role: Role,
+    /// It takes nobody who could see what passes.
+    pub end_to_end_only: bool,
+    /// The program and its version, as it says of itself.
+    pub program: String,
+    /// What an agent says of its machine.
+    pub report: Option<Report>,
+}
+
+impl Wish {
+    /// What is kept of the program's name: it comes from outside, and is read in terminals.
+    fn program(&self) -> Option<String> {
+        let shown = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
+        Some(self.program.chars().filter(shown).collect::<String>()).filter(|name| !name.trim().is_empty())
+    }
+
+    /// What is kept of the report, which comes from outside as well.
+    fn report(&self) -> DeviceReport {
+        let Some(Report { host_name, run, key, targets }) = &self.report else {
+            return DeviceReport::default();
+        };
+        let texts =
+            targets.iter().map(|target| name::without_hidden(target)).filter(|target| !target.is_empty());
+        DeviceReport {
+            host_name: Some(name::without_hidden(host_name)).filter(|name| !name.is_empty()),
+            targets: texts.collect(),
+            key: Some(key.to_string()),
+            run: Some(hex::encode(run)),
+        }
+    }
+}
+
+/// As what somebody joins who has shown enough.
+pub(super) enum Joins {
+    /// A device.
+    Agent(Joining),
+    /// A viewer's side.
+    Connector,
+}
+
+impl App {
+    /// Looks an address up. One that does not exist gets a salt too, always the same one, and as much work: neither the
+    /// challenge nor its time tells them apart.
+    pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
+        let known = match address.parse::<CloudAddress>() {
+            Ok(address) => self.store.standing_address(&address).await?,
+            Err(_) => None,
+        };
+        let made_up = self.vault.sign(Purpose::DeviceChallenge, address.as_bytes());
+        Ok(match known {
+            Some((record, verifier)) => Candidate { known: Some(record), verifier },
+            None => {
+                let (salt, iterations) = (made_up[..SALT].to_vec(), ITERATIONS);
+                let verifier = Verifier { salt, iterations, stored_key: made_up, server_key: made_up };
+                Candidate { known: None, verifier }
+            }
+        })
+    }
+
+    /// Takes somebody in who has proved to be the address; answers the server's own proof.
+    pub async fn device_join(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        wish: &Wish,
+        proof: &ScramProof,
+        auth_message: &str,
+        source: IpAddr,
+    ) -> Result<(Membership, [u8; 32]), Refusal> {
+        let Candidate { known, verifier } = candidate;
+        let proved = verifier.accepts(proof, auth_message.as_bytes());
+        let Some(record) = known.filter(|_| proved) else {
+            return Err(self.failed_join(source));
+        };
+        let (program, report, end_to_end_only) = (wish.program(), wish.report(), wish.end_to_end_only);
+        let (wanted, joins) = match wish.role {
+            Role::Agent => {
+                (Action::Listen, Joins::Agent(Joining::Password { end_to_end_only, program, report }))
+            }
+            Role::Connector => (Action::Connect, Joins::Connector),
+        };
+        if record.reach.action() != wanted {
+            let detail = match wanted {
+                Action::Connect => {
+                    "it listens, as a device's address does; name one that connects: transom address add --key ID --action connect"
+                }
+                Action::Listen => {
+                    "it connects, as a viewer's address does; name one that listens: transom address add --key ID --action listen"
+                }
+            };
+            return Err(Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail));
+        }
+        let signature = verifier.server_signature(auth_message.as_bytes());
+        let before = record.device.program.clone();
+        let origin = Origin { user_agent: UserAgent::read(wish.program.as_bytes()), ..Origin::of(source) };
+        let membership = self.admit(record, Shown::Password(verifier), joins, origin).await?;
+        if wish.role == Role::Agent {
+            self.note_program(membership.member(), before, wish.program()).await;
+        }
+        Ok((membership, signature))
+    }
+
+    /// Writes down that a device runs another program than it did. Its first join says nothing new.
+    async fn note_program(&self, member: &Member, before: Option<String>, now: Option<String>) {
+        let Some(before) = before.filter(|before| Some(before) != now.as_ref()) else { return };
+        let now = now.unwrap_or_else(|| "a program without a name".to_owned());
+        let entry = AuditEntry {
+            actor: Actor::Transom,
+            detail: Some(format!("{now} has joined, and {before} had before")),
+            ..device_entry("device.program", &member.address, member.project, &member.origin)
+        };
+        self.audit_device(&entry).await;
+    }
+
+    pub(crate) fn failed_join(&self, source: IpAddr) -> Refusal {
+        if self.is_news_of(source) {
+            tracing::warn!(%source, "a device's or a viewer's proof of its address failed");
+        }
+        match self.failed_attempt(source, Error::Unauthenticated("")) {
+            Error::RateLimited => Refusal {
+                retry: Retry::After(TOO_MANY),
+                ..Refusal::from(RefusalCode::CloudConnectivityError).because("too many failed attempts")
+            },
+            _ => RefusalCode::CloudAuthenticationFailed.into(),
+        }
+    }
+
+    pub(super) async fn admit(
+        self: &Arc<Self>,
+        record: AddressRecord,
+        shown: Shown,
+        joins: Joins,
+        origin: Origin,
+    ) -> Result<Membership, Refusal> {
+        let role = match &joins {
+            Joins::Agent(_) => Role::Agent,
+            Joins::Connector => Role::Connector,
+        };
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        let address = record.address;
+        let member = Arc::new(Member {
+            serial: self.devices.next_serial(),
+            role,
+            address,
+            project: record.project,
+            key: record.key,
+            shown,
+            epoch: AtomicU64::new(0),
+            origin,
+            superseded: AtomicBool::new(false),
+            orders,
+        });
+        {
+            let mut table = self.devices.table.lock();
+            if table.closing {
+                return Err(
+                    Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down")
+                );
+            }
+            if role == Role::Connector {
+                let most = self.config.limits.device_sessions_per_address;
+                let joined = table.connectors.entry(member.address.clone()).or_default();
+                if *joined >= most {
+                    return Err(Refusal::from(RefusalCode::CloudConnectivityError)
+                        .because(format!("{most} viewers have joined under this address")));
+                }
+                *joined += 1;
+            }
+            // In the table before its join is written: a reset after that finds it there, one before fails the join.
+            table.members.insert(member.serial, Arc::clone(&member));
+        }
+        let membership = Membership { app: Arc::clone(self), member, ordered };
+        let admitted = match joins {
+            // In the table first, and looked at then: a revocation that comes meanwhile finds it there.
+            _ if self.revocations.has_key(&membership.member.key) => Err(gone("its access key was revoked")),
+            _ if self.revocations.has_address(&membership.member.address) => {
+                Err(gone("the address was removed"))
+            }
+            Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await,
+            Joins::Connector => self.still_stands(&membership.member).await,
+        };
+        match admitted {
+            Ok(()) => Ok(membership),
+            Err(refusal) => {
+                membership.leave("it was not let in").await;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
+        let rounds = || self.devices.rounds.load(Ordering::Acquire);
+        let before = rounds();
+        let node = self.node().map_err(unavailable)?;
+        let who = Arrival::of(&joining);
+        let joined =
+            self.store.join_address(&member.address, version, node.id, joining, &member.origin).await;
+        let Joined { epoch, rival } = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
+        member.epoch.store(epoch, Ordering::Release);
+        if self.fence.node() != Some(node) {
+            // Everything was cut meanwhile.
+            return Err(changed_meanwhile());
+        }
+        if rounds() != before
+            && let Some(refusal) = self.no_longer_joined(member).await.map_err(unavailable)?
+        {
+            // It was changed, or another node took a newer one in, and enforcement has not seen the epoch.
+            return Err(refusal);
+        }
+        let superseded = {
+            let mut table = self.devices.table.lock();
+            match table.listening.get(&member.address) {
+                // Two joined at once, and the other one was written later.
+                Some(other) if other.epoch.load(Ordering::Acquire) > epoch => Some(Arc::clone(member)),
+                _ => table.listening.insert(member.address.clone(), Arc::clone(member)),
+            }
+        };
+        self.note_join(member, &who).await;
+        if let Some(old) = superseded {
+            self.drive_out(&old, member).await;
+        }
+        if let Some(rival) = rival {
+            self.note_rival(member, &who, &rival).await;
+        }
+        self.devices.movements.send_modify(|count| *count += 1);
+        self.devices.listeners.ring();
+        Ok(())
+    }
+
+    /// A connector leaves no trace in the store: what its proof was verified with is compared once more.
+    async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
+        let standing = self.store.standing_address(&member.address).await.map_err(unavailable)?;
+        match standing {
+            Some((record, verifier)) if member.stands(&record, &verifier) => Ok(()),
+            _ => Err(changed_meanwhile()),
+        }
+    }
+}
+
+fn changed_meanwhile() -> Refusal {
+    Refusal {
+        retry: Retry::After(CHANGED_MEANWHILE),
+        ..Refusal::from(RefusalCode::CloudConnectivityError).because("the address was changed meanwhile")
+    }
+}
+
+/// A place among those who are joined; given up when dropped.
+pub struct Membership {
+    app: Arc<App>,
+    member: Arc<Member>,
+    ordered: mpsc::Receiver<Order>,
+}
+
+impl Membership {
+    /// Whose it is.
+    #[must_use]
+    pub fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    /// The next order. Cancel-safe.
+    pub async fn order(&mut self) -> Order {
+        match self.ordered.recv().await {
+            Some(order) => order,
+            // The member holds the sender.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes down that it is gone, and why, where it was written down that it has come.
+    pub async fn leave(self, why: &str) {
+        let (app, member) = (Arc::clone(&self.app), Arc::clone(&self.member));
+        drop(self);
+        let epoch = member.epoch.load(Ordering::Acquire);
+        if member.role == Role::Connector || epoch == 0 {
+            return;
+        }
+        app.write_leave(&member.address, epoch).await;
+        app.note_leave(&member, why).await;
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut table = self.app.devices.table.lock();
+        table.members.remove(&self.member.serial);
+        if self.member.role == Role::Connector {
+            one_less(&mut table.connectors, &self.member.address);
+        }
+        // A newer one may stand there under the same address.
+        if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
+            table.listening.remove(&self.member.address);
+            drop(table);
+            self.app.devices.movements.send_modify(|count| *count += 1);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Leaves: that a device is gone is written down, if not at once then as soon as the database answers again.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use transom_model::cloud::CloudAddress;
+use transom_store::{Store, StoreError};
+use transom_tunnel::Role;
+
+use crate::App;
+use crate::error::Result;
+
+/// A page of devices that the store has joined here: the statement stays small.
+const PAGE: u32 = 500;
+
+impl App {
+    /// Writes down that the device which joined under this epoch is gone; what the database cannot take now is owed.
+    pub(super) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
+        match self.store.leave_address(address, epoch).await {
+            Ok(_) => self.devices.listeners.ring(),
+            Err(StoreError::Unavailable(cause)) => {
+                tracing::warn!(error = %StoreError::Unavailable(cause), %address, "a device's leave is owed to the database");
+                self.devices.leaves.add(address.clone(), epoch);
+            }
+            Err(error) => tracing::error!(%error, %address, "a device's leave could not be written down"),
+        }
+    }
+
+    /// Writes down the leaves that are owed. Only the heartbeat calls this.
+    pub(crate) async fn settle_leaves(&self) -> Result<()> {
+        loop {
+            let some = self.devices.leaves.oldest(Store::LEAVES);
+            if some.is_empty() {
+                return Ok(());
+            }
+            let count = some.len();
+            match self.store.leave_addresses(some).await {
+                Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
+                Err(error) => tracing::error!(%error, "devices' leaves could not be written down"),
+                Ok(()) => self.devices.listeners.ring(),
+            }
+            self.devices.leaves.strike(count);
+        }
+    }
+
+    /// Takes those devices for gone that the store has joined here and that are not: a join or a leave whose answer was lost
+    /// may have happened all the same.
+    pub(crate) async fn reconcile_presence(&self) -> Result<()> {
+        let mut known = Vec::new();
+        loop {
+            let after = known.last().map(|(address, _)| address);
+            let page = self.store.joined_at(self.fence.last().id, after, PAGE).await?;
+            let whole = page.len() < PAGE as usize;
+            known.extend(page);
+            if whole {
+                break;
+            }
+        }
+        // After the look into the store: a device that is joined there is in the table before its join is written.
+        let here = self.joined_here();
+        let is_here = |address: &CloudAddress, epoch: u64| {
+            // One that joins at this moment has no epoch yet.
+            here.get(address).is_some_and(|epochs| epochs.iter().any(|own| *own == 0 || *own == epoch))
+        };
+        known.retain(|(address, epoch)| !is_here(address, *epoch));
+        for some in known.chunks(Store::LEAVES) {
+            tracing::warn!(devices = some.len(), "the database had devices joined here that are gone");
+            self.store.leave_addresses(some.to_vec()).await?;
+            self.devices.listeners.ring();
+        }
+        Ok(())
+    }
+
+    fn joined_here(&self) -> HashMap<CloudAddress, Vec<u64>> {
+        let table = self.devices.table.lock();
+        let mut here = HashMap::<_, Vec<_>>::new();
+        for member in table.members.values().filter(|member| member.role == Role::Agent) {
+            here.entry(member.address.clone()).or_default().push(member.epoch.load(Ordering::Acquire));
+        }
+        here
+    }
+}

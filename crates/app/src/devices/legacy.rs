@@ -1,0 +1,199 @@
+//! Devices and viewers that speak the UltraVNC repeater's protocol: they show a text instead of proving a password.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use transom_model::Timestamp;
+use transom_model::access_key::Role as Needed;
+use transom_model::audit::{AuditEntry, Origin};
+use transom_model::cloud::{Action, AddressRecord, CloudAddress};
+use transom_model::id::ProjectId;
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::{Joining, NewViewerId, StoreError};
+use transom_tunnel::{Refusal, RefusalCode};
+
+use super::join::{Joins, Membership};
+use super::member::Shown;
+use super::refusals::unavailable;
+use crate::cloud_addresses::AddressCall;
+use crate::error::{Error, Result};
+use crate::vault::Purpose;
+use crate::{App, random};
+
+/// Long enough to copy a number into a viewer.
+const VIEWER_ID_TTL: Duration = Duration::from_secs(5 * 60);
+/// A team opens its devices one after the other; more open numbers would only make guessing easier.
+const VIEWER_IDS_PER_KEY: u32 = 100;
+/// Two billion numbers: a few draws find a free one.
+const DRAWS: u32 = 8;
+/// 24 characters of 31: 118 bits.
+const TEXT: usize = 24;
+/// Letters and digits that are not taken for each other; UltraVNC sends upper case.
+const ALPHABET: &[u8; 31] = b"23456789ABCDEFGHJKLMNPQRSTUVWXY";
+/// UltraVNC takes a smaller number for a port's, and reads a signed one of 32 bits.
+const NUMBERS: std::ops::Range<u32> = 100_000_000..2_147_483_647;
+/// UltraVNC's own mark for a connection to be dropped.
+const RESERVED: u32 = 999_999_999;
+
+impl App {
+    /// Gives an address a repeater ticket instead of the one it has; it is shown this once.
+    pub async fn issue_repeater_ticket(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        numeric: bool,
+    ) -> Result<Secret> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        asked.call.caller.need_secret()?;
+        fit_for_repeater(&record)?;
+        taken_here(self.config.repeater.devices, "devices")?;
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.ticket", address) };
+        for _ in 0..DRAWS {
+            let ticket = if numeric { number() } else { text() };
+            let kept = Some(self.kept_of(&ticket));
+            match self.store.set_repeater_ticket(&asked.scope, address, kept, &audit).await {
+                // Another address has it.
+                Err(StoreError::Conflict(_)) => {}
+                outcome => return self.done(outcome?).map(|_| Secret::new(ticket)),
+            }
+        }
+        Err(Error::Conflict("no free number was found: try again".to_owned()))
+    }
+
+    /// Makes an address's repeater ticket worth nothing: the device that waits under it is sent away.
+    pub async fn revoke_repeater_ticket(&self, asked: &AddressCall, address: &CloudAddress) -> Result<()> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.revoke", address) };
+        self.done(self.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
+    }
+
+    /// Makes an ID by which a viewer opens this device once.
+    pub async fn issue_viewer_id(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+    ) -> Result<(Secret, Timestamp)> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Needed::Member)?;
+        fit_for_repeater(&record)?;
+        taken_here(self.config.repeater.viewers, "viewers")?;
+        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.viewer", address) };
+        for _ in 0..DRAWS {
+            let id = number();
+            let kept = self.kept_of(&id);
+            let until = asked.call.caller.until();
+            let (ttl, most) = ((VIEWER_ID_TTL, until, asked.call.caller.made_with()), VIEWER_IDS_PER_KEY);
+            match self.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
+                NewViewerId::Until(until) => return Ok((Secret::new(id), until)),
+                NewViewerId::Taken => {}
+                NewViewerId::TooMany => {
+                    return Err(Error::Conflict(format!(
+                        "{VIEWER_IDS_PER_KEY} IDs of this access key are open: wait until some are used or expire"
+                    )));
+                }
+                NewViewerId::Missing => return Err(Error::NotFound("cloud address")),
+            }
+        }
+        Err(Error::Conflict("no free number was found: try again".to_owned()))
+    }
+
+    /// Takes a device in that shows a ticket; `None` where the ticket is not one. A number that is none counts as a miss; a
+    /// text cannot be guessed, and whoever has one is held up by nobody's guesses.
+    pub async fn join_by_ticket(
+        self: &Arc<Self>,
+        ticket: &str,
+        source: IpAddr,
+    ) -> Result<Option<Membership>, Refusal> {
+        let guess = if ticket.len() < TEXT {
+            let too_many =
+                || Refusal::from(RefusalCode::CloudConnectivityError).because("too many wrong tickets");
+            Some(self.device_guesses.guess(source, &self.metrics).ok_or_else(too_many)?)
+        } else {
+            None
+        };
+        let kept = self.kept_of(&ticket.to_ascii_uppercase());
+        let Some(record) = self.store.address_by_ticket(kept).await.map_err(unavailable)? else {
+            if let Some(guess) = guess {
+                guess.missed();
+            }
+            if self.is_news_of(source) {
+                tracing::info!(%source, "a device's repeater ticket is not valid");
+            }
+            return Ok(None);
+        };
+        drop(guess);
+        if self.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
+            return Ok(None);
+        }
+        if let Err(error) = fit_for_repeater(&record) {
+            return Err(Refusal::from(RefusalCode::DeviceRefused).because(error.to_string()));
+        }
+        let joins = Joins::Agent(Joining::Ticket(kept));
+        self.admit(record, Shown::Ticket(kept), joins, Origin::of(source)).await.map(Some)
+    }
+
+    /// The address that a viewer's ID is for, and its project; it is spent by asking.
+    pub async fn redeem_viewer_id(
+        &self,
+        id: &str,
+        source: IpAddr,
+    ) -> Result<Option<(CloudAddress, ProjectId)>> {
+        let guess = self.viewer_guesses.guess(source, &self.metrics).ok_or(Error::RateLimited)?;
+        let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else {
+            guess.missed();
+            return Ok(None);
+        };
+        drop(guess);
+        let standing = self.store.standing_address(&address).await?;
+        Ok(standing.map(|(record, _)| (record.address, record.project)))
+    }
+
+    fn kept_of(&self, shown: &str) -> TokenDigest {
+        TokenDigest(self.vault.sign(Purpose::RepeaterTicket, shown.as_bytes()))
+    }
+}
+
+fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
+    if record.reach.action() != Action::Listen {
+        return Err(Error::Conflict(
+            "it is an address to connect: the repeater's protocol reaches one that listens".to_owned(),
+        ));
+    }
+    if record.end_to_end_only {
+        return Err(Error::Conflict(
+            "its agent accepts end-to-end connections only, and the repeater's protocol has none".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What nobody takes is better not given.
+fn taken_here(listener: Option<SocketAddr>, name: &str) -> Result<()> {
+    let off =
+        || Error::Conflict(format!("this server takes none: its configuration has no [repeater] {name}"));
+    listener.map(drop).ok_or_else(off)
+}
+
+fn number() -> String {
+    loop {
+        let drawn = u32::from_be_bytes(random::bytes()) & 0x7fff_ffff;
+        if NUMBERS.contains(&drawn) && drawn != RESERVED {
+            return drawn.to_string();
+        }
+    }
+}
+
+fn text() -> String {
+    // Bytes of no whole share would make some characters likelier.
+    let fair = u8::MAX - u8::MAX % 31;
+    let mut text = String::new();
+    while text.len() < TEXT {
+        let bytes: [u8; TEXT] = random::bytes();
+        let more = bytes.into_iter().filter(|byte| *byte < fair);
+        text.extend(more.map(|byte| char::from(ALPHABET[usize::from(byte % 31)])).take(TEXT - text.len()));
+    }
+    text
+}

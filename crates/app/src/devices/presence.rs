@@ -1,0 +1,166 @@
+//! Presence as it changes, for who wants to be told: each listener reads the list of changes from where it stands, so
+//! that one which is slow holds nothing and one which was away misses nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use transom_model::cloud::{PresenceChange, PresenceState};
+pub use transom_store::PresenceQuery;
+
+use super::listeners::News;
+use crate::caller::Proof;
+use crate::error::{Error, Result};
+use crate::{App, Call, Caller};
+
+/// A listener holds so many changes at once, and no more.
+const PAGE: u32 = 100;
+/// Something that a listener is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// A change.
+    Change(PresenceChange),
+    /// Everything up to this number has been told; from here on, it is as it happens.
+    Current(i64),
+}
+
+/// One listener. Its place is given up when dropped.
+pub struct PresenceStream {
+    app: Arc<App>,
+    proof: Proof,
+    caller: Caller,
+    query: PresenceQuery,
+    /// What was read last.
+    after: i64,
+    /// Where a listener that knew nothing began: what was removed before need not be told.
+    began: Option<i64>,
+    current: bool,
+    waiting: VecDeque<PresenceChange>,
+    news: watch::Receiver<News>,
+    /// What the permission was last looked at for: the revision, and what is held.
+    checked: (i64, u64),
+}
+
+impl App {
+    /// Tells of presence from this number on; without one, of every address that was ever joined, first.
+    pub async fn follow_presence(
+        self: &Arc<Self>,
+        call: &Call,
+        proof: Proof,
+        mut query: PresenceQuery,
+        after: Option<i64>,
+    ) -> Result<PresenceStream> {
+        if let Some(own) = call.caller.project() {
+            query.project = Some(own);
+        }
+        let news = self.devices.listeners.news.subscribe();
+        let now = self.store.presence_seq().await?;
+        // A number that is still to come is one of another database: of one that this was restored from.
+        let after = after.filter(|after| (0..=now).contains(after));
+        let key = call.caller.key().cloned();
+        self.devices.listeners.admit(key)?;
+        Ok(PresenceStream {
+            app: Arc::clone(self),
+            proof,
+            caller: call.caller.clone(),
+            query,
+            after: after.unwrap_or(0),
+            began: after.is_none().then_some(now),
+            current: false,
+            waiting: VecDeque::new(),
+            news,
+            // The caller may have lost its permission between its proof and here.
+            checked: (-1, 0),
+        })
+    }
+
+    /// Looks whether presence has changed at another node, where anybody wants to know.
+    pub(crate) async fn look_for_presence(&self) -> Result<()> {
+        let news = &self.devices.listeners.news;
+        if news.receiver_count() > 0 {
+            let seq = self.store.presence_seq().await?;
+            news.send_if_modified(|news| std::mem::replace(&mut news.seq, seq) != seq);
+        }
+        Ok(())
+    }
+
+    /// Lets every listener, and every connector that watches peers, look whether it still may.
+    pub(crate) fn tell_listeners(&self, revision: i64) {
+        self.devices.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
+        let news = &self.devices.listeners.news;
+        news.send_if_modified(|news| std::mem::replace(&mut news.revision, revision) != revision);
+    }
+}
+
+impl PresenceStream {
+    /// What is told next; `None` once it is over: the caller's permission is gone, or the node is going down.
+    pub async fn next(&mut self) -> Option<Told> {
+        let closing = self.app.devices.listeners.closing.clone();
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => None,
+            told = self.told() => match told {
+                Ok(told) => told,
+                Err(error) => {
+                    tracing::debug!(%error, "a listener for presence is sent away");
+                    None
+                }
+            },
+        }
+    }
+
+    async fn told(&mut self) -> Result<Option<Told>> {
+        loop {
+            if let Some(change) = self.waiting.pop_front() {
+                return Ok(Some(Told::Change(change)));
+            }
+            let news = *self.news.borrow_and_update();
+            let asked = (news.revision, news.held);
+            if self.checked != asked && !self.may_listen().await? {
+                return Ok(None);
+            }
+            self.checked = asked;
+            let page = self.app.store.presence_changes(&self.query, self.after, PAGE).await?;
+            if let Some(last) = page.last() {
+                self.after = last.seq;
+                let began = self.began;
+                let is_old = |change: &PresenceChange| {
+                    change.state == PresenceState::Removed && began.is_some_and(|began| change.seq <= began)
+                };
+                self.waiting.extend(page.into_iter().filter(|change| !is_old(change)));
+            } else if !self.current {
+                self.current = true;
+                return Ok(Some(Told::Current(self.after)));
+            } else if !self.changed().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for news; false where the caller's time is over.
+    async fn changed(&mut self) -> Result<bool> {
+        let rest = match self.caller.token().map(|shown| shown.until) {
+            Some(until) => until.since(self.app.store.now().await?),
+            None => Duration::MAX,
+        };
+        tokio::select! {
+            changed = self.news.changed() => Ok(changed.is_ok()),
+            () = tokio::time::sleep(rest) => Ok(false),
+        }
+    }
+
+    async fn may_listen(&self) -> Result<bool> {
+        match self.app.recognise(&self.proof).await {
+            Ok(caller) => Ok(caller.project() == self.caller.project()),
+            Err(Error::Unauthenticated(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for PresenceStream {
+    fn drop(&mut self) {
+        self.app.devices.listeners.dismiss(self.caller.key().cloned());
+    }
+}

@@ -1,0 +1,19 @@
+//! Refusals that devices and viewers are told.
+
+use transom_tunnel::{Refusal, RefusalCode};
+
+use crate::error::Error;
+
+/// Returns the refusal of a credential that is void.
+pub(super) fn gone(detail: &str) -> Refusal {
+    Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail)
+}
+
+/// The store does not answer; the log knows more.
+pub(crate) fn unavailable(error: impl Into<Error>) -> Refusal {
+    let error = error.into();
+    if error.is_news() {
+        tracing::warn!(%error, "a device could not be served");
+    }
+    Refusal::from(RefusalCode::CloudConnectivityError).because("the server cannot reach its database")
+}

@@ -1,0 +1,63 @@
+//! Devices with another key than before: one that has taken another's place, and one whose new key is accepted.
+
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{Action, AddressRecord, CloudAddress};
+use transom_tunnel::{PublicKey, Renewal};
+
+use crate::App;
+use crate::cloud_addresses::AddressCall;
+use crate::error::{Error, Result};
+
+impl App {
+    /// Has consoles know the device by another key from now on: by this one, or by the one that it shows. Its password stays.
+    pub async fn accept_device_key(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        key: Option<PublicKey>,
+    ) -> Result<AddressRecord> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Role::Member)?;
+        if record.reach.action() != Action::Listen {
+            return Err(Error::Conflict(
+                "it is an address to connect: consoles lead to one that listens".to_owned(),
+            ));
+        }
+        let unseen = || {
+            Error::Conflict(
+                "its device has shown no key yet: open a console, which is refused and tells it, or name the key".to_owned(),
+            )
+        };
+        let key = match key {
+            Some(key) => key.to_string(),
+            None => record.device.key.ok_or_else(unseen)?,
+        };
+        let before = record.device.trusted_key.unwrap_or_else(|| "none".to_owned());
+        let audit = AuditEntry {
+            project: Some(record.project),
+            detail: Some(format!("{key}, before: {before}")),
+            ..asked.entry("address.accept-key", address)
+        };
+        self.done(self.store.accept_device_key(&asked.scope, address, &key, &audit).await?)
+    }
+
+    /// Our word on the device's key, for a connector that may know another one: of a device that was replaced, or whose new key was
+    /// accepted.
+    pub async fn renewal_of(&self, record: &AddressRecord) -> Option<Renewal> {
+        let at = record.device.renewed_at?;
+        let key: PublicKey = record.device.trusted_key.as_ref()?.parse().ok()?;
+        let signed = async {
+            let seconds = u64::try_from(at.0 / 1_000_000).map_err(Error::internal)?;
+            let signer = self.gateway_key().await?;
+            Renewal::sign(signer, record.address.as_str(), key, seconds).map_err(Error::internal)
+        };
+        match signed.await {
+            Ok(renewal) => Some(renewal),
+            Err(error) => {
+                tracing::warn!(%error, "a connector is not told of a device's new key");
+                None
+            }
+        }
+    }
+}

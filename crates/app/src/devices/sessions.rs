@@ -1,0 +1,117 @@
+//! Sessions of devices: each has a place in the table, by which it is cut when it is no longer allowed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use transom_model::audit::Origin;
+use transom_model::cloud::CloudAddress;
+use transom_model::id::ProjectId;
+use transom_tunnel::{Refusal, RefusalCode};
+
+use super::member::Member;
+use super::table::{SessionEntry, Table, Viewer};
+use crate::App;
+
+/// A viewer that comes back at once may be here before its last session's end is.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// A session's place; given up when dropped.
+pub struct Place {
+    app: Arc<App>,
+    serial: u64,
+    cut: CancellationToken,
+    over: CancellationToken,
+}
+
+impl Place {
+    /// What tells that the session has given its place up.
+    #[must_use]
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
+    }
+
+    /// What tells the session to end.
+    #[must_use]
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", self.serial)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.app.devices.table.lock().forget_session(self.serial);
+        self.app.devices.vacancies.send_modify(|count| *count += 1);
+        self.over.cancel();
+    }
+}
+
+impl App {
+    /// A place for a session of a connector: one at a time with each peer (requirement S8).
+    pub async fn place_for_connector(
+        self: &Arc<Self>,
+        connector: &Member,
+        listener: &CloudAddress,
+    ) -> Result<Place, Refusal> {
+        let has_one = |entry: &SessionEntry| {
+            entry.listener == *listener
+                && matches!(&entry.viewer, Viewer::Connector { serial, .. } if *serial == connector.serial)
+        };
+        let viewer = Viewer::Connector {
+            serial: connector.serial,
+            address: connector.address.clone(),
+            project: connector.project,
+            origin: connector.origin.clone(),
+        };
+        let most = self.config.limits.device_sessions_per_address;
+        let mut vacancies = self.devices.vacancies.subscribe();
+        let vacant = async {
+            loop {
+                {
+                    // Seen to be free and taken under one lock: calls come side by side.
+                    let mut table = self.devices.table.lock();
+                    if table.of_connectors.get(&connector.address).is_some_and(|count| *count >= most) {
+                        return Err(Refusal::from(RefusalCode::PeerBusy)
+                            .because(format!("{most} sessions of this address are open")));
+                    }
+                    if !table.sessions.values().any(has_one) {
+                        return Ok(self.place(&mut table, viewer, listener));
+                    }
+                }
+                // The sender lives as long as `self`.
+                let _ = vacancies.changed().await;
+            }
+        };
+        timeout(LEAVING, vacant).await.map_err(|_| RefusalCode::PeerBusy)?
+    }
+
+    /// A place for a console, or whoever else this names.
+    pub fn place_for_console(
+        self: &Arc<Self>,
+        who: &str,
+        project: ProjectId,
+        listener: &CloudAddress,
+        origin: &Origin,
+    ) -> Place {
+        let viewer = Viewer::Gateway { who: who.to_owned(), project, origin: origin.clone() };
+        self.place(&mut self.devices.table.lock(), viewer, listener)
+    }
+
+    fn place(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Place {
+        let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
+        if let Viewer::Connector { address, .. } = &viewer {
+            *table.of_connectors.entry(address.clone()).or_default() += 1;
+        }
+        let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
+        table.sessions.insert(serial, entry);
+        Place { app: Arc::clone(self), serial, cut, over: CancellationToken::new() }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the audit tells of devices that come, go, and drive each other out. A device that comes and goes all the time is written
+//! down a few times a minute.
+
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::cloud::Rival;
+use transom_store::Joining;
+use transom_tunnel::Role;
+
+use super::member::Member;
+use super::records::device_entry;
+use super::refusals::gone;
+use crate::App;
+
+const REPLACED: &str = "another machine has taken its place";
+
+/// Who comes, in words.
+pub(super) struct Arrival(String);
+
+impl Arrival {
+    pub(super) fn of(joining: &Joining) -> Self {
+        Self(match joining {
+            Joining::Ticket(_) => "a device with a repeater ticket".to_owned(),
+            Joining::Password { program, report, .. } => {
+                let program = program.as_deref().unwrap_or("a program without a name");
+                match &report.host_name {
+                    Some(host) => format!("{program} on {host}"),
+                    None => program.to_owned(),
+                }
+            }
+        })
+    }
+}
+
+impl App {
+    pub(super) async fn note_join(&self, member: &Member, who: &Arrival) {
+        self.note(member, "device.join", &who.0).await;
+    }
+
+    /// Sends away who was reached at an address until this one came: what it has shown may be worth nothing since that moment.
+    pub(super) async fn drive_out(&self, old: &Member, new: &Member) {
+        if old.has_shown_what(new) {
+            if old.supersede() {
+                self.note_supersession(old).await;
+            }
+        } else if old.end_for_good(gone(REPLACED)) {
+            self.note(old, "device.sent-away", REPLACED).await;
+        }
+    }
+
+    /// Another one has come in its place.
+    pub(super) async fn note_supersession(&self, old: &Member) {
+        self.note(old, "device.supersede", "another one has joined in its place").await;
+    }
+
+    /// Two machines with one identity drive each other out in turn: a person has to decide which of them it belongs to.
+    pub(super) async fn note_rival(&self, member: &Member, who: &Arrival, rival: &Rival) {
+        let other = rival.host_name.as_deref().unwrap_or("a machine without a name");
+        let place = rival.source.map_or_else(String::new, |source| format!(" at {source}"));
+        let detail = format!("two machines have this identity: {}, and {other}{place}", who.0);
+        if self.note(member, "device.rivals", &detail).await {
+            tracing::warn!(address = %member.address, source = ?member.origin.source, "{detail}");
+        }
+    }
+
+    pub(super) async fn note_leave(&self, member: &Member, why: &str) {
+        let is_told_otherwise = member.superseded.load(std::sync::atomic::Ordering::Acquire);
+        // A server that goes down is not the devices' doing.
+        if !is_told_otherwise && !self.devices.table.lock().closing {
+            self.note(member, "device.leave", why).await;
+        }
+    }
+
+    async fn note(&self, member: &Member, action: &'static str, detail: &str) -> bool {
+        let is_news = member.role == Role::Agent && self.log_budget.is_news_to(&member.address, action);
+        if is_news {
+            let entry = AuditEntry {
+                actor: Actor::Transom,
+                detail: Some(detail.to_owned()),
+                ..device_entry(action, &member.address, member.project, &member.origin)
+            };
+            self.audit_device(&entry).await;
+        }
+        is_news
+    }
+}

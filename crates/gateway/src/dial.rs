@@ -1,0 +1,218 @@
+//! Reaches an instance and authenticates to it: what comes back is a stream that is ready for ClientInit's answer.
+
+use std::io;
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::instance::Instance;
+use transom_net::Stream;
+use transom_rfb::instance::{InstanceHandshakeError, Stage};
+use transom_rfb::{
+    InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
+};
+
+use super::attempts::{late, unreachable};
+use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
+use super::reception::Dialling;
+use super::{access_path, attempts, verify};
+use transom_app::App;
+use transom_app::console::{Claim, Place};
+use transom_app::devices::DialDevice;
+use transom_app::target::DialTarget;
+
+/// A handshake's messages are short; what comes behind them is put back in front of the stream.
+const READ: usize = 1024;
+
+/// An instance whose screen was announced.
+pub struct Dialled {
+    /// What follows ServerInit is still in it.
+    pub stream: Stream,
+    /// Size, pixel format and name.
+    pub init: ServerInit,
+}
+
+/// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
+///
+/// A port that takes the connection and never greets is given up soon. Where the instance has greeted, a person may have to
+/// accept the viewer, and has the time for it.
+pub async fn dial(
+    app: &App,
+    devices: &dyn DialDevice,
+    claim: &Claim,
+    dialling: &Dialling,
+) -> Result<Dialled, End> {
+    let instance = &claim.place.instance;
+    let target = app.dial_target(instance).await?;
+    let credentials = credentials(app, instance)?;
+    let truncated =
+        credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
+    let stream = connect(devices, claim, &target).await?;
+    let mut machine = InstanceHandshake::new(credentials);
+    // The time that a person has, and that for everything else.
+    let longest = app.config().console.accept_wait.0 + INSTANCE_HANDSHAKE;
+    let done = match timeout(longest, handshake(app, instance, stream, &mut machine, dialling)).await {
+        Ok(done) => done,
+        Err(_) => Err(silent(&machine)),
+    };
+    done.map_err(|end| match end.reason {
+        EndReason::InstancePasswordWrong if truncated => {
+            let said = end.detail().unwrap_or_default();
+            End::new(end.reason, format!("{said}; only its first 8 characters count"))
+        }
+        _ => end,
+    })
+}
+
+/// The end of a handshake in which the instance said no more.
+fn silent(machine: &InstanceHandshake) -> End {
+    match machine.closed() {
+        InstanceHandshakeError::Closed(Stage::Version) => EndReason::InstanceSilent.into(),
+        InstanceHandshakeError::Closed(stage) => {
+            End::new(EndReason::InstanceSilent, format!("it fell silent during the {stage}"))
+        }
+        // Its verdict is known, and only the explanation is missing.
+        verdict => named(verdict),
+    }
+}
+
+fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, End> {
+    let password = app.instance_password(instance).map_err(|error| {
+        tracing::error!(%error, instance = %instance.id, "the instance's password cannot be opened");
+        End::new(EndReason::InternalError, "the instance's password cannot be opened")
+    })?;
+    let login = match (&instance.security.username, &password) {
+        (Some(user), Some(password)) => {
+            Some(PlainLogin { user: user.clone(), password: password.expose().to_owned().into() })
+        }
+        _ => None,
+    };
+    Ok(InstanceCredentials {
+        password: password.map(|password| VncPassword::new(password.expose())),
+        login,
+        tls: verify::is_configured(&instance.security),
+    })
+}
+
+async fn connect(devices: &dyn DialDevice, claim: &Claim, target: &DialTarget) -> Result<Stream, End> {
+    let Place { instance, access_path } = &claim.place;
+    // A device has to be told first, and to dial in turn: the relay has the deadline.
+    if let DialTarget::Device(address) = target {
+        return devices.dial(instance, address, &claim.visitor.origin()).await;
+    }
+    let deadline = Instant::now() + DIAL;
+    let attempt = async {
+        let stream = match target {
+            DialTarget::Unix(path) => connect_unix(path).await,
+            DialTarget::Tcp(addresses) => attempts::connect(addresses, deadline).await.map(Stream::from),
+            DialTarget::Device(_) => Err(EndReason::InternalError.into()),
+        }?;
+        match access_path {
+            Some(path) => access_path::ask(stream, path).await,
+            None => Ok(stream),
+        }
+    };
+    match timeout_at(deadline, attempt).await {
+        Ok(connected) => connected,
+        Err(_) => Err(late()),
+    }
+}
+
+async fn connect_unix(path: &Path) -> Result<Stream, End> {
+    UnixStream::connect(path).await.map(Stream::from).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => End::new(EndReason::InstanceUnreachable, "there is no such socket"),
+        io::ErrorKind::PermissionDenied => {
+            End::new(EndReason::InstanceUnreachable, "Transom may not open the socket")
+        }
+        _ => unreachable(&error, &path.display()),
+    })
+}
+
+async fn handshake(
+    app: &App,
+    instance: &Instance,
+    mut stream: Stream,
+    machine: &mut InstanceHandshake,
+    dialling: &Dialling,
+) -> Result<Dialled, End> {
+    let mut buffer = [0; READ];
+    // An instance that has hung up may have said why: that is read first.
+    let mut unheard = None;
+    loop {
+        let limit = match machine.verdict() {
+            Some(_) => REASON,
+            None if machine.may_wait_for_a_person() => app.config().console.accept_wait.0,
+            None => INSTANCE_HANDSHAKE,
+        };
+        let read = timeout(limit, stream.read(&mut buffer)).await.map_err(|_| silent(machine))?;
+        let count = match read {
+            Ok(count) if count > 0 => count,
+            Ok(_) => return Err(unheard.unwrap_or_else(|| named(machine.closed()))),
+            Err(error) => return Err(machine.verdict().map_or_else(|| gone(&error), named)),
+        };
+        let mut bytes = &buffer[..count];
+        let progress = machine.receive(&mut bytes);
+        // There may be something to say after an error, too; the error stands where nobody hears it.
+        let said = say(&mut stream, machine).await;
+        match progress.map_err(named)? {
+            InstanceProgress::NeedMore => {
+                unheard = unheard.or(said.err());
+                if machine.stage() != Stage::Version {
+                    dialling.greeted();
+                }
+            }
+            InstanceProgress::StartTls(_) => {
+                said?;
+                let secured = timeout(INSTANCE_HANDSHAKE, verify::start_tls(app, instance, stream)).await;
+                stream = secured.unwrap_or_else(|_| Err(silent(machine)))?;
+                machine.tls_established();
+                unheard = say(&mut stream, machine).await.err();
+            }
+            InstanceProgress::Done(init) => {
+                stream.unread(bytes);
+                return Ok(Dialled { stream, init });
+            }
+        }
+    }
+}
+
+/// Tells the instance what the handshake has to say.
+async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(), End> {
+    let said = async {
+        stream.write_all(&machine.take_output()).await?;
+        stream.flush().await
+    };
+    said.await.map_err(|error| gone(&error))
+}
+
+/// The instance went without a word, unless the last one was about TLS: a refused client certificate is told by the alert
+/// that follows the handshake (RFC 8446 §4.4.2.4).
+fn gone(error: &io::Error) -> End {
+    match verify::alert_in(error) {
+        Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
+        None => End::new(EndReason::InstanceClosedEarly, error.kind().to_string()),
+    }
+}
+
+/// The end reason for each way in which a VNC server fails.
+fn named(error: InstanceHandshakeError) -> End {
+    use InstanceHandshakeError as Error;
+    let reason = match &error {
+        Error::NotRfb { .. } => EndReason::InstanceNotVnc,
+        Error::UnsupportedSecurity { .. }
+        | Error::TlsNotOffered { .. }
+        | Error::UnsupportedVeNCrypt { .. } => EndReason::InstanceSecurityUnsupported,
+        Error::PasswordMissing { .. } => EndReason::InstancePasswordMissing,
+        Error::PasswordWrong { .. } => EndReason::InstancePasswordWrong,
+        Error::Refused { .. } => EndReason::InstanceRefusedSession,
+        Error::Closed(_) => EndReason::InstanceClosedEarly,
+        Error::UnsupportedVersion(_)
+        | Error::NameTooLong(_)
+        | Error::ScreenSize { .. }
+        | Error::Protocol(_) => EndReason::InstanceProtocolError,
+    };
+    End::new(reason, format!("it {error}"))
+}

@@ -1,0 +1,320 @@
+//! The ways in: a WebSocket upgrade, or a raw CONNECT. Both show a token or ticket and get a session or a reason.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{COOKIE, ORIGIN, SEC_WEBSOCKET_VERSION};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use tokio_util::task::TaskTracker;
+use transom_model::EndReason;
+use transom_model::audit::UserAgent;
+use transom_model::end_reason::End;
+use transom_model::grant::ConsoleKind;
+use transom_model::id::RequestId;
+use transom_net::Stream;
+use transom_websocket::upgrade::{Upgrade, UpgradeError};
+
+use super::link::Link;
+use super::session;
+use transom_app::caller::Attempt;
+use transom_app::console::{Claim, Visitor};
+use transom_app::devices::DialDevice;
+use transom_app::{App, Error, random};
+use transom_http::error::{Failure, refused_upgrade};
+use transom_http::put_id;
+use transom_http::seat::Seat;
+use transom_http::source::Source;
+use transom_http::upgrade::Switched;
+
+/// The gateway's front: takes viewers in and owns their sessions' tasks.
+#[derive(Clone)]
+pub struct Gateway {
+    app: Arc<App>,
+    devices: Arc<dyn DialDevice>,
+    tasks: TaskTracker,
+}
+
+/// What a viewer shows.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    Token(&'a str),
+    Ticket(&'a str),
+}
+
+/// What becomes of a request for a WebSocket.
+pub enum Decision {
+    /// It becomes one: the answer's headers, and what then comes over it.
+    Switch(HeaderMap, Next),
+    /// It stays HTTP.
+    Refuse(Response),
+}
+
+/// What a WebSocket is for.
+pub enum Next {
+    /// A session, perhaps with the page's channel. It is large, and moved from hand to hand: a future would keep room for
+    /// each of them.
+    Carry(Box<Claim>, bool),
+    /// The reason why there is none.
+    Close(End),
+}
+
+impl Gateway {
+    /// A gateway whose sessions run in these tasks.
+    #[must_use]
+    pub fn new(app: Arc<App>, devices: Arc<dyn DialDevice>, tasks: TaskTracker) -> Self {
+        Self { app, devices, tasks }
+    }
+
+    /// Answers a request for a WebSocket that came through hyper.
+    pub async fn websocket(&self, source: Source, request: RequestId, mut http: Request<Body>) -> Response {
+        let upgraded = hyper::upgrade::on(&mut http);
+        match self.decide(source, &request, http.uri(), http.headers()).await {
+            Decision::Refuse(response) => response,
+            Decision::Switch(headers, next) => {
+                let gateway = self.clone();
+                // A session has a place of its own.
+                let seat =
+                    http.extensions().get::<Seat>().filter(|_| matches!(next, Next::Close(_))).cloned();
+                self.tasks.spawn(async move {
+                    let going_on = Box::pin(async {
+                        match Switched::from(upgraded).await {
+                            Some(switched) => gateway.run_websocket(next, switched).await,
+                            None => gateway.give_up(next).await,
+                        }
+                    });
+                    let Some(seat) = seat else { return going_on.await };
+                    if !seat.hold_during(going_on).await {
+                        gateway.app.metrics.connections_shed.inc();
+                    }
+                });
+                (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+            }
+        }
+    }
+
+    /// Looks at a request for a WebSocket; where it shows a good token, a use of that is taken.
+    ///
+    /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded and then closed with the
+    /// reason's code; one without gets the HTTP status, and no body: its client would take that for the first frame.
+    pub async fn decide(
+        &self,
+        source: Source,
+        request: &RequestId,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Decision {
+        let upgrade = match Upgrade::read(headers) {
+            Ok(upgrade) => upgrade,
+            Err(error) => return Decision::Refuse(malformed(error)),
+        };
+        let by_ticket = upgrade.ticket.map(random::request_id_by);
+        let request = by_ticket.as_ref().unwrap_or(request);
+        let origin = headers.get(ORIGIN);
+        // A browser sends a cookie to every port of its host, whoever made the page: only our own pages may count on it.
+        let own = origin.and_then(|origin| origin.to_str().ok());
+        let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
+        let token = token_of(uri).or_else(|| own.and_then(|_| cookie_of(headers)));
+        let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
+        let withheld = shown.is_none() && cookie_of(headers).is_some();
+        let admitted = match origin {
+            // A cookie does not count with a page from another port, and the page cannot know.
+            Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
+                let attempt = Attempt { source: source.address, request };
+                Err(self.app.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
+            }
+            _ => {
+                let (kind, request) = (ConsoleKind::Websocket, request.clone());
+                self.admit(shown, source.visitor(headers, kind, request)).await
+            }
+        };
+        let mut answer = upgrade.answer();
+        put_id(&mut answer, request);
+        match admitted {
+            Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim), upgrade.has_channel())),
+            Err(error) if origin.is_some() => Decision::Switch(answer, Next::Close(end_of(error, request))),
+            Err(error) => {
+                let mut response = Failure::new(error, request).of_upgrade();
+                put_id(response.headers_mut(), request);
+                Decision::Refuse(response)
+            }
+        }
+    }
+
+    /// Goes on with what was HTTP.
+    pub async fn run_websocket(&self, next: Next, switched: Switched) {
+        match next {
+            Next::Carry(claim, has_channel) => {
+                let link = Box::new(Link::websocket(switched, has_channel));
+                session::run(Arc::clone(&self.app), Arc::clone(&self.devices), claim, link).await;
+            }
+            Next::Close(end) => Box::pin(session::refuse(Link::websocket(switched, false), &end)).await,
+        }
+    }
+
+    /// The viewer went before the upgrade was done.
+    async fn give_up(&self, next: Next) {
+        if let Next::Carry(claim, _) = next
+            && let Err(error) = self.app.give_back(&claim, &EndReason::ViewerLost.into()).await
+        {
+            tracing::error!(%error, "a use could not be given back");
+        }
+    }
+
+    /// Admits the viewer behind a raw CONNECT.
+    pub async fn connect(
+        &self,
+        source: Source,
+        user_agent: Option<UserAgent>,
+        token: &str,
+    ) -> Result<Claim, (Error, RequestId)> {
+        let request = random::request_id();
+        let kind = ConsoleKind::Xvpvnc;
+        let visitor = Visitor { address: source.address, user_agent, kind, request: request.clone() };
+        self.admit(Some(Shown::Token(token)), visitor).await.map_err(|error| (error, request))
+    }
+
+    /// Carries a raw viewer's session.
+    pub async fn run_raw(&self, claim: Claim, stream: Stream) {
+        session::run(
+            Arc::clone(&self.app),
+            Arc::clone(&self.devices),
+            Box::new(claim),
+            Box::new(Link::raw(stream)),
+        )
+        .await;
+    }
+
+    async fn admit(&self, shown: Option<Shown<'_>>, visitor: Visitor) -> Result<Claim, Error> {
+        let (source, request) = (visitor.address, visitor.request.clone());
+        let claimed = match shown {
+            None => Err(End::from(EndReason::TokenMissing).into()),
+            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, visitor).await,
+            Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor).await,
+        };
+        claimed.map_err(|error| self.app.guarded(Attempt { source, request: &request }, error))
+    }
+
+    /// Whether a page of this origin may open consoles: our own, and those of the configuration.
+    fn allows_origin(&self, origin: &HeaderValue, headers: &HeaderMap, source: Source) -> bool {
+        let of_same_host = |origin| is_of_same_host(origin, headers, source);
+        origin
+            .to_str()
+            .is_ok_and(|origin| is_allowed(&self.app, origin, headers, source) || of_same_host(origin))
+    }
+}
+
+/// Whether a page of this origin may use consoles.
+#[must_use]
+pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) -> bool {
+    let Some(origin) = normal(origin) else { return false };
+    if app.public_url().origin().ascii_serialization() == origin
+        || app.config().console.allowed_origins.contains(&origin)
+    {
+        return true;
+    }
+    // Also our own under another name, as by address: a page of the very place that this request was sent to.
+    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
+    let scheme = if source.https { "https" } else { "http" };
+    place.is_some_and(|place| normal(&format!("{scheme}://{place}")).is_some_and(|own| own == origin))
+}
+
+/// An origin as browsers write it: in lower case, without the scheme's own port. Nothing more than an origin is one.
+fn normal(origin: &str) -> Option<String> {
+    let url: url::Url = origin.parse().ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    (bare && nobody && !origin.ends_with('/')).then(|| url.origin().ascii_serialization())
+}
+
+/// Whether a page lies on the very host that it opens a console of, by the same scheme. The port may be another: noVNC
+/// is often served beside the gateway, and OpenStack's own gateway looks at no port either.
+fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else { return false };
+    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
+    let place = place.and_then(|place| place.parse::<http::uri::Authority>().ok());
+    let scheme = if source.https { "https" } else { "http" };
+    let host =
+        origin.host().filter(|_| origin.scheme_str().is_some_and(|own| own.eq_ignore_ascii_case(scheme)));
+    host.zip(place).is_some_and(|(host, place)| host.eq_ignore_ascii_case(place.host()))
+}
+
+/// The token of the query.
+fn token_of(uri: &Uri) -> Option<String> {
+    let query = uri.query().unwrap_or_default();
+    let found = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
+    found.map(|(_, token)| token.into_owned()).filter(|token| !token.is_empty())
+}
+
+/// The cookie `token`, as older noVNC pages send it. A browser sends it whoever made the page, so it counts only with an
+/// origin that is allowed.
+fn cookie_of(headers: &HeaderMap) -> Option<String> {
+    let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let found = pairs.find(|(name, _)| *name == "token");
+    found.map(|(_, token)| token.trim_matches('"').to_owned()).filter(|token| !token.is_empty())
+}
+
+fn malformed(error: UpgradeError) -> Response {
+    let why = error.to_string();
+    if !matches!(error, UpgradeError::Version) {
+        return refused_upgrade(StatusCode::BAD_REQUEST, &why);
+    }
+    let mut response = refused_upgrade(StatusCode::UPGRADE_REQUIRED, &why);
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    response
+}
+
+/// What a viewer is told that was upgraded already.
+fn end_of(error: Error, request: &RequestId) -> End {
+    match error {
+        Error::End(end) => end,
+        Error::RateLimited => EndReason::RateLimited.into(),
+        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
+        error => {
+            tracing::error!(%request, %error, "a viewer could not be admitted");
+            EndReason::InternalError.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_compared_as_browsers_write_it() {
+        for (origin, expected) in [
+            ("https://c.example", Some("https://c.example")),
+            ("HTTPS://C.Example:443", Some("https://c.example")),
+            ("http://c.example:8080", Some("http://c.example:8080")),
+            ("https://c.example/", None),
+            ("https://c.example/page", None),
+            ("https://c.example?x", None),
+            ("https://u@c.example", None),
+            ("null", None),
+            ("", None),
+        ] {
+            assert_eq!(normal(origin).as_deref(), expected, "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_the_same_host_may_come_from_another_port() {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::HOST, HeaderValue::from_static("console.example:8443"));
+        let source = Source { address: std::net::Ipv4Addr::LOCALHOST.into(), https: true };
+        for (origin, expected) in [
+            ("https://console.example:8443", true),
+            ("https://console.example", true),
+            ("https://CONSOLE.example:6080", true),
+            ("http://console.example:8443", false),
+            ("https://console.example.evil.example", false),
+            ("https://evil.example", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_same_host(origin, &headers, source), expected, "{origin:?}");
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! The pump: moves bytes between viewer and instance until something ends the session.
+//!
+//! It is one future, polled when a socket is ready. It borrows the thread's scratch buffer for the time of a poll and owns
+//! memory only while a peer does not take what was read for it; reading from the other side stops then.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite as _;
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+#[cfg(target_os = "linux")]
+use transom_net::splice;
+use transom_net::{Stream, poll_read_some};
+use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
+
+use super::beats::Beats;
+use super::channel::{Notice, ToPage};
+use super::limits::{ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
+use super::link::{self, Link, Outbox, Received};
+use super::scratch;
+use transom_app::live::Traffic;
+use transom_app::metrics::Metrics;
+
+/// After so many reads in one direction the other sessions of this thread get their turn.
+const TURN: usize = 8;
+
+/// What limits a session besides its peers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// When it must end at the latest, and for which reason.
+    pub(super) until: Option<(Instant, EndReason)>,
+    /// How long there may be neither input nor pixels.
+    pub(super) idle: Option<Duration>,
+}
+
+/// What the pump counts into.
+pub(super) struct Meters<'a> {
+    pub(super) session: &'a Traffic,
+    pub(super) node: &'a Metrics,
+}
+
+/// A session that is being carried.
+pub(super) struct Pump<'a> {
+    viewer: &'a mut Link,
+    instance: Stream,
+    to_instance: Outbox,
+    filter: ClientFilter,
+    /// What the instance tells before its first picture, where the viewer's rights depend on it.
+    announcements: Option<Box<Announcements>>,
+    meters: Meters<'a>,
+    told: oneshot::Receiver<End>,
+    bounds: Bounds,
+    timer: Pin<Box<Sleep>>,
+    beats: Beats,
+    last_activity: Instant,
+    viewer_alive: Instant,
+    /// The page still has to be told that its session will end.
+    notice_at: Option<Instant>,
+    /// The page still has to be told what became of its text.
+    clipboard: Option<ClipboardFate>,
+    /// The viewer has not taken all, and last took something then.
+    viewer_behind: Option<Instant>,
+    /// The instance has not taken all, and last took something then. The viewer is not read meanwhile.
+    instance_behind: Option<Instant>,
+    /// The viewer closed its half.
+    viewer_done: bool,
+    /// The instance was told so.
+    instance_told: bool,
+    /// The instance closed.
+    instance_done: bool,
+    /// The instance has more to say than a read holds.
+    bulk: bool,
+}
+
+/// Whether a direction stopped because nothing can be done now, or because its turn is over.
+enum Turn {
+    Waiting,
+    Over,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(
+        viewer: &'a mut Link,
+        instance: Stream,
+        filter: ClientFilter,
+        meters: Meters<'a>,
+        told: oneshot::Receiver<End>,
+        bounds: Bounds,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            viewer,
+            instance,
+            to_instance: Outbox::default(),
+            announcements: filter.listens().then(Box::default),
+            filter,
+            meters,
+            told,
+            bounds,
+            timer: Box::pin(sleep_until(now)),
+            beats: Beats::begin(now),
+            last_activity: now,
+            viewer_alive: now,
+            notice_at: bounds.until.map(|(until, _)| until.checked_sub(ENDING_NOTICE).unwrap_or(now)),
+            clipboard: None,
+            viewer_behind: None,
+            instance_behind: None,
+            viewer_done: false,
+            instance_told: false,
+            instance_done: false,
+            bulk: false,
+        }
+    }
+
+    /// Passes on what the viewer sent before the pump began.
+    pub(super) fn begin_with(&mut self, mut early: Vec<u8>) -> Result<(), End> {
+        self.last_sign(early.len());
+        let filtered = self.filter.filter(&mut early).map_err(refused)?;
+        self.clipboard = filtered.clipboard;
+        self.to_instance.keep(&filtered.head, &self.instance);
+        self.to_instance.keep(filtered.body, &self.instance);
+        Ok(())
+    }
+
+    /// Moves what can be moved; ready when the session is over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        if let Poll::Ready(told) = Pin::new(&mut self.told).poll(cx) {
+            return Poll::Ready(told.unwrap_or_else(|_| EndReason::InternalError.into()));
+        }
+        match self.poll_both(cx) {
+            Ok(()) => Poll::Pending,
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let to_viewer = self.poll_to_viewer(cx)?;
+        let to_instance = self.poll_to_instance(cx)?;
+        self.tell_of_clipboard(cx)?;
+        // Where nothing else moves, nothing else sends it.
+        if self.viewer.owes_pong() {
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+        }
+        if matches!(to_viewer, Turn::Over) || matches!(to_instance, Turn::Over) {
+            cx.waker().wake_by_ref();
+        }
+        self.poll_clock(cx)
+    }
+
+    fn poll_to_viewer(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+        for _ in 0..TURN {
+            let waiting = self.viewer.waiting();
+            let drained = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+            let taken = self.viewer.waiting() < waiting;
+            if taken {
+                self.viewer_alive = Instant::now();
+            }
+            if drained.is_pending() {
+                fall_behind(&mut self.viewer_behind, taken);
+                return Ok(Turn::Waiting);
+            }
+            self.viewer_behind = None;
+            if self.instance_done {
+                // It had been told that the viewer is done.
+                let reason = if self.viewer_done { EndReason::ViewerClosed } else { EndReason::InstanceGone };
+                return Err(reason.into());
+            }
+            match self.poll_move(cx)? {
+                Poll::Pending => return Ok(Turn::Waiting),
+                Poll::Ready(0) => self.instance_done = true,
+                Poll::Ready(count) => {
+                    self.last_activity = Instant::now();
+                    self.meters.session.to_viewer.fetch_add(count as u64, Ordering::Relaxed);
+                    self.meters.node.bytes_to_viewer.inc_by(count as u64);
+                }
+            }
+        }
+        Ok(Turn::Over)
+    }
+
+    /// Tells the page what became of its text, once that is true: the instance's socket has all of it.
+    fn tell_of_clipboard(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.clipboard.is_some()
+            && self.to_instance.is_empty()
+            && self.viewer.waiting() == 0
+            && let Some(fate) = self.clipboard.take()
+        {
+            self.viewer.tell(ToPage::Clipboard { state: fate.into() });
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Moves some bytes to the viewer, whose outbox is empty: how many, none when the instance has closed.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Result<Poll<usize>, End> {
+        #[cfg(target_os = "linux")]
+        if self.bulk
+            && self.viewer.takes_bulk()
+            && let Some(moved) = self.poll_splice(cx)?
+        {
+            return Ok(moved);
+        }
+        let most = self.viewer.takes();
+        scratch::with(|scratch| {
+            let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
+            };
+            if count > 0 {
+                self.listen(scratch.body(count));
+                let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
+                sent.map_err(|error| link::lost(&error))?;
+            }
+            // What is moved without being copied is not seen.
+            self.bulk = count == most && self.announcements.is_none();
+            Ok(Poll::Ready(count))
+        })
+    }
+
+    /// Lets the filter hear what the instance tells, up to its first picture.
+    fn listen(&mut self, bytes: &[u8]) {
+        if let Some(announcements) = &mut self.announcements {
+            announcements.see(bytes);
+            self.filter.hear(announcements);
+            if announcements.is_over() {
+                self.announcements = None;
+            }
+        }
+    }
+
+    /// Moves bulk without copying it, where both peers are plain TCP.
+    #[cfg(target_os = "linux")]
+    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Result<Option<Poll<usize>>, End> {
+        let taken = match self.instance.tcp().filter(|_| self.viewer.stream.tcp().is_some()) {
+            Some(instance) => splice::poll_take(instance, cx),
+            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        };
+        let Poll::Ready(taken) = taken else { return Ok(Some(Poll::Pending)) };
+        self.bulk = taken.as_ref().is_ok_and(|taken| taken.count() >= splice::LEAST);
+        let Ok(taken) = taken else { return Ok(None) };
+        let count = taken.count();
+        if count > 0 {
+            self.viewer.send_taken(taken).map_err(|error| link::lost(&error))?;
+        }
+        Ok(Some(Poll::Ready(count)))
+    }
+
+    fn poll_to_instance(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
+        for _ in 0..TURN {
+            let waiting = self.to_instance.waiting();
+            let drained = self.to_instance.poll_drain(&mut self.instance, cx);
+            if drained.map_err(|error| instance_lost(&error)).is_pending() {
+                fall_behind(&mut self.instance_behind, self.to_instance.waiting() < waiting);
+                return Ok(Turn::Waiting);
+            }
+            self.instance_behind = None;
+            if self.viewer_done {
+                // The viewer will send no more, but may still look.
+                if !self.instance_told && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
+                    self.instance_told = true;
+                }
+                return Ok(Turn::Waiting);
+            }
+            let received = scratch::with(|scratch| {
+                let body = scratch.body(scratch::TO_INSTANCE);
+                let received = match self.viewer.poll_receive(cx, body) {
+                    Poll::Pending => return Ok(None),
+                    Poll::Ready(received) => received?,
+                };
+                if let Received::Data(range) = &received {
+                    self.last_sign(range.len());
+                    self.pass_on(cx, &mut body[range.clone()])?;
+                }
+                Ok::<_, End>(Some(received))
+            })?;
+            match received {
+                None => return Ok(Turn::Waiting),
+                Some(Received::Data(_)) => {}
+                Some(Received::Goodbye(goodbye)) => return Err(self.viewer.ended_by(goodbye)),
+                Some(Received::Eof) if self.viewer.is_raw() => {
+                    self.viewer_done = true;
+                    self.timer.as_mut().reset(Instant::now() + LINGER);
+                }
+                Some(Received::Eof) => return Err(EndReason::ViewerLost.into()),
+            }
+        }
+        Ok(Turn::Over)
+    }
+
+    fn last_sign(&mut self, count: usize) {
+        self.viewer_alive = Instant::now();
+        self.meters.session.to_instance.fetch_add(count as u64, Ordering::Relaxed);
+        self.meters.node.bytes_to_instance.inc_by(count as u64);
+    }
+
+    fn pass_on(&mut self, cx: &mut Context<'_>, data: &mut [u8]) -> Result<(), End> {
+        let filtered = self.filter.filter(data).map_err(refused)?;
+        if filtered.input {
+            self.last_activity = self.viewer_alive;
+        }
+        self.clipboard = filtered.clipboard.or(self.clipboard);
+        let lost = |error| instance_lost(&error);
+        let mut sent = link::write_some(&mut self.instance, cx, &filtered.head).map_err(lost)?;
+        self.to_instance.keep(&filtered.head[sent..], &self.instance);
+        sent = 0;
+        if self.to_instance.is_empty() {
+            sent = link::write_some(&mut self.instance, cx, filtered.body).map_err(lost)?;
+        }
+        self.to_instance.keep(&filtered.body[sent..], &self.instance);
+        Ok(())
+    }
+
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            self.judge(now)?;
+            if self.beats.are_due(now) {
+                self.viewer.beat();
+            }
+            if let Some((until, _)) = self.bounds.until
+                && self.notice_at.take_if(|at| now >= *at).is_some()
+            {
+                let left = until.saturating_duration_since(now);
+                self.viewer
+                    .tell(ToPage::Notice(Notice::Ending { seconds: left.as_secs_f64().ceil() as u64 }));
+            }
+            let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
+            let idle_out = self.bounds.idle.map(|idle| self.last_activity + idle);
+            let linger_out = self.viewer_done.then(|| now + LINGER);
+            let over = self.bounds.until.map(|(until, _)| until);
+            let stall_out = self.viewer_behind.map(|since| since + VIEWER_LOST);
+            let next = [over, self.notice_at, idle_out, linger_out, self.silence_out(), stall_out]
+                .into_iter()
+                .flatten()
+                .fold(self.beats.next(), Instant::min);
+            self.timer.as_mut().reset(next);
+        }
+        Ok(())
+    }
+
+    /// When the viewer is lost, unless it gives a sign of life before. Not while the instance takes nothing: the viewer is
+    /// not heard then. And not while it has not taken all: it is asked for no sign then, but what it takes counts.
+    fn silence_out(&self) -> Option<Instant> {
+        let heard = self.instance_behind.is_none() && self.viewer_behind.is_none() && !self.viewer.is_raw();
+        let patience = if self.viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
+        heard.then(|| self.viewer_alive + patience)
+    }
+
+    fn judge(&self, now: Instant) -> Result<(), End> {
+        if let Some((until, reason)) = self.bounds.until
+            && now >= until
+        {
+            return Err(reason.into());
+        }
+        if self.bounds.idle.is_some_and(|idle| now >= self.last_activity + idle) {
+            return Err(EndReason::SessionIdle.into());
+        }
+        if self.viewer_behind.is_some_and(|since| now >= since + VIEWER_LOST) {
+            return Err(EndReason::ViewerTooSlow.into());
+        }
+        if self.instance_behind.is_some_and(|since| now >= since + INSTANCE_STALL) {
+            return Err(End::new(EndReason::InstanceSilent, "it takes no input"));
+        }
+        if self.silence_out().is_some_and(|out| now >= out) {
+            return Err(End::told(EndReason::ViewerLost, "no answer to pings"));
+        }
+        if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {
+            return Err(EndReason::ViewerClosed.into());
+        }
+        Ok(())
+    }
+}
+
+/// Notes that a peer has not taken all there is, unless that is known and it `took` nothing since.
+fn fall_behind(since: &mut Option<Instant>, took: bool) {
+    if took || since.is_none() {
+        *since = Some(Instant::now());
+    }
+}
+
+/// The instance went without a word.
+fn instance_lost(error: &io::Error) -> End {
+    End::new(EndReason::InstanceGone, error.kind().to_string())
+}
+
+/// The viewer sent what cannot be followed any further.
+fn refused(error: ClientMessageError) -> End {
+    let reason = match error {
+        ClientMessageError::UnknownType(_)
+        | ClientMessageError::UnknownQemuType(_)
+        | ClientMessageError::UnknownAudioOperation(_) => EndReason::ViewerUnknownMessage,
+        _ => EndReason::ViewerProtocolError,
+    };
+    End::told(reason, error.to_string())
+}

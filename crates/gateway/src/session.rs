@@ -1,0 +1,263 @@
+//! One session from its claim to its end.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use transom_model::end_reason::{End, Retry};
+use transom_model::session::SessionState;
+use transom_model::{EndReason, grant::Rights};
+use transom_rfb::{ClientFilter, ClientPolicy, ViewerHandshake, ViewerProgress};
+
+use super::channel::{Notice, ToPage};
+use super::dial::{Dialled, dial};
+use super::limits::VIEWER_HANDSHAKE;
+use super::link::Link;
+use super::pump::{Bounds, Meters, Pump};
+use super::reception::{Dialling, attend};
+use transom_app::console::Claim;
+use transom_app::devices::DialDevice;
+use transom_app::{App, Error};
+
+/// Carries a session until it ends, and tells viewer, store, log and metrics why.
+///
+/// Claim and link have boxes of their own, since a future keeps room for each hand that they pass through.
+pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Claim>, mut link: Box<Link>) {
+    link.will_return(claim.resumable);
+    let Some(mut told) = claim.live.cut_signal() else { return };
+    let claimed = Instant::now();
+    let mut greeting = ViewerHandshake::new();
+    let opened = Box::pin(open(&app, &*devices, &claim, &mut link, &mut greeting, &mut told)).await;
+    let (end, introduced) = match opened {
+        Ok(ready) => {
+            app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
+            let end = carry(&app, &claim, &mut link, ready, told).await;
+            Box::pin(settle(&app, &claim, &end)).await;
+            (end, true)
+        }
+        Err(failure) => Box::pin(fail(&app, &claim, failure)).await,
+    };
+    log(&claim, &end);
+    // The place in the table is free before the viewer has heard the reason: a slow one must not keep it.
+    drop(claim);
+    if !introduced {
+        Box::pin(tell_by_rfb(&mut link, greeting, &end)).await;
+    }
+    if end.reason == EndReason::ShuttingDown {
+        link.tell(ToPage::Notice(Notice::Restart));
+    }
+    Box::pin(link.close(&end)).await;
+}
+
+/// Tells a viewer that came in without a session why there is none.
+pub async fn refuse(mut link: Link, end: &End) {
+    tell_by_rfb(&mut link, ViewerHandshake::new(), end).await;
+    link.close(end).await;
+}
+
+/// How far a session came that did not reach its screen.
+enum Failure {
+    /// The use was not spent.
+    Dial(End),
+    /// The use was spent.
+    Viewer(End),
+}
+
+struct Ready {
+    instance: Dialled,
+    early: Vec<u8>,
+}
+
+/// The way to the first pixels. It needs much more memory than the session after it, and so a box of its own, as have its
+/// parts.
+async fn open(
+    app: &App,
+    devices: &dyn DialDevice,
+    claim: &Claim,
+    link: &mut Link,
+    greeting: &mut ViewerHandshake,
+    told: &mut oneshot::Receiver<End>,
+) -> Result<Ready, Failure> {
+    let mut ahead = Vec::new();
+    let dialled = Box::pin(async {
+        // The viewer answers while the instance is dialled: one turn less to wait for.
+        greet(link, greeting).await?;
+        let dialling = Dialling::default();
+        tokio::select! {
+            dialled = dial(app, devices, claim, &dialling) => dialled,
+            gone = attend(link, &dialling, &mut ahead) => Err(gone),
+        }
+    });
+    let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
+    // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
+    Box::pin(app.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
+    let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
+    let early = unless_told(told, introduced).await.map_err(Failure::Viewer)?;
+    Ok(Ready { instance, early })
+}
+
+/// Does the work, unless the session is told to end meanwhile.
+async fn unless_told<T>(
+    told: &mut oneshot::Receiver<End>,
+    work: impl Future<Output = Result<T, End>>,
+) -> Result<T, End> {
+    tokio::select! {
+        done = work => done,
+        cut = told => Err(cut.unwrap_or_else(|_| EndReason::InternalError.into())),
+    }
+}
+
+/// Says which RFB is spoken here.
+async fn greet(link: &mut Link, greeting: &mut ViewerHandshake) -> Result<(), End> {
+    let greeted = timeout(VIEWER_HANDSHAKE, link.send(&greeting.take_output())).await;
+    greeted.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
+}
+
+/// Brings the viewer to where the instance is: behind ServerInit. What it sent `ahead` comes first; what it sent beyond
+/// ClientInit is given back.
+async fn introduce(
+    link: &mut Link,
+    greeting: ViewerHandshake,
+    instance: &Dialled,
+    ahead: Vec<u8>,
+) -> Result<Vec<u8>, End> {
+    let introduced = timeout(VIEWER_HANDSHAKE, async {
+        let mut machine = greeting.announcing(&instance.init);
+        let mut received = ahead;
+        loop {
+            if received.is_empty() {
+                link.receive(&mut received).await?;
+            }
+            let mut bytes = received.as_slice();
+            let progress = machine.receive(&mut bytes);
+            link.send(&machine.take_output()).await?;
+            match progress {
+                Ok(ViewerProgress::NeedMore) => received.clear(),
+                Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
+                Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
+                Err(error) => return Err(End::told(EndReason::ViewerProtocolError, format!("it {error}"))),
+            }
+        }
+    });
+    introduced.await.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
+}
+
+async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: oneshot::Receiver<End>) -> End {
+    let Ready { instance, early } = ready;
+    let console = &app.config().console;
+    let longest = console.max_session.0.map(|most| most.saturating_sub(claim.target.age));
+    let bounds = Bounds { until: first_end(claim, longest), idle: console.idle.0 };
+    let meters = Meters { session: claim.live.traffic(), node: &app.metrics };
+    let filter = ClientFilter::new(policy(claim.target.grant.rights));
+    let mut pump = Pump::new(link, instance.stream, filter, meters, told, bounds);
+    if let Err(end) = pump.begin_with(early) {
+        return end;
+    }
+    poll_fn(|cx| pump.poll(cx)).await
+}
+
+/// What comes first: the session's longest duration, or its link's end.
+fn first_end(claim: &Claim, longest: Option<Duration>) -> Option<(Instant, EndReason)> {
+    let expired = longest.map(|left| (claim.at + left, EndReason::SessionExpired));
+    let link_ended = claim.target.ends_in.map(|left| (claim.at + left, EndReason::LinkEnded));
+    [link_ended, expired].into_iter().flatten().min_by_key(|(until, _)| *until)
+}
+
+fn policy(rights: Rights) -> ClientPolicy {
+    ClientPolicy { view_only: rights.view_only, clipboard_to_instance: rights.clipboard && !rights.view_only }
+}
+
+/// Writes down how a session went that had reached its screen.
+async fn settle(app: &App, claim: &Claim, end: &End) {
+    let settled = match end.reason {
+        // Another connection carries the session now; it will settle it.
+        EndReason::TakenOver => app.detach(claim).await,
+        // What may pass must not cost the page its ticket: "try again" would be told the old reason for ever.
+        reason if claim.resumable && matches!(reason.retry(), Retry::Resume | Retry::Later) => {
+            app.detach(claim).await
+        }
+        _ => app.end(claim, end).await,
+    };
+    if let Err(error) = settled {
+        tracing::error!(%error, session = %claim.live.id(), "the end of a session could not be written down");
+    }
+}
+
+/// Writes down that a session did not reach its screen; why, and whether the viewer was on its way there.
+async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
+    match failure {
+        // The page was shut or reloaded while it waited: it comes back with its ticket, and its use waits with it.
+        Failure::Dial(end) if claim.resumable && end.reason == EndReason::ViewerLost => {
+            settle(app, claim, &end).await;
+            (end, false)
+        }
+        // There is no use to give back, and the page does not want to come back.
+        Failure::Dial(end)
+            if claim.target.state != SessionState::Reserved && end.reason == EndReason::ViewerClosed =>
+        {
+            settle(app, claim, &end).await;
+            (end, false)
+        }
+        Failure::Dial(end) => {
+            if let Err(error) = app.give_back(claim, &end).await {
+                tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
+            }
+            (end, false)
+        }
+        Failure::Viewer(end) => {
+            app.metrics.handshake_failed(end.reason);
+            settle(app, claim, &end).await;
+            (end, true)
+        }
+    }
+}
+
+/// A raw viewer has no close frame: RFB's own failure form tells it why (RFC 6143 §7.1.2).
+async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
+    if !link.is_raw() {
+        return;
+    }
+    let mut machine = greeting.refusing(&end.sentence());
+    let _ = timeout(VIEWER_HANDSHAKE, async {
+        let mut received = Vec::new();
+        loop {
+            link.send(&machine.take_output()).await?;
+            received.clear();
+            link.receive(&mut received).await?;
+            let refused = machine.receive(&mut received.as_slice());
+            link.send(&machine.take_output()).await?;
+            if !matches!(refused, Ok(ViewerProgress::NeedMore)) {
+                return Ok::<_, End>(());
+            }
+        }
+    })
+    .await;
+}
+
+fn end_of(error: Error) -> End {
+    match error {
+        Error::End(end) => end,
+        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
+        error => {
+            tracing::error!(%error, "a session could not be committed");
+            EndReason::InternalError.into()
+        }
+    }
+}
+
+fn log(claim: &Claim, end: &End) {
+    let traffic = claim.live.bytes();
+    tracing::info!(
+        request = %claim.visitor.request,
+        link = %claim.target.grant.id,
+        session = %claim.live.id(),
+        instance = %claim.place.instance.id,
+        reason = %end.reason,
+        detail = end.detail(),
+        to_viewer = traffic.to_viewer,
+        to_instance = traffic.to_instance,
+        "session over"
+    );
+}

@@ -1,0 +1,116 @@
+//! TLS towards an instance (VeNCrypt X509): who it must be, and who we are.
+
+use std::io;
+use std::sync::Arc;
+
+use aws_lc_rs::{constant_time, digest};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio_rustls::TlsConnector;
+use transom_model::EndReason;
+use transom_model::end_reason::End;
+use transom_model::endpoint::Endpoint;
+use transom_model::instance::{Instance, InstanceSecurity};
+use transom_net::Stream;
+use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tls13_signature};
+
+use transom_app::{App, trust};
+
+/// Whether the instance is to be reached by TLS only.
+pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
+    security.ca.is_some() || security.fingerprint.is_some()
+}
+
+/// What TLS says was wrong, where an error is one of TLS.
+pub(super) fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// Wraps the stream in TLS and checks the instance's certificate.
+pub(super) async fn start_tls(app: &App, instance: &Instance, stream: Stream) -> Result<Stream, End> {
+    let failed = |cause: String| End::new(EndReason::InstanceTlsFailed, cause);
+    let config = client_config(app, instance).map_err(failed)?;
+    let name = match &instance.endpoint {
+        Endpoint::Tcp { host, .. } => host.clone(),
+        Endpoint::Unix { .. } | Endpoint::Cloud { .. } => "localhost".to_owned(),
+    };
+    let name = ServerName::try_from(name).map_err(|error| failed(error.to_string()))?;
+    let tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    tls.map(Stream::from).map_err(|error| failed(error.to_string()))
+}
+
+fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String> {
+    let security = &instance.security;
+    let provider = transom_net::provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = match (&security.fingerprint, &security.ca) {
+        (Some(fingerprint), _) => {
+            let pinned = Pinned { fingerprint: trust::fingerprint(fingerprint)?, provider };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+        }
+        (None, Some(ca)) => {
+            let named = NamedCertificates::new(trust::certificates(ca)?)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
+        }
+        (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
+    };
+    let (Some(certificate), Some(key)) =
+        (&security.certificate, app.instance_key(instance).map_err(|error| error.to_string())?)
+    else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = trust::certificates(certificate)?;
+    let key = trust::key(key.expose())?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
+}
+
+/// Trusts one certificate, whoever signed it, whatever name it bears, and of whichever version it is.
+#[derive(Debug)]
+struct Pinned {
+    fingerprint: [u8; 32],
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let shown = digest::digest(&digest::SHA256, certificate);
+        constant_time::verify_slices_are_equal(shown.as_ref(), &self.fingerprint)
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|_| CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        pinned_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        pinned_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,139 @@
+//! Our own way to tell a failure over HTTP: a status, a code, a sentence, and what to do.
+
+use axum::Json;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use transom_model::api::{ErrorBody, ErrorDetail};
+use transom_model::end_reason::{End, EndReason};
+use transom_model::id::RequestId;
+
+use super::refusal::Reason;
+use transom_app::Error;
+
+/// What overloaded or limited callers are told to wait.
+const WAIT: HeaderValue = HeaderValue::from_static("1");
+
+/// Why a WebSocket was refused: a code, a colon and a sentence. Its client takes what follows the headers for frames.
+pub(crate) const REFUSAL: HeaderName = HeaderName::from_static("x-refusal");
+
+/// A failure on its way out.
+#[derive(Debug)]
+pub struct Failure {
+    error: Error,
+    request: RequestId,
+    manager: bool,
+}
+
+impl Failure {
+    /// A use case's error, for the call of this id.
+    pub fn new(error: impl Into<Error>, request: &RequestId) -> Self {
+        Self { error: error.into(), request: request.clone(), manager: false }
+    }
+
+    /// The same for somebody who manages the machine, and is told what viewers are not.
+    #[must_use]
+    pub fn to_manager(self, manager: bool) -> Self {
+        Self { manager, ..self }
+    }
+
+    /// Status and headers alone, for a client that asked for a WebSocket.
+    pub fn of_upgrade(self) -> Response {
+        without_body(self.into_response())
+    }
+
+    fn told(self) -> (StatusCode, HeaderMap, ErrorDetail) {
+        let Self { error, request, manager } = self;
+        log(&error, &request);
+        let (status, detail) = describe(&error, &request, manager);
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            headers.insert(RETRY_AFTER, WAIT);
+        }
+        if matches!(error, Error::Unauthenticated(_)) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"transom\""));
+        }
+        (status, headers, detail)
+    }
+}
+
+/// The refusal of a WebSocket: no byte follows its headers.
+pub fn refused_upgrade(status: StatusCode, why: &str) -> Response {
+    let mut response = status.into_response();
+    response.extensions_mut().insert(Told(why.to_owned()));
+    without_body(response)
+}
+
+/// An answer's reason, on the answer itself: it stays where the answer may have no body.
+#[derive(Clone)]
+struct Told(String);
+
+/// Turns a refusal into one for a client that asked for a WebSocket: status and headers alone, the
+/// reason among them. The connection ends with it, as upstream's do.
+pub fn without_body(mut response: Response) -> Response {
+    *response.body_mut() = Body::empty();
+    let told = response.extensions_mut().remove::<Told>();
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    // What no header can hold is left out.
+    let why = told.and_then(|Told(why)| HeaderValue::from_bytes(why.as_bytes()).ok());
+    headers.extend(why.map(|why| (REFUSAL, why)));
+    response
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (status, headers, error) = self.told();
+        let reason = (status == StatusCode::BAD_REQUEST).then(|| Reason(error.message.clone().into()));
+        let told = Told(format!("{}: {}", error.code, error.message));
+        let mut response = (status, headers, Json(ErrorBody { error })).into_response();
+        response.extensions_mut().insert(told);
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
+        response
+    }
+}
+
+/// Tells the log what a caller is not told: the cause of a 5xx.
+pub fn log(error: &Error, request: &RequestId) {
+    match error {
+        Error::Internal(cause) => tracing::error!(%request, error = %cause, "request failed"),
+        Error::Unavailable(cause) if error.is_news() => {
+            tracing::warn!(%request, error = %cause, "the store is unavailable");
+        }
+        _ => {}
+    }
+}
+
+fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, ErrorDetail) {
+    let end = match error {
+        Error::End(end) => Some(end.clone()),
+        Error::InstanceStatus(status) => {
+            Some(End::told(EndReason::InstanceNotRunning, format!("it is {status}")))
+        }
+        Error::RateLimited => Some(EndReason::RateLimited.into()),
+        Error::Unavailable(_) => Some(EndReason::StoreUnavailable.into()),
+        Error::Internal(_) => Some(EndReason::InternalError.into()),
+        _ => None,
+    };
+    if let Some(end) = end {
+        let status =
+            StatusCode::from_u16(end.reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let told = if manager { ErrorDetail::for_manager } else { ErrorDetail::of_end };
+        return (status, told(&end, request));
+    }
+    let (status, code) = match error {
+        Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        _ => (StatusCode::BAD_REQUEST, "invalid"),
+    };
+    (status, ErrorDetail::plain(code, error.to_string(), request))
+}

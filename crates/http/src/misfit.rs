@@ -1,0 +1,118 @@
+//! What is wrong with what a request says, in words that repeat no value: it may be a secret, and the reason goes into the log.
+
+use transom_app::Error;
+
+/// serde's words for a value that does not fit (`member: invalid type: sequence, expected a string at line 1 column 2`),
+/// as we say it.
+pub fn misfit(cause: &str) -> Error {
+    let cause = cause.rsplit_once(" at line ").map_or(cause, |(cause, _)| cause);
+    let (member, problem) = match cause.split_once(": ") {
+        Some((member, problem)) if !member.contains(' ') => (Some(member), problem),
+        _ => (None, cause),
+    };
+    if let Some(name) = quoted(problem, "missing field ") {
+        return Error::invalid(within(member, name), "is missing");
+    }
+    if let Some(name) = quoted(problem, "duplicate field ") {
+        return Error::invalid(within(member, name), "stands twice");
+    }
+    let wrong = ["invalid type: ", "invalid value: "].iter().find_map(|words| problem.strip_prefix(words));
+    let said = match wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
+        // A number, and not such a one.
+        Some((found, wanted)) if in_json(found) == NUMBER && wanted.contains("number") => {
+            format!("must be {wanted}")
+        }
+        Some((found, wanted)) => format!("must be {wanted}, not {}", in_json(found)),
+        None => words(problem),
+    };
+    match member {
+        Some(member) => Error::invalid(member.to_owned(), said),
+        None if wrong.is_some() => Error::Malformed(format!("the body {said}")),
+        None => Error::Malformed(said),
+    }
+}
+
+/// The name behind these words, and nothing behind it.
+fn quoted<'a>(problem: &'a str, words: &str) -> Option<&'a str> {
+    problem.strip_prefix(words)?.strip_prefix('`')?.strip_suffix('`')
+}
+
+/// A member of the object at this path.
+fn within(path: Option<&str>, member: &str) -> String {
+    match path.filter(|path| *path != "." && !path.ends_with(member)) {
+        Some(path) => format!("{path}.{member}"),
+        None => member.to_owned(),
+    }
+}
+
+/// What else is wrong, without the word that is none of the list.
+fn words(problem: &str) -> String {
+    let choices = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once("`, expected "));
+    match choices {
+        Some((_, choices)) => format!("must be {}", choices.replace('`', "")),
+        None => problem.to_owned(),
+    }
+}
+
+const NUMBER: &str = "a number";
+
+/// serde's word for what it found, in JSON's words and without the value.
+fn in_json(found: &str) -> &'static str {
+    const KINDS: [(&str, &str); 7] = [
+        ("sequence", "an array"),
+        ("map", "an object"),
+        ("string ", "a string"),
+        ("boolean ", "a boolean"),
+        ("integer ", NUMBER),
+        ("floating point ", NUMBER),
+        ("null", "null"),
+    ];
+    KINDS.iter().find(|(kind, _)| found.starts_with(kind)).map_or("this", |(_, words)| words)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Page,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read for what is wrong with it")]
+    struct Body {
+        name: String,
+        size: Option<u32>,
+        list: Option<Vec<String>>,
+        kind: Option<Kind>,
+    }
+
+    #[test]
+    fn a_reason_names_the_member_and_repeats_no_value() {
+        for (text, expected) in [
+            ("{}", "name: is missing"),
+            (r#"{"name": 4711}"#, "name: must be a string, not a number"),
+            (r#"{"name": ["hush"]}"#, "name: must be a string, not an array"),
+            (r#"{"name": "a", "size": "hush"}"#, "size: must be u32, not a string"),
+            (r#"{"name": "a", "size": "hush, expected u32"}"#, "size: must be u32, not a string"),
+            (r#"{"name": "a", "size": -4711}"#, "size: must be u32, not a number"),
+            (r#"{"name": "a", "kind": "hush"}"#, "kind: must be page"),
+            (r#"{"name": "a", "list": [null]}"#, "list[0]: must be a string, not null"),
+            (r#"{"name": "a", "name": "b"}"#, "name: stands twice"),
+            (r#"["hush"]"#, "the body must be struct Body, not an array"),
+        ] {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            let error = serde_path_to_error::deserialize::<_, Body>(&mut reader).map(drop);
+            let said = misfit(&error.expect_err(text).to_string()).to_string();
+            if text.starts_with('{') {
+                assert_eq!(said, expected, "{text}");
+            }
+            assert!(!said.contains("hush") && !said.contains("4711"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! A control connection from its proof to its end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use transom_model::cloud::ScramProof;
+use transom_net::Stream;
+use transom_net::budget::{Notice, Permit};
+use transom_tunnel::scram::{self, Channel, Examiner, Exporter, PendingChallenge, ScramError};
+use transom_tunnel::{Message, Refusal, RefusalCode, Versions};
+
+use super::Relay;
+use super::arrival::Declined;
+use super::monitor::Monitor;
+use super::session::Session;
+use super::wire::{Lost, Wire};
+use transom_app::devices::{Candidate, Membership, Order, Wish};
+use transom_app::random;
+use transom_http::seat::Seat;
+
+/// Two round trips over a bad mobile network.
+const PROVE: Duration = Duration::from_secs(15);
+/// Who has to go for another has so long to hear it.
+const PARTING: Duration = Duration::from_secs(1);
+/// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats fit into that.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Two heartbeats and some patience: a peer that missed both is gone.
+const SILENCE: Duration = Duration::from_secs(45);
+/// A connector may wait for so many peers at once.
+const MAX_WAITING: usize = 64;
+/// And call for so many sessions in the same moment: the next word is heard when one of the calls is answered.
+const MAX_CALLING: usize = 64;
+
+/// What is known of the connection that a peer came over.
+pub(super) struct Origin {
+    pub(super) source: IpAddr,
+    pub(super) exporter: Option<Exporter>,
+    /// Whether the configuration says of the other end that it ends TLS.
+    pub(super) proxied: bool,
+}
+
+impl Origin {
+    fn channel(&self) -> Channel<'_> {
+        match &self.exporter {
+            Some(exporter) => Channel::Tls(exporter),
+            None if self.proxied => Channel::Proxied,
+            None => Channel::Plain,
+        }
+    }
+}
+
+/// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, or has heard why not, it holds
+/// the permit.
+pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open, notice): (Permit, Notice)) {
+    let mut wire = Wire::new(stream);
+    let proved = tokio::select! {
+        biased;
+        proved = timeout(PROVE, prove(&relay, &mut wire, &origin)) => proved,
+        () = notice.served() => {
+            relay.app.metrics.connections_shed.inc();
+            let full = "too many have not proved who they are";
+            let refusal = Refusal::from(RefusalCode::CloudConnectivityError).because(full);
+            // Its place is another's already.
+            let _ = timeout(PARTING, wire.refuse(refusal)).await;
+            return;
+        }
+    };
+    let (membership, program) = match proved {
+        Ok(Ok((membership, joined, program))) => {
+            drop(half_open);
+            if wire.send(&joined).await.is_err() {
+                return membership.leave("the connection was lost").await;
+            }
+            (membership, program)
+        }
+        Ok(Err(Lost::Garbled(refusal))) => {
+            if relay.app.is_news_of(origin.source) {
+                tracing::info!(source = %origin.source, %refusal, "a join was refused");
+            }
+            if !Seat::new(half_open, notice).hold_during(wire.refuse(refusal)).await {
+                relay.app.metrics.connections_shed.inc();
+            }
+            return;
+        }
+        Ok(Err(Lost::Gone(_))) | Err(_) => return,
+    };
+    let address = membership.member().address().clone();
+    tracing::info!(%address, source = %origin.source, ?program, "joined");
+    let relay_of_all = relay.clone();
+    let monitor = Monitor::new(relay.app.clone(), Arc::clone(membership.member()));
+    let mut serving =
+        Serving { relay, wire, membership, waiting: JoinSet::new(), calling: JoinSet::new(), monitor };
+    let lost = serving.serve().await;
+    let Serving { wire, membership, .. } = serving;
+    relay_of_all.forget_kept(membership.member());
+    let why = match &lost {
+        Lost::Gone(error) => error.to_string(),
+        Lost::Garbled(refusal) => refusal.to_string(),
+    };
+    membership.leave(&why).await;
+    match lost {
+        Lost::Gone(error) => tracing::info!(%address, %error, "gone"),
+        Lost::Garbled(refusal) => {
+            tracing::info!(%address, %refusal, "sent away");
+            wire.refuse(refusal).await;
+        }
+    }
+}
+
+/// SCRAM-SHA-256, bound to the TLS connection where TLS ends here.
+async fn prove(
+    relay: &Relay,
+    wire: &mut Wire,
+    origin: &Origin,
+) -> Result<(Membership, Message, String), Lost> {
+    let channel = origin.channel();
+    wire.send(&Message::Hello { versions: Versions::OURS, binding: channel.binding() }).await?;
+    let (wish, client_first) = match wire.receive().await? {
+        Message::Prove { version, role, end_to_end_only, client_first, program, report } => {
+            understood(version)?;
+            (Wish { role, end_to_end_only, program, report }, client_first)
+        }
+        Message::Enroll { version, enrollment } => {
+            understood(version)?;
+            let message = enrollment.message(channel).map_err(scram_failed)?;
+            let enrolled = relay.app.enrol_device(&enrollment, &message, origin.source).await;
+            let (address, proof) = enrolled.map_err(Lost::Garbled)?;
+            wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
+            // It comes again with its address.
+            return Err(Lost::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        _ => return Err(out_of_turn()),
+    };
+    let examiner = Examiner::new(&client_first, channel).map_err(scram_failed)?;
+    let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
+        if error.is_news() {
+            tracing::warn!(%error, "a device could not be looked up");
+        }
+        Lost::Garbled(
+            Refusal::from(RefusalCode::CloudConnectivityError)
+                .because("the server cannot reach its database"),
+        )
+    })?;
+    let asked =
+        examiner.challenge(&scram::nonce(random::bytes()), candidate.salt(), candidate.iterations().get());
+    wire.send(&Message::Challenge(asked.server_first.clone())).await?;
+    let Message::Proof(client_final) = wire.receive().await? else { return Err(out_of_turn()) };
+    join(relay, origin, wish, candidate, &asked, &client_final).await
+}
+
+/// Whether the peer has chosen a version that it was offered.
+fn understood(version: u8) -> Result<(), Lost> {
+    if Versions::OURS.hold(version) {
+        return Ok(());
+    }
+    let detail = format!("this server speaks {}, and version {version} was chosen", Versions::OURS);
+    Err(Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because(detail)))
+}
+
+async fn join(
+    relay: &Relay,
+    origin: &Origin,
+    wish: Wish,
+    candidate: Candidate,
+    asked: &PendingChallenge,
+    client_final: &str,
+) -> Result<(Membership, Message, String), Lost> {
+    let answer = asked.read_answer(client_final, origin.channel()).map_err(scram_failed)?;
+    let proof = ScramProof(*answer.proof);
+    let joined = relay.app.device_join(candidate, &wish, &proof, &answer.auth_message, origin.source).await;
+    let (membership, signature) = joined.map_err(Lost::Garbled)?;
+    let server_final = scram::server_final(&signature);
+    Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }, wish.program))
+}
+
+fn out_of_turn() -> Lost {
+    Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because("a message came out of turn"))
+}
+
+fn scram_failed(error: ScramError) -> Lost {
+    let code = match error {
+        ScramError::Binding | ScramError::Undeclared => RefusalCode::ConnectionIntercepted,
+        ScramError::Malformed | ScramError::Nonce => RefusalCode::ProtocolError,
+    };
+    Lost::Garbled(Refusal::from(code).because(error.to_string()))
+}
+
+/// Somebody who is in.
+struct Serving {
+    relay: Relay,
+    wire: Wire,
+    membership: Membership,
+    /// Calls of a connector that wait for their peer to come; gone with the connection.
+    waiting: JoinSet<(u32, Result<(), Refusal>)>,
+    /// Sessions that a connector has called for: one whose last session with the same peer is still on its way out holds up
+    /// no other (requirement S8).
+    calling: JoinSet<(u32, u32, Result<Session, Refusal>)>,
+    monitor: Monitor,
+}
+
+impl Serving {
+    async fn serve(&mut self) -> Lost {
+        loop {
+            if let Err(lost) = self.turn().await {
+                return lost;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Lost> {
+        let silent_at = Instant::now() + SILENCE;
+        loop {
+            tokio::select! {
+                message = timeout_at(silent_at, self.wire.receive()), if self.calling.len() < MAX_CALLING => {
+                    let message = message.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+                    return self.heard(message).await;
+                }
+                order = self.membership.order() => self.obey(order).await?,
+                Some(called) = self.calling.join_next() => {
+                    if let Ok(called) = called {
+                        self.answer_call(called).await?;
+                    }
+                }
+                (call, availability) = self.monitor.news() => {
+                    self.wire.send(&Message::Seen { call, availability }).await?;
+                }
+                Some(waited) = self.waiting.join_next() => {
+                    if let Ok((call, outcome)) = waited {
+                        self.answer_ask(call, outcome).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn heard(&mut self, message: Message) -> Result<(), Lost> {
+        match message {
+            Message::Ping => self.wire.send(&Message::Pong).await?,
+            Message::Pong => {}
+            Message::Ask { call, wait, peer } => self.ask(call, wait, peer).await?,
+            Message::Connect { call, limit, peer } => self.connect(call, limit, peer),
+            Message::Watch { call, peer } => {
+                if let Err(refusal) = self.monitor.add(call, &peer) {
+                    self.wire.send(&Message::Failed { call, refusal }).await?;
+                }
+            }
+            Message::Declined { ticket, cause, why } => self.relay.decline(ticket, Declined { cause, why }),
+            _ => return Err(out_of_turn()),
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), Lost> {
+        match order {
+            Order::Dial { ticket, standby, relay, peer } => {
+                self.wire.send(&Message::Dial { ticket, standby, relay, peer }).await?;
+            }
+            Order::Standby { ticket, relay } => self.wire.send(&Message::Standby { ticket, relay }).await?,
+            Order::Failed { call, refusal } => self.wire.send(&Message::Failed { call, refusal }).await?,
+            Order::End(refusal) => return Err(Lost::Garbled(refusal)),
+        }
+        Ok(())
+    }
+
+    /// May I, and is it there?
+    async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
+        if self.waiting.len() >= MAX_WAITING {
+            let refusal = Refusal::from(RefusalCode::PeerBusy).because("too many calls wait already");
+            return self.answer_ask(call, Err(refusal)).await;
+        }
+        let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
+        self.waiting.spawn(async move {
+            let asked = async {
+                let peer = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
+                loop {
+                    // Before the look: whoever comes after it is another one.
+                    let present = app.devices.listening(&peer).map(|member| member.serial());
+                    // It may have taken days: the rule as it is now decides.
+                    let listener = app.judge_connection(&member, &peer).await?;
+                    match app.reached_by_connector(&listener) {
+                        // Nobody; or somebody whose proof is worth nothing any more.
+                        Err(refusal) if wait && refusal.code == RefusalCode::CloudTargetNotFound => {
+                            app.devices.wait_for(&peer, present).await;
+                        }
+                        reached => return reached.map(drop),
+                    }
+                }
+            };
+            (call, asked.await)
+        });
+        Ok(())
+    }
+
+    async fn answer_ask(&mut self, call: u32, outcome: Result<(), Refusal>) -> Result<(), Lost> {
+        let answer = match outcome {
+            Ok(()) => Message::Available { call },
+            Err(refusal) => Message::Failed { call, refusal },
+        };
+        Ok(self.wire.send(&answer).await?)
+    }
+
+    /// A session, please.
+    fn connect(&mut self, call: u32, limit: u32, peer: String) {
+        let (relay, member) = (self.relay.clone(), self.membership.member().clone());
+        self.calling.spawn(async move { (call, limit, relay.call(&member, &peer).await) });
+    }
+
+    /// The agent is told to come, and the connector where to; or why not.
+    async fn answer_call(
+        &mut self,
+        (call, limit, outcome): (u32, u32, Result<Session, Refusal>),
+    ) -> Result<(), Lost> {
+        let session = match outcome {
+            Ok(session) => session,
+            Err(refusal) => return Ok(self.wire.send(&Message::Failed { call, refusal }).await?),
+        };
+        let relay = self.relay.place().to_owned();
+        let (ticket, renewal) = (session.ticket().clone(), session.renewal());
+        self.wire.send(&Message::Meet { call, ticket, relay, renewal }).await?;
+        self.relay.tasks.spawn(session.run(call, limit));
+        Ok(())
+    }
+}

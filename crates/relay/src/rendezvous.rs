@@ -1,0 +1,156 @@
+//! Tickets: each names one session, lives a minute at most, and is shown once by each of its two sides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use transom_tunnel::raw::{Claim, Nonce};
+use transom_tunnel::ticket::TicketHeader;
+use transom_tunnel::{MeetingTicket, Refusal, RefusalCode};
+
+use super::Relay;
+use super::arrival::{Arrival, Arrived, Declined, Pending};
+use super::kept::Reserve;
+use transom_app::devices::{Member, Order};
+use transom_app::random;
+
+/// An agent dials back within a round trip or two; over a bad mobile network it needs a few more.
+pub(super) const MEET: Duration = Duration::from_secs(20);
+/// A connection that was kept warm answers within a round trip, or its NAT has forgotten it.
+const WARM: Duration = Duration::from_secs(3);
+
+/// Why an agent's data connection is not there.
+pub(super) enum Absent {
+    Declined(Declined),
+    Late,
+}
+
+impl From<Absent> for Refusal {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::Declined(declined) => Self::from(RefusalCode::DeviceRefused).because(declined.why),
+            Absent::Late => {
+                Self::from(RefusalCode::CloudTargetNotFound).because("its agent did not answer in time")
+            }
+        }
+    }
+}
+
+/// The place where two data connections meet; the ticket is worth nothing once it is dropped.
+pub(super) struct Rendezvous {
+    relay: Relay,
+    pub(super) ticket: MeetingTicket,
+    summoned: Arc<Member>,
+    /// Who connects, as the agent is told.
+    peer: String,
+    reserve: Option<Reserve>,
+    agent: oneshot::Receiver<Result<Arrived, Declined>>,
+    connector: oneshot::Receiver<Arrived>,
+}
+
+impl Relay {
+    /// Asks an agent to come to a new rendezvous, or takes the connection that it keeps ready.
+    pub(super) fn summon(&self, agent: &Arc<Member>, peer: &str) -> Result<Rendezvous, Refusal> {
+        let mut rendezvous = self.rendezvous(agent, peer);
+        rendezvous.reserve = self.take_reserve(agent);
+        let standby = rendezvous.reserve.as_ref().map(|reserve| reserve.id);
+        if rendezvous.order_dial(standby) {
+            Ok(rendezvous)
+        } else {
+            Err(Refusal::from(RefusalCode::CloudTargetNotFound).because("its agent is not keeping up"))
+        }
+    }
+
+    /// A rendezvous that nobody is told of yet.
+    pub(super) fn rendezvous(&self, agent: &Arc<Member>, peer: &str) -> Rendezvous {
+        let ticket = MeetingTicket::from_bytes(random::bytes());
+        let (agent_arrives, agent_arrived) = oneshot::channel();
+        let (connector_arrives, connector_arrived) = oneshot::channel();
+        let pending = Pending {
+            ticket: ticket.clone(),
+            agent: Some(agent_arrives),
+            connector: Some(connector_arrives),
+        };
+        self.pending.lock().insert(ticket.id, pending);
+        Rendezvous {
+            relay: self.clone(),
+            ticket,
+            summoned: Arc::clone(agent),
+            peer: peer.to_owned(),
+            reserve: None,
+            agent: agent_arrived,
+            connector: connector_arrived,
+        }
+    }
+
+    /// Whether this ticket waits for that side; it is spent by asking.
+    pub(super) fn redeem(&self, shown: &TicketHeader) -> Option<Arrival> {
+        let mut pending = self.pending.lock();
+        pending.get_mut(&shown.ticket.id).filter(|found| found.ticket == shown.ticket)?.spend(shown.role)
+    }
+
+    /// The same, where the secret was not shown but proved.
+    pub(super) fn redeem_claim(&self, claim: &Claim, nonce: &Nonce) -> Option<Arrival> {
+        let mut pending = self.pending.lock();
+        pending.get_mut(&claim.id).filter(|found| claim.is_of(&found.ticket, nonce))?.spend(claim.role)
+    }
+
+    /// The agent will not come.
+    pub(super) fn decline(&self, ticket: [u8; 16], declined: Declined) {
+        let agent = self.pending.lock().get_mut(&ticket).and_then(|found| found.agent.take());
+        if let Some(agent) = agent {
+            // Whoever waited may have gone.
+            let _ = agent.send(Err(declined));
+        }
+    }
+}
+
+impl Rendezvous {
+    fn order_dial(&self, standby: Option<[u8; 16]>) -> bool {
+        let relay = self.relay.place().to_owned();
+        let order = Order::Dial { ticket: self.ticket.clone(), standby, relay, peer: self.peer.clone() };
+        self.summoned.order(order)
+    }
+
+    /// Waits for the agent's data connection: the one that it kept ready, or else a new one.
+    pub(super) async fn agent(&mut self) -> Result<Arrived, Absent> {
+        let come = timeout(MEET, async {
+            if let Some(reserve) = self.reserve.take() {
+                tokio::select! {
+                    biased;
+                    warm = timeout(WARM, taken_over(reserve)) => match warm {
+                        Ok(Some(arrived)) => return Some(Ok(arrived)),
+                        _ if self.order_dial(None) => {}
+                        _ => return None,
+                    },
+                    come = &mut self.agent => return come.ok(),
+                }
+            }
+            (&mut self.agent).await.ok()
+        });
+        match come.await {
+            Ok(Some(Ok(arrived))) => Ok(arrived),
+            Ok(Some(Err(declined))) => Err(Absent::Declined(declined)),
+            _ => Err(Absent::Late),
+        }
+    }
+
+    /// Waits for the connector's data connection.
+    pub(super) async fn connector(&mut self) -> Option<Arrived> {
+        timeout(MEET, &mut self.connector).await.ok()?.ok()
+    }
+}
+
+/// The connection that was kept ready, once the agent has said on it that it is this session's.
+async fn taken_over(reserve: Reserve) -> Option<Arrived> {
+    let mut arrived = Arrived { kept: true, ..reserve.stream.await.ok()? };
+    (arrived.stream.read_u8().await.ok()? == transom_tunnel::raw::BOUND).then_some(arrived)
+}
+
+impl Drop for Rendezvous {
+    fn drop(&mut self) {
+        self.relay.pending.lock().remove(&self.ticket.id);
+    }
+}

@@ -1,0 +1,115 @@
+//! A session between devices: from a connector's call to its last byte, and what is written down of it.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use transom_model::cloud::CloudAddress;
+use transom_model::id::ProjectId;
+use transom_tunnel::{MeetingTicket, Refusal, RefusalCode, Renewal};
+
+use super::Relay;
+use super::arrival::Arrived;
+use super::carry::{Carried, Terms, carry};
+use super::rendezvous::Rendezvous;
+use transom_app::devices::{Member, Order, Place};
+
+/// One that was called for: the agent has been told to come.
+pub(super) struct Session {
+    relay: Relay,
+    rendezvous: Rendezvous,
+    place: Place,
+    agent: Arc<Member>,
+    connector: Arc<Member>,
+    /// The agent's.
+    project: ProjectId,
+    renewal: Option<Renewal>,
+}
+
+impl Relay {
+    /// A session for a connector; why there is none is written down.
+    pub(super) async fn call(&self, connector: &Arc<Member>, peer: &str) -> Result<Session, Refusal> {
+        // What is no address is not found either.
+        let peer: CloudAddress = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
+        let called = self.called(connector, &peer).await;
+        if let Err(refusal) = &called {
+            self.app.audit_refusal(connector, &peer, refusal).await;
+        }
+        called
+    }
+
+    async fn called(&self, connector: &Arc<Member>, peer: &CloudAddress) -> Result<Session, Refusal> {
+        // The place comes before the look, so that a rule changed between the two cuts the session.
+        let place = self.app.place_for_connector(connector, peer).await?;
+        let listener = self.app.judge_connection(connector, peer).await?;
+        let agent = self.app.reached_by_connector(&listener)?;
+        let renewal = self.app.renewal_of(&listener.record).await;
+        let rendezvous = self.summon(&agent, connector.address().as_str())?;
+        let (connector, project) = (Arc::clone(connector), listener.record.project);
+        Ok(Session { relay: self.clone(), rendezvous, place, agent, connector, project, renewal })
+    }
+}
+
+impl Session {
+    /// What the connector's data connection shows.
+    pub(super) fn ticket(&self) -> &MeetingTicket {
+        &self.rendezvous.ticket
+    }
+
+    /// What the connector is to know of the device's key.
+    pub(super) fn renewal(&self) -> Option<Renewal> {
+        self.renewal.clone()
+    }
+
+    /// Waits for both data connections, and carries what passes between them.
+    pub(super) async fn run(mut self, call: u32, limit: u32) {
+        let cut = self.place.cut();
+        let met = tokio::select! {
+            biased;
+            () = cut.cancelled() => Err(self.forbidden().await),
+            met = meet(&mut self.rendezvous) => met,
+        };
+        let Self { relay, rendezvous, place, agent, connector, project, .. } = self;
+        drop(rendezvous);
+        let (app, from, to) = (&relay.app, connector.address(), agent.address());
+        let (at_agent, at_connector) = match met {
+            Ok(met) => met,
+            Err(refusal) => {
+                drop(place);
+                app.audit_refusal(&connector, to, &refusal).await;
+                connector.order(Order::Failed { call, refusal });
+                return;
+            }
+        };
+        app.audit_connection(&connector, to, project).await;
+        relay.keep_warm(Arc::clone(&agent));
+        let (began, ways) = (Instant::now(), (at_agent.how(), at_connector.how()));
+        let config = &app.config().relay;
+        let terms = Terms { limit, idle: config.idle.0, longest: config.max_session.0 };
+        let carried = carry(at_agent.stream, at_connector.stream, cut, terms).await;
+        drop(place);
+        let Carried { how, to_agent, to_connector } = carried;
+        let seconds = began.elapsed().as_secs();
+        tracing::info!(
+            %from, %to, how, seconds, to_device = to_agent, to_viewer = to_connector,
+            device_came = ways.0, viewer_came = ways.1, "a session between devices is over"
+        );
+        let detail = format!(
+            "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
+            ways.0, ways.1
+        );
+        app.audit_disconnection(to, project, how, detail, connector.origin()).await;
+    }
+
+    /// Why it was cut before it began.
+    async fn forbidden(&self) -> Refusal {
+        let judged = self.relay.app.judge_connection(&self.connector, self.agent.address()).await;
+        // Allowed again meanwhile, or the node is sending everybody away: it is not there now.
+        judged.err().unwrap_or_else(|| RefusalCode::CloudTargetNotFound.into())
+    }
+}
+
+async fn meet(rendezvous: &mut Rendezvous) -> Result<(Arrived, Arrived), Refusal> {
+    let agent = rendezvous.agent().await?;
+    let connector = rendezvous.connector().await;
+    Ok((agent, connector.ok_or(RefusalCode::CloudConnectivityError)?))
+}

@@ -1,0 +1,3 @@
+//! The sources that know machines: an existing `OpenStack` cloud.
+
+pub mod openstack;
