@@ -1,7 +1,8 @@
 //! The guest: a VNC server in a process of its own, behind every gateway.
 //!
-//! A FramebufferUpdateRequest is answered by one pixel, a PointerEvent by a small update. Viewers give it orders as
-//! clipboard text: `stream N` sends N updates of 64 KiB, `stream` sends them without end.
+//! It answers a FramebufferUpdateRequest with one pixel and a PointerEvent with a small update.
+//! Viewers give it orders as clipboard text: `stream N` sends N updates of 64 KiB, `stream` sends
+//! them without end.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -15,9 +16,9 @@ use tokio::task::JoinSet;
 
 use crate::rfb::{self, Update, ViewerMessage};
 
-/// A thousand viewers may come at once.
+/// The connections that may wait: a thousand viewers may come at once.
 const BACKLOG: i32 = 4096;
-/// Orders are short; longer clipboard text is load and thrown away.
+/// The longest order. Longer clipboard text is load, and the guest discards it.
 const LONGEST_ORDER: usize = 32;
 const READ: usize = 256 * 1024;
 
@@ -28,7 +29,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Starts this program again, as guest.
+    /// Starts this program again, as the guest.
     pub(crate) fn start() -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("guest")
@@ -44,7 +45,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        // Closing its input is how it is told to end; it may be gone already.
+        // Closing its input tells the guest to end. It may already be gone.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
@@ -108,7 +109,7 @@ async fn serve(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// A viewer's messages, as they come.
+/// A viewer's messages as they arrive.
 struct Inbox {
     stream: TcpStream,
     bytes: Vec<u8>,
@@ -151,7 +152,7 @@ impl Inbox {
     }
 
     async fn stream(&mut self, count: u64) -> Result<()> {
-        // Four at a time: the guest's own system calls should not be what is measured.
+        // Four at a time, since the guest's own system calls should not dominate the measurement.
         let updates = Update::BULK.message().repeat(4);
         let mut left = count.saturating_mul(Update::BULK.len() as u64);
         while left > 0 {

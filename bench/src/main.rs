@@ -1,12 +1,13 @@
-//! Measures what a console costs: the gateway beside websockify and nginx stream, with real RFB, in one interleaved run.
+//! Measures the cost of a console: the gateway beside websockify and nginx stream, with real RFB,
+//! in one interleaved run.
 //!
 //! ```text
-//! this process: viewers ──► gateway (processes of its own) ──► guest: a VNC server (a process of its own)
+//! this process: viewers ──► gateway (own processes) ──► guest: a VNC server (own process)
 //! ```
 //!
-//! `devices` measures agents by the thousand, and a device's screen beside rathole.
+//! `devices` measures thousands of agents, and a device's screen beside rathole.
 //!
-//! `README.md` beside this crate says how to run it and what the figures mean.
+//! `README.md` beside this crate tells how to run it and how to read the figures.
 
 mod devices;
 mod endurance;
@@ -76,7 +77,8 @@ fn main() -> Result<ExitCode> {
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Goes round by round, and in each through the scenarios, so that whatever else the machine does meets all gateways alike.
+/// Runs the rounds, and in each all scenarios, so that other load on the machine affects all
+/// gateways alike.
 fn compare(arguments: &Arguments) -> Result<bool> {
     let guest = Guest::start()?;
     let mut report = Report::default();
@@ -88,7 +90,8 @@ fn compare(arguments: &Arguments) -> Result<bool> {
                     .and_then(|peer| (scenario.run)(&peer))
                     .with_context(|| format!("{} with {}", scenario.name, kind.name()));
                 let measured = match measured {
-                    // On a busy machine another gateway may fail; the round goes on without it. Ours must not.
+                    // On a busy machine another gateway may fail, and the round continues without
+                    // it. Ours must not fail.
                     Err(error) if kind != Kind::Transom => {
                         note(&format!("round {}: {error:#}", round + 1));
                         continue;
@@ -146,18 +149,19 @@ fn arguments() -> Result<Arguments> {
     Ok(parsed)
 }
 
-/// A thousand viewers need as many descriptors, and so do gateway and guest, which inherit the limit.
+/// Raises the limit on descriptors. A thousand viewers need as many, and so do gateway and guest,
+/// which inherit the limit.
 fn raise_descriptor_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
 }
 
-/// A line of the result.
+/// Prints a line of the result.
 fn say(line: &str) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
-/// A line of progress.
+/// Prints a line of progress.
 fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

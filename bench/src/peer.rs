@@ -1,4 +1,4 @@
-//! The gateways that are compared, each started afresh in a folder of its own for every measurement.
+//! The compared gateways. Each starts afresh, in a folder of its own, for every measurement.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -16,10 +16,10 @@ use crate::pause;
 use crate::usage::Tree;
 use crate::viewer::Door;
 
-/// Python needs a second to start on a busy machine.
+/// The time for a start: Python needs a second on a busy machine.
 const START: Duration = Duration::from_secs(20);
 
-/// Who is compared.
+/// The compared gateways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Transom,
@@ -28,10 +28,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// In the order of a round.
+    /// All kinds, in the order of a round.
     pub(crate) const ALL: [Self; 3] = [Self::Transom, Self::Websockify, Self::Nginx];
 
-    /// What the tables call it.
+    /// Returns the name in the tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Transom => "transom",
@@ -40,18 +40,20 @@ impl Kind {
         }
     }
 
-    /// How many sessions are opened for a figure: websockify takes five seconds for a tenth of what takes the others two.
+    /// Returns the number of sessions that are opened for a figure. In five seconds websockify
+    /// opens a tenth of the sessions that the others open in two.
     pub(crate) fn new_sessions(self) -> usize {
         if self == Self::Websockify { 400 } else { 4000 }
     }
 
-    /// How many sessions it is given to hold: websockify waits by `select`, and is a process for each.
+    /// Returns the number of idle sessions. websockify waits by `select` and has a process for
+    /// each.
     pub(crate) fn idle_sessions(self) -> usize {
         if self == Self::Websockify { 200 } else { 1000 }
     }
 }
 
-/// Where the programs lie.
+/// The paths of the programs.
 pub(crate) struct Programs {
     pub(crate) transom: PathBuf,
     pub(crate) websockify: PathBuf,
@@ -60,9 +62,9 @@ pub(crate) struct Programs {
 /// A running gateway; it ends, with all its processes, with its handle.
 pub(crate) struct Peer {
     child: Child,
-    /// What it takes.
+    /// The processes whose usage is measured.
     pub(crate) tree: Tree,
-    /// Where viewers reach it.
+    /// The address for viewers.
     pub(crate) door: Door,
     pub(crate) kind: Kind,
     _folder: TempDir,
@@ -111,20 +113,20 @@ impl Peer {
             pause(Duration::from_millis(20));
         }
         if self.kind == Kind::Transom {
-            // It listens before it is ready; the answer tells that it is.
+            // It listens before it is ready, so its answer decides.
             self.ask("/readyz")?;
         }
         Ok(())
     }
 
-    /// One of the gateway's own metrics.
+    /// Returns one of the gateway's own metrics.
     pub(crate) fn metric(&self, name: &str) -> Result<f64> {
         let text = self.ask("/metrics")?;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.with_context(|| format!("no metric {name}"))?.parse()?)
     }
 
-    /// What the gateway answers to a GET.
+    /// Returns the gateway's answer to a GET.
     fn ask(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.door.address)?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.door.address)?;
@@ -136,7 +138,8 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // The group, because websockify is a process for each session. It may be gone already.
+        // The whole group, because websockify has a process for each session. It may already be
+        // gone.
         let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.wait();
     }
@@ -148,7 +151,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 
 fn transom(programs: &Programs, folder: &Path, address: SocketAddr) -> Result<Command> {
     let config = folder.join("transom.toml");
-    // All viewers come by one URL here.
+    // All viewers use one URL here.
     fs::write(&config, "[limits]\nsessions_per_link = 20000\nsessions_per_key = 20000\n")?;
     let mut command = Command::new(&programs.transom);
     command.arg("serve").arg("--config").arg(config).arg("--data").arg(folder.join("data"));
@@ -156,7 +159,7 @@ fn transom(programs: &Programs, folder: &Path, address: SocketAddr) -> Result<Co
     Ok(command)
 }
 
-/// A console URL that opens as often as wanted: its path and query.
+/// Returns a console URL that opens any number of times: its path and query.
 fn console(programs: &Programs, folder: &Path, guest: SocketAddr) -> Result<String> {
     let operate = |arguments: &[&str]| {
         let mut command = Command::new(&programs.transom);
@@ -185,7 +188,7 @@ fn nginx(folder: &Path, address: SocketAddr, guest: SocketAddr) -> Result<Comman
          stream {{ server {{ listen {address} backlog=4096; proxy_pass {guest}; }} }}\n"
     );
     fs::write(folder.join("nginx.conf"), config)?;
-    // Debian keeps it where only root looks.
+    // Debian installs it outside the path of ordinary users.
     let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
     let mut command = Command::new(program);
     command.arg("-p").arg(folder).arg("-c").arg(folder.join("nginx.conf"));

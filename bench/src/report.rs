@@ -1,24 +1,24 @@
-//! The table: medians and ranges over the rounds, ratios within each round, and the floors that they must hold.
+//! The table: medians and ranges over the rounds, ratios within each round, and their floors.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::peer::Kind;
 
-/// One line of the table.
+/// A line of the table.
 struct Figure {
     name: &'static str,
     what: &'static str,
     floors: &'static [Floor],
 }
 
-/// What our figure must not exceed.
+/// The limit of our figure.
 enum Floor {
-    /// So many times the peer's figure.
+    /// This many times the peer's figure.
     Ratio(Kind, f64),
     /// This number.
     Value(f64),
-    /// Nothing; the peer is a yardstick only.
+    /// No limit: the peer is only a yardstick.
     Compare(Kind),
 }
 
@@ -67,7 +67,7 @@ const FIGURES: [Figure; 9] = [
     },
 ];
 
-/// Everything measured: by figure and gateway, one value for each round.
+/// All measurements, by figure and gateway, with one value for each round.
 #[derive(Default)]
 pub(crate) struct Report {
     values: BTreeMap<(&'static str, Kind), BTreeMap<usize, f64>>,
@@ -78,7 +78,7 @@ impl Report {
         self.values.entry((name, kind)).or_default().insert(round, value);
     }
 
-    /// The table in Markdown, and whether every floor holds.
+    /// Returns the table in Markdown, and whether every floor holds.
     pub(crate) fn table(&self) -> (String, bool) {
         let mut table = String::from("| figure |");
         for kind in Kind::ALL {
@@ -134,7 +134,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-/// Median and range.
+/// Formats median and range.
 fn spread(values: Vec<f64>) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -142,7 +142,7 @@ fn spread(values: Vec<f64>) -> String {
     format!("{} [{}–{}]", short(middle), short(least), short(most))
 }
 
-/// Three significant digits.
+/// Formats a value with three significant digits.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0..1.0 => format!("{value:.3}"),

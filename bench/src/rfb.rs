@@ -1,12 +1,13 @@
-//! The RFB that both ends of the bench speak (RFC 6143): version 3.8, security type None, 32-bit pixels, Raw rectangles.
+//! The RFB of both ends of the bench (RFC 6143): version 3.8, security type None, 32-bit pixels,
+//! Raw rectangles.
 
-/// RFC 6143 §7.1.1.
+/// ProtocolVersion (RFC 6143 §7.1.1).
 pub(crate) const VERSION: &[u8; 12] = b"RFB 003.008\n";
-/// One security type, and it is None (RFC 6143 §7.1.2).
+/// The list with None as the only security type (RFC 6143 §7.1.2).
 pub(crate) const SECURITY_TYPES: [u8; 2] = [1, 1];
 pub(crate) const SECURITY_NONE: u8 = 1;
 pub(crate) const SECURITY_OK: [u8; 4] = [0; 4];
-/// ClientInit: others may look too.
+/// ClientInit, which allows other viewers as well.
 pub(crate) const SHARED: u8 = 1;
 
 pub(crate) const WIDTH: u16 = 1024;
@@ -17,7 +18,8 @@ pub(crate) const INIT_LEN: usize = 24 + NAME.len();
 
 /// 32 bits, depth 24, little endian, true colour, 8 bits each at 16, 8 and 0 (RFC 6143 §7.4).
 const PIXEL_FORMAT: [u8; 16] = [32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0];
-/// What stands in front of an update's pixels: message head and one rectangle's.
+/// The length of the bytes before an update's pixels: the heads of the message and of one
+/// rectangle.
 const UPDATE_HEAD: usize = 16;
 
 /// An update of the screen by one Raw rectangle.
@@ -32,7 +34,7 @@ impl Update {
     pub(crate) const BULK: Self = Self { width: WIDTH, height: 16 };
     /// 800 bytes: what a moved pointer or a typed letter costs.
     pub(crate) const ECHO: Self = Self { width: 20, height: 10 };
-    /// The least.
+    /// The smallest update.
     pub(crate) const PIXEL: Self = Self { width: 1, height: 1 };
 
     /// The message's length.
@@ -63,42 +65,43 @@ pub(crate) fn server_init() -> Vec<u8> {
     [&WIDTH.to_be_bytes()[..], &HEIGHT.to_be_bytes(), &PIXEL_FORMAT, &name_len, NAME].concat()
 }
 
-/// What a viewer says first: SetPixelFormat, SetEncodings (Raw, CopyRect), and a request for the screen.
+/// Returns a viewer's first messages: SetPixelFormat, SetEncodings (Raw, CopyRect), and a request
+/// for the screen.
 pub(crate) fn viewer_setup() -> Vec<u8> {
     let encodings = [2, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1];
     [&[0; 4], &PIXEL_FORMAT[..], &encodings, &update_request()].concat()
 }
 
-/// FramebufferUpdateRequest for the whole screen (RFC 6143 §7.5.3).
+/// Returns a FramebufferUpdateRequest for the whole screen (RFC 6143 §7.5.3).
 pub(crate) fn update_request() -> [u8; 10] {
     let ([w, v], [h, i]) = (WIDTH.to_be_bytes(), HEIGHT.to_be_bytes());
     [3, 0, 0, 0, 0, 0, w, v, h, i]
 }
 
-/// PointerEvent (RFC 6143 §7.5.5).
+/// Returns a PointerEvent (RFC 6143 §7.5.5).
 pub(crate) fn pointer(x: u16, y: u16) -> [u8; 6] {
     let ([a, b], [c, d]) = (x.to_be_bytes(), y.to_be_bytes());
     [5, 0, a, b, c, d]
 }
 
-/// ClientCutText (RFC 6143 §7.5.6).
+/// Returns a ClientCutText (RFC 6143 §7.5.6).
 pub(crate) fn cut_text(text: &[u8]) -> Vec<u8> {
     [&[6, 0, 0, 0][..], &(text.len() as u32).to_be_bytes(), text].concat()
 }
 
-/// A viewer's message, as much of it as the guest acts on.
+/// The part of a viewer's message that the guest acts on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ViewerMessage {
     UpdateRequest,
     Pointer,
-    /// So many bytes of text follow.
+    /// The length of the text that follows.
     CutText(usize),
     Other,
 }
 
 impl ViewerMessage {
-    /// Takes the message at the beginning of `bytes` apart, with its length without a cut text's text; nothing while it
-    /// is incomplete.
+    /// Parses the message at the beginning of `bytes`. It returns the message with its length,
+    /// which excludes the text of a cut text. It returns `None` while the message is incomplete.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<(Self, usize)>> {
         let (message, len) = match bytes {
             [] => return Ok(None),

@@ -1,4 +1,5 @@
-//! The soak: a thousand sessions open and close, ten times over. What they took must come back.
+//! The soak: a thousand sessions open and close, ten times. The gateway must release all of their
+//! resources.
 
 use std::time::Duration;
 
@@ -11,12 +12,14 @@ use crate::{pause, say};
 
 const SESSIONS: usize = 1000;
 const CYCLES: usize = 10;
-/// Viewers leave without a word; the gateway says goodbye to each and writes its end down.
+/// The pause after a cycle. Viewers leave without a word; the gateway says goodbye to each and
+/// records its end.
 const REST: Duration = Duration::from_secs(3);
-/// The allocator's own bookkeeping moves by some pages; sessions that leak a single KiB each would show as 10 MiB.
+/// The growth that the allocator's bookkeeping may cause. Sessions that leak a single KiB each
+/// would show as 10 MiB.
 const SLACK_KIB: f64 = 2048.0;
 
-/// What the gateway holds.
+/// The gateway's resources.
 struct Held {
     descriptors: usize,
     tasks: f64,
@@ -25,7 +28,7 @@ struct Held {
 
 impl Held {
     fn by(peer: &Peer) -> Result<Self> {
-        // The question itself takes one connection with its task; it is the same one each time.
+        // The request for metrics takes one connection and its task, the same each time.
         let tasks = peer.metric("transom_tasks")?;
         Ok(Self { descriptors: peer.tree.descriptors()?, tasks, pss: peer.tree.pss()? })
     }
@@ -35,7 +38,7 @@ impl Held {
     }
 }
 
-/// Prints what is held before and after each cycle; whether it came back.
+/// Prints the resources before and after each cycle, and returns whether they were released.
 pub(crate) fn run(programs: &Programs) -> Result<bool> {
     let guest = Guest::start()?;
     let peer = Peer::start(Kind::Transom, programs, guest.address)?;

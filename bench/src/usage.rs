@@ -1,11 +1,11 @@
-//! What a gateway takes of the machine: the sums over its process and all that came out of it, read from `/proc`.
+//! The resources of a gateway, summed over its process and all descendants, from `/proc`.
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-/// The kernel's clock tick as `/proc` counts, the same on every Linux of today.
+/// The kernel's clock tick in `/proc`, the same on every current Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A process and its descendants.
@@ -13,7 +13,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Tree(pub(crate) u32);
 
 impl Tree {
-    /// CPU seconds so far: nanoseconds for threads that live, ticks for children that have ended.
+    /// Returns the CPU seconds so far: nanoseconds for living threads, ticks for children that have
+    /// ended.
     pub(crate) fn cpu(self) -> Result<f64> {
         let (mut nanoseconds, mut ticks) = (0.0, 0.0);
         for pid in self.processes()? {
@@ -25,13 +26,13 @@ impl Tree {
                     spent.split(' ').next().and_then(|spent| spent.parse::<f64>().ok()).unwrap_or(0.0);
             }
             let Some(fields) = fields(pid) else { continue };
-            // Fields 16 and 17: time of children that were waited for.
+            // Fields 16 and 17: the time of children that were waited for.
             ticks += fields[13..15].iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>();
         }
         Ok(nanoseconds / 1e9 + ticks / TICKS_PER_SECOND)
     }
 
-    /// Proportional memory in KiB.
+    /// Returns the proportional memory in KiB.
     pub(crate) fn pss(self) -> Result<f64> {
         let pss = |pid: &u32| {
             let rollup = fs::read_to_string(proc(*pid).join("smaps_rollup")).ok()?;
@@ -41,7 +42,7 @@ impl Tree {
         Ok(self.processes()?.iter().filter_map(pss).sum())
     }
 
-    /// Open descriptors.
+    /// Returns the number of open descriptors.
     pub(crate) fn descriptors(self) -> Result<usize> {
         let count = |pid: &u32| fs::read_dir(proc(*pid).join("fd")).map_or(0, Iterator::count);
         Ok(self.processes()?.iter().map(count).sum())
@@ -68,7 +69,8 @@ fn proc(pid: u32) -> PathBuf {
     PathBuf::from("/proc").join(pid.to_string())
 }
 
-/// The fields of `/proc/PID/stat` from the third on: the second is a name that may hold anything.
+/// Returns the fields of `/proc/PID/stat` from the third on. The second is a name that may contain
+/// any character.
 fn fields(pid: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(proc(pid).join("stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())

@@ -9,17 +9,18 @@ use socket2::{Domain, Socket, Type};
 
 use crate::rfb::{self, Update};
 
-/// A gateway that answers nothing for so long is broken, or holds no more sessions; the bench says so instead of waiting.
+/// The time after which a gateway without an answer is broken or full. The bench reports that
+/// instead of waiting.
 const PATIENCE: Duration = Duration::from_secs(15);
 const READ: usize = 256 * 1024;
 const BINARY: u8 = 2;
 const MASK: [u8; 4] = [0xA1, 0x02, 0x33, 0x74];
 
-/// Where viewers connect to.
+/// The address for viewers.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
-    /// Path and query of the WebSocket; none: plain TCP.
+    /// The path and query of the WebSocket; `None` for plain TCP.
     pub(crate) path: Option<String>,
 }
 
@@ -30,8 +31,8 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    /// Connects and goes on until the first pixel is there. The `number` chooses the source address, so that no gateway
-    /// takes a thousand viewers for one.
+    /// Connects and continues up to the first pixel. The `number` chooses the source address, so
+    /// that no gateway takes a thousand viewers for one.
     pub(crate) fn open(door: &Door, number: usize) -> Result<Self> {
         let mut viewer = Self::connect(door, number)?;
         viewer.send(rfb::VERSION)?;
@@ -76,7 +77,7 @@ impl Viewer {
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Protocol: binary\r\n\r\n"
         )?;
-        // One byte at a time: what follows the head is RFB already.
+        // One byte at a time, since RFB follows the head directly.
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
             self.socket.read_exact(&mut byte).context("no answer to the upgrade")?;
@@ -91,7 +92,8 @@ impl Viewer {
         Ok(())
     }
 
-    /// What goes over the wire for a message: itself, or a masked frame that holds it.
+    /// Returns the bytes on the wire for a message: the message itself, or a masked frame around
+    /// it.
     pub(crate) fn wire(&self, message: &[u8]) -> Vec<u8> {
         if self.frames.is_some() { masked(BINARY, message) } else { message.to_vec() }
     }
@@ -101,7 +103,7 @@ impl Viewer {
         Ok(self.socket.write_all(&self.wire(message))?)
     }
 
-    /// Receives exactly so many bytes.
+    /// Fills `bytes`.
     pub(crate) fn receive(&mut self, bytes: &mut [u8]) -> Result<()> {
         let mut have = 0;
         while have < bytes.len() {
@@ -110,7 +112,7 @@ impl Viewer {
         Ok(())
     }
 
-    /// Receives so many bytes and throws them away.
+    /// Receives this many bytes and discards them.
     pub(crate) fn skip(&mut self, mut count: u64) -> Result<()> {
         let mut scratch = vec![0; READ.min(usize::try_from(count)?)];
         while count > 0 {
@@ -120,7 +122,8 @@ impl Viewer {
         Ok(())
     }
 
-    /// Reads once; what is left without framing stands at the buffer's beginning. Frames only make it less.
+    /// Reads once, and moves the bytes without framing to the buffer's beginning. Framing only
+    /// makes them fewer.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let count = self.socket.read(buffer)?;
         ensure!(count > 0, "the gateway closed the connection");
@@ -131,7 +134,7 @@ impl Viewer {
     }
 }
 
-/// Takes the gateway's frames apart.
+/// A parser of the gateway's frames.
 #[derive(Default)]
 struct Frames {
     head: Vec<u8>,
@@ -161,7 +164,7 @@ impl Frames {
         Ok(kept)
     }
 
-    /// Begins the frame when its header is whole.
+    /// Begins the frame once its header is complete.
     fn try_begin(&mut self) -> Result<()> {
         let longer = match self.head.get(1) {
             None => return Ok(()),
@@ -183,7 +186,7 @@ impl Frames {
     }
 }
 
-/// One frame of this kind (RFC 6455 §5.2).
+/// Returns one frame of this kind (RFC 6455 §5.2).
 pub(crate) fn masked(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | kind];
     match payload.len() {

@@ -1,4 +1,5 @@
-//! Many addresses under one key: each operation must take as long with a million as with a thousand.
+//! Many addresses under one key: each operation must take as long with a million as with a
+//! thousand.
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use super::{percentile, row, table};
 use crate::note;
 use crate::peer::Programs;
 
-/// So many of each operation are timed at each size.
+/// The number of operations of each kind that are timed at each size.
 const SAMPLES: usize = 200;
 const FIRST: usize = 1000;
 const MAKERS: usize = 16;
@@ -68,7 +69,7 @@ fn sample(client: &mut Client) -> Result<Vec<String>> {
         Ok(())
     })?;
     let first = timed(|_| expect(client, "GET", "static-address?limit=50", "", 200).map(drop))?;
-    // Some pages on, the cursor is in the midst of them.
+    // After some pages the cursor is in the middle of the addresses.
     let mut page = "static-address?limit=50".to_owned();
     for _ in 0..5 {
         page = client.call("GET", &page, "")?.next.unwrap_or(page);

@@ -1,4 +1,4 @@
-//! Agents by the thousand in one process: it tells when each has joined.
+//! Thousands of agents in one process, which reports when each has joined.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ impl Agents {
         Ok(Self { child, joined })
     }
 
-    /// When each of so many joined.
+    /// Returns the times at which this many agents joined.
     pub(super) fn join(&self, count: usize, within: Duration) -> Result<Vec<Instant>> {
         let deadline = Instant::now() + within;
         let mut times = Vec::with_capacity(count);
@@ -67,12 +67,13 @@ fn listen(told: BufReader<ChildStdout>, tell: &mpsc::Sender<Instant>) {
     }
 }
 
-/// The process itself: `agents URL FILE TARGET`. It prints a line whenever one of them has joined.
+/// Runs the process itself: `agents URL FILE TARGET`. It prints a line whenever an agent has
+/// joined.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [url, file, target] = arguments else { anyhow::bail!("agents URL FILE TARGET") };
     let list = std::fs::read_to_string(file)?;
     let folder = tempfile::tempdir()?;
-    // One key for all: making thousands would be measured.
+    // One key for all agents: the time to make thousands would be measured, too.
     let identity = Identity::open(folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -95,7 +96,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 fn tell(status: Status) {
     if status == Status::Online {
-        // Who does not read it any more is gone, and so are we.
+        // If the reader is gone, this process ends soon, too.
         let _ = std::io::stdout().write_all(b"joined\n");
     }
 }

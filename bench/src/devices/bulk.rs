@@ -1,4 +1,5 @@
-//! A device's screen on its way: what relay and agent take together, beside rathole, which encrypts nothing.
+//! A device's screen on its way: the cost of relay and agent together, beside rathole, which does
+//! not encrypt.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -19,19 +20,20 @@ use crate::viewer::{Door, Viewer};
 use crate::{note, pause};
 
 const GB: f64 = 1e9;
-/// 512 MiB of pixels.
+/// The number of updates: 512 MiB of pixels.
 const UPDATES: u64 = 8192;
 const WARM_UP: u64 = 64;
-/// New sessions, one after another.
+/// The number of new sessions, one after another.
 const SESSIONS: usize = 100;
 const START: Duration = Duration::from_secs(20);
-/// DESIGN's floors: of bulk, and of a new session.
+/// DESIGN's floors for bulk and for a new session.
 const FLOORS: (f64, f64) = (1.0, 2.0);
 
-/// Where rathole's program lies.
+/// The path of rathole's program.
 pub(crate) struct Rathole(pub(crate) PathBuf);
 
-/// What was measured, of both processes: CPU seconds for a gigabyte, CPU milliseconds for a session.
+/// The measurements over both processes: CPU seconds for a gigabyte, CPU milliseconds for a
+/// session.
 type Cost = (f64, f64);
 
 pub(super) fn run(programs: &Programs, plan: &Plan, guest: SocketAddr) -> Result<bool> {
@@ -66,7 +68,7 @@ pub(super) fn run(programs: &Programs, plan: &Plan, guest: SocketAddr) -> Result
             (percentile(&mut values, 50), percentile(&mut ratios, 50))
         };
         let (bulk, session) = (of(|cost| cost.0), of(|cost| cost.1));
-        // The floors are of the raw way.
+        // The floors apply to the raw way.
         hold &= !name.ends_with("raw") || (bulk.1 <= FLOORS.0 && session.1 <= FLOORS.1);
         let cell = |value: f64| format!("{value:.3}");
         row(&[(*name).to_owned(), cell(bulk.0), cell(bulk.1), cell(session.0), cell(session.1)])?;
@@ -104,11 +106,11 @@ fn cost(address: SocketAddr, trees: &[Tree]) -> Result<Cost> {
     Ok((bulk, session))
 }
 
-/// `transom agent` and `transom connect`, as people run them; they end with their handle.
+/// `transom agent` and `transom connect`, run as users run them. They end with their handle.
 pub(super) struct Ends {
     agent: Ended,
     _connect: Ended,
-    /// Where viewers come.
+    /// The address that viewers connect to.
     pub(super) address: SocketAddr,
 }
 

@@ -1,4 +1,5 @@
-//! A fleet on one node: how fast it joins, what it takes at rest, and how it comes back when the node was killed.
+//! A fleet on one node: the rate at which it joins, its cost at rest, and its return after the node
+//! was killed.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,12 +12,12 @@ use super::{row, table};
 use crate::peer::Programs;
 use crate::{note, pause, say};
 
-/// Three heartbeats of each.
+/// The time for three heartbeats of each agent.
 const REST: Duration = Duration::from_secs(60);
-/// The allocator gives back what joining took.
+/// The time in which the allocator gives back the memory that joining took.
 const SETTLE: Duration = Duration::from_secs(3);
 const JOIN: Duration = Duration::from_secs(300);
-/// All are back within a minute.
+/// The limit for all agents to be back.
 const BACK: Duration = Duration::from_secs(60);
 /// The longest bar of the curve.
 const BAR: usize = 60;

@@ -1,7 +1,8 @@
-//! Devices: agents by the thousand on one node, the way to a device's first byte, and what its screen costs on the way.
+//! Devices: thousands of agents on one node, the way to a device's first byte, and the cost of its
+//! screen on the way.
 //!
 //! ```text
-//! this process: connectors ──► node (a process of its own) ◄── agents (a process of their own) ──► guest (another one)
+//! this process: connectors ──► node (own process) ◄── agents (own process) ──► guest (own process)
 //! ```
 
 mod addresses;
@@ -19,19 +20,19 @@ use crate::say;
 
 pub(crate) use bulk::Rathole;
 
-/// What to measure.
+/// The parts to measure.
 pub(crate) struct Plan {
-    /// How many agents are joined.
+    /// The number of agents.
     pub(crate) agents: usize,
-    /// Rounds of the comparison with rathole.
+    /// The rounds of the comparison with rathole.
     pub(crate) rounds: usize,
-    /// rathole's program.
+    /// The path of rathole's program.
     pub(crate) rathole: Rathole,
-    /// Only these parts; empty: all.
+    /// The names of the parts to measure; empty for all.
     pub(crate) only: Vec<String>,
 }
 
-/// Joins, rests, restarts; then the first byte and bulk.
+/// Measures joining, rest and restart; then the first byte and bulk.
 pub(crate) fn run(programs: &Programs, plan: &Plan) -> Result<bool> {
     let guest = Guest::start()?;
     let chosen = |part: &str| plan.only.is_empty() || plan.only.iter().any(|only| only == part);
@@ -44,13 +45,13 @@ pub(crate) fn run(programs: &Programs, plan: &Plan) -> Result<bool> {
     if chosen("bulk") { bulk::run(programs, plan, guest.address) } else { Ok(true) }
 }
 
-/// Makes so many addresses under one key, and times each operation on the way.
+/// Creates this many addresses under one key, and times each operation on the way.
 pub(crate) fn addresses(programs: &Programs, count: usize) -> Result<bool> {
     addresses::run(programs, count)?;
     Ok(true)
 }
 
-/// A heading and the head of a table.
+/// Prints a heading and the head of a table.
 fn table(title: &str, columns: &[&str]) -> Result<()> {
     say(&format!("\n{title}\n\n| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len())))
 }
@@ -59,7 +60,7 @@ fn row(cells: &[String]) -> Result<()> {
     say(&format!("| {} |", cells.join(" | ")))
 }
 
-/// The value below which so many of a hundred lie.
+/// Returns the value below which this many percent of the values lie.
 fn percentile(values: &mut [f64], hundredths: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = (values.len() * hundredths / 100).min(values.len().saturating_sub(1));

@@ -1,4 +1,5 @@
-//! The node that devices join: `transom serve` with a raw listener, and a key to make addresses with.
+//! The node that devices join: `transom serve` with a raw listener, and a key to create addresses
+//! with.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,13 +16,13 @@ use crate::pause;
 use crate::peer::{Programs, free_address};
 use crate::usage::Tree;
 
-/// A database with a million addresses in it takes a moment to open.
+/// The time for a start: a database with a million addresses takes a moment to open.
 const START: Duration = Duration::from_secs(60);
-/// All agents come from one address here.
+/// The node's limits: all agents come from one address here.
 const LIMITS: &str =
     "[limits]\nhalf_open_per_source = 20000\nhalf_open = 20000\nhttp_per_source = 20000\nhttp = 20000\n";
 
-/// How a node takes the sessions' bytes.
+/// The way in which a node takes the sessions' bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) raw: bool,
@@ -77,7 +78,7 @@ impl Node {
         format!("http://{}", self.address)
     }
 
-    /// A file of the bench's own.
+    /// Returns the path of a file of the bench's own.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -128,7 +129,7 @@ fn serve(transom: &PathBuf, folder: &TempDir, address: SocketAddr) -> Result<Chi
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended on its own.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -140,7 +141,7 @@ pub(super) struct Client {
     head: String,
 }
 
-/// What the API answered.
+/// An answer of the API.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) next: Option<String>,
@@ -156,7 +157,7 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream), head })
     }
 
-    /// One call; the path is below `/cloud/1.1`.
+    /// Makes one call; the path is below `/cloud/1.1`.
     pub(super) fn call(&mut self, method: &str, path: &str, body: &str) -> Result<Answer> {
         let head = format!(
             "{method} /cloud/1.1/{path} HTTP/1.1\r\n{}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -184,7 +185,7 @@ impl Client {
         Ok(Answer { status, next, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
     }
 
-    /// A new address for this action, open to all of its key.
+    /// Creates an address for this action, open to all addresses of its key.
     pub(super) fn make(&mut self, action: &str) -> Result<Credential> {
         let answer =
             self.call("POST", "static-address", &format!("{{\"allowedActions\":[\"{action}\"]}}"))?;
@@ -200,7 +201,7 @@ fn text(body: &Value, name: &str) -> Result<String> {
     Ok(body[name].as_str().with_context(|| format!("no {name} in {body}"))?.to_owned())
 }
 
-/// RFC 4648 §4.
+/// Encodes bytes as Base64 (RFC 4648 §4).
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -214,7 +215,7 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The path of the next page, in a `Link` (RFC 8288).
+/// Returns the path of the next page from a `Link` header (RFC 8288).
 fn page(link: &str) -> Option<String> {
     Some(link.split_once("/cloud/1.1/")?.1.split_once('>')?.0.to_owned())
 }

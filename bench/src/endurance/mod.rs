@@ -1,5 +1,5 @@
-//! Endurance: thousands of sessions that are idle, hundreds that are active, and others that come and go, for minutes. None may be
-//! lost, those that are active must not become slow, and memory must not grow.
+//! Endurance: for minutes, thousands of sessions are idle, hundreds are active, and others come and
+//! go. No session may be lost, the active ones must not become slow, and memory must not grow.
 
 mod session;
 
@@ -19,23 +19,25 @@ use crate::viewer::Door;
 use crate::{note, say};
 use session::Session;
 
-/// An event of an active session each second: a person who works.
+/// The pause between events of an active session, like those of a working person.
 const EVENT_EVERY: Duration = Duration::from_secs(1);
-/// The unloaded figure is measured for so long; 200 active sessions give 6,000 events.
+/// The duration of the unloaded measurement; 200 active sessions give 6,000 events.
 const ALONE: Duration = Duration::from_secs(30);
-/// Sessions that come and go stay for so long.
+/// The duration of a session that comes and goes.
 const STAY: Duration = Duration::from_secs(1);
-/// Sessions that are opened at once, before it begins.
+/// The number of sessions that are opened at once before the measurement begins.
 const AT_ONCE: usize = 32;
-/// Until the memory of a start is one's own: pools are filled, and sessions come and go.
+/// The time until the memory at the start is representative: pools are filled, and sessions come
+/// and go.
 const SETTLE: Duration = Duration::from_secs(20);
-/// Nearly all events are no slower than this, compared with those of the active sessions alone.
+/// The factor by which nearly all events may be slower than those of the active sessions alone.
 const SLOWER: f64 = 3.0;
-/// The growth of memory that is allowed: a share of it, and what the allocator and the database's cache move by.
+/// The factor by which memory may grow, besides [`SLACK_KIB`] for the allocator and the database's
+/// cache.
 const GROWTH: f64 = 1.03;
 const SLACK_KIB: f64 = 4096.0;
 
-/// The load, and for how long.
+/// The load and its duration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) idle: usize,
@@ -51,7 +53,7 @@ impl Default for Plan {
     }
 }
 
-/// Watches what happens to sessions.
+/// A watch on the events of sessions.
 #[derive(Clone)]
 struct Watch {
     latencies: mpsc::UnboundedSender<Duration>,
@@ -60,16 +62,16 @@ struct Watch {
 }
 
 impl Watch {
-    /// A session that was not meant to end has ended, or did not even begin.
+    /// Counts a session that ended unexpectedly, or that did not even begin.
     fn lose(&self, which: &str, error: &anyhow::Error) {
-        // The first few say what it is.
+        // Only the first few errors are printed.
         if self.lost.fetch_add(1, Ordering::Relaxed) < 5 {
             note(&format!("{which} session was lost: {error:#}"));
         }
     }
 }
 
-/// Prints figures and a verdict; whether it holds.
+/// Prints figures and a verdict, and returns the verdict.
 pub(crate) fn run(programs: &Programs, plan: Plan) -> Result<bool> {
     let guest = Guest::start()?;
     let peer = Peer::start(Kind::Transom, programs, guest.address)?;
@@ -95,7 +97,7 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     let (opened, open) = oneshot::channel();
     let load = Load { door, plan, watch: watch.clone(), came: Arc::clone(&came) };
     let load = thread::Builder::new().name("load".to_owned()).spawn(move || load.run(opened))?;
-    // A sender that is dropped has failed; the thread tells why.
+    // A dropped sender means failure. The thread's result tells the cause.
     if open.await.is_err() {
         return load.join().map_err(|_| anyhow!("the load panicked"))?.map(|()| false);
     }
@@ -152,8 +154,9 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     Ok(holds)
 }
 
-/// The idle sessions, and those that come and go. They have a thread and a runtime of their own: the
-/// active sessions time the gateway, and never wait for another viewer's work in this process.
+/// The idle sessions, and those that come and go. They have a thread and a runtime of their own, so
+/// that the active sessions time the gateway and never wait for another viewer's work in this
+/// process.
 struct Load {
     door: Door,
     plan: Plan,
@@ -162,7 +165,7 @@ struct Load {
 }
 
 impl Load {
-    /// Runs until the watch stops it; says when all idle sessions are open.
+    /// Runs until the watch stops it, and reports when all idle sessions are open.
     fn run(self, opened: oneshot::Sender<()>) -> Result<()> {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
             let Self { door, plan, watch, came } = self;
@@ -178,7 +181,7 @@ impl Load {
     }
 }
 
-/// Opens so many sessions, some at once.
+/// Opens this many sessions, several at once.
 async fn open(door: &Door, count: usize, first: usize) -> Result<Vec<Session>> {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut opening = JoinSet::new();
@@ -196,7 +199,7 @@ async fn open(door: &Door, count: usize, first: usize) -> Result<Vec<Session>> {
     Ok(open)
 }
 
-/// Holds still; whatever comes is read, and the gateway's pings are answered.
+/// Holds still: it discards all data, and answers the gateway's pings.
 async fn idle(mut session: Session, mut watch: Watch) {
     tokio::select! {
         _ = watch.stop.changed() => {}
@@ -206,7 +209,7 @@ async fn idle(mut session: Session, mut watch: Watch) {
 
 /// Sends an event each second, and times its answer.
 async fn active(mut session: Session, mut watch: Watch) {
-    // Not all in the same moment.
+    // The sessions do not all send at the same moment.
     let phase = Duration::from_millis(session.number as u64 * 997 % 1000);
     let mut due = interval_at((Instant::now() + phase).into(), EVENT_EVERY);
     let mut stop = watch.stop.clone();
@@ -219,7 +222,8 @@ async fn active(mut session: Session, mut watch: Watch) {
             },
             _ = due.tick() => {}
         }
-        // Not from when it was due: a timer's own grain is a millisecond, several times what an event takes.
+        // The time runs from the sending and not from the schedule: a timer's own resolution is a
+        // millisecond, several times as long as an event.
         let at = Instant::now();
         let answered = tokio::select! {
             _ = watch.stop.changed() => return,
@@ -232,13 +236,13 @@ async fn active(mut session: Session, mut watch: Watch) {
     }
 }
 
-/// Sessions that come and go: each is opened, does something, and leaves.
+/// Runs sessions that come and go: each is opened, does something, and leaves.
 async fn arrive(door: Door, first: usize, each_second: usize, watch: Watch, came: Arc<AtomicUsize>) {
     if each_second == 0 {
         return;
     }
     let mut due = interval(Duration::from_secs(1) / u32::try_from(each_second).unwrap_or(u32::MAX));
-    // A moment's delay is made good: so many a second are meant.
+    // A short delay is made up for, to reach the intended number per second.
     due.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut guests, mut stop, mut number) = (JoinSet::new(), watch.stop.clone(), first);
     loop {
@@ -276,7 +280,7 @@ struct Spread {
 }
 
 impl Spread {
-    /// Sums up all that have come since the last time.
+    /// Sums up all latencies since the last call.
     fn of(timed: &mut mpsc::UnboundedReceiver<Duration>) -> Result<Self> {
         let mut all = Vec::new();
         while let Ok(latency) = timed.try_recv() {

@@ -1,4 +1,4 @@
-//! A viewer that waits for many things at once: RFB in WebSocket frames, with the gateway's pings answered.
+//! An asynchronous viewer: RFB in WebSocket frames, with the gateway's pings answered.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use crate::rfb::{self, Update};
 use crate::viewer::{Door, masked};
 
-/// A gateway that answers nothing for so long has lost the session.
+/// The time after which a gateway without an answer has lost the session.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Frames of the gateway are short here.
+/// The size of a read: frames of the gateway are short here.
 const READ: usize = 2048;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
@@ -24,16 +24,16 @@ const PONG: u8 = 10;
 /// An open session.
 pub(super) struct Session {
     stream: TcpStream,
-    /// Bytes that are not a whole frame yet.
+    /// The bytes of an incomplete frame.
     frames: Vec<u8>,
-    /// RFB bytes that were not read yet.
+    /// The RFB bytes that were not read yet.
     bytes: Vec<u8>,
     pub(super) number: usize,
 }
 
 impl Session {
-    /// Connects and goes on until the first pixel is there. The number chooses the source address, so that no gateway takes
-    /// thousands of viewers for one.
+    /// Connects and continues up to the first pixel. The number chooses the source address, so that
+    /// no gateway takes thousands of viewers for one.
     pub(super) async fn open(door: &Door, number: usize) -> Result<Self> {
         timeout(PATIENCE, Self::opened(door, number)).await.context("it does not open in time")?
     }
@@ -55,7 +55,8 @@ impl Session {
         session.take(rfb::INIT_LEN).await?;
         session.send(&rfb::viewer_setup()).await?;
         session.take(Update::PIXEL.len()).await?;
-        // Buffers of a thousand sessions that hold still are no part of what is measured, but of this machine.
+        // The buffers of a thousand still sessions are not measured, but take this machine's
+        // memory.
         session.frames.shrink_to_fit();
         session.bytes = Vec::new();
         Ok(session)
@@ -94,7 +95,7 @@ impl Session {
         timeout(PATIENCE, event).await.context("an event is not answered")?
     }
 
-    /// Answers pings for as long as nothing else comes.
+    /// Answers pings as long as no other data comes.
     pub(super) async fn hold(&mut self) -> Result<Infallible> {
         loop {
             self.read().await?;
@@ -103,7 +104,7 @@ impl Session {
         }
     }
 
-    /// Goes, as a viewer that is closed.
+    /// Leaves like a viewer that is closed.
     pub(super) async fn leave(mut self) -> Result<()> {
         self.stream.shutdown().await?;
         Ok(())
@@ -113,7 +114,7 @@ impl Session {
         Ok(self.stream.write_all(&masked(BINARY, message)).await?)
     }
 
-    /// The next so many bytes of RFB.
+    /// Returns the next bytes of RFB.
     async fn take(&mut self, count: usize) -> Result<Vec<u8>> {
         self.unwrap().await?;
         while self.bytes.len() < count {
@@ -132,7 +133,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes the whole frames apart that have come (RFC 6455 §5.2).
+    /// Parses all complete frames (RFC 6455 §5.2).
     async fn unwrap(&mut self) -> Result<()> {
         loop {
             let (head, length) = match *self.frames.as_slice() {

@@ -1,6 +1,8 @@
-//! Input events: a hundred viewers move their pointers, and each movement is answered by a small update.
+//! Input events: a hundred viewers move their pointers, and each movement is answered by a small
+//! update.
 //!
-//! Events go out on a schedule and are timed from the schedule, so a stall counts for every event that it delays.
+//! Events are sent on a schedule and timed from the schedule, so a stall counts for every event
+//! that it delays.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -15,21 +17,21 @@ use crate::rfb::{self, Update};
 use crate::viewer::Viewer;
 
 const VIEWERS: usize = 100;
-/// 1,000 events per second in all.
+/// The pause between events: 1,000 per second in all.
 const STEP: Duration = Duration::from_millis(1);
 const EVENTS: usize = 3000;
-/// The first events are sent, answered and not timed.
+/// The number of first events, which are sent and answered but not timed.
 const WARM_UP: usize = 300;
 
 struct Hand {
     viewer: Viewer,
-    /// Bytes of an answer that is not whole yet.
+    /// The received bytes of an incomplete answer.
     received: usize,
-    /// When the events that wait for their answers were due.
+    /// The due times of the events that wait for their answers.
     due: VecDeque<Instant>,
 }
 
-/// CPU for each event, and the latency of half and of nearly all of them.
+/// Measures the CPU of each event, and the latency of half and of nearly all of them.
 pub(super) fn run(peer: &Peer) -> Result<Measured> {
     let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut hands = Vec::with_capacity(VIEWERS);

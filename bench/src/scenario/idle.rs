@@ -1,4 +1,4 @@
-//! Idle sessions: what memory each takes, untouched and after a burst.
+//! Idle sessions: the memory of each, untouched and after a burst.
 //!
 //! Buffers that were never touched look free, so the second figure is the true one.
 
@@ -10,14 +10,14 @@ use super::{Measured, open};
 use crate::peer::Peer;
 use crate::rfb::{self, Update};
 
-/// Four updates of 64 KiB: a screen that is drawn.
+/// The number of updates of 64 KiB in a burst: a screen that is drawn.
 const BURST: u64 = 4;
-/// Memory that was given back is counted once the allocator has seen to it.
+/// The time until the allocator has returned freed memory.
 const REST: Duration = Duration::from_millis(1500);
 
-/// KiB for each session.
+/// Measures the KiB of each session.
 pub(super) fn run(peer: &Peer) -> Result<Measured> {
-    // What the first sessions make the gateway set up is not theirs.
+    // The first sessions make the gateway allocate memory that does not belong to them.
     drop(open(peer, 20)?);
     crate::pause(REST);
     let count = peer.kind.idle_sessions();

@@ -1,4 +1,4 @@
-//! What is done to each gateway, and what is measured meanwhile.
+//! The scenarios for each gateway, and their measurements.
 
 mod bulk;
 mod events;
@@ -11,16 +11,16 @@ use anyhow::Result;
 use crate::peer::Peer;
 use crate::viewer::Viewer;
 
-/// A figure's name and what was measured.
+/// The names and values of the figures.
 pub(crate) type Measured = Vec<(&'static str, f64)>;
 
-/// One thing that is done to a gateway.
+/// A load on a gateway.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&Peer) -> Result<Measured>,
 }
 
-/// In the order of a round.
+/// All scenarios, in the order of a round.
 pub(crate) const ALL: [Scenario; 6] = [
     Scenario { name: "to-viewer", run: bulk::to_viewer },
     Scenario { name: "to-instance", run: bulk::to_instance },
@@ -30,15 +30,16 @@ pub(crate) const ALL: [Scenario; 6] = [
     Scenario { name: "stalled", run: stalled::run },
 ];
 
-/// This many at once keep both sides busy without a queue in front of the gateway.
+/// The number of parallel threads: enough to occupy both sides without a queue in front of the
+/// gateway.
 const AT_ONCE: usize = 8;
 
-/// Opens so many sessions, several at once.
+/// Opens this many sessions, several at once.
 pub(crate) fn open(peer: &Peer, count: usize) -> Result<Vec<Viewer>> {
     in_threads(count, |number| Viewer::open(&peer.door, number))
 }
 
-/// Does something for each number below `count`, several at once.
+/// Calls `work` for each number below `count`, several at once.
 pub(crate) fn in_threads<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
     let work = &work;
     std::thread::scope(|scope| {

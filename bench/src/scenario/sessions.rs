@@ -8,14 +8,14 @@ use crate::viewer::Viewer;
 
 const WARM_UP: usize = 40;
 
-/// CPU for each session, from its first byte to its last.
+/// Measures the CPU of each session, from its first byte to its last.
 pub(super) fn run(peer: &Peer) -> Result<Measured> {
     let sessions = peer.kind.new_sessions();
     let visit = |number| Viewer::open(&peer.door, number).map(drop);
     in_threads(WARM_UP, visit)?;
     let before = peer.tree.cpu()?;
     in_threads(sessions, visit)?;
-    // Ends are part of a session; they take a moment longer than its viewer.
+    // The end belongs to a session, and comes a moment after its viewer's.
     crate::pause(std::time::Duration::from_millis(500));
     let spent = peer.tree.cpu()? - before;
     Ok(vec![("session-cpu", spent * 1e3 / sessions as f64)])

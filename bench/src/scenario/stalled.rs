@@ -8,12 +8,13 @@ use super::{Measured, open};
 use crate::peer::Peer;
 use crate::rfb::{self, Update};
 
-/// Few, and not for long: websockify grows by 40 MB a second for each.
+/// The number of viewers. They are few and do not stall for long, since websockify grows by 40 MB a
+/// second for each.
 const VIEWERS: usize = 8;
 const STALL: Duration = Duration::from_secs(3);
 const WARM_UP: u64 = 64;
 
-/// By how many KiB the gateway grows for each.
+/// Measures the gateway's growth for each viewer, in KiB.
 pub(super) fn run(peer: &Peer) -> Result<Measured> {
     let mut viewers = open(peer, VIEWERS)?;
     for viewer in &mut viewers {

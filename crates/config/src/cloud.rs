@@ -7,9 +7,9 @@ use transom_model::cloud::access::CrossKey;
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cloud {
-    /// Also version 1.0 lists addresses, which the vendor's does not.
+    /// Lists addresses in version 1.0 as well, which the vendor's API does not.
     pub list_in_1_0: bool,
-    /// A listen address that names a connect address of another access key lets it in.
+    /// Lets in a connect address of another access key where the listen address names it.
     pub allow_cross_key_individuals: bool,
 }
 

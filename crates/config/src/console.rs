@@ -9,11 +9,12 @@ use transom_model::instance::HANDSHAKE;
 use crate::duration::{HumanDuration, Limit};
 use crate::web;
 
-/// Longer than dial and handshakes may take.
+/// The minimum of `resume`: longer than dial and handshakes may take.
 const MIN_RESUME: Duration = Duration::from_secs(30);
-/// A VNC server may take so long in any case.
+/// The minimum of `accept_wait`: any VNC server may take this long.
 const MIN_ACCEPT_WAIT: Duration = HANDSHAKE;
-/// With dial and handshakes it is shorter than the time for which the store reserves a grant's use.
+/// The maximum of `accept_wait`. Together with dial and handshakes it is shorter than the time for
+/// which the store reserves a grant's use.
 const MAX_ACCEPT_WAIT: Duration = Duration::from_secs(180);
 
 /// Consoles in the browser.
@@ -25,13 +26,13 @@ pub struct Console {
     pub allowed_origins: BTreeSet<String>,
     /// Origins whose pages may show the console page in a frame; none by default.
     pub frame_ancestors: Vec<String>,
-    /// How long a page may stay away and come back with its ticket.
+    /// The time within which a page may come back with its resume ticket.
     pub resume: HumanDuration,
-    /// How long a VNC server that has greeted may let somebody in front of it decide.
+    /// The time that a VNC server may take, after its greeting, to ask a person for permission.
     pub accept_wait: HumanDuration,
-    /// How long a session may last.
+    /// The longest duration of a session.
     pub max_session: Limit,
-    /// How long a session may see neither input nor pixels.
+    /// The longest time that a session may see neither input nor pixels.
     pub idle: Limit,
 }
 

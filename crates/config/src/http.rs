@@ -12,18 +12,19 @@ use crate::web;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// What console URLs begin with, such as `https://console.example.com`.
+    /// The beginning of console URLs, such as `https://console.example.com`.
     #[serde(deserialize_with = "web::origin")]
     pub public_url: Option<url::Url>,
-    /// Networks of TLS-ending proxies in front: plain HTTP is served there, and their `X-Forwarded-*` is believed.
+    /// Networks of TLS-terminating proxies in front. Their requests come over plain HTTP, and their
+    /// `X-Forwarded-*` headers are believed.
     #[serde(deserialize_with = "web::networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The certificate chain and key, PEM files; read again when they change.
+    /// The certificate chain and key, as PEM files. The server reads them again when they change.
     pub tls: Option<TlsFiles>,
 }
 
 impl Http {
-    /// Whether this peer is a proxy that the operator declared.
+    /// Tells whether this peer is a proxy that the operator declared.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()))
@@ -34,8 +35,8 @@ impl Http {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFiles {
-    /// PEM certificate chain, the leaf first.
+    /// The PEM certificate chain, the leaf first.
     pub cert: PathBuf,
-    /// PEM private key.
+    /// The PEM private key.
     pub key: PathBuf,
 }

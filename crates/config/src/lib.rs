@@ -1,7 +1,7 @@
 //! The server's configuration: one file and one struct for each section, all with defaults.
 //!
-//! A typo is an error with the path to the key. So is a value that has the right form and would
-//! silently do nothing, or fail at its first use.
+//! A typo is an error with the path to the key. So is a well-formed value that would silently have
+//! no effect, or fail at its first use.
 
 mod cloud;
 mod console;
@@ -36,7 +36,7 @@ pub use retention::Retention;
 pub use web::public_url;
 pub use zenlayer::Zenlayer;
 
-/// What the configuration file may say. Flags of `transom serve` win over it.
+/// The content of the configuration file. Flags of `transom serve` take precedence over it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -54,33 +54,33 @@ pub struct Config {
     pub cloud: Cloud,
     /// Devices and viewers that speak the UltraVNC repeater's protocol.
     pub repeater: Repeater,
-    /// Where instances may be.
+    /// The addresses that instances may have.
     pub endpoints: EndpointPolicy,
     /// Sessions between agents and connectors.
     pub relay: RelayConfig,
     /// Budgets.
     pub limits: Limits,
-    /// How long finished things are kept.
+    /// The time for which finished records remain.
     pub retention: Retention,
 }
 
-/// Why the configuration cannot be used.
+/// The reason why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration {path}: {source}", path = .path.display())]
     Read {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file does not say what a configuration says.
+    /// The file's content is not a valid configuration.
     #[error("{path}: {message}", path = .path.display())]
     Parse {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the cause.
         message: String,
     },
 }
@@ -131,7 +131,7 @@ impl Config {
     }
 }
 
-/// The parser's words for a number, in those of people.
+/// Rewords the parser's message about a number for people.
 fn plainly(cause: &str) -> String {
     let number = "expected a whole number that is not negative";
     ["expected u32", "expected usize"]

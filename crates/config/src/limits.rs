@@ -12,13 +12,15 @@ use crate::duration::HumanDuration;
 pub struct Limits {
     /// Failed authentications per second and source address; loopback is exempt.
     pub failed_authentications: u32,
-    /// Tokens per minute and source address that are neither ours nor known to the existing cloud; loopback is exempt.
+    /// Tokens per minute and source address that neither we nor the existing cloud know; loopback
+    /// is exempt.
     pub unknown_tokens_per_minute: u32,
-    /// Connections from one source address that have not yet sent a request, or, of devices, not yet proved who they are.
+    /// Connections from one source address that have not yet sent a request. Connections of devices
+    /// count until the device has proved its identity.
     pub half_open_per_source: usize,
     /// The same over all sources.
     pub half_open: usize,
-    /// Bytes of requests that are kept for one source whose callers have proved nothing yet.
+    /// Bytes of requests that are buffered for one source before its callers have authenticated.
     pub unproved_bytes_per_source: usize,
     /// The same over all sources.
     pub unproved_bytes: usize,
@@ -32,11 +34,12 @@ pub struct Limits {
     pub sessions_per_key: usize,
     /// Sessions at once on this node.
     pub sessions: usize,
-    /// Connectors that have joined at once under one address, and sessions with devices that these have at once.
+    /// Connectors joined at once under one address, and also their sessions with devices at once.
     pub device_sessions_per_address: usize,
-    /// How long sessions may take to end by themselves after SIGTERM.
+    /// The time that sessions have to end after SIGTERM before the server ends them.
     pub drain: HumanDuration,
-    /// The limits of a node's life. Not for the file: every node on a database must go by the same.
+    /// The limits of a node's life. They are not read from the file: every node on a database must
+    /// use the same ones.
     #[serde(skip)]
     pub node: NodeLimits,
 }
@@ -46,17 +49,18 @@ pub struct Limits {
 pub struct NodeLimits {
     /// The pause between two beats.
     pub beat: Duration,
-    /// The time after its last beat when it ends what it carries: well before the others call it gone, however long a beat or a look
-    /// of theirs took.
+    /// The time after its last beat at which a node ends its sessions. It is well before the others
+    /// call it gone, however long their beats and looks take.
     pub fence: Duration,
-    /// The time for which the others must have seen the same beat.
+    /// The time for which the others must have seen the same beat before they call the node gone.
     pub gone: Duration,
     /// The longest pause between two of their looks.
     pub gap: Duration,
-    /// The pause between two comparisons of what it carries with what the database has of it. After a missed beat there is
-    /// none.
+    /// The pause between two comparisons of the node's sessions with those in the database. After a
+    /// missed beat there is none.
     pub compare: Duration,
-    /// The most revocations of one project that it keeps for a database which does not take them.
+    /// The most revocations of one project that the node holds back while the database does not
+    /// take them.
     pub owed_per_project: usize,
 }
 

@@ -11,11 +11,11 @@ use crate::duration::HumanDuration;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Links {
-    /// Our own API.
+    /// The policy of our own API.
     pub api: LinkPolicy,
-    /// Zenlayer: its callers reload.
+    /// The policy of Zenlayer, whose callers reload.
     pub zenlayer: LinkPolicy,
-    /// OpenStack and Rackspace: their callers reload.
+    /// The policy of OpenStack and Rackspace, whose callers reload.
     pub openstack: LinkPolicy,
 }
 
@@ -43,13 +43,13 @@ impl Links {
     }
 }
 
-/// How long a console URL opens, and how often.
+/// The lifetime and the number of uses of a console URL.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPolicy {
-    /// Time to connect.
+    /// The time to connect.
     pub ttl: HumanDuration,
-    /// How often the URL opens; 0: as often as wanted until it expires.
+    /// The number of times that the URL opens; 0 for any number until it expires.
     pub uses: u32,
 }
 

@@ -18,30 +18,32 @@ use crate::web;
 pub struct Openstack {
     /// The region that the catalogue names.
     pub region: String,
-    /// How long a token of the identity service is valid.
+    /// The lifetime of a token of the identity service.
     pub token_ttl: HumanDuration,
     /// The form of `novnc` URLs.
     pub novnc: NovncForm,
-    /// What `xvpvnc` URLs begin with, where the Java viewer's `CONNECT` cannot take the way of all other requests; none:
-    /// as all others.
+    /// The beginning of `xvpvnc` URLs, for a Java viewer whose `CONNECT` cannot take the route of
+    /// all other requests. `None` to begin them like all others.
     #[serde(deserialize_with = "web::service")]
     pub xvpvnc_url: Option<Url>,
-    /// The Nova at which console tokens are looked up that are not ours, such as `https://nova.example.com:8774/v2.1`.
+    /// The Nova that knows the console tokens which are not ours, such as
+    /// `https://nova.example.com:8774/v2.1`.
     #[serde(deserialize_with = "web::service")]
     pub nova_url: Option<Url>,
-    /// Where the consoles of that Nova may be; nowhere by default.
+    /// The addresses that the consoles of that Nova may have; empty by default.
     #[serde(deserialize_with = "networks")]
     pub nova_targets: EndpointPolicy,
-    /// How those consoles' VNC servers are spoken to by TLS; none: they want neither TLS nor a password.
+    /// The TLS for those consoles' VNC servers. `None` if they want neither TLS nor a password.
     pub nova_vencrypt: Option<Vencrypt>,
-    /// The project that those consoles belong to here; it is made where there is none.
+    /// The project that those consoles belong to here. The server creates it if it does not exist.
     pub nova_project: String,
-    /// The Keystone at which tokens are validated that are not ours, such as `https://keystone.example.com:5000/v3`.
+    /// The Keystone that validates the tokens which are not ours, such as
+    /// `https://keystone.example.com:5000/v3`.
     #[serde(deserialize_with = "web::service")]
     pub keystone_url: Option<Url>,
-    /// The id of the only domain of that Keystone whose projects are found here by their names.
+    /// The id of the only domain of that Keystone whose projects can be found here by name.
     pub keystone_domain: String,
-    /// How we log in there.
+    /// The login there.
     pub admin: CloudAdmin,
 }
 
@@ -82,26 +84,29 @@ impl Openstack {
     }
 }
 
-/// VeNCrypt X509 with the existing cloud's VNC servers, as `[vnc] vencrypt_…` of Nova's own gateway. The files are PEM and
-/// are read at every connect, so that a renewed certificate needs no restart.
+/// VeNCrypt X509 with the existing cloud's VNC servers, like `[vnc] vencrypt_…` of Nova's own
+/// gateway. The files are PEM. The server reads them at every connection, so a renewed certificate
+/// needs no restart.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vencrypt {
-    /// The authorities of their certificates, which must bear the name or address that Nova tells.
+    /// The authorities of their certificates, which must bear the name or address that Nova
+    /// returns.
     pub ca: PathBuf,
-    /// The certificate chain that we show, and its key; none: we show none.
+    /// The certificate chain that we present, and its key. `None` to present no certificate.
     pub client: Option<TlsFiles>,
 }
 
-/// An administrator of the existing cloud: an application credential, or a user with a password. The secret itself is in
-/// `secret_file`, or in the environment as `TRANSOM_OPENSTACK_SECRET`.
+/// An administrator of the existing cloud: an application credential, or a user with a password.
+/// The secret itself is in `secret_file`, or in the environment variable
+/// `TRANSOM_OPENSTACK_SECRET`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CloudAdmin {
-    /// The Keystone to log in at; none: `keystone_url`.
+    /// The Keystone to log in at; `None` for `keystone_url`.
     #[serde(deserialize_with = "web::service")]
     pub auth_url: Option<Url>,
-    /// The application credential.
+    /// The application credential's id.
     pub application_credential_id: Option<String>,
     /// The user, where there is no application credential.
     pub username: Option<String>,
@@ -111,7 +116,8 @@ pub struct CloudAdmin {
     pub project: Option<String>,
     /// The name of that project's domain.
     pub project_domain: String,
-    /// The file that holds the secret or the password; read at every login, one newline at its end is not part of it.
+    /// The file that holds the secret or the password. The server reads it at every login and
+    /// strips one newline at its end.
     pub secret_file: Option<PathBuf>,
     /// PEM certificates of authorities that are trusted there besides the system's.
     pub ca_file: Option<PathBuf>,
@@ -138,11 +144,11 @@ impl Default for CloudAdmin {
 pub enum NovncForm {
     /// `vnc_auto.html?path=%3Ftoken%3D…`, for noVNC 1.1 and newer.
     Path,
-    /// `vnc_auto.html?token=…`, as before.
+    /// `vnc_auto.html?token=…`, for older versions.
     Token,
 }
 
-/// A list of networks with ports, and no unix sockets.
+/// Reads a list of networks with ports, without unix sockets.
 fn networks<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<EndpointPolicy, D::Error> {
     Ok(EndpointPolicy { allow: Vec::deserialize(deserializer)?, allow_unix: Vec::new() })
 }

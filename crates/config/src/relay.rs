@@ -11,16 +11,18 @@ use crate::duration::Limit;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RelayConfig {
-    /// Where raw data connections are taken, besides the upgrades on the one port; none by default.
+    /// The listener for raw data connections, in addition to upgrades on the main port; `None` by
+    /// default.
     pub listen: Option<SocketAddr>,
-    /// `HOST:PORT` of that listener as agents and connectors are told; the public URL's host and the listener's port, where it
-    /// is not said.
+    /// The `HOST:PORT` of that listener that agents and connectors are given. `None` for the public
+    /// URL's host and the listener's port.
     pub public_address: Option<String>,
-    /// How many data connections an agent keeps ready for a next session once it has had one.
+    /// The number of data connections that an agent holds ready for its next session after its
+    /// first one.
     pub warm: usize,
-    /// How long a session may last.
+    /// The longest duration of a session.
     pub max_session: Limit,
-    /// How long a session may carry nothing.
+    /// The longest time that a session may carry no data.
     pub idle: Limit,
 }
 

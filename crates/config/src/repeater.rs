@@ -8,17 +8,18 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Repeater {
-    /// Where devices join by a ticket, such as `0.0.0.0:5500`.
+    /// The listener at which devices join by a ticket, such as `0.0.0.0:5500`.
     pub devices: Option<SocketAddr>,
-    /// Where viewers open a device by a one-time ID, such as `0.0.0.0:5901`.
+    /// The listener at which viewers open a device by a one-time ID, such as `0.0.0.0:5901`.
     pub viewers: Option<SocketAddr>,
     /// Connections at once from one source, waiting devices included.
     pub per_source: usize,
     /// The same over all sources.
     pub in_all: usize,
-    /// Wrong numbers per minute and source, of devices and of viewers each; loopback is exempt.
+    /// Wrong tickets per minute and source, for devices and viewers separately; loopback is exempt.
     pub wrong_tickets_per_minute: u32,
-    /// The same of all sources together, loopback among them: what is a number cannot be guessed faster than this, from however many addresses.
+    /// The same over all sources, loopback included. It bounds the rate of guesses from any number
+    /// of addresses, since a ticket is only a number.
     pub wrong_tickets_per_minute_in_all: u32,
 }
 

@@ -1,4 +1,4 @@
-//! `[retention]`: how long finished things are kept.
+//! `[retention]`: the time for which finished records remain.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::duration::HumanDuration;
 
-/// How long finished things are kept.
+/// The time for which finished records remain.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {

@@ -17,7 +17,7 @@ fn a_file_may_say_only_what_it_wants_to_change() {
     assert_eq!(config.links.of(Dialect::Openstack).ttl.0, Duration::from_secs(600));
 }
 
-/// The pages of the manual, its folders included.
+/// Returns the pages of the manual, including those in its folders.
 fn pages(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("the manual").map(|entry| entry.expect("an entry").path());
     let pages = entries.flat_map(|path| match path.extension() {
@@ -38,7 +38,7 @@ fn every_example_of_the_manual_is_a_configuration() {
         // An example in a list is indented with it.
         let lines: Vec<_> = example.lines().map(str::trim_start).collect();
         assert_eq!(Config::parse(&lines.join("\n")).err(), None, "{example}");
-        // What is commented out is one, too.
+        // The lines that are commented out must be a valid configuration, too.
         let whole: Vec<_> = lines.iter().map(|line| line.strip_prefix("# ").unwrap_or(line)).collect();
         assert_eq!(Config::parse(&whole.join("\n")).err(), None, "{example}");
     }

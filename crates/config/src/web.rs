@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-/// What console URLs begin with: scheme, host and port alone.
+/// Reads the beginning of console URLs: only scheme, host and port.
 pub fn public_url(text: &str) -> Result<Url, &'static str> {
     let found = text.parse().ok().filter(is_origin);
     found.ok_or("must be like https://console.example.com, without a path")
@@ -18,7 +18,8 @@ pub(crate) fn origin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, 
     public_url(&String::deserialize(from)?).map(Some).map_err(D::Error::custom)
 }
 
-/// Origins as browsers write them: without the slash behind the host, without a scheme's own port.
+/// Reads origins as browsers write them: without a slash after the host and without the scheme's
+/// default port.
 pub(crate) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<String>, D::Error> {
     let read = |text: String| {
         let found = text.parse().ok().filter(is_origin);
@@ -29,18 +30,18 @@ pub(crate) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Str
     Vec::deserialize(from)?.into_iter().map(read).collect()
 }
 
-/// The URL of another service. A login in it would be shown by every log of it.
+/// Reads the URL of another service. It must not contain a login, which every log would show.
 pub(crate) fn service<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
     let text = String::deserialize(from)?;
     let is_service = |url: &Url| is_web(url) && url.query().is_none() && url.fragment().is_none();
     let found = text.parse().ok().filter(is_service).map(Some);
     found.ok_or_else(|| {
-        // Not repeated: there may be a password in it.
+        // The message does not repeat the URL, which may contain a password.
         D::Error::custom("must be a URL such as https://cloud.example.com:5000/v3, without login, ? and #")
     })
 }
 
-/// Networks; an address alone stands for itself.
+/// Reads networks; a single address is a network of one.
 pub(crate) fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<IpNet>, D::Error> {
     let read = |text: String| {
         let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));

@@ -6,7 +6,8 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Zenlayer {
-    /// Takes each signature once, at all nodes together. The vendor takes one as often as it comes within five minutes, and a
-    /// program that asks the same twice within a second signs the same twice.
+    /// Accepts each signature only once across all nodes. The vendor accepts one any number of
+    /// times within five minutes. A program that sends the same request twice within a second signs
+    /// both alike.
     pub reject_replays: bool,
 }

@@ -1,4 +1,4 @@
-//! Listening, and the loop that takes connections in.
+//! Listening, and the loop that accepts connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,24 +8,27 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Pages that all come back at once after a restart wait here until they are accepted: one that finds no place is tried
-/// again by its TCP after a second. The kernel makes it less where `net.core.somaxconn` is.
+/// The connections that wait to be accepted, for example when all pages come back at once after a
+/// restart. The TCP of a connection that finds no place tries again after a second. The kernel
+/// lowers this to `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
-/// Too many descriptors: the next accept will fail too, until something closes.
+/// The pause after a failed accept. With too many descriptors the next one fails too, until some
+/// are closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The log of a node that cannot take connections in must not fill the disk as well.
+/// The pause between warnings: a node that cannot accept connections must not fill the disk with
+/// its log as well.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// Listens on this address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restarted server finds its port still held by connections of the one before.
+    // The port of a restarted server is still held by connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Hands on every connection until told to stop. A failed accept is not fatal.
+/// Passes on every connection until told to stop. A failed accept is not fatal.
 pub async fn each_connection(
     listener: &TcpListener,
     stop: &CancellationToken,

@@ -1,8 +1,9 @@
-//! Budgets of connections, for each source and for all.
+//! Budgets of connections, for each source and in total.
 //!
-//! Who has used its own share up is refused. Where all places are taken, somebody has to go: the oldest connection of whoever
-//! holds most, so that a newcomer gets in however many hold whatever they may. What a declared proxy carries goes by the client
-//! that it names. Of what it carries for nobody yet, it keeps half of all places against everybody else, and no more.
+//! A source that has used up its share is refused. When all places are taken, the oldest connection
+//! of the largest holder must go. So a newcomer gets in, however many sources hold as much as they
+//! may. A connection through a declared proxy counts for the client that the proxy names.
+//! Connections whose client is not named yet hold up to half of all places against all others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -13,23 +14,23 @@ use tokio::sync::Notify;
 
 use crate::network::{self, Network, Tiers};
 
-/// A budget and who uses it.
+/// A budget and its holders.
 pub struct Budget {
     per_source: usize,
     in_all: usize,
     holders: Mutex<Holders>,
 }
 
-/// Whose a connection is.
+/// The holder of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// Somebody's, who has a share.
+    /// A source, which has a share.
     Source(IpAddr),
-    /// A declared proxy's: it carries many people's requests, and has no share to use up.
+    /// A declared proxy. It carries many clients' requests and has no share to use up.
     Proxy(IpAddr),
 }
 
-/// What tells a connection that its place is another's now.
+/// A signal to a connection that it has lost its place.
 #[derive(Clone, Debug, Default)]
 pub struct Notice(Arc<Notify>);
 
@@ -40,12 +41,13 @@ impl Notice {
     }
 }
 
-/// One connection's place; given up when dropped.
+/// The place of one connection, which is free again when this is dropped.
 pub struct Permit {
     budget: Arc<Budget>,
-    /// Whose share it uses; none: a proxy's.
+    /// The source whose share it uses; `None` for a proxy's connection.
     share: Option<IpAddr>,
-    /// As whose it goes, and which of theirs it is; none: nobody can tell it to go for another.
+    /// The holder that it counts for, and its serial number. `None` if the place cannot be taken
+    /// away.
     movable: Option<(Holder, u64)>,
 }
 
@@ -54,7 +56,7 @@ struct Holders {
     sources: Kind,
     proxies: Kind,
     in_all: usize,
-    /// How many were told to go and have not gone yet.
+    /// The number of connections that were told to go and have not gone yet.
     leaving: usize,
     serial: u64,
 }
@@ -63,46 +65,47 @@ struct Holders {
 #[derive(Default)]
 struct Kind {
     networks: HashMap<Network, Held>,
-    /// The widest networks by what may be taken from them.
+    /// The widest networks, ordered by the number of their movable places.
     widest: BTreeSet<(usize, Network)>,
-    /// All that may be taken from them.
+    /// The number of all movable places.
     movable: usize,
 }
 
-/// What a network holds.
+/// The places of a network.
 #[derive(Default)]
 struct Held {
-    /// The places of its share.
+    /// The places that count for its share.
     places: usize,
-    /// Those that may be taken away, and what proxies carry for it.
+    /// The places that can be taken away, including connections that proxies carry for it.
     movable: usize,
-    /// The networks within, by what may be taken from them.
+    /// The networks within it, ordered by the number of their movable places.
     within: BTreeSet<(usize, Network)>,
-    /// Connections of the narrowest network by age.
+    /// The connections of the narrowest network, by age.
     connections: BTreeMap<u64, Movable>,
 }
 
 /// A connection that can be told to go.
 struct Movable {
     notice: Notice,
-    /// Whether it uses its holder's share.
+    /// Tells whether it uses its holder's share.
     shares: bool,
 }
 
 impl Budget {
-    /// So many for each source, and so many in all.
+    /// Creates a budget with these limits for each source and in total.
     #[must_use]
     pub fn new(per_source: usize, in_all: usize) -> Arc<Self> {
         Arc::new(Self { per_source, in_all, holders: Mutex::default() })
     }
 
-    /// A place for a connection; none where its share is used up. Where all are taken, the oldest connection of the largest
-    /// holder is served its `notice` and its place is free, unless so many are on their way out already.
+    /// Returns a place for a connection, or `None` if its source's share is used up. When all
+    /// places are taken, the oldest connection of the largest holder receives its `notice` and its
+    /// place is free. It returns `None` if a whole budget of connections is already leaving.
     pub fn admit(self: &Arc<Self>, holder: Holder, notice: &Notice) -> Option<Permit> {
         self.place(holder, Some(notice))
     }
 
-    /// A place that is never taken away and for which nobody has to go.
+    /// Returns a place that is never taken away, and for which no other connection has to go.
     pub fn admit_for_good(self: &Arc<Self>, holder: Holder) -> Option<Permit> {
         self.place(holder, None)
     }
@@ -133,7 +136,7 @@ impl Budget {
         Some(Permit { budget: Arc::clone(self), share, movable })
     }
 
-    /// How many there are.
+    /// Returns the number of connections.
     pub fn count(&self) -> usize {
         self.holders.lock().in_all
     }
@@ -152,25 +155,26 @@ impl Holders {
         kind.enter(&tiers, serial, movable);
     }
 
-    /// The connection, unless it was told to go.
+    /// Removes and returns the connection, unless it was told to go.
     fn leave(&mut self, holder: Holder, serial: u64) -> Option<Movable> {
         let (kind, tiers) = self.kind(holder);
         kind.leave(&tiers, serial)
     }
 
-    /// Counts a place of this share more, or fewer, that nobody can take.
+    /// Counts places of this share that cannot be taken away; `places` may be negative.
     fn keep(&mut self, share: Option<IpAddr>, places: isize) {
         if let Some(source) = share {
             self.sources.count(&network::tiers(source), places, 0);
         }
     }
 
-    /// Takes the oldest place of the largest holder away.
+    /// Takes away the oldest place of the largest holder.
     fn make_room(&mut self, most: usize) -> bool {
         if self.leaving >= most {
             return false;
         }
-        // A proxy holds most wherever there is one: it would always lose. And who comes through it must not push out all others.
+        // A proxy usually holds most and would always lose, so sources come first. But clients of a
+        // proxy must not push out all others.
         let mut order = [&mut self.sources, &mut self.proxies];
         if order[1].movable > most / 2 {
             order.reverse();
@@ -184,7 +188,7 @@ impl Holders {
 }
 
 impl Kind {
-    /// Whether one of the networks around it has used its share up.
+    /// Tells whether one of the networks around the source has used up its share.
     fn is_full(&self, source: IpAddr, per_source: usize) -> bool {
         network::tiers(source).iter().any(|tier| {
             let places = self.networks.get(&tier.network).map_or(0, |held| held.places);
@@ -207,7 +211,7 @@ impl Kind {
         Some(movable)
     }
 
-    /// Counts more, or fewer, all along the networks.
+    /// Adds to the counts of all networks along the tiers; the changes may be negative.
     fn count(&mut self, tiers: &Tiers, places: isize, movable: isize) {
         self.movable = self.movable.saturating_add_signed(movable);
         let mut wider: Option<Network> = None;
@@ -227,7 +231,7 @@ impl Kind {
                     order.insert((now, tier.network));
                 }
             }
-            // What is within it has gone as well.
+            // The networks within it have gone as well.
             if gone {
                 self.networks.remove(&tier.network);
             }
@@ -246,18 +250,19 @@ impl Kind {
 }
 
 impl Permit {
-    /// Keeps the place for good: it is not taken away for a newcomer any more.
+    /// Makes the place permanent: no newcomer can take it any more.
     pub fn settle(&mut self) {
         let Some((holder, serial)) = self.movable else { return };
         let mut holders = self.budget.holders.lock();
-        // One that was told to go goes.
+        // A connection that was told to go has to go.
         if holders.leave(holder, serial).is_some() {
             self.movable = None;
             holders.keep(self.share, 1);
         }
     }
 
-    /// A proxy's connection goes as this client's from now on, whom its request is of. One of somebody's own stays that.
+    /// Counts a proxy's connection for this client from now on, because its current request is the
+    /// client's. A source's own connection does not change.
     pub fn is_for(&mut self, client: IpAddr) {
         let (None, Some((before, serial))) = (self.share, self.movable) else { return };
         let now = Holder::Source(client);
@@ -353,7 +358,7 @@ mod tests {
         let budget = Budget::new(9, 4);
         let notices: Vec<_> = (0..6).map(|_| Notice::default()).collect();
         let admit = |address, n: usize| budget.admit(source(address), &notices[n]);
-        // Three /64 of one site, one of them twice; and a stranger, who came first.
+        // Three /64 of one site, one of them twice, and a stranger that came first.
         let stranger = admit("192.0.2.1", 0);
         let site = [admit("2001:db8:0:1::1", 1), admit("2001:db8:0:2::1", 2), admit("2001:db8:0:2::2", 3)];
         assert!(stranger.is_some() && site.iter().all(Option::is_some));
@@ -405,14 +410,14 @@ mod tests {
     #[tokio::test]
     async fn a_proxy_keeps_half_of_all_places_and_no_more() {
         let (budget, proxied, direct) = (Budget::new(9, 8), Notice::default(), Notice::default());
-        // It holds more than anybody else.
+        // The proxy holds more than any other.
         let held: Vec<_> = (0..4).map(|_| budget.admit(proxy("192.0.2.1"), &proxied)).collect();
         let others: Vec<_> = (2..6).map(|n| budget.admit(source(&format!("192.0.2.{n}")), &direct)).collect();
         let newcomers =
             [budget.admit(source("192.0.2.9"), &direct), budget.admit(proxy("192.0.2.1"), &proxied)];
         assert!(newcomers.iter().all(Option::is_some));
         assert!(told(&direct).await && !told(&proxied).await);
-        // With the last one it has more than half.
+        // With the last connection it has more than half.
         assert!(budget.admit(source("192.0.2.10"), &direct).is_some());
         assert!(told(&proxied).await);
         drop((held, others, newcomers));
@@ -427,7 +432,7 @@ mod tests {
         let client = |n: u8| IpAddr::from([198, 51, 100, n]);
         let mut carried: Vec<_> =
             (0..3).map(|n| budget.admit(proxy("192.0.2.1"), &notices[n]).expect("a place")).collect();
-        // The first one's next request is another's.
+        // The next request of the first connection is another client's.
         for (n, of) in [(0, 7), (1, 7), (2, 7), (0, 8), (0, 8)] {
             carried[n].is_for(client(of));
         }
@@ -438,7 +443,7 @@ mod tests {
         for (n, expected) in [false, true, false, false, false].into_iter().enumerate() {
             assert_eq!(told(&notices[n]).await, expected, "{n}");
         }
-        // Once it was told to go, it is nobody's.
+        // A connection that was told to go has no holder.
         carried[1].is_for(client(9));
         drop((carried, own, newcomer));
         assert!(budget.is_empty());

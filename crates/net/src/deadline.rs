@@ -1,4 +1,4 @@
-//! Waits that end.
+//! Waits with a limit.
 
 use std::io;
 use std::time::Duration;

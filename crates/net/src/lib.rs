@@ -1,15 +1,15 @@
-//! The ground under every connection of the server, whatever is spoken over it.
+//! The basis of every connection of the server, whatever protocol runs over it.
 //!
 //! | item | purpose |
 //! |---|---|
-//! | [`Stream`] | one type for TCP, unix sockets and TLS, with bytes that were read ahead in front |
-//! | [`bind`], [`each_connection`] | listening, and the loop that takes connections in |
-//! | [`prepare`] | keepalive: how soon a peer that has vanished is noticed |
+//! | [`Stream`] | one type for TCP, unix sockets and TLS, preceded by bytes that were read ahead |
+//! | [`bind`], [`each_connection`] | listening, and the loop that accepts connections |
+//! | [`prepare`] | keepalive: the time until a vanished peer is noticed |
 //! | `splice` | bulk from one TCP connection to another, inside the kernel (Linux) |
 //! | [`budget`] | the number of connections that each source may have, and all together |
 //! | [`network`] | the networks that count as one source |
-//! | [`deadline()`] | waits that end |
-//! | [`provider`] | the one cryptography of TLS |
+//! | [`deadline()`] | waits with a limit |
+//! | [`provider`] | the provider of cryptography for TLS |
 
 mod accept;
 pub mod budget;

@@ -1,17 +1,19 @@
-//! Networks: what counts as one source where somebody's tries or connections are counted.
+//! Networks: the unit by which attempts and connections of a source are counted.
 
 use std::net::IpAddr;
 use std::ops::Deref;
 
-/// One customer commonly holds an IPv6 /64, some hold a /56, and a /48 is what a site is given: each counts in all three, so
-/// that who holds many of the narrow ones is one source all the same. A wider network has this many times the share of a
-/// narrow one, for the strangers that may be in it.
+/// The prefix lengths that count, each with its shares. One customer commonly holds an IPv6 /64,
+/// some hold a /56, and a site is given a /48. An address counts in all three, so the holder of
+/// many narrow networks is still one source. A wider network has several shares, because it may
+/// contain unrelated customers.
 const IPV6: [(u8, u32); 3] = [(48, 4), (56, 2), (64, 1)];
 
-/// All that a network's shares may be.
+/// The shares that a network can have.
 pub const SHARES: [u32; IPV6.len()] = [IPV6[0].1, IPV6[1].1, IPV6[2].1];
 
-/// The network that counts as one source. One customer commonly holds a whole IPv6 /64; an IPv4 address stands for itself.
+/// Returns the network that counts as one source. One customer commonly holds a whole IPv6 /64. An
+/// IPv4 address is a network of one.
 #[must_use]
 pub fn of(address: IpAddr) -> IpAddr {
     tiers(address).last().map_or(address, |tier| tier.network.0)
@@ -20,12 +22,12 @@ pub fn of(address: IpAddr) -> IpAddr {
 /// A network: its first address and the length of its prefix.
 pub type Network = (IpAddr, u8);
 
-/// One of the networks that an address counts in.
+/// A network that an address counts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tier {
     /// The network.
     pub network: Network,
-    /// How many times a single source's share the network has.
+    /// The number of single shares that the network has.
     pub shares: u32,
 }
 
@@ -44,7 +46,8 @@ impl Deref for Tiers {
     }
 }
 
-/// The networks that an address counts in; an IPv4 address and this machine count as themselves only.
+/// Returns the networks that an address counts in. An IPv4 address and this machine's addresses
+/// count only as themselves.
 #[must_use]
 pub fn tiers(address: IpAddr) -> Tiers {
     match address.to_canonical() {

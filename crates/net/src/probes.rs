@@ -1,7 +1,7 @@
-//! TCP's keepalive probes that a peer has not answered, as the kernel tells of a connection (`sock_diag(7)`).
+//! TCP keepalive probes that a peer has not answered, as the kernel reports them (`sock_diag(7)`).
 //!
-//! A connection that only waits says nothing else of itself: without this, its peer is there until the kernel has given it up,
-//! and then the connection is gone as well.
+//! A connection that only waits gives no other sign. Without this, its peer seems present until the
+//! kernel gives it up, and then the connection is gone as well.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,26 +9,27 @@ use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use tokio::net::TcpStream;
 
-/// `SOCK_DIAG_BY_FAMILY`, in the question as in its answer.
+/// `SOCK_DIAG_BY_FAMILY`, in the question and in its answer.
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`.
 const REQUEST: u16 = 1;
 const TCP: u8 = 6;
-/// `INET_DIAG_NOCOOKIE`: whichever connection there is between these two addresses.
+/// `INET_DIAG_NOCOOKIE`: any connection between these two addresses.
 const ANY: [u8; 8] = [0xFF; 8];
-/// The timer that runs is the keepalive's.
+/// The value that says the keepalive timer runs.
 const KEEPALIVE: u8 = 2;
-/// `struct nlmsghdr`, and behind it the beginning of `struct inet_diag_msg`.
+/// The length of `struct nlmsghdr`. The beginning of `struct inet_diag_msg` follows it.
 const HEADER: usize = 16;
 
-/// How many probes have been sent since the peer answered last; none where the kernel does not tell.
+/// Returns the number of probes that were sent since the peer answered last. `None` if the kernel
+/// does not tell.
 pub(crate) fn unanswered(tcp: &TcpStream) -> Option<u8> {
     let question = question(tcp.local_addr().ok()?, tcp.peer_addr().ok()?)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let kernel =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()?;
     rustix::net::sendto(&kernel, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).ok()?;
-    // The kernel answers while it is asked.
+    // The kernel answers during the call.
     let mut answer = [0; 512];
     let (_, length) = rustix::net::recv(&kernel, &mut answer[..], RecvFlags::empty()).ok()?;
     read(answer.get(..length)?)
@@ -53,23 +54,23 @@ fn question(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
         bytes.resize(16, 0);
         body.extend(bytes);
     }
-    // On whichever interface.
+    // The interface: any.
     body.extend(0_u32.to_ne_bytes());
     body.extend(ANY);
     let mut message = u32::try_from(HEADER + body.len()).ok()?.to_ne_bytes().to_vec();
     message.extend(BY_FAMILY.to_ne_bytes());
     message.extend(REQUEST.to_ne_bytes());
-    // Of no number, to nobody in particular.
+    // The sequence number and the port: zero.
     message.extend([0; 8]);
     message.extend(body);
     Some(message)
 }
 
-/// What the answer says; anything else than one about a connection says nothing.
+/// Reads the answer. `None` unless it is about a connection.
 fn read(answer: &[u8]) -> Option<u8> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let [_family, _state, timer, probes] = *answer.get(HEADER..HEADER + 4)? else { return None };
-    // Where another timer runs, something is on its way: nobody is probed.
+    // Another timer means that data is on its way, and the peer is not probed.
     (kind == BY_FAMILY).then_some(if timer == KEEPALIVE { probes } else { 0 })
 }
 

@@ -1,7 +1,9 @@
-//! Bytes that go from one TCP connection to another inside the kernel, by `splice(2)` through a pipe of this thread.
+//! Bytes that go from one TCP connection to another inside the kernel, by `splice(2)` through a
+//! pipe of this thread.
 //!
-//! Bulk is bound by copies, and this has none. The pipe is empty between two polls: what the receiver does not take at once is
-//! read out and kept where everything is kept that waits, so no session holds a pipe.
+//! Copies limit bulk transfers, and this makes none. The pipe is empty between two polls. Bytes
+//! that the receiver does not take at once are read out into the usual buffer of waiting bytes, so
+//! no session holds a pipe.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,12 +15,13 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// As much as one WebSocket frame carries: a browser holds a frame whole until its end has come.
+/// The most bytes at once: as many as one WebSocket frame carries. A browser holds a frame whole
+/// until its end has arrived.
 pub const MOST: usize = 128 * 1024;
-/// Below this the calls cost more than the copies that they save.
+/// The fewest bytes: below this, the calls cost more than the copies that they save.
 pub const LEAST: usize = 32 * 1024;
 
-/// A pipe, and how many bytes are in it.
+/// A pipe, and the number of bytes in it.
 struct Pipe {
     out: OwnedFd,
     into: OwnedFd,
@@ -29,11 +32,11 @@ thread_local! {
     static PIPE: RefCell<Option<Pipe>> = const { RefCell::new(None) };
 }
 
-/// Bytes on their way: taken from one connection, and not yet put into the other.
+/// Bytes on their way, taken from one connection and not yet put into the other.
 pub struct Taken(Pipe);
 
-/// Takes up to [`MOST`] bytes that wait in `from`; none at its end. An error says only that it cannot be done this way:
-/// nothing was taken, and an ordinary read will tell what is wrong with the connection.
+/// Takes up to [`MOST`] bytes that wait in `from`; 0 at its end. An error says only that this way
+/// does not work: no byte was taken, and an ordinary read reports the connection's fault.
 pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Taken>> {
     let idle = PIPE.take();
     let mut pipe = idle.map_or_else(Pipe::open, Ok)?;
@@ -62,13 +65,14 @@ pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Take
 }
 
 impl Taken {
-    /// How many bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.held
     }
 
-    /// Puts `head` and the bytes behind it into `to`, and what it does not take into `rest`.
+    /// Puts `head` and the bytes after it into `to`, and the part that it does not take into
+    /// `rest`.
     pub fn put(self, head: &[u8], to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<()> {
         let Self(mut pipe) = self;
         let sent = match head {
@@ -97,7 +101,7 @@ impl Pipe {
         Ok(Self { out, into, held: 0 })
     }
 
-    /// Reads everything out.
+    /// Reads all bytes out.
     fn empty(&mut self, rest: &mut Vec<u8>) -> io::Result<()> {
         let at = rest.len();
         rest.resize(at + self.held, 0);
@@ -117,7 +121,7 @@ fn splice(from: impl rustix::fd::AsFd, to: impl rustix::fd::AsFd, most: usize) -
     Ok(rustix::pipe::splice(from, None, to, None, most, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)?)
 }
 
-/// Nothing, where nothing can be taken now.
+/// Turns "would block" into 0 bytes.
 fn some(done: io::Result<usize>) -> io::Result<usize> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

@@ -1,4 +1,4 @@
-//! A byte stream to a peer, whatever carries it.
+//! A byte stream to a peer, over any transport.
 
 use std::any::Any;
 use std::fmt;
@@ -14,11 +14,11 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::keepalive;
 
-/// One probe may be lost.
+/// The unanswered probes that mean a peer is out of reach. A single probe may be lost.
 #[cfg(target_os = "linux")]
 const OUT_OF_REACH: u8 = 2;
 
-/// A byte stream, with bytes that were read ahead standing in front of it.
+/// A byte stream, preceded by bytes that were read ahead.
 #[derive(Debug)]
 pub struct Stream {
     ahead: Option<Box<Ahead>>,
@@ -59,18 +59,18 @@ enum Io {
 }
 
 impl Stream {
-    /// Takes a TCP connection in that was [prepared](keepalive::prepare), or whose listener was.
+    /// Takes a TCP connection that was [prepared](keepalive::prepare), or whose listener was.
     pub fn prepared(tcp: TcpStream) -> Self {
         Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
     }
 
-    /// Whether writes stay in a buffer of ours until they are flushed.
+    /// Tells whether writes stay in a buffer of ours until they are flushed.
     #[must_use]
     pub fn buffers_writes(&self) -> bool {
         matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
     }
 
-    /// The bare connection, where nothing stands between it and the peer.
+    /// Returns the bare connection if there is no layer between it and the peer.
     #[must_use]
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.io {
@@ -85,7 +85,7 @@ impl Stream {
         keepalive::watch_closely(tcp);
     }
 
-    /// Keeps the connection while its peer is out of reach, where the kernel tells of that.
+    /// Holds the connection open while its peer is out of reach, if the kernel can report that.
     pub fn wait_long(&self) {
         if self.is_reached().is_some()
             && let Some(tcp) = self.bottom()
@@ -94,44 +94,45 @@ impl Stream {
         }
     }
 
-    /// Asks a peer less often that is out of reach.
+    /// Probes a peer less often while it is out of reach.
     pub fn wait_for_return(&self) {
         if let Some(tcp) = self.bottom() {
             keepalive::wait_for_return(tcp);
         }
     }
 
-    /// Whether its peer answers probes; none where nobody knows.
+    /// Tells whether its peer answers probes; `None` if that is unknown.
     #[cfg(target_os = "linux")]
     pub fn is_reached(&self) -> Option<bool> {
         Some(crate::probes::unanswered(self.bottom()?)? < OUT_OF_REACH)
     }
 
-    /// Whether its peer answers probes; none where nobody knows.
+    /// Tells whether its peer answers probes; `None` if that is unknown.
     #[cfg(not(target_os = "linux"))]
     pub fn is_reached(&self) -> Option<bool> {
         None
     }
 
-    /// Lets the kernel hold about so many bytes that it has not sent yet.
+    /// Limits the bytes that the kernel holds and has not sent yet to about this many.
     pub fn keep_unsent(&self, bytes: u32) {
         let Some(tcp) = self.bottom() else { return };
-        // A kernel without it holds what it likes.
+        // A kernel without this option holds any amount.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
         let _ = (tcp, bytes);
     }
 
-    /// Makes the connection's end a reset: one that was not meant must not look like one that was.
+    /// Makes the connection end with a reset, so that an unintended end does not look like an
+    /// intended one.
     pub fn reset(&self) {
         if let Some(tcp) = self.bottom() {
-            // Where that fails, the socket is gone already.
+            // If that fails, the socket is already gone.
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// The TCP connection at the bottom.
+    /// Returns the TCP connection at the bottom.
     fn bottom(&self) -> Option<&TcpStream> {
         match &self.io {
             Io::Tcp(tcp) => Some(tcp),
@@ -160,12 +161,12 @@ impl Stream {
         self.ahead = Some(Box::new(Ahead { bytes: all, taken: 0 }));
     }
 
-    /// The bytes that stand in front.
+    /// Returns the bytes that were read ahead.
     pub fn ahead(&self) -> &[u8] {
         self.ahead.as_ref().map_or(&[], |ahead| &ahead.bytes[ahead.taken..])
     }
 
-    /// Takes so many of the bytes that stand in front away.
+    /// Removes this many of the bytes that were read ahead.
     pub fn skip(&mut self, count: usize) {
         let Some(ahead) = &mut self.ahead else { return };
         ahead.taken = ahead.bytes.len().min(ahead.taken + count);
@@ -176,7 +177,7 @@ impl Stream {
 }
 
 impl From<TcpStream> for Stream {
-    /// Takes a TCP connection in.
+    /// Takes a TCP connection and prepares it.
     fn from(tcp: TcpStream) -> Self {
         keepalive::prepare(&tcp);
         Self::prepared(tcp)
@@ -277,7 +278,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Reads once into `buffer`: how many bytes, 0 at the end.
+/// Reads once into `buffer` and returns the number of bytes, 0 at the end.
 pub fn poll_read_some(
     stream: &mut Stream,
     cx: &mut Context<'_>,

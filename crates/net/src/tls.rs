@@ -1,10 +1,10 @@
-//! TLS: the one cryptography of both directions.
+//! TLS: the provider of cryptography for both directions.
 
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-/// Our one cryptography.
+/// Returns the only provider of cryptography that we use.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())

@@ -1,18 +1,19 @@
-//! Frames that come (RFC 6455 §5): taken apart as their bytes arrive, and unmasked where they lie.
+//! Incoming frames (RFC 6455 §5): parsed as their bytes arrive, and unmasked in place.
 
 use crate::frame::{
     BINARY, CLOSE, CONTINUATION, FIN, IN_EIGHT, IN_TWO, MASKED, MAX_CONTROL, PING, PONG, RESERVED, TEXT,
 };
 
-/// Frames pass in pieces and are never held, so this only tells a sane length from a mad one: the longest clipboard
-/// message that RFB can announce fits twice.
+/// The longest frame. Frames pass in pieces and are never held, so this only tells a plausible
+/// length from an absurd one. It is twice the longest clipboard message that RFB can announce.
 pub const MAX_FRAME: u64 = 4 * 1024 * 1024 * 1024;
-/// Longest text message that is gathered, over all its fragments: a hundred times what a page has to say.
+/// The longest text message that is gathered, over all its fragments: a hundred times what a page
+/// needs.
 pub const MAX_TEXT: usize = 4 * 1024;
-/// Most text messages in one chunk: as many as a page may send in a second.
+/// The most text messages in one chunk: as many as a page may send in a second.
 pub const MAX_TEXTS: usize = 20;
 
-/// How a viewer broke the protocol.
+/// A viewer's violation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Clients must mask (RFC 6455 §5.1).
@@ -21,7 +22,7 @@ pub enum FrameError {
     /// No extension was agreed on.
     #[error("a frame has reserved bits set")]
     Reserved,
-    /// Not one of the six opcodes.
+    /// The opcode is not one of the six.
     #[error("a frame has the unknown opcode {0}")]
     Opcode(u8),
     /// RFB is binary, and there is no channel for text.
@@ -30,53 +31,53 @@ pub enum FrameError {
     /// A text message over [`MAX_TEXT`].
     #[error("a text message is longer than {MAX_TEXT} bytes")]
     TextTooLong,
-    /// More than [`MAX_TEXTS`].
+    /// More text messages than [`MAX_TEXTS`] came.
     #[error("text messages come too fast")]
     TooManyTexts,
-    /// Longer than any message may be.
+    /// The frame is longer than [`MAX_FRAME`].
     #[error("a frame announces {0} bytes")]
     TooLong(u64),
     /// Control frames are short and whole (RFC 6455 §5.5).
     #[error("a control frame is fragmented or too long")]
     Control,
-    /// Continuation without a beginning, or a beginning inside a message (RFC 6455 §5.4).
+    /// A continuation has no beginning, or a message begins inside another one (RFC 6455 §5.4).
     #[error("fragments do not follow each other")]
     Fragments,
 }
 
-/// What a chunk held besides data.
+/// The content of a chunk besides data.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Signals {
-    /// The newest ping that wants an answer.
+    /// The newest ping that needs an answer.
     pub ping: Option<Vec<u8>>,
-    /// The viewer closes, with this code (1005 where it gave none).
+    /// The viewer's close code; 1005 if its close frame has no code.
     pub close: Option<u16>,
     /// Whole text messages, at most [`MAX_TEXTS`].
     pub texts: Vec<Vec<u8>>,
 }
 
-/// The message that a data frame begins or goes on with.
+/// The message that a data frame begins or continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Message {
-    /// The last one ended.
+    /// The last message has ended.
     #[default]
     None,
     Binary,
     Text,
 }
 
-/// Takes frames apart as their bytes come.
+/// Parses frames as their bytes arrive.
 #[derive(Debug, Default)]
 pub struct Deframer {
     header: [u8; 14],
     have: u8,
     opcode: u8,
     key: [u8; 4],
-    /// How far into the masking key the next payload byte lies.
+    /// The offset of the next payload byte in the masking key.
     phase: usize,
     left: u64,
     message: Message,
-    /// This frame belongs to a text message.
+    /// Tells whether this frame belongs to a text message.
     is_text: bool,
     takes_text: bool,
     closed: bool,
@@ -85,12 +86,13 @@ pub struct Deframer {
 }
 
 impl Deframer {
-    /// Takes text messages too, and hands them out [beside the data](Signals::texts).
+    /// Returns a deframer that accepts text messages too, and returns them [beside the
+    /// data](Signals::texts).
     pub fn taking_text() -> Self {
         Self { takes_text: true, ..Self::default() }
     }
 
-    /// Unmasks what `chunk` holds and moves the payload together; it then lies in the returned range.
+    /// Unmasks the payload in `chunk` and moves it together. It then lies in the returned range.
     pub fn unmask(
         &mut self,
         chunk: &mut [u8],
@@ -120,7 +122,8 @@ impl Deframer {
                     self.end_text(signals)?;
                 }
             } else if data.is_empty() {
-                // The first payload stays where it is: the common chunk holds one frame and nothing is moved.
+                // The first payload stays in place: the common chunk holds one frame, so no bytes
+                // move.
                 data = read..read + count;
             } else {
                 chunk.copy_within(read..read + count, data.end);
@@ -131,7 +134,7 @@ impl Deframer {
         Ok(data)
     }
 
-    /// Takes header bytes; returns how many.
+    /// Takes header bytes and returns their number.
     fn take_header(&mut self, bytes: &[u8], signals: &mut Signals) -> Result<usize, FrameError> {
         let mut taken = 0;
         for byte in bytes {
@@ -228,7 +231,7 @@ impl Deframer {
         Ok(())
     }
 
-    /// A frame of a text message is whole, and the message with its last one.
+    /// Ends a frame of a text message, and the message with its last frame.
     fn end_text(&mut self, signals: &mut Signals) -> Result<(), FrameError> {
         if self.message == Message::None {
             if signals.texts.len() >= MAX_TEXTS {
@@ -256,7 +259,7 @@ impl Deframer {
     }
 }
 
-/// Undoes the masking: eight bytes at a time, so that the compiler can use wide registers.
+/// Undoes the masking, eight bytes at a time so that the compiler can use wide registers.
 fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) {
     let mut key = key;
     key.rotate_left(phase);
@@ -276,7 +279,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A masked frame, as a browser sends it.
+    /// Returns a masked frame as a browser sends it.
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
         let key = [0xA1, 0x02, 0x33, 0x74];
         let mut frame = vec![first];

@@ -1,4 +1,4 @@
-//! Frames that are sent (RFC 6455 §5.2): a header is written into head-room before its payload.
+//! Outgoing frames (RFC 6455 §5.2): a header is written into the head-room before its payload.
 //!
 //! ```text
 //! u8 fin · rsv3 · opcode4 | u8 mask · len7 | (u16 | u64 longer length) | 4 masking key | payload
@@ -6,7 +6,7 @@
 
 /// The longest header of a frame that a server sends: 2 bytes and a 64-bit length, without a mask.
 pub const HEAD_ROOM: usize = 10;
-/// Control frames carry at most this (RFC 6455 §5.5).
+/// The longest payload of a control frame (RFC 6455 §5.5).
 pub const MAX_CONTROL: usize = 125;
 
 pub(crate) const FIN: u8 = 0x80;
@@ -18,7 +18,7 @@ pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
-/// In place of a length: it follows in 2 bytes, or in 8.
+/// Stands in place of a length that follows in 2 bytes or in 8.
 pub(crate) const IN_TWO: u8 = 126;
 pub(crate) const IN_EIGHT: u8 = 127;
 

@@ -15,7 +15,7 @@ pub fn websocket_frames(data: &[u8]) {
     }
 }
 
-/// The payloads and signals of frames that arrive in chunks of the given sizes, over and over.
+/// Returns the payloads and signals of frames that arrive in chunks of the given sizes, repeatedly.
 fn unframed(data: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, Signals), FrameError> {
     let (mut deframer, mut signals, mut payloads) = (Deframer::default(), Signals::default(), Vec::new());
     let (mut rest, mut sizes) = (data, sizes.iter().cycle());

@@ -1,13 +1,13 @@
-//! WebSocket (RFC 6455), the server's side, without I/O: just what a console needs.
+//! The server's side of WebSocket (RFC 6455), without I/O: only what a console needs.
 //!
 //! Bytes go in; bytes, signals and errors come out. The payload of binary frames passes in pieces,
-//! in the buffer that it was read into: no message is held.
+//! in the buffer that it was read into, so no message is held.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`upgrade`] | the opening handshake: a request's headers, and those of its answer |
-//! | [`frame`] | the headers and the frames that are sent |
-//! | [`deframer`] | the frames that come: payloads, text messages, pings and the close |
+//! | [`upgrade`] | the opening handshake: the headers of a request and of its answer |
+//! | [`frame`] | outgoing frames and their headers |
+//! | [`deframer`] | incoming frames: payloads, text messages, pings and the close |
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 

@@ -8,16 +8,16 @@ use http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 
-/// RFC 6455 §1.3.
+/// The GUID of RFC 6455 §1.3.
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// The one subprotocol that VNC over WebSocket knows: RFB in binary messages.
+/// The only subprotocol of VNC over WebSocket: RFB in binary messages.
 pub const BINARY: &str = "binary";
 /// The page's own subprotocol: RFB in binary messages, and its channel in text messages.
 pub const PAGE: &str = "transom.page.1";
-/// In front of a ticket in the list of subprotocols: the only header that a page can set.
+/// The prefix of a resume ticket in the list of subprotocols, the only header that a page can set.
 pub const TICKET: &str = "transom.ticket.";
 
-/// Whether a request asks for a WebSocket.
+/// Tells whether a request asks for a WebSocket.
 #[must_use]
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, CONNECTION, "upgrade") && has_token(headers, UPGRADE, "websocket")
@@ -32,13 +32,13 @@ fn list<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> impl Iterator<It
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty())
 }
 
-/// What is wrong with a request for a WebSocket.
+/// The fault of a request for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
     /// Only version 13 exists in practice.
     #[error("only version 13 of the WebSocket protocol is spoken here")]
     Version,
-    /// No key of 16 bytes in Base64.
+    /// The key is not 16 bytes in Base64.
     #[error("Sec-WebSocket-Key is missing or malformed")]
     Key,
 }
@@ -47,10 +47,10 @@ pub enum UpgradeError {
 #[derive(Debug)]
 pub struct Upgrade<'a> {
     accept: HeaderValue,
-    /// The subprotocol that is picked. Where none of ours is offered there is none, and the client decides whether it goes
-    /// on without (RFC 6455 §4.2.2).
+    /// The chosen subprotocol. `None` if the client offers no subprotocol of ours; it then decides
+    /// whether to go on without one (RFC 6455 §4.2.2).
     picked: Option<&'static str>,
-    /// The ticket among the subprotocols.
+    /// The resume ticket among the subprotocols.
     pub ticket: Option<&'a str>,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Upgrade<'a> {
             return Err(UpgradeError::Key);
         }
         let ticket = list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|entry| entry.strip_prefix(TICKET));
-        // The page's own comes with its channel, so it is preferred whatever the order.
+        // The page's own subprotocol includes its channel, so it is preferred whatever the order.
         let picked = [PAGE, BINARY]
             .into_iter()
             .find(|ours| list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| entry == *ours));
@@ -73,13 +73,13 @@ impl<'a> Upgrade<'a> {
         Ok(Self { accept, picked, ticket })
     }
 
-    /// Whether the page's channel runs beside RFB.
+    /// Tells whether the page's channel runs beside RFB.
     #[must_use]
     pub fn has_channel(&self) -> bool {
         self.picked == Some(PAGE)
     }
 
-    /// The answer's headers.
+    /// Returns the answer's headers.
     #[must_use]
     pub fn answer(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc_is_accepted() {
-        // RFC 6455 §1.3
+        // The example of RFC 6455 §1.3.
         assert_eq!(accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 

@@ -1,4 +1,4 @@
-//! Cloud addresses: issued, listed, changed, reset, moved, removed; and what is said to a typo.
+//! Cloud addresses: issued, listed, changed, reset, moved, removed; and the errors for typos.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Fleet {
         self.program.ask_json(&format!("address show {address}"))
     }
 
-    /// What a failing command says, without what differs from run to run.
+    /// Returns the output of a failing command, without the parts that differ from run to run.
     fn failing(&self, words: &str) -> String {
         failing(&self.program, words)
     }
@@ -39,7 +39,7 @@ impl Fleet {
         list.as_array().expect("a list").iter().map(|address| text(address, "address")).collect()
     }
 
-    /// A command whose arguments may be empty.
+    /// Runs a command whose arguments may be empty.
     fn run(&self, words: &[&str]) -> Answer {
         Answer::of(self.program.command().args(words), "")
     }
@@ -49,7 +49,7 @@ fn text(body: &Value, name: &str) -> String {
     body[name].as_str().expect("a text").to_owned()
 }
 
-/// What `address set` may change, and what it must not.
+/// Returns the members that `address set` may change, and those that it must not.
 fn reach(address: &Value) -> Value {
     json!([address["action"], address["groups"], address["allow_groups"], address["allow_addresses"]])
 }
@@ -89,7 +89,8 @@ fn an_address_is_issued_shown_listed_and_removed() {
     ");
 }
 
-/// A group's name may hold anything: what a project chose must not command the operator's terminal.
+/// A group's name may contain any character, so a name that a project chose must not control the
+/// operator's terminal.
 #[test]
 fn characters_that_control_a_terminal_are_escaped() {
     let fleet = Fleet::set();
@@ -119,17 +120,17 @@ fn set_changes_only_what_is_named() {
     assert_eq!(said, "");
     assert_eq!(fleet.show(&kiosk)["version"], version + 1);
     assert_eq!(set(&["--allow-address", ""]).0, json!(["listen", [], ["night", "day"], []]));
-    // Nothing named: nothing changes.
+    // Without options, the command changes no member.
     assert_snapshot!(fleet.failing(&format!("address set {kiosk}")), @r"
     transom: nothing to change was named
              transom address set --help lists what can be changed.
     exit 1
     ");
-    // The last restriction goes: that opens the address, and the command says so.
+    // Removing the last restriction opens the address, and the command says so.
     let (open, said) = set(&["--allow-group", ""]);
     assert_eq!(open, json!(["listen", [], [], []]));
     assert_eq!(said, "Every connect address of its key may connect now.\n");
-    // The other action has other lists.
+    // The other action has its own lists.
     assert_eq!(set(&["--action", "connect", "--group", "staff"]).0, json!(["connect", ["staff"], [], []]));
     let misplaced = fleet.run(&["address", "set", &kiosk, "--allow-group", "staff"]);
     assert_snapshot!(complaint(&fleet.program, &misplaced), @r"

@@ -1,4 +1,4 @@
-//! What a running server keeps in memory for those who have proved nothing.
+//! The memory that a running server uses for callers who have not authenticated.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -9,12 +9,12 @@ use transom_testkit::process::PATIENCE;
 
 use crate::transom;
 
-/// On each connection; more than a server lets be open at once.
+/// The streams of each connection, more than a server allows to be open at once.
 const STREAMS: u32 = 32;
-/// Of each body, which is said to go on.
+/// The length of each body, which claims to continue.
 const BODY: i64 = 255_000;
 
-/// A frame (RFC 9113 §4.1).
+/// Returns a frame (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
@@ -25,7 +25,7 @@ struct Flood {
     tcp: TcpStream,
     window: i64,
     initial: i64,
-    /// For each stream that goes on: how much was sent, and how much more than at first may be.
+    /// For each stream that continues: the bytes sent, and the growth of its window.
     streams: HashMap<u32, (i64, i64)>,
     unread: Vec<u8>,
     unsent: Vec<u8>,
@@ -55,7 +55,7 @@ impl Flood {
         Self { tcp, window: 65_535, initial: 65_535, streams, unread: Vec::new(), unsent }
     }
 
-    /// Hears, and sends as much as is allowed. False once the connection is over.
+    /// Reads, and sends as much as is allowed. Returns false once the connection is over.
     fn step(&mut self) -> bool {
         let mut buffer = [0; 65_536];
         match self.tcp.read(&mut buffer) {
@@ -96,7 +96,7 @@ impl Flood {
     fn hear(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let number = |bytes: &[u8]| i64::from(u32::from_be_bytes(bytes.try_into().expect("four bytes")));
         match kind {
-            // SETTINGS, to be acknowledged.
+            // SETTINGS, which must be acknowledged.
             4 if flags & 1 == 0 => {
                 for setting in payload.chunks(6).filter(|setting| setting[..2] == [0, 4]) {
                     self.initial = number(&setting[2..]);
@@ -110,19 +110,19 @@ impl Flood {
                     *more += number(payload);
                 }
             }
-            // An answer, or an end.
+            // An answer, or the end of a stream.
             1 | 3 => drop(self.streams.remove(&stream)),
             _ => {}
         }
     }
 
-    /// Whether there is anything left that may be sent.
+    /// Tells whether there is still data to send.
     fn goes_on(&self) -> bool {
         self.streams.values().any(|(sent, _)| *sent < BODY)
     }
 }
 
-/// MiB that the process has in memory.
+/// Returns the resident memory of the process in MiB.
 fn memory(process: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("it runs");
     let pages: u64 = statm.split(' ').nth(1).expect("the resident pages").parse().expect("a number");
@@ -139,7 +139,8 @@ fn bodies_that_prove_nothing_do_not_fill_the_memory() {
         let before = memory(process);
         let mut floods: Vec<_> = (0..connections).map(|_| Flood::new(&address, path)).collect();
         let (began, mut most, mut asked) = (Instant::now(), before, 0);
-        // Until all is sent that the server takes, or for as long as it takes to see that it takes no more.
+        // Ends once all data that the server accepts is sent, or once it is clear that it accepts
+        // no more.
         while floods.iter().any(Flood::goes_on) && began.elapsed() < Duration::from_secs(8) {
             floods.retain_mut(Flood::step);
             most = most.max(memory(process));

@@ -1,4 +1,5 @@
-//! Enrollment with the program itself: tokens by the operator, `transom agent --enroll` on the device.
+//! Enrollment with the built program: tokens by the operator, `transom agent --enroll` on the
+//! device.
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
         (Some(&*address), Some("staff"))
     );
 
-    // Another device with the same token gets nothing, and is told what to do.
+    // Another device with the same token gets no address, and is told what to do.
     let mut thief = device("thief").start(tokens[0]);
     assert_eq!(thief.wait(PATIENCE).code(), Some(10));
     let said = thief.stderr().text();
@@ -71,7 +72,7 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
     );
     assert!(said.contains("transom enrollment add --key ID"), "{said}");
 
-    // The same command again just runs.
+    // The same command again continues with the address that it has.
     agent.terminate();
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
     let again = first.online(tokens[0]);
@@ -108,10 +109,10 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     let device = Device { program: &program, folder: program.data().with_file_name("device") };
     drop(device.online(tokens[0]));
     let first = device.address();
-    // While its address is good, another token changes nothing, and is not spent.
+    // While its address is valid, another token changes no file and is not spent.
     let mut agent = device.online(tokens[1]);
     assert_eq!(device.address(), first);
-    // Its address is removed while it runs: the token that it has makes another.
+    // The operator removes its address while it runs, so the token that it has creates another one.
     program.ask(&format!("address remove {first}"));
     agent
         .stderr()
@@ -123,7 +124,7 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     assert_ne!(first, second);
     agent.terminate();
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
-    // The token that made it has no more to give: what was used is named.
+    // The token that created it is used up, and the error says so.
     program.ask(&format!("address reset {second}"));
     let mut refused = device.start(tokens[1]);
     assert_eq!(refused.wait(PATIENCE).code(), Some(10));
@@ -158,7 +159,7 @@ fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there
     agent.stderr().expect("Online\n", PATIENCE);
 }
 
-/// The key of the lab.
+/// Returns the id of the lab's key.
 fn key(program: &Program) -> String {
     program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned()
 }
@@ -201,7 +202,7 @@ fn devices_are_enrolled_by_a_file_of_their_names_and_found_by_these() {
     let table = program.ask("address list");
     assert!(table.lines().nth(1).is_some_and(|line| line.starts_with("Foyer ")), "{table}");
     program.ask(&format!("enrollment revoke {}", lines[3].split(',').nth(1).expect("an id")));
-    // What is mistyped.
+    // The errors for typos.
     let empty = program.file("empty", "\n");
     insta::assert_snapshot!(failing(&program, &format!("enrollment add --key {key} --names {empty}")), @r"
     transom: there is no name in the file
@@ -232,7 +233,7 @@ fn a_panel_is_replaced_by_a_token_for_its_place() {
     let shown = program.ask_json(&format!("address show {address}"));
     assert_eq!((shown["name"].as_str(), shown["online"].as_bool()), (Some("Lobby"), Some(true)));
     assert_eq!(program.ask_json("address list").as_array().map(Vec::len), Some(1));
-    // Its key was taken when it came; it is accepted as often as one likes.
+    // The key was accepted when the device joined, and accepting it again is harmless.
     let accepted = program.run(&format!("address accept-key {address}"));
     assert!(
         accepted.code == 0 && accepted.stderr.contains(shown["device_key"].as_str().expect("a key")),

@@ -1,4 +1,5 @@
-//! Folders with secrets: whose they are, who can write to them, and what stands in the place of a file.
+//! Folders with secrets: their owner, their write permissions, and other kinds of files in a file's
+//! place.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
@@ -10,9 +11,9 @@ use transom_testkit::program::{Answer, Program, is_private};
 
 use crate::{lab, transom};
 
-/// Somebody else, where these tests run as root.
+/// The user id of another user, where these tests run as root.
 const NOBODY: u32 = 65534;
-/// What the server keeps in its data folder.
+/// The files that the server stores in its data folder.
 const SERVERS_FILES: [&str; 12] = [
     "admin.json",
     "master.key",
@@ -32,7 +33,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
-/// A folder of this name beside the program's own.
+/// Creates a folder of this name beside the program's own.
 fn folder(program: &Program, name: &str) -> PathBuf {
     let path = program.data().with_file_name(name);
     fs::create_dir(&path).expect("a folder");
@@ -40,19 +41,19 @@ fn folder(program: &Program, name: &str) -> PathBuf {
     path
 }
 
-/// A folder that belongs to somebody else.
+/// Returns a folder that belongs to another user.
 fn somebody_elses(program: &Program) -> PathBuf {
     let path = folder(program, "theirs");
     let admin = r#"{"server":"http://127.0.0.1:9","token":"chosen-by-somebody-else"}"#;
     fs::write(path.join("admin.json"), admin).expect("a file");
     match chown(&path, Some(NOBODY), Some(NOBODY)) {
         Ok(()) => path,
-        // Who is not root can give nothing away, and has root's own folders to try.
+        // Other users than root cannot give a folder away, but can try root's own folders.
         Err(_) => "/etc".into(),
     }
 }
 
-/// What the server says that is started there, and must not serve.
+/// Starts the server on a folder that it must not use, and returns its error.
 fn refused(program: &Program, data: &Path) -> String {
     let words = format!("serve --self-signed --listen 127.0.0.1:0 --data {}", data.display());
     said(&words, program.run(&words))
@@ -98,7 +99,8 @@ fn a_link_in_the_place_of_any_file_is_refused_and_what_it_leads_to_stays() {
         let sentence = refused(&program, &data);
         assert!(sentence.contains(&format!("{} is a symbolic link", path.display())), "{name}: {sentence}");
         assert!(sentence.contains("Remove the link"), "{name}: {sentence}");
-        // Whatever was made before it was met is made for its owner, and the rest not at all.
+        // The files that the server created before it found the link are their owner's only. It did
+        // not create the others.
         fs::remove_file(path).expect("a link");
         fs::remove_dir_all(&data).expect("a folder");
         fs::create_dir(&data).expect("a folder");
@@ -151,7 +153,7 @@ fn a_new_folder_is_for_its_owner_alone_under_any_umask_and_a_readable_one_is_fin
             let public = path.extension().is_some_and(|extension| extension == "pem");
             assert!(public || is_private(&path), "umask {umask}: {}", path.display());
         }
-        // And once more on what is there.
+        // Serves a second time, on existing files.
         serve(umask, &data);
     }
 }
@@ -174,7 +176,7 @@ fn a_devices_folder_and_the_one_around_it_are_refused_alike() {
     let password = program.file("password", "secret");
     let joining = |command: &str, data: &Path| {
         let words = format!("{command} --server http://127.0.0.1:9 --data {}", data.display());
-        // Whoever mends the folder need not start the device's service.
+        // The operator who repairs the folder need not start the device's service.
         said_with(2, &words, program.run(&words))
     };
     let (agent, connect, enrolling) = (

@@ -1,4 +1,4 @@
-//! Help, and what is said to those who mistype.
+//! Help, and the errors for typos.
 
 use insta::assert_snapshot;
 use transom_testkit::program::Program;
@@ -6,7 +6,7 @@ use transom_testkit::program::Program;
 use crate::{failing, transom};
 
 fn help(program: &Program, words: &str) -> String {
-    // The environment's values are shown, and the test's data folder is one.
+    // Help shows the environment's values, which include the test's data folder.
     let text = program.ask(words).replace(&program.data().display().to_string(), "");
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

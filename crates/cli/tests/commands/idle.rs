@@ -1,4 +1,5 @@
-//! Options that a command has no use for are refused where they are typed; `--json` is for the demo as well.
+//! Options that a command has no use for are refused on its command line; `--json` works for the
+//! demo as well.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -39,7 +40,7 @@ fn an_option_that_would_be_ignored_is_refused_with_what_to_do_instead() {
 fn the_demo_answers_one_document_with_json() {
     let program = transom();
     let mut command = program.command();
-    // What the environment says is for other commands.
+    // The environment's value is for other commands.
     command.env("TRANSOM_SERVER", "http://127.0.0.1:1");
     command.args(["demo", "--no-open", "--json", "--listen", "127.0.0.1:0"]);
     let mut demo = Process::start("transom demo", &mut command);

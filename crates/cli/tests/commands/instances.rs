@@ -142,7 +142,7 @@ fn one_trailing_newline_of_a_password_file_is_not_the_passwords() {
     assert_eq!(show(&program), false);
 }
 
-/// The file that a VNC server reads is at hand where somebody sets an instance's password.
+/// The file that a VNC server reads is available where an operator sets an instance's password.
 #[test]
 fn what_is_no_password_of_one_line_is_refused_with_what_to_do() {
     let program = lab();

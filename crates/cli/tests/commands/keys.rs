@@ -166,7 +166,7 @@ fn tokens_are_listed_by_id_until_they_are_revoked_with_what_was_made_with_them()
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(transom_testkit::wait::until("its use is written down", used));
-    // A key sees and revokes its own, and no other's.
+    // A key sees and revokes its own tokens only.
     assert!(as_key(&program, &other, &format!("token list --key {id}")).stderr.contains("role admin"));
     assert!(as_key(&program, &other, "token list").stdout.lines().count() == 2);
     let id_of = made["id"].as_str().expect("an id");
@@ -181,7 +181,7 @@ fn tokens_are_listed_by_id_until_they_are_revoked_with_what_was_made_with_them()
              Those that there are: transom token list
     exit 1
     ");
-    // One that was found is named by itself, which is not sent.
+    // The command derives the id of a leaked token from the token, and does not send the token.
     let found = program.run_with("token revoke - --json", &leaked);
     assert_eq!((found.code, found.stdout.contains(&leaked)), (0, false), "{found:?}");
     assert_eq!(with(&leaked, "instance list --project lab").code, 1);

@@ -1,4 +1,4 @@
-//! What the commands tell of sessions that are live, at the node that carries them and at another.
+//! The output of the commands about live sessions, at the node that carries them and at another.
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -8,18 +8,18 @@ use transom_testkit::{Guest, Instance, Opening, Script, Viewer, wait};
 
 use crate::{lab, transom};
 
-/// A viewer asks for a picture, which a view-only one may as well.
+/// A viewer's request for a picture, which a view-only viewer may send as well.
 const ASKING: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 1, 0, 1];
 
 /// A server with the machine `vm` in the project `lab`, which answers.
 pub(crate) struct Stage {
     pub(crate) program: Program,
     machine: Instance,
-    // What the others hold ends in it.
+    // The fields before it end in the runtime.
     runtime: Runtime,
 }
 
-/// A session that has carried [`ASKING`], and the console that it was opened by.
+/// A session that has carried [`ASKING`], with the console that opened it.
 pub(crate) struct Session {
     pub(crate) made: Value,
     viewer: Viewer,
@@ -42,7 +42,7 @@ impl Stage {
         self.opened(self.program.ask_json(&format!("console vm --project lab {words}")))
     }
 
-    /// The session of a console that was made before.
+    /// Opens the session of an existing console.
     pub(crate) fn opened(&self, made: Value) -> Session {
         let (_, token) = made["url"].as_str().expect("a URL").split_once("#token=").expect("a token");
         let server = self.program.address().parse().expect("an address");
@@ -55,18 +55,18 @@ impl Stage {
         })
     }
 
-    /// Waits until something is so.
+    /// Waits until the condition holds.
     pub(crate) fn until(&self, what: &str, holds: impl FnMut() -> bool) {
         self.runtime.block_on(wait::until(what, holds));
     }
 
-    /// How a session ends for its viewer.
+    /// Returns the end of a session as its viewer sees it.
     pub(crate) fn ended(&self, mut session: Session) -> String {
         self.runtime.block_on(session.viewer.closed()).to_string()
     }
 }
 
-/// A table's rows by the names of its columns.
+/// Returns a table's rows, by the names of its columns.
 pub(crate) fn table(text: &str) -> Vec<Value> {
     let mut lines = text.lines();
     let header = lines.next().unwrap_or_default();
@@ -157,7 +157,7 @@ fn a_live_sessions_bytes_are_told_as_they_are_and_another_node_does_not_say_zero
     assert_eq!(shown(&far), ["0", "10"]);
 }
 
-/// What a command says for people of what it did.
+/// Returns a command's report for people.
 fn said(program: &Program, words: &str) -> String {
     let answer = program.run(words);
     assert_eq!((answer.code, answer.stdout.as_str()), (0, ""), "{words}: {answer:?}");

@@ -1,4 +1,5 @@
-//! Faults of the device's own machine: an agent goes on, waits, or ends with a code after which its unit starts it again.
+//! Faults of the device's own machine: an agent continues, waits, or ends with a code after which
+//! its unit starts it again.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -47,7 +48,7 @@ fn agent(program: &Program, own: &Own, data: &Path, target: &str) -> Process {
     Process::start("transom agent", &mut agent)
 }
 
-/// The folder of a small disk, and the disk.
+/// Mounts a small disk and returns its folder and the disk.
 fn disk(program: &Program, name: &str) -> (PathBuf, SmallDisk) {
     let folder = program.data().with_file_name(name);
     let disk = SmallDisk::mount(&folder, 1);
@@ -76,7 +77,7 @@ fn an_agent_that_cannot_begin_on_its_disk_ends_with_what_its_unit_starts_again()
         assert_eq!(code, 2, "{said}");
         assert!(said.contains(why) && said.contains(&folder.display().to_string()), "{said}");
     }
-    // So does one that gets no descriptors.
+    // An agent without free descriptors ends like that, too.
     let mut starved = program.command();
     let words = own.joining(&program, &program.data().with_file_name("starved")).join(" ");
     let name = starved.get_program().to_owned();
@@ -86,13 +87,13 @@ fn an_agent_that_cannot_begin_on_its_disk_ends_with_what_its_unit_starts_again()
     let mut ended = Process::start("transom agent", &mut starved);
     let code = ended.wait(PATIENCE).code().expect("it ends by itself");
     assert!(unit.starts_again(code), "{code}: {}", ended.stderr().text());
-    // The fault has gone: the same command runs.
+    // The fault is gone, so the same command runs.
     room.make_room();
     remount(&read_only, "rw");
     for folder in [&full, &read_only] {
         agent(&program, &own, folder, "127.0.0.1:5900").stderr().expect("Online\n", PATIENCE);
     }
-    // What a person has to correct is not tried again.
+    // An error that a person must correct is not retried.
     let nowhere = Own { name: own.name, password: "/nowhere/at/all".to_owned() };
     let mut ended = agent(&program, &nowhere, &full, "127.0.0.1:5900");
     let code = ended.wait(PATIENCE).code().expect("it ends by itself");
@@ -112,7 +113,7 @@ fn an_agent_that_has_its_key_goes_on_on_a_disk_that_takes_nothing_and_lets_new_v
         }
     });
     let (full, room) = disk(&program, "full");
-    // The key is made.
+    // The key is created.
     agent(&program, &own, &full, &target).stderr().expect("Online\n", PATIENCE);
     room.fill();
     let device = agent(&program, &own, &full, &target);
@@ -135,7 +136,7 @@ fn an_agent_that_has_its_key_goes_on_on_a_disk_that_takes_nothing_and_lets_new_v
         desk.name
     );
     device.stderr().expect(&told, PATIENCE);
-    // Nothing of it is half there, and it is written at the next visit once there is room.
+    // The entry is not half written, and the next visit writes it once there is room.
     let known = full.join("device/known-keys");
     assert!(!fs::exists(&known).expect("it can be looked for"));
     room.make_room();

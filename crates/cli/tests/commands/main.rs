@@ -1,4 +1,4 @@
-//! The command line as a contract: what it prints, where, and how it ends.
+//! The command line as a contract: its output, where it goes, and its exit codes.
 
 mod addresses;
 mod bodies;
@@ -21,23 +21,24 @@ use std::path::PathBuf;
 
 use transom_testkit::program::{Answer, Program};
 
-/// The program under test.
+/// Returns the program under test.
 fn transom() -> Program {
     Program::at(env!("CARGO_BIN_EXE_transom"))
 }
 
-/// A server with the project `lab`.
+/// Returns a server with the project `lab`.
 fn lab() -> Program {
     let program = transom().serving();
     program.ask("project add lab");
     program
 }
 
-/// What a command that fails says, without what differs from run to run: ids, times, places.
+/// Returns the error of a failed command, without the parts that differ from run to run: ids,
+/// times, paths.
 fn complaint(program: &Program, answer: &Answer) -> String {
     assert_eq!(answer.stdout, "", "a failure says nothing on stdout: {answer:?}");
     let text = answer.stderr.replace(&program.data().display().to_string(), "DATA");
-    // Usage lines name what the environment sets.
+    // Usage lines name the options that the environment sets.
     let text = text.replace(program.address(), "ADDRESS").replace(" --data <DIR>", "");
     format!("{}exit {}", without_request(&text), answer.code)
 }
@@ -50,12 +51,12 @@ fn without_request(text: &str) -> String {
     lines.collect()
 }
 
-/// What a command says that fails.
+/// Runs a command that must fail, and returns its error.
 fn failing(program: &Program, words: &str) -> String {
     complaint(program, &program.run(words))
 }
 
-/// A path that does not exist.
+/// Returns a path that does not exist.
 fn nowhere() -> PathBuf {
     PathBuf::from("/nowhere/at/all")
 }

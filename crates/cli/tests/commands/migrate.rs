@@ -1,4 +1,5 @@
-//! `transom migrate`: what a program would do to a database's schema, and whether it may run on it.
+//! `transom migrate`: the changes that a program would make to a database's schema, and whether it
+//! may run on it.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -12,12 +13,12 @@ use transom_testkit::program::Program;
 
 use crate::{failing, transom};
 
-/// An empty file of this user's alone.
+/// Creates an empty file that only this user can read.
 fn empty(path: &Path) {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).expect("a file");
 }
 
-/// Settings of a server, and what runs statements behind its back.
+/// A server's settings and its database.
 struct House {
     program: Program,
     settings: String,
@@ -25,7 +26,7 @@ struct House {
 }
 
 impl House {
-    /// Each with its data folder, and a database that is empty.
+    /// Returns a stage on each database. Each has its own data folder, and the database is empty.
     fn both() -> [Self; 2] {
         let url = transom_testkit::postgres::database();
         let program = transom();
@@ -44,7 +45,7 @@ impl House {
         houses
     }
 
-    /// What the data folder holds.
+    /// Returns the files in the data folder.
     fn files(&self) -> Vec<OsString> {
         let files = fs::read_dir(self.program.data()).expect("a folder");
         let mut names: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
@@ -158,7 +159,7 @@ fn a_mistyped_folder_is_told_and_neither_made_nor_filled() {
     fs::remove_dir(program.data()).expect("an empty folder");
     let said = failing(&program, &format!("migrate --check --database-file {file}"));
     assert!(said.starts_with("transom: there is no data folder DATA: "), "{said}");
-    // Where nodes are deployed by a job that has no folder of its own.
+    // This is for deployments by a job without a data folder.
     program.ask(&format!("migrate --database-file {file}"));
     assert!(!program.data().exists(), "it needs no folder");
 }
@@ -189,7 +190,7 @@ fn every_file_that_a_configuration_names_and_that_is_not_there_is_told_by_its_ke
     let answer = program.run(&format!("migrate --check --config {config} --json"));
     let told: serde_json::Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
     assert_eq!(told["error"]["lacks"].as_array().map(Vec::len), Some(7), "{told}");
-    // What is there has to be what it is named as.
+    // An existing file must have the content that its option names.
     let text = program.file("cert.pem", "no certificate");
     let config = program.file("transom.toml", &format!("[http.tls]\ncert = \"{text}\"\nkey = \"{text}\"\n"));
     let said = failing(&program, &format!("migrate --check --config {config}"));

@@ -1,4 +1,5 @@
-//! The process list and the environment of our programs: what other users of the machine can read holds no secret.
+//! The process list and the environment of our programs: other users of the machine find no secret
+//! there.
 
 use std::io::Write as _;
 
@@ -9,14 +10,15 @@ use crate::{lab, transom};
 
 const ADDRESS: &str = "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
 
-/// What everybody can read of a process, its command line, and what this user can, its environment.
+/// Returns the command line of a process, which every user can read, and its environment, which
+/// this user can read.
 fn readable(process: u32) -> String {
     let read = |name: &str| std::fs::read(format!("/proc/{process}/{name}")).expect("it runs");
     let text = [read("cmdline"), read("environ")].concat();
     String::from_utf8_lossy(&text).replace('\0', " ")
 }
 
-/// Starts a program that says this as soon as it has read its command line.
+/// Starts a program that prints this as soon as it has read its command line.
 fn started(program: &Program, words: &str, says: &str) -> Process {
     let mut command = program.command();
     let process = Process::start("transom", command.args(words.split_whitespace()));
@@ -44,7 +46,7 @@ fn a_devices_and_a_viewers_command_line_do_not_show_their_secrets() {
             assert!(!readable.contains(secret), "{readable}");
         }
         assert!(readable.contains("--proxy-file "), "{readable}");
-        // The proxy that was given is the one that it goes through: nobody listens there.
+        // The program uses the given proxy, and there is no listener at its address.
         process.stderr().expect("CloudConnectivityError", PATIENCE);
     }
 }
@@ -60,7 +62,7 @@ fn a_servers_command_line_does_not_show_its_databases_password() {
     assert!(!shown.contains(password), "{shown}");
     assert!(shown.contains("--database-file "), "{shown}");
     program.ask("project add lab");
-    // The same database, from a file.
+    // The same database, named in a file.
     let file = program.file("database", &format!("{database}\n"));
     let again = transom().with(["--database-file", &file]);
     let master_key =
@@ -80,7 +82,7 @@ fn an_enrollment_token_comes_by_file_standard_input_environment_or_command_line(
         (format!("--enroll-file {file}"), None, ""),
         ("--enroll -".to_owned(), None, tokens[1]),
         (String::new(), Some(tokens[2]), ""),
-        // The command line wins over the environment, as ever.
+        // The command line takes precedence over the environment.
         (format!("--enroll {}", tokens[3]), Some("no token at all"), ""),
     ]
     .into_iter()

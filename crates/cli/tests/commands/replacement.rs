@@ -1,4 +1,5 @@
-//! A panel is replaced, and the viewer's side that knew the old one is asked about the new one's key.
+//! A panel is replaced, and the viewer's side, which knew the old one, is asked about the new one's
+//! key.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +11,7 @@ use transom_testkit::program::Program;
 
 use crate::lab;
 
-/// What greets every viewer, for as long as the test runs.
+/// Starts a server that greets every viewer as long as the test runs.
 fn greeter() -> SocketAddr {
     let machine = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = machine.local_addr().expect("it listens");
@@ -33,7 +34,7 @@ fn panel(program: &Program, name: &str, token: &str, target: SocketAddr) -> Proc
     agent
 }
 
-/// What a viewer at the connector's port hears; nothing where it is turned away.
+/// Returns the greeting that a viewer at the connector's port receives; empty if it is turned away.
 fn heard(port: u16) -> String {
     let mut viewer = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
@@ -88,7 +89,7 @@ fn who_sits_at_a_terminal_is_asked_once_about_a_replaced_panels_key() {
     keyboard.write_all(b"yes\n").expect("it reads");
     assert_eq!(viewer.join().expect("it ran"), "hello", "{}", asking.stdout().text());
     drop(asking);
-    // From then on nobody is asked.
+    // From then on there is no question.
     let connector = connect();
     assert_eq!(heard(connected(&connector)), "hello");
     connector.stderr().expect("is connected, with the key of before", PATIENCE);

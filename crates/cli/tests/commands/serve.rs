@@ -1,4 +1,4 @@
-//! Starting the server, finding it, and not finding it.
+//! Starting the server, and commands that find it or do not.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
@@ -23,7 +23,7 @@ fn the_first_start_makes_a_folder_that_only_its_owner_reads() {
     assert_eq!(program.terminate(PATIENCE), Some(0));
 }
 
-/// systemd's protocol (sd_notify(3)), by which `Type=notify` in packaging/transom.service waits.
+/// systemd's protocol (sd_notify(3)), on which `Type=notify` in packaging/transom.service relies.
 #[test]
 fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -49,7 +49,7 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
     let mut command = program.command();
     let server = Process::start("transom serve", command.args(["serve", "--listen", "0.0.0.0:0"]));
     server.stderr().expect("Without TLS only this machine itself is served: add --self-signed,", PATIENCE);
-    // Where by that warning it does serve.
+    // It serves this machine, as the warning says.
     server.stderr().expect("Transom serves http://127.0.0.1:", PATIENCE);
     let program = transom();
     let mut command = program.command();
@@ -66,7 +66,7 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
     server.stderr().expect("declare the proxy in front in [http] trusted_proxies", PATIENCE);
 }
 
-/// A proxy of the environment would read the operator's token.
+/// A proxy from the environment would read the operator's token.
 #[test]
 fn the_token_is_shown_to_no_proxy() {
     let proxy = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
@@ -193,7 +193,7 @@ fn what_keeps_the_server_from_starting_is_named() {
     transom: a database URL is postgres://user:password@host:port/name or sqlite:/path/to/file
     exit 1
     ");
-    // Port 1 is nobody's.
+    // Port 1 has no listener.
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database postgres://u:hunter2@127.0.0.1:1/transom"), @r"
     transom: postgres://u@127.0.0.1:1/transom: the database is unavailable: error communicating with database: Connection refused (os error 111)
              PostgreSQL must run there, the database exist (createdb transom), and its user be let in.

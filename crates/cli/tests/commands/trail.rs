@@ -1,4 +1,4 @@
-//! Console URLs, and what there is to see of them afterwards: grants, sessions, audit.
+//! Console URLs, and the records that they leave: grants, sessions, audit.
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::json;
@@ -9,7 +9,7 @@ use transom_testkit::program::Program;
 
 use crate::{failing, lab, transom};
 
-/// A project with an instance that nobody answers for.
+/// Returns a project with an instance at an address without a listener.
 fn vm() -> Program {
     let program = lab();
     program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
@@ -152,7 +152,7 @@ fn a_leaked_link_is_shown_and_revoked_by_its_url() {
     ");
 }
 
-/// A raw viewer from there opens the link, and is told that nobody answers for the machine.
+/// Opens the link with a raw viewer from this address; the machine does not answer.
 fn looked_at(program: &Program, link: &str, from: [u8; 4], agent: &str) {
     let (_, token) = link.split_once("#token=").expect("a token");
     let hello =
@@ -190,7 +190,7 @@ fn a_leaked_link_tells_from_where_and_by_which_program_it_was_used() {
         let report = program.ask_json(&format!("{command} {url}"));
         assert_eq!(report["uses"][1]["origins"], json!([{ "source": "127.0.0.5", "user_agent": "First/1" }]));
     }
-    // The address of a use finds everything else that came from there.
+    // The source address of a use finds all other requests from there.
     let found = program.ask("audit --source 127.0.0.6");
     assert!(found.lines().all(|line| line.chars().count() <= 120), "{found}");
     assert_eq!(found.lines().filter(|line| !line.starts_with("    ")).count(), 1, "{found}");
@@ -230,7 +230,7 @@ fn a_log_in_json_has_the_grants_trail_in_fields() {
     program.ask("project add lab");
     program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
     let issued = program.ask_json("console vm --project lab");
-    // What is said to people stands between the events.
+    // Messages for people stand between the events.
     let event = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
     let of_the_grant =
         |log: &str| log.lines().filter_map(event).find(|event| event["link"] == issued["link"]);

@@ -1,4 +1,4 @@
-//! The unit that is shipped for devices, as systemd reads it.
+//! The unit that ships for devices, as systemd reads it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,7 +22,7 @@ impl Unit {
         Self(fs::read_to_string(path).expect("it is shipped"))
     }
 
-    /// The values of this setting.
+    /// Returns the values of this setting.
     fn values(&self, name: &str) -> Vec<&str> {
         let values = self.0.lines().filter_map(|line| line.split_once('='));
         values.filter(|(setting, _)| *setting == name).map(|(_, value)| value).collect()
@@ -33,13 +33,14 @@ impl Unit {
         one
     }
 
-    /// Whether a service that ends with this is started again (systemd.service(5)).
+    /// Tells whether systemd restarts a service that ends with this code (systemd.service(5)).
     pub(crate) fn starts_again(&self, code: i32) -> bool {
         let never: Vec<_> = self.value("RestartPreventExitStatus").split(' ').collect();
         self.value("Restart") == "on-failure" && code != 0 && !never.contains(&code.to_string().as_str())
     }
 
-    /// The credentials as the service finds them: the files that there are, and else what stands in for them.
+    /// Writes the credentials as the service finds them: the existing files, and otherwise their
+    /// substitutes.
     fn credentials(&self, files: &HashMap<&str, String>, folder: &Path) {
         fs::create_dir_all(folder).expect("a folder");
         let stands_in: HashMap<_, _> =
@@ -53,7 +54,8 @@ impl Unit {
         }
     }
 
-    /// What is started: `${NAME}` is one word, `$NAME` as many as there are in it (systemd.service(5), Command lines).
+    /// Returns the command line: `${NAME}` is one word, and `$NAME` as many as its value has
+    /// (systemd.service(5), Command lines).
     fn words(&self, environment: &HashMap<String, String>, credentials: &Path) -> Vec<String> {
         let of = |name: &str| environment.get(name).cloned().unwrap_or_default();
         let words = self.value("ExecStart").split(' ').flat_map(|word| {
@@ -69,14 +71,14 @@ impl Unit {
     }
 }
 
-/// A device with the unit on it.
+/// A device that has the unit.
 struct Device<'a> {
     program: &'a Program,
     folder: PathBuf,
 }
 
 impl Device<'_> {
-    /// The service, with this in its `agent.env` and these files beside it.
+    /// Starts the service with these settings in its `agent.env` and these files beside it.
     fn service(&self, settings: &str, files: &[(&'static str, &str)]) -> Process {
         let unit = Unit::shipped();
         let defaults = unit.values("Environment");
@@ -120,7 +122,7 @@ fn the_shipped_unit_runs_an_agent_that_has_an_address_and_one_that_enrols() {
     service.stderr().expect("Enrolled as ", PATIENCE);
     service.stderr().expect("Online\n", PATIENCE);
     drop(service);
-    // The token was used, and may go.
+    // The token has been used and may be removed.
     let service = fresh.service(&settings, &[]);
     service.stderr().expect("Online\n", PATIENCE);
     drop(service);
@@ -136,7 +138,7 @@ fn systemd_finds_nothing_wrong_with_the_units_that_are_shipped() {
     for name in ["transom-agent.service", "transom.service"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging").join(name);
         let shipped = fs::read_to_string(path).expect("it is shipped");
-        // Only that the program is installed is not the unit's business.
+        // Only the path of the installed program differs from the shipped unit.
         let here = shipped.replace(PROGRAM, env!("CARGO_BIN_EXE_transom"));
         let file = program.file(name, &here);
         let verified = Command::new("systemd-analyze").args(["verify", "--man=no", &file]).output();

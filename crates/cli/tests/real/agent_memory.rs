@@ -1,4 +1,4 @@
-//! What an agent holds in memory: it runs on routers and panels.
+//! The memory of an agent, which runs on routers and panels.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -8,14 +8,16 @@ use transom_testkit::process::{PATIENCE, Process};
 
 use crate::devices::Fleet;
 
-/// Sessions at once.
+/// The number of sessions at once.
 const SESSIONS: usize = 10;
-/// What passes in each, each way: more than any buffer of the agent holds.
+/// The bytes in each session and direction, more than any buffer of the agent holds.
 const EACH_WAY: usize = 256 << 10;
-/// Half of what the whole program may take: the other half is its own code, which a build for tests has more of.
+/// Half of the limit for the whole program. The other half is for its code, which is larger in a
+/// build for tests.
 const OWN_MEMORY_KIB: u64 = 6 * 1024;
 
-/// Memory that is the process's own, in KiB: no file's pages (proc_pid_status(5)).
+/// Returns the memory in KiB that is the process's own, without the pages of files
+/// (proc_pid_status(5)).
 fn own_memory(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux 4.5 or newer");
@@ -39,7 +41,7 @@ fn an_agent_that_has_carried_ten_sessions_is_small() {
         let (guest, _) = target.accept().expect("a connection");
         pass(&screen, &guest, &block);
         pass(&guest, &screen, &block);
-        // Its sockets go before it does, which spares it a long goodbye.
+        // Its sockets close before it ends, which spares it a long goodbye.
         sessions.push((screen, guest, connector));
     }
     let own = own_memory(&agent);

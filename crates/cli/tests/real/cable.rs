@@ -1,4 +1,5 @@
-//! The network between a browser and the server, as a cable that can be pulled and plugged in again.
+//! The network between a browser and the server, as a cable that can be pulled and plugged in
+//! again.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -21,7 +22,7 @@ struct Ends {
     server: Option<SocketAddr>,
     carried: Vec<TcpStream>,
     weather: Weather,
-    /// Connections of an earlier day carry nothing any more.
+    /// The number of cuts. Connections from before the last one carry no more data.
     day: usize,
 }
 
@@ -29,12 +30,12 @@ struct Ends {
 enum Weather {
     #[default]
     Fair,
-    /// Nothing moves, and nothing is lost.
+    /// No byte moves, and no byte is lost.
     Held,
 }
 
 impl Cable {
-    /// A cable whose far end hangs in the air: it takes connections and closes them.
+    /// Creates a cable with a loose end: it accepts connections and closes them.
     pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let line = Arc::new(Line::default());
@@ -50,38 +51,39 @@ impl Cable {
         cable
     }
 
-    /// Where browsers go.
+    /// Returns the address for browsers.
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("it is bound")
     }
 
-    /// Plugs it in.
+    /// Plugs the cable into this server.
     pub(crate) fn connect(&self, server: &str) {
         self.line.change(|ends| ends.server = Some(server.parse().expect("an address")));
     }
 
-    /// Pulls it: what it carries is cut, and nothing new comes through.
+    /// Pulls the cable: its connections are cut, and new ones do not come through.
     pub(crate) fn cut(&self) {
         self.line.change(|ends| {
             ends.server = None;
             for stream in ends.carried.drain(..) {
-                // It may have ended by itself.
+                // The connection may have ended already.
                 let _ = stream.shutdown(Shutdown::Both);
             }
         });
     }
 
-    /// Carries nothing for now. What comes meanwhile waits, new connections too.
+    /// Stops all data for now. Later data and new connections wait.
     pub(crate) fn hold(&self) {
         self.line.change(|ends| ends.weather = Weather::Held);
     }
 
-    /// Carries what has waited, in order, and goes on.
+    /// Forwards the waiting data in order, and continues.
     pub(crate) fn release(&self) {
         self.line.change(|ends| ends.weather = Weather::Fair);
     }
 
-    /// Swallows what it carries now and from now on, and tells nobody; new connections are carried.
+    /// Discards all data of the present connections without a sign to either end. New connections
+    /// are carried.
     pub(crate) fn swallow(&self) {
         self.line.change(|ends| ends.day += 1);
     }
@@ -93,7 +95,7 @@ impl Line {
         self.changed.notify_all();
     }
 
-    /// What holds once the weather is fair.
+    /// Waits until data may move, and returns the result of `look`.
     fn when_fair<T>(&self, look: impl FnOnce(&mut Ends) -> T) -> T {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let held = |ends: &mut Ends| ends.weather == Weather::Held;
@@ -110,7 +112,7 @@ fn carry(viewer: TcpStream, line: &Arc<Line>) -> io::Result<()> {
     {
         let line = Arc::clone(line);
         std::thread::spawn(move || {
-            // Either end may go first; the other learns of it.
+            // Either end may close first, and the other one is told.
             let _ = copy(&mut from, &mut to, &line, day);
         });
     }

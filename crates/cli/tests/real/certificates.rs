@@ -1,4 +1,5 @@
-//! Certificates as people make them for machines, by openssl's one-liners: each opens by some option, or the audit says what helps.
+//! Certificates as people make them for machines with openssl's one-liners. Each opens with some
+//! option, or the audit says what helps.
 
 use std::fmt::Display;
 use std::io::{Read as _, Write as _};
@@ -15,7 +16,7 @@ use transom_tunnel::trust::NamedCertificates;
 
 use crate::{add, lab, transom};
 
-/// A machine that shows such a certificate, and the server in front of it.
+/// A machine that presents such a certificate, and the server in front of it.
 struct Lab {
     program: Program,
     certificate: Certificate,
@@ -39,7 +40,8 @@ impl Lab {
         format!("--fingerprint {}", self.certificate.fingerprint)
     }
 
-    /// What a viewer hears of a new instance, up to the end or its screen's size.
+    /// Returns the data that a viewer of a new instance receives, up to the end or the screen's
+    /// size.
     fn heard(&self, id: &str, trusting: impl Display) -> Option<[u8; 4]> {
         add(&self.program, id, &self.screen.endpoint(), &trusting.to_string());
         let url = self.program.ask(&format!("console {id} --project lab --kind xvpvnc"));
@@ -59,7 +61,7 @@ impl Lab {
             let mut bytes = vec![0; count];
             viewer.read_exact(&mut bytes).ok().map(|()| bytes)
         };
-        // One security type: none; a refusal has no type and a reason.
+        // One security type, which is None. A refusal has no type and a reason.
         if take(1)? == [0] {
             return None;
         }
@@ -74,7 +76,7 @@ impl Lab {
         assert_eq!(self.heard(id, trusting), Some([2, 128, 1, 224]), "640 × 480: {id}");
     }
 
-    /// The audit's words about a console that does not open.
+    /// Returns the audit's reason for a console that does not open.
     fn refused(&self, id: &str, trusting: impl Display) -> String {
         assert_eq!(self.heard(id, trusting), None, "{id}");
         let audit = self.program.ask_json("audit");
@@ -111,7 +113,7 @@ fn one_of_version_1_opens_by_its_fingerprint_and_is_told_to_by_name() {
     assert!(told.contains("invalid peer certificate"), "{told}");
 }
 
-/// No VNC server shows such a one any more, but old machines do.
+/// No current VNC server presents such a certificate, but old machines do.
 #[test]
 fn a_short_key_is_named_with_its_length() {
     let folder = tempfile::tempdir().expect("the temporary folder can be written");

@@ -1,4 +1,5 @@
-//! The named cloud errors of `transom connect` (requirements S2, S6, S7): each has its exit code, its sentence and what to do.
+//! The named cloud errors of `transom connect` (requirements S2, S6, S7). Each has its exit code,
+//! its sentence and its advice.
 
 use transom_testkit::certificate::Authority;
 use transom_testkit::process::{PATIENCE, Process};
@@ -9,18 +10,19 @@ use transom_tunnel::{Binding, Message, Refusal, RefusalCode, Versions};
 use crate::devices::{Address, Fleet};
 use crate::{lab, transom};
 
-/// A device with an agent in front of a port where nothing listens, and somebody who may connect to it.
+/// Returns a device with an agent in front of a closed port, and a viewer's side that may connect
+/// to it.
 fn pair(fleet: &Fleet) -> (Address, Address) {
     (fleet.address("listen", ""), fleet.address("connect", ""))
 }
 
-/// A port of this machine that nobody listens on.
+/// Returns a port of this machine without a listener.
 fn closed_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     listener.local_addr().expect("it is bound").to_string()
 }
 
-/// What a program ended with and said, but for its own key.
+/// Returns the exit code and the output of a program, without its own key.
 #[track_caller]
 fn assert_ends(answer: &Answer, code: i32, said: &str) {
     let lines: Vec<_> =
@@ -29,7 +31,7 @@ fn assert_ends(answer: &Answer, code: i32, said: &str) {
     assert_eq!(answer.stdout, "", "nothing was reached");
 }
 
-/// What a connector says to a server that says this.
+/// Returns the output of a connector whose server sends this message.
 fn told(message: &Message) -> Answer {
     let fleet = Fleet::set();
     let (device, viewer) = pair(&fleet);
@@ -122,7 +124,7 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
     let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem again, or \
                  omit --ca if the certificate comes from a public CA.";
     assert_ends(&fleet.program.run(&line), 13, &format!("transom: {}", said(&format!("\n         {other}"))));
-    // A program that tries again says the same each time.
+    // A program that tries again prints the same each time.
     let waiting =
         fleet.start("transom connect", &format!("connect {} {} --wait", device.name, joining(&viewer)));
     waiting.stderr().expect(&format!(" s; sessions go on.\n         {named}\n"), PATIENCE);
@@ -233,10 +235,10 @@ fn an_agent_without_a_version_in_common_stays_and_says_so() {
         let (_, rest) = text.split_once("update this program) Next try in ")?;
         Some(rest.split_once(" s.")?.0.parse::<u64>().expect("a number"))
     });
-    // An hour, and at most half as long again.
+    // At least an hour, and at most half as long again.
     assert!(said.is_some_and(|seconds| (3600..=5400).contains(&seconds)), "{said:?}");
     assert!(agent.runs());
-    // Nor does the service give up on one that ends with 18, as an older agent does.
+    // The service does not give up on an agent that ends with 18, as an older one does, either.
     let unit = include_str!("../../../../packaging/transom-agent.service");
     assert!(unit.lines().any(|line| line == "RestartPreventExitStatus=1 10"), "{unit}");
     agent.terminate();

@@ -9,7 +9,7 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::devices::{Address, Fleet, type_by_rfb};
 use crate::{add, console, lab, transom};
 
-/// Where `make compat` says that the earlier program is.
+/// The variable in which `make compat` passes the path of the earlier program.
 const EARLIER: &str = "TRANSOM_EARLIER";
 
 const TODAY: &str = env!("CARGO_BIN_EXE_transom");
@@ -18,7 +18,7 @@ fn earlier() -> String {
     std::env::var(EARLIER).unwrap_or_else(|_| panic!("{EARLIER} is not set: run `make compat`"))
 }
 
-/// A program at this path, as the fleet's own is run.
+/// Starts a program at this path, with the options of the fleet's own.
 fn start(fleet: &Fleet, program: &str, words: &str) -> Process {
     let own = fleet.program.command();
     let mut command = Command::new(program);
@@ -27,7 +27,7 @@ fn start(fleet: &Fleet, program: &str, words: &str) -> Process {
     Process::start("transom", command.args(words.split_whitespace()))
 }
 
-/// A screen is reached by these two: an agent at its side, a connector at the viewer's.
+/// Expects that these two reach a screen: an agent at its side, a connector at the viewer's.
 fn reach(fleet: &Fleet, agent: &str, connector: &str) {
     let (device, desk): (Address, Address) = (fleet.address("listen", ""), fleet.address("connect", ""));
     let xvnc = Xvnc::start(Security::None);
@@ -62,7 +62,7 @@ fn chromium_opens_consoles_at_an_earlier_node_and_at_todays_on_one_postgresql() 
     old.ask("project add lab");
     add(&old, "desk", &xvnc.endpoint(), "");
     let master_key = old.data().join("master.key").display().to_string();
-    // Today's node adds to the schema what the earlier one does not know, while that runs.
+    // Today's node extends the schema beyond the earlier one's knowledge, while that node runs.
     let new = node(transom()).with(["--master-key-file", &master_key]).serving();
     let typed = |program: &Program, line: &str| {
         let visit = transom_testkit::chromium::Visit::to(&console(program, "desk"));
@@ -73,7 +73,7 @@ fn chromium_opens_consoles_at_an_earlier_node_and_at_todays_on_one_postgresql() 
     };
     typed(&new, "at the new one");
     typed(&old, "at the old one");
-    // And the earlier one starts again on the schema that is newer than it knows, or says why it does not.
+    // The earlier node starts again on the newer schema, or says why it does not.
     old.server().kill();
     old.serve();
     typed(&old, "once more");

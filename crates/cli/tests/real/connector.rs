@@ -1,4 +1,4 @@
-//! `transom connect`: the doors that viewers come in by.
+//! `transom connect`: the ways in which viewers connect.
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
@@ -12,7 +12,7 @@ use transom_testkit::program::is_private;
 
 use crate::devices::{Address, Fleet};
 
-/// A device whose target says `hello`, hears one line, and closes.
+/// A device whose target says `hello`, reads one line, and closes.
 pub(crate) struct Desk {
     pub(crate) fleet: Fleet,
     pub(crate) device: Address,
@@ -63,7 +63,7 @@ fn a_viewer_at_standard_input_and_output_is_at_the_device_until_that_closes() {
     connector.stdout().expect("hello", PATIENCE);
     stdin.write_all(b"a key").expect("it listens");
     hear(&mut guest, "a key");
-    // Standard input is open still: the device's end is the session's.
+    // Standard input is still open, so the device's end ends the session.
     drop(guest);
     assert_eq!(connector.wait(PATIENCE).code(), Some(0));
     assert_eq!(connector.stdout().text(), "hello");
@@ -102,12 +102,13 @@ fn viewers_come_by_a_unix_socket_of_this_user_which_goes_with_the_connector() {
     connector.terminate();
     assert_eq!(connector.wait(PATIENCE).code(), Some(0));
     assert!(!path.exists());
-    // Both ends are told in good order.
+    // Both ends close in good order.
     assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
     assert_eq!(viewer.read(&mut [0]).expect("an orderly end"), 0);
 }
 
-/// A viewer in three lines: it reads what the device says first into a file, and ends with this code.
+/// Returns a viewer in three lines: it writes the device's first data into a file, and ends with
+/// this code.
 fn viewer(fleet: &Fleet, code: u8) -> (String, PathBuf) {
     let said = fleet.program.data().join("said");
     let script = format!(
@@ -126,7 +127,7 @@ fn a_viewer_is_started_once_its_session_is_there_and_the_connector_ends_with_it(
         let (script, heard) = viewer(&desk.fleet, code);
         let mut connector = desk.connect(&format!("--viewer {script}"));
         let mut guest = desk.guest();
-        // The session is open, and the viewer about to come.
+        // The session is open, and the viewer is about to connect.
         place(&connector);
         guest.write_all(b"hello").expect("it listens");
         assert_eq!(connector.wait(PATIENCE).code(), Some(exit));
@@ -179,7 +180,7 @@ fn an_agent_that_is_told_to_end_ends_its_sessions_in_good_order() {
     hear(&mut guest, "a key");
     agent.terminate();
     assert_eq!(screen.read(&mut [0]).expect("an orderly end"), 0);
-    // As viewers do then.
+    // Viewers behave like this then.
     drop(screen);
     connector.stderr().expect("the device has closed the session\n", PATIENCE);
     assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
@@ -202,7 +203,7 @@ fn programs_that_share_a_state_folder_show_one_key_and_know_the_same_peers() {
     }
     let key = |connector: &Process| connector.stderr().text().lines().next().map(str::to_owned);
     assert_eq!(key(&first), key(&second));
-    // One line for the one device that both met.
+    // One line for the one device that both visited.
     let known = desk.fleet.program.data().join(&desk.viewer.name).join("device").join("known-keys");
     assert_eq!(fs::read_to_string(known).expect("it is there").lines().count(), 1);
 }
@@ -219,7 +220,7 @@ fn a_server_that_restarts_has_its_devices_back_and_a_connector_keeps_its_port() 
     desk.fleet.program.serve();
     let back = desk.agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));
     assert!(back.is_some(), "{}", desk.agent.stderr().text());
-    // A viewer that comes while the connector is on its way back waits for it.
+    // A viewer that comes while the connector reconnects waits for it.
     let mut screen = TcpStream::connect(format!("127.0.0.1:{port}")).expect("it is open");
     let mut guest = desk.guest();
     guest.write_all(b"hello").expect("it listens");

@@ -1,4 +1,4 @@
-//! The main job: a console URL opens a real machine, and what is typed arrives there.
+//! The main task: a console URL opens a real machine, and typed keys arrive there.
 
 use transom_testkit::certificate::Authority;
 use transom_testkit::chromium::Visit;
@@ -11,7 +11,7 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::{add, console, lab, transom};
 
 const PASSWORD: &str = "s3cret!?";
-/// Every kind of key: with and without Shift, and the signs that layouts disagree about.
+/// Every kind of key: with and without Shift, and the signs that layouts place differently.
 const TEXT: &str = "Hello, World! #42 {a|b} ~/x_y\\z \"q\" 'q' <1+2=3?>";
 
 #[test]

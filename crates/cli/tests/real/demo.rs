@@ -1,11 +1,12 @@
-//! `transom demo`, as a newcomer meets it.
+//! `transom demo` as a new user sees it.
 
 use transom_testkit::chromium::Visit;
 use transom_testkit::process::{PATIENCE, Process};
 
 use crate::transom;
 
-/// Where the test desktop writes the second to sixth character that is typed: nothing else moves there.
+/// The area in which the test desktop writes the second to sixth typed character. All else there is
+/// still.
 const TYPED: &str = "52,198,60,18";
 
 #[test]
@@ -40,7 +41,7 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
     assert!(signed.stdout.contains("/console?token="), "{signed:?}");
     let device = program.paste(device);
     assert!(device.stdout.contains(r#""cloudAddress":"#), "{device:?}");
-    // Watching is what it is for: the picture is there.
+    // Watching is its purpose, so the picture is there.
     Visit::to(second.stdout.trim()).with(["--device", "phone", "--theme", "dark"]).shot("demo-phone").run();
 
     let port = url.split(['/', '#']).nth(2).expect("a URL names host and port");
@@ -49,7 +50,7 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
 
     demo.terminate();
     assert_eq!(demo.wait(PATIENCE).code(), Some(0));
-    // Pasted too late, each says why it does nothing.
+    // If these are pasted too late, each says why it does not work.
     for late in [console, asking] {
         let late = program.paste(late);
         assert!(late.code != 0 && !late.stderr.is_empty(), "{late:?}");

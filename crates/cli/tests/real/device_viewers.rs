@@ -1,4 +1,5 @@
-//! Unmodified software on both sides of a session between devices: x11vnc and Xvnc, vncdotool and TigerVNC's viewer.
+//! Unmodified software on both sides of a session between devices: x11vnc and Xvnc, vncdotool and
+//! TigerVNC's viewer.
 
 use std::process::Command;
 
@@ -11,14 +12,15 @@ use transom_testkit::xvnc::{Security, Xvnc, write_password};
 
 use crate::devices::{Address, Fleet};
 
-/// A free port may be taken by somebody else before the viewer binds it; this often in a row it is not.
+/// The number of attempts. Another program may take a free port before the viewer binds it, but not
+/// this often in a row.
 const ATTEMPTS: usize = 10;
 
 fn pair(fleet: &Fleet) -> (Address, Address) {
     (fleet.address("listen", ""), fleet.address("connect", ""))
 }
 
-/// A connector's port, for viewers that are started by themselves.
+/// Returns a connector and its port, for viewers that are started separately.
 fn port(fleet: &Fleet, device: &Address, viewer: &Address) -> (Process, String) {
     let line = format!("connect {} {}", device.name, fleet.joining(viewer));
     let connector = fleet.start("transom connect", &line);
@@ -39,7 +41,7 @@ impl Tigervnc {
         let mut command = fleet.program.command();
         command.env("DISPLAY", desk.display()).env("HOME", fleet.program.data());
         command.args(format!("connect {} {}", device.name, fleet.joining(viewer)).split_whitespace());
-        // No hint over the picture, and every pixel as it is.
+        // No hint covers the picture, and every pixel is unscaled.
         let viewer = "xtigervncviewer -Shared -AlertOnFatalError=0 -ReconnectOnError=0 -MenuKey= \
                       -AutoSelect=0 -NoJPEG";
         command.args(["--viewer", &format!("{viewer} {options}")]);
@@ -48,7 +50,7 @@ impl Tigervnc {
         Self { desk, connector }
     }
 
-    /// Gives the viewer's window all of the screen, and types a line into it.
+    /// Enlarges the viewer's window to the whole screen, and types a line into it.
     fn types(&self, line: &str) {
         let mut xdotool = Command::new("xdotool");
         xdotool.env("DISPLAY", self.desk.display());
@@ -102,7 +104,8 @@ fn tls_between_tigervncs_viewer_and_an_xvnc_passes_untouched() {
     let _agent = fleet.agent(&device, &format!("--to {}", screen.address()));
     let password = fleet.program.data().join("viewer-password");
     write_password("ottokar1", &password);
-    // Whoever changed a byte in between would end TLS: the viewer trusts the device's own authority only.
+    // A changed byte in between would end TLS, since the viewer trusts only the device's own
+    // authority.
     let options = format!(
         "-SecurityTypes=X509Vnc -X509CA={} -PasswordFile={}",
         authority.ca().display(),
@@ -114,7 +117,8 @@ fn tls_between_tigervncs_viewer_and_an_xvnc_passes_untouched() {
     screen.typed().expect("sealed twice\n", PATIENCE);
 }
 
-/// TigerVNC's viewer, listening on a port that was free a moment ago; nothing where somebody else has it by now.
+/// Starts TigerVNC's viewer, listening on a port that was free a moment ago. Returns `None` if
+/// another program has taken the port since.
 fn listening_viewer(fleet: &Fleet, desk: &Xvnc) -> Option<(Process, u16)> {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let port = free.local_addr().expect("it is bound").port();

@@ -1,4 +1,5 @@
-//! Devices: an agent joins, a viewer reaches its screen through the server, by a connector and by a console URL.
+//! Devices: an agent joins, and a viewer reaches its screen through the server, with a connector
+//! and with a console URL.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +12,7 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, console, lab, transom};
 
-/// A server, a key, and what belongs to an address of it.
+/// A server and a key, which creates addresses.
 pub(crate) struct Fleet {
     pub(crate) program: Program,
     key: String,
@@ -27,7 +28,7 @@ impl Fleet {
         Self::of(lab(transom()))
     }
 
-    /// With this server.
+    /// Creates a fleet with this server.
     pub(crate) fn of(program: Program) -> Self {
         let key = text(&program.ask_json("key add --project lab"), "id");
         Self { program, key }
@@ -40,10 +41,10 @@ impl Fleet {
         Address { name, password }
     }
 
-    /// What every agent and connector says.
+    /// Returns the options of every agent and connector.
     pub(crate) fn joining(&self, own: &Address) -> String {
         let server = self.program.address();
-        // A folder of its own: one machine each.
+        // Each has a folder of its own, like a separate machine.
         let folder = self.program.data().join(&own.name);
         let data = folder.display();
         format!(
@@ -71,14 +72,15 @@ pub(crate) fn text(body: &Value, name: &str) -> String {
     body[name].as_str().expect("a text").to_owned()
 }
 
-/// A viewer at a connector's port, which types a line.
+/// Types a line as a viewer at a connector's port.
 pub(crate) fn type_by_rfb(port: &str, line: &str) {
     let viewer = TcpStream::connect(format!("127.0.0.1:{port}")).expect("the connector listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
     type_on(viewer, line);
 }
 
-/// Goes through RFB's handshake (RFC 6143 §7.1 to §7.3), types a line, and stays until the machine has read it.
+/// Performs RFB's handshake (RFC 6143 §7.1 to §7.3), types a line, and stays until the machine has
+/// read it.
 pub(crate) fn type_on(mut viewer: TcpStream, line: &str) {
     let mut banner = [0; 12];
     viewer.read_exact(&mut banner).expect("the device speaks first");
@@ -104,7 +106,7 @@ pub(crate) fn type_on(mut viewer: TcpStream, line: &str) {
             viewer.write_all(&[4, down, 0, 0, a, b, c, d]).expect("a key");
         }
     }
-    // It is read to the end of what was typed before the viewer leaves.
+    // The machine reads all typed data before the viewer leaves.
     viewer.shutdown(std::net::Shutdown::Write).expect("the viewer leaves");
     let mut rest = [0; 4096];
     while matches!(viewer.read(&mut rest), Ok(count) if count > 0) {}
@@ -122,7 +124,7 @@ fn a_viewer_types_into_an_xvnc_through_connector_relay_and_agent() {
         connector.stdout().find(PATIENCE, |text| Some(text.split_once('\n')?.0.to_owned())).expect("a port");
     type_by_rfb(&port, "through the relay\n");
     xvnc.typed().expect("through the relay\n", PATIENCE);
-    // Both ends show the same words, and the device's key is the one that the viewer's side keeps.
+    // Both ends show the same words, and the viewer's side stores the device's key.
     let phrase = |text: &str, before: &str| Some(text.split_once(before)?.1.split_once('\n')?.0.to_owned());
     let told = connector.stderr().find(PATIENCE, |text| phrase(text, "Compare with its agent: "));
     let heard = agent.stderr().find(PATIENCE, |text| phrase(text, "for the first time; compare: "));

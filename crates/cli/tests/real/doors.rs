@@ -1,4 +1,5 @@
-//! Nobody can come: `transom connect` and `transom agent` wait, or say why not and what they end with.
+//! Connections are impossible: `transom connect` and `transom agent` wait, or report the reason and
+//! end with its code.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -10,14 +11,14 @@ use transom_testkit::process::PATIENCE;
 
 use crate::connector::{Desk, hear, place};
 
-/// A viewer that hears nothing for so long is one that hangs.
+/// The time after which a viewer without an answer is hanging.
 const TURNED_AWAY: Duration = Duration::from_secs(25);
 
-/// What a second connector for the same place is told.
+/// The error of a second connector for the same address.
 const TAKEN: &str =
     " in use\n         Another program listens there: end it, or name another address with --bind.\n";
 
-/// What who is sent away for good says while a session of theirs goes on.
+/// The message of a program that is sent away for good while it has an open session.
 const SENT_AWAY: &str = "CloudAuthenticationFailed: The cloud address or its password is not valid. \
                          (its password was reset) Nobody can come any more; sessions go on.\n";
 
@@ -34,7 +35,7 @@ fn a_connector_that_waits_comes_back_to_a_server_that_was_gone() {
     for connector in [&before, &after] {
         connector.stderr().expect("Next try in ", PATIENCE);
     }
-    // Who does not wait is told.
+    // A connector that does not wait is told.
     let mut hasty = desk.connect("--stdio");
     assert_eq!(hasty.wait(PATIENCE).code(), Some(13));
     desk.fleet.program.serve();
@@ -142,7 +143,7 @@ fn an_agent_that_is_sent_away_says_so_at_once_and_ends_with_its_session() {
     hear(&mut viewer, "a screen");
     drop((viewer, guest));
     assert_eq!(desk.agent.wait(PATIENCE).code(), Some(10));
-    // Without a session there is nothing to wait for, nor to say.
+    // Without a session there is no reason to wait, and no message.
     let idle = desk.fleet.address("listen", "");
     let mut agent = desk.fleet.agent(&idle, "--to 127.0.0.1:5900");
     desk.fleet.program.ask(&format!("address reset {}", idle.name));

@@ -1,4 +1,5 @@
-//! Every way a console does not open, or ends, is named on the page; what can come back does.
+//! The page names every reason why a console does not open, or ends. Sessions that can come back
+//! do.
 
 use std::net::TcpListener;
 
@@ -17,7 +18,7 @@ fn desk() -> (Program, Xvnc) {
     (program, xvnc)
 }
 
-/// The only live session.
+/// Returns the only live session.
 fn session(program: &Program) -> String {
     let sessions = program.ask_json("session list");
     sessions[0]["id"].as_str().expect("a session is live").to_owned()
@@ -101,7 +102,8 @@ fn chromium_is_told_about_passwords_that_are_wrong_or_missing() {
     assert!(title.starts_with("wrong – The VNC server did not accept"), "{title}");
     let whole = report.whole().to_string();
     assert!(!whole.contains("transom instance") && !whole.contains("Authentication fail"), "{whole}");
-    // The short request id that can be read out finds what the page does not say.
+    // The short request id, which people can read out, finds the details that the page does not
+    // show.
     let facts = report.whole()["facts"].as_str().unwrap_or_default();
     let request =
         facts.split("request ").nth(1).expect("a request").split_whitespace().next().expect("an id");

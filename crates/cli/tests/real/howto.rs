@@ -1,4 +1,4 @@
-//! What the manual tells a person to type, typed: with the vendors' own clients.
+//! The commands of the manual, run with the vendors' own clients.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, lab, transom};
 
-/// The repository.
+/// Returns the repository's root.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
 }
 
-/// What a numbered step of a page has the reader type.
+/// Returns the commands of a numbered step of a page.
 fn step_of(page: &str, step: u8) -> String {
     let manual = fs::read_to_string(root().join(page)).expect("the manual is there");
     let (_, step) = manual.split_once(&format!("\n{step}. ")).expect("the step is there");
@@ -22,7 +22,7 @@ fn step_of(page: &str, step: u8) -> String {
     lines.split_once("\n   ```").expect("which ends").0.to_owned()
 }
 
-/// A server as the manual's examples suppose it, and a key.
+/// A server as the manual's examples assume it, and a key.
 struct Desk {
     program: Program,
     key: Value,
@@ -43,14 +43,14 @@ impl Desk {
         desk
     }
 
-    /// The manual's example under this heading, about this server and this key.
+    /// Returns the manual's example under this heading, adapted to this server and this key.
     fn example(&self, heading: &str, language: &str) -> String {
         let example = self.example_of("docs/API.md", heading, language);
         assert!(example.lines().count() <= 10, "{heading}: ten lines are enough");
         example
     }
 
-    /// The same of another page.
+    /// Returns the same of another page.
     fn example_of(&self, page: &str, heading: &str, language: &str) -> String {
         let manual = fs::read_to_string(root().join(page)).expect("the manual is there");
         let (_, section) = manual.split_once(&format!("\n### {heading}\n")).expect("the heading is there");
@@ -62,7 +62,7 @@ impl Desk {
             .replace("SECRET", self.key["secret"].as_str().expect("a secret"))
     }
 
-    /// Runs this in a shell that finds the clients and the program under test.
+    /// Runs a script in a shell that finds the clients and the program under test.
     fn type_in(&self, script: &str) -> Answer {
         let clients = root().join("target/clients/openstack/bin");
         let program = Path::new(env!("CARGO_BIN_EXE_transom")).parent().expect("it is in a folder");
@@ -76,7 +76,7 @@ impl Desk {
         answer
     }
 
-    /// Expects that this was answered with so many console URLs.
+    /// Expects this many console URLs in the answer.
     fn urls(&self, answer: &Answer, count: usize) {
         let begin = format!("https://{}/", self.program.address());
         let found = answer.stdout.matches(&begin).count();
@@ -117,7 +117,7 @@ fn the_manuals_lines_for_nova_print_urls() {
 #[test]
 fn the_manuals_lines_for_the_java_viewer_show_the_screen() {
     let desk = Desk::set();
-    // The viewer of those days is not to be had any more; ours does what it did.
+    // The original viewer is not available any more, and ours does the same.
     let viewer = root().join("tests/clients/java/Viewer.java");
     let theirs = "-jar VncViewer.jar URL";
     let example = desk.example("The Java viewer", "sh");

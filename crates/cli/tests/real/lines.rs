@@ -1,4 +1,5 @@
-//! A page and its line: what the page gives up comes back, and what somebody ends is over.
+//! A page and its connection: a page comes back from lost connections, but not from a deliberate
+//! end.
 
 use std::time::Instant;
 
@@ -12,12 +13,12 @@ use crate::cable::Cable;
 use crate::machine::{Machine, SIZE};
 use crate::{add, console, lab, transom};
 
-/// The newest session.
+/// Returns the newest session.
 fn session(program: &Program) -> Value {
     program.ask_json("session list --all")[0].clone()
 }
 
-/// The newest session, once its viewer has been noticed to be gone.
+/// Returns the newest session, once the server has noticed that its viewer is gone.
 fn detached(program: &Program) -> Value {
     let begun = Instant::now();
     loop {
@@ -29,7 +30,7 @@ fn detached(program: &Program) -> Value {
     }
 }
 
-/// A server that browsers reach by this cable, with an Xvnc behind it.
+/// Returns a server that browsers reach through this cable, with an Xvnc behind it.
 fn desk(cable: &Cable) -> (Program, Xvnc) {
     let xvnc = Xvnc::start(Security::None);
     let program = lab(transom().with(["--public-url", &format!("http://{}", cable.address())]));
@@ -51,7 +52,7 @@ fn chromium_connects_again_after_disconnecting_and_ends_its_session() {
         .step("stage=live")
         .step("press=leave")
         .step("stage=ended")
-        // Whoever left is asked, after a reload too.
+        // A page that left on purpose asks before it connects, also after a reload.
         .step("reload")
         .step("shows=You have disconnected from desk.")
         .step("press=try-again")
@@ -117,7 +118,7 @@ fn chromium_is_back_soon_after_a_network_that_held_everything() {
     cable.hold();
     page.go();
     page.reaches("reconnecting", 1);
-    // The page's goodbye arrives with everything else.
+    // The page's goodbye arrives with the other data.
     cable.release();
     page.finish();
     xvnc.typed().expect("back again\n", PATIENCE);
@@ -190,11 +191,11 @@ fn chromium_says_what_became_of_a_clipboard() {
         .step("shows=Handed to the machine’s VNC server")
         .shot_step("clipboard-handed")
         .run();
-    // ClientCutText of 9,000,000 bytes.
+    // A ClientCutText of 9,000,000 bytes.
     assert_eq!(machine.hears(b"\x06\0\0\0\0\x89\x54\x40"), 1, "the longer text was not sent at all");
 }
 
-/// The width and height of the other console's picture.
+/// Returns the width and height of the other console's picture.
 fn other(report: &Report) -> (u64, u64) {
     let side = |name: &str| report.whole()["other"][name].as_u64().expect("there is a picture");
     (side("width"), side("height"))
@@ -214,7 +215,7 @@ fn chromium_resizes_the_machine_that_it_was_asked_to_and_gives_its_size_back() {
     let report = resizing().with(["--reload"]).run();
     assert_ne!(report.size(), (640, 480), "the choice is remembered");
 
-    // A tab that is closed leaves the machine as it was, and so does somebody who disconnects.
+    // A closed tab leaves the machine as it was, and so does a disconnected one.
     assert_eq!(Visit::to(&console(&program, "one")).run().size(), (640, 480));
     let leaving = Visit::to(&console(&program, "one"))
         .step("press-choice=remote")

@@ -1,4 +1,4 @@
-//! A machine with a small screen, whose VNC server does what real ones seldom do when a test wants it.
+//! A machine with a small screen, whose VNC server does on demand what real ones seldom do.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use transom_testkit::process::PATIENCE;
 
-/// Width and height of its screen.
+/// The width and height of its screen.
 pub(crate) const SIZE: (u64, u64) = (64, 48);
-/// ServerInit (RFC 6143 §7.3.2), in 32 bits per pixel.
+/// A ServerInit (RFC 6143 §7.3.2) with 32 bits per pixel.
 const INIT: &[u8] = b"\0\x40\0\x30\x20\x18\0\x01\0\xff\0\xff\0\xff\x10\x08\0\0\0\0\0\0\0\x04fake";
 /// A viewer's request for the whole screen (RFC 6143 §7.5.3).
 const REQUEST: &[u8] = b"\x03\0\0\0\0\0\0\x40\0\x30";
@@ -30,20 +30,20 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Somebody in front of it has to accept each viewer.
+    /// Tells whether a person in front of it has to accept each viewer.
     asks: bool,
     viewers: Vec<TcpStream>,
-    /// What all viewers sent after the handshake.
+    /// The bytes from all viewers after the handshake.
     heard: Vec<u8>,
 }
 
 impl Machine {
-    /// One that lets everybody in.
+    /// Starts a machine that accepts every viewer.
     pub(crate) fn start() -> Self {
         Self::with(State::default())
     }
 
-    /// One that greets, and then asks somebody whether the viewer may come in.
+    /// Starts a machine that greets, and then asks a person whether the viewer may come in.
     pub(crate) fn that_asks() -> Self {
         Self::with(State { asks: true, ..State::default() })
     }
@@ -56,24 +56,24 @@ impl Machine {
         std::thread::spawn(move || {
             for viewer in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                // A viewer that goes is no failure.
+                // A viewer that leaves is no failure.
                 std::thread::spawn(move || serve(viewer, &shared));
             }
         });
         machine
     }
 
-    /// Its endpoint.
+    /// Returns its endpoint.
     pub(crate) fn endpoint(&self) -> String {
         format!("vnc://{}", self.address)
     }
 
-    /// Somebody in front of it accepts.
+    /// Accepts the viewer, like a person in front of the machine.
     pub(crate) fn accept(&self) {
         self.shared.change(|state| state.asks = false);
     }
 
-    /// Sends the newest viewer a picture in an encoding that there is not.
+    /// Sends the newest viewer a picture in an unknown encoding.
     pub(crate) fn send_garbage(&self) {
         self.shared.change(|state| {
             let mut viewer = state.viewers.last().expect("a viewer is connected");
@@ -81,7 +81,7 @@ impl Machine {
         });
     }
 
-    /// Waits until these bytes were heard; how often they were.
+    /// Waits until these bytes have arrived, and returns how often.
     pub(crate) fn hears(&self, bytes: &[u8]) -> usize {
         let begun = Instant::now();
         let mut state = self.shared.lock();
@@ -109,7 +109,8 @@ impl Shared {
     }
 }
 
-/// The handshake of RFB 3.8 (RFC 6143 §7.1, §7.3), and then a picture for each request of one.
+/// Performs the handshake of RFB 3.8 (RFC 6143 §7.1, §7.3), and then answers each request with a
+/// picture.
 fn serve(mut viewer: TcpStream, shared: &Shared) -> io::Result<()> {
     viewer.write_all(b"RFB 003.008\n")?;
     viewer.read_exact(&mut [0; 12])?;
@@ -137,7 +138,7 @@ fn serve(mut viewer: TcpStream, shared: &Shared) -> io::Result<()> {
     }
 }
 
-/// The whole screen in raw pixels of two colours.
+/// Returns the whole screen in raw pixels of two colours.
 fn picture() -> Vec<u8> {
     let pixels = (0..SIZE.0 * SIZE.1).flat_map(|pixel| (pixel as u32 % 2 * 0x0040_80c0).to_le_bytes());
     [UPDATE, &[0; 4]].concat().into_iter().chain(pixels).collect()

@@ -1,6 +1,7 @@
 //! The built program with real peers: Xvnc, QEMU, Chromium, PostgreSQL.
 //!
-//! Names of tests that start a browser or a virtual machine hold `chromium` or `qemu`: `.config/nextest.toml` runs these one at a time.
+//! Names of tests that start a browser or a virtual machine contain `chromium` or `qemu`:
+//! `.config/nextest.toml` runs these one at a time.
 
 mod acceptance;
 mod agent_memory;
@@ -32,24 +33,24 @@ mod watching;
 
 use transom_testkit::program::Program;
 
-/// The program under test.
+/// Returns the program under test.
 fn transom() -> Program {
     Program::at(env!("CARGO_BIN_EXE_transom"))
 }
 
-/// A server with the project `lab`.
+/// Returns a server with the project `lab`.
 fn lab(program: Program) -> Program {
     let program = program.serving();
     program.ask("project add lab");
     program
 }
 
-/// Adds an instance to the project `lab`, as the operator does it.
+/// Adds an instance to the project `lab`, as the operator does.
 fn add(program: &Program, id: &str, endpoint: &str, more: &str) {
     program.ask(&format!("instance add {id} --project lab --endpoint {endpoint} {more}"));
 }
 
-/// A console URL of an instance of the project `lab`.
+/// Returns a console URL of an instance of the project `lab`.
 fn console(program: &Program, id: &str) -> String {
     program.ask(&format!("console {id} --project lab"))
 }

@@ -1,4 +1,5 @@
-//! The NAT laboratory: device and viewer each behind a NAT that lets nobody in, the server in the open between them.
+//! The NAT laboratory: the device and the viewer are each behind a NAT without inbound connections,
+//! and the server is in the open between them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,16 +14,17 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::devices::{text, type_by_rfb};
 use crate::{lab, transom};
 
-/// A dial through a NAT that drops everything would wait for minutes.
+/// The limit for a dial. Through a NAT that drops all packets it would wait for minutes.
 const DIAL: Duration = Duration::from_secs(2);
-/// A link that is gone for this long comes back to connections that are still there.
+/// The duration of a cut after which connections continue.
 const CUT: Duration = Duration::from_secs(20);
-/// Both ends of a session notice within 70 s that nothing comes back any more; on a busy machine a little later.
+/// The limit for noticing a lost connection. Both ends of a session do within 70 s; on a busy
+/// machine it takes a little longer.
 const NOTICED: Duration = Duration::from_secs(90);
 
-/// An Xvnc with its agent behind one NAT, a connector behind the other.
+/// An Xvnc with its agent behind one NAT, and a connector behind the other.
 struct Laboratory {
-    // Dropped in this order: what runs ends before its network.
+    // The fields are dropped in this order, so processes end before their network.
     connector: Process,
     agent: Process,
     xvnc: Xvnc,
@@ -36,7 +38,8 @@ impl Laboratory {
         Self::with_clocks(None, None)
     }
 
-    /// The same, with the device's and the viewer's clock off by so much, as libfaketime says it.
+    /// The same, with the device's and the viewer's clock shifted by these offsets, in
+    /// libfaketime's notation.
     fn with_clocks(device_clock: Option<&str>, viewer_clock: Option<&str>) -> Self {
         let internet = Internet::build();
         let serve = || lab(transom().listening(&format!("{SERVER}:8443")).with(["--self-signed"]));
@@ -60,7 +63,7 @@ impl Laboratory {
             let mut command = program.command();
             if let Some(clock) = clock {
                 command.env("LD_PRELOAD", libfaketime()).env("FAKETIME", clock);
-                // A clock that is wrong runs as fast as any other.
+                // A wrong clock runs as fast as any other.
                 command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
             }
             Process::start(name, command.args(line.split_whitespace()))
@@ -78,13 +81,13 @@ impl Laboratory {
         Self { connector, agent, xvnc, program, internet, port }
     }
 
-    /// A viewer's whole session.
+    /// Runs a viewer's whole session.
     fn visit(&self, line: &str) {
         self.internet.at(Host::Viewer, || type_by_rfb(&self.port, line));
         self.xvnc.typed().expect(line, PATIENCE);
     }
 
-    /// A viewer that stays.
+    /// Opens a viewer that stays.
     fn stay(&self) -> TcpStream {
         let viewer =
             self.internet.at(Host::Viewer, || TcpStream::connect(format!("127.0.0.1:{}", self.port)));
@@ -94,7 +97,7 @@ impl Laboratory {
     }
 }
 
-/// What turns a program's clock.
+/// Returns the path of the library that shifts a program's clock.
 fn libfaketime() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").expect("a system").flatten();
     let found =
@@ -102,7 +105,7 @@ fn libfaketime() -> PathBuf {
     found.expect("libfaketime is there: run `make test`, which installs it")
 }
 
-/// Whether something answers there.
+/// Tells whether a server answers there.
 fn dials(address: &str) -> bool {
     TcpStream::connect_timeout(&address.parse().expect("an address"), DIAL).is_ok()
 }
@@ -111,7 +114,7 @@ fn dials(address: &str) -> bool {
 fn a_device_that_nobody_can_dial_is_reached_from_behind_another_nat() {
     let laboratory = Laboratory::set();
     let internet = &laboratory.internet;
-    // Its VNC server is there for its own network and for nobody else.
+    // Its VNC server is reachable from its own network only.
     let service = internet.at(Host::Device, || TcpListener::bind("0.0.0.0:5900")).expect("a port of its own");
     assert!(internet.at(Host::Device, || dials(&format!("{DEVICE}:5900"))));
     for from in [Host::Server, Host::Viewer] {
@@ -119,7 +122,7 @@ fn a_device_that_nobody_can_dial_is_reached_from_behind_another_nat() {
             assert!(!internet.at(from, || dials(&format!("{to}:5900"))), "{to} from {from:?}");
         }
     }
-    // What the NAT has opened for one peer is closed for all others.
+    // The path that the NAT has opened for one peer is closed for all others.
     let met = internet.at(Host::Server, || TcpListener::bind(format!("{SERVER}:9000"))).expect("a port");
     let _out = internet.at(Host::Device, || TcpStream::connect(format!("{SERVER}:9000"))).expect("a way out");
     let mapping = met.accept().expect("it came").1;
@@ -135,7 +138,7 @@ fn a_session_whose_nat_mapping_expired_ends_at_both_sides_and_the_device_comes_b
     let _viewer = laboratory.stay();
     laboratory.agent.stderr().expect(" is connected", PATIENCE);
     laboratory.internet.forget_mappings();
-    // Nobody was told: each side notices by itself.
+    // Neither side was told, so each notices on its own.
     laboratory.agent.stderr().expect(" was lost\n", NOTICED);
     laboratory.connector.stderr().expect(" was lost; connect again\n", NOTICED);
     let rejoined = |text: &str| (text.matches("Online\n").count() > 1).then_some(());
@@ -154,7 +157,7 @@ fn a_link_that_was_cut_for_twenty_seconds_costs_no_session_and_no_device() {
     viewer.write_all(&banner).expect("version");
     assert!(!laboratory.agent.stderr().ends(CUT), "the agent stays, whatever happens to its link");
     laboratory.internet.plug_device();
-    // What was sent meanwhile is sent again, and arrives.
+    // Data that was sent meanwhile is sent again, and arrives.
     let mut types = [0; 2];
     viewer.read_exact(&mut types).expect("the session goes on");
     assert_eq!(types, [1, 1]);
@@ -181,7 +184,8 @@ fn a_server_that_is_killed_loses_its_sessions_and_nothing_else() {
     }
     let Laboratory { internet, program, .. } = &mut laboratory;
     internet.at(Host::Server, || program.serve());
-    // The connector may be back before it: a viewer would then be told that nobody is there.
+    // The connector may be back before the agent. A viewer would then be told that the device is
+    // offline.
     let again = |text: &str| (text.matches("Online\n").count() == 2).then_some(());
     laboratory.agent.stderr().find(PATIENCE, again).expect("the agent comes back");
     laboratory.visit("after the kill\n");

@@ -1,4 +1,4 @@
-//! Machines on which somebody is asked whether a viewer may come in: x11vnc and TigerVNC's Xvnc, as they are.
+//! Machines that ask a person whether a viewer may come in: unmodified x11vnc and TigerVNC's Xvnc.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::{add, console, lab, transom};
 
 const WAITS: &str = "shows=Waiting for desk to accept…";
 
-/// A page that waits for somebody, and says so.
+/// Returns a page that waits for a person, and says so.
 fn waiting_page(program: &Program) -> Page {
     let page = Visit::expecting(&console(program, "desk"), "connecting").step(WAITS).step("go");
     let page = page.step("stage=live").typing("let in\n").start();
@@ -22,7 +22,7 @@ fn waiting_page(program: &Program) -> Page {
     page
 }
 
-/// A page that waits for somebody who says no.
+/// Returns a page that waits for a person, who refuses.
 fn refused_page(program: &Program, reason: &str) -> Page {
     let page = Visit::expecting(&console(program, "desk"), "connecting").step(WAITS).step("go");
     let page = page.step("stage=ended").with(["--reason", reason]).start();
@@ -36,7 +36,7 @@ fn chromium_waits_until_x11vncs_command_accepts_it_and_is_told_where_it_does_not
     let answers = format!("{}.pipe", program.file("accept", ""));
     assert!(Command::new("mkfifo").arg(&answers).status().expect("mkfifo starts").success());
     let screen = Xvnc::start(Security::None);
-    // The command ends when somebody has written how.
+    // The command ends when an answer has been written.
     let x11vnc = X11vnc::start(&screen, &["-accept", &format!("read answer <{answers}; exit $answer")]);
     add(&program, "desk", &format!("vnc://{}", x11vnc.address()), "");
     let answer = |code: &str| {

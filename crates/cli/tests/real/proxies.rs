@@ -1,4 +1,4 @@
-//! Agents and connectors in networks that let nothing out but through a proxy (requirement S13).
+//! Agents and connectors in networks whose only way out is a proxy (requirement S13).
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,9 +10,9 @@ use transom_testkit::program::Answer;
 use crate::devices::{Address, Fleet};
 use crate::{lab, transom};
 
-/// RFC 7617 §2.
+/// The example of RFC 7617 §2.
 const ALADDIN: &str = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
-/// How the proxy knows the server, and nobody else does.
+/// The server's name, which only the proxy can resolve.
 const NAME: &str = "console.test";
 
 fn rule(fleet: &Fleet) -> Rule {
@@ -27,7 +27,7 @@ fn environment(fleet: &Fleet, name: &str, line: &str, set: &[(&str, &str)]) -> P
     Process::start(name, command.args(line.split_whitespace()))
 }
 
-/// A session from a viewer to a target, by this way.
+/// Expects that a session from a viewer to a target works over this route.
 fn assert_session(fleet: &Fleet, joining: impl Fn(&Address) -> String, set: &[(&str, &str)]) {
     let (device, viewer) = (fleet.address("listen", ""), fleet.address("connect", ""));
     let target = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
@@ -50,7 +50,8 @@ fn assert_session(fleet: &Fleet, joining: impl Fn(&Address) -> String, set: &[(&
     }
 }
 
-/// A control connection and a data connection of each side, perhaps one that is kept ready, and nothing past the proxy.
+/// Expects that a control connection and a data connection of each side went through the proxy, and
+/// no connection past it. One more data connection may be held ready.
 fn assert_all_passed(proxy: &ForwardProxy, line: &str) {
     let asked = proxy.asked();
     assert!((4..=5).contains(&asked.len()) && asked.iter().all(|asked| asked == line), "{asked:?}");

@@ -1,5 +1,5 @@
-//! Devices that know nothing of us: x11vnc joins by a ticket, and its screen is typed into by a viewer that speaks the
-//! repeater's protocol and from a browser.
+//! Devices that know only the repeater's protocol: x11vnc joins by a ticket. A viewer that speaks
+//! the repeater's protocol types into its screen, and so does a browser.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -42,7 +42,8 @@ impl Field {
         Self { program, devices, viewers, address, ticket }
     }
 
-    /// An x11vnc that shows this screen and waits under the ticket; the line stands in DEVICES.md.
+    /// Starts an x11vnc that shows this screen and waits under the ticket. Its command line stands
+    /// in DEVICES.md.
     fn x11vnc(&self, screen: &Xvnc) -> Process {
         let mut x11vnc = Command::new("x11vnc");
         x11vnc.args([
@@ -75,7 +76,8 @@ impl Online for Program {
     }
 }
 
-/// A viewer's way in: the repeater's greeting, 250 bytes with the number, and then RFB (RFC 6143 §7.1 to §7.3).
+/// Connects a viewer: the repeater's greeting, 250 bytes with the ID, and then RFB (RFC 6143 §7.1
+/// to §7.3).
 pub(crate) fn type_by_repeater(door: &str, id: &str, line: &str) {
     let mut viewer = TcpStream::connect(door).expect("it listens");
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
@@ -97,7 +99,7 @@ fn a_repeater_viewer_types_into_an_x11vnc_that_joined_by_its_ticket() {
     type_by_repeater(&field.viewers, &id, "by the repeater\n");
     screen.typed().expect("by the repeater\n", PATIENCE);
     x11vnc.kill();
-    // The ticket survives what the device does not.
+    // The ticket outlives the device's connection.
     let waiting = field.x11vnc(&screen);
     field.program.ask(&format!("repeater revoke {}", field.address));
     let online = || field.program.ask_json("address list --online");

@@ -1,4 +1,4 @@
-//! The server ends, politely or not, and comes back: pages are told, wait, and go on.
+//! The server ends, in good order or not, and comes back: pages are told, wait, and continue.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, console, lab, transom};
 
-/// `[limits] drain` is 10 seconds by default; what is left is for a loaded machine.
+/// The limit for a drain: `[limits] drain` is 10 seconds by default, and the rest is for a loaded
+/// machine.
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// A page that is live, and will say something when it is live again.
+/// Returns a page that is live, and will report when it is live again.
 fn looking() -> (Program, Xvnc, Page) {
     let xvnc = Xvnc::start(Security::None);
     let program = lab(transom());

@@ -1,4 +1,4 @@
-//! What the server logs at its most talkative holds no secret.
+//! The server's most detailed log contains no secret.
 
 use transom_testkit::chromium::Visit;
 use transom_testkit::process::PATIENCE;
@@ -19,7 +19,7 @@ fn no_secret_is_in_the_log_of_a_whole_chromium_session() {
     let issued = program.ask_json("console desk --project lab");
     let url = issued["url"].as_str().expect("a URL");
 
-    // The browser's tickets are seen by nobody else: the page of a reload shows that they were used.
+    // The test cannot see the browser's tickets. The page after a reload shows that they were used.
     Visit::to(url).typing(&format!("{TYPED}\n")).with(["--insecure", "--reload"]).run();
     xvnc.typed().expect(TYPED, PATIENCE);
     Visit::refused(url, "token-spent").with(["--insecure"]).run();
@@ -50,7 +50,7 @@ fn no_secret_is_in_the_log_of_a_whole_chromium_session() {
         let line = log.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{what} is in the log: {line:?}");
     }
-    // Tickets go by WebSocket subprotocol or cookie; neither is logged at all.
+    // Tickets travel in a WebSocket subprotocol or a cookie, and neither header is logged.
     for word in ["sec-websocket-protocol", "set-cookie"] {
         let line = log.lines().find(|line| line.to_ascii_lowercase().contains(word));
         assert!(line.is_none(), "{line:?}");

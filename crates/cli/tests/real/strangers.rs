@@ -1,4 +1,5 @@
-//! Strangers at the built program's doors: what they may write to its log, and what they may keep from it.
+//! Strangers at the built program's listeners: the lines that they cause in its log, and the
+//! connections that they take from it.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,11 +12,11 @@ use transom_testkit::program::Program;
 
 use crate::transom;
 
-/// How often a stranger comes.
+/// The number of a stranger's attempts.
 const OFTEN: usize = 20;
 const FULL: &str = "connections cannot be taken in";
 
-/// A TLS ClientHello (RFC 8446 §4.1.2) for a host whose name is none.
+/// Returns a TLS ClientHello (RFC 8446 §4.1.2) for a host with an invalid name.
 fn hello_for_no_host() -> Vec<u8> {
     let name = b"no host\nERROR at all";
     let prefixed = |bytes: &[u8]| [&u16::try_from(bytes.len()).expect("short").to_be_bytes(), bytes].concat();
@@ -27,7 +28,8 @@ fn hello_for_no_host() -> Vec<u8> {
     [&[0x16, 3, 1][..], &prefixed(&message)].concat()
 }
 
-/// HTTP/2's preface, SETTINGS, and an answer to a PING that nobody sent (RFC 9113 §3.4, §6.5, §6.7).
+/// Returns HTTP/2's preface, SETTINGS, and an answer to a PING that was never sent (RFC 9113 §3.4,
+/// §6.5, §6.7).
 fn unasked_pong() -> Vec<u8> {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     [&preface[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0], &[0, 0, 8, 6, 1, 0, 0, 0, 0], &[9; 8]].concat()
@@ -41,7 +43,7 @@ fn say(to: &str, words: &[u8]) {
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
-/// How many lines its log has of what was said.
+/// Returns the number of lines in its log about the strangers' bytes.
 fn lines(program: &Program) -> usize {
     let log = program.log();
     log.lines().filter(|line| line.contains("SNI") || line.contains("PING")).count()
@@ -63,7 +65,7 @@ fn what_libraries_say_of_a_strangers_bytes_is_told_to_who_asks_for_it() {
     assert_eq!(lines(&asked), 2 * OFTEN, "they are no such bytes any more: {}", asked.log());
 }
 
-/// Sets how many descriptors the server may have.
+/// Sets the number of descriptors that the server may have.
 fn limit(server: u32, descriptors: usize) {
     let limit = format!("--nofile={descriptors}:");
     let set = Command::new("prlimit").args(["--pid", &server.to_string(), &limit]).status();
@@ -103,7 +105,7 @@ fn without_descriptors_every_door_says_so_and_goes_on_when_there_are_some() {
         (after("raw data connections of devices are taken address="), Vec::new(), b"TRANSOM".to_vec()),
     ];
     let server = program.server().id();
-    // Counted once: the crowd of the door before may not be gone yet.
+    // Counted once, since the crowd at the previous listener may not be gone yet.
     let at_rest = descriptors(server);
     for (door, words, answer) in doors {
         let before = program.log().matches(FULL).count();
@@ -113,7 +115,7 @@ fn without_descriptors_every_door_says_so_and_goes_on_when_there_are_some() {
             let enough = |log: &str| (log.matches(FULL).count() >= before + lines).then(Instant::now);
             program.server().stderr().find(PATIENCE, enough).expect("it says so")
         };
-        // It tries twenty times a second, and says so once.
+        // It tries twenty times a second, and logs it once.
         let (first, third) = (told(1), told(3));
         assert!(third - first > Duration::from_millis(1500), "{door}: {:?}", third - first);
         drop(crowd);

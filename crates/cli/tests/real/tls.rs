@@ -1,4 +1,4 @@
-//! Consoles over TLS, with a certificate of Transom's own making or of an authority.
+//! Consoles over TLS, with a certificate that Transom created or one from an authority.
 
 use transom_testkit::certificate::{Authority, Certificate, OneLiner};
 use transom_testkit::chromium::Visit;
@@ -24,7 +24,8 @@ fn chromium_opens_a_console_by_wss_with_a_self_signed_certificate() {
     xvnc.typed().expect("over TLS\n", PATIENCE);
 }
 
-/// The very certificate that is named as the CA is trusted, authority or not, by devices and by the operator's own commands.
+/// Devices and the operator's commands trust the certificate that they are given as the CA, even if
+/// it is not an authority's.
 #[test]
 fn a_server_that_signed_its_certificate_itself_is_trusted_by_it() {
     let folder = tempfile::tempdir().expect("the temporary folder can be written");
@@ -54,7 +55,7 @@ fn a_server_that_signed_its_certificate_itself_is_trusted_by_it() {
         let trusting = line(&cert, "agent");
         let agent = Process::start("transom agent", program.command().args(trusting.split_whitespace()));
         agent.stderr().expect("Online\n", PATIENCE);
-        // Another one of the same name is another one.
+        // A different certificate with the same name is not trusted.
         let elsewhere = tempfile::tempdir().expect("the temporary folder can be written");
         let other = Certificate::by_openssl(elsewhere.path(), what).cert.display().to_string();
         let doubting = line(&other, "other");

@@ -1,4 +1,4 @@
-//! The page's tools, on machines that know what they ask for.
+//! The page's tools, on machines that support them.
 
 use transom_testkit::chromium::Visit;
 use transom_testkit::process::PATIENCE;
@@ -12,7 +12,8 @@ fn chromium_copies_and_pastes_both_ways() {
     let xvnc = Xvnc::start(Security::None);
     let program = lab(transom());
     add(&program, "desk", &xvnc.endpoint(), "");
-    // xterm pastes with Shift-Insert, and copies the word that is double-clicked: the first on its screen.
+    // xterm pastes with Shift-Insert, and copies the word that is double-clicked: the first on its
+    // screen.
     Visit::to(&console(&program, "desk"))
         .with(["--send", "from the page", "--key", "Shift+Insert", "--key", "Enter"])
         .with(["--mark", "12,8", "--receives", "from"])

@@ -1,5 +1,5 @@
-//! A console through each cloud's door: the log and the audit find it by the request id that its caller was given, and by
-//! the grant's.
+//! A console through each cloud's API: the log and the audit find it by the request id that its
+//! caller received, and by the grant's id.
 
 use std::path::Path;
 
@@ -17,7 +17,8 @@ fn look_at(program: &Program, url: &str) {
     assert_eq!(seen.code, 0, "{seen:?}");
 }
 
-/// What a URL was asked for with, and by which call.
+/// Expects that the log and the audit find the creation of a URL by this request id, with its
+/// caller and dialect.
 fn is_found(program: &mut Program, request: &str, url: &str, dialect: &str, key: &str) {
     program.server().stderr().expect(request, PATIENCE);
     let asked = program.ask_json(&format!("audit --request {request}"));

@@ -1,4 +1,5 @@
-//! A viewer that only watches a real Xvnc: what it must answer arrives, or its picture would stand still.
+//! A view-only viewer at a real Xvnc: its necessary answers arrive, since otherwise its picture
+//! would freeze.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,18 +11,18 @@ use crate::{add, lab, transom};
 
 const FENCE: u8 = 248;
 const END_OF_CONTINUOUS_UPDATES: u8 = 150;
-/// Raw, Fence and ContinuousUpdates.
+/// A SetEncodings with Raw, Fence and ContinuousUpdates.
 const ENCODINGS: &[u8] = b"\x02\0\0\x03\0\0\0\0\xff\xff\xfe\xc8\xff\xff\xfe\xc7";
-/// One pixel, as it changes from now on; and no longer.
+/// ContinuousUpdates on and off, for one pixel.
 const ON: &[u8] = b"\x96\x01\0\0\0\0\0\x01\0\x01";
 const OFF: &[u8] = b"\x96\0\0\0\0\0\0\x01\0\x01";
-/// Asks for itself back, behind everything that was sent before it.
+/// A fence that asks for itself back, behind all messages before it.
 const ASKING: &[u8] = b"\xf8\0\0\0\x80\0\0\x01\x04here";
 
 struct Watcher(TcpStream);
 
 impl Watcher {
-    /// Comes in as the Java viewer does, up to ServerInit.
+    /// Connects as the Java viewer does, up to ServerInit.
     fn open(place: &str, path: &str) -> Self {
         let stream = TcpStream::connect(place).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
@@ -54,7 +55,8 @@ impl Watcher {
         self.0.read_exact(&mut vec![0; count]).expect("the server says it in time");
     }
 
-    /// The next message's type, and a fence's flags and payload; pictures are of one pixel each.
+    /// Returns the next message's type, and a fence's flags and payload. Pictures are of one pixel
+    /// each.
     fn message(&mut self) -> (u8, u32, Vec<u8>) {
         loop {
             match self.take::<1>() {
@@ -108,7 +110,8 @@ fn a_watcher_of_an_xvnc_answers_its_fences_and_follows_it_continuously() {
     let mut watcher = Watcher::open(program.address(), path);
     watcher.send(ENCODINGS);
     watcher.until(|message| message.0 == END_OF_CONTINUOUS_UPDATES);
-    // A key press is dropped between them; Xvnc says when it has switched them off again, and gives a fence back.
+    // A key press is dropped between them. Xvnc says when it has switched them off again, and
+    // returns the fence.
     watcher.send(&[ON, &[4, 1, 0, 0, 0, 0, 0, b'x'], OFF, ASKING].concat());
     watcher.until(|message| message.0 == END_OF_CONTINUOUS_UPDATES);
     watcher.until(|(kind, flags, payload)| *kind == FENCE && flags >> 31 == 0 && payload == b"here");

@@ -1,4 +1,4 @@
-//! What no client sends: each gets this door's own fault.
+//! Requests that no client sends: each gets this API's own fault.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn what_proves_something_at_another_door_proves_nothing_here() {
     ] {
         assert_eq!(ask(name, value.clone()).await.status, 401, "{name}: {value}");
     }
-    // The operator's token is above projects: it has to name one.
+    // The operator's token belongs to no project, so it has to name one.
     let token = house.server.admin().token.clone();
     assert_eq!(ask("x-auth-token", token).await.status, 400);
 }
@@ -89,7 +89,8 @@ async fn a_header_that_comes_twice_or_not_at_all_is_told() {
     assert_eq!(answer(twice).await.body, missing);
     let nobody = house.request(Method::GET, "/v3/auth/tokens").header("x-subject-token", &token);
     assert_eq!(answer(nobody).await.status, 401);
-    // The new header wins over the old one, and a header for another service says nothing.
+    // The new header takes precedence over the old one, and a header for another service has no
+    // effect.
     let both = by(servers(), &house.member).header("openstack-api-version", "compute 2.31");
     let both = answer(both.header("x-openstack-nova-api-version", "2.5")).await;
     assert_eq!(both.header("openstack-api-version"), "compute 2.31");

@@ -1,4 +1,4 @@
-//! The clients that people use, unchanged: the `openstack` and `nova` commands, the SDK, and Rackspace's plugin.
+//! Unmodified clients: the `openstack` and `nova` commands, the SDK, and Rackspace's plugin.
 
 use std::process::Output;
 
@@ -13,7 +13,7 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::house::{FOREIGN, House, PROJECT, RUNNING, STOPPED};
 
-/// How the member logs in, by each way there is.
+/// Returns the environments for each way in which the member can log in.
 fn ways(house: &House) -> Vec<Vec<(&'static str, String)>> {
     let (id, secret) = (house.member.id.clone(), house.member.secret.clone());
     let at = |path: &str| format!("{}{path}", house.url);
@@ -56,7 +56,7 @@ fn ways(house: &House) -> Vec<Vec<(&'static str, String)>> {
     ]
 }
 
-/// Every client once, on this server.
+/// Runs every client once on this server, and returns the URLs.
 async fn each_client_gets_a_url(house: &House) -> Vec<String> {
     let ways = ways(house);
     let mut urls = Vec::new();
@@ -88,7 +88,7 @@ async fn chromium_shows_the_guest_behind_every_url_that_a_client_was_given() {
     }
 }
 
-/// Expects that a browser on this visit shows this screen, and that what is typed arrives.
+/// Expects that a browser on this visit shows this screen, and that its typed keys arrive.
 pub(crate) async fn chromium_types(xvnc: &Xvnc, visit: Visit, words: String) {
     let typed = xvnc.typed().clone();
     tokio::task::spawn_blocking(move || {
@@ -119,7 +119,7 @@ fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// The URL that a command printed, which is one that opens.
+/// Returns the URL that a command printed, and expects that it opens.
 async fn opens(house: &House, output: &Output) -> String {
     let text = told(output);
     assert!(output.status.success(), "{text}");
@@ -130,7 +130,8 @@ async fn opens(house: &House, output: &Output) -> String {
     url.to_owned()
 }
 
-/// Each way of logging in takes the command some seconds, so that each type has a test of its own.
+/// Logs in in each way. The command takes some seconds each time, so each type has a test of its
+/// own.
 async fn every_way_opens(tls: Tls, kind: &str) {
     let house = House::start_with(Config::default(), tls).await;
     for way in ways(&house) {
@@ -251,7 +252,8 @@ async fn the_nova_command_gets_xvpvnc_at_every_microversion() {
     nova_gets("xvpvnc").await;
 }
 
-/// Asks for a console by novaclient and by the SDK, and prints what each says is wrong. `FROM` is the address that it comes from.
+/// Asks for a console with novaclient and with the SDK, and prints the error of each. `FROM` is the
+/// address that it comes from.
 const FAULT: &str = r#"
 import os
 import openstack
@@ -327,7 +329,8 @@ async fn the_sdk_and_novaclient_tell_every_documented_fault() {
     tells(with(id, secret, &[]), "503", "The service is unavailable.").await;
 }
 
-/// Both SDK calls and novaclient's exceptions: type, status and sentence of each outcome.
+/// Prints the type, status and sentence of each outcome of both SDK calls, and of novaclient's
+/// exceptions.
 const OUTCOMES: &str = r#"
 import os
 import openstack

@@ -1,4 +1,5 @@
-//! The raw CONNECT of the Java viewer to the byte, and what `HEAD` and WebSockets say of the same URLs.
+//! The raw CONNECT of the Java viewer, byte by byte, and the answers of `HEAD` and WebSockets for
+//! the same URLs.
 
 use reqwest::Method;
 use transom_config::Config;
@@ -27,15 +28,16 @@ async fn answers_a_connect_to_the_byte(house: &House) {
     assert_eq!(exchange(house, request.as_bytes().chunks(1), expected.len()).await, expected);
     let bare = format!("CONNECT {target} HTTP/1.1\nHost: a\n\n");
     assert_eq!(exchange(house, [bare.as_bytes()], expected.len()).await, expected);
-    // Headers say nothing here, however many there are of a kind and whatever they say; but one host at most.
+    // Headers have no effect here, in any number and with any value, except that there is at most
+    // one host.
     let headers = "Host: a\r\nX-Auth-Token: y\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nX-Auth-Token: x\r\n";
     let more = format!("CONNECT {target} HTTP/1.0\r\n{headers}\r\n");
     assert_eq!(exchange(house, [more.as_bytes()], expected.len()).await, expected);
-    // A second request behind the first is no request: RFB has begun.
+    // A second request behind the first is not a request, since RFB has begun.
     let smuggled = format!("{request}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     let answer = String::from_utf8_lossy(&all(house, smuggled.as_bytes()).await).into_owned();
     assert!(answer.starts_with(&expected) && !answer[OK.len()..].contains("HTTP/"), "{answer}");
-    // What a viewer sends at once behind its head is RFB already.
+    // Bytes that a viewer sends directly behind its head are already RFB.
     let ahead = format!("{request}{GREETING}\u{1}");
     let expected = format!("{expected}\u{1}\u{1}\0\0\0\0");
     assert_eq!(exchange(house, [ahead.as_bytes()], expected.len()).await, expected);

@@ -1,4 +1,4 @@
-//! Raw connections to a house, plain or TLS, and what comes back over them.
+//! Raw connections to a test server, plain or with TLS, and the bytes that come back.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
-/// A connection; TLS where the house has a certificate.
+/// Opens a connection, with TLS if the server has a certificate.
 pub(crate) async fn dial(house: &House) -> Box<dyn Duplex> {
     let tcp = TcpStream::connect(house.server.address()).await.unwrap();
     tcp.set_nodelay(true).unwrap();
@@ -25,7 +25,7 @@ pub(crate) async fn dial(house: &House) -> Box<dyn Duplex> {
     Box::new(tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap())
 }
 
-/// Sends these pieces one by one and reads as many bytes as are expected.
+/// Sends these pieces one by one, and reads as many bytes as expected.
 pub(crate) async fn exchange(
     house: &House,
     pieces: impl IntoIterator<Item = &[u8]>,
@@ -41,7 +41,7 @@ pub(crate) async fn exchange(
     String::from_utf8(answer).unwrap()
 }
 
-/// Sends this and reads all that comes back until the other side closes.
+/// Sends this, and reads all bytes until the other side closes.
 pub(crate) async fn all(house: &House, request: &[u8]) -> Vec<u8> {
     let (mut reading, mut writing) = tokio::io::split(dial(house).await);
     let send = async {

@@ -1,4 +1,5 @@
-//! Clients that are told the server's address and nothing more: each finds identity there, and compute in the catalogue.
+//! Clients that know only the server's address: each finds identity there, and compute in the
+//! catalogue.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -11,10 +12,10 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::clients::chromium_types;
 use crate::house::{House, PROJECT, RUNNING, answer, output, repository};
 
-/// With what people put behind an address.
+/// The usual ends of an address.
 const ADDRESSES: [&str; 2] = ["", "/"];
 
-/// What the environment tells a client that is given this behind the server's address.
+/// Returns the environment of a client that is given the server's address with this end.
 fn environment(house: &House, behind: &str) -> Vec<(&'static str, String)> {
     let text = str::to_owned;
     vec![
@@ -28,7 +29,7 @@ fn environment(house: &House, behind: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The console URLs that a client printed, so many, each of which opens.
+/// Expects that a client printed this many console URLs, and that each opens. Returns them.
 async fn gives(house: &House, output: &Output, count: usize) -> Vec<String> {
     let told =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -69,7 +70,7 @@ async fn the_sdk_needs_no_more_than_the_address() {
     python("python", &["-c", script]).await;
 }
 
-/// A client that is no Python: where it is, what it is run with, and how many URLs it gets.
+/// A client that is not written in Python: its path, its environment, and the number of its URLs.
 struct Other {
     program: PathBuf,
     args: Vec<PathBuf>,
@@ -89,7 +90,7 @@ impl Other {
         }
     }
 
-    /// Runs it with this behind the server's address.
+    /// Runs it with the server's address and this end.
     async fn runs(&self, house: &House, behind: &str) -> Vec<String> {
         assert!(self.program.exists(), "{} is missing: scripts/setup.sh test", self.program.display());
         let mut command = Command::new(&self.program);

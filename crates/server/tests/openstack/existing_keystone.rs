@@ -1,4 +1,5 @@
-//! In front of an existing Keystone: another Transom is that Keystone, and its users call here with its tokens.
+//! In front of an existing Keystone: another Transom plays the Keystone, and its users call here
+//! with its tokens.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,12 +11,13 @@ use transom_testkit::certificate::{Certificate, OneLiner};
 
 use crate::house::{Answer, House, Key, PROJECT, RUNNING, answer, operator};
 
-/// A Transom in front of this Keystone, with more at the beginning of its configuration and more of `[openstack]`.
+/// Starts a Transom in front of this Keystone, with more lines at the beginning of its
+/// configuration and in `[openstack]`.
 async fn in_front_of(keystone: &House, more: &str, openstack: &str) -> House {
     logging_in(keystone, more, openstack, "").await
 }
 
-/// The same, with more of `[openstack.admin]`.
+/// Does the same, with more lines in `[openstack.admin]`.
 async fn logging_in(keystone: &House, more: &str, openstack: &str, admin: &str) -> House {
     let key = keystone.key(PROJECT, Role::Admin).await;
     let secret = keystone.data.path().join("openstack.secret");
@@ -30,7 +32,7 @@ async fn logging_in(keystone: &House, more: &str, openstack: &str, admin: &str) 
     House::start_with(Config::parse(&text).unwrap(), Tls::Off).await
 }
 
-/// A token of the Keystone, as its clients get one.
+/// Returns a token of the Keystone, issued as for its clients.
 async fn log_in(keystone: &House, key: &Key) -> String {
     let auth = json!({"auth": {"identity": {"methods": ["application_credential"],
         "application_credential": {"id": key.id, "secret": key.secret}}}});
@@ -56,7 +58,7 @@ const ACTION: &str = "/v2.1/servers/web-1/action";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
     let keystone = House::start().await;
-    // Its path may be written with and without the version.
+    // The URL may contain the version or not.
     let front = in_front_of(&keystone, "", "").await;
     let token = log_in(&keystone, &keystone.member).await;
     let listed = ask(&front, Method::GET, "/v2.1/servers", &token, None).await;
@@ -79,7 +81,7 @@ async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
         assert_eq!(itself, format!("{}{path}/{RUNNING}", front.url));
     }
 
-    // Our own keys and the tokens got with them are as good as ever.
+    // Our own keys and their tokens are as valid as before.
     assert_eq!(front.action(RUNNING, &novnc().unwrap().to_string()).await.status, 200);
     let own = front.token(&front.member).await;
     assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 200);
@@ -98,7 +100,7 @@ async fn a_users_link_opens_no_longer_than_its_token_is_valid() {
     let request = opened.header("x-compute-request-id").parse().unwrap();
     let records = front.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
     let grant = front.server.app().grant(&operator(), records[0].grant.unwrap()).await.unwrap();
-    // Ten minutes, by the dialect's own measure.
+    // Ten minutes, the limit of the dialect itself.
     assert_eq!(grant.grant.expires_at, until);
 }
 
@@ -132,14 +134,14 @@ async fn a_token_is_worth_what_its_roles_and_its_project_are() {
     assert_eq!((forbidden.status, &forbidden.body["forbidden"]["code"]), (403, &json!(403)));
     let foreign = ask(&front, Method::GET, "/v2.1/servers/theirs", &reader, None).await;
     assert_eq!(foreign.status, 404);
-    // No token of ours is made out of one of another cloud's.
+    // A token of another cloud cannot become one of ours.
     let auth = json!({"auth": {"identity": {"methods": ["token"], "token": {"id": reader}}}});
     assert_eq!(answer(front.request(Method::POST, "/v3/auth/tokens").json(&auth)).await.status, 401);
-    // Only this door asks there.
+    // Only this API asks there.
     let native = front.request(Method::GET, "/api/v1/projects/lab/instances").bearer_auth(&reader);
     assert_eq!(answer(native).await.status, 401);
 
-    // A name is worth nothing outside the domain of the configuration.
+    // A name is not valid outside the configured domain.
     let elsewhere = in_front_of(&keystone, "", "keystone_domain = \"another\"").await;
     assert_eq!(ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await.status, 403);
     let own = keystone.server.app().project(&operator(), PROJECT).await.unwrap().id;
@@ -200,7 +202,7 @@ async fn a_keystone_that_is_gone_is_told_from_a_bad_token() {
     let refused = ask(&front, Method::GET, "/v2.1/servers", &token, None).await;
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.body["serviceUnavailable"]["code"], 503);
-    // What we know ourselves needs no Keystone.
+    // Tokens that we know ourselves need no Keystone.
     let own = front.token(&front.member).await;
     assert_eq!(ask(&front, Method::GET, "/v2.1/servers", &own, None).await.status, 200);
     let revoke = front.request(Method::DELETE, "/v3/auth/tokens").header("x-auth-token", &own);
@@ -224,6 +226,6 @@ async fn a_keystone_that_hangs_holds_nobody_longer_than_the_first() {
     let ask = || ask(&front, Method::GET, "/v2.1/servers", "a-token", None);
     let answers = tokio::join!(ask(), ask(), ask());
     assert_eq!([answers.0.status, answers.1.status, answers.2.status], [503; 3]);
-    // One after the other they would have waited for 24 seconds.
+    // One after the other, they would have waited for 24 seconds.
     assert!(began.elapsed() < std::time::Duration::from_secs(16), "{:?}", began.elapsed());
 }

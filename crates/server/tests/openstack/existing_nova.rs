@@ -1,4 +1,5 @@
-//! In front of an existing Nova: another Transom is that Nova, and the consoles are its own instances'.
+//! In front of an existing Nova: another Transom plays the Nova, and the consoles are its own
+//! instances'.
 
 use std::net::Ipv4Addr;
 
@@ -27,7 +28,7 @@ const KNOWN: &str = "transom_cloud_lookups_total{what=\"console-token\",outcome=
 const UNKNOWN: &str = "transom_cloud_lookups_total{what=\"console-token\",outcome=\"unknown\"}";
 const NOBODYS: &str = "00000000-0000-4000-8000-000000000000";
 
-/// What a Transom in front of this Nova is told, with more at its beginning.
+/// Returns the configuration of a Transom in front of this Nova, with more lines at its beginning.
 async fn in_front_of(nova: &House, targets: &str, more: &str) -> Config {
     let admin = nova.key(crate::house::PROJECT, Role::Admin).await;
     let secret = nova.data.path().join("openstack.secret");
@@ -53,7 +54,7 @@ async fn nova_and_front() -> (House, House) {
     (nova, front)
 }
 
-/// The token of a console that the Nova has given out.
+/// Returns the token of a console that the Nova has issued.
 async fn token(nova: &House) -> String {
     nova.console("xvpvnc").await.split_once("token=").unwrap().1.to_owned()
 }
@@ -62,7 +63,7 @@ async fn exchange(front: &House, body: Value) -> crate::house::Answer {
     answer(front.request(Method::POST, "/console/exchange").json(&body)).await
 }
 
-/// The status that a WebSocket's opening gets.
+/// Returns the status of a WebSocket's opening.
 async fn websocket(front: &House, path: &str, ticket: Option<&str>) -> u16 {
     let request = front.request(Method::GET, path).header("connection", "Upgrade");
     let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
@@ -106,7 +107,7 @@ async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
     let _running = Viewer::connect(front.server.address(), &token).await.unwrap();
     let _again = Viewer::connect(front.server.address(), &token).await.unwrap();
     assert_eq!(front.metric(KNOWN), 3);
-    // Our own login there expires too.
+    // Our own login there expires, too.
     nova.sql("DELETE FROM api_tokens").await;
     drop(Viewer::connect(front.server.address(), &token).await.unwrap());
 
@@ -118,7 +119,7 @@ async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
         front.request(Method::HEAD, &format!("/console?token={token}")).send().await.unwrap().status(),
         401
     );
-    // A page that has its ticket already is asked about as well.
+    // A page that already has its ticket is looked up as well.
     let came_back = exchange(&front, json!({ "ticket": ticket })).await;
     let ticket = came_back.body["ticket"].as_str().unwrap().to_owned();
     assert_eq!(websocket(&front, "/console/session", Some(&ticket)).await, 401);
@@ -180,11 +181,11 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
     assert_eq!(told, [("link.create", "openstack", RUNNING), ("session.start", "openstack", RUNNING)]);
     assert_eq!(records[0].project, Some(project.id));
     assert_eq!(front.metric("transom_links_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
-    // Outside the inventory.
+    // The instance is outside the inventory.
     let instances = front.server.app().instances(&operator(), "nova", Page::first(10)).await.unwrap();
     assert!(instances.is_empty());
 
-    // Its grant can be revoked here, whatever the Nova says of the token.
+    // Its grant can be revoked here, whatever the Nova answers about the token.
     app.revoke_grant(&operator(), session.grant).await.unwrap();
     viewer.ended().await;
     let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
@@ -199,7 +200,8 @@ async fn chromium_opens_the_page_of_an_existing_novas_console_and_comes_back_to_
     let (nova, front) = nova_and_front().await;
     let endpoint = Some(xvnc.endpoint().parse().unwrap());
     nova.changes(RUNNING, InstanceInput { endpoint, ..InstanceInput::default() }).await;
-    // As the Nova's own clients get it, but for the place that the operator of that Nova has configured.
+    // The Nova's own clients get this URL, except for the address, which that Nova's operator
+    // configures.
     let url = nova.console("novnc").await.replace(&nova.url, &front.url);
     tokio::task::spawn_blocking(move || {
         Visit::to(&url).typing("hello\n").with(["--reload"]).run();
@@ -241,7 +243,7 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     let mut config = in_front_of(&nova, LOOPBACK, "").await;
     let token = token(&nova).await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    // It takes connections, and says nothing.
+    // It accepts connections, and does not answer.
     config.openstack.nova_url =
         Some(format!("http://{}/v2.1", listener.local_addr().unwrap()).parse().unwrap());
     let front = House::start_with(config.clone(), Tls::Off).await;
@@ -250,7 +252,7 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     drop(listener);
     let exchanged = exchange(&front, json!({ "token": token })).await;
     assert_eq!((exchanged.status, &exchanged.body["error"]["code"]), (503, &json!("cloud-unavailable")));
-    // A URL that leads elsewhere is no answer about a token either.
+    // The answer of a wrong URL is no answer about a token, either.
     config.openstack.nova_url = Some(format!("{}/nowhere", nova.url).parse().unwrap());
     let front = House::start_with(config.clone(), Tls::Off).await;
     let log = log::capture();
@@ -263,7 +265,7 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     let nowhere = told(&front).await;
     let expected = format!("lookup of a console token at Nova ({}/nowhere): it answers 404", nova.url);
     assert!(nowhere.contains(&expected) && nowhere.contains("is [openstack] nova_url right"), "{nowhere}");
-    // The secret is read at each login, so that it can be changed while we run.
+    // The secret is read at each login, so it can be changed while we run.
     let secret = config.openstack.admin.secret_file.clone().unwrap();
     config.openstack.nova_url = Some(format!("{}/v2.1", nova.url).parse().unwrap());
     let front = House::start_with(config, Tls::Off).await;
@@ -279,7 +281,7 @@ async fn our_login_at_the_cloud_follows_no_redirect() {
     let nova = House::start().await;
     let mut config = in_front_of(&nova, LOOPBACK, "").await;
     let token = token(&nova).await;
-    // It would get the administrator's token, were it asked.
+    // If it were asked, it would get the administrator's token.
     let elsewhere = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let place = format!("http://{}/", elsewhere.local_addr().unwrap());
     let moved = move || {
@@ -299,7 +301,7 @@ async fn our_login_at_the_cloud_follows_no_redirect() {
     assert!(asked.is_none_or(|asked| asked.is_err()), "it was asked");
 }
 
-/// A Nova of which only what is asked for is there: it tells one place for every token.
+/// Starts a Nova with only the needed calls: it returns the same console for every token.
 async fn nova_that_tells(console: Value) -> (String, JoinSet<std::io::Result<()>>) {
     let log_in = || async {
         let body = json!({"token": {"expires_at": "2999-01-01T00:00:00.000000Z"}});
@@ -318,7 +320,7 @@ async fn nova_that_tells(console: Value) -> (String, JoinSet<std::io::Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_internal_access_path_is_asked_for_by_connect_at_the_target() {
-    // The hypervisor with all its consoles at one port is another Transom.
+    // Another Transom plays the hypervisor, with all its consoles at one port.
     let hypervisor = House::start().await;
     let port = hypervisor.server.address().port();
     let path = format!("/console?token={}", token(&hypervisor).await);

@@ -1,4 +1,4 @@
-//! What Nova says when something is wrong: status, name and sentence.
+//! Nova's answers to errors: status, name and sentence.
 
 use reqwest::Method;
 use serde_json::json;
@@ -257,7 +257,7 @@ async fn lists_are_paged_and_filtered_as_clients_ask() {
     let next = answer.body["servers_links"][0]["href"].as_str().unwrap();
     assert_eq!(next, format!("{}/v2.1/servers?limit=1&marker=web-1", house.url));
     assert_eq!(ids("?limit=1&marker=web-1").await.0, "web-2");
-    // What was asked for is asked for again, of the same project.
+    // The link repeats the request's query and project.
     let path = "/v2.1/lab/servers/detail?limit=1&name=web&marker=";
     let filtered = house.call(Method::GET, path.trim_end_matches("&marker="), "").await;
     let next = format!("{}{path}web-1", house.url);
@@ -285,7 +285,7 @@ async fn a_list_that_is_longer_than_an_answer_says_where_it_goes_on() {
         let count = answer.body["servers"].as_array().unwrap().len();
         (count, answer.body["servers_links"][0]["href"].as_str().map(str::to_owned))
     };
-    // Nova's `[api] max_limit`.
+    // The limit is Nova's `[api] max_limit`.
     let (count, next) = ids("/v2.1/servers").await;
     assert_eq!(count, 1000);
     let next = next.unwrap();

@@ -22,13 +22,13 @@ use transom_model::session::{Session, SessionState};
 use transom_server::{Options, Server, Tls};
 use uuid::Uuid;
 
-/// Nothing that works takes this long.
+/// The limit for an operation that works.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) const PROJECT: &str = "lab";
 pub(crate) const RUNNING: &str = "web-1";
 pub(crate) const STOPPED: &str = "web-2";
-/// Another project's.
+/// An instance of another project.
 pub(crate) const FOREIGN: &str = "theirs";
 
 pub(crate) struct House {
@@ -45,7 +45,7 @@ pub(crate) struct Key {
     pub(crate) secret: String,
 }
 
-/// An answer, whole.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -62,7 +62,7 @@ impl House {
         Self::start_on(None, config, tls).await
     }
 
-    /// With its durable state in this database instead of SQLite.
+    /// Starts a server with its durable state in this database instead of SQLite.
     pub(crate) async fn start_on(database: Option<String>, config: Config, tls: Tls) -> Self {
         let desktop = Desktop::new().bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let data = TempDir::new().unwrap();
@@ -77,7 +77,7 @@ impl House {
             ("other", FOREIGN, InstanceStatus::Running),
         ] {
             let call = operator();
-            // The second instance of a project finds it there.
+            // The project already exists for its second instance.
             let _ = app.create_project(&call, &project.parse().unwrap()).await;
             let input =
                 InstanceInput { endpoint: endpoint(), status: Some(status), ..InstanceInput::default() };
@@ -117,7 +117,7 @@ impl House {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    /// A call with the member's key.
+    /// Makes a call with the member's key.
     pub(crate) async fn call(&self, method: Method, path: &str, body: &str) -> Answer {
         let request = self.request(method, path).basic_auth(&self.member.id, Some(&self.member.secret));
         answer(request.header("content-type", "application/json").body(body.to_owned())).await
@@ -127,7 +127,8 @@ impl House {
         self.call(Method::POST, &format!("/v2.1/servers/{server}/action"), body).await
     }
 
-    /// So many open sessions, once there are: what nobody waits for is written down a moment later.
+    /// Returns the open sessions once there are this many. Records that no caller waits for are
+    /// written a moment later.
     pub(crate) async fn open_sessions(&self, count: usize) -> Vec<Session> {
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let counted = async {
@@ -143,19 +144,19 @@ impl House {
         tokio::time::timeout(PATIENCE, counted).await.unwrap()
     }
 
-    /// What the audit holds.
+    /// Returns audit records.
     pub(crate) async fn audit(&self, query: AuditQuery) -> Vec<AuditRecord> {
         self.server.app().audit(&operator(), query, 100).await.unwrap()
     }
 
-    /// The value of a metric's line, 0 where it is not there yet.
+    /// Returns the value of a metric's line, or 0 before it exists.
     pub(crate) fn metric(&self, line: &str) -> u64 {
         let text = self.server.app().metrics.text(Now { live_sessions: 0, tasks: 0 });
         let found = text.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(' '));
         found.map_or(0, |value| value.parse().unwrap())
     }
 
-    /// The URL of a console of this type.
+    /// Returns the URL of a console of this type.
     pub(crate) async fn console(&self, kind: &str) -> String {
         let answer = self.action(RUNNING, &format!(r#"{{"os-getVNCConsole":{{"type":"{kind}"}}}}"#)).await;
         answer.body["console"]["url"].as_str().unwrap().to_owned()
@@ -167,7 +168,7 @@ impl House {
         self.server.app().change_instance(&operator(), PROJECT, &instance, input).await.unwrap();
     }
 
-    /// Does something to the database behind the server's back.
+    /// Executes a statement on the database behind the server's back.
     pub(crate) async fn sql(&self, statement: &str) {
         let program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
         let database = self.data.path().join("transom.db");
@@ -176,7 +177,8 @@ impl House {
         assert!(output(command).await.status.success());
     }
 
-    /// Runs one of the clients with this environment, as the member unless it says otherwise.
+    /// Runs one of the clients with this environment, as the member unless the environment names
+    /// another user.
     pub(crate) async fn run(&self, program: &str, args: &[&str], environment: &[(&str, &str)]) -> Output {
         let program = repository().join("target/clients/openstack/bin").join(program);
         assert!(program.exists(), "{} is missing: scripts/setup.sh test", program.display());

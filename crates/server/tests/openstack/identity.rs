@@ -1,4 +1,4 @@
-//! Tokens: got by every method, shown, and worth nothing once they are revoked.
+//! Tokens: issued by every method, shown, and invalid once they are revoked.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn an_access_key_is_a_user_and_an_application_credential() {
     assert_eq!(log_in(&house, json!({"identity": {}})).await.status, 400);
 }
 
-/// Typed clients send `null` for what they do not set.
+/// Typed clients send `null` for unset members.
 #[tokio::test]
 async fn null_counts_as_absent() {
     let house = House::start().await;
@@ -202,7 +202,7 @@ async fn a_token_expires_and_the_database_holds_no_token() {
     assert_eq!(ask().await.unwrap().status(), 401);
 }
 
-/// The ids of the versions that a document lists, in either service's form.
+/// Returns the ids of the versions in a document, in either service's form.
 fn versions(document: &Value) -> Vec<&str> {
     let listed = document["versions"]["values"].as_array().or(document["versions"].as_array());
     listed.into_iter().flatten().map(|version| version["id"].as_str().unwrap()).collect()

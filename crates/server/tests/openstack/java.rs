@@ -11,7 +11,7 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::house::{House, RUNNING, output, repository};
 
-/// Opens a URL with the viewer, which types this line; the JDK compiles it on the way.
+/// Opens a URL with the viewer, which types this line. The JDK compiles it first.
 async fn view(house: &House, url: &str, line: &str) -> Output {
     let mut command = Command::new("java");
     if let Some(ca) = house.server.ca() {

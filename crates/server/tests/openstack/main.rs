@@ -1,4 +1,5 @@
-//! The OpenStack and Rackspace front door, through plain HTTP, the raw CONNECT, and the clients that people use.
+//! The OpenStack and Rackspace front door, through plain HTTP, the raw CONNECT, and unmodified
+//! clients.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;

@@ -1,4 +1,4 @@
-//! The notes of projects beside their servers.
+//! The metadata that projects attach to their servers.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn notes_are_written_and_shown(house: &House) {
         assert_eq!((answer.status, &answer.body), (status, &answered), "{method} {path}");
         assert_eq!(noted(house, RUNNING).await, left, "{method} {path}");
     }
-    // Wherever a server is described, and beside no other.
+    // It appears in every description of this server, and of no other.
     let alone = ask(house, Method::GET, RUNNING, &Value::Null).await;
     assert_eq!(alone.body["server"]["metadata"], json!({"x.y:z": "3"}));
     let listed = ask(house, Method::GET, "detail", &Value::Null).await;
@@ -172,7 +172,7 @@ async fn a_server_has_so_many_notes() {
     let one = ask(&house, Method::PUT, &format!("{path}/more"), &json!({"meta": {"more": ""}})).await;
     assert_eq!(one.body, full);
     assert_eq!(noted(&house, RUNNING).await.as_object().unwrap().len(), 128);
-    // One that is there gives way to another value.
+    // An existing item can be replaced by another value.
     let one = ask(&house, Method::PUT, &format!("{path}/k0"), &json!({"meta": {"k0": "1"}})).await;
     assert_eq!(one.status, 200);
 }

@@ -1,4 +1,4 @@
-//! What came and went with microversions, and what may be asked for by itself.
+//! Members that came and went with microversions, and items that can be requested separately.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -42,10 +42,10 @@ async fn a_server_tells_what_came_with_each_microversion_and_nothing_before() {
         let listed = get(&house, minor, "/servers/detail").await;
         assert_eq!(listed["servers"][0].get(member).is_some(), member != "server_groups", "{member}");
     }
-    // A name without a Latin letter makes no host name.
+    // A name without a Latin letter yields no host name.
     let other = get(&house, 104, &format!("/servers/{STOPPED}")).await;
     assert_eq!(other["server"]["OS-EXT-SRV-ATTR:hostname"], STOPPED);
-    // Upstream takes no empty text for a user.
+    // Upstream does not accept an empty text as a user.
     assert_eq!(other["server"]["user_id"], "UNKNOWN");
 }
 

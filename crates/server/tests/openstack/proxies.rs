@@ -1,4 +1,4 @@
-//! Behind a reverse proxy that ends TLS, configured as the operations manual says.
+//! Behind a reverse proxy that terminates TLS, configured as the operations manual says.
 
 use reqwest::{Certificate, Client, Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
@@ -12,10 +12,11 @@ use transom_testkit::xvnc::{Security, Xvnc};
 use crate::clients::chromium_types;
 use crate::house::{House, RUNNING};
 
-/// The first bytes of a console: a binary frame of twelve bytes (RFC 6455 §5.2), and RFB's greeting in it.
+/// The first bytes of a console: a binary frame of twelve bytes (RFC 6455 §5.2), and RFB's greeting
+/// in it.
 const GREETING: &[u8] = b"\x82\x0cRFB 003.008\n";
 
-/// A server that knows what it is called outside, and the proxy in front of it.
+/// Returns a server that knows its public URL, and the proxy in front of it.
 async fn behind(kind: Kind) -> (House, Proxy, String) {
     let port = Port::hold();
     let url = port.url();
@@ -46,13 +47,15 @@ async fn the_openstack_command_and_its_consoles_work_behind_every_proxy_of_the_m
         let (_, token) = given.trim().split_once(&format!("{url}/vnc_auto.html?path=%3Ftoken%3D")).unwrap();
 
         let pem = std::fs::read(proxy.ca()).unwrap();
-        // As browsers do for a WebSocket: its Upgrade is HTTP/1.1's, and Caddy offers HTTP/2 as well.
+        // Browsers do the same for a WebSocket: its Upgrade belongs to HTTP/1.1, and Caddy offers
+        // HTTP/2 as well.
         let http = Client::builder().http1_only().tls_certs_only([Certificate::from_pem(&pem).unwrap()]);
         let http = http.build().unwrap();
         let head = |path: String| http.request(Method::HEAD, format!("{url}{path}")).send();
         assert_eq!(head(format!("/console?token={token}")).await.unwrap().status(), 200, "{kind:?}");
         assert_eq!(head(format!("/console?token={token}x")).await.unwrap().status(), 401, "{kind:?}");
-        // noVNC's own page opens the root; the browser says where the page is from, as it is called outside.
+        // noVNC's own page opens the root. The browser sends the page's origin, which is the public
+        // URL's.
         let request = http.get(format!("{url}/?token={token}")).header("origin", &url);
         let request = request.header("connection", "Upgrade").header("upgrade", "websocket");
         let request = request.header("sec-websocket-version", "13");

@@ -1,5 +1,5 @@
-//! Tempest, upstream's own suite: its schemas judge our answers, and its tests of the noVNC console and
-//! of metadata pass.
+//! Tempest, upstream's own suite: our answers match its schemas, and its tests of the noVNC console
+//! and of metadata pass.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use transom_model::instance::InstanceStatus;
 
 use crate::house::{House, Key, PROJECT, RUNNING, STOPPED, operator, repository};
 
-/// The newest that upstream documents.
+/// The newest microversion that upstream documents.
 const NEWEST: u16 = 104;
 
-/// What upstream's suite is told of the place that it is run against.
+/// Writes the suite's configuration for this server.
 async fn settings(house: &House, version: &str) -> tempfile::TempDir {
     let folder = tempfile::TempDir::new().unwrap();
     let at = folder.path().display();
@@ -41,8 +41,8 @@ async fn settings(house: &House, version: &str) -> tempfile::TempDir {
     folder
 }
 
-/// Runs tests of upstream's at the microversions that matter to them, and expects that so many pass and
-/// none is skipped.
+/// Runs upstream's tests at the relevant microversions, and expects that this many pass and no test
+/// is skipped.
 async fn upstreams_tests_pass(name: &str, versions: &[String], count: usize) {
     let house = House::start().await;
     for version in versions {
@@ -102,7 +102,7 @@ async fn tempests_schemas_accept_every_answer_at_every_microversion() {
     assert!(output.status.success(), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["refused"], json!([]));
-    // As many as were meant to be made: a walk that ends early proves nothing.
+    // The number of calls is as intended: a run that ends early would prove little.
     assert!(report["calls"].as_u64().unwrap() > u64::from(NEWEST) * 20, "{report}");
     let asked = house.call(reqwest::Method::GET, "/compute", "").await;
     assert_eq!(asked.body["versions"][1]["version"], format!("2.{NEWEST}"));

@@ -1,4 +1,5 @@
-//! What became of a URL, or why there was none: found by the request id that its caller was given, and by the grant's.
+//! The history of a URL, or the reason why there is none: found by the request id that its caller
+//! was given, and by the grant's id.
 
 use std::str::FromStr as _;
 
@@ -47,7 +48,7 @@ async fn the_audit_tells_dialect_key_project_instance_and_what_became_of_it() {
     assert_eq!(told, expected);
 }
 
-/// The one line of the log that bears the request id of this answer.
+/// Returns the only line of the log with this answer's request id.
 fn line(log: &log::Log, answer: &Answer) -> String {
     let id = answer.header("x-request-id").to_owned();
     let text = log.text();
@@ -69,7 +70,7 @@ async fn a_refused_callers_request_id_finds_the_reason_in_the_log() {
     let told = line(&log, &wrong);
     assert!(told.contains(&format!("key={}", member.id)), "{told}");
     assert!(told.contains("error=the access key or its secret is not valid"), "{told}");
-    // What is no id may be the secret itself.
+    // A malformed id may be the secret itself.
     let swapped = servers(&member.secret, &member.id).await;
     let told = line(&log, &swapped);
     assert!(!told.contains("key=") && !log.text().contains(&member.secret), "{told}");

@@ -1,4 +1,4 @@
-//! A viewer that shows a token by CONNECT, and what it gets to see.
+//! A viewer that presents a token by CONNECT, and the screen that it sees.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
 const GREETING: &[u8] = b"RFB 003.008\n";
 
-/// A console that was opened.
+/// An open console.
 pub(crate) struct Viewer {
     stream: TcpStream,
     /// The screen's name (RFC 6143 §7.3.2).
@@ -16,7 +16,8 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    /// Opens a console; the status line where it is refused, RFB's own reason where that is how it was refused.
+    /// Opens a console. The error is the status line, or RFB's own reason if the refusal comes in
+    /// RFB.
     pub(crate) async fn connect(address: SocketAddr, token: &str) -> Result<Self, String> {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("CONNECT /console?token={token} HTTP/1.0\r\n\r\n");
@@ -30,7 +31,7 @@ impl Viewer {
         }
         assert_eq!(text(&mut stream, GREETING.len()).await.as_bytes(), GREETING);
         stream.write_all(GREETING).await.unwrap();
-        // No security types at all: a reason follows (RFC 6143 §7.1.2).
+        // No security type: a reason follows (RFC 6143 §7.1.2).
         if stream.read_u8().await.unwrap() == 0 {
             let length = stream.read_u32().await.unwrap() as usize;
             return Err(text(&mut stream, length).await);

@@ -1,14 +1,15 @@
-//! What many do at once, on both databases.
+//! Concurrent changes with conditions, on both databases.
 
 use futures_util::future::join_all;
 
 use crate::stage::Stage;
 
-/// As many as the pool of the larger database has connections.
+/// The number of connections in the larger database's pool.
 const CONNECTIONS: usize = 16;
 
 impl Stage {
-    /// Opens the database's connections one after the other: on a busy machine, many at once would be shed with 503.
+    /// Opens the database's connections one after the other. On a busy machine, many at once would
+    /// be refused with 503.
     async fn warm(&self) {
         for count in 1..=CONNECTIONS {
             join_all((0..count).map(|_| self.ask("GET", "1.1/static-address").send())).await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::stage::{NOBODY, Stage, addresses, groups};
 
-/// A body, and what it gets.
+/// A body that creates an address which connects.
 const CONNECT: &str = r#"{"allowedActions":["connect"]}"#;
 
 async fn expect(stage: &Stage, body: &str, outcome: (u16, Option<u64>)) {
@@ -104,7 +104,7 @@ async fn c11_c12_c13_c14_c28_c29_c30_access_control_of_a_listen_address() {
     expect(&stage, r#"{"allowedActions":["listen"],"groups":["a"]}"#, (400, Some(1009))).await;
 }
 
-/// Typed clients send it for what they do not set.
+/// Typed clients send `null` for unset members.
 #[tokio::test]
 async fn a25_null_counts_as_omitted_unless_it_would_open_an_address() {
     let stage = Stage::start().await;

@@ -1,4 +1,5 @@
-//! Random combinations of faults: the first in the order wins, and nothing changes.
+//! Random combinations of faults: the first in the order of checks is reported, and no state
+//! changes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +9,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::stage::{Key, NOBODY, Stage};
 
-/// How many requests are drawn: each takes about a millisecond.
+/// The number of random requests; each takes about a millisecond.
 const DRAWN: u32 = 1500;
 
-/// What is wrong with a request. A fault that cannot be on the method drawn is left out.
+/// The faults of a request. Faults that the drawn method cannot have are left out.
 #[derive(Clone, Debug)]
 struct Faults {
     method: &'static str,
-    /// The address is one that listens: its lists stand elsewhere.
+    /// Tells whether the address listens, so that its lists stand in another member.
     listens: bool,
     path: Option<Path>,
     query: bool,
@@ -46,7 +47,7 @@ enum Credentials {
     Missing,
     Malformed,
     Wrong,
-    /// A reader's, where something would change.
+    /// A reader's credentials, on a call that changes data.
     Reader,
 }
 
@@ -78,7 +79,7 @@ fn faults() -> impl Strategy<Value = Faults> {
             path,
             query,
             too_large,
-            // Where other lists stand it is not empty.
+            // With other lists in it, the access control is not empty.
             empty_access: empty_access && listens && !(too_many || empty_list || group_name),
             credentials,
             content_type,
@@ -97,7 +98,7 @@ fn faults() -> impl Strategy<Value = Faults> {
 }
 
 impl Faults {
-    /// The first in the order, for the endpoint; none: nothing is wrong with it.
+    /// Returns the first fault in the endpoint's order; `None` if there is no fault.
     fn expected(&self) -> Option<(u16, Option<u64>)> {
         let (put, create) = (self.method == "PUT", self.method == "create");
         let (body, negotiates) = (put || create, self.method != "PUT" && self.method != "DELETE");
@@ -115,7 +116,7 @@ impl Faults {
             (negotiates && self.accept, 400, 1002),
             (one && matches!(self.address, Some(Address::Malformed)), 400, 1007),
             (list && self.query, 400, 0),
-            // A reader has a key of its own, under which there is nothing.
+            // A reader has a key of its own, without addresses.
             (one && matches!(self.address, Some(Address::Unknown)), 404, 0),
             (one && matches!(self.credentials, Some(Credentials::Reader)), 404, 0),
             (guarded && self.condition, 412, 0),
@@ -145,7 +146,7 @@ impl Faults {
         if self.group_name {
             groups[0].clear();
         }
-        // The list that is empty is not the groups: they hold other faults.
+        // The empty list is not the groups, which carry other faults.
         match (self.listens, self.empty_list) {
             (true, _) if self.empty_access => body["accessControl"] = serde_json::json!({}),
             (true, false) => body["accessControl"] = serde_json::json!({ "groups": groups }),
@@ -216,7 +217,7 @@ impl Faults {
     }
 }
 
-/// §2 of the order of answers: G5, G13, C22, C23, R5, R6, D10, D11, U11 to U16, P5 to P7, X3 to X6.
+/// §2, the order of answers: G5, G13, C22, C23, R5, R6, D10, D11, U11 to U16, P5 to P7, X3 to X6.
 #[tokio::test]
 async fn of_many_faults_the_first_wins_and_nothing_changes() {
     let stage = Stage::start().await;
@@ -229,10 +230,12 @@ async fn of_many_faults_the_first_wins_and_nothing_changes() {
     let mut checked = 0;
     for _ in 0..DRAWN {
         let drawn = strategy.new_tree(&mut runner).unwrap().current();
-        // An access control list at a connect address is misplaced also when it is empty; the lower code is told.
+        // An access control list at a connect address is misplaced even if it is empty. The lower
+        // code is reported.
         let misplaced = drawn.misplaced || (drawn.empty_list && !drawn.listens);
         let drawn = Faults { misplaced, ..drawn };
-        // Without a known action no limit applies and nothing is misplaced: 1003 is told all the same.
+        // Without a known action no limit applies and no list is misplaced, but 1003 is still
+        // reported.
         let Some(expected) = drawn.expected() else { continue };
         assert_eq!(drawn.send(&stage, &reader, &address).await, expected, "{drawn:?}");
         checked += 1;

@@ -1,4 +1,4 @@
-//! One address: ready, get, change, reset, delete.
+//! The life of one address: ready, get, change, reset, delete.
 
 use crate::stage::{NOBODY, Stage, groups};
 
@@ -9,7 +9,7 @@ fn on(address: &str) -> String {
 }
 
 impl Stage {
-    /// Waits until the address as it is now is in force; every answer is looked at.
+    /// Waits until the address's current state is in force, and checks every answer.
     async fn until_ready(&self, address: &str) {
         loop {
             let answer = self.ask("GET", &format!("{}/ready", on(address))).send().await;
@@ -30,7 +30,7 @@ async fn g9_r1_r2_r4_u17_p8_every_change_is_soon_in_force() {
     stage.until_ready(&address).await;
     let body = format!(r#"{{"cloudAddress":"{address}","allowedActions":["listen"]}}"#);
     assert_eq!(stage.put(&address, &body).await.status, 200);
-    // L15: whether it is in force already or not, it is listed.
+    // L15: the list contains it, whether or not it is already in force.
     assert!(stage.ask("GET", "1.1/static-address").send().await.body.contains(&address));
     stage.until_ready(&address).await;
     assert_eq!(stage.ask("POST", &on(&address)).send().await.status, 200);
@@ -62,7 +62,8 @@ async fn r5_r6_r7_d10_d11_d12_p5_p6_p10_x3_x4_x5_faults_on_one_address() {
             let outcome = ask(&stage.key, malformed).send().await.outcome();
             assert_eq!(outcome, (400, Some(1007)), "{method} {malformed}");
         }
-        // U16: unknown wins over If-Match; another key's address is unknown.
+        // U16: an unknown address takes precedence over If-Match, and another key's address is
+        // unknown.
         let stale = |key, of: &str| ask(key, of).header("if-match", "\"77\"");
         assert_eq!(stale(&stage.key, NOBODY).send().await.outcome(), (404, None), "{method}");
         assert_eq!(stale(&other, &address).send().await.outcome(), (404, None), "{method}");
@@ -154,7 +155,8 @@ async fn u1_u8_u15_p1_p7_p9_x1_x6_if_match_guards_change_reset_and_delete() {
         stage.ask("PUT", &on(&address)).header("if-match", "\"9\"").json("nonsense").send().await;
     assert_eq!(mismatched.outcome(), (412, None), "the condition before the content");
     assert_eq!(stage.get(&address).await.header("etag"), Some("\"1\""));
-    // Of two who hold one tag the second is late, whatever they do; the tag is taken as GET prints it.
+    // Of two callers with the same tag the second is late, for any change. The tag is accepted as
+    // GET prints it.
     assert_eq!(ask("POST", "\"1\"").send().await.outcome(), (200, None));
     assert_eq!(ask("POST", "\"1\"").send().await.outcome(), (412, None));
     assert_eq!(ask("PUT", "\"1\", \"2\"").send().await.outcome(), (200, None));

@@ -60,7 +60,7 @@ async fn l1_l3_l4_l5_l6_l10_l11_pages_follow_each_other_by_link() {
     assert_eq!(walked, all);
     assert_eq!(stage.page("?limit=1").await.addresses(), all[..1]);
     assert_eq!(stage.page("?limit=99").await.addresses(), all);
-    // Scope: another key of the project sees nothing of it.
+    // Scope: another key of the project does not see it.
     let other = stage.another_key("member").await;
     assert_eq!(stage.ask_as(&other, "GET", "1.1/static-address").send().await.status, 204);
 }
@@ -72,7 +72,8 @@ async fn l2_l8_l9_l12_a_list_that_changes_neither_skips_nor_repeats() {
     let made = stage.many(6).await;
     let page = stage.page("?limit=2").await;
     let next = page.next().unwrap();
-    // The anchor itself, one already viewed and one yet to come are removed; one is added.
+    // The anchor itself, an address already listed and one yet to be listed are removed; one is
+    // added.
     for gone in [&made[1], &made[0], &made[3]] {
         let path = format!("1.1/static-address/{gone}");
         assert_eq!(stage.ask("DELETE", &path).send().await.status, 204);

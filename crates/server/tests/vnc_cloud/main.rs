@@ -1,5 +1,5 @@
-//! VNC Cloud API through the front door. Each test's name, or a comment in it, holds the requirement that it checks:
-//! `docs/dialects/vnc-cloud.md` lists them.
+//! VNC Cloud API through the front door. The name of each test, or a comment in it, contains the
+//! requirement that it checks: `docs/dialects/vnc-cloud.md` lists them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod conditions;

@@ -1,11 +1,12 @@
-//! Behind a reverse proxy that compresses what it is not told to leave alone, configured as the operations manual says.
+//! Behind a reverse proxy that compresses answers unless told otherwise, configured as the
+//! operations manual says.
 
 use reqwest::{Certificate, Client, Method, RequestBuilder};
 use transom_testkit::proxy::{Kind, Port, Proxy};
 
 use crate::stage::Stage;
 
-/// Compressed, where a proxy compresses: the tag is rewritten then.
+/// Asks for a compressed answer. A proxy that compresses rewrites the tag.
 fn compressed(request: RequestBuilder) -> RequestBuilder {
     request.header("accept-encoding", "gzip").header("content-type", "application/json")
 }

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use transom_config::Config;
 use transom_server::{Options, Server, Tls};
 
-/// A well-formed address that nobody ever got.
+/// A well-formed address that was never issued.
 pub(crate) const NOBODY: &str =
     "ztgDAEjLLP4yHwHrdz9.ztgPXJMFsk1NiEGpbAx.livEXXxXXSrGS1urBF5.FCRPRHbrZPyfmS6Nt4M";
 
@@ -28,7 +28,7 @@ pub(crate) struct Key {
     pub(crate) secret: String,
 }
 
-/// An answer, read to its end.
+/// A completely read answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -36,7 +36,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// One request under construction.
+/// A request under construction.
 pub(crate) struct Ask<'a> {
     stage: &'a Stage,
     request: reqwest::RequestBuilder,
@@ -47,12 +47,12 @@ impl Stage {
         Self::start_on(None, PUBLIC).await
     }
 
-    /// One that stands behind a proxy of this machine.
+    /// Starts a stage behind a proxy of this machine.
     pub(crate) async fn start_behind_a_proxy() -> Self {
         Self::start_on(None, &format!("{PUBLIC}\ntrusted_proxies = [\"127.0.0.1/32\"]")).await
     }
 
-    /// One on each database.
+    /// Starts one stage on each database.
     pub(crate) async fn both() -> [Self; 2] {
         let postgres = tokio::task::spawn_blocking(transom_testkit::postgres::database).await.unwrap();
         [Self::start().await, Self::start_on(Some(postgres), PUBLIC).await]
@@ -91,7 +91,7 @@ impl Stage {
         answer.json().await.unwrap()
     }
 
-    /// A request with the stage's key, to a path below `/cloud/`.
+    /// Returns a request with the stage's key to a path below `/cloud/`.
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         self.ask_as(&self.key, method, path)
     }
@@ -111,7 +111,7 @@ impl Stage {
         self.ask("POST", "1.1/static-address").json(body).send().await
     }
 
-    /// A new address, and its password.
+    /// Creates an address, and returns it with its password.
     pub(crate) async fn address(&self, body: &str) -> (String, String) {
         let made = self.create(body).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -142,13 +142,13 @@ impl Ask<'_> {
         Self { request: self.request.body(body.to_owned()), ..self }
     }
 
-    /// Sends it; what every answer of this API has to keep is checked here.
+    /// Sends the request, and checks the rules for every answer of this API.
     pub(crate) async fn send(self) -> Answer {
         let answer = self.request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.text().await.unwrap();
         let answer = Answer { status, headers, body };
-        // G8, G16, G18: JSON or nothing, and errors with exactly the two members.
+        // G8, G16, G18: JSON or an empty body, and errors with exactly the two members.
         if !answer.body.is_empty() {
             assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
             let value = answer.value();
@@ -173,19 +173,19 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The status, and the documented code where there is one.
+    /// Returns the status, and the documented code if there is one.
     pub(crate) fn outcome(&self) -> (u16, Option<u64>) {
         let code = if self.body.is_empty() { None } else { self.value()["errorCode"].as_u64() };
         (self.status.as_u16(), code)
     }
 }
 
-/// A JSON list of that many group names.
+/// Returns a JSON list of this many group names.
 pub(crate) fn groups(count: usize) -> String {
     serde_json::to_string(&(0..count).map(|n| format!("group {n}")).collect::<Vec<_>>()).unwrap()
 }
 
-/// A JSON list of that many addresses that nobody has.
+/// Returns a JSON list of this many addresses that do not exist.
 pub(crate) fn addresses(count: usize) -> String {
     serde_json::to_string(&(0..count).map(|n| [&*format!("{n:019}"); 4].join(".")).collect::<Vec<_>>())
         .unwrap()

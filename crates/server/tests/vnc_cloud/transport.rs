@@ -1,4 +1,4 @@
-//! Versions, methods, credentials, and what every answer keeps.
+//! Versions, methods, credentials, and the rules for every answer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use transom_model::EndReason;
 
 use crate::stage::{NOBODY, Stage};
 
-/// The seven operations of version 1.1 on an address.
+/// Returns the seven operations of version 1.1 on an address.
 fn operations(address: &str) -> [(&'static str, String); 7] {
     let one = format!("1.1/static-address/{address}");
     [

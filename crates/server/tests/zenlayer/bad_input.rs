@@ -30,7 +30,7 @@ async fn a_header_that_is_missing_or_comes_twice_is_a_malformed_authorization() 
         let again = wire.value(header).to_owned();
         wire.with(header, again).fails(&house, 401, INVALID).await;
     }
-    // HTTP itself forbids that (RFC 9112 §3.2).
+    // HTTP itself forbids this (RFC 9112 §3.2).
     let wire = good(&house);
     let again = wire.value("Host").to_owned();
     wire.with("Host", again).fails(&house, 400, "INVALID_PARAMETER_VALUE").await;
@@ -59,7 +59,7 @@ async fn a_signature_is_good_for_its_own_body_host_type_and_time_alone() {
     other_method.fails(&house, 401, SIGNATURE).await;
     unsigned(&house).signed_at(&house.member, now() - 400).fails(&house, 401, EXPIRED).await;
     unsigned(&house).signed_at(&house.member, now() + 400).fails(&house, 401, EXPIRED).await;
-    // What the scheme does not sign may differ.
+    // Unsigned headers may differ.
     assert_eq!(wire.set("X-ZC-Action", "DescribeInstances").send(&house).await.status, 200);
 }
 
@@ -67,7 +67,7 @@ async fn a_signature_is_good_for_its_own_body_host_type_and_time_alone() {
 async fn the_first_thing_that_is_wrong_is_what_is_told() {
     let house = House::start().await;
     let wrong = Key { secret: "wrong".to_owned(), ..house.member.clone() };
-    // Each has everything wrong that comes after it.
+    // Each request also has all later faults.
     let mut wire = Wire::new(&house, ("nowhere", "1999-01-01", "Nothing"), "no JSON");
     wire.clone().fails(&house, 401, INVALID).await;
     wire.clone().signed_at(&wrong, 1).fails(&house, 401, EXPIRED).await;
@@ -138,7 +138,7 @@ async fn tokens_of_other_doors_open_nothing_here() {
         let wire = unsigned(&house).with("Authorization", format!("Bearer {token}"));
         wire.fails(&house, 401, INVALID).await;
     }
-    // The operator's token is known, but no project's.
+    // The operator's token is known, but belongs to no project.
     let operator = &house.server.admin().token;
     unsigned(&house)
         .with("Authorization", format!("Bearer {operator}"))
@@ -184,6 +184,6 @@ async fn too_many_wrong_signatures_from_one_place_are_told_to_wait_and_delay_nob
     let limited = answers.iter().find(|answer| answer.status == 429).unwrap();
     assert_eq!(limited.body["code"], "REQUEST_LIMIT_EXCEEDED");
     assert_eq!(limited.header("retry-after"), "1");
-    // A correct proof from the very same place passes.
+    // A correct proof from the same address passes.
     assert_eq!(from(&house.member).send(&house).await.status, 200);
 }

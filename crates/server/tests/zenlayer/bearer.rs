@@ -1,4 +1,5 @@
-//! `Authorization: Bearer`: a token instead of a signature, from the command line or from the identity door.
+//! `Authorization: Bearer`: a token instead of a signature, from the command line or from the
+//! identity door.
 
 use serde_json::{Value, json};
 use transom_model::access_key::AccessKeyId;
@@ -9,13 +10,13 @@ use crate::wire::{INSTANCES, VNC_URL, Wire};
 
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// As `transom key token` makes one.
+/// Returns a token as `transom key token` issues it.
 async fn issued(house: &House, key: &Key) -> String {
     let id: AccessKeyId = key.id.parse().unwrap();
     house.server.app().issue_token_for(&operator(), &id, HOUR).await.unwrap().1.expose().to_owned()
 }
 
-/// As Keystone's clients get one.
+/// Returns a token as Keystone's clients get it.
 async fn logged_in(house: &House, key: &Key) -> String {
     let auth = json!({"auth": {"identity": {"methods": ["application_credential"],
         "application_credential": {"id": key.id, "secret": key.secret}}}});
@@ -26,7 +27,7 @@ async fn logged_in(house: &House, key: &Key) -> String {
 
 fn ask(house: &House, instance: &str, token: &str) -> Wire {
     let body = json!({ "instanceId": instance }).to_string();
-    // Nothing is signed, so there is no timestamp either.
+    // The request is not signed, so it has no timestamp either.
     Wire::new(house, VNC_URL, body).with("Authorization", format!("Bearer {token}"))
 }
 

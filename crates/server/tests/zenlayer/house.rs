@@ -16,7 +16,7 @@ use transom_server::{Options, Server, Tls};
 
 pub(crate) const PROJECT: &str = "lab";
 pub(crate) const RUNNING: &str = "web-1";
-/// Another project's.
+/// An instance of another project.
 pub(crate) const FOREIGN: &str = "theirs";
 
 /// A running server.
@@ -35,7 +35,7 @@ pub(crate) struct Key {
     pub(crate) secret: String,
 }
 
-/// How to start.
+/// The options of a start.
 pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) tls: Tls,
@@ -82,7 +82,7 @@ impl House {
         self.server.app().create_instance(&operator(), project, id, input).await.unwrap();
     }
 
-    /// One instance in every state but running, each named after its state.
+    /// Creates one instance in every state but running, each named after its state.
     pub(crate) async fn instance_in_every_other_state(&self) -> Vec<InstanceStatus> {
         let running = InstanceStatus::Running;
         let others: Vec<_> =
@@ -97,7 +97,7 @@ impl House {
         self.server.address()
     }
 
-    /// What the audit holds of a call.
+    /// Returns the audit records of a call.
     pub(crate) async fn audit_of(&self, request: &str) -> Vec<AuditRecord> {
         let query = AuditQuery { request: Some(request.parse().unwrap()), ..AuditQuery::default() };
         self.server.app().audit(&operator(), query, 10).await.unwrap()

@@ -8,14 +8,14 @@ use crate::wire::{INSTANCES, Operation, Wire};
 
 const VM: Operation = ("vm", "2026-04-01", "DescribeInstances");
 
-/// The ids that fit, and how many there are in all.
+/// Returns the ids of the matching instances, and the total number.
 async fn listed(house: &House, operation: Operation<'_>, parameters: &Value) -> (Vec<String>, u64) {
     let wire = Wire::new(house, operation, parameters.to_string()).signed(&house.reader);
     let answer = wire.send(house).await;
     assert_eq!(answer.status, 200, "{parameters}: {answer:?}");
     answer.checked_id();
     let inner = &answer.body["response"];
-    // The vendor's command line pages through the first array that it meets in there.
+    // The vendor's command line pages through the first array in the result.
     let arrays = inner.as_object().unwrap().values().filter(|member| member.is_array()).count();
     assert_eq!(arrays, 1);
     assert_eq!(
@@ -50,7 +50,7 @@ async fn filters_narrow(house: &House) {
         (json!({ "status": "RESIZING", "name": "base" }), &["db-2"]),
         (json!({ "status": "RECYCLING" }), &[]),
         (json!({ "status": "RUNNING", "instanceIds": ["db-1"] }), &[]),
-        // Ours have no such thing.
+        // Our instances have no such properties.
         (json!({ "zoneId": "HKG-A" }), &[]),
         (json!({ "tagKeys": ["a"] }), &[]),
         (json!({ "tags": [{ "key": "a", "value": "b" }] }), &[]),
@@ -70,7 +70,7 @@ async fn filters_narrow(house: &House) {
         (json!({ "instanceName": "Data" }), 0),
         (json!({ "instanceStatus": "PENDING" }), 1),
         (json!({ "instanceStatus": "STOPPED" }), 1),
-        // These are zec's words.
+        // These words belong to zec.
         (json!({ "name": "nothing", "status": "nothing" }), 3),
         (json!({ "publicIpAddresses": ["192.0.2.1"] }), 0),
     ] {

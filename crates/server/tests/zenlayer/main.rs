@@ -1,4 +1,5 @@
-//! Zenlayer's door through its front: the vendor's own SDK, and requests that no SDK would send.
+//! Zenlayer's API through the front door: the vendor's own SDK, and requests that no SDK would
+//! send.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

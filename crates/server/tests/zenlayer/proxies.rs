@@ -1,5 +1,5 @@
-//! Behind a reverse proxy that ends TLS, configured as the operations manual says: signatures still hold, failures keep
-//! their form, and consoles open.
+//! Behind a reverse proxy that terminates TLS, configured as the operations manual says: signatures
+//! are still valid, failures have the same form, and consoles open.
 
 use serde_json::json;
 use transom_config::Config;
@@ -9,7 +9,7 @@ use crate::house::{House, Key, Plan, RUNNING};
 use crate::sdk::{call, desktop, sdk, vnc_url};
 use crate::viewer;
 
-/// A server that knows what it is called outside, and the proxy in front of it.
+/// Returns a server that knows its public URL, and the proxy in front of it.
 async fn behind(kind: Kind) -> (House, Proxy, String) {
     let port = Port::hold();
     let url = port.url();

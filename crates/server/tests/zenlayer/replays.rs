@@ -1,4 +1,4 @@
-//! A signature that comes again: taken as often as the vendor takes it, or once.
+//! A repeated signature: accepted as often as the vendor accepts it, or once.
 
 use transom_config::Config;
 
@@ -32,7 +32,7 @@ async fn a_signature_is_taken_once_where_replays_are_rejected() {
         let asked = asking(&house);
         assert_eq!(asked.send(&house).await.status, 200);
         asked.fails(&house, 401, "AUTHFAILURE_SIGNATURE_EXPIRED").await;
-        // Path, version, action and the case of its digits are not signed.
+        // Path, version, action and the case of the digits are not signed.
         let other = Wire::new(&house, INSTANCES, asked.body.clone());
         let authorization = asked.value("authorization").to_owned();
         let (claims, signature) = authorization.rsplit_once("Signature=").unwrap();
@@ -40,7 +40,7 @@ async fn a_signature_is_taken_once_where_replays_are_rejected() {
         let other =
             other.with("X-ZC-Timestamp", asked.value("x-zc-timestamp")).with("Authorization", capitals);
         other.fails(&house, 401, "AUTHFAILURE_SIGNATURE_EXPIRED").await;
-        // One that is wrong takes no place.
+        // A wrong signature is not recorded.
         let wrong = asked.clone().set("Content-Type", "text/plain");
         wrong.fails(&house, 401, "AUTHFAILURE_SIGNATURE_FAILURE").await;
         let later =

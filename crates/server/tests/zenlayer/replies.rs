@@ -1,4 +1,4 @@
-//! What the configuration decides, and the other ways to call.
+//! The effects of the configuration, and the other ways to call.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};

@@ -56,7 +56,8 @@ pub(crate) fn desktop() -> viewer::Screen {
     viewer::Screen { size: (WIDTH, HEIGHT), name: "Transom test desktop".to_owned() }
 }
 
-/// The three services and versions that have `DescribeVncUrl`, each through its own client class.
+/// Calls the three services and versions that have `DescribeVncUrl`, each through its own client
+/// class.
 async fn every_version_gives_a_url_that_shows_the_guest(house: &House, config: Value) {
     let versions = [("zec", "2025-09-01"), ("zec", "2024-04-01"), ("vm", "2026-04-01")];
     let calls = versions.map(|(service, version)| {
@@ -69,11 +70,11 @@ async fn every_version_gives_a_url_that_shows_the_guest(house: &House, config: V
         let (result, body) = (&answer["result"], &answer["body"]);
         let (id, url) = (result["requestId"].as_str().unwrap(), result["url"].as_str().unwrap());
         check_id(id);
-        // Beside the wrapped form, the flat one.
+        // The flat form stands beside the wrapped one.
         assert_eq!((&body["requestId"], &body["url"]), (&result["requestId"], &result["url"]));
         assert_eq!(answer["headers"]["x-request-id"], id);
         assert!(url.starts_with(house.server.public_url().as_str()), "{url}");
-        // The page itself, and what it opens; a caller may reload.
+        // The page itself and its socket open. A caller may reload.
         for _ in 0..2 {
             assert_eq!(viewer::open(url, house.server.ca()).await, Ok(desktop()));
         }
@@ -147,7 +148,7 @@ async fn every_documented_failure(house: &House) {
         (vnc_url(member, ""), 400, "MISSING_PARAMETER"),
         (vnc_url(member, 7), 400, "INVALID_PARAMETER_TYPE"),
         (vnc_url(reader, RUNNING), 401, "AUTHFAILURE_UNAUTHORIZED_OPERATION"),
-        // What a reader may not do is told before what is wrong with the parameters.
+        // A reader's missing permission is reported before faults in the parameters.
         (vnc_url(reader, Value::Null), 401, "AUTHFAILURE_UNAUTHORIZED_OPERATION"),
         (
             call(member, "zec", "2025-09-01", "DescribeZones", json!({})),

@@ -1,4 +1,4 @@
-//! Opens a console URL that a client was given, as a WebSocket, and looks at what answers.
+//! Opens a console URL that a client was given, as a WebSocket, and examines the answer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct Screen {
     pub(crate) name: String,
 }
 
-/// Opens the console behind a URL; the HTTP status where it is refused.
+/// Opens the console behind a URL. The error is the HTTP status of a refusal.
 pub(crate) async fn open(url: &str, ca: Option<&Path>) -> Result<Screen, u16> {
     let url: Url = url.parse().unwrap();
     assert_eq!(url.path(), "/console");

@@ -1,4 +1,4 @@
-//! Requests written by hand, byte by byte.
+//! Requests composed byte by byte.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ pub(crate) struct Wire {
     pub(crate) body: Vec<u8>,
 }
 
-/// What came back.
+/// The answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ pub(crate) const VNC_URL: Operation = ("zec", "2025-09-01", "DescribeVncUrl");
 pub(crate) const INSTANCES: Operation = ("zec", "2025-09-01", "DescribeInstances");
 
 impl Wire {
-    /// A request as the SDKs send it, not signed yet.
+    /// Returns a request as the SDKs send it, not signed yet.
     pub(crate) fn new(
         house: &House,
         (service, version, action): Operation,
@@ -75,19 +75,19 @@ impl Wire {
             .with("Authorization", format!("ZC2-HMAC-SHA256 {claims}"))
     }
 
-    /// One header more.
+    /// Adds a header.
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    /// No header of this name.
+    /// Removes a header.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
-    /// Another value.
+    /// Replaces a header's value.
     pub(crate) fn set(self, name: &str, value: impl Into<String>) -> Self {
         self.without(name).with(name, value)
     }
@@ -114,7 +114,7 @@ impl Wire {
         answer(&came)
     }
 
-    /// Sends it and expects this failure, in full form; answers its request id.
+    /// Sends it, expects this failure in full form, and returns its request id.
     pub(crate) async fn fails(&self, house: &House, status: u16, code: &str) -> String {
         let answer = self.send(house).await;
         assert_eq!((answer.status, answer.body["code"].as_str()), (status, Some(code)), "{answer:?}");
@@ -131,7 +131,7 @@ impl Answer {
         found.map_or("", |(_, value)| value)
     }
 
-    /// The request id, which must have its form and be the same everywhere.
+    /// Returns the request id, which must have its form and be the same everywhere.
     pub(crate) fn checked_id(&self) -> String {
         assert_eq!(self.header("content-type"), "application/json; charset=utf-8");
         assert_eq!(self.header("cache-control"), "no-store");
@@ -145,7 +145,7 @@ impl Answer {
     }
 }
 
-/// `T` and a UUID in capitals.
+/// Expects `T` and a UUID in capitals.
 pub(crate) fn check_id(id: &str) {
     let uuid = id.strip_prefix('T').unwrap();
     assert_eq!(uuid.len(), 36, "{id}");

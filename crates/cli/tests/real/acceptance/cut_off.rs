@@ -1,4 +1,5 @@
-//! A device that speaks the repeater's protocol and is cut off for minutes: it knows nothing of networks that fail.
+//! A device that speaks the repeater's protocol and is cut off for minutes, without noticing that
+//! the network failed.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,14 +13,15 @@ use crate::devices::text;
 use crate::repeater::type_by_repeater;
 use crate::transom;
 
-/// It is asked after 20 to 31 s of silence, and offline when it has not answered twice.
+/// The limit for the device to become offline. It is probed after 20 to 31 s of silence, and is
+/// offline after two unanswered probes.
 const OFFLINE: Duration = Duration::from_secs(60);
-/// TCP gives any other connection up after two minutes.
+/// The duration of the cut. TCP gives up any other connection after two minutes.
 const CUT_OFF: Duration = Duration::from_secs(150);
-/// It is asked every 20 s.
+/// The limit for the device to come back. It is probed every 20 s.
 const BACK: Duration = Duration::from_secs(45);
 
-/// Waits until the address is online, or is not; how long that took.
+/// Waits until the address is online, or is not, and returns the time that it took.
 fn turns(internet: &Internet, program: &Program, address: &str, online: bool, limit: Duration) -> Duration {
     let begun = Instant::now();
     let show = format!("address show {address}");
@@ -68,7 +70,7 @@ fn an_x11vnc_that_was_cut_off_for_minutes_is_offline_soon_and_comes_back() {
     assert_eq!(ask(&format!("address show {address}"))["online"], false);
     internet.plug_device();
     turns(&internet, &program, &address, true, BACK);
-    // It is the very same connection, and good for a viewer.
+    // The same connection is still usable for a viewer.
     let id = internet.at(Host::Server, || program.ask(&format!("repeater viewer {address}")));
     internet.at(Host::Server, || type_by_repeater(&format!("{SERVER}:5901"), &id, "still here\n"));
     screen.typed().expect("still here\n", PATIENCE);

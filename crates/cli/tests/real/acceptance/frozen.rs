@@ -10,12 +10,13 @@ use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, console, lab, transom};
 
-/// The others call it gone after a minute of the same beat, which they look at every five seconds.
+/// The limit for the others to call it gone. They do after a minute of the same beat, which they
+/// read every five seconds.
 const CALLED_GONE: Duration = Duration::from_secs(90);
-/// A node that wakes up cuts what it carries before anything else.
+/// The limit for a node that wakes up: it ends its sessions before any other work.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A console's WebSocket, by hand: what it says is looked at byte by byte.
+/// Opens a console's WebSocket without a library, so that the test can check each byte.
 fn watch(address: &str, url: &str) -> TcpStream {
     let (_, rest) = url.split_once("://").expect("a URL");
     let (_, path) = rest.split_once('/').expect("a path");
@@ -37,7 +38,7 @@ fn watch(address: &str, url: &str) -> TcpStream {
     socket
 }
 
-/// The payload of the next frame, and its opcode.
+/// Returns the opcode and the payload of the next frame.
 fn frame(socket: &mut TcpStream) -> (u8, Vec<u8>) {
     let mut head = [0; 2];
     socket.read_exact(&mut head).expect("a frame");
@@ -54,7 +55,7 @@ fn frame(socket: &mut TcpStream) -> (u8, Vec<u8>) {
     (head[0] & 15, payload)
 }
 
-/// What a viewer says, masked by nothing.
+/// Sends a viewer's bytes, masked with zeros.
 fn say(socket: &mut TcpStream, bytes: &[u8]) {
     let length = u8::try_from(bytes.len()).expect("a short frame");
     socket.write_all(&[0x82, 0x80 | length, 0, 0, 0, 0]).expect("it takes a frame");
@@ -81,7 +82,7 @@ fn a_node_that_was_frozen_for_longer_than_the_others_wait_cuts_what_it_carries_w
 
     first.server().freeze();
     second.server().stderr().expect("it is gone", CALLED_GONE);
-    // A session without a ticket is over then, and nobody can come back to it.
+    // A session without a ticket is over then, and no viewer can come back to it.
     let ended = || second.ask_json("session list --all")[0]["state"] == "ended";
     let asked = Instant::now();
     while !ended() {
@@ -90,7 +91,7 @@ fn a_node_that_was_frozen_for_longer_than_the_others_wait_cuts_what_it_carries_w
     first.server().thaw();
     let woken = Instant::now();
     let closed = loop {
-        // What was on its way comes first.
+        // The data that was on its way comes first.
         let (opcode, payload) = frame(&mut viewer);
         if opcode == 8 {
             break u16::from_be_bytes([payload[0], payload[1]]);

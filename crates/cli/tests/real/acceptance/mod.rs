@@ -1,4 +1,4 @@
-//! What takes real minutes: run by `make acceptance`, not by `make test`.
+//! Tests that take real minutes: `make acceptance` runs them, `make test` does not.
 
 mod cut_off;
 mod frozen;
