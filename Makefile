@@ -1,4 +1,4 @@
-# What people and machines do with this repository; `make` alone lists it.
+# The tasks of people and machines in this repository; `make` alone lists them.
 
 TARGET    := $(or $(CARGO_TARGET_DIR),target)
 WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/.tests/*' -not -path 'web/e2e/*')
@@ -7,19 +7,19 @@ WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path
 .NOTPARALLEL:
 .PHONY: help build agent demo screenshots test acceptance compat bench bench-devices check setup-build
 
-help: ## list what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist ## build the console page and the program (target/release/transom)
 	cargo build --release -p transom-cli
 
-agent: ## build the small program for devices (target/small/transom): agent and connect alone
+agent: ## build the small program for devices (target/small/transom): only agent and connect
 	cargo build --profile small -p transom-cli --no-default-features --features agent-only
 
 demo: build ## build, then open a console on the built-in test desktop
 	@$(TARGET)/release/transom demo $(ARGS)
 
-screenshots: build ## take the pictures of the README again (docs/images)
+screenshots: build ## make the pictures of the README (docs/images)
 	@scripts/setup.sh test
 	@scripts/screenshots.sh $(TARGET)/release/transom
 
@@ -29,13 +29,13 @@ test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run e
 	cargo test --workspace --doc
 	cargo nextest run --workspace
 
-acceptance: build ## run the long and faulty tests at real times, none skipped (by hand; CONTRIBUTING.md)
+acceptance: build ## run all tests, including those of faults that take real minutes (manually; CONTRIBUTING.md)
 	@scripts/setup.sh test
 	cargo nextest run --workspace --profile acceptance $(ARGS)
 	cargo build --release -p transom-bench
 	$(TARGET)/release/transom-bench endurance
 
-compat: web/dist ## run an earlier version's agent and node beside today's (REF=COMMIT; else the last of compat/releases)
+compat: web/dist ## run an earlier version's agent and node beside today's (REF=COMMIT; by default the last of compat/releases)
 	@scripts/setup.sh test
 	@earlier=$$(scripts/compat.sh $(REF)) && TRANSOM_EARLIER=$$earlier cargo nextest run -p transom-cli --profile compat
 
@@ -50,7 +50,7 @@ bench-devices: build ## measure agents and the relay beside rathole (about ten m
 	cargo build --release -p transom-bench
 	$(TARGET)/release/transom-bench devices $(ARGS)
 
-check: web/dist ## hold formatting, lints, documentation, types and dependency rules
+check: web/dist ## check formatting, lints, documentation, types and dependency rules
 	@scripts/setup.sh check
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -58,12 +58,13 @@ check: web/dist ## hold formatting, lints, documentation, types and dependency r
 	npm --prefix web run check
 	cargo deny --locked check --allow unused-wrapper --allow license-not-encountered bans licenses sources
 	@if GIT_TERMINAL_PROMPT=0 timeout 60 cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
-	else echo 'advisories: not checked, their database is out of reach'; fi
+	else echo 'advisories: not checked, because their database is unreachable'; fi
 
 setup-build:
 	@scripts/setup.sh build
 
-# The folder itself is the target: the build empties and refills it, and `touch` dates it after its sources.
+# The folder itself is the target. The build empties and refills it, and `touch` makes it newer than
+# its sources.
 web/dist: $(WEB_FILES) | setup-build
 	npm --prefix web run build || { rm -rf $@; exit 1; }
 	@touch $@

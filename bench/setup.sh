@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # bench/setup.sh [devices]
 #
-# Puts in place what the gateway is compared with: nginx with its stream module (Debian) and websockify (a Python environment below target/);
-# for devices, rathole (compiled below target/, which takes some minutes once).
+# Installs the gateways for the comparison: nginx with its stream module (Debian) and websockify (a
+# Python environment below target/). For devices it installs rathole, compiled below target/, which
+# takes some minutes the first time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ if [[ ${1:-} == devices ]]; then
   RATHOLE=${CARGO_TARGET_DIR:-target}/bench/rathole
   [[ -x $RATHOLE/bin/rathole ]] && exit
   echo "setup: compiling rathole $RATHOLE_VERSION" >&2
-  # Its own lock file no longer compiles; without TLS and noise, which are not compared.
+  # Its own lock file no longer compiles. TLS and noise are left out, since they are not compared.
   exec cargo install --quiet "rathole@$RATHOLE_VERSION" --no-default-features --features server,client --root "$RATHOLE"
 fi
 
@@ -32,6 +33,6 @@ fi
 if [[ ! -x $VENV/bin/websockify ]]; then
   echo "setup: installing websockify $WEBSOCKIFY_VERSION" >&2
   python3 -m venv "$VENV"
-  # With NumPy, as Debian packages it: without, it unmasks byte by byte.
+  # With NumPy, as Debian packages it. Without it, websockify unmasks byte by byte.
   "$VENV/bin/pip" install --quiet "websockify==$WEBSOCKIFY_VERSION" numpy
 fi

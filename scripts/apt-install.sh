@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # scripts/apt-install.sh PACKAGE…   (as root)
 #
-# Installs Debian packages without questions, and without starting the services that some of them bring:
-# the tests start their own PostgreSQL in a folder of their own.
+# Installs Debian packages without questions, and without starting the services that some of them
+# include. The tests start their own PostgreSQL in a folder of their own.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -11,9 +11,9 @@ policy_is_ours=
 log=$(mktemp)
 trap 'rm -f "$log" ${policy_is_ours:+"$policy"}' EXIT
 
-# On a terminal apt shows its progress; elsewhere its thousand lines are worth reading only when it fails.
+# On a terminal apt shows its progress. Elsewhere its thousand lines appear only if it fails.
 apt() {
-  # Somebody else may be installing: five minutes is longer than one large package takes.
+  # Another process may be installing. Five minutes is longer than one large package takes.
   local run=(apt-get -o DPkg::Lock::Timeout=300 --quiet "$@")
   if [[ -t 1 ]]; then "${run[@]}"; else "${run[@]}" >"$log" 2>&1 </dev/null || { cat "$log" >&2; return 1; }; fi
 }

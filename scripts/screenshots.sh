@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # scripts/screenshots.sh [PROGRAM]
 #
-# Makes the pictures in docs/images with the program itself: a console of the test desktop on a wide screen (light and
-# dark) and on a phone, and the console of a device that only an agent reaches. Every port is a free one, everything
-# else lies in a temporary folder, and all of it is gone at the end.
+# Makes the pictures in docs/images with the program itself: a console of the test desktop on a wide
+# screen (light and dark) and on a phone, and the console of a device that only an agent reaches. It
+# uses free ports and a temporary folder, and removes everything at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ finish() {
 }
 trap finish EXIT
 
-# Runs a command until it succeeds, for half a minute at most.
+# Runs a command until it succeeds, for at most half a minute.
 until_it_succeeds() {
   local end=$((SECONDS + 30))
   until "$@"; do
@@ -33,7 +33,7 @@ picture() {
   node web/e2e/console.mjs "$url" --shot "$images/$name.png" "$@" >"$folder/$name.json" || { cat "$folder/$name.json" >&2; return 1; }
 }
 
-# A member of the JSON document on standard input, by its path.
+# Prints a member of the JSON document on standard input, by its path.
 member() {
   node -e 'let value = JSON.parse(require("fs").readFileSync(0, "utf8"));
     for (const name of process.argv[1].split(".")) value = value[name];
@@ -52,7 +52,8 @@ picture console-light "$console" --type 'Typed in a browser.' --key Enter
 picture console-dark "$console" --theme dark
 picture console-phone "$console" --device phone
 
-# The device: a screen with a browser in it, whose VNC server listens on loopback alone, and an agent.
+# The device: a screen with a browser in it, an agent, and a VNC server that listens on loopback
+# only.
 port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
 Xtigervnc -displayfd 3 -rfbport "$port" -localhost -SecurityTypes None -geometry 1024x600 3>"$folder/display" 2>"$folder/screen.log" &
 started+=($!)
@@ -71,7 +72,8 @@ started+=($!)
 until_it_succeeds grep -q Online "$folder/agent.log"
 operate instance add kiosk --project demo --name 'Ticket machine 14' --endpoint "cloud:$listen" >/dev/null
 device=$(operate console kiosk --project demo --uses 0 --ttl 10m | member url)
-# An X server without a window shows one colour or two: the picture counts once the browser has drawn.
+# An X server without a window shows one colour or two. The picture counts once the browser has
+# drawn.
 drawn() { picture device "$device" && [[ $(member picture.colours <"$folder/device.json") -ge 16 ]]; }
 until_it_succeeds drawn
 

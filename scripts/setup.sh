@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # scripts/setup.sh build|test|check [--dry-run]
 #
-# Puts in place what is missing to build Transom, to test it or to check it. Where nothing is missing it changes nothing and takes no time.
-# Rust and Node.js must be there already; everything else comes from Debian 12 packages, the npm lock file and cargo.
+# Installs the missing requirements for building Transom, testing it or checking it. If all of them
+# are present it changes nothing and ends at once. Rust and Node.js must be present already; the
+# rest comes from Debian 12 packages, the npm lock file and cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 NEXTEST_VERSION=0.9.143
 DENY_VERSION=0.20.2
 
-# What proves that a package is there (a command, or a file by its pattern) · the Debian package that brings it.
+# Each line: the proof that a package is installed (a command, or a pattern of a file) · the Debian
+# package.
 BUILD_PACKAGES='
 cc                                                  build-essential
 '
@@ -89,16 +91,16 @@ need_packages() {
   done
   ((${#missing[@]})) || return 0
 
-  present apt-get || fail "Missing here: ${missing[*]} (Debian's names); install them with this system's own package manager."
+  present apt-get || fail "Missing: ${missing[*]} (Debian's names); install them with this system's own package manager."
   if ((EUID != 0)); then
-    present sudo || fail "Missing here: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
+    present sudo || fail "Missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
     root=(sudo)
   fi
   say "installing Debian packages: ${missing[*]}"
   run "${root[@]}" scripts/apt-install.sh "${missing[@]}" || fail "Debian packages could not be installed: ${missing[*]}"
 }
 
-# Installs the Node packages when the lock file is not the one that they were installed from.
+# Installs the Node packages if the lock file has changed since their installation.
 need_node_packages() {
   local wanted installed=web/node_modules/.installed-from
   [[ -e web/package-lock.json ]] || fail "web/package-lock.json is missing; restore it from the repository."
@@ -109,7 +111,8 @@ need_node_packages() {
   [[ $dry_run ]] || printf '%s\n' "$wanted" >"$installed"
 }
 
-# need_cargo_tool NAME VERSION [FLAG…]   installs `cargo NAME`, compiled quickly rather than well: it runs for seconds.
+# need_cargo_tool NAME VERSION [FLAG…]   installs `cargo NAME`, compiled fast and without
+# optimization, since it runs only for seconds.
 need_cargo_tool() {
   local name=$1 version=$2
   shift 2
@@ -119,21 +122,22 @@ need_cargo_tool() {
     cargo install --locked "cargo-$name@$version" "$@" || fail "cargo-$name $version is missing and could not be compiled."
 }
 
-# need_python_clients NAME   installs what tests/clients/NAME.txt names into target/clients/NAME, when the list has changed.
+# need_python_clients NAME   installs the packages of tests/clients/NAME.txt into
+# target/clients/NAME if the list has changed.
 need_python_clients() {
   local lock=tests/clients/$1.txt folder=target/clients/$1 wanted
   wanted=$(sha256sum <"$lock")
   [[ $(cat "$folder/.installed-from" 2>/dev/null) != "$wanted" ]] || return 0
   say "installing Python clients ($lock)"
   run rm -rf "$folder"
-  run python3 -m venv "$folder" || fail "No virtual environment could be made in $folder."
-  # Every dependency is in the list, so that nothing is resolved anew.
+  run python3 -m venv "$folder" || fail "The virtual environment $folder could not be created."
+  # The list contains every dependency, so pip resolves no versions.
   run "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$lock" ||
     fail "The Python packages of $lock could not be installed."
   [[ $dry_run ]] || printf '%s\n' "$wanted" >"$folder/.installed-from"
 }
 
-# The client in Go, which stands on Debian's package of the library alone.
+# Compiles the client in Go, which depends only on Debian's package of the library.
 need_go_client() {
   local source=tests/clients/gophercloud/main.go program=target/clients/gophercloud/consoles
   [[ $program -ot $source ]] || return 0
@@ -142,7 +146,7 @@ need_go_client() {
     fail "$source could not be compiled."
 }
 
-# The machine that QEMU boots in the tests.
+# Assembles the machine that QEMU boots in the tests.
 need_guest() {
   local image=target/guests/echo.img
   [[ $image -ot scripts/guest/echo.S ]] || return 0

@@ -2,9 +2,10 @@
 # scripts/guest/build.sh IMAGE   assembles echo.S into a bootable 1.44 MB floppy image for QEMU
 set -euo pipefail
 
-image=${1:?which image file to write}
+image=${1:?the image file to write}
 source=$(dirname "$0")/echo.S
-# Debian's names for the x86 assembler and linker, which are there on every architecture; elsewhere the plain ones.
+# Debian's names for the x86 assembler and linker, which exist on every architecture. Elsewhere the
+# plain names.
 as=$(command -v x86_64-linux-gnu-as || command -v as)
 ld=$(command -v x86_64-linux-gnu-ld || command -v ld)
 

@@ -1,7 +1,8 @@
-# A guest that fits in one boot sector: it types back what is typed, on the screen and on COM1.
+# A guest that fits in one boot sector and echoes typed characters on the screen and on COM1.
 #
-# Tests need a real virtual machine behind a real VNC server that is up within a second of emulation and shows by text, not by pictures,
-# which keys arrived. The BIOS does the work: int 10h screen, int 14h serial line, int 16h keyboard (Shift and layout included).
+# Tests need a real virtual machine behind a real VNC server. It must be up within a second of
+# emulation, and show the arrived keys as text instead of pictures. The BIOS does the work: int 10h
+# for the screen, int 14h for the serial line, int 16h for the keyboard (Shift and layout included).
 
         .code16
         .globl _start
@@ -17,7 +18,7 @@ main:
         movw    $0x0003, %ax            # 80 × 25 text
         int     $0x10
         movw    $0x0600, %ax            # clear by scrolling it all away ...
-        movb    $0x1b, %bh              # ... to light cyan on blue: a picture that a test cannot take for a dead screen
+        movb    $0x1b, %bh              # ... to light cyan on blue, which no dead screen shows
         xorw    %cx, %cx
         movw    $0x184f, %dx
         int     $0x10
@@ -48,7 +49,7 @@ echo:
         call    put
         jmp     echo
 
-# Writes the character in %al to the screen and to COM1, and keeps it.
+# Writes the character in %al to the screen and to COM1, and preserves it.
 put:
         pushw   %ax
         movb    $0x0e, %ah

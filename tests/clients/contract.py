@@ -1,4 +1,7 @@
-"""The values that schemathesis cannot generate, and a rule that no pattern can express (SCHEMATHESIS_HOOKS names this module)."""
+"""The values that schemathesis cannot generate, and a rule that no pattern can express.
+
+SCHEMATHESIS_HOOKS names this module.
+"""
 import json
 import os
 import pathlib
@@ -18,5 +21,8 @@ schemathesis.openapi.format("pem-key", pem("CONTRACT_KEY"))
 
 @schemathesis.hook
 def filter_body(context, body):
-    """Drops bodies with tag characters (U+E0000 to U+E007F). Names must not contain them, and no portable pattern can exclude them."""
+    """Drops bodies with tag characters (U+E0000 to U+E007F).
+
+    Names must not contain them, and no portable pattern can exclude them.
+    """
     return not any(0xE0000 <= ord(character) <= 0xE007F for character in json.dumps(body, default=str, ensure_ascii=False))

@@ -1,4 +1,5 @@
-# Lists, shows and opens consoles with fog-openstack, by what the environment says (OS_AUTH_URL and so on).
+# Lists, shows and opens consoles with fog-openstack, with the settings in the environment
+# (OS_AUTH_URL and so on).
 require 'fog/openstack'
 
 url, name, secret, project, server = ENV.values_at('OS_AUTH_URL', 'OS_USERNAME', 'OS_PASSWORD', 'OS_PROJECT_NAME', 'SERVER')

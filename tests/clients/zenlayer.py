@@ -1,9 +1,10 @@
-"""Makes calls with the vendor's SDK and prints what became of each.
+"""Makes calls with the vendor's SDK and prints the outcome of each.
 
-stdin:  {"config": {SDK's Config}, "calls": [{"service", "version", "action", "parameters", "key": {"id", "secret"}
-        or "token", "clock": seconds that this machine's clock is off, "headers": more headers}, ...]}
-stdout: [{"tries", "status", "headers", "body": as it came, "result": as the SDK understood it or "error": {"code", "message",
-        "requestId"}}, ...]
+stdin:  {"config": {SDK's Config}, "calls": [{"service", "version", "action", "parameters",
+        "key": {"id", "secret"} or "token", "clock": seconds that this machine's clock is off,
+        "headers": more headers}, ...]}
+stdout: [{"tries", "status", "headers", "body": as received, "result": as the SDK parsed it
+        or "error": {"code", "message", "requestId"}}, ...]
 """
 
 import importlib
@@ -29,7 +30,7 @@ def make(call, config):
     else:
         credential = Credential(call["key"]["id"], call["key"]["secret"])
     client = getattr(client, CLIENTS[call["service"]])(credential, Config(**config))
-    # The SDK hides a failure's status; this looks at what came without changing it.
+    # The SDK hides a failure's status. This reads the answer without changing it.
     came = {}
     send = client._send_request
 

@@ -1,4 +1,5 @@
-// Lists, shows and opens a console with gophercloud, by what the environment says (OS_AUTH_URL and so on).
+// Lists, shows and opens a console with gophercloud, with the settings in the environment
+// (OS_AUTH_URL and so on).
 package main
 
 import (

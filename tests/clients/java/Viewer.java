@@ -11,11 +11,13 @@ import java.util.stream.IntStream;
 import javax.net.ssl.SSLSocketFactory;
 
 /**
- * Opens a console URL as the Java viewers of xvpvnc do: a CONNECT of one line, then RFB on the same stream.
+ * Opens a console URL as the Java viewers of xvpvnc do: a CONNECT of one line, then RFB on the same
+ * stream.
  *
- * <p>Prints the desktop's size and name once a picture of more than one colour has come. A second argument is a line to
- * type; "the picture changed" is printed once it has. What the old viewers cannot do is an error here too: a URL without
- * a port, an answer that does not begin with "HTTP/1.1 200 ", any security type but None.
+ * <p>Prints the desktop's size and name once a picture of more than one colour has arrived. A
+ * second argument is a line to type, after which it prints "the picture changed" as soon as it
+ * does. The limits of the old viewers are errors here too: a URL without a port, an answer that
+ * does not begin with "HTTP/1.1 200 ", any security type but None.
  */
 public final class Viewer {
     private static final int NONE = 1;
@@ -50,7 +52,7 @@ public final class Viewer {
             fail("Proxy reports \"" + status.substring(status.indexOf(' ') + 1) + "\"");
         }
         while (!line(in).isEmpty()) {
-            // Headers say nothing to a viewer.
+            // Headers have no meaning for a viewer.
         }
         handshake(in, out);
         int width = in.readUnsignedShort();
@@ -79,20 +81,20 @@ public final class Viewer {
         }
     }
 
-    /** FramebufferUpdateRequest, RFC 6143 section 7.5.3, for all of the screen. */
+    /** FramebufferUpdateRequest, RFC 6143 section 7.5.3, for the whole screen. */
     private static void ask(OutputStream out, boolean incremental, int width, int height) throws IOException {
         ByteBuffer request = ByteBuffer.allocate(10);
         request.put((byte) 3).put((byte) (incremental ? 1 : 0)).putInt(0).putShort((short) width).putShort((short) height);
         out.write(request.array());
     }
 
-    /** FramebufferUpdate, RFC 6143 section 7.6.1: raw, as nothing else was asked for. */
+    /** FramebufferUpdate, RFC 6143 section 7.6.1: raw, the only requested encoding. */
     private static void update(DataInputStream in, int[] pixels, int width) throws IOException {
         int type = in.readUnsignedByte();
         in.skipBytes(1);
         int rectangles = in.readUnsignedShort();
         if (type != 0 || rectangles == 0) {
-            fail("no pixels came, but message " + type);
+            fail("instead of pixels came message " + type);
         }
         for (; rectangles > 0; rectangles--) {
             int left = in.readUnsignedShort();
@@ -126,7 +128,7 @@ public final class Viewer {
         write(out, version);
         int types = in.readUnsignedByte();
         if (types != 1 || in.readUnsignedByte() != NONE) {
-            fail("other security types than None are offered");
+            fail("security types other than None are offered");
         }
         out.write(NONE);
         int result = in.readInt();

@@ -1,7 +1,8 @@
-"""Upstream's tests of server metadata, `tempest.api.compute.servers.test_server_metadata` and `test_server_metadata_negative`, as
-they are, against a server that exists.
+"""Upstream's unmodified tests of server metadata, against an existing server:
+`tempest.api.compute.servers.test_server_metadata` and `test_server_metadata_negative`.
 
-Its arguments are unittest's. What it is run against stands in the file of TEMPEST_CONFIG_DIR, the server's id in SERVER.
+The arguments are unittest's. The cloud is named in the file of TEMPEST_CONFIG_DIR, the server's id
+is in SERVER.
 """
 
 import os
@@ -11,7 +12,7 @@ from tempest.api.compute.servers import test_server_metadata, test_server_metada
 
 
 class Existing:
-    """What is done otherwise: no server is made, and the limit is asked for where it is told."""
+    """The differences: no server is created, and the limit comes from the call that returns it."""
 
     @classmethod
     def setup_clients(cls):
@@ -33,11 +34,11 @@ class Metadata(Existing, test_server_metadata.ServerMetadataTestJSON):
 
 
 class Negative(Existing, test_server_metadata_negative.ServerMetadataNegativeTestJSON):
-    # These make servers.
+    # These create servers.
     test_server_create_metadata_key_too_long = None
     test_create_server_metadata_blank_key = None
 
 
 if __name__ == "__main__":
-    # The classes that were imported would make their own servers.
+    # The imported classes would create servers of their own.
     unittest.main(argv=["metadata.py", "--verbose", "Metadata", "Negative"])

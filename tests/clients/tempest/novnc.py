@@ -1,6 +1,8 @@
-"""Upstream's test of the noVNC console, `tempest.api.compute.servers.test_novnc`, as it is, against a server that exists.
+"""Upstream's unmodified test of the noVNC console, against an existing server:
+`tempest.api.compute.servers.test_novnc`.
 
-Its arguments are unittest's. What it is run against stands in the file of TEMPEST_CONFIG_DIR, the server's id in SERVER.
+The arguments are unittest's. The cloud is named in the file of TEMPEST_CONFIG_DIR, the server's id
+is in SERVER.
 """
 
 import os
@@ -10,7 +12,7 @@ from tempest.api.compute.servers import test_novnc
 
 
 class NoVNC(test_novnc.NoVNCConsoleTestJSON):
-    """The one thing that is done otherwise: no server is made."""
+    """The only difference: no server is created."""
 
     @classmethod
     def create_test_server(cls, **_):
@@ -18,5 +20,5 @@ class NoVNC(test_novnc.NoVNCConsoleTestJSON):
 
 
 if __name__ == "__main__":
-    # The class that was imported would make its own server.
+    # The imported class would create a server of its own.
     unittest.main(argv=["novnc.py", "--verbose", "NoVNC"])

@@ -1,9 +1,10 @@
-"""Makes every call that there is, at every microversion, with the clients of Tempest, OpenStack's own suite, which judge each
-answer by upstream's schemas.
+"""Makes every call at every microversion with the clients of Tempest, OpenStack's own suite. They
+check each answer against upstream's schemas.
 
-WORK:   {"url": where identity v3 is, "member" and "admin": {"id", "secret"}, "project": its name, "servers": [an id of each state],
-        "running": the id of one that runs, "newest": the minor number of the newest microversion}
-stdout: {"calls": how many were made, "refused": [{"call", "microversion", "why"}, ...]}
+WORK:   {"url": the URL of identity v3, "member" and "admin": {"id", "secret"}, "project": its name,
+        "servers": [an id of each state], "running": the id of a running one,
+        "newest": the minor number of the newest microversion}
+stdout: {"calls": the number of calls, "refused": [{"call", "microversion", "why"}, ...]}
 """
 
 import json
@@ -16,14 +17,14 @@ from tempest.lib.services import compute
 from tempest.lib.services.compute import base_compute_client
 from tempest.lib.services.identity import v3 as identity
 
-# From here on there are remote consoles.
+# The first microversion with remote consoles.
 REMOTE_CONSOLES = 6
 REGION = "RegionOne"
 CLIENTS = ("ServersClient", "FlavorsClient", "VersionsClient", "LimitsClient", "ExtensionsClient")
 
 
 class Judge:
-    """Counts calls, and keeps what is wrong with their answers."""
+    """Counts calls, and records the faults of their answers."""
 
     def __init__(self):
         self.calls, self.refused, self.microversion = 0, [], None
@@ -34,7 +35,7 @@ class Judge:
             return method(*args, **kwargs)
         except (exceptions.TempestException, ValueError) as error:
             name = getattr(method, "__qualname__", str(method))
-            # The sentence stands first; a whole schema follows it.
+            # The message begins with a sentence, which a whole schema follows.
             why = " ".join(str(error).split())[:300]
             self.refused.append({"call": name, "microversion": self.microversion, "why": why})
             return None
@@ -64,7 +65,7 @@ def walk_identity(judge, work, provider):
 
 
 def choices(client):
-    """Asks for a path without a version, which no client of Tempest does by itself."""
+    """Asks for a path without a version, which no client of Tempest does on its own."""
     response, body = client.raw_request(client._get_base_version_url() + "servers", "GET")
     client.validate_response(version_schema.get_version, response, json.loads(body))
 
@@ -81,10 +82,10 @@ def walk_compute(judge, work, member, admin):
     servers, flavors, _, limits, extensions = (member[name] for name in CLIENTS)
     for detail in (False, True):
         judge.call(servers.list_servers, detail=detail)
-        # One that goes on elsewhere.
+        # A page with a link to the next one.
         judge.call(servers.list_servers, detail=detail, limit=1)
         judge.call(flavors.list_flavors, detail=detail)
-    # Each of the other states in its turn.
+    # Each of the other states in turn.
     others = [server for server in work["servers"] if server != work["running"]]
     for server in (work["running"], others[int(judge.microversion[2:]) % len(others)]):
         judge.call(servers.show_server, server)
@@ -99,7 +100,7 @@ def walk_compute(judge, work, member, admin):
     console = judge.call(servers.get_vnc_console, work["running"], type="novnc")
     if int(judge.microversion[2:]) >= REMOTE_CONSOLES:
         judge.call(servers.get_remote_console, work["running"], "novnc", "vnc")
-    # Tempest has a schema for it at 2.99 alone.
+    # Tempest has a schema for it only at 2.99.
     judged = hasattr(servers.get_schema(servers.schema_versions_info), "console_auth_tokens")
     if judged and console:
         token = console["console"]["url"].rpartition("%3D")[2]
@@ -107,7 +108,7 @@ def walk_compute(judge, work, member, admin):
 
 
 def walk_versions(judge, member):
-    """The version documents, which know no microversions."""
+    """Reads the version documents, which have no microversions."""
     versions = member["VersionsClient"]
     listed = judge.call(versions.list_versions)
     for version in listed["versions"] if listed else []:
