@@ -40,12 +40,14 @@ pub(crate) fn crates() -> Vec<Crate> {
 /// everything in `app/`.
 pub(crate) fn sources(place: &str) -> Vec<Source> {
     // A module of tests in a separate file is not part of the product.
-    files(place).into_iter().filter(|source| !Path::new(&source.file).ends_with("tests.rs")).collect()
+    let files = files(&format!("crates/{place}"));
+    files.into_iter().filter(|source| !Path::new(&source.file).ends_with("tests.rs")).collect()
 }
 
-/// All Rust files of a folder or module, including tests. `place` may also be a single file.
+/// All Rust files of a folder or module, including tests. `place` is below the workspace's root,
+/// and may also be a single file.
 pub(crate) fn files(place: &str) -> Vec<Source> {
-    let path = root().join("crates").join(place);
+    let path = root().join(place);
     let mut files = rust_files(&path);
     files.extend(Some(path.with_extension("rs")).filter(|file| file.exists()));
     files.into_iter().map(source).collect()
