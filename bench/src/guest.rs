@@ -39,7 +39,7 @@ impl Guest {
             .context("the guest does not start")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("stdout")?).read_line(&mut line)?;
-        Ok(Self { child, address: line.trim().parse().context("the guest told no address")? })
+        Ok(Self { child, address: line.trim().parse().context("the guest printed no address")? })
     }
 }
 
@@ -83,9 +83,9 @@ async fn serve(mut stream: TcpStream) -> Result<()> {
     stream.write_all(rfb::VERSION).await?;
     let mut version = [0; 12];
     stream.read_exact(&mut version).await?;
-    ensure!(&version == rfb::VERSION, "another version");
+    ensure!(&version == rfb::VERSION, "the viewer speaks another version");
     stream.write_all(&rfb::SECURITY_TYPES).await?;
-    ensure!(stream.read_u8().await? == rfb::SECURITY_NONE, "another security type");
+    ensure!(stream.read_u8().await? == rfb::SECURITY_NONE, "the viewer chooses another security type");
     stream.write_all(&rfb::SECURITY_OK).await?;
     stream.read_u8().await?;
     stream.write_all(&rfb::server_init()).await?;

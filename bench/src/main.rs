@@ -35,7 +35,7 @@ use report::Report;
 const USAGE: &str = "usage: transom-bench compare [--rounds N] [--only SCENARIO]… | soak
        transom-bench endurance [--seconds N] [--idle N] [--active N] [--arrivals N]
        transom-bench devices [--agents N] [--rounds N] [--only fleet|first-byte|bulk]… | addresses [--count N]
-       with --transom FILE, --websockify FILE and --rathole FILE where they do not lie in target/";
+       with --transom FILE, --websockify FILE and --rathole FILE for programs outside target/";
 
 struct Arguments {
     command: String,

@@ -63,6 +63,6 @@ pub(crate) fn run(programs: &Programs) -> Result<bool> {
     let (Some(warm), Some(last)) = (warm, last) else { return Ok(false) };
     let same = last.descriptors <= warm.descriptors && last.tasks <= warm.tasks;
     let holds = same && last.pss <= warm.pss + SLACK_KIB;
-    say(if holds { "everything came back" } else { "**something stays behind**" })?;
+    say(if holds { "all resources were released" } else { "**some resources were not released**" })?;
     Ok(holds)
 }

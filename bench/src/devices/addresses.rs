@@ -56,7 +56,7 @@ fn fill(node: &Node, count: usize) -> Result<()> {
         };
         let makers: Vec<_> = (0..MAKERS).map(maker).collect();
         for maker in makers {
-            maker.join().map_err(|_| anyhow::anyhow!("a maker panicked"))??;
+            maker.join().map_err(|_| anyhow::anyhow!("a client's thread panicked"))??;
         }
         Ok(())
     })

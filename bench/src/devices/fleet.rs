@@ -24,7 +24,7 @@ const BAR: usize = 60;
 
 pub(super) fn run(programs: &Programs, count: usize, target: SocketAddr) -> Result<()> {
     let mut node = Node::start(programs, Kind { raw: true, warm: 1 })?;
-    note(&format!("making {count} addresses"));
+    note(&format!("creating {count} addresses"));
     let own = (0..count).map({
         let mut client = node.client()?;
         move |_| client.make("listen")
@@ -67,7 +67,7 @@ pub(super) fn run(programs: &Programs, count: usize, target: SocketAddr) -> Resu
     let started = killed.elapsed();
     let back = agents.join(count, BACK)?;
     say(&format!(
-        "\nThe node was killed, and was there again after {:.1} s. Agents back, second by second:\n\n```",
+        "\nThe node was killed, and was back after {:.1} s. Agents back, second by second:\n\n```",
         started.as_secs_f64()
     ))?;
     let mut seconds = vec![0; BACK.as_secs() as usize + 1];

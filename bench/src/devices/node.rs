@@ -189,7 +189,7 @@ impl Client {
     pub(super) fn make(&mut self, action: &str) -> Result<Credential> {
         let answer =
             self.call("POST", "static-address", &format!("{{\"allowedActions\":[\"{action}\"]}}"))?;
-        ensure!(answer.status == 201, "an address could not be made: {}", answer.status);
+        ensure!(answer.status == 201, "an address could not be created: {}", answer.status);
         Ok(Credential {
             address: text(&answer.body, "cloudAddress")?,
             password: text(&answer.body, "cloudPassword")?,

@@ -88,25 +88,25 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
         let own = watch.clone();
         sessions.spawn(active(viewer, own));
     }
-    note(&format!("{} active sessions alone, for {} s", plan.active, ALONE.as_secs()));
+    note(&format!("{} active sessions alone for {} s", plan.active, ALONE.as_secs()));
     sleep_until((Instant::now() + ALONE).into()).await;
     let alone = Spread::of(&mut timed)?;
 
-    note(&format!("{} idle sessions come", plan.idle));
+    note(&format!("opening {} idle sessions", plan.idle));
     let came = Arc::<AtomicUsize>::default();
     let (opened, open) = oneshot::channel();
     let load = Load { door, plan, watch: watch.clone(), came: Arc::clone(&came) };
     let load = thread::Builder::new().name("load".to_owned()).spawn(move || load.run(opened))?;
     // A dropped sender means failure. The thread's result tells the cause.
     if open.await.is_err() {
-        return load.join().map_err(|_| anyhow!("the load panicked"))?.map(|()| false);
+        return load.join().map_err(|_| anyhow!("the load's thread panicked"))?.map(|()| false);
     }
     sleep_until((Instant::now() + SETTLE).into()).await;
     let _ = Spread::of(&mut timed);
 
     let (began, before) = (Instant::now(), peer.tree.pss()?);
     let (cpu, came_before) = (peer.tree.cpu()?, came.load(Ordering::Relaxed));
-    note(&format!("and all of them, for {} s", plan.length.as_secs()));
+    note(&format!("all sessions for {} s", plan.length.as_secs()));
     sleep_until((began + plan.length).into()).await;
     let (after, spent) = (peer.tree.pss()?, peer.tree.cpu()? - cpu);
     let loaded = Spread::of(&mut timed)?;
@@ -115,7 +115,7 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     let lost = watch.lost.load(Ordering::Relaxed);
     stop.send_replace(true);
     while sessions.join_next().await.is_some() {}
-    load.join().map_err(|_| anyhow!("the load panicked"))??;
+    load.join().map_err(|_| anyhow!("the load's thread panicked"))??;
 
     let expected = plan.arrivals as u64 * plan.length.as_secs();
     say("| | figure | must be | |\n|---|---|---|---|")?;
@@ -150,7 +150,7 @@ async fn endure(peer: &Peer, plan: Plan) -> Result<bool> {
     let share = spent / plan.length.as_secs_f64();
     say(&format!("| the server's processors; descriptors | {share:.2}; {descriptors} | | |"))?;
     let holds = held.iter().all(|held| *held);
-    say(if holds { "it holds" } else { "**it does not hold**" })?;
+    say(if holds { "all limits are met" } else { "**a limit is exceeded**" })?;
     Ok(holds)
 }
 

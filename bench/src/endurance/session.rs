@@ -35,7 +35,7 @@ impl Session {
     /// Connects and continues up to the first pixel. The number chooses the source address, so that
     /// no gateway takes thousands of viewers for one.
     pub(super) async fn open(door: &Door, number: usize) -> Result<Self> {
-        timeout(PATIENCE, Self::opened(door, number)).await.context("it does not open in time")?
+        timeout(PATIENCE, Self::opened(door, number)).await.context("the session does not open in time")?
     }
 
     async fn opened(door: &Door, number: usize) -> Result<Self> {
@@ -92,7 +92,7 @@ impl Session {
             self.send(&rfb::pointer((self.number % 1000) as u16, 300)).await?;
             self.take(Update::ECHO.len()).await.map(drop)
         };
-        timeout(PATIENCE, event).await.context("an event is not answered")?
+        timeout(PATIENCE, event).await.context("an event was not answered")?
     }
 
     /// Answers pings as long as no other data comes.
@@ -100,7 +100,7 @@ impl Session {
         loop {
             self.read().await?;
             self.unwrap().await?;
-            ensure!(self.bytes.is_empty(), "something came that nobody asked for");
+            ensure!(self.bytes.is_empty(), "unrequested data arrived");
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn run(peer: &Peer) -> Result<Measured> {
         epoll::wait(&ready, rustix::buffer::spare_capacity(&mut events), Some(&limit))?;
         anyhow::ensure!(
             sent < EVENTS || !events.is_empty(),
-            "{} events stay unanswered",
+            "{} events were not answered",
             sent - latencies.len()
         );
         for event in events.drain(..) {
@@ -79,7 +79,7 @@ impl Hand {
         self.received += self.viewer.read(&mut [0; 4096])?;
         while self.received >= Update::ECHO.len() {
             self.received -= Update::ECHO.len();
-            let due = self.due.pop_front().context("an answer to no event")?;
+            let due = self.due.pop_front().context("an answer came without an event")?;
             latencies.push(due.elapsed());
         }
         Ok(())

@@ -60,7 +60,9 @@ impl Console {
             }
         }
         if self.resume.0 < MIN_RESUME {
-            return Err("console.resume: must be at least 30s, or a slow instance outlasts it".to_owned());
+            return Err(
+                "console.resume: must be at least 30s, because a slow instance may take that long".to_owned()
+            );
         }
         if !(MIN_ACCEPT_WAIT..=MAX_ACCEPT_WAIT).contains(&self.accept_wait.0) {
             return Err("console.accept_wait: must be from 10s to 3m".to_owned());

@@ -102,7 +102,7 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.device_sessions_per_address == 0 {
             return Err(
-                "limits.device_sessions_per_address: must be more than 0, or no viewer ever joins".to_owned()
+                "limits.device_sessions_per_address: must be more than 0, because otherwise no viewer can join".to_owned()
             );
         }
         Ok(())

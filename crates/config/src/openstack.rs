@@ -72,7 +72,7 @@ impl Openstack {
             return Err("openstack.token_ttl: must be more than 0 and at most 30d".to_owned());
         }
         if self.nova_url.is_none() {
-            let alone = "means nothing without nova_url, whose consoles it is about";
+            let alone = "has no effect without nova_url, whose consoles it describes";
             if !self.nova_targets.allow.is_empty() {
                 return Err(format!("openstack.nova_targets: {alone}"));
             }

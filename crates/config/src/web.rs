@@ -37,7 +37,7 @@ pub(crate) fn service<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>,
     let found = text.parse().ok().filter(is_service).map(Some);
     found.ok_or_else(|| {
         // The message does not repeat the URL, which may contain a password.
-        D::Error::custom("must be a URL such as https://cloud.example.com:5000/v3, without login, ? and #")
+        D::Error::custom("must be a URL such as https://cloud.example.com:5000/v3, without a login, ? or #")
     })
 }
 

@@ -44,7 +44,7 @@ pub async fn each_connection(
             Ok((tcp, peer)) => take(tcp, peer),
             Err(error) => {
                 if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
-                    tracing::warn!(%error, "connections cannot be taken in");
+                    tracing::warn!(%error, "connections cannot be accepted");
                     complained = Some(Instant::now());
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;

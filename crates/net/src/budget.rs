@@ -383,7 +383,7 @@ mod tests {
         let _second = budget.admit(source("192.0.2.1"), &new).expect("a place");
         let _third = budget.admit(source("192.0.2.2"), &Notice::default()).expect("the second's");
         assert!(!told(&old).await && told(&new).await);
-        assert!(budget.admit_for_good(source("192.0.2.3")).is_none(), "nobody has to go for it");
+        assert!(budget.admit_for_good(source("192.0.2.3")).is_none(), "no connection has to go for it");
         drop(settled);
         assert_eq!(budget.count(), 1);
     }

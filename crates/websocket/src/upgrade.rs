@@ -36,7 +36,7 @@ fn list<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> impl Iterator<It
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
     /// Only version 13 exists in practice.
-    #[error("only version 13 of the WebSocket protocol is spoken here")]
+    #[error("only version 13 of the WebSocket protocol is supported")]
     Version,
     /// The key is not 16 bytes in Base64.
     #[error("Sec-WebSocket-Key is missing or malformed")]

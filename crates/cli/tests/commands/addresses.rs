@@ -71,7 +71,7 @@ fn an_address_is_issued_shown_listed_and_removed() {
     all.sort();
     assert_eq!(fleet.addresses(""), all);
     assert_eq!(fleet.addresses(&format!("--project lab --key {}", fleet.key)), all);
-    assert!(fleet.addresses("--online").is_empty(), "nobody has joined");
+    assert!(fleet.addresses("--online").is_empty(), "no device has joined");
     let table = fleet.program.ask("address list");
     assert_eq!(table.lines().next().map(|head| head.split_whitespace().count()), Some(10), "{table}");
     assert!(table.contains(" listen   offline  never "), "{table}");

@@ -71,7 +71,7 @@ impl Flood {
             let most = [16_000, BODY - *sent, self.window, self.initial + *more - *sent].into_iter().min();
             let count = most.unwrap_or_default();
             if count > 0 && self.unsent.len() < 65_536 {
-                let body = vec![b' '; usize::try_from(count).expect("it is more than nothing")];
+                let body = vec![b' '; usize::try_from(count).expect("it is more than 0")];
                 self.unsent.extend(frame(0, 0, *stream, &body));
                 *sent += count;
                 self.window -= count;

@@ -37,7 +37,7 @@ impl Device<'_> {
 }
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).expect("it was kept").trim_end().to_owned()
+    std::fs::read_to_string(path).expect("it was saved").trim_end().to_owned()
 }
 
 #[test]
@@ -79,8 +79,9 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
     assert!(!again.stderr().text().contains("Enrolled"), "it has its address");
     drop(again);
 
-    // Power fails after the server has made the address and before the device has kept it: it gets the same one.
-    std::fs::remove_file(first.file("cloud-address")).expect("it was kept");
+    // If power fails after the server has created the address and before the device has saved it,
+    // the device gets the same one.
+    std::fs::remove_file(first.file("cloud-address")).expect("it was saved");
     let recovered = first.online(tokens[0]);
     assert_eq!(first.address(), address);
     drop(recovered);

@@ -84,7 +84,7 @@ fn a_folder_that_is_not_ours_or_that_others_can_write_to_is_refused() {
         let told = format!("transom: {} is writable by other users (mode {mode:04o})", open.display());
         assert!(sentence.starts_with(&told), "{sentence}");
         assert!(sentence.trim_end().ends_with(&format!("chmod go-w {}", open.display())), "{sentence}");
-        assert_eq!(fs::read_dir(&open).expect("a folder").count(), 0, "nothing was put there");
+        assert_eq!(fs::read_dir(&open).expect("a folder").count(), 0, "a file was created there");
     }
 }
 

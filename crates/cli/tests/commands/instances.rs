@@ -46,7 +46,7 @@ fn a_ca_and_a_fingerprint_replace_each_other_and_the_command_says_so() {
     assert_eq!(checked_by(), (false, true));
     assert_eq!(set(&format!("--ca {ca}")), "The CA replaces the fingerprint that was set.\n");
     assert_eq!(checked_by(), (true, false));
-    assert_eq!(set(&format!("--ca {ca}")), "", "nothing was replaced");
+    assert_eq!(set(&format!("--ca {ca}")), "", "no setting was replaced");
     assert_eq!(set("--status stopped"), "");
     assert_eq!(checked_by(), (true, false));
 

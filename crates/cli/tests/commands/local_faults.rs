@@ -71,7 +71,7 @@ fn an_agent_that_cannot_begin_on_its_disk_ends_with_what_its_unit_starts_again()
     remount(&read_only, "ro");
     for (folder, why) in [(&full, "No space left on device"), (&read_only, "Read-only file system")] {
         let mut ended = agent(&program, &own, folder, "127.0.0.1:5900");
-        let code = ended.wait(PATIENCE).code().expect("it ends by itself");
+        let code = ended.wait(PATIENCE).code().expect("it ends on its own");
         let said = ended.stderr().text();
         assert!(unit.starts_again(code), "{code}: {said}");
         assert_eq!(code, 2, "{said}");
@@ -85,7 +85,7 @@ fn an_agent_that_cannot_begin_on_its_disk_ends_with_what_its_unit_starts_again()
     shell.args(["-c", &format!("ulimit -n 5; exec \"$0\" agent {words} --to 127.0.0.1:5900")]).arg(name);
     starved = shell;
     let mut ended = Process::start("transom agent", &mut starved);
-    let code = ended.wait(PATIENCE).code().expect("it ends by itself");
+    let code = ended.wait(PATIENCE).code().expect("it ends on its own");
     assert!(unit.starts_again(code), "{code}: {}", ended.stderr().text());
     // The fault is gone, so the same command runs.
     room.make_room();
@@ -96,7 +96,7 @@ fn an_agent_that_cannot_begin_on_its_disk_ends_with_what_its_unit_starts_again()
     // An error that a person must correct is not retried.
     let nowhere = Own { name: own.name, password: "/nowhere/at/all".to_owned() };
     let mut ended = agent(&program, &nowhere, &full, "127.0.0.1:5900");
-    let code = ended.wait(PATIENCE).code().expect("it ends by itself");
+    let code = ended.wait(PATIENCE).code().expect("it ends on its own");
     assert_eq!((code, unit.starts_again(code)), (1, false), "{}", ended.stderr().text());
 }
 

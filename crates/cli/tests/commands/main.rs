@@ -36,7 +36,7 @@ fn lab() -> Program {
 /// Returns the error of a failed command, without the parts that differ from run to run: ids,
 /// times, paths.
 fn complaint(program: &Program, answer: &Answer) -> String {
-    assert_eq!(answer.stdout, "", "a failure says nothing on stdout: {answer:?}");
+    assert_eq!(answer.stdout, "", "a failure prints to stdout: {answer:?}");
     let text = answer.stderr.replace(&program.data().display().to_string(), "DATA");
     // Usage lines name the options that the environment sets.
     let text = text.replace(program.address(), "ADDRESS").replace(" --data <DIR>", "");

@@ -83,7 +83,7 @@ fn what_would_happen_is_told_beforehand_and_changes_nothing() {
         assert_eq!(adds.last().expect("some")["version"], fresh["knows"]);
         let before = house.files();
         assert_eq!(house.check(), fresh);
-        assert_eq!(house.files(), before, "no file is made");
+        assert_eq!(house.files(), before, "no file is created");
         house.program.ask(&format!("migrate {}", house.settings));
         let done = house.check();
         assert_eq!((&done["has"], &done["adds"]), (&fresh["knows"], &json!([])));

@@ -38,7 +38,7 @@ fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
     let mut program = transom().environment("NOTIFY_SOCKET", &path).serving();
     let ready = format!("READY=1\nSTATUS=Serves http://{}/", program.address());
     assert_eq!(hear(), ready);
-    TcpStream::connect(program.address()).expect("who is ready listens");
+    TcpStream::connect(program.address()).expect("a ready server listens");
     assert_eq!(program.terminate(PATIENCE), Some(0));
     assert_eq!(hear(), "STOPPING=1");
 }
@@ -78,7 +78,7 @@ fn the_token_is_shown_to_no_proxy() {
     }
     let program = program.serving();
     program.ask("project add lab");
-    assert_eq!(proxy.accept().expect_err("nobody came").kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(proxy.accept().expect_err("no client came").kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

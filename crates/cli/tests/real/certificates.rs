@@ -124,7 +124,7 @@ fn a_short_key_is_named_with_its_length() {
     let trusted = NamedCertificates::new(vec![read(OneLiner::Leaf)]).expect("trust");
     let name = ServerName::try_from("localhost").expect("a name");
     let refused = trusted.verify_server_cert(&read(OneLiner::Rsa1024), &[], &name, &[], UnixTime::now());
-    let told = refused.expect_err("it is of somebody else").to_string();
+    let told = refused.expect_err("another authority issued it").to_string();
     let helps =
         "an RSA key of 1024 bits, but at least 2048 are required: give it a certificate with a longer key";
     assert!(told.contains(helps), "{told}");

@@ -28,7 +28,7 @@ fn assert_ends(answer: &Answer, code: i32, said: &str) {
     let lines: Vec<_> =
         answer.stderr.lines().filter(|line| !line.starts_with("This side's key is ")).collect();
     assert_eq!((answer.code, lines.join("\n").as_str()), (code, said));
-    assert_eq!(answer.stdout, "", "nothing was reached");
+    assert_eq!(answer.stdout, "", "no device was reached");
 }
 
 /// Returns the output of a connector whose server sends this message.

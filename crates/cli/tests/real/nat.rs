@@ -174,7 +174,7 @@ fn a_server_that_is_killed_loses_its_sessions_and_nothing_else() {
     viewer.set_read_timeout(Some(PATIENCE)).expect("a limit");
     viewer.read_exact(&mut [0; 12]).expect("the device speaks first");
     laboratory.program.server().kill();
-    let lost = viewer.read(&mut [0]).expect_err("it is not an end that somebody wanted");
+    let lost = viewer.read(&mut [0]).expect_err("the end is unintended");
     assert_eq!(lost.kind(), std::io::ErrorKind::ConnectionReset);
     for (side, words) in
         [(&laboratory.agent, " was lost\n"), (&laboratory.connector, " was lost; connect again\n")]

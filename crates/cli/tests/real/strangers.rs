@@ -14,7 +14,7 @@ use crate::transom;
 
 /// The number of a stranger's attempts.
 const OFTEN: usize = 20;
-const FULL: &str = "connections cannot be taken in";
+const FULL: &str = "connections cannot be accepted";
 
 /// Returns a TLS ClientHello (RFC 8446 §4.1.2) for a host with an invalid name.
 fn hello_for_no_host() -> Vec<u8> {

@@ -227,9 +227,9 @@ async fn only_what_looks_like_a_token_is_asked_about_and_misses_are_limited_per_
     {
         assert_eq!(from("203.0.113.5", shape).await, 401, "{shape}");
     }
-    assert_eq!(front.metric(UNKNOWN), 0, "none of these is a UUID");
+    assert_eq!(front.metric(UNKNOWN), 0, "no token here is a UUID");
     for _ in 0..5 {
-        assert_eq!(from("203.0.113.5", &good).await, 200, "who misses nothing is not limited");
+        assert_eq!(from("203.0.113.5", &good).await, 200, "a caller with known tokens is not limited");
     }
     assert_eq!([from("203.0.113.5", NOBODYS).await, from("203.0.113.5", NOBODYS).await], [401, 401]);
     assert_eq!(from("203.0.113.5", NOBODYS).await, 429);

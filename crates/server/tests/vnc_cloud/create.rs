@@ -51,7 +51,7 @@ async fn c2_c5_c6_c7_c24_c26_exactly_one_action_is_mandatory() {
         expect(&stage, &format!(r#"{{"allowedActions":{wrong}}}"#), (400, Some(1003))).await;
     }
     expect(&stage, r#"{"allowedActions":[]}"#, (400, Some(1005))).await;
-    assert_eq!(stage.ask("GET", "1.1/static-address").send().await.status, 204, "nothing was created");
+    assert_eq!(stage.ask("GET", "1.1/static-address").send().await.status, 204, "no address was created");
 }
 
 #[tokio::test]
