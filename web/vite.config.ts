@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 
 import { defineConfig, type Plugin } from 'vite';
 
-/** noVNC is used as published and bundled; its licence asks that whoever receives it can find its terms and its source. */
+/**
+ * Adds the licences of noVNC to the bundle. noVNC is unmodified, and its licence requires a
+ * reference to its terms and source.
+ */
 function licences(): Plugin {
   const novnc = new URL('node_modules/@novnc/novnc/', import.meta.url);
   const text = (path: string): string => readFileSync(new URL(path, novnc), 'utf8');
@@ -24,12 +27,14 @@ function licences(): Plugin {
 }
 
 export default defineConfig({
-  // One page is served at several paths (/console, /vnc_auto.html, …), so its assets are named from the root.
+  // The server serves this page at several paths (/console, /vnc_auto.html, …), so asset paths
+  // start at the root.
   base: '/',
   plugins: [licences()],
   build: {
     target: 'es2022',
-    // The Content-Security-Policy allows no inline scripts or styles; images stay files as well.
+    // The Content-Security-Policy forbids inline scripts and styles. Images stay separate files as
+    // well.
     assetsInlineLimit: 0,
     modulePreload: false,
     rolldownOptions: { input: 'console.html' },

@@ -1,9 +1,10 @@
-// Debian's Chromium, with a fresh profile, by playwright-core.
+// Starts Debian's Chromium with a fresh profile through playwright-core.
 import { chromium } from 'playwright-core';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-// No sandbox: tests run in containers. The rest keeps Chromium from talking to anybody but the page under test.
+// No sandbox, because tests run in containers. The other flags prevent requests to any host but the
+// one under test.
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -14,7 +15,7 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** The devices that the page has to suit. */
+/** The kinds of device that the page supports. */
 export const DEVICES = {
   desktop: { viewport: { width: 1280, height: 800 } },
   phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true },
@@ -22,7 +23,7 @@ export const DEVICES = {
 };
 
 /**
- * Starts a browser. `insecure` accepts certificates that nobody vouches for.
+ * Starts a browser. `insecure` accepts untrusted certificates.
  *
  * @param {{ timeout?: number, insecure?: boolean }} [options]
  */
@@ -35,7 +36,8 @@ export async function startBrowser({ timeout = 30_000, insecure = false } = {}) 
 }
 
 /**
- * Opens a page of its own: own storage, own cookies. What the page complains about is collected in `complaints`.
+ * Opens a page with its own storage and cookies. Its warnings and errors are collected in
+ * `complaints`.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {{ device?: keyof typeof DEVICES, theme?: 'light' | 'dark', insecure?: boolean, timeout?: number }} [options]
@@ -48,7 +50,7 @@ export async function newPage(browser, { device = 'desktop', theme = 'light', in
   const complaints = [];
   const complain = (/** @type {string} */ text) => complaints.length < 20 && complaints.push(text.slice(0, 240));
   page.on('console', (message) => {
-    // Reading pixels back is what tests do, not the page.
+    // Only the tests read pixels back, so this warning is not about the page.
     if (message.text().includes('willReadFrequently')) return;
     if (message.type() === 'error' || message.type() === 'warning') complain(`${message.type()}: ${message.text()}`);
   });

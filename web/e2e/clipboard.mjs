@@ -1,4 +1,4 @@
-// The panel with the machine's clipboard.
+// Drives the panel with the machine's clipboard.
 
 const TOGGLE = '#clipboard-toggle';
 
@@ -12,8 +12,8 @@ export async function sendToMachine(page, text) {
   await page.click(TOGGLE);
   await page.fill('#clipboard-text', text);
   await page.click('#clipboard-send');
-  // Which of the two depends on the machine; a third word would be a failure.
-  await page.getByText(/^(Offered to the machine|Handed to the machine’s VNC server|Sent: the machine took it)/).waitFor();
+  // The message depends on the machine. Any other message is a failure.
+  await page.getByText(/^(Offered to the machine|Sent to the machine’s VNC server|Sent: the machine received)/).waitFor();
   await page.click('#clipboard-close');
 }
 

@@ -1,44 +1,44 @@
 #!/usr/bin/env node
-// Opens a console URL as a person would and prints one JSON line about it.
+// Opens a console URL as a user would and prints one JSON line about it.
 //
 //   node e2e/console.mjs URL [options]
 //
-// What to do and expect, in this order:
+// Actions and expectations, in this order:
 //   --expect STAGE   the stage to wait for (default: live, which includes a picture that is not blank)
-//   --then STAGE     a further stage to wait for; may be given again: `--then reconnecting --then live`
-//   --step STEP      one more thing to do or to wait for, in the given order:
-//                      stage=STAGE   a stage to wait for, as by --then
+//   --then STAGE     a further stage to wait for; repeatable: `--then reconnecting --then live`
+//   --step STEP      a further action or a condition to wait for; repeatable, in the given order:
+//                      stage=STAGE   waits for a stage, like --then
 //                      press=ID      presses a button of the page
 //                      press-choice=SIZE   chooses the screen's size (fit, native, remote)
-//                      resized       waits until the machine's screen has another size than at first
+//                      resized       waits until the machine's screen has a different size than at first
 //                      shows=TEXT    waits until the page shows this text
 //                      fill=N        writes N letters into the clipboard's panel
 //                      reload        reloads the page
 //                      go            waits for a line on standard input
-//                      pass=SECONDS  lets time pass at once for the page
+//                      pass=SECONDS  advances the page's clock
 //                      shot=FILE     takes a screenshot
 //   --click X,Y      clicks at a point of the machine's screen
-//   --send TEXT      puts a text on the machine's clipboard by the clipboard's panel
-//   --type TEXT      types like a person
-//   --key KEY        presses a key by Playwright's name for it; may be given again
-//   --tool ID        presses a button of the toolbar; may be given again
-//   --scaling SIZE   chooses the screen's size (fit, native, remote); waits, for remote, until the machine has another one
-//   --mark X,Y       marks the word at a point of the machine's screen, by a double click
-//   --receives TEXT  waits until the clipboard's panel shows this text
+//   --send TEXT      puts a text on the machine's clipboard through the clipboard panel
+//   --type TEXT      types a text as a user would
+//   --key KEY        presses a key, named as in Playwright; repeatable
+//   --tool ID        presses a button of the toolbar; repeatable
+//   --scaling SIZE   chooses the screen's size (fit, native, remote); for remote, waits until the machine has resized
+//   --mark X,Y       selects the word at a point of the machine's screen by a double click
+//   --receives TEXT  waits until the clipboard panel shows this text
 //   --changes        waits until the picture differs from the first one
-//   --part X,Y,W,H   for --changes, only this part of the machine's screen counts
+//   --part X,Y,W,H   limits --changes to this part of the machine's screen
 //   --reload         reloads the page and waits for --expect again
-//   --duplicate      opens the page in a second tab, as “Duplicate tab” does: that one is live (`second` in the report),
-//                    this one ends
-//   --other URL      opens another console in a second tab of the same browser (`other` in the report: its picture)
+//   --duplicate      opens the page in a second tab, as “Duplicate tab” does: the second tab becomes live (`second` in
+//                    the report), and the first one ends
+//   --other URL      opens another console in a second tab of the same browser; `other` in the report is its picture
 //   --shot FILE      takes a screenshot
-//   --reason CODE    the end reason that has to be shown now
-// How:
-//   --device desktop|phone|sideways   --theme light|dark   --insecure (any certificate)   --timeout MS (each wait)
+//   --reason CODE    the end reason that the page must show at the end
+// Settings:
+//   --device desktop|phone|sideways   --theme light|dark   --insecure (accepts any certificate)   --timeout MS (for each wait)
 //
-// Each stage that is reached is told on stderr as `stage: live`, so that a test can pull the plug at the right moment;
-// `live` when its picture is there.
-// Exit: 0 as expected, 1 not as expected, 2 the browser or the command line failed.
+// Each stage is printed to stderr when it is reached, as `stage: live`, so that a test can act at the right moment. `live`
+// is printed once the picture is visible.
+// Exit status: 0 as expected, 1 not as expected, 2 if the browser or the command line failed.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 
@@ -103,7 +103,7 @@ try {
   for (const key of options.key) {
     const before = await readPicture(page);
     await page.keyboard.press(key);
-    // A machine pastes when it has been given the text: the next key must not overtake it.
+    // A machine pastes only once it has the text, so the next key must wait for the result.
     if (key !== options.key.at(-1)) await waitForPicture(page, (picture) => picture.hash !== before?.hash, timeout);
   }
   for (const tool of options.tool) await page.click(`#tools #${tool}`);
@@ -134,7 +134,7 @@ try {
   Object.assign(report, await readState(page), { full_screen: await page.evaluate(() => document.fullscreenElement !== null) }, { picture: await readPicture(page) });
   if (options.reason !== undefined && report.reason !== options.reason) throw new Error(`the reason is ${report.reason}`);
   if (/token/i.test(String(report.address))) throw new Error('the address bar still shows the token');
-  // Tabs are closed as people close them: a page has something to do then.
+  // Close the tabs as a user would, because the page acts on being closed.
   for (const open of page.context().pages()) await open.close();
   report.ok = true;
   exit = 0;
@@ -164,7 +164,7 @@ function point(text) {
  */
 async function arrive(page, stage) {
   const expected = /** @type {import('./state.mjs').Stage} */ (stage);
-  // An ending nobody expected is an answer, too: no need to wait for the rest of the time.
+  // If the page ends unexpectedly, stop waiting.
   const reached = await waitForStage(page, [expected, 'ended'], timeout);
   if (reached.stage !== expected) throw new Error(`ended for ${reached.reason}`);
   const picture = await (expected === 'live' ? waitForPicture(page, undefined, timeout) : readPicture(page));
@@ -175,7 +175,7 @@ async function arrive(page, stage) {
 /**
  * @param {import('playwright-core').Page} page
  * @param {string} step
- * @param {Awaited<ReturnType<typeof readPicture>>} first the picture at first
+ * @param {Awaited<ReturnType<typeof readPicture>>} first the first picture
  */
 async function take(page, step, first) {
   const [what, value = ''] = step.split(/=(.*)/s);

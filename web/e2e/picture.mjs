@@ -1,9 +1,10 @@
-// The machine's screen, as pixels of noVNC's canvas.
+// Reads the machine's screen as pixels of noVNC's canvas.
 
 const CANVAS = '#screen canvas';
 
 /**
- * Size, number of colours (up to 4096) and a hash of the picture, or of a part of it; `null` where there is none.
+ * Returns the size, the number of colours (up to 4096) and a hash of the picture or of a part of
+ * it; `null` if there is none.
  *
  * @param {import('playwright-core').Page} page
  * @param {number[]} [part] left, top, width and height
@@ -28,7 +29,7 @@ export function readPicture(page, part) {
 }
 
 /**
- * The colour of one pixel of the machine's screen, as `#rrggbb`.
+ * Returns the colour of one pixel of the machine's screen, as `#rrggbb`.
  *
  * @param {import('playwright-core').Page} page
  * @param {number} x
@@ -43,12 +44,12 @@ export function readPixel(page, x, y) {
 }
 
 /**
- * Waits until a picture satisfies `wanted`; by default until there are two colours.
+ * Waits until the picture satisfies `wanted`, which by default requires two colours.
  *
  * @param {import('playwright-core').Page} page
  * @param {(picture: NonNullable<Awaited<ReturnType<typeof readPicture>>>) => boolean} [wanted]
  * @param {number} [timeout]
- * @param {number[]} [part] left, top, width and height of what counts
+ * @param {number[]} [part] left, top, width and height of the part to inspect
  */
 export async function waitForPicture(page, wanted = (picture) => picture.colours >= 2, timeout = 30_000, part = undefined) {
   const deadline = Date.now() + timeout;
@@ -62,7 +63,7 @@ export async function waitForPicture(page, wanted = (picture) => picture.colours
 }
 
 /**
- * Clicks at a point of the machine's screen, whatever the scale.
+ * Clicks at a point of the machine's screen, at any scale.
  *
  * @param {import('playwright-core').Page} page
  * @param {number} x

@@ -1,4 +1,4 @@
-// What the console page says about itself: `data-stage` and `data-reason` on the root element.
+// Reads the state of the console page: `data-stage` and `data-reason` on the root element.
 
 /** @typedef {'checking' | 'connecting' | 'starting' | 'live' | 'reconnecting' | 'ended'} Stage */
 
@@ -25,7 +25,7 @@ export function readState(page) {
 }
 
 /**
- * Waits until the page is at one of these stages.
+ * Waits until the page reaches one of these stages.
  *
  * @param {import('playwright-core').Page} page
  * @param {Stage[]} stages

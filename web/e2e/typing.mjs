@@ -1,5 +1,6 @@
-// Types like a person at a US keyboard: Shift is held for capitals. Playwright's own `type` does not hold it, and a
-// virtual machine, which sees keys rather than characters, would read small letters.
+// Types as a user at a US keyboard would, with Shift held for capitals. Playwright's own `type`
+// does not hold Shift. A virtual machine receives keys rather than characters, so it would read
+// lower-case letters.
 
 /** @type {Map<string, [code: string, shift: boolean]>} */
 const KEYS = new Map([[' ', ['Space', false]], ['\n', ['Enter', false]], ['\t', ['Tab', false]]]);
@@ -17,11 +18,11 @@ for (const [code, pair] of Object.entries(PAIRS)) {
   KEYS.set(pair.charAt(1), [code, true]);
 }
 
-/** Guests that poll their keyboard lose keys that are pressed for less. */
+/** The duration of a key press. Guests that poll their keyboard miss shorter presses. */
 const PRESS_MS = 15;
 
 /**
- * Types a text into whatever has the focus.
+ * Types a text into the element that has the focus.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} text

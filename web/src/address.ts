@@ -1,7 +1,8 @@
 /**
- * Takes the token out of the address bar and the history.
+ * Removes the token from the address bar and the history.
  *
- * This module is the page's first import, so that it runs before anything else can read, log or send the address.
+ * This module is the page's first import, so it runs before other code can read, log or send the
+ * address.
  */
 import { tokenIn } from './token.ts';
 
@@ -13,10 +14,13 @@ function take(): string | null {
   return token;
 }
 
-/** The token this page was opened with. */
+/** The token that was in the page's address; `null` if there was none. */
 export const openedWith: string | null = take();
 
-/** Calls `open` when somebody pastes another console link over this page: a new fragment does not load the page anew. */
+/**
+ * Calls `open` when the user pastes another console link into the address bar: a new fragment does
+ * not reload the page.
+ */
 export function onPastedLink(open: (token: string) => void): void {
   addEventListener('hashchange', () => {
     const token = take();

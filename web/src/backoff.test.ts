@@ -5,7 +5,7 @@ import { pauseBefore } from './backoff.ts';
 
 const middle = (): number => 0.5;
 
-test('pauses double and stay at fifteen seconds', () => {
+test('pauses double up to fifteen seconds', () => {
   const pauses = [1, 2, 3, 4, 5, 6, 7, 8].map((attempt) => pauseBefore(attempt, middle));
   assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]);
 });

@@ -1,16 +1,21 @@
-/** Pauses before each try to reconnect, in seconds; the last one repeats. */
+/** The pause before each attempt to reconnect, in seconds. The last value repeats. */
 const PAUSES = [0.5, 1, 2, 4, 8, 15] as const;
 
-/** After this many seconds of pauses a page gives up: by then somebody has to look. */
+/** The sum of pauses, in seconds, after which the page gives up and asks the user to act. */
 const PATIENCE = 120;
 
-/** Each pause varies by this share, so that a restarted Transom does not meet all its pages at once. */
+/**
+ * The share by which each pause varies, so that not all pages reconnect to a restarted server at
+ * the same moment.
+ */
 const JITTER = 0.2;
 
 /**
- * How long to wait before try `attempt` (from 1), in milliseconds; `null` when it is time to give up.
+ * Returns the pause before attempt number `attempt` (from 1) in milliseconds, or `null` if the page
+ * gives up.
  *
- * Only the pauses count, not the clock: a laptop that slept through the two minutes still gets its tries.
+ * The limit applies to the sum of the pauses, not to elapsed time: a laptop that slept for two
+ * minutes still gets its attempts.
  */
 export function pauseBefore(attempt: number, random: () => number = Math.random): number | null {
   let waited = 0;

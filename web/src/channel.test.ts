@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { read } from './channel.ts';
 
-test('what Transom says is read', () => {
+test('messages from Transom are parsed', () => {
   assert.deepEqual(read('{"type":"beat"}'), { type: 'beat' });
   assert.deepEqual(read('{"type":"waiting","for":"acceptance"}'), { type: 'waiting', for: 'acceptance' });
   assert.deepEqual(read('{"type":"waiting","for":"connection"}'), { type: 'waiting', for: 'connection' });
@@ -13,7 +13,7 @@ test('what Transom says is read', () => {
   }
 });
 
-test('what this page does not know is ignored', () => {
+test('unknown messages are ignored', () => {
   for (const text of ['', 'beat', 'null', '[]', '7', '{}', '{"type":"who"}', '{"type":"waiting","for":"Godot"}',
     '{"type":"notice","what":"restart"}', '{"type":"notice","what":"ending"}', '{"type":"clipboard","state":"eaten"}']) {
     assert.equal(read(text), null, text);

@@ -1,18 +1,19 @@
 /**
- * The page's own channel: JSON in text messages, beside RFB in binary ones, on the same WebSocket. `docs/API.md` lists them.
+ * The page's own channel: JSON in text messages on the WebSocket whose binary messages carry RFB.
+ * `docs/API.md` lists the messages.
  *
- * Transom picks the subprotocol where it knows the channel. What this page does not know it ignores, so that either side may
- * be newer than the other.
+ * A Transom that supports the channel selects this subprotocol. The page ignores messages that it
+ * does not know, so either side may be newer than the other.
  */
 export const SUBPROTOCOL = 'transom.page.1';
 
-/** What a console that does not open yet waits for. */
+/** The event that a console waits for before it opens. */
 export type Wait = 'connection' | 'acceptance';
 
-/** How far a text for the machine's clipboard came. */
+/** The delivery state of a text for the machine's clipboard. */
 export type Delivery = 'written' | 'offered' | 'provided' | 'skipped';
 
-/** What Transom says. */
+/** A message from Transom. */
 export type Message =
   | { readonly type: 'beat' }
   | { readonly type: 'waiting'; readonly for: Wait }
@@ -20,15 +21,15 @@ export type Message =
   | { readonly type: 'clipboard'; readonly state: Delivery };
 
 /**
- * What the page says on its line. It never says `leave` there: whoever ends a session has disconnected before, and the page
- * then ends it by its ticket.
+ * The only message that the page sends on this channel. It never sends `leave` here: a user can end
+ * a session only after disconnecting, and the page then ends it with the resume ticket.
  */
 export const BEAT = '{"type":"beat"}';
 
 const WAITS: readonly unknown[] = ['connection', 'acceptance'] satisfies Wait[];
 const DELIVERIES: readonly unknown[] = ['written', 'offered', 'provided', 'skipped'] satisfies Delivery[];
 
-/** Reads a message; `null` where this page does not know it. */
+/** Parses a message. Returns `null` if this page does not know it. */
 export function read(text: string): Message | null {
   let message: unknown;
   try {

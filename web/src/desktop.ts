@@ -1,4 +1,7 @@
-/** What noVNC knows of the machine's screen. It is not of its API, and only read; the lock file pins the version. */
+/**
+ * noVNC's private fields about the machine's screen. The page only reads them, and the lock file
+ * pins noVNC's version.
+ */
 export interface Screen {
   readonly _fbWidth: number;
   readonly _fbHeight: number;
@@ -13,7 +16,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** SetDesktopSize with one screen (the registry's message 251). */
+/** Builds SetDesktopSize with one screen (message 251 of the RFB registry). */
 export function setDesktopSize({ width, height }: Size, screen: { id: number; flags: number }): Uint8Array<ArrayBuffer> {
   const message = new DataView(new ArrayBuffer(24));
   message.setUint8(0, 251);
@@ -27,13 +30,16 @@ export function setDesktopSize({ width, height }: Size, screen: { id: number; fl
   return new Uint8Array(message.buffer);
 }
 
-/** The size of the machine's screen now; `null` while it has none. */
+/** Returns the current size of the machine's screen, or `null` if it has none yet. */
 export function sizeOf(rfb: Screen): Size | null {
   const { _fbWidth: width, _fbHeight: height } = rfb;
   return width > 0 && height > 0 ? { width, height } : null;
 }
 
-/** What has to be sent to give the screen this size; `null` where it has it, or cannot be resized. */
+/**
+ * Builds the message that gives the screen this size. Returns `null` if it has the size already or
+ * cannot be resized.
+ */
 export function resizing(rfb: Screen, size: Size): Uint8Array<ArrayBuffer> | null {
   const now = sizeOf(rfb);
   if (!rfb._supportsSetDesktopSize || now === null || (now.width === size.width && now.height === size.height)) return null;

@@ -13,7 +13,7 @@ const body = {
   rights: { view_only: false, clipboard: true },
 };
 
-test('an admission is read', () => {
+test('an admission is parsed', () => {
   assert.deepEqual(readAdmission(body), {
     session: 's-1',
     ticket: 't-1',
@@ -25,19 +25,19 @@ test('an admission is read', () => {
   });
 });
 
-test('an instance without a name goes by its id', () => {
+test('an instance without a name is shown by its id', () => {
   assert.equal(readAdmission({ ...body, instance: { project: 'p-1', id: 'i-1', name: '' } })?.instance.name, 'i-1');
 });
 
-test('a link that ends says in how many seconds', () => {
+test('an admission tells after how many seconds its link ends', () => {
   assert.equal(readAdmission({ ...body, ends_in_seconds: 3600 })?.endsIn, 3600);
 });
 
-test('rights that are not given are not there', () => {
+test('a missing right counts as denied', () => {
   assert.deepEqual(readAdmission({ ...body, rights: undefined })?.rights, { viewOnly: true, clipboard: false });
 });
 
-test('an admission with a part missing is none', () => {
+test('an admission without a required member is refused', () => {
   for (const part of ['session', 'ticket', 'websocket', 'instance']) {
     assert.equal(readAdmission({ ...body, [part]: undefined }), null, part);
   }

@@ -1,32 +1,38 @@
 import { answered, noticed, type End } from './reason.ts';
 
-/** What a token or a ticket is exchanged for: one session, for a while. */
+/** The result of exchanging a token or a ticket: access to one session for a limited time. */
 export interface Admission {
   readonly session: string;
   readonly ticket: string;
   readonly websocket: string;
-  /** The machine: its id is its own within its project only. */
+  /** The machine. Its id is unique only within its project. */
   readonly instance: { readonly project: string; readonly id: string; readonly name: string };
-  /** The short form of the WebSocket's request id: its close does not bring it. */
+  /** The short form of the WebSocket's request id, which a close frame does not carry. */
   readonly request: string | null;
-  /** Seconds until the link ends, and the session with it; `null` where it does not. */
+  /** The seconds until the link ends, and the session with it. `null` if the link has no end. */
   readonly endsIn: number | null;
   readonly rights: { readonly viewOnly: boolean; readonly clipboard: boolean };
 }
 
-/** A link's token at first, the newest ticket from then on. */
+/** The link's token at first, and the newest ticket afterwards. */
 export type Credential = { readonly token: string } | { readonly ticket: string };
 
-/** How an exchange went. */
+/** The outcome of an exchange. */
 export type Answer = { readonly admission: Admission } | { readonly end: End };
 
-/** Transom answers from its database, without dialling anything: what takes longer is lost. */
+/**
+ * The time limit for an exchange. Transom answers from its database without connecting anywhere, so
+ * a later answer is lost.
+ */
 const ANSWER_LIMIT_MS = 15_000;
 
-/** A sign of life is a few bytes; a connection that a dead network left behind must not be waited for any longer. */
+/**
+ * The time limit for a reachability check. An answer is a few bytes, and a dead connection must not
+ * delay the page longer.
+ */
 const SIGN_LIMIT_MS = 5_000;
 
-/** Shows the credential to Transom. */
+/** Exchanges the credential at Transom. */
 export async function exchange(credential: Credential): Promise<Answer> {
   let status: number;
   let body: unknown;
@@ -45,7 +51,7 @@ export async function exchange(credential: Credential): Promise<Answer> {
   return admission === null ? { end: answered(status, null) } : { admission };
 }
 
-/** Ends the ticket's session, when there is no line to say so on; `null` when it is over. */
+/** Ends the ticket's session without a WebSocket. Returns `null` once the session has ended. */
 export async function leave(ticket: string): Promise<End | null> {
   try {
     const response = await post({ ticket, leave: true });
@@ -56,10 +62,11 @@ export async function leave(ticket: string): Promise<End | null> {
 }
 
 /**
- * Whether Transom answers at all.
+ * Returns whether Transom answers at all.
  *
- * A request that a dead network holds back may still arrive when it is back, after the page has given it up. For an exchange
- * that would use the ticket up, so a page that lost its line asks something harmless first.
+ * A request that a dead network delays may still arrive later, after the page has given up on it. A
+ * delayed exchange would consume the ticket, so a page that lost its connection sends a harmless
+ * request first.
  */
 export async function isReachable(): Promise<boolean> {
   try {
@@ -81,7 +88,7 @@ function post(question: object): Promise<Response> {
   });
 }
 
-/** Reads the body of a 200; `null` where a part is missing. */
+/** Parses the body of a 200 response. Returns `null` if a required member is missing. */
 export function readAdmission(body: unknown): Admission | null {
   const { session, ticket, websocket, instance, request, ends_in_seconds: endsIn, rights } = record(body);
   const { project, id, name } = record(instance);
@@ -93,7 +100,7 @@ export function readAdmission(body: unknown): Admission | null {
     instance: { project: typeof project === 'string' ? project : '', id, name: typeof name === 'string' && name !== '' ? name : id },
     request: typeof request === 'string' ? request : null,
     endsIn: typeof endsIn === 'number' ? endsIn : null,
-    // A right that is not given is not there.
+    // A missing right counts as denied.
     rights: { viewOnly: record(rights)['view_only'] !== false, clipboard: record(rights)['clipboard'] === true },
   };
 }

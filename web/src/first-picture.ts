@@ -1,11 +1,11 @@
-/** The picture is looked at through this many pixels each way. */
+/** The width and height, in pixels, of the sample that is inspected. */
 const SAMPLE = 8;
 
 /**
  * Calls `seen` when noVNC has drawn its first picture.
  *
- * There is no event for it, but a canvas is transparent until something is drawn and noVNC draws a picture when it is complete.
- * Returns what stops the watch.
+ * noVNC has no event for this. A canvas is transparent until something is drawn, and noVNC draws a
+ * picture only once it is complete. Returns a function that stops watching.
  */
 export function onFirstPicture(canvas: HTMLCanvasElement, seen: () => void): () => void {
   const sample = document.createElement('canvas');

@@ -21,11 +21,11 @@ export interface Stroke {
   readonly shift: boolean;
 }
 
-// Virtual machines turn a keysym back into the key that carries it and look at Shift themselves, so a character that
-// needs Shift on a US keyboard is sent with Shift held, as a keyboard would.
+// Virtual machines translate a keysym back into a key and track Shift themselves. A character that
+// needs Shift on a US keyboard is therefore sent with Shift held, as a keyboard would send it.
 const SHIFTED = /^[A-Z~!@#$%^&*()_+{}|:"<>?]$/;
 
-/** The key that writes a character. */
+/** Returns the key that types a character. */
 export function strokeFor(character: string): Stroke {
   if (character === '\n') return { keysym: KEYSYM.Return, shift: false };
   if (character === '\t') return { keysym: KEYSYM.Tab, shift: false };
@@ -36,10 +36,10 @@ export function strokeFor(character: string): Stroke {
 }
 
 /**
- * The keys that turn one text into the other at its end.
+ * Returns the keys that change the end of one text so that it becomes the other.
  *
- * Keyboards on a touch screen say what the text has become rather than which key was pressed, and rewrite whole words
- * while they compose or correct.
+ * On-screen keyboards report the new text instead of the key that was pressed, and they rewrite
+ * whole words while they compose or correct.
  */
 export function keystrokes(before: string, after: string): Stroke[] {
   const old = [...before];

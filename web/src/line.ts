@@ -9,7 +9,7 @@ import { Pulse } from './pulse.ts';
 import { closed, noticed, type End } from './reason.ts';
 import type { Scaling } from './scaling.ts';
 
-/** What a line tells the page. */
+/** The events that a line reports to the page. */
 export interface Listener {
   /** The RFB handshake is done. */
   connected(): void;
@@ -19,38 +19,44 @@ export interface Listener {
   copied(text: string): void;
   /** The picture is larger than the window and can be moved. */
   clipped(on: boolean): void;
-  /** The machine's screen has this size, before this line changes anything. */
+  /** The size of the machine's screen before this line changes it. */
   sized(size: Size): void;
-  /** The screen takes longer to come, for this cause. */
+  /** The screen is delayed for this cause. */
   waiting(cause: Wait): void;
-  /** The session ends after so many seconds. */
+  /** The session ends after this many seconds. */
   ending(seconds: number): void;
-  /** What became of the text that was put on the machine's clipboard last. */
+  /** The delivery state of the last text that was sent to the machine's clipboard. */
   delivered(state: Delivery): void;
-  /** The line has ended, for this reason; told once, while the last picture is still there. */
+  /** The line has ended for this reason. Reported once, while the last picture is still visible. */
   ended(end: End): void;
 }
 
-/** A WebSocket opens within a round trip or two; one that takes longer meets something that swallows it. */
+/**
+ * The time limit for opening the WebSocket. Opening takes a round trip or two; beyond this limit,
+ * the network drops it.
+ */
 const OPENING_LIMIT_MS = 20_000;
 
-/** A page that receives and has nothing to say still says so this often: Transom's own beats may wait behind a picture. */
+/**
+ * The interval at which a page that receives data sends a beat unasked: Transom's own beats may
+ * wait behind a picture.
+ */
 const BEAT_MS = 5_000;
 
 /**
  * One connection to the instance: a WebSocket with noVNC on top.
  *
- * The page makes the WebSocket itself, because noVNC keeps the close code and its words to itself.
+ * The page creates the WebSocket itself, because noVNC does not expose the close code and its text.
  */
 export class Line {
   readonly #socket: WebSocket;
   readonly #rfb: RFB;
   readonly #listener: Listener;
-  readonly #pulse = new Pulse(() => this.#end(noticed('connection-lost', 'The line had gone silent.')));
+  readonly #pulse = new Pulse(() => this.#end(noticed('connection-lost', 'The connection had gone silent.')));
   #opened = false;
   #ended = false;
   #disconnected = false;
-  /** When the page last said that it is there. */
+  /** The time of the last beat that the page sent. */
   #beaten = 0;
   #unwatch = (): void => {};
 
@@ -62,7 +68,7 @@ export class Line {
     socket.addEventListener('open', () => {
       this.#opened = true;
       clearTimeout(opening);
-      // Without the channel nothing has to come, so silence tells nothing.
+      // Without the channel Transom sends no beats, so silence does not mean that the line is dead.
       if (this.#hasChannel) this.#pulse.start();
     });
     // Registered before noVNC's own listener, which removes the picture.
@@ -76,26 +82,33 @@ export class Line {
     this.#listen(screen);
   }
 
-  /** Scales the picture to the window, or not, or asks the machine to follow the window. */
+  /**
+   * Scales the picture to the window, shows it at its own size, or asks the machine to follow the
+   * window.
+   */
   scale(scaling: Scaling, touch: boolean): void {
-    // A machine that cannot follow is scaled to fit.
+    // If the machine cannot follow the window, its picture is scaled to fit.
     this.#rfb.scaleViewport = scaling !== 'native';
     this.#rfb.resizeSession = scaling === 'remote';
-    // Fingers cannot use scroll bars, since every touch goes to the machine: they move the picture instead.
+    // On touch screens every touch goes to the machine, so scroll bars do not work: dragging moves
+    // the picture instead.
     this.#rfb.clipViewport = scaling === 'native' && touch;
   }
 
-  /** Whether a drag moves the picture instead of the machine's pointer. */
+  /** Sets whether a drag moves the picture instead of the machine's pointer. */
   pan(on: boolean): void {
     this.#rfb.dragViewport = on;
   }
 
-  /** Gives the keyboard to the machine. */
+  /** Moves the keyboard focus to the machine. */
   focus(): void {
     this.#rfb.focus({ preventScroll: true });
   }
 
-  /** Whether a click on the picture takes the keyboard: not while an on-screen keyboard writes. */
+  /**
+   * Sets whether a click on the picture takes the keyboard focus. It must not while the on-screen
+   * keyboard is in use.
+   */
   focusOnClick(on: boolean): void {
     this.#rfb.focusOnClick = on;
   }
@@ -104,16 +117,16 @@ export class Line {
     this.#rfb.sendCtrlAltDel();
   }
 
-  /** Puts a text on the machine's clipboard; whether it will be told what becomes of it. */
+  /** Sends a text to the machine's clipboard. Returns whether Transom will report its delivery. */
   paste(text: string): boolean {
     this.#rfb.clipboardPasteFrom(text);
     return this.#hasChannel;
   }
 
-  /** Gives the machine's screen this size, where it has another one and can be resized. */
+  /** Gives the machine's screen this size if it has another size and can be resized. */
   resize(size: Size): void {
     const message = resizing(this.#rfb, size);
-    // noVNC writes whole messages within one task, so this one never lands inside another.
+    // noVNC writes each message within one task, so this message never lands inside another one.
     if (message !== null && this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message);
   }
 
@@ -129,12 +142,15 @@ export class Line {
     this.#rfb.sendKey(keysym, null, down);
   }
 
-  /** Looks whether the line is still alive: the page was shown, or the network came back. */
+  /**
+   * Checks whether the line is still alive. Called when the page becomes visible or the network
+   * comes back.
+   */
   check(): void {
     if (this.#opened && !this.#ended && this.#hasChannel) this.#pulse.look();
   }
 
-  /** Gives the line up; the session waits for the page to come back. */
+  /** Closes the line. The session waits for the page to come back. */
   close(): void {
     this.#end(noticed('left'));
   }
@@ -144,7 +160,8 @@ export class Line {
   }
 
   #configure(admission: Admission): void {
-    // noVNC takes the keyboard when this is set to false before it is connected, so it is only ever set to true.
+    // noVNC grabs the keyboard if this is set to false before it is connected, so the page only
+    // ever sets it to true.
     if (admission.rights.viewOnly) this.#rfb.viewOnly = true;
     this.#rfb.background = 'transparent';
     this.#rfb.qualityLevel = 6;
@@ -165,19 +182,21 @@ export class Line {
     });
     rfb.addEventListener('clipboard', (event) => this.#listener.copied(event.detail.text));
     rfb.addEventListener('clippingviewport', (event) => this.#listener.clipped(event.detail));
-    // The gateway has authenticated already and offers None; anything else is not ours to answer.
-    rfb.addEventListener('credentialsrequired', () => this.#end(noticed('picture-unreadable', 'A password was asked for.')));
+    // The gateway has authenticated already and offers security type None. The page never answers
+    // any other type.
+    rfb.addEventListener('credentialsrequired', () => this.#end(noticed('picture-unreadable', 'The machine asked for a password.')));
     rfb.addEventListener('securityfailure', (event) => this.#end(noticed('picture-unreadable', event.detail.reason ?? null)));
     rfb.addEventListener('disconnect', () => {
       this.#disconnected = true;
-      // A close has been told by now; without one, noVNC has given up on what it was sent.
+      // A close event has been reported by now. Without one, noVNC has given up on the data that it
+      // received.
       this.#end(noticed('picture-unreadable'));
     });
   }
 
   /**
-   * Keeps the channel's messages from noVNC. A decoder that throws leaves noVNC in the middle of a message; whatever it drew
-   * next would be noise.
+   * Hides the channel's messages from noVNC, and ends the line when a decoder throws. noVNC would
+   * then be in the middle of a message and would draw noise.
    */
   #guardMessages(): void {
     const deliver = this.#socket.onmessage;
@@ -227,7 +246,7 @@ export class Line {
   }
 }
 
-/** The WebSocket's address: this page's own origin, whatever the answer says. */
+/** Returns the WebSocket's address, always at this page's own origin. */
 function address(path: string): string {
   const url = new URL(path, location.href);
   url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';

@@ -1,26 +1,29 @@
-/** The machine's name, kept for this tab, so that a page that is reloaded into a failure can still name it. */
+/**
+ * The storage slot for the machine's name. The tab stores it so that a page that fails after a
+ * reload can still show it.
+ */
 const SLOT = 'transom.machine';
 
 let kept: string | null = read();
 
-/** What people call the machine, once the page knows. */
+/** Returns the machine's display name, or `null` if the page does not know it yet. */
 export function name(): string | null {
   return kept;
 }
 
-/** Keeps the name. */
+/** Stores the name. */
 export function keep(name: string): void {
   kept = name;
   write((storage) => storage.setItem(SLOT, name));
 }
 
-/** Forgets the name: another link was opened. */
+/** Removes the name, because another link was opened. */
 export function forget(): void {
   kept = null;
   write((storage) => storage.removeItem(SLOT));
 }
 
-// Storage may be switched off; then the name lives as long as the page.
+// Storage may be disabled. The name then lasts as long as the page.
 function read(): string | null {
   try {
     return sessionStorage.getItem(SLOT);
@@ -33,6 +36,6 @@ function write(change: (storage: Storage) => void): void {
   try {
     change(sessionStorage);
   } catch {
-    // Nothing to do: see `read`.
+    // Storage is disabled: see `read`.
   }
 }

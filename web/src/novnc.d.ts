@@ -1,4 +1,7 @@
-/** What the page uses of noVNC 1.7 (its `docs/API.md`); the package has no types of its own. */
+/**
+ * The parts of noVNC 1.7 that the page uses (see its `docs/API.md`). The package has no type
+ * declarations.
+ */
 declare module '@novnc/novnc' {
   export interface Options {
     shared?: boolean;
@@ -26,7 +29,7 @@ declare module '@novnc/novnc' {
     scaleViewport: boolean;
     viewOnly: boolean;
 
-    // Not of its API: see `desktop.ts`.
+    // Private fields: see `desktop.ts`.
     readonly _fbWidth: number;
     readonly _fbHeight: number;
     readonly _supportsSetDesktopSize: boolean;

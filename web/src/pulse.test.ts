@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { LOOK_MS, PATIENCE_MS, Pulse, type Clock } from './pulse.ts';
 
-/** A clock that is moved by hand, and a pulse that goes by it. */
+/** Creates a clock that the test advances, and a pulse that uses it. */
 function stage(): { pulse: Pulse; pass: (milliseconds: number) => void; sleep: (milliseconds: number) => void; deaths: () => number } {
   let now = 0;
   let look = (): void => {};
@@ -29,7 +29,7 @@ function stage(): { pulse: Pulse; pass: (milliseconds: number) => void; sleep: (
   return { pulse, pass, sleep, deaths: () => deaths };
 }
 
-test('a line that says nothing is dead after a while, and not before', () => {
+test('a silent line is dead after the limit, and not before', () => {
   const { pass, deaths } = stage();
   pass(PATIENCE_MS - LOOK_MS);
   assert.equal(deaths(), 0);
@@ -37,7 +37,7 @@ test('a line that says nothing is dead after a while, and not before', () => {
   assert.equal(deaths(), 1);
 });
 
-test('a line on which something comes now and then is alive', () => {
+test('a line that receives data now and then is alive', () => {
   const { pulse, pass, deaths } = stage();
   for (let times = 0; times < 100; times += 1) {
     pass(PATIENCE_MS - LOOK_MS);
@@ -46,7 +46,7 @@ test('a line on which something comes now and then is alive', () => {
   assert.equal(deaths(), 0);
 });
 
-test('a page that slept first reads what came meanwhile', () => {
+test('a page that slept first reads the data that arrived meanwhile', () => {
   const { pulse, pass, sleep, deaths } = stage();
   sleep(3_600_000);
   pulse.look();
@@ -56,9 +56,9 @@ test('a page that slept first reads what came meanwhile', () => {
   assert.equal(deaths(), 0);
 });
 
-test('a page that slept and then hears nothing gives the line up, in a hidden tab too', () => {
+test('a page that slept and then receives nothing gives the line up, also in a hidden tab', () => {
   const { pulse, sleep, deaths } = stage();
-  // Hidden tabs look once a minute.
+  // Timers of hidden tabs fire once a minute.
   for (let minutes = 0; minutes < 2; minutes += 1) {
     sleep(60_000);
     pulse.look();
@@ -66,7 +66,7 @@ test('a page that slept and then hears nothing gives the line up, in a hidden ta
   assert.equal(deaths(), 1);
 });
 
-test('a stopped one is silent', () => {
+test('a stopped pulse reports nothing', () => {
   const { pulse, pass, deaths } = stage();
   pulse.stop();
   pass(2 * PATIENCE_MS);

@@ -1,21 +1,25 @@
 /**
- * Finds out that a line is dead although nobody said so: Wi-Fi that went out of reach, a NAT that forgot.
+ * The silence after which a line counts as dead, for example because Wi-Fi went out of range or a
+ * NAT lost its entry.
  *
- * TCP may take a quarter of an hour to notice. Transom says something every ten seconds, and frames on a slow line are short,
- * so a line on which nothing comes for this long is dead, and one on which anything comes is not.
+ * TCP may take a quarter of an hour to notice. Transom sends a message every ten seconds, and
+ * frames on a slow line are short, so a line that receives nothing for this long is dead.
  */
 export const PATIENCE_MS = 25_000;
 
-/** A line is looked at this often. */
+/** The interval between two checks of a line. */
 export const LOOK_MS = 1_000;
 
-/** A look that comes so late was held back, by a sleeping computer or a hidden tab, and so was what has come meanwhile. */
+/**
+ * The delay after which a check counts as late: the computer slept or the tab was hidden, which
+ * also held back received data.
+ */
 const LATE_MS = 6_000;
 
-/** How a line is watched; tests bring their own time. */
+/** The clock that a pulse uses. Tests provide their own. */
 export interface Clock {
   now(): number;
-  /** Calls `look` again and again; returns what stops that. */
+  /** Calls `look` at this interval. Returns a function that stops it. */
   every(milliseconds: number, look: () => void): () => void;
 }
 
@@ -27,6 +31,7 @@ const BROWSER: Clock = {
   },
 };
 
+/** Detects a dead line. */
 export class Pulse {
   readonly #clock: Clock;
   readonly #dead: () => void;
@@ -40,26 +45,26 @@ export class Pulse {
     this.#clock = clock;
   }
 
-  /** Listens from now on. */
+  /** Starts watching. */
   start(): void {
     this.heard();
     this.#looked = this.#heard;
     this.#stop = this.#clock.every(LOOK_MS, () => this.look());
   }
 
-  /** Something has come, whatever it is. */
+  /** Records that data arrived. */
   heard(): void {
     this.#heard = this.#clock.now();
     this.#doubted = false;
   }
 
-  /** Looks now. */
+  /** Checks the line now. */
   look(): void {
     const now = this.#clock.now();
     const late = now - this.#looked > LATE_MS;
     this.#looked = now;
     if (now - this.#heard < PATIENCE_MS) return;
-    // What came while the page slept is delivered before the next look.
+    // The browser delivers data that arrived during sleep before the next check.
     if (late && !this.#doubted) this.#doubted = true;
     else this.#dead();
   }

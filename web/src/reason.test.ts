@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { answered, closed, noticed } from './reason.ts';
 
-test('a close code of the list brings its next step and whether to come back', () => {
+test('a listed close code has its next step and its retry advice', () => {
   const end = closed({ code: 4403, reason: 'This console link has already been used.' }, true);
   assert.equal(end.code, 'token-spent');
   assert.equal(end.retry, 'new-link');
@@ -12,7 +12,7 @@ test('a close code of the list brings its next step and whether to come back', (
   assert.equal(closed({ code: 4415, reason: '' }, true).retry, 'resume');
 });
 
-test('the words of the close win over the list, and a detail stands by itself', () => {
+test('the text of the close wins over the list, and a detail is separate from its sentence', () => {
   const reworded = closed({ code: 4423, reason: 'Nobody listens there.' }, true);
   assert.equal(reworded.sentence, 'Nobody listens there.');
   const detailed = closed({ code: 4431, reason: 'The VNC server refused the session. (Too many security failures)' }, true);
@@ -20,14 +20,14 @@ test('the words of the close win over the list, and a detail stands by itself', 
   assert.equal(detailed.detail, 'Too many security failures');
 });
 
-test('a detail that would not fit beside its sentence comes alone', () => {
+test('a detail that does not fit beside its sentence arrives alone', () => {
   const whole = closed({ code: 4430, reason: '(it said "Authentication failure"; only its first 8 characters count)' }, true);
-  assert.equal(whole.sentence, 'The VNC server did not accept the instance\'s password.');
+  assert.equal(whole.sentence, 'The VNC server rejected the password that is set for the machine.');
   assert.equal(whole.detail, 'it said "Authentication failure"; only its first 8 characters count');
   assert.equal(closed({ code: 4431, reason: '(Too many secur…' }, true).detail, 'Too many secur…');
 });
 
-test('a close without words has the sentence of the list', () => {
+test('a close without text has the sentence of the list', () => {
   assert.equal(closed({ code: 4409, reason: '' }, true).sentence, 'This session was ended by an operator.');
 });
 
@@ -42,13 +42,13 @@ test('a normal close is no failure', () => {
   assert.equal(closed({ code: 1001, reason: '' }, true).code, 'session-ended');
 });
 
-test('a reason newer than this page is still told', () => {
+test('a reason newer than this page is still shown', () => {
   const end = closed({ code: 4499, reason: 'The moon is full.' }, true);
   assert.equal(end.sentence, 'The moon is full.');
   assert.equal(end.code, 'unknown-reason');
 });
 
-test('an error answer brings its own next step and request id', () => {
+test('an error answer has its own next step and request id', () => {
   const error = { code: 'token-expired', close_code: 4402, message: 'Too late.', side: 'viewer', next_step: 'Be quick.', request_id: 'req-1' };
   const end = answered(401, { error });
   assert.deepEqual(end, {
@@ -57,12 +57,12 @@ test('an error answer brings its own next step and request id', () => {
   });
 });
 
-test('an error answer names the machine where its link stands', () => {
-  const error = { code: 'instance-not-running', message: 'The instance is not running.', request_id: 'req-1', instance: 'web-01' };
+test('an error answer names the machine if its link is valid', () => {
+  const error = { code: 'instance-not-running', message: 'The machine is not running.', request_id: 'req-1', instance: 'web-01' };
   assert.equal(answered(409, { error }).machine, 'web-01');
 });
 
-test('an answer that is not ours says so', () => {
+test('an answer that is not from Transom is reported as unreadable', () => {
   for (const body of [null, 'Bad Gateway', {}, { error: 'no' }, { error: { code: 7 } }]) {
     const end = answered(502, body);
     assert.equal(end.code, 'answer-unreadable');
@@ -70,6 +70,6 @@ test('an answer that is not ours says so', () => {
   }
 });
 
-test('every reason of the page itself has a next step', () => {
+test('every reason of the page\'s own has a next step', () => {
   assert.match(noticed('needs-link').nextStep, /link/);
 });

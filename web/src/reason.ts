@@ -1,13 +1,16 @@
 import listed from './end-reasons.json' with { type: 'json' };
 import { local } from './local-reasons.ts';
 
-/** Whose side a cause lies on. */
+/** The side on which the cause lies. */
 export type Side = 'viewer' | 'instance' | 'transom' | 'operator';
 
-/** What may help: nothing, coming back by itself, the same link later, or only a new link. */
+/**
+ * The advice on retrying: not at all, by reconnecting automatically, with the same link later, or
+ * only with a new link.
+ */
 export type Retry = 'never' | 'resume' | 'later' | 'new-link';
 
-/** What is fixed about a reason: the same in the API, the log and here. */
+/** The fixed part of a reason, the same in the API, in the log and on the page. */
 export interface Reason {
   readonly code: string;
   readonly sentence: string;
@@ -16,12 +19,12 @@ export interface Reason {
   readonly retry: Retry;
 }
 
-/** A reason with what is known about this one case. */
+/** A reason with the details of one case. */
 export interface End extends Reason {
   readonly closeCode: number | null;
   readonly detail: string | null;
   readonly requestId: string | null;
-  /** What people call the machine, where the answer says it. */
+  /** The machine's display name, if the answer contains it. */
   readonly machine: string | null;
 }
 
@@ -38,7 +41,7 @@ const LIST: readonly Listed[] = listed.map((row) => ({
   retry: row.retry as Retry,
 }));
 
-/** The reason behind a WebSocket's close. `opened` tells whether the WebSocket ever opened. */
+/** Returns the reason for a WebSocket's close. `opened` is true if the WebSocket ever opened. */
 export function closed(close: { code: number; reason: string }, opened: boolean): End {
   const known = LIST.find((reason) => reason.closeCode === close.code);
   if (known !== undefined) return worded(known, close.reason, close.code);
@@ -47,7 +50,7 @@ export function closed(close: { code: number; reason: string }, opened: boolean)
   return end(local[opened ? 'connection-lost' : 'websocket-blocked'], close.code);
 }
 
-/** The reason in an error answer of `POST /console/exchange`. */
+/** Returns the reason in an error answer of `POST /console/exchange`. */
 export function answered(status: number, body: unknown): End {
   const error = field(body, 'error');
   const code = field(error, 'code');
@@ -68,7 +71,7 @@ export function answered(status: number, body: unknown): End {
   };
 }
 
-/** A reason that only the page itself can know. */
+/** Returns a reason that the page itself detected. */
 export function noticed(name: keyof typeof local, detail: string | null = null): End {
   return { ...end(local[name], null), detail };
 }
@@ -79,8 +82,9 @@ function end(reason: Reason, closeCode: number | null): End {
 }
 
 /**
- * Transom's words win. It writes `sentence (detail)`; where the sentence is the known one, the detail stands by itself. In a
- * close frame, which is short, a long detail comes without its sentence.
+ * Applies Transom's text to a reason. The text has the form `sentence (detail)`. If the sentence is
+ * the known one, the detail is separated from it. A close frame is short, so a long detail arrives
+ * in it without its sentence.
  */
 function worded(reason: Reason, text: string, closeCode: number | null): End {
   if (text === '') return end(reason, closeCode);

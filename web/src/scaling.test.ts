@@ -15,7 +15,7 @@ function storage(): Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> & { size
   };
 }
 
-test('a choice is remembered for the machine that it was made for', () => {
+test('a choice is remembered for its machine only', () => {
   const kept = storage();
   prefer('p/one', 'remote', kept);
   prefer('p/two', 'native', kept);
@@ -25,7 +25,7 @@ test('a choice is remembered for the machine that it was made for', () => {
   assert.equal(preferred('q/one', false, kept), 'fit');
 });
 
-test('a machine does not follow a phone unasked', () => {
+test('a machine does not follow a phone\'s window unasked', () => {
   const kept = storage();
   prefer('p/one', 'remote', kept);
   assert.equal(preferred('p/one', true, kept), 'fit');
@@ -33,7 +33,7 @@ test('a machine does not follow a phone unasked', () => {
   assert.equal(preferred('p/one', true, kept), 'native');
 });
 
-test('the usual choice takes no room, and no storage is no failure', () => {
+test('the default choice is not stored, and missing storage is not an error', () => {
   const kept = storage();
   prefer('p/one', 'native', kept);
   prefer('p/one', 'fit', kept);

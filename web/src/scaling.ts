@@ -1,13 +1,20 @@
-/** How the machine's screen meets the window: scaled to fit, pixel by pixel, or the machine follows the window. */
+/**
+ * The way the screen is shown: scaled to the window, at its own size, or resized by the machine to
+ * follow the window.
+ */
 export type Scaling = 'fit' | 'native' | 'remote';
 
-/** Each machine has a slot of its own: what suits one is not done to another. */
+/**
+ * The prefix of the storage slots. Each machine has its own slot, so a choice for one does not
+ * affect another.
+ */
 const SLOT = 'transom.scaling.';
 
 /**
- * What this person chose last for this machine, on this device.
+ * Returns the last choice for this machine in this browser.
  *
- * A machine follows the window of a phone only where that was chosen on this very page: it changes the machine for everybody.
+ * On a touch screen a stored `remote` is ignored: resizing the machine affects everyone, so the
+ * user must choose it again.
  */
 export function preferred(machine: string, coarse: boolean, storage: Pick<Storage, 'getItem'> | null = kept()): Scaling {
   try {
@@ -18,13 +25,13 @@ export function preferred(machine: string, coarse: boolean, storage: Pick<Storag
   }
 }
 
-/** Remembers the choice, where the browser allows it. */
+/** Stores the choice, if the browser allows it. */
 export function prefer(machine: string, scaling: Scaling, storage: Pick<Storage, 'setItem' | 'removeItem'> | null = kept()): void {
   try {
     if (scaling === 'fit') storage?.removeItem(SLOT + machine);
     else storage?.setItem(SLOT + machine, scaling);
   } catch {
-    // A choice for this page only, then.
+    // The choice then applies to this page only.
   }
 }
 

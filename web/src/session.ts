@@ -5,37 +5,43 @@ import * as machine from './machine.ts';
 import { noticed, type End } from './reason.ts';
 import * as ticket from './ticket.ts';
 
-/** What the page shows of a session. */
+/** The part of the page that shows a session. */
 export interface View {
   checking(): void;
-  /** A try to come back is under way, over the last picture. */
+  /** An attempt to reconnect is running. The last picture stays visible. */
   trying(attempt: number): void;
   admitted(admission: Admission): void;
-  /** Makes the connection; `again` is false for the first one. */
+  /** Opens a connection. `again` is false for the first one. */
   line(admission: Admission, again: boolean, listener: Pick<Listener, 'connected' | 'pictured' | 'ended'>): Promise<Line>;
   live(line: Line): void;
-  /** Waits before the next try; false when the person does not want one. */
+  /** Waits before the next attempt. Resolves to false if the user stops reconnecting. */
   wait(attempt: number, milliseconds: number, cause: End): Promise<boolean>;
-  /** The session is being ended at the person's wish. */
+  /** The session is being ended at the user's request. */
   leaving(): void;
-  /** It is over, or waits for the person; `open` tells whether there is a session that could be ended. */
+  /**
+   * The session has ended or waits for the user. `open` is true if there is a session that can be
+   * ended.
+   */
   ended(end: End, session: string | null, open: boolean): void;
 }
 
-/** How one connection went. */
+/** The outcome of one connection. */
 interface Visit {
   readonly end: End;
-  /** For how long there was a picture, in milliseconds. */
+  /** The time during which a picture was visible, in milliseconds. */
   readonly pictured: number;
 }
 
-/** A connection that lasted this long has worked: counting the tries starts over. */
+/** The duration after which a connection counts as successful, which resets the attempt counter. */
 const STEADY_MS = 10_000;
 
-/** One viewing, from the link to its end, across lost connections. */
+/** One use of a console, from opening the link to the end, across lost connections. */
 export class Session {
   readonly #view: View;
-  /** The link's token, until the instance has answered: a failed attempt gives the use back, so it can be shown again. */
+  /**
+   * The link's token, until the machine has answered. A failed attempt does not use the link up, so
+   * the token still works.
+   */
   #token: string | null = null;
   #id: string | null = null;
   /** The short request id of the newest WebSocket. */
@@ -47,7 +53,7 @@ export class Session {
     this.#view = view;
   }
 
-  /** Opens a link's token, or comes back with this tab's ticket. */
+  /** Opens a link by its token, or resumes this tab's session with its ticket. */
   open(token: string | null): void {
     if (token !== null) {
       ticket.forget();
@@ -58,17 +64,17 @@ export class Session {
     else void this.#follow();
   }
 
-  /** Tries what has a chance: the ticket, else the link while it is fresh. */
+  /** Tries again with the ticket, or with the link's token if that has not been used up. */
   again(): void {
     void this.#follow();
   }
 
-  /** The person leaves; the session waits for them a while. */
+  /** Disconnects. The session waits a few minutes for the user to return. */
   leave(): void {
     this.#line?.close();
   }
 
-  /** The person ends the session that they have left. */
+  /** Ends the session that the user has disconnected from. */
   async end(): Promise<void> {
     const newest = ticket.newest();
     if (newest === null) return;
@@ -76,13 +82,13 @@ export class Session {
     this.#view.leaving();
     const refused = await leave(newest);
     if (run !== this.#run) return;
-    // A ticket that is refused for good has no session any more.
+    // A ticket that is refused permanently no longer has a session.
     const over = refused === null || refused.retry === 'never' || refused.retry === 'new-link';
     if (over) this.#token = null;
     this.#over(noticed(over ? 'over' : 'not-ended'));
   }
 
-  /** Looks whether the line is still alive. */
+  /** Checks whether the line is still alive. */
   check(): void {
     this.#line?.check();
   }
@@ -112,7 +118,8 @@ export class Session {
     if (attempt > 0 && !(await isReachable())) return lost(noticed('transom-unreachable'));
     if (run !== this.#run) return lost(noticed('left'));
     let answer = await this.#exchange(first, run);
-    // The link is shown where its session is over, not where nobody answered.
+    // The token is the second choice once the ticket's session is over, not when Transom did not
+    // answer.
     if ('end' in answer && second !== undefined && isFinal(answer.end)) answer = await this.#exchange(second, run);
     if ('end' in answer) return lost(answer.end);
     if (run !== this.#run) return lost(noticed('left'));
@@ -122,11 +129,14 @@ export class Session {
     return this.#connect(answer.admission, attempt, run);
   }
 
-  /** The ticket that was shown is exchanged now: what came for it is kept, whoever still waits for it. */
+  /**
+   * Exchanges a credential and stores the new ticket, even if this run has been replaced: the old
+   * ticket is used up.
+   */
   async #exchange(credential: Credential, run: number): Promise<Answer> {
     const before = ticket.newest();
     const answer = await exchange(credential);
-    // Another link that was opened meanwhile is not to be forgotten.
+    // The ticket of another link that was opened meanwhile must not be overwritten.
     if ('admission' in answer && (run === this.#run || ticket.newest() === before)) ticket.keep(answer.admission.ticket);
     return answer;
   }
@@ -155,7 +165,10 @@ export class Session {
     return { end, pictured: since === null ? 0 : performance.now() - since };
   }
 
-  /** The ticket first: while its session waits, it holds the link's use. Where that is over, the use has been given back. */
+  /**
+   * Returns the credentials to try, ticket first: while its session waits, that session holds the
+   * link's use.
+   */
   #credentials(): Credential[] {
     const newest = ticket.newest();
     const shown: Credential[] = newest === null ? [] : [{ ticket: newest }];
@@ -171,7 +184,7 @@ export class Session {
   }
 }
 
-/** Whether nothing comes back from this end. */
+/** Returns whether the session is over after this end. */
 function isFinal(end: End): boolean {
   return end.retry === 'never' || end.retry === 'new-link';
 }
@@ -180,10 +193,13 @@ function lost(end: End): Visit {
   return { end, pictured: 0 };
 }
 
-/** Whether to come back without being asked. Once on the way back, what may pass later is waited for as well. */
+/**
+ * Returns whether to reconnect automatically. While reconnecting, this includes causes that may
+ * pass later.
+ */
 function comesBack({ end, pictured }: Visit, attempt: number): boolean {
   if (ticket.newest() === null) return false;
-  // What cannot be drawn at all is not drawn the third time either.
+  // If no picture could be displayed in two attempts, a third one will not help.
   if (end.code === 'picture-unreadable' && pictured === 0 && attempt > 2) return false;
   return end.retry === 'resume' || (end.retry === 'later' && pictured === 0 && attempt > 1);
 }

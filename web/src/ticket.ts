@@ -1,23 +1,27 @@
 /**
- * The newest ticket, kept for this tab only, so that a reload comes back to the session.
+ * The storage slot for the newest resume ticket. It belongs to this tab only, so that a reload
+ * returns to the session.
  *
- * A ticket that was exchanged has one successor: whoever exchanges stores that at once. Where the answer was lost the same
- * ticket may be shown again, once and soon.
+ * Each exchange replaces the ticket, and the page stores the new one at once. If the answer was
+ * lost, the page may exchange the same ticket once more within a short time.
  */
 const SLOT = 'transom.ticket';
 
-/** The person has disconnected: a reload does not connect without being asked. */
+/**
+ * The storage slot that records a disconnect by the user: after it, a reload does not reconnect
+ * automatically.
+ */
 const LEFT_SLOT = 'transom.left';
 
 let kept: string | null = read(SLOT);
 let left: boolean = read(LEFT_SLOT) !== null;
 
-/** The newest ticket, if there is one. */
+/** Returns the newest ticket, or `null` if there is none. */
 export function newest(): string | null {
   return kept;
 }
 
-/** Whether the person has disconnected from the ticket's session. */
+/** Returns whether the user has disconnected from the ticket's session. */
 export function isLeft(): boolean {
   return kept !== null && left;
 }
@@ -32,13 +36,13 @@ export function keep(ticket: string): void {
   });
 }
 
-/** The person has disconnected, and may come back. */
+/** Records that the user has disconnected and may come back. */
 export function leave(): void {
   left = true;
   write((storage) => storage.setItem(LEFT_SLOT, '1'));
 }
 
-/** Forgets the ticket: the session is over, or another link was opened. */
+/** Removes the ticket, because the session is over or another link was opened. */
 export function forget(): void {
   kept = null;
   left = false;
@@ -48,7 +52,7 @@ export function forget(): void {
   });
 }
 
-// Storage may be switched off; then the ticket lives as long as the page.
+// Storage may be disabled. The ticket then lasts as long as the page.
 function read(slot: string): string | null {
   try {
     return sessionStorage.getItem(slot);
@@ -61,6 +65,6 @@ function write(change: (storage: Storage) => void): void {
   try {
     change(sessionStorage);
   } catch {
-    // Nothing to do: see `read`.
+    // Storage is disabled: see `read`.
   }
 }

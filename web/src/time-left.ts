@@ -1,9 +1,9 @@
-/** Minutes and seconds: `4:05`. */
+/** Formats minutes and seconds: `4:05`. */
 export function clock(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
 
-/** What matters of a longer time: `59 min`, `3 h 5 min`, `2 d 4 h`. Never more than there is. */
+/** Formats a longer time with at most two units, rounded down: `59 min`, `3 h 5 min`, `2 d 4 h`. */
 export function span(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);

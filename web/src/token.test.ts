@@ -31,6 +31,6 @@ test('an address without a token has none', () => {
   }
 });
 
-test('no other parameter is read', () => {
+test('other parameters are ignored', () => {
   assert.equal(at('/vnc.html?host=evil.test&port=1&password=x&encrypt=0#password=y'), null);
 });

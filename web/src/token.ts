@@ -1,9 +1,10 @@
 /**
- * Where a console link may carry its token.
+ * Returns the token of a console link, or `null` if it has none. A link carries its token in one of
+ * three places:
  *
  * ```text
- * /console#token=T                        ours: a fragment never reaches a log
- * /console?token=T                        what older callers of a console build
+ * /console#token=T                        Transom's own form: a fragment never reaches a log
+ * /console?token=T                        the form that older clients build
  * /vnc_auto.html?path=%3Ftoken%3DT        noVNC's form: the token inside the WebSocket's path
  * ```
  */

@@ -103,7 +103,7 @@ end_reasons! {
     4401 TokenUnknown "token-unknown" 401 Viewer NewLink
         "This console link is not valid.", "Copy the whole link, or ask for a new one.";
     4402 TokenExpired "token-expired" 401 Viewer NewLink
-        "This console link has expired.", "Ask for a new link and open it soon: links are valid for a short time only.";
+        "This console link has expired.", "Ask for a new link and open it soon: a link is valid only for a short time.";
     4403 TokenSpent "token-spent" 401 Viewer NewLink
         "This console link has already been used.", "Ask for a new link. If you did not use this one, tell the person who gave it to you.";
     4404 LinkRevoked "link-revoked" 403 Operator NewLink
@@ -111,9 +111,9 @@ end_reasons! {
     4405 TicketInvalid "ticket-invalid" 401 Viewer NewLink
         "This page can no longer return to its session.", "Ask for a new link.";
     4406 TicketReplayed "ticket-replayed" 403 Viewer NewLink
-        "The session's ticket was used twice, so the session was ended.", "Another person may have copied it. Ask for a new link, and tell the operator of this service.";
+        "This session's resume ticket was used twice, so Transom ended the session.", "Another person may have copied the ticket. Ask for a new link, and tell the operator of this service.";
     4407 OriginRefused "origin-refused" 403 Operator Never
-        "The page that opened this console is not allowed to.", "Open the console's own link. If you did, tell the operator of this service.",
+        "The page that opened this console is not allowed to open it.", "Open the console link directly. If you already did, tell the operator of this service.",
         "Behind a proxy, set [http] public_url. For another site's page, set [console] allowed_origins.";
     4408 TakenOver "taken-over" 409 Viewer Never
         "This session was opened again elsewhere.", "Continue there. If that was not you, tell the person who gave you the link.";
@@ -122,9 +122,9 @@ end_reasons! {
     4410 KeyRevoked "key-revoked" 403 Operator NewLink
         "The access key behind this console was revoked.", "Ask the person who gave you the link whether you should still have access.";
     4411 InstanceRemoved "instance-removed" 404 Operator Never
-        "The instance of this console was removed.", "Ask the instance's owner.";
+        "The machine of this console was removed.", "Ask the machine's owner.";
     4412 SessionExpired "session-expired" 403 Operator NewLink
-        "The session reached its longest duration.", "Ask for a new link to continue.";
+        "The session reached its maximum duration.", "Ask for a new link to continue.";
     4413 SessionIdle "session-idle" 403 Operator NewLink
         "The session was idle for too long.", "Ask for a new link to continue.";
     4414 TooManySessions "too-many-sessions" 429 Operator Later
@@ -138,38 +138,38 @@ end_reasons! {
     4418 InstanceMoved "instance-moved" 503 Operator Resume
         "The machine behind this console was moved.", "Wait: the page reconnects automatically.";
     4419 EndpointChanged "endpoint-changed" 403 Operator NewLink
-        "This console was pointed at another machine.", "Open it again by its link, or ask for a new one.";
+        "This console now leads to a different machine.", "Open the link again, or ask for a new one.";
     4420 InstanceNotRunning "instance-not-running" 409 Instance Later
-        "The instance is not running.", "Start the instance, then open the console again.";
+        "The machine is not running.", "Start the machine, then open the console again.";
     4421 EndpointNotAllowed "endpoint-not-allowed" 403 Operator Never
-        "Consoles may not lead to the instance's endpoint.", "Tell the machine's administrator and give the request id.",
+        "Transom is not allowed to connect to the machine's address.", "Tell the machine's administrator and give the request id.",
         "Ask the operator to set the endpoint, or to allow it: in [endpoints] allow, or for an existing Nova in [openstack] nova_targets.";
     4422 EndpointUnresolved "endpoint-unresolved" 502 Instance Later
-        "The name of the instance's endpoint cannot be resolved.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The machine's host name cannot be resolved.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check the endpoint's spelling and the DNS that Transom uses.";
     4423 InstanceRefusedConnection "instance-refused-connection" 502 Instance Later
-        "The instance's endpoint refuses connections.", "The machine may be starting: try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The machine refuses VNC connections.", "The machine may be starting: try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check that the VNC server runs and listens on the endpoint's port.";
     4424 InstanceUnreachable "instance-unreachable" 504 Instance Later
-        "The instance's endpoint cannot be reached.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The machine cannot be reached.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check address, routes and firewalls between Transom and the endpoint.";
     4425 InstanceSilent "instance-silent" 504 Instance Later
-        "The instance's endpoint accepts connections but sends nothing.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The machine accepts the connection but sends nothing.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Check that a VNC server listens on the port and that it does not hang.";
     4426 InstanceNotVnc "instance-not-vnc" 502 Instance Never
-        "The instance's endpoint is not a VNC server.", "Tell the machine's administrator and give the request id.",
+        "The machine's address does not lead to a VNC server.", "Tell the machine's administrator and give the request id.",
         "Check the endpoint's port: the details quote the answer.";
     4427 InstanceClosedEarly "instance-closed-early" 502 Instance Later
-        "The instance closed the connection while it was being opened.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
+        "The machine closed the connection before the console opened.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
         "Read the VNC server's log: it may limit or block connections.";
     4428 InstanceSecurityUnsupported "instance-security-unsupported" 502 Instance Never
-        "The VNC server offers no security type that can be used.", "Tell the machine's administrator and give the request id.",
+        "The VNC server offers no security type that Transom supports.", "Tell the machine's administrator and give the request id.",
         "Configure it for VNC authentication or VeNCrypt X509, and set the credentials on the instance.";
     4429 InstancePasswordMissing "instance-password-missing" 502 Operator Never
-        "The VNC server requires a password, and the instance has none.", "Tell the machine's administrator and give the request id.",
+        "The VNC server requires a password, but none is set for the machine.", "Tell the machine's administrator and give the request id.",
         "Set it: transom instance set ID --project P --password-file F.";
     4430 InstancePasswordWrong "instance-password-wrong" 502 Operator Never
-        "The VNC server did not accept the instance's password.", "Tell the machine's administrator and give the request id.",
+        "The VNC server rejected the password that is set for the machine.", "Tell the machine's administrator and give the request id.",
         "Set the right one: transom instance set ID --project P --password-file F.";
     4431 InstanceRefusedSession "instance-refused-session" 502 Instance Later
         "The VNC server refused the session.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
@@ -178,9 +178,9 @@ end_reasons! {
         "The VNC server does not follow the RFB protocol.", "Tell the machine's administrator and give the request id.",
         "Check its version. The details name the message that it sent.";
     4433 InstanceGone "instance-gone" 502 Instance Resume
-        "The instance closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again automatically.";
+        "The machine closed the connection.", "The machine or its VNC server may have been stopped or restarted. The page tries again automatically.";
     4434 InstanceTlsFailed "instance-tls-failed" 502 Instance Never
-        "TLS with the VNC server failed.", "Tell the machine's administrator and give the request id.",
+        "The TLS connection to the VNC server failed.", "Tell the machine's administrator and give the request id.",
         "Check its certificate against the CA or fingerprint that is set for the instance.";
     4435 DeviceOffline "device-offline" 502 Instance Later
         "The device behind this console is not online.", "Switch the device on and check its network, then try again. If the problem persists, tell its administrator and give the request id.",
@@ -189,29 +189,29 @@ end_reasons! {
         "The device refused the console.", "Try again in a moment. If the problem persists, tell the device's administrator and give the request id.",
         "The details quote its reason. Read the agent's log, and check its --to and --allow-key lists.";
     4437 DeviceEndToEndOnly "device-end-to-end-only" 403 Instance Never
-        "The device accepts end-to-end connections only, and no consoles in a browser.", "Ask the device's administrator for another way to it: this one is closed on purpose.",
+        "The device accepts only end-to-end connections, so it cannot be opened in a browser.", "Ask the device's administrator for another way to connect: browser access is disabled on purpose.",
         "Connect with transom connect and a VNC viewer.";
     4438 DeviceKeyChanged "device-key-changed" 502 Instance Never
         "The device presents a different key than before.", "Tell the device's administrator and give the request id: the device may have been reinstalled, or the connection may be intercepted.",
         "If it was reinstalled, compare its key and accept it: transom address accept-key. Otherwise the connection may be intercepted.";
     4439 InstanceSecretsWithheld "instance-secrets-withheld" 502 Operator Never
-        "The device was given new credentials, so the machine's password is not sent to it.",
+        "The device has new credentials, so Transom does not send it the machine's password.",
         "Tell the machine's administrator and give the request id.",
         "If the device is the intended one, set the password again: transom instance set ID --project P --password-file F.";
     4440 ViewerClosed "viewer-closed" 400 Viewer Never
-        "The console was closed.", "Nothing: the viewer closed it.";
+        "The console was closed.", "No action is needed: the viewer closed the console.";
     4441 ViewerLost "viewer-lost" 408 Viewer Resume
         "The connection to the viewer was lost.", "Check the network. The page reconnects automatically.";
     4442 ViewerWebsocketError "viewer-websocket-error" 400 Viewer Never
-        "The viewer broke the WebSocket protocol.", "Use a current browser or viewer. Only binary frames are accepted.";
+        "The viewer violated the WebSocket protocol.", "Use a current browser or viewer. Only binary frames are accepted.";
     4443 ViewerProtocolError "viewer-protocol-error" 400 Viewer Never
-        "The viewer broke the RFB protocol.", "Use another viewer, or report this to its developers. The details name the message.";
+        "The viewer violated the RFB protocol.", "Use another viewer, or report this to its developers. The details name the message.";
     4444 ViewerUnknownMessage "viewer-unknown-message" 400 Viewer Never
         "The viewer sent a message that Transom does not know.", "Turn off the viewer's extensions. The details name the message type.";
     4445 ViewerTooSlow "viewer-too-slow" 408 Viewer Resume
-        "The viewer took too long.", "Check the network and try again.";
+        "The viewer did not respond in time.", "Check the network and try again.";
     4450 InternalError "internal-error" 500 Transom Later
-        "Transom failed.", "Try again. If the problem persists, tell the operator of this service and give the request id.";
+        "An internal error occurred in Transom.", "Try again. If the problem persists, tell the operator of this service and give the request id.";
     4451 Overloaded "overloaded" 503 Transom Later
         "Transom is at capacity.", "Wait a moment, then try again.";
     4452 StoreUnavailable "store-unavailable" 503 Transom Resume
@@ -415,7 +415,7 @@ mod tests {
         }
         let told = End::told(EndReason::InstanceNotRunning, "it is stopped");
         assert_eq!(told.detail(), Some("it is stopped"));
-        assert_eq!(told.sentence(), "The instance is not running. (it is stopped)");
+        assert_eq!(told.sentence(), "The machine is not running. (it is stopped)");
         assert_eq!(told.to_string(), "instance-not-running: it is stopped");
     }
 

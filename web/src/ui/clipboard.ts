@@ -2,20 +2,20 @@ import type { Delivery } from '../channel.ts';
 import { tooLong } from '../clipboard.ts';
 import { button, element } from './element.ts';
 
-/** What a clipboard may be for this viewer. */
+/** The clipboard access that a link gives to this viewer. */
 export type Clipboarding = 'both ways' | 'not in this link';
 
 const HINTS: Record<Clipboarding, string> = {
-  'both ways': 'What the machine copies appears here. Write or paste a text and send it to put it on the machine’s clipboard.',
-  'not in this link': 'This console link puts nothing on the machine’s clipboard.',
+  'both ways': 'Text that the machine copies appears here. To put text on the machine’s clipboard, type or paste it here and send it.',
+  'not in this link': 'This console link does not give access to the machine’s clipboard.',
 };
 
-/** What became of a text. Only a machine that asked for it is known to have it. */
+/** The messages for the delivery states. Only `provided` means that the machine has the text. */
 const DELIVERED: Record<Delivery, string> = {
-  provided: 'Sent: the machine took it.',
-  offered: 'Offered to the machine, which fetches it when you paste there.',
-  written: 'Handed to the machine’s VNC server, which does not say what it does with it. Paste it in the machine.',
-  skipped: 'Not sent: the text is longer than Transom passes on.',
+  provided: 'Sent: the machine received the text.',
+  offered: 'Offered to the machine, which fetches the text when you paste it there.',
+  written: 'Sent to the machine’s VNC server, which does not confirm delivery. Paste the text in the machine to check.',
+  skipped: 'Not sent: the text is longer than Transom allows.',
 };
 
 /** The panel with the machine's clipboard. */
@@ -29,18 +29,19 @@ export class ClipboardPanel {
   readonly #closed: () => void;
   #sending = false;
 
-  /** `send` tells whether it will be known what becomes of a text. */
+  /** `send` returns whether the delivery of the text will be reported. */
   constructor(send: (text: string) => boolean, closed: () => void) {
     this.#closed = closed;
     button('clipboard-close', () => this.close());
     button('clipboard-send', () => {
       if (this.#refuse()) return;
       this.#sending = send(this.#text.value);
-      this.#done.textContent = this.#sending ? 'Sending…' : 'Passed on. Paste it in the machine.';
+      this.#done.textContent = this.#sending ? 'Sending…' : 'Sent. Paste it in the machine.';
     });
     const copy = button('clipboard-copy', () => void this.#copy());
     const paste = button('clipboard-paste', () => void this.#paste());
-    // Browsers lend their clipboard to pages that came over TLS, and not all lend it for reading.
+    // Browsers give clipboard access only to pages loaded over TLS, and some browsers do not allow
+    // reading.
     copy.hidden = navigator.clipboard === undefined;
     paste.hidden = navigator.clipboard?.readText === undefined;
     this.#text.addEventListener('input', () => {
@@ -51,24 +52,24 @@ export class ClipboardPanel {
     });
   }
 
-  /** Offers the clipboard and says what it may do here; `null` to who only watches. */
+  /** Shows the clipboard button and its hint. `null` hides both from a view-only viewer. */
   offer(what: Clipboarding | null): void {
     this.#toggle.hidden = what === null;
     this.#hint.textContent = what === null ? '' : HINTS[what];
     this.#editor.hidden = what !== 'both ways';
   }
 
-  /** What became of the text that was sent. */
+  /** Shows the delivery state of the text that was sent. */
   delivered(state: Delivery): void {
     if (!this.#sending) return;
-    // The machine may fetch an offer more than once, and later.
+    // The machine may fetch an offered text later, and more than once.
     this.#sending = state === 'offered' || state === 'provided';
     this.#done.textContent = DELIVERED[state];
   }
 
-  /** The line is gone; whether the last text arrived is not known any more. */
+  /** The line is gone, so the delivery of the last text can no longer be known. */
   lost(): void {
-    if (this.#sending && this.#done.textContent === 'Sending…') this.#done.textContent = 'The connection was lost. Send it again.';
+    if (this.#sending && this.#done.textContent === 'Sending…') this.#done.textContent = 'The connection was lost. Send the text again.';
     this.#sending = false;
   }
 
@@ -77,7 +78,7 @@ export class ClipboardPanel {
     if (this.#editor.hidden) return;
     this.#text.value = text;
     this.#text.removeAttribute('aria-invalid');
-    this.#done.textContent = this.#panel.hidden ? '' : 'Copied by the machine just now.';
+    this.#done.textContent = this.#panel.hidden ? '' : 'The machine just copied this text.';
     if (this.#panel.hidden) this.#toggle.classList.add('unread');
   }
 
@@ -97,7 +98,7 @@ export class ClipboardPanel {
     this.#closed();
   }
 
-  /** Says that the text is too long, where it is. */
+  /** Shows a message if the text is too long. Returns whether it is. */
   #refuse(): boolean {
     const refusal = tooLong(this.#text.value);
     if (refusal === null) {
@@ -116,7 +117,7 @@ export class ClipboardPanel {
       this.#done.textContent = 'Copied to this device.';
     } catch {
       this.#text.select();
-      this.#done.textContent = 'This browser did not allow it. The text is selected: copy it by hand.';
+      this.#done.textContent = 'The browser did not allow copying. The text is selected, so you can copy it yourself.';
     }
   }
 
@@ -126,7 +127,7 @@ export class ClipboardPanel {
       if (!this.#refuse()) this.#done.textContent = '';
     } catch {
       this.#text.focus();
-      this.#done.textContent = 'This browser did not allow it. Paste into the field by hand.';
+      this.#done.textContent = 'The browser did not allow pasting. Paste into the field yourself.';
     }
   }
 }

@@ -1,8 +1,9 @@
 /**
- * Asks before Ctrl-W closes the page while somebody works in the machine.
+ * Asks for confirmation before Ctrl-W closes the page while the user works in the machine.
  *
- * In a terminal Ctrl-W erases a word, and browsers keep it for themselves: the page never hears the W. It does hear Ctrl, so
- * a page that is closed with Ctrl held is closed by a shortcut, and a link that was good for one use would be gone with it.
+ * In a terminal Ctrl-W erases a word, but browsers reserve it, so the page never receives the W. It
+ * does receive Ctrl. A page that closes while Ctrl is held is therefore closed by a shortcut, and a
+ * single-use link would be lost with it.
  */
 export function guardAgainstClosing(working: () => boolean): void {
   let held = false;

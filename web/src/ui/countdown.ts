@@ -1,19 +1,21 @@
 import { clock, span } from '../time-left.ts';
 import { element } from './element.ts';
 
-/** From here on somebody has to save their work: the time stands out. */
+/**
+ * The time left, in seconds, from which the countdown is highlighted so that users save their work.
+ */
 const LAST_SECONDS = 300;
 
-/** The time left is told this often. */
+/** The interval at which the countdown is updated. */
 const TICK_MS = 500;
 
-/** Says in the bar how long the session lasts, where that is known. */
+/** Shows the remaining time of the session in the bar, if it is known. */
 export class Countdown {
   readonly #badge = element('ends', HTMLElement);
   readonly #left = element('ends-in', HTMLElement);
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** The session ends after so many seconds. */
+  /** Starts the countdown for a session that ends after this many seconds. */
   start(seconds: number): void {
     this.stop();
     const end = performance.now() + seconds * 1000;
@@ -27,7 +29,7 @@ export class Countdown {
     this.#timer = setInterval(tell, TICK_MS);
   }
 
-  /** There is nothing to count. */
+  /** Stops and hides the countdown. */
   stop(): void {
     clearInterval(this.#timer);
     this.#badge.hidden = true;

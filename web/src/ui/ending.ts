@@ -3,22 +3,25 @@ import { button, element } from './element.ts';
 import { enter } from './stage.ts';
 
 const SIDES: Record<Side, string> = {
-  viewer: 'This is on your side: this browser, its network, or the link.',
-  transom: 'This is on Transom’s side.',
-  instance: 'This is on the instance’s side: the machine, or the way from Transom to it.',
-  operator: 'This was decided or set up by the people who run this service or own the instance.',
+  viewer: 'The cause is on your side: this browser, its network, or the link.',
+  transom: 'The cause is in Transom.',
+  instance: 'The cause is the machine, or the connection from Transom to it.',
+  operator: 'The cause is a decision or a setting of the people who run this service or own the machine.',
 };
 
-/** So many characters at a request id's end are read out by phone; audit and log are searched by them. */
+/**
+ * The length of a request id's short form, its last characters. The audit and the log can be
+ * searched by it.
+ */
 const SHORT_REQUEST_ID = 8;
 
-/** Endings that are no failures. */
+/** Endings that are not failures. */
 const PLAIN: readonly string[] = ['left', 'over', 'session-ended', 'needs-link'];
 
-/** How long “Copied” stands on the button. */
+/** The time for which the button shows “Copied”. */
 const THANKS_MS = 2_000;
 
-/** The page that names why a console did not open or ended, and what to do next. */
+/** The view that shows why a console did not open or ended, and what to do next. */
 export class Ending {
   readonly #machine = element('ending-machine', HTMLElement);
   readonly #sentence = element('ending-sentence', HTMLElement);
@@ -45,8 +48,8 @@ export class Ending {
   }
 
   /**
-   * Shows a reason; `name` is the machine's, where the page knows it, `session` is the session's id where there was one, and
-   * `open` tells that the session waits and can be ended.
+   * Shows a reason. `name` is the machine's name and `session` the session's id, if they are known.
+   * `open` is true if the session still waits and can be ended.
    */
   show(end: End, name: string | null, session: string | null, open: boolean): void {
     const plain = PLAIN.includes(end.code);
@@ -89,7 +92,10 @@ function factsOf(end: End, session: string | null): string[] {
   ].filter((fact) => fact !== null);
 }
 
-/** A span whose text has its words kept whole: an id or an option that is broken at its hyphens is hard to read. */
+/**
+ * Creates a span whose words are not broken at hyphens, because a broken id or option is hard to
+ * read.
+ */
 function span(text: string): HTMLElement {
   const part = document.createElement('span');
   part.append(...unbroken(text));
@@ -107,7 +113,10 @@ function unbroken(text: string): (Node | string)[] {
   return words.flatMap((word, index) => (index === 0 ? [word] : [' ', word]));
 }
 
-/** Copies a text; where the browser has no clipboard for this page, selects what is shown so that it can be copied by hand. */
+/**
+ * Copies a text. If the browser does not allow it, selects the shown text so that the user can copy
+ * it.
+ */
 async function copied(text: string, shown: HTMLElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,13 +1,16 @@
 import { button, element } from './element.ts';
 
-/** The toolbar stays for this long after the pointer has left it, in full screen; fingers come and go without hovering. */
+/**
+ * The time for which the toolbar stays visible in full screen after the pointer leaves it. Touch
+ * needs more: it has no hover.
+ */
 const LINGER_MS = 1_500;
 const LINGER_TOUCH_MS = 4_000;
 
-/** Chromium lets a page in full screen have Esc, Alt-Tab and the like (Keyboard Lock API). */
+/** Chromium's Keyboard Lock API, which gives a full-screen page keys such as Esc and Alt-Tab. */
 type LockingKeyboard = { lock?(): Promise<void>; unlock?(): void };
 
-/** Full screen, where the toolbar hides until the pointer comes to the upper edge. */
+/** Full-screen mode, in which the toolbar is hidden until the pointer reaches the upper edge. */
 export class FullScreen {
   readonly #button = button('full-screen', () => void this.#toggle());
   readonly #bar = element('bar', HTMLElement);
@@ -15,7 +18,7 @@ export class FullScreen {
   #hiding: ReturnType<typeof setTimeout> | undefined;
 
   constructor(done: () => void) {
-    // Phones by Apple keep full screen for films.
+    // iPhones allow full screen for videos only.
     this.#button.hidden = !document.fullscreenEnabled;
     const show = (): void => this.#show();
     const hide = (): void => this.#hideSoon();
@@ -37,7 +40,7 @@ export class FullScreen {
       if (document.fullscreenElement !== null) await document.exitFullscreen();
       else await document.documentElement.requestFullscreen({ navigationUI: 'hide' });
     } catch {
-      // The browser said no, and says so itself.
+      // The browser refused, and shows that itself.
     }
   }
 
@@ -47,8 +50,8 @@ export class FullScreen {
     if (on) void keyboard?.lock?.().catch(() => {});
     else keyboard?.unlock?.();
     this.#button.setAttribute('aria-pressed', String(on));
-    this.#button.setAttribute('aria-label', on ? 'Leave full screen' : 'Full screen');
-    this.#button.title = on ? 'Leave full screen' : 'Full screen';
+    this.#button.setAttribute('aria-label', on ? 'Exit full screen' : 'Full screen');
+    this.#button.title = on ? 'Exit full screen' : 'Full screen';
     document.documentElement.classList.toggle('full-screen', on);
     this.#show();
     this.#hideSoon();
@@ -62,7 +65,7 @@ export class FullScreen {
   #hideSoon(): void {
     clearTimeout(this.#hiding);
     this.#hiding = setTimeout(() => {
-      // A touched element counts as hovered until another one is touched.
+      // On touch screens an element counts as hovered until another one is touched.
       const used = this.#bar.matches(this.#hovers.matches ? ':hover, :focus-within' : ':focus-within');
       if (!used) document.documentElement.classList.remove('bar-shown');
     }, this.#hovers.matches ? LINGER_MS : LINGER_TOUCH_MS);

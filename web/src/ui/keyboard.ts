@@ -1,16 +1,18 @@
 import { KEYSYM, keystrokes, type Stroke } from '../keystrokes.ts';
 import { button, element, keepFocus } from './element.ts';
 
-/** What the on-screen keyboard writes to. */
+/** The receiver of the on-screen keyboard's keys. */
 export interface Keys {
   press(stroke: Stroke): void;
   hold(keysym: number, down: boolean): void;
 }
 
-/** Something for Backspace to erase: an on-screen keyboard says nothing about a key that changes nothing. */
+/**
+ * Text for Backspace to erase: an on-screen keyboard does not report a key that changes nothing.
+ */
 const PADDING = '_'.repeat(48);
 
-/** The field is cleaned when it has grown or shrunk by this much, between words. */
+/** The change in the field's length after which it is reset, between words. */
 const SLACK = 40;
 
 const MODIFIERS = [['Ctrl', KEYSYM.Control], ['Alt', KEYSYM.Alt]] as const;
@@ -26,7 +28,7 @@ const SPECIAL: readonly (readonly [label: string, keysym: number, name?: string]
   ...Array.from({ length: 12 }, (_, index) => [`F${index + 1}`, KEYSYM.F1 + index] as const),
 ];
 
-/** Keys that hardware keyboards, and some on-screen ones, name although they write nothing. */
+/** Keys that type no character but that keyboards report by name. */
 const NAMED: Record<string, number> = {
   Escape: KEYSYM.Escape,
   Tab: KEYSYM.Tab,
@@ -37,7 +39,7 @@ const NAMED: Record<string, number> = {
   Delete: KEYSYM.Delete,
 };
 
-/** Raises a touch screen's own keyboard, and adds the keys that it lacks. */
+/** Opens a touch screen's own keyboard and adds the keys that it lacks. */
 export class OnScreenKeyboard {
   readonly #keys: Keys;
   readonly #opened: (on: boolean) => void;
@@ -86,7 +88,10 @@ export class OnScreenKeyboard {
     return key;
   }
 
-  /** A modifier stays down for the next key, since two fingers do not meet on a strip. */
+  /**
+   * A modifier stays down for the next key, because pressing two keys of the strip together is
+   * impractical.
+   */
   #toggleModifier(keysym: number, key: HTMLButtonElement): void {
     const down = !this.#held.has(keysym);
     this.#keys.hold(keysym, down);

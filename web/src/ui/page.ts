@@ -19,7 +19,7 @@ import { Screen } from './screen.ts';
 import { enter } from './stage.ts';
 import { Toolbar } from './toolbar.ts';
 
-/** What the page asks of the session. */
+/** The requests of the page to the session. */
 export interface Asks {
   again(): void;
   leave(): void;
@@ -32,7 +32,7 @@ function titled(name: string | null, sentence: string | null): string {
   return [name, sentence, TITLE].filter((part) => part !== null).join(' – ');
 }
 
-/** The parts of the page, played together. */
+/** The page, which connects its parts. */
 export class Page implements View {
   readonly #screen = new Screen();
   readonly #progress = new Progress();
@@ -43,11 +43,14 @@ export class Page implements View {
   readonly #keyboard: OnScreenKeyboard;
   readonly #countdown = new Countdown();
   readonly #touch = matchMedia('(pointer: coarse)');
-  // Fetched while the link is checked; a fetch that failed is tried anew.
+  // Loaded while the link is checked. A failed load is tried again.
   #novnc = import('@novnc/novnc');
   #scaling: Scaling = 'fit';
   #machine: string | null = null;
-  /** The size that the machine's screen had before this page resized it, and whether that is still owed. */
+  /**
+   * The size of the machine's screen before this page resized it. `#resized` is true until that
+   * size is restored.
+   */
   #before: Size | null = null;
   #resized = false;
   #line: Line | null = null;
@@ -106,7 +109,7 @@ export class Page implements View {
       copied: (text) => this.#clipboard.receive(text),
       clipped: (on) => this.#toolbar.clipped(on),
       sized: (size) => {
-        // A line that comes back may find the size that an earlier one asked for.
+        // After a reconnect the screen may still have the size that an earlier line requested.
         if (!this.#resized) this.#before = size;
         this.#resized ||= this.#scaling === 'remote';
       },
@@ -129,7 +132,7 @@ export class Page implements View {
     this.#screen.thaw();
     enter('live');
     this.#toolbar.ready();
-    // noVNC fits the picture to the place it had before the toolbar came.
+    // noVNC fitted the picture to the space that was free before the toolbar appeared.
     line.scale(this.#scaling, this.#touch.matches);
     line.focus();
   }
@@ -165,13 +168,16 @@ export class Page implements View {
     }
   }
 
-  /** Gives the machine's screen the size back that it had before this page asked for another. */
+  /** Restores the size that the machine's screen had before this page changed it. */
   leaveMachineAsItWas(): void {
     if (this.#resized && this.#before !== null) this.#line?.resize(this.#before);
     this.#resized = false;
   }
 
-  /** What was chosen for one machine is not done to another. */
+  /**
+   * Resets the state that belongs to another machine, so that a choice for one does not affect
+   * another.
+   */
   #meet(machine: string): void {
     if (machine === this.#machine) return;
     this.#machine = machine;

@@ -2,16 +2,16 @@ import type { Wait } from '../channel.ts';
 import { element } from './element.ts';
 import { enter } from './stage.ts';
 
-/** A console that opens well is there sooner; after this long a word is due. */
+/** The time after which the page explains the delay. A console normally opens sooner. */
 const SLOW_MS = 5_000;
 
-const SLOW = 'This takes longer than usual. The instance may be busy or hard to reach.';
-const ACCEPTANCE = 'Somebody at the machine may have to accept this viewer. The screen opens as soon as they have.';
+const SLOW = 'This is taking longer than usual. The machine may be busy or hard to reach.';
+const ACCEPTANCE = 'Someone at the machine may have to accept your connection. The screen opens as soon as they do.';
 
 const STEPS = ['checking', 'connecting', 'starting'] as const;
 type Step = (typeof STEPS)[number];
 
-/** Says what the page is doing until the picture is there. */
+/** Shows the progress until the first picture is visible. */
 export class Progress {
   readonly #now = element('progress-now', HTMLElement);
   readonly #name = element('step-name', HTMLElement);
@@ -22,7 +22,7 @@ export class Progress {
     this.#step('checking', 'Checking the link…');
   }
 
-  /** Names what a console that does not open yet waits for. */
+  /** Shows what a console that is not open yet waits for. */
   waiting(name: string, cause: Wait): void {
     clearTimeout(this.#timer);
     const accepting = cause === 'acceptance';
@@ -37,10 +37,10 @@ export class Progress {
   }
 
   starting(): void {
-    this.#step('starting', 'Starting the picture…');
+    this.#step('starting', 'Waiting for the screen…');
   }
 
-  /** The picture is there, or will not come. */
+  /** The picture is visible, or the attempt has failed. */
   over(): void {
     clearTimeout(this.#timer);
     this.#slow.hidden = true;

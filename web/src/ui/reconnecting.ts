@@ -3,17 +3,17 @@ import type { End } from '../reason.ts';
 import { element } from './element.ts';
 import { enter } from './stage.ts';
 
-/** How a pause ended: it is time, or the person does not want to wait for more. */
+/** The end of a pause: the next attempt is due, or the user stopped reconnecting. */
 export type Verdict = 'try' | 'stop';
 
-/** The overlay over the last picture while the page tries to come back. */
+/** The overlay on the last picture while the page reconnects. */
 export class Reconnecting {
   readonly #when = element('reconnecting-when', HTMLElement);
   readonly #cause = element('reconnecting-cause', HTMLElement);
   readonly #now = element('reconnect-now', HTMLButtonElement);
   readonly #stop = element('reconnect-stop', HTMLButtonElement);
 
-  /** Counts a pause down; it ends early by a button, or when the network comes back. */
+  /** Counts a pause down. A button ends it early, and so does the return of the network. */
   wait(attempt: number, milliseconds: number, cause: End): Promise<Verdict> {
     enter('reconnecting', cause.code);
     this.#cause.textContent = cause.detail === null ? cause.sentence : `${cause.sentence} ${cause.detail}`;
@@ -21,7 +21,7 @@ export class Reconnecting {
     const due = performance.now() + milliseconds;
     const tell = (): void => {
       const seconds = Math.max(1, Math.ceil((due - performance.now()) / 1000));
-      this.#when.textContent = `Attempt ${attempt}, next in ${seconds} s`;
+      this.#when.textContent = `Attempt ${attempt} in ${seconds} s`;
     };
     tell();
     return new Promise((resolve) => {
@@ -40,15 +40,15 @@ export class Reconnecting {
     });
   }
 
-  /** A try is under way. */
+  /** Shows that an attempt is running. */
   trying(attempt: number): void {
     enter('reconnecting');
     this.#when.textContent = `Attempt ${attempt}, connecting…`;
     this.#now.disabled = true;
   }
 
-  /** The try takes longer, for this cause. */
+  /** Shows why the attempt takes longer. */
   waiting(name: string, cause: Wait): void {
-    if (cause === 'acceptance') this.#when.textContent = `Waiting for ${name} to accept: somebody there may have to say yes.`;
+    if (cause === 'acceptance') this.#when.textContent = `Waiting for ${name} to accept: someone there may have to allow your connection.`;
   }
 }

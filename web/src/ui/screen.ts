@@ -1,22 +1,26 @@
 import { element } from './element.ts';
 
-/** The part of the page that shows the machine, and its last picture while the connection is gone. */
+/**
+ * The part of the page that shows the machine's screen, or its last picture while the connection is
+ * lost.
+ */
 export class Screen {
-  /** Where noVNC puts its canvas. */
+  /** The element that contains noVNC's canvas. */
   readonly target = element('screen', HTMLElement);
   readonly #frozen = element('frozen', HTMLCanvasElement);
 
   constructor() {
-    // noVNC lets go of held keys when the window loses the focus; losing it to the toolbar is the same to the machine.
+    // noVNC releases held keys when the window loses focus. The same must happen when focus moves
+    // to the toolbar.
     this.target.addEventListener('focusout', () => dispatchEvent(new Event('blur')));
   }
 
-  /** Tells assistive software what this is a picture of. */
+  /** Names the picture for assistive technology. */
   label(name: string): void {
     this.target.querySelector('canvas')?.setAttribute('aria-label', `Screen of ${name}`);
   }
 
-  /** Keeps the last picture where it is. */
+  /** Keeps the last picture visible in its place. */
   freeze(): void {
     const canvas = this.target.querySelector('canvas');
     if (canvas === null || canvas.width === 0 || canvas.height === 0) return;
@@ -32,7 +36,7 @@ export class Screen {
     this.#frozen.hidden = false;
   }
 
-  /** A new picture is there, or none will come. */
+  /** Removes the last picture: a new one is visible, or reconnecting has ended. */
   thaw(): void {
     this.#frozen.hidden = true;
     this.#frozen.width = this.#frozen.height = 0;

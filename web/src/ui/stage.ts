@@ -1,5 +1,5 @@
 /**
- * What the page shows: each stage has its styles, and tests wait for them.
+ * The stage of the page. Each stage has its styles, and tests wait for stages.
  *
  * ```text
  * checking → connecting → starting → live ⇄ reconnecting
@@ -10,7 +10,7 @@ export type Stage = 'checking' | 'connecting' | 'starting' | 'live' | 'reconnect
 
 const root = document.documentElement.dataset;
 
-/** Goes to a stage; `reason` is the code of an ending. */
+/** Enters a stage. `reason` is the code of an end reason. */
 export function enter(stage: Stage, reason?: string): void {
   root['stage'] = stage;
   if (reason === undefined) delete root['reason'];

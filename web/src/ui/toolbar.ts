@@ -2,17 +2,17 @@ import type { Admission } from '../exchange.ts';
 import type { Scaling } from '../scaling.ts';
 import { button, element } from './element.ts';
 
-/** What the toolbar asks for. */
+/** The requests of the toolbar. */
 export interface Wishes {
   scale(scaling: Scaling): void;
   pan(on: boolean): void;
   ctrlAltDel(): void;
   leave(): void;
-  /** The person is done with the toolbar. */
+  /** The user is done with the toolbar. */
   done(): void;
 }
 
-/** The bar with the instance's name and the tools. */
+/** The bar with the machine's name and the tools. */
 export class Toolbar {
   readonly #tools = element('tools', HTMLElement);
   readonly #name = element('name', HTMLElement);
@@ -33,7 +33,7 @@ export class Toolbar {
     button('leave', () => wishes.leave());
     for (const choice of this.#choices()) {
       choice.addEventListener('change', () => wishes.scale(choice.value as Scaling));
-      // A click leaves the keyboard with the machine; arrow keys stay in the group.
+      // After a click the keyboard goes back to the machine. Arrow keys stay in the group.
       choice.addEventListener('click', (event) => {
         if (event.detail > 0) wishes.done();
       });
@@ -41,11 +41,11 @@ export class Toolbar {
     this.#tools.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') wishes.done();
     });
-    // The machine has every key, so one way out is kept for people without a pointer.
+    // All keys go to the machine, so users without a pointer need one shortcut to the toolbar.
     addEventListener('keydown', (event) => this.#comeHere(event), { capture: true });
   }
 
-  /** Shows whose console this is and what the viewer may do. */
+  /** Shows the machine's name and the viewer's rights. */
   admit({ instance, rights }: Admission): void {
     this.#name.textContent = instance.name;
     this.#name.title = instance.name;
@@ -58,24 +58,24 @@ export class Toolbar {
     }
   }
 
-  /** Shows how this machine's screen meets the window. */
+  /** Selects the scaling of this machine's screen. */
   choose(scaling: Scaling): void {
     for (const choice of this.#choices()) choice.checked = choice.value === scaling;
   }
 
-  /** The machine is there to be worked with. */
+  /** Enables the tools: the machine is connected. */
   ready(): void {
     this.#state.textContent = 'Connected';
     this.#tools.inert = false;
   }
 
-  /** The connection is gone for now: the tools have nothing to work on. */
+  /** Disables the tools while the connection is lost. */
   lost(): void {
     this.#state.textContent = 'Reconnecting…';
     this.#tools.inert = true;
   }
 
-  /** Offers to move the picture where it is larger than the window and fingers are all there is. */
+  /** Shows the button for moving the picture if it is larger than the window on a touch screen. */
   clipped(on: boolean): void {
     this.#pan.hidden = !on;
     this.#setPan(false);

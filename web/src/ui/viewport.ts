@@ -1,13 +1,14 @@
 /**
- * Keeps the page as tall as what can be seen of it.
+ * Sets the page's height to its visible height.
  *
- * An on-screen keyboard covers a page on some phones instead of making it smaller; then the tools would lie under it.
+ * On some phones the on-screen keyboard covers the page instead of shrinking it, and would hide the
+ * tools.
  */
 export function followVisibleHeight(): void {
   const visible = window.visualViewport;
   if (visible === null) return;
   const follow = (): void => {
-    // Pinched in, the visible part is a part of the picture, not of the page.
+    // While the user has zoomed in, the visible part says nothing about the page's height.
     if (visible.scale > 1.01) return;
     document.documentElement.style.setProperty('--visible-height', `${visible.height}px`);
     scrollTo(0, 0);

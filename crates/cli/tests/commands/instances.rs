@@ -102,8 +102,8 @@ fn an_instance_is_added_changed_shown_and_removed() {
     "#
     );
     assert_snapshot!(failing(&program, "console vm --project lab"), @r"
-    transom: The instance is not running. (it is stopped)
-             Start the instance, then open the console again.
+    transom: The machine is not running. (it is stopped)
+             Start the machine, then open the console again.
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance set vm --project lab"), @r"

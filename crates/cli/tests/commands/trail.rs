@@ -70,8 +70,8 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
       "error": {
         "close_code": 4420,
         "code": "instance-not-running",
-        "message": "The instance is not running. (it is stopped)",
-        "next_step": "Start the instance, then open the console again.",
+        "message": "The machine is not running. (it is stopped)",
+        "next_step": "Start the machine, then open the console again.",
         "request_id": "REQUEST",
         "side": "instance"
       }

@@ -182,13 +182,13 @@ fn chromium_says_what_became_of_a_clipboard() {
     Visit::to(&console(&program, "desk"))
         .step("press=clipboard-toggle")
         .step("fill=17000000")
-        .step("shows=This text is too long: it has 17 MB, and at most 10 MB can be sent.")
+        .step("shows=This text is too long: it is 17 MB, and at most 10 MB can be sent.")
         .step("press=clipboard-send")
-        .step("shows=This text is too long: it has 17 MB, and at most 10 MB can be sent.")
+        .step("shows=This text is too long: it is 17 MB, and at most 10 MB can be sent.")
         .shot_step("clipboard-too-long")
         .step("fill=9000000")
         .step("press=clipboard-send")
-        .step("shows=Handed to the machine’s VNC server")
+        .step("shows=Sent to the machine’s VNC server")
         .shot_step("clipboard-handed")
         .run();
     // A ClientCutText of 9,000,000 bytes.

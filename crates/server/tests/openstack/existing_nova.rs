@@ -135,7 +135,7 @@ async fn a_console_leads_only_where_the_list_allows() {
         let front = House::start_with(config, Tls::Off).await;
         let opened = Viewer::connect(front.server.address(), &token(&nova).await).await;
         if let Err(reason) = &opened {
-            assert_eq!(reason, "Consoles may not lead to the instance's endpoint.");
+            assert_eq!(reason, "Transom is not allowed to connect to the machine's address.");
         }
         assert_eq!(opened.ok().map(drop), outcome, "{targets}");
     }
@@ -153,7 +153,10 @@ async fn the_compute_hosts_vnc_server_may_want_tls() {
     let mut config = in_front_of(&nova, LOOPBACK, "").await;
     let plain = House::start_with(config.clone(), Tls::Off).await;
     let refused = Viewer::connect(plain.server.address(), &token(&nova).await).await.err().unwrap();
-    assert!(refused.starts_with("The VNC server offers no security type that can be used."), "{refused}");
+    assert!(
+        refused.starts_with("The VNC server offers no security type that Transom supports."),
+        "{refused}"
+    );
     let client = Some(TlsFiles { cert: shown.cert, key: shown.key });
     for (ca, outcome) in [(authority.ca().to_owned(), Ok(())), (Authority::new().ca().to_owned(), Err(()))] {
         config.openstack.nova_vencrypt = Some(Vencrypt { ca, client: client.clone() });

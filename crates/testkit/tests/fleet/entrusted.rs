@@ -15,7 +15,7 @@ use transom_testkit::{Api, TestServer};
 use crate::field::Field;
 
 const WITHHELD: &str =
-    "4439 The device was given new credentials, so the machine's password is not sent to it.";
+    "4439 The device has new credentials, so Transom does not send it the machine's password.";
 
 async fn fields() -> [Field; 2] {
     let repeater = config("[repeater]\ndevices = \"127.0.0.1:0\"\nper_source = 32").repeater;

@@ -67,7 +67,7 @@ async fn removing_the_instance_ends_its_session() {
     let stage = Stage::set().await;
     let (mut viewer, mut guest) = stage.session().await;
     stage.server.api().delete(&stage.server.instance_path(&stage.id)).await.done();
-    assert_eq!(prompt_end(&mut viewer).await, "4411 The instance of this console was removed.");
+    assert_eq!(prompt_end(&mut viewer).await, "4411 The machine of this console was removed.");
     guest.ended().await;
 }
 
@@ -122,7 +122,7 @@ async fn a_grant_revoked_during_the_dial_never_opens() {
     for (what, end) in [
         ("grant", "4404 Access to this console was revoked."),
         ("key", "4410 The access key behind this console was revoked."),
-        ("instance", "4411 The instance of this console was removed."),
+        ("instance", "4411 The machine of this console was removed."),
         ("session", "4409 This session was ended by an operator."),
     ] {
         let stage = Stage::with(Script::default().holds(Step::Init)).await;
@@ -172,7 +172,7 @@ async fn a_session_ends_at_its_longest_duration_however_busy_it_is() {
         assert_live(&mut viewer, &mut guest).await;
     }
     clock::pass(Duration::from_secs(61)).await;
-    assert_eq!(prompt_end(&mut viewer).await, "4412 The session reached its longest duration.");
+    assert_eq!(prompt_end(&mut viewer).await, "4412 The session reached its maximum duration.");
 }
 
 #[tokio::test]

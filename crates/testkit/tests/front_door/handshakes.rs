@@ -64,7 +64,7 @@ async fn a_raw_viewer_gets_the_reason_in_rfbs_own_form() {
     let mut viewer = stage.server.viewer().path(&path).connect().await.unwrap();
     assert_eq!(
         viewer.refusal().await.unwrap(),
-        "The instance closed the connection while it was being opened."
+        "The machine closed the connection before the console opened."
     );
     assert_eq!(viewer.closed().await.to_string(), "the stream ended without a word");
 }
@@ -118,7 +118,7 @@ async fn a_viewer_that_is_silent_in_the_handshake_is_given_up() {
         let guest = stage.machine.guest().await;
         until_heard(&stage, before).await;
         clock::pass(Duration::from_secs(16)).await;
-        assert_eq!(viewer.closed().await.to_string(), "4445 The viewer took too long.");
+        assert_eq!(viewer.closed().await.to_string(), "4445 The viewer did not respond in time.");
         drop(guest);
     }
 }

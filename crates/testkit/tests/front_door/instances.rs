@@ -56,10 +56,10 @@ async fn a_stopped_instance_opens_no_console_and_spends_no_use() {
     stage.server.api().patch(&stage.server.instance_path(&stage.id), change).await.done();
     assert_eq!(
         crate::stage::refused(stage.server.viewer().token(&token)).await,
-        "409 instance-not-running: The instance is not running. (it is stopped)"
+        "409 instance-not-running: The machine is not running. (it is stopped)"
     );
     let asked = stage.server.api().try_console("alpha", &stage.id, json!({})).await;
-    assert_eq!(asked.to_string(), "409 instance-not-running: The instance is not running. (it is stopped)");
+    assert_eq!(asked.to_string(), "409 instance-not-running: The machine is not running. (it is stopped)");
     let change = json!({ "status": "starting" });
     stage.server.api().patch(&stage.server.instance_path(&stage.id), change).await.done();
     stage.server.viewer().token(&token).view().await;
@@ -84,7 +84,7 @@ async fn an_endpoint_that_refuses_connections_is_named() {
     let id = server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
     let token = server.console(&id).await.token;
     let end = server.viewer().token(&token).open().await.unwrap().closed().await;
-    assert_eq!(end.to_string(), "4423 The instance's endpoint refuses connections.");
+    assert_eq!(end.to_string(), "4423 The machine refuses VNC connections.");
     assert_eq!(kept(&server).await, format!("{}: connection refused", endpoint.trim_start_matches("vnc://")));
 }
 
@@ -147,7 +147,7 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
         // After the greeting, a person at the machine may have to accept.
         let limit = if during.is_some() { 61 } else { 11 };
         clock::pass(Duration::from_secs(limit)).await;
-        let end = "4425 The instance's endpoint accepts connections but sends nothing.";
+        let end = "4425 The machine accepts the connection but sends nothing.";
         assert_eq!(viewer.closed().await.to_string(), end);
         let detail = during.map(|during| format!("it fell silent during the {during}"));
         assert_eq!(kept(&stage.server).await, detail.unwrap_or_default());
@@ -246,5 +246,5 @@ async fn an_instance_that_goes_away_ends_its_session_with_everything_it_had_sent
     guest.send(&[7; 100_000]);
     guest.finish();
     assert_eq!(viewer.take(100_000).await.unwrap(), [7; 100_000]);
-    assert_eq!(viewer.closed().await.to_string(), "4433 The instance closed the connection.");
+    assert_eq!(viewer.closed().await.to_string(), "4433 The machine closed the connection.");
 }

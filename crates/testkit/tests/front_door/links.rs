@@ -58,7 +58,7 @@ async fn the_first_end_determines_the_reason() {
     let mut guest = stage.machine.guest().await;
     assert_live(&mut viewer, &mut guest).await;
     clock::pass(Duration::from_secs(61)).await;
-    assert_eq!(viewer.closed().await.to_string(), "4412 The session reached its longest duration.");
+    assert_eq!(viewer.closed().await.to_string(), "4412 The session reached its maximum duration.");
 }
 
 #[tokio::test]

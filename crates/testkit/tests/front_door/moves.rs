@@ -10,7 +10,7 @@ use crate::stage::{Stage, assert_live, exchanged};
 
 /// The design's promise for a new endpoint.
 const PROMPT: Duration = Duration::from_secs(1);
-const CHANGED: &str = "4419 This console was pointed at another machine.";
+const CHANGED: &str = "4419 This console now leads to a different machine.";
 const MOVED: &str = "4418 The machine behind this console was moved.";
 
 async fn prompt_end(viewer: &mut Viewer) -> String {
@@ -49,7 +49,10 @@ async fn a_new_endpoint_ends_every_session_on_the_old_machine() {
             guest.ended().await;
         }
         let answer = stage.server.api().exchange(json!({ "ticket": ticket })).await;
-        assert_eq!(answer.to_string(), "403 endpoint-changed: This console was pointed at another machine.");
+        assert_eq!(
+            answer.to_string(),
+            "403 endpoint-changed: This console now leads to a different machine."
+        );
         assert_eq!(new.arrived(), 0, "nobody is led there unasked");
         let mut viewer = stage.server.viewer().token(&stage.token().await).view().await;
         assert_live(&mut viewer, &mut new.guest().await).await;

@@ -24,7 +24,7 @@ async fn a_page_of_another_origin_is_refused_and_no_use_is_spent() {
     ] {
         assert_eq!(
             turned_away(stage.server.viewer().token(&token).origin(origin)).await,
-            format!("4407 The page that opened this console is not allowed to. ({origin})"),
+            format!("4407 The page that opened this console is not allowed to open it. ({origin})"),
         );
     }
     stage.server.viewer().token(&token).view().await;
@@ -48,14 +48,14 @@ async fn a_cookie_counts_only_with_an_allowed_origin() {
     assert_eq!(refused(viewer()).await, "400 token-missing: This console link has no token.");
     assert_eq!(
         turned_away(viewer().origin("https://evil.example.com")).await,
-        "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
+        "4407 The page that opened this console is not allowed to open it. (https://evil.example.com)"
     );
     // Browsers send the cookie to every port of the host. Another service there must not be able to
     // use it.
     let neighbour = format!("http://{}:1", stage.server.address().ip());
     assert_eq!(
         turned_away(viewer().origin(&neighbour)).await,
-        format!("4407 The page that opened this console is not allowed to. ({neighbour})")
+        format!("4407 The page that opened this console is not allowed to open it. ({neighbour})")
     );
     viewer().origin("https://portal.example.com").view().await;
 }
@@ -71,7 +71,7 @@ async fn a_page_of_another_origin_cannot_exchange_a_token() {
     let refused = exchange("https://evil.example.com").await;
     assert_eq!(
         refused.to_string(),
-        "403 origin-refused: The page that opened this console is not allowed to. (https://evil.example.com)"
+        "403 origin-refused: The page that opened this console is not allowed to open it. (https://evil.example.com)"
     );
     assert_eq!(exchange("https://portal.example.com").await.status, 200);
 }
@@ -83,7 +83,7 @@ async fn a_ticket_is_refused_to_another_origin_and_stays_valid() {
     let ticket = exchanged(&stage.server, json!({ "token": token })).await;
     assert_eq!(
         turned_away(stage.server.viewer().ticket(&ticket).origin("https://evil.example.com")).await,
-        "4407 The page that opened this console is not allowed to. (https://evil.example.com)"
+        "4407 The page that opened this console is not allowed to open it. (https://evil.example.com)"
     );
     stage.server.viewer().ticket(&ticket).origin(&stage.server.origin()).view().await;
 }

@@ -79,7 +79,7 @@ async fn a_session_that_ends_during_an_outage_is_recorded_afterwards() {
     network.stall();
     drop(guest);
     let closed = within("the viewer is told", viewer.closed()).await;
-    assert_eq!(closed.to_string(), "4433 The instance closed the connection.");
+    assert_eq!(closed.to_string(), "4433 The machine closed the connection.");
     network.heal();
     // One interval of beats.
     clock::pass(Duration::from_secs(5)).await;

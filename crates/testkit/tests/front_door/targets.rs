@@ -28,8 +28,9 @@ async fn end_of(server: &TestServer, id: &str) -> String {
     server.viewer().token(&token).open().await.unwrap().closed().await.to_string()
 }
 
-const NOT_ALLOWED_HERE: &str = "403 endpoint-not-allowed: Consoles may not lead to the instance's endpoint.";
-const NOT_ALLOWED: &str = "4421 Consoles may not lead to the instance's endpoint.";
+const NOT_ALLOWED_HERE: &str =
+    "403 endpoint-not-allowed: Transom is not allowed to connect to the machine's address.";
+const NOT_ALLOWED: &str = "4421 Transom is not allowed to connect to the machine's address.";
 
 #[tokio::test]
 async fn a_projects_own_key_cannot_set_endpoints_by_default() {

@@ -12,7 +12,7 @@ async fn a_page_returns_to_an_instance_that_was_restarted() {
     let (mut viewer, guest, ticket) = stage.page().await;
     let session = stage.server.api().newest_session().await["id"].clone();
     drop(guest);
-    assert_eq!(viewer.closed().await.to_string(), "4433 The instance closed the connection.");
+    assert_eq!(viewer.closed().await.to_string(), "4433 The machine closed the connection.");
     let fresh = exchanged(&stage.server, json!({ "ticket": ticket })).await;
     let mut viewer = stage.server.viewer().ticket(&fresh).view().await;
     assert_live(&mut viewer, &mut stage.machine.guest().await).await;
@@ -99,7 +99,7 @@ async fn an_exchange_with_a_lost_response_may_be_repeated() {
     // A ticket that was lost on the way is useless to its finder: the session ends.
     assert_eq!(
         refused(stage.server.viewer().ticket(&lost)).await,
-        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
+        "403 ticket-replayed: This session's resume ticket was used twice, so Transom ended the session."
     );
 }
 
@@ -120,7 +120,7 @@ async fn a_copied_ticket_of_an_open_page_is_exchanged_twice_and_then_ends_both()
     assert_live(&mut viewer, &mut guest).await;
     assert_eq!(exchange().await.status, 403);
     let closed = viewer.closed().await.to_string();
-    assert_eq!(closed, "4406 The session's ticket was used twice, so the session was ended.");
+    assert_eq!(closed, "4406 This session's resume ticket was used twice, so Transom ended the session.");
     assert_eq!(replays(&stage).await, 1);
     for given in [first, second] {
         let told = refused(stage.server.viewer().ticket(&given)).await;
@@ -198,11 +198,11 @@ async fn a_second_presentation_of_a_ticket_ends_its_session() {
     let (mut viewer, mut guest, ticket) = stage.page().await;
     assert_eq!(
         refused(stage.server.viewer().ticket(&ticket)).await,
-        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
+        "403 ticket-replayed: This session's resume ticket was used twice, so Transom ended the session."
     );
     assert_eq!(
         viewer.closed().await.to_string(),
-        "4406 The session's ticket was used twice, so the session was ended."
+        "4406 This session's resume ticket was used twice, so Transom ended the session."
     );
     guest.ended().await;
     assert_eq!(stage.end_reason().await, "ticket-replayed");
@@ -220,11 +220,11 @@ async fn the_use_of_a_rotated_ticket_ends_its_session() {
     let shown = stage.server.api().exchange(json!({ "ticket": ticket })).await;
     assert_eq!(
         shown.to_string(),
-        "403 ticket-replayed: The session's ticket was used twice, so the session was ended."
+        "403 ticket-replayed: This session's resume ticket was used twice, so Transom ended the session."
     );
     assert_eq!(
         viewer.closed().await.to_string(),
-        "4406 The session's ticket was used twice, so the session was ended."
+        "4406 This session's resume ticket was used twice, so Transom ended the session."
     );
 }
 
