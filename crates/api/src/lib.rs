@@ -1,10 +1,12 @@
-//! The dialects: each turns its own requests into use cases, and the use cases' errors into its own.
+//! The front doors, one for each dialect. A dialect turns its requests into use cases, and the
+//! errors of use cases into its own.
 
-pub mod native;
+mod door;
+mod native;
 pub mod openstack;
 mod paths;
 mod refusals;
-pub mod vnc_cloud;
+mod vnc_cloud;
 pub mod zenlayer;
 
 use std::net::IpAddr;
@@ -13,96 +15,91 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::Uri;
 use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
-use transom_model::EndReason;
-use transom_model::end_reason::End;
-use transom_model::grant::Dialect;
-use transom_model::id::RequestId;
-
+use transom_app::App;
 use transom_app::refusals::BadRequest;
-use transom_app::{App, Error, random};
-use transom_http::error::Failure;
 use transom_http::put_id;
 
-/// What a caller of this path is told that cannot be taken in now, in the words of its dialect.
-pub fn overloaded(app: &App, path: &str) -> Response {
-    if zenlayer::owns(path) {
-        return zenlayer::overloaded();
-    }
-    if openstack::owns(path) {
-        return openstack::overloaded(app, path);
-    }
-    if vnc_cloud::owns(path) {
-        return vnc_cloud::overloaded();
-    }
-    unheard(End::from(EndReason::Overloaded).into())
+use door::{Door, Unrouted};
+
+/// The front doors. If a path is near several of them, the first answers.
+const DOORS: [&Door; 4] = [&openstack::DOOR, &vnc_cloud::DOOR, &zenlayer::DOOR, &native::DOOR];
+
+/// The routes of all front doors.
+pub struct Routes {
+    /// The doors that the server's layers surround.
+    pub layered: Router,
+    /// The doors that bring layers of their own, to be merged outside the server's.
+    pub bare: Router,
+    /// The doors to which a path with superfluous slashes in front leads, for [`nearby`].
+    pub lenient: Router,
 }
 
-/// What a caller of this path is told whose request is not HTTP as it should be, in the words of its dialect.
+/// Builds the routes.
+pub fn routes(app: &Arc<App>) -> Routes {
+    let mut routes = Routes { layered: Router::new(), bare: Router::new(), lenient: Router::new() };
+    for door in DOORS {
+        let router = (door.routes)(Arc::clone(app));
+        if door.ignores_leading_slashes {
+            routes.lenient = routes.lenient.merge(router.clone());
+        }
+        let all = if door.has_own_layers { &mut routes.bare } else { &mut routes.layered };
+        *all = std::mem::take(all).merge(router);
+    }
+    routes
+}
+
+/// Answers a request that finds the server at its limits, in the form of its path's dialect.
+pub fn overloaded(app: &App, path: &str) -> Response {
+    let door = door_of(path);
+    (door.overloaded)(&unrouted(door, app, path))
+}
+
+/// Answers a request that is not valid HTTP, in the form of its path's dialect.
 pub async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &str) -> Response {
-    let dialect = dialect_of(path);
-    let request = match dialect {
-        Dialect::Zenlayer => RequestId::in_capitals(random::uuid()),
-        _ => random::request_id(),
-    };
-    let mut response = match dialect {
-        Dialect::Zenlayer => zenlayer::malformed(&request, sentence),
-        Dialect::Openstack => openstack::malformed(app, &request, path, sentence),
-        Dialect::VncCloud => vnc_cloud::malformed(),
-        Dialect::Api => Failure::new(Error::Malformed(sentence.to_owned()), &request).into_response(),
-    };
-    put_id(response.headers_mut(), &request);
-    let target = String::new();
-    let bad = BadRequest { request: &request, source, call: None, dialect, target, reason: sentence };
+    let door = door_of(path);
+    let unrouted = unrouted(door, app, path);
+    let mut response = (door.malformed)(&unrouted, sentence);
+    put_id(response.headers_mut(), &unrouted.id);
+    let (dialect, target) = (door.dialect, String::new());
+    let bad = BadRequest { request: &unrouted.id, source, call: None, dialect, target, reason: sentence };
     app.note_bad_request(bad).await;
     response
 }
 
-/// The answer to a call of a path that is none, but near one of ours: behind a slash too many, or without one that should be
-/// there. Vendors' servers take the first for none, and so do their dialects, which `doors` leads to; our own API does not.
-/// None: it is nobody's.
-pub async fn nearby(app: &App, doors: Router, mut request: Request) -> Option<Response> {
+/// Answers a request whose path leads nowhere but is near a front door's: it has superfluous
+/// slashes in front, or lacks one. `lenient` is that of [`Routes`]. Returns `None` if no door is
+/// near.
+pub async fn nearby(app: &App, lenient: Router, mut request: Request) -> Option<Response> {
     let path = format!("/{}", request.uri().path().trim_start_matches('/'));
-    if request.uri().path() != path && is_of_a_dialect(&path) {
+    if request.uri().path() != path && owner(&path).is_some_and(|door| door.ignores_leading_slashes) {
         *request.uri_mut() = with_path(request.uri(), &path)?;
-        return doors.oneshot(request).await.ok();
+        return lenient.oneshot(request).await.ok();
     }
-    if zenlayer::is_meant(&path) {
-        return Some(zenlayer::nowhere());
-    }
-    if vnc_cloud::is_meant(&path) {
-        return Some(vnc_cloud::nowhere());
-    }
-    if let Some(answer) = openstack::nowhere(app, &path) {
-        return Some(answer);
-    }
-    path.starts_with("/api").then(|| unheard(Error::NotFound("path")))
+    let door = DOORS.into_iter().find(|door| (door.is_near)(&path))?;
+    Some((door.nowhere)(&unrouted(door, app, &path)))
 }
 
-/// Tells why an answer is 400, whichever dialect it is of.
+/// Puts the reason of each 400 of the surrounded routes into the log and the audit.
 pub async fn tell_refusals(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let dialect = dialect_of(request.uri().path());
+    let dialect = door_of(request.uri().path()).dialect;
     refusals::told(&app, dialect, request, next).await
 }
 
-/// Whose path it is.
-fn dialect_of(path: &str) -> Dialect {
-    if zenlayer::owns(path) {
-        Dialect::Zenlayer
-    } else if openstack::owns(path) {
-        Dialect::Openstack
-    } else if vnc_cloud::owns(path) {
-        Dialect::VncCloud
-    } else {
-        Dialect::Api
-    }
+/// The door that answers a path. Transom's own API speaks for paths that no door owns.
+fn door_of(path: &str) -> &'static Door {
+    owner(path).unwrap_or(&native::DOOR)
 }
 
-fn is_of_a_dialect(path: &str) -> bool {
-    zenlayer::owns(path) || openstack::owns(path) || vnc_cloud::owns(path)
+fn owner(path: &str) -> Option<&'static Door> {
+    DOORS.into_iter().find(|door| (door.owns)(path))
+}
+
+fn unrouted<'a>(door: &Door, app: &'a App, path: &'a str) -> Unrouted<'a> {
+    Unrouted { app, path, id: (door.request_id)() }
 }
 
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
@@ -110,12 +107,4 @@ fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(format!("{path}{query}").parse::<PathAndQuery>().ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// Our own answer to a call that nobody looked at.
-fn unheard(error: Error) -> Response {
-    let request = random::request_id();
-    let mut response = Failure::new(error, &request).into_response();
-    put_id(response.headers_mut(), &request);
-    response
 }

@@ -111,29 +111,26 @@ pub fn log(error: &Error, request: &RequestId) {
 }
 
 fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, ErrorDetail) {
-    let end = match error {
-        Error::End(end) => Some(end.clone()),
-        Error::InstanceStatus(status) => {
-            Some(End::told(EndReason::InstanceNotRunning, format!("it is {status}")))
-        }
-        Error::RateLimited => Some(EndReason::RateLimited.into()),
-        Error::Unavailable(_) => Some(EndReason::StoreUnavailable.into()),
-        Error::Internal(_) => Some(EndReason::InternalError.into()),
-        _ => None,
-    };
-    if let Some(end) = end {
+    let of_end = |end: End| {
         let status =
             StatusCode::from_u16(end.reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let told = if manager { ErrorDetail::for_manager } else { ErrorDetail::of_end };
-        return (status, told(&end, request));
-    }
+        (status, told(&end, request))
+    };
     let (status, code) = match error {
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        _ => (StatusCode::BAD_REQUEST, "invalid"),
+        Error::Malformed(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+        Error::End(end) => return of_end(end.clone()),
+        Error::InstanceStatus(status) => {
+            return of_end(End::told(EndReason::InstanceNotRunning, format!("it is {status}")));
+        }
+        Error::RateLimited => return of_end(EndReason::RateLimited.into()),
+        Error::Unavailable(_) => return of_end(EndReason::StoreUnavailable.into()),
+        Error::Internal(_) => return of_end(EndReason::InternalError.into()),
     };
     (status, ErrorDetail::plain(code, error.to_string(), request))
 }

@@ -34,15 +34,11 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(app));
-    let zenlayer = transom_api::zenlayer::router(Arc::clone(app));
-    let dialects = Router::new()
-        .merge(transom_api::openstack::router(Arc::clone(app)))
-        .merge(transom_api::vnc_cloud::router(Arc::clone(app)));
-    let elsewhere = Elsewhere { app: Arc::clone(app), doors: dialects.clone().merge(zenlayer.clone()) };
+    let doors = transom_api::routes(app);
+    let elsewhere = Elsewhere { app: Arc::clone(app), lenient: doors.lenient };
     Router::new()
         .merge(own)
-        .merge(transom_api::native::router(Arc::clone(app)))
-        .merge(dialects)
+        .merge(doors.layered)
         .merge(transom_relay::entrance::router(relay))
         .merge(web::router(Arc::clone(app), gateway, transom_api::openstack::versions))
         .fallback_service(nowhere.with_state(elsewhere))
@@ -52,22 +48,20 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(app), transom_api::tell_refusals))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))
-        // A dialect answers everything below its paths in its own form, also what a layer would have answered: it brings
-        // its own id, time limit and bounds.
-        .merge(zenlayer)
+        .merge(doors.bare)
 }
 
 /// What answers where no path leads.
 #[derive(Clone)]
 struct Elsewhere {
     app: Arc<App>,
-    /// The dialects, for a path that is one of theirs but for its slashes.
-    doors: Router,
+    /// The front doors to which a path with superfluous slashes leads.
+    lenient: Router,
 }
 
 /// No path leads here. A base URL that ends with a slash, or lacks one, does.
 async fn nowhere(State(elsewhere): State<Elsewhere>, request: Request) -> Response {
-    let answered = transom_api::nearby(&elsewhere.app, elsewhere.doors, request).await;
+    let answered = transom_api::nearby(&elsewhere.app, elsewhere.lenient, request).await;
     answered.unwrap_or_else(|| (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response())
 }
 

@@ -6,16 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
-use transom_model::access_key::AccessKeyId;
 use transom_model::api::{
     AcceptKeyBody, AddressBody, AddressChangeBody, AddressMoveBody, AddressSecretBody, ErrorBody, List,
     NewAddressBody, NewTicketBody, TicketBody, ViewerIdBody,
 };
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword, Draft, GroupName, Reach};
-use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::{Caller, id, key_id};
+use super::filters::{KeyFilter, ProjectFilter};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use transom_app::cloud_addresses::{AddressCall, AddressChange, AddressQuery, Precondition};
@@ -26,13 +25,7 @@ use transom_http::error::Failure;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only those of this project, by name or id.
-    #[param(required = false, value_type = schema::ProjectWord)]
-    project: Option<String>,
-    /// Only those of this access key.
-    #[param(required = false, value_type = AccessKeyId)]
-    key: Option<String>,
+pub(super) struct AddressFilter {
     /// Only those that a device is joined under.
     #[param(required = false)]
     online: bool,
@@ -45,20 +38,19 @@ pub(super) struct Filter {
 }
 
 /// Lists cloud addresses.
-#[utoipa::path(get, operation_id = "list_addresses", path = "/api/v1/addresses", tag = "addresses", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_addresses", path = "/api/v1/addresses", tag = "addresses", params(ProjectFilter, KeyFilter, AddressFilter, Paging), responses(
     (status = 200, body = List<AddressBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(project): Query<ProjectFilter>,
+    Query(key): Query<KeyFilter>,
+    Query(filter): Query<AddressFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<AddressBody>>, Failure> {
     let found = async {
-        let project = match &filter.project {
-            Some(project) => Some(app.project(&caller.0, project).await?.id),
-            None => None,
-        };
-        let key = filter.key.as_deref().map(key_id).transpose()?;
+        let project = project.id(&app, &caller).await?;
+        let key = key.id()?;
         let group = filter.group.as_deref().map(str::parse).transpose();
         let group = group.map_err(|error| Error::invalid("group", error))?;
         let name = filter.name.filter(|name| !name.is_empty());

@@ -12,6 +12,7 @@ use transom_model::schema;
 use utoipa::IntoParams;
 
 use super::access::Caller;
+use super::filters::ProjectFilter;
 use super::input::{Number, Query};
 use super::paging::{Limit, rows};
 use transom_app::{App, AuditQuery, AuditStart, Error};
@@ -21,10 +22,7 @@ use transom_http::error::Failure;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only of this project, by name or id.
-    #[param(required = false, value_type = schema::ProjectWord)]
-    project: Option<String>,
+pub(super) struct AuditFilter {
     /// Only of this link.
     #[param(required = false, value_type = schema::Id)]
     link: Option<String>,
@@ -46,18 +44,16 @@ pub(super) struct Filter {
 }
 
 /// Lists audit records (admin).
-#[utoipa::path(get, operation_id = "list_audit", path = "/api/v1/audit", tag = "audit", params(Filter), responses(
+#[utoipa::path(get, operation_id = "list_audit", path = "/api/v1/audit", tag = "audit", params(ProjectFilter, AuditFilter), responses(
     (status = 200, body = List<AuditBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(project): Query<ProjectFilter>,
+    Query(filter): Query<AuditFilter>,
 ) -> Result<Json<List<AuditBody>>, Failure> {
     let found = async {
-        let project = match &filter.project {
-            Some(project) => Some(app.project(&caller.0, project).await?.id),
-            None => None,
-        };
+        let project = project.id(&app, &caller).await?;
         let (request, request_end) = match parsed(filter.request.as_deref(), "request")? {
             Some(RequestWord::Whole(id)) => (Some(id), None),
             Some(RequestWord::End(end)) => (None, Some(end)),

@@ -62,19 +62,19 @@ pub(super) async fn open(
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(super) struct LiveFilter {
     /// Leave out those that are over: a link that opens nothing any more and has no open session, a session that has ended.
     #[param(required = false)]
     live: bool,
 }
 
 /// Lists links, the newest first.
-#[utoipa::path(get, operation_id = "list_links", path = "/api/v1/links", tag = "consoles", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_links", path = "/api/v1/links", tag = "consoles", params(LiveFilter, Paging), responses(
     (status = 200, body = List<LinkBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn grants(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<LiveFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<LinkBody>>, Failure> {
     let grants = app.grants(&caller.0, paging.page(), filter.live).await;
@@ -165,12 +165,12 @@ fn origin(from: SessionOrigin) -> OriginBody {
 }
 
 /// Lists sessions, the newest first.
-#[utoipa::path(get, operation_id = "list_sessions", path = "/api/v1/sessions", tag = "consoles", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_sessions", path = "/api/v1/sessions", tag = "consoles", params(LiveFilter, Paging), responses(
     (status = 200, body = List<SessionBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn sessions(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<LiveFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<SessionBody>>, Failure> {
     let sessions = app.sessions(&caller.0, paging.page(), filter.live).await;

@@ -6,13 +6,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use serde::Deserialize;
-use transom_model::access_key::AccessKeyId;
 use transom_model::api::{EnrollmentBody, EnrollmentTokenBody, ErrorBody, List, NewEnrollmentsBody};
 use transom_model::schema;
-use utoipa::IntoParams;
 
 use super::access::{Caller, id, key_id};
+use super::filters::KeyFilter;
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use transom_app::enrollments::{FreshEnrollment, Wanted};
@@ -22,27 +20,17 @@ use transom_http::error::Failure;
 /// How long devices may come where the call does not say.
 const TTL: Duration = Duration::from_secs(24 * 3600);
 
-/// Which enrollments.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only those of this access key.
-    #[param(required = false, value_type = AccessKeyId)]
-    key: Option<String>,
-}
-
 /// Lists enrollments, without their tokens.
-#[utoipa::path(get, operation_id = "list_enrollments", path = "/api/v1/enrollments", tag = "addresses", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_enrollments", path = "/api/v1/enrollments", tag = "addresses", params(KeyFilter, Paging), responses(
     (status = 200, body = List<EnrollmentBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<KeyFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<EnrollmentBody>>, Failure> {
     let found = async {
-        let key = filter.key.as_deref().map(key_id).transpose()?;
+        let key = filter.id()?;
         app.enrollments(&caller.0, key.as_ref(), paging.page()).await
     };
     let enrollments = found.await.map_err(|error| caller.failed(error))?;

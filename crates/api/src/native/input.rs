@@ -50,7 +50,9 @@ fn rejected(rejection: JsonRejection, id: Option<RequestId>) -> Response {
         JsonRejection::MissingJsonContentType(_) => {
             Error::Malformed("the body must come with Content-Type: application/json".to_owned())
         }
-        _ => Error::Malformed(rejection.body_text()),
+        JsonRejection::BytesRejection(_) => Error::Malformed(rejection.body_text()),
+        // The list of reasons may grow.
+        _ => Error::internal(rejection.body_text()),
     };
     Failure::new(error, &id).into_response()
 }

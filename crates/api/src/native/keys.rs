@@ -6,39 +6,27 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use serde::Deserialize;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::api::{
     EndedBody, ErrorBody, KeyBody, KeySecretBody, List, NewKeyBody, NewTokenBody, TokenBody,
 };
-use transom_model::schema;
 use transom_model::secret::Secret;
-use utoipa::IntoParams;
 
 use super::access::{Caller, key_id};
+use super::filters::ProjectFilter;
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use super::tally::ended;
 use transom_app::App;
 use transom_http::error::Failure;
 
-/// Which keys.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only those of this project, by name or id.
-    #[param(required = false, value_type = schema::ProjectWord)]
-    project: Option<String>,
-}
-
 /// Lists access keys (admin).
-#[utoipa::path(get, operation_id = "list_keys", path = "/api/v1/keys", tag = "keys", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_keys", path = "/api/v1/keys", tag = "keys", params(ProjectFilter, Paging), responses(
     (status = 200, body = List<KeyBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ProjectFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<KeyBody>>, Failure> {
     let keys = app.keys(&caller.0, filter.project.as_deref(), paging.page()).await;

@@ -6,6 +6,7 @@ mod audit;
 mod consoles;
 mod document;
 mod enrollments;
+mod filters;
 mod input;
 mod instances;
 mod keys;
@@ -24,16 +25,20 @@ use axum::{Extension, Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use transom_model::api::{ErrorBody, ErrorDetail, PresenceBody};
+use transom_model::end_reason::{End, EndReason};
+use transom_model::grant::Dialect;
 use transom_model::schema;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::door::{Door, Unrouted};
+use crate::paths::is_below;
 use queries::Queries;
-use transom_app::{App, Error};
-use transom_http::Id;
+use transom_app::{App, Error, random};
 use transom_http::error::Failure;
+use transom_http::{Id, put_id};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -97,18 +102,42 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::list))
 }
 
+/// The front door of our own API.
+pub(crate) const DOOR: Door = Door {
+    dialect: Dialect::Api,
+    routes: router,
+    has_own_layers: false,
+    ignores_leading_slashes: false,
+    owns: |path| is_below(path, "/api/v1") || path == DOCUMENT,
+    is_near: |path| path.starts_with("/api"),
+    request_id: random::request_id,
+    overloaded: |request| unrouted(End::from(EndReason::Overloaded), request),
+    malformed: |request, sentence| unrouted(Error::Malformed(sentence.to_owned()), request),
+    nowhere: |request| unrouted(Error::NotFound("path"), request),
+};
+
+/// The path of the API's description.
+const DOCUMENT: &str = "/openapi.json";
+
 /// The API and its description.
-pub fn router(app: Arc<App>) -> Router {
+fn router(app: Arc<App>) -> Router {
     let (router, described) = documented().split_for_parts();
     let document = document::whole(&described);
     let queries = Queries::of(&document);
     let description = document::text(&document);
     router
-        .route("/openapi.json", get(async move || ([(CONTENT_TYPE, "application/json")], description)))
+        .route(DOCUMENT, get(async move || ([(CONTENT_TYPE, "application/json")], description)))
         .route("/api/v1/{*rest}", axum::routing::any(unknown))
         .method_not_allowed_fallback(not_allowed)
         .layer(Extension(queries))
         .with_state(app)
+}
+
+/// The answer to a request that no route handles.
+fn unrouted(error: impl Into<Error>, request: &Unrouted<'_>) -> Response {
+    let mut response = Failure::new(error, &request.id).into_response();
+    put_id(response.headers_mut(), &request.id);
+    response
 }
 
 async fn unknown(id: Id) -> Response {

@@ -10,13 +10,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, HeaderMap};
 use http::{HeaderName, HeaderValue};
-use serde::Deserialize;
-use transom_model::access_key::AccessKeyId;
 use transom_model::api::{ErrorBody, PresenceBody};
-use transom_model::schema;
-use utoipa::IntoParams;
 
-use super::access::{Caller, key_id, proof};
+use super::access::{Caller, proof};
+use super::filters::{KeyFilter, ProjectFilter};
 use super::input::{Number, Query};
 use transom_app::devices::{PresenceQuery, PresenceStream, Told};
 use transom_app::{App, Error};
@@ -31,38 +28,23 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects an answer before it passes it on, unless told.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Whose presence.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only that of this project, by name or id.
-    #[param(required = false, value_type = schema::ProjectWord)]
-    project: Option<String>,
-    /// Only that of this access key.
-    #[param(required = false, value_type = AccessKeyId)]
-    key: Option<String>,
-}
-
 /// Follows who is there, as server-sent events that do not end (`text/event-stream`).
 ///
 /// Each `presence` event is a change; its `id` goes into `Last-Event-ID` of the next call, which goes on after it. A first
 /// call begins with the last change of every address that was ever joined. `current` says that everything up to now was told.
-#[utoipa::path(get, operation_id = "follow_presence", path = "/api/v1/presence", tag = "addresses", params(Filter,
+#[utoipa::path(get, operation_id = "follow_presence", path = "/api/v1/presence", tag = "addresses", params(ProjectFilter, KeyFilter,
     ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was read.")), responses(
     (status = 200, body = PresenceBody, content_type = "text/event-stream"), (status = "default", body = ErrorBody)))]
 pub(super) async fn follow(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(project): Query<ProjectFilter>,
+    Query(key): Query<KeyFilter>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let followed = async {
-        let project = match &filter.project {
-            Some(project) => Some(app.project(&caller.0, project).await?.id),
-            None => None,
-        };
-        let key = filter.key.as_deref().map(key_id).transpose()?;
+        let project = project.id(&app, &caller).await?;
+        let key = key.id()?;
         let after = headers.get(LAST_EVENT_ID).map(event_id).transpose()?;
         app.follow_presence(&caller.0, proof(&headers)?, PresenceQuery { project, key }, after).await
     };

@@ -4,40 +4,28 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use transom_model::access_key::AccessKeyId;
 use transom_model::api::{EndedBody, ErrorBody, List, ListedTokenBody};
 use transom_model::schema;
-use utoipa::IntoParams;
 
-use super::access::{Caller, id, key_id};
+use super::access::{Caller, id};
+use super::filters::KeyFilter;
 use super::input::{Path, Query};
 use super::paging::Paging;
 use super::tally::ended;
 use transom_app::App;
 use transom_http::error::Failure;
 
-/// Which tokens.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(default)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Filter {
-    /// Only those of this access key.
-    #[param(required = false, value_type = AccessKeyId)]
-    key: Option<String>,
-}
-
 /// Lists API tokens that are valid (admin; any key its own).
-#[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", tag = "keys", params(Filter, Paging), responses(
+#[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", tag = "keys", params(KeyFilter, Paging), responses(
     (status = 200, body = List<ListedTokenBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<KeyFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<ListedTokenBody>>, Failure> {
     let found = async {
-        let key = filter.key.as_deref().map(key_id).transpose()?;
+        let key = filter.id()?;
         app.tokens(&caller.0, key.as_ref(), paging.page()).await
     };
     let tokens = found.await.map_err(|error| caller.failed(error))?;

@@ -27,9 +27,11 @@ use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method};
+use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 
-use super::paths::is_below;
+use crate::door::{Door, Unrouted};
+use crate::paths::is_below;
 use asked::Asked;
 use fault::{Fault, Style};
 use place::{Place, Service};
@@ -44,8 +46,22 @@ const ROOTS: [&str; 6] = ["/identity", "/v3", "/v2.0", "/compute", "/v2.1", "/v2
 const COMPUTE_REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
 const OPENSTACK_REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
-/// The front door.
-pub fn router(app: Arc<App>) -> Router {
+/// The front door of OpenStack and Rackspace.
+pub(crate) const DOOR: Door = Door {
+    dialect: Dialect::Openstack,
+    routes: router,
+    has_own_layers: false,
+    ignores_leading_slashes: true,
+    owns: |path| ROOTS.iter().any(|root| is_below(path, root)),
+    is_near: |path| near(path).is_some(),
+    request_id: random::request_id,
+    overloaded: |request| unrouted(Fault::unavailable(), request, request.path),
+    malformed: |request, sentence| unrouted(Fault::bad_request(sentence.to_owned()), request, request.path),
+    // The answer has the form of the service that was meant.
+    nowhere: |request| unrouted(Fault::not_found(), request, near(request.path).unwrap_or(request.path)),
+};
+
+fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for root in ROOTS {
         router = router
@@ -56,36 +72,21 @@ pub fn router(app: Arc<App>) -> Router {
     router.with_state(app)
 }
 
-/// Whether this door answers for a path.
-pub(super) fn owns(path: &str) -> bool {
-    ROOTS.iter().any(|root| is_below(path, root))
-}
-
 /// What the root says to programs: identity's versions, since clients that are given no path begin there.
 pub fn versions(app: &App) -> Response {
     identity::versions(app)
 }
 
-/// The answer to a call of a path that is none, but meant for this door: `/identityv3`, say.
-pub(super) fn nowhere(app: &App, path: &str) -> Option<Response> {
-    let root = ROOTS.into_iter().find(|root| path.starts_with(root))?;
-    Some(unheard(Fault::not_found(), app, &random::request_id(), root))
+/// The root that a path such as `/identityv3` was meant for.
+fn near(path: &str) -> Option<&'static str> {
+    ROOTS.into_iter().find(|root| path.starts_with(root))
 }
 
-/// The answer to a call that nobody looked at.
-pub(super) fn overloaded(app: &App, path: &str) -> Response {
-    unheard(Fault::unavailable(), app, &random::request_id(), path)
-}
-
-/// The answer to a call that is no HTTP.
-pub(super) fn malformed(app: &App, request: &RequestId, path: &str, sentence: &str) -> Response {
-    unheard(Fault::bad_request(sentence.to_owned()), app, request, path)
-}
-
-fn unheard(fault: Fault, app: &App, request: &RequestId, path: &str) -> Response {
+/// The answer to a request that no route handles, in the form of the service at `path`.
+fn unrouted(fault: Fault, request: &Unrouted<'_>, path: &str) -> Response {
     let place = Place::of(path);
-    let response = fault.render(Style::of(&place), app, request);
-    with_ids(response, place.service, request)
+    let response = fault.render(Style::of(&place), request.app, &request.id);
+    with_ids(response, place.service, &request.id)
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {

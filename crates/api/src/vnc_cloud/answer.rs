@@ -140,8 +140,14 @@ impl From<Error> for Refusal {
                 }
                 Self::unavailable()
             }
-            other => {
-                tracing::error!(error = ?other, "a call of the VNC Cloud API failed");
+            // The parts of this API that have such errors answer them in their own words.
+            Error::Conflict(_)
+            | Error::Malformed(_)
+            | Error::Invalid { .. }
+            | Error::InstanceStatus(_)
+            | Error::End(_)
+            | Error::Internal(_) => {
+                tracing::error!(?error, "a call of the VNC Cloud API failed");
                 Self::internal()
             }
         }

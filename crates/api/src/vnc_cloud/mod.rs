@@ -24,13 +24,29 @@ use axum::routing::any;
 use http::{Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::door::Door;
+use crate::paths::is_below;
 use answer::Refusal;
 use operation::Operation;
 use route::{Route, Version};
-use transom_app::App;
+use transom_app::{App, random};
+use transom_model::grant::Dialect;
 
-/// The API.
-pub fn router(app: Arc<App>) -> Router {
+/// The front door of VNC Cloud.
+pub(crate) const DOOR: Door = Door {
+    dialect: Dialect::VncCloud,
+    routes: router,
+    has_own_layers: false,
+    ignores_leading_slashes: true,
+    owns: |path| is_below(path, "/cloud"),
+    is_near: |path| path.starts_with("/cloud"),
+    request_id: random::request_id,
+    overloaded: |_| Refusal::unavailable().into_response(),
+    malformed: |_, _| Refusal::of(StatusCode::BAD_REQUEST).into_response(),
+    nowhere: |_| Refusal::of(StatusCode::NOT_FOUND).into_response(),
+};
+
+fn router(app: Arc<App>) -> Router {
     // Our own catch: the one around everything answers with a text, which this API's clients cannot read.
     let panicked = |_: Box<dyn std::any::Any + Send>| Refusal::internal().into_response();
     Router::new()
@@ -39,31 +55,6 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/cloud/{*rest}", any(serve))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
-}
-
-/// Whether this API answers for a path.
-pub(super) fn owns(path: &str) -> bool {
-    super::paths::is_below(path, "/cloud")
-}
-
-/// Whether a path that is none is meant for this API: `/cloud1.1/static-address`, say.
-pub(super) fn is_meant(path: &str) -> bool {
-    path.starts_with("/cloud")
-}
-
-/// The answer to a call of a path that is none.
-pub(super) fn nowhere() -> Response {
-    Refusal::of(StatusCode::NOT_FOUND).into_response()
-}
-
-/// The answer to a call that nobody looked at.
-pub(super) fn overloaded() -> Response {
-    Refusal::unavailable().into_response()
-}
-
-/// The answer to a call that is no HTTP.
-pub(super) fn malformed() -> Response {
-    Refusal::of(StatusCode::BAD_REQUEST).into_response()
 }
 
 async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {

@@ -37,8 +37,9 @@ use tokio::sync::Semaphore;
 use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 
-use super::paths::is_below;
-use super::refusals;
+use crate::door::{Door, Unrouted};
+use crate::paths::is_below;
+use crate::refusals;
 use asked::Asked;
 use authorization::Authorization;
 use fault::{Code, Fault};
@@ -58,51 +59,39 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Authenticated calls that are worked on at once. Each is a few reads of the database; more would only wait for one
 /// another, and their callers can come back.
 const AT_ONCE: usize = 256;
-/// What the door stands on.
-struct Door {
+
+/// The front door of Zenlayer.
+pub(crate) const DOOR: Door = Door {
+    dialect: Dialect::Zenlayer,
+    routes: |app| routes(Calls { app, budget: Semaphore::new(AT_ONCE) }, ANSWER),
+    has_own_layers: true,
+    ignores_leading_slashes: true,
+    owns: |path| is_below(path, ROOT),
+    is_near: |path| path.starts_with(ROOT),
+    request_id: || RequestId::in_capitals(random::uuid()),
+    overloaded: |request| unrouted(Fault::busy(), request),
+    malformed: |request, sentence| unrouted(Fault::new(Code::ParameterValue, sentence.to_owned()), request),
+    nowhere: |request| unrouted(Fault::no_operation(), request),
+};
+
+/// The answer to a request that no route handles.
+fn unrouted(fault: Fault, request: &Unrouted<'_>) -> Response {
+    envelope::with_id(fault.response(&request.id), &request.id)
+}
+
+/// The handler of calls, with its limit on concurrent ones.
+struct Calls {
     app: Arc<App>,
     budget: Semaphore,
 }
 
-/// Everything under `/api/v2`.
-pub fn router(app: Arc<App>) -> Router {
-    routes(Door { app, budget: Semaphore::new(AT_ONCE) }, ANSWER)
-}
-
-/// Whether this door answers for a path.
-pub(super) fn owns(path: &str) -> bool {
-    is_below(path, ROOT)
-}
-
-/// Whether a path that is none is meant for this door: `/api/v2zec`, say.
-pub(super) fn is_meant(path: &str) -> bool {
-    path.starts_with(ROOT)
-}
-
-/// The answer to a call of a path that is none.
-pub(super) fn nowhere() -> Response {
-    let id = RequestId::in_capitals(random::uuid());
-    envelope::with_id(Fault::no_operation().response(&id), &id)
-}
-
-/// The answer to a call that nobody looked at.
-pub(super) fn overloaded() -> Response {
-    let id = RequestId::in_capitals(random::uuid());
-    envelope::with_id(Fault::busy().response(&id), &id)
-}
-
-/// The answer to a call that is no HTTP.
-pub(super) fn malformed(id: &RequestId, sentence: &str) -> Response {
-    Fault::new(Code::ParameterValue, sentence.to_owned()).response(id)
-}
-
-fn routes(door: Door, limit: Duration) -> Router {
+fn routes(calls: Calls, limit: Duration) -> Router {
     Router::new()
         .route(ROOT, any(call))
         .route(&format!("{ROOT}/"), any(call))
         .route(&format!("{ROOT}/{{*rest}}"), any(call))
-        .layer(middleware::from_fn_with_state(Arc::clone(&door.app), told))
-        .with_state(Arc::new(door))
+        .layer(middleware::from_fn_with_state(Arc::clone(&calls.app), told))
+        .with_state(Arc::new(calls))
         .layer(middleware::from_fn(move |request, next| envelope::wrap(limit, request, next)))
 }
 
@@ -111,13 +100,13 @@ async fn told(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
     refusals::told(&app, Dialect::Zenlayer, request, next).await
 }
 
-async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Request) -> Response {
+async fn call(State(calls): State<Arc<Calls>>, id: Id, source: Source, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let fault = match door.caller(&id, source, &parts, body).await {
+    let fault = match calls.caller(&id, source, &parts, body).await {
         Ok((caller, body)) => {
             let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
             asked_by(&parts.extensions, &call);
-            match door.answer(call, &parts, &body).await {
+            match calls.answer(call, &parts, &body).await {
                 Ok(response) => return response,
                 Err(fault) => {
                     fault.tell(&id.0);
@@ -126,7 +115,7 @@ async fn call(State(door): State<Arc<Door>>, id: Id, source: Source, request: Re
             }
         }
         Err(fault) => {
-            if door.app.is_news_of(source.address) {
+            if calls.app.is_news_of(source.address) {
                 fault.tell(&id.0);
             }
             fault
@@ -141,7 +130,7 @@ fn is_short(parts: &Parts) -> bool {
     length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length <= SHORT)
 }
 
-impl Door {
+impl Calls {
     /// Who calls, and the body.
     async fn caller(
         &self,

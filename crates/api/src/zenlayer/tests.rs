@@ -96,15 +96,15 @@ async fn started() -> (Server, tempfile::TempDir, impl Fn() -> Request<Body>) {
 #[tokio::test]
 async fn an_overloaded_door_and_a_database_that_is_gone_are_temporarily_unavailable() {
     let (server, _folder, signed) = started().await;
-    let door = |places| Door { app: Arc::clone(server.app()), budget: Semaphore::new(places) };
-    let working = routes(door(1), PATIENCE).oneshot(signed()).await.expect("an answer");
+    let calls = |places| Calls { app: Arc::clone(server.app()), budget: Semaphore::new(places) };
+    let working = routes(calls(1), PATIENCE).oneshot(signed()).await.expect("an answer");
     assert_eq!(working.status(), StatusCode::OK);
 
     let unavailable = (StatusCode::SERVICE_UNAVAILABLE, "SERVICE_TEMPORARY_UNAVAILABLE".into());
-    assert_eq!(answer(routes(door(0), PATIENCE), signed()).await, unavailable);
+    assert_eq!(answer(routes(calls(0), PATIENCE), signed()).await, unavailable);
 
     let app = Arc::clone(server.app());
     server.stop().await;
-    let gone = Door { app, budget: Semaphore::new(1) };
+    let gone = Calls { app, budget: Semaphore::new(1) };
     assert_eq!(answer(routes(gone, PATIENCE), signed()).await, unavailable);
 }

@@ -95,6 +95,12 @@ pub(crate) fn children(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("a readable folder").path()).collect()
 }
 
+/// The names of the folders in a folder below `crates/`.
+pub(crate) fn folders(place: &str) -> Vec<String> {
+    let children = children(&root().join("crates").join(place));
+    children.iter().filter(|child| child.is_dir()).map(|folder| name(folder)).collect()
+}
+
 pub(crate) fn read(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
