@@ -20,7 +20,7 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
 use transom_app::App;
-use transom_app::refusals::BadRequest;
+use transom_app::audit::refusals::BadRequest;
 use transom_http::put_id;
 
 use door::{Door, Unrouted};
@@ -66,7 +66,7 @@ pub async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &str) ->
     put_id(response.headers_mut(), &unrouted.id);
     let (dialect, target) = (door.dialect, String::new());
     let bad = BadRequest { request: &unrouted.id, source, call: None, dialect, target, reason: sentence };
-    app.note_bad_request(bad).await;
+    app.audit.note_bad_request(bad).await;
     response
 }
 

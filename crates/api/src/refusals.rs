@@ -8,7 +8,7 @@ use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 
 use transom_app::App;
-use transom_app::refusals::BadRequest;
+use transom_app::audit::refusals::BadRequest;
 use transom_http::refusal::{Asker, Reason};
 use transom_http::source::Source;
 
@@ -54,6 +54,6 @@ impl Asked {
         };
         let (call, dialect, target) = (asker.get(), self.dialect, self.target);
         let bad = BadRequest { request: &request, source: source.address, call, dialect, target, reason };
-        app.note_bad_request(bad).await;
+        app.audit.note_bad_request(bad).await;
     }
 }

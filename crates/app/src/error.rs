@@ -110,12 +110,12 @@ impl Error {
 }
 
 /// Whether the log is to be told once more that what we stand on does not answer.
-pub(super) fn outage_is_news() -> bool {
+pub(crate) fn outage_is_news() -> bool {
     TOLD.check().is_ok()
 }
 
 /// Demands that a name shows as what it is.
-pub(super) fn legible(name: &str) -> Result<()> {
+pub(crate) fn legible(name: &str) -> Result<()> {
     if name::is_legible(name) { Ok(()) } else { Err(Error::invalid("name", name::ILLEGIBLE)) }
 }
 

@@ -54,34 +54,34 @@ impl Fence {
     }
 
     /// The newest life, unless everything was cut.
-    pub(super) fn standing(&self) -> Option<Node> {
+    pub(crate) fn standing(&self) -> Option<Node> {
         let state = self.state.lock();
         state.stands.then_some(state.node)
     }
 
     /// True where no other node judges this one.
-    pub(super) fn is_alone(&self) -> bool {
+    pub(crate) fn is_alone(&self) -> bool {
         self.limit.is_none()
     }
 
     /// The store has heard a beat that was begun at this moment.
-    pub(super) fn beaten(&self, begun: Duration) {
+    pub(crate) fn beaten(&self, begun: Duration) {
         self.state.lock().until = self.limit.map(|limit| begun + limit);
     }
 
     /// Another life begins.
-    pub(super) fn begin(&self, node: Node, begun: Duration) {
+    pub(crate) fn begin(&self, node: Node, begun: Duration) {
         let until = self.limit.map(|limit| begun + limit);
         *self.state.lock() = State { node, stands: true, until };
     }
 
     /// Ends the life; false where it had ended.
-    pub(super) fn end(&self) -> bool {
+    pub(crate) fn end(&self) -> bool {
         std::mem::replace(&mut self.state.lock().stands, false)
     }
 
     /// The time for which the life may still go on; none where nothing ends it.
-    pub(super) fn rest(&self) -> Option<Duration> {
+    pub(crate) fn rest(&self) -> Option<Duration> {
         let state = self.state.lock();
         state.until.filter(|_| state.stands).map(|until| until.saturating_sub(now()))
     }

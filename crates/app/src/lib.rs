@@ -1,116 +1,94 @@
 //! Use cases: what Transom does, whichever front door asks. Knows no HTTP and no dialect.
+//!
+//! [`App`] is a struct of parts. A part holds its own state and references to the parts below it:
+//!
+//! ```text
+//! upkeep           heartbeat, watch, fence, readiness: keeps the node true to the store
+//!    │
+//! consoles         links, sessions, and the way from a token to an instance
+//!    ├── existing_cloud   the tokens and consoles of an existing OpenStack
+//!    ├── devices          cloud addresses, enrollments, and who is joined at this node
+//!    ├── inventory        instances and their metadata
+//!    └── audit            the records, and the requests that were refused as bad
+//!         │
+//!       access            projects, keys, tokens: who calls, and with which role
+//!         │
+//!    revocations          what was ended or forbidden, until the store has it
+//!         │
+//!       core              store, vault, configuration, the node's life, metrics, signals
+//! ```
 
+pub mod access;
 pub mod audit;
-mod authentication;
-mod bucket;
-pub mod caller;
-pub mod cloud_addresses;
-pub mod console;
-pub mod console_url;
-pub(crate) mod debts;
+mod budgets;
+pub mod consoles;
+mod core;
 pub mod devices;
-pub mod enrollments;
 pub mod error;
-mod failures;
+pub mod existing_cloud;
 pub mod fence;
-pub mod fencing;
-pub mod foreign;
-mod guess_budget;
-pub mod heartbeat;
-pub mod instances;
-pub mod keys;
-mod leave;
-pub mod links;
-pub mod live;
-mod log_budget;
-pub(crate) mod lookup;
-pub mod metadata;
+pub mod inventory;
 pub mod metrics;
-pub mod projects;
 pub mod random;
-pub mod readiness;
-pub mod refusals;
 mod revocations;
-mod revoking;
-pub mod sessions;
-pub mod target;
-pub mod tokens;
-pub mod trust;
-mod unsaved_endings;
+mod signals;
+pub mod upkeep;
 pub mod vault;
-pub mod watch;
-mod witness;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
-use transom_model::audit::Origin;
-use transom_model::id::{NodeId, RequestId};
+use transom_config::Config;
 use transom_model::secret::TokenDigest;
+use transom_sources::openstack::Upstream;
 use transom_store::Store;
 pub use transom_store::{
     AuditQuery, AuditStart, FoundInstances, InstanceQuery, NameMatch, Page, SessionOrigin, Tally,
 };
+use url::Url;
 
-pub use caller::Caller;
-use debts::Debts;
-use devices::Devices;
+use crate::core::Core;
+use access::Access;
+pub use access::caller::{Call, Caller};
+use audit::Audit;
+use budgets::log_budget::LogBudget;
+use consoles::Consoles;
+use consoles::live::LiveSessions;
+use devices::{Devices, JoinedDevices};
 pub use error::{Error, Result};
-use failures::FailureBudget;
+use existing_cloud::ExistingCloud;
 use fence::Fence;
-use guess_budget::GuessBudget;
-use live::LiveSessions;
-use log_budget::LogBudget;
-use metrics::{Guesses, Metrics};
-use readiness::{Readiness, Unready};
+use inventory::Inventory;
+use metrics::Metrics;
 use revocations::Revocations;
-use transom_config::Config;
-use transom_sources::openstack::Upstream;
+use signals::Signals;
+pub use upkeep::KeepNode;
+use upkeep::Upkeep;
 use vault::Vault;
 
-/// Writes a node's id down where the next start finds it.
-pub type KeepNode = Box<dyn Fn(NodeId) + Send + Sync>;
-
-/// Everything that the use cases stand on; shared by all front doors.
+/// All use cases. The front doors share one.
 pub struct App {
-    pub(crate) store: Store,
-    pub(crate) vault: Vault,
-    pub(crate) config: Config,
-    /// Which life of this node this is.
-    pub fence: Fence,
-    /// Keeps another id for this node.
-    keep_node: KeepNode,
-    pub(crate) operator: TokenDigest,
-    pub(crate) public_url: url::Url,
+    core: Arc<Core>,
     /// The sessions that this node carries.
     pub live: Arc<LiveSessions>,
-    /// Who is joined at this node, and their sessions.
-    pub devices: Devices,
     /// Counters for `/metrics`.
-    pub metrics: Metrics,
-    pub(crate) failures: FailureBudget,
-    pub(crate) lookups: lookup::Lookups,
-    /// What was ended or forbidden, and the store does not know yet.
-    revocations: Revocations,
-    readiness: Readiness,
-    /// What the store is still to be told.
-    pub(crate) debts: Debts,
-    /// The existing cloud that we stand in front of.
-    pub(crate) upstream: Option<Upstream>,
-    pub(crate) cloud_guesses: GuessBudget,
-    /// Numbers of the repeater's protocol: whoever guesses a device's holds up no viewer.
-    device_guesses: GuessBudget,
-    viewer_guesses: GuessBudget,
-    log_budget: LogBudget,
-    /// API tokens that were shown since the heartbeat wrote that down.
-    token_uses: Mutex<HashSet<TokenDigest>>,
-    /// Rung by whatever may end a session here, so that the watch looks at once.
-    pub(crate) changed: Notify,
+    pub metrics: Arc<Metrics>,
+    /// Projects, access keys, API tokens.
+    pub access: Arc<Access>,
+    /// The audit.
+    pub audit: Arc<Audit>,
+    /// Instances.
+    pub inventory: Arc<Inventory>,
+    /// Cloud addresses and devices.
+    pub devices: Arc<Devices>,
+    /// The existing cloud.
+    pub existing_cloud: Arc<ExistingCloud>,
+    /// Links and sessions.
+    pub consoles: Arc<Consoles>,
+    /// The node's upkeep.
+    pub upkeep: Arc<Upkeep>,
 }
 
-/// What [`App::new`] needs.
+/// The arguments of [`App::new`].
 pub struct Parts {
     /// The durable state.
     pub store: Store,
@@ -118,80 +96,85 @@ pub struct Parts {
     pub vault: Vault,
     /// The configuration.
     pub config: Config,
-    /// This life of this node.
+    /// The current life of this node.
     pub fence: Fence,
-    /// Keeps another id for this node.
+    /// Saves another id for this node.
     pub keep_node: KeepNode,
-    /// What is kept of the operator's token.
+    /// The digest of the operator's token.
     pub operator: TokenDigest,
-    /// What console URLs begin with.
-    pub public_url: url::Url,
-    /// The existing cloud that we stand in front of.
+    /// The beginning of every console URL.
+    pub public_url: Url,
+    /// The client of the existing cloud. `None` if the configuration names no such cloud.
     pub upstream: Option<Upstream>,
 }
 
 impl App {
-    /// Puts the use cases on their feet.
+    /// Builds the parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let Parts { store, vault, config, fence, keep_node, operator, public_url, upstream } = parts;
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
         store.count_ends_by(metrics.count_end());
-        let (each, in_all) =
-            (config.repeater.wrong_tickets_per_minute, Some(config.repeater.wrong_tickets_per_minute_in_all));
-        Arc::new(Self {
-            live: Arc::new(LiveSessions::new(&config.limits)),
-            devices: Devices::default(),
-            failures: FailureBudget::new(config.limits.failed_authentications),
-            cloud_guesses: GuessBudget::new(
-                Guesses::CloudTokens,
-                config.limits.unknown_tokens_per_minute,
-                None,
-            ),
-            device_guesses: GuessBudget::new(Guesses::RepeaterTickets, each, in_all),
-            viewer_guesses: GuessBudget::new(Guesses::RepeaterNumbers, each, in_all),
-            log_budget: LogBudget::new(config.limits.sessions_per_link),
-            token_uses: Mutex::default(),
-            metrics,
-            lookups: lookup::Lookups::default(),
-            debts: Debts::default(),
-            revocations: Revocations::default(),
-            readiness: Readiness::default(),
-            changed: Notify::new(),
+        let log_budget = LogBudget::new(config.limits.sessions_per_link);
+        let core = Arc::new(Core {
             store,
             vault,
             config,
             fence,
-            keep_node,
-            operator,
             public_url,
-            upstream,
+            metrics: Arc::clone(&metrics),
+            log_budget,
+            signals: Signals::default(),
+        });
+        let live = Arc::new(LiveSessions::new(&core.config.limits));
+        let joined = Arc::new(JoinedDevices::default());
+        let revocations = Revocations::new(Arc::clone(&core), Arc::clone(&live), Arc::clone(&joined));
+        let access = Access::new(Arc::clone(&core), Arc::clone(&revocations), operator);
+        let audit = Audit::new(Arc::clone(&core), Arc::clone(&access));
+        let inventory = Inventory::new(Arc::clone(&core), Arc::clone(&revocations), Arc::clone(&access));
+        let devices = Devices::new(Arc::clone(&core), Arc::clone(&revocations), Arc::clone(&access), joined);
+        let existing_cloud = ExistingCloud::new(Arc::clone(&core), Arc::clone(&access), upstream);
+        let consoles = Consoles::new(consoles::Below {
+            core: Arc::clone(&core),
+            live: Arc::clone(&live),
+            revocations: Arc::clone(&revocations),
+            access: Arc::clone(&access),
+            audit: Arc::clone(&audit),
+            inventory: Arc::clone(&inventory),
+            devices: Arc::clone(&devices),
+            existing_cloud: Arc::clone(&existing_cloud),
+        });
+        let upkeep = Upkeep::new(upkeep::Below {
+            core: Arc::clone(&core),
+            live: Arc::clone(&live),
+            revocations,
+            access: Arc::clone(&access),
+            devices: Arc::clone(&devices),
+            existing_cloud: Arc::clone(&existing_cloud),
+            consoles: Arc::clone(&consoles),
+            keep_node,
+        });
+        Arc::new(Self {
+            core,
+            live,
+            metrics,
+            access,
+            audit,
+            inventory,
+            devices,
+            existing_cloud,
+            consoles,
+            upkeep,
         })
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.core.config
     }
 
-    /// Tells whether this node can take on sessions; if not, why.
-    pub async fn ready(&self) -> std::result::Result<(), Unready> {
-        self.readiness.of(&self.store, self.fence.last()).await
+    /// The beginning of every console URL.
+    pub fn public_url(&self) -> &Url {
+        &self.core.public_url
     }
-
-    /// What console URLs begin with.
-    pub fn public_url(&self) -> &url::Url {
-        &self.public_url
-    }
-}
-
-/// One call: who asks, under which request id, and from where.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Who asks.
-    pub caller: Caller,
-    /// The id that answer, log and audit carry.
-    pub request: RequestId,
-    /// Where it comes from.
-    pub origin: Origin,
 }

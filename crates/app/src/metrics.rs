@@ -173,7 +173,7 @@ impl Metrics {
     }
 
     /// Counts ends of sessions that nobody here carries, for as long as these metrics are read.
-    pub(super) fn count_end(&self) -> transom_store::CountEnd {
+    pub(crate) fn count_end(&self) -> transom_store::CountEnd {
         let ended = self.ended.clone();
         Box::new(move |reason| {
             ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
@@ -195,7 +195,7 @@ impl Metrics {
     }
 
     /// Sets the number of nodes on this database, by state.
-    pub(super) fn set_nodes(&self, counts: impl IntoIterator<Item = (&'static str, usize)>) {
+    pub(crate) fn set_nodes(&self, counts: impl IntoIterator<Item = (&'static str, usize)>) {
         for (state, count) in counts {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.nodes.get_or_create(&StateLabel { state: Word(state) }).set(count);

@@ -10,7 +10,7 @@ use transom_model::instance::Sealed;
 use transom_model::secret::Secret;
 use zeroize::Zeroizing;
 
-use super::random;
+use crate::random;
 
 /// The only key version so far.
 const VERSION: u8 = 1;

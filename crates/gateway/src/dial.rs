@@ -20,9 +20,9 @@ use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, attempts, verify};
 use transom_app::App;
-use transom_app::console::{Claim, Place};
+use transom_app::consoles::console::{Claim, Place};
+use transom_app::consoles::target::DialTarget;
 use transom_app::devices::DialDevice;
-use transom_app::target::DialTarget;
 
 /// A handshake's messages are short; what comes behind them is put back in front of the stream.
 const READ: usize = 1024;
@@ -46,7 +46,7 @@ pub async fn dial(
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
     let instance = &claim.place.instance;
-    let target = app.dial_target(instance).await?;
+    let target = app.consoles.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
@@ -80,7 +80,7 @@ fn silent(machine: &InstanceHandshake) -> End {
 }
 
 fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, End> {
-    let password = app.instance_password(instance).map_err(|error| {
+    let password = app.consoles.instance_password(instance).map_err(|error| {
         tracing::error!(%error, instance = %instance.id, "the instance's password cannot be opened");
         End::new(EndReason::InternalError, "the instance's password cannot be opened")
     })?;

@@ -17,8 +17,8 @@ use transom_websocket::upgrade::{Upgrade, UpgradeError};
 
 use super::link::Link;
 use super::session;
-use transom_app::caller::Attempt;
-use transom_app::console::{Claim, Visitor};
+use transom_app::access::caller::Attempt;
+use transom_app::consoles::console::{Claim, Visitor};
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error, random};
 use transom_http::error::{Failure, refused_upgrade};
@@ -121,7 +121,7 @@ impl Gateway {
             // A cookie does not count with a page from another port, and the page cannot know.
             Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
                 let attempt = Attempt { source: source.address, request };
-                Err(self.app.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
+                Err(self.app.access.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
             }
             _ => {
                 let (kind, request) = (ConsoleKind::Websocket, request.clone());
@@ -155,7 +155,7 @@ impl Gateway {
     /// The viewer went before the upgrade was done.
     async fn give_up(&self, next: Next) {
         if let Next::Carry(claim, _) = next
-            && let Err(error) = self.app.give_back(&claim, &EndReason::ViewerLost.into()).await
+            && let Err(error) = self.app.consoles.give_back(&claim, &EndReason::ViewerLost.into()).await
         {
             tracing::error!(%error, "a use could not be given back");
         }
@@ -189,10 +189,10 @@ impl Gateway {
         let (source, request) = (visitor.address, visitor.request.clone());
         let claimed = match shown {
             None => Err(End::from(EndReason::TokenMissing).into()),
-            Some(Shown::Ticket(ticket)) => self.app.claim_by_ticket(ticket, visitor).await,
-            Some(Shown::Token(token)) => self.app.claim_by_token(token, visitor).await,
+            Some(Shown::Ticket(ticket)) => self.app.consoles.claim_by_ticket(ticket, visitor).await,
+            Some(Shown::Token(token)) => self.app.consoles.claim_by_token(token, visitor).await,
         };
-        claimed.map_err(|error| self.app.guarded(Attempt { source, request: &request }, error))
+        claimed.map_err(|error| self.app.access.guarded(Attempt { source, request: &request }, error))
     }
 
     /// Whether a page of this origin may open consoles: our own, and those of the configuration.

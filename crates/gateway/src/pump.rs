@@ -24,7 +24,7 @@ use super::channel::{Notice, ToPage};
 use super::limits::{ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
 use super::link::{self, Link, Outbox, Received};
 use super::scratch;
-use transom_app::live::Traffic;
+use transom_app::consoles::live::Traffic;
 use transom_app::metrics::Metrics;
 
 /// After so many reads in one direction the other sessions of this thread get their turn.

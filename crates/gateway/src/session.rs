@@ -17,7 +17,7 @@ use super::limits::VIEWER_HANDSHAKE;
 use super::link::Link;
 use super::pump::{Bounds, Meters, Pump};
 use super::reception::{Dialling, attend};
-use transom_app::console::Claim;
+use transom_app::consoles::console::Claim;
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error};
 
@@ -92,7 +92,7 @@ async fn open(
     });
     let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
     // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
-    Box::pin(app.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
+    Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
     let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
     let early = unless_told(told, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
@@ -173,12 +173,12 @@ fn policy(rights: Rights) -> ClientPolicy {
 async fn settle(app: &App, claim: &Claim, end: &End) {
     let settled = match end.reason {
         // Another connection carries the session now; it will settle it.
-        EndReason::TakenOver => app.detach(claim).await,
+        EndReason::TakenOver => app.consoles.detach(claim).await,
         // What may pass must not cost the page its ticket: "try again" would be told the old reason for ever.
         reason if claim.resumable && matches!(reason.retry(), Retry::Resume | Retry::Later) => {
-            app.detach(claim).await
+            app.consoles.detach(claim).await
         }
-        _ => app.end(claim, end).await,
+        _ => app.consoles.end(claim, end).await,
     };
     if let Err(error) = settled {
         tracing::error!(%error, session = %claim.live.id(), "the end of a session could not be written down");
@@ -201,7 +201,7 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
             (end, false)
         }
         Failure::Dial(end) => {
-            if let Err(error) = app.give_back(claim, &end).await {
+            if let Err(error) = app.consoles.give_back(claim, &end).await {
                 tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
             }
             (end, false)

@@ -16,7 +16,8 @@ use transom_model::instance::{Instance, InstanceSecurity};
 use transom_net::Stream;
 use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tls13_signature};
 
-use transom_app::{App, trust};
+use transom_app::App;
+use transom_app::inventory::trust;
 
 /// Whether the instance is to be reached by TLS only.
 pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
@@ -59,7 +60,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
         (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
     };
     let (Some(certificate), Some(key)) =
-        (&security.certificate, app.instance_key(instance).map_err(|error| error.to_string())?)
+        (&security.certificate, app.consoles.instance_key(instance).map_err(|error| error.to_string())?)
     else {
         return Ok(builder.with_no_client_auth());
     };

@@ -61,12 +61,12 @@ impl Relay {
         origin: &Origin,
     ) -> Result<Stream, End> {
         let project = instance.project;
-        let place = self.app.place_for_console(CONSOLE, project, address, origin);
+        let place = self.app.devices.place_for_console(CONSOLE, project, address, origin);
         let secrets = Some(&instance.security);
         let Reached { stream, legacy } = self.reach(project, address, &place, secrets).await?;
         if legacy {
             let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
-            self.app.audit_opening(address, project, "ok", detail, origin).await;
+            self.app.devices.audit_opening(address, project, "ok", detail, origin).await;
             self.tell_end(project, address.clone(), &place, origin.clone());
         }
         Ok(stream.leashed(place.cut(), place))
@@ -80,7 +80,7 @@ impl Relay {
             over.cancelled().await;
             let how = if cut.is_cancelled() { "cut" } else { "closed" };
             let detail = format!("legacy: from {CONSOLE}; {} s", began.elapsed().as_secs());
-            app.audit_disconnection(&address, project, how, detail, &origin).await;
+            app.devices.audit_disconnection(&address, project, how, detail, &origin).await;
         });
     }
 
@@ -96,7 +96,7 @@ impl Relay {
         tokio::select! {
             biased;
             () = cut.cancelled() => {
-                let why = self.app.console_may_reach(project, address).await.err();
+                let why = self.app.devices.console_may_reach(project, address).await.err();
                 Err(why.unwrap_or_else(|| EndReason::DeviceOffline.into()))
             }
             reached = self.reached(project, address, secrets) => reached,
@@ -110,12 +110,12 @@ impl Relay {
         secrets: Option<&InstanceSecurity>,
     ) -> Result<Reached, End> {
         // After the place: what is removed between the two cuts the session.
-        let listener = self.app.console_may_reach(project, address).await?;
+        let listener = self.app.devices.console_may_reach(project, address).await?;
         // Of the same look as the credentials by which the device is found: no other one slips in between.
         if secrets.is_some_and(|secrets| !secrets.is_entrusted_to(listener.record.generation)) {
             return Err(End::new(EndReason::InstanceSecretsWithheld, RENEWED));
         }
-        let agent = self.app.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
+        let agent = self.app.devices.reached_at(&listener).ok_or(EndReason::DeviceOffline)?;
         let mut rendezvous = self
             .summon(&agent, GATEWAY)
             .map_err(|refusal| End::new(EndReason::DeviceOffline, refusal.detail.unwrap_or_default()))?;
@@ -142,7 +142,7 @@ impl Relay {
             tracing::error!(%error, "the gateway's own key cannot be used");
             End::from(EndReason::InternalError)
         };
-        let key = self.app.gateway_key().await.map_err(|error| internal(&error))?;
+        let key = self.app.devices.gateway_key().await.map_err(|error| internal(&error))?;
         let mut tls = TlsConnector::from(key.dialling())
             .connect(end_to_end::placeholder_name(), stream)
             .await
@@ -159,7 +159,7 @@ impl Relay {
             return Err(End::new(EndReason::DeviceRefused, "somebody stands between it and this server"));
         }
         // Not before it has vouched: the key of somebody in between must not become its own.
-        self.app.check_device_key(address, shown).await?;
+        self.app.devices.check_device_key(address, shown).await?;
         let garbled = |error: FrameError| End::new(EndReason::DeviceRefused, error.to_string());
         let length: [u8; opening::LENGTH] = read_array(&mut tls).await.map_err(broken)?;
         let length = opening::length(length).map_err(garbled)?;

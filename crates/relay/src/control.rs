@@ -77,7 +77,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
             (membership, program)
         }
         Ok(Err(Lost::Garbled(refusal))) => {
-            if relay.app.is_news_of(origin.source) {
+            if relay.app.access.is_news_of(origin.source) {
                 tracing::info!(source = %origin.source, %refusal, "a join was refused");
             }
             if !Seat::new(half_open, notice).hold_during(wire.refuse(refusal)).await {
@@ -126,7 +126,7 @@ async fn prove(
         Message::Enroll { version, enrollment } => {
             understood(version)?;
             let message = enrollment.message(channel).map_err(scram_failed)?;
-            let enrolled = relay.app.enrol_device(&enrollment, &message, origin.source).await;
+            let enrolled = relay.app.devices.enrol_device(&enrollment, &message, origin.source).await;
             let (address, proof) = enrolled.map_err(Lost::Garbled)?;
             wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
             // It comes again with its address.
@@ -135,7 +135,7 @@ async fn prove(
         _ => return Err(out_of_turn()),
     };
     let examiner = Examiner::new(&client_first, channel).map_err(scram_failed)?;
-    let candidate = relay.app.device_candidate(&examiner.address).await.map_err(|error| {
+    let candidate = relay.app.devices.device_candidate(&examiner.address).await.map_err(|error| {
         if error.is_news() {
             tracing::warn!(%error, "a device could not be looked up");
         }
@@ -170,7 +170,8 @@ async fn join(
 ) -> Result<(Membership, Message, String), Lost> {
     let answer = asked.read_answer(client_final, origin.channel()).map_err(scram_failed)?;
     let proof = ScramProof(*answer.proof);
-    let joined = relay.app.device_join(candidate, &wish, &proof, &answer.auth_message, origin.source).await;
+    let joined =
+        relay.app.devices.device_join(candidate, &wish, &proof, &answer.auth_message, origin.source).await;
     let (membership, signature) = joined.map_err(Lost::Garbled)?;
     let server_final = scram::server_final(&signature);
     Ok((membership, Message::Joined { heartbeat: HEARTBEAT, server_final }, wish.program))
@@ -277,13 +278,13 @@ impl Serving {
                 let peer = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
                 loop {
                     // Before the look: whoever comes after it is another one.
-                    let present = app.devices.listening(&peer).map(|member| member.serial());
+                    let present = app.devices.joined.listening(&peer).map(|member| member.serial());
                     // It may have taken days: the rule as it is now decides.
-                    let listener = app.judge_connection(&member, &peer).await?;
-                    match app.reached_by_connector(&listener) {
+                    let listener = app.devices.judge_connection(&member, &peer).await?;
+                    match app.devices.reached_by_connector(&listener) {
                         // Nobody; or somebody whose proof is worth nothing any more.
                         Err(refusal) if wait && refusal.code == RefusalCode::CloudTargetNotFound => {
-                            app.devices.wait_for(&peer, present).await;
+                            app.devices.joined.wait_for(&peer, present).await;
                         }
                         reached => return reached.map(drop),
                     }

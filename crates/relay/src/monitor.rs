@@ -38,7 +38,7 @@ struct Watched {
 
 impl Monitor {
     pub(super) fn new(app: Arc<App>, connector: Arc<Member>) -> Self {
-        let (movements, rules) = app.devices.watch();
+        let (movements, rules) = app.devices.joined.watch();
         Self { app, connector, movements, rules, watched: Vec::new() }
     }
 
@@ -77,7 +77,7 @@ impl Monitor {
         let (looked, availability) = match &watched.peer {
             None => (Some((None, rules)), Availability::Unavailable),
             Some(peer) => {
-                let present = self.app.devices.listening(peer).map(|member| member.serial());
+                let present = self.app.devices.joined.listening(peer).map(|member| member.serial());
                 let now = Some((present, rules));
                 if watched.looked == now {
                     return None;
@@ -96,8 +96,10 @@ impl Monitor {
     }
 
     async fn judge(&self, peer: &CloudAddress) -> Result<Availability, Refusal> {
-        match self.app.judge_connection(&self.connector, peer).await {
-            Ok(listener) if self.app.reached_by_connector(&listener).is_ok() => Ok(Availability::Available),
+        match self.app.devices.judge_connection(&self.connector, peer).await {
+            Ok(listener) if self.app.devices.reached_by_connector(&listener).is_ok() => {
+                Ok(Availability::Available)
+            }
             Ok(_) => Ok(Availability::Unavailable),
             Err(refusal) => match refusal.code {
                 RefusalCode::CloudTargetNotFound => Ok(Availability::Unavailable),

@@ -138,7 +138,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         };
         match back {
             // Another one has come meanwhile: the newest stays.
-            Ok(()) if relay.app.devices.listening(&address).is_some() => return Ok(()),
+            Ok(()) if relay.app.devices.joined.listening(&address).is_some() => return Ok(()),
             Ok(()) => {}
             Err(error) => break Err(error),
         }
@@ -163,14 +163,14 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
 
 /// Takes a device in that shows this ticket; what is refused is told to the log.
 async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership> {
-    match relay.app.join_by_ticket(ticket, source).await {
+    match relay.app.devices.join_by_ticket(ticket, source).await {
         Ok(Some(membership)) => Some(membership),
         Ok(None) => {
             relay.app.metrics.failed_authentications.inc();
             None
         }
         Err(refusal) => {
-            if relay.app.is_news_of(source) {
+            if relay.app.access.is_news_of(source) {
                 tracing::info!(%source, %refusal, "a device is refused at the repeater");
             }
             None
@@ -256,17 +256,17 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     guest.tcp.write_all(GREETING).await?;
     let Some(id) = guest.introduction(relay, stop).await? else { return Ok(()) };
     let Guest { tcp, mut permit, .. } = guest;
-    let (address, project) = match relay.app.redeem_viewer_id(&id, source).await {
+    let (address, project) = match relay.app.devices.redeem_viewer_id(&id, source).await {
         Ok(Some(found)) => found,
         Ok(None) => {
             relay.app.metrics.failed_authentications.inc();
-            if relay.app.is_news_of(source) {
+            if relay.app.access.is_news_of(source) {
                 tracing::info!(%source, "a viewer's repeater ID is not valid");
             }
             return Ok(());
         }
         Err(Error::RateLimited) => {
-            if relay.app.is_news_of(source) {
+            if relay.app.access.is_news_of(source) {
                 tracing::info!(%source, "a viewer has shown too many wrong repeater IDs");
             }
             return Ok(());
@@ -280,7 +280,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     };
     permit.settle();
     let (who, origin) = (format!("a repeater viewer at {source}"), Origin::of(source));
-    let place = relay.app.place_for_console(&who, project, &address, &origin);
+    let place = relay.app.devices.place_for_console(&who, project, &address, &origin);
     let reached = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         reached = relay.reach(project, &address, &place, None) => reached,
@@ -292,14 +292,14 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             tracing::info!(%address, %source, %reason, detail, "a repeater viewer does not reach its device");
             // Each number is for one attempt.
             let (outcome, detail) = (end.reason.code(), format!("legacy: from {who}"));
-            relay.app.audit_opening(&address, project, outcome, detail, &origin).await;
+            relay.app.devices.audit_opening(&address, project, outcome, detail, &origin).await;
             return Ok(());
         }
     };
     drop(permit);
     let plain = if legacy { "a device" } else { "a viewer" };
     let detail = format!("legacy: {plain} without end-to-end encryption, from {who}");
-    relay.app.audit_opening(&address, project, "ok", detail, &origin).await;
+    relay.app.devices.audit_opening(&address, project, "ok", detail, &origin).await;
     let (began, config) = (Instant::now(), &relay.app.config().relay);
     let terms = Terms { limit: 0, idle: config.idle.0, longest: config.max_session.0 };
     let Carried { how, to_agent, to_connector } = carry(device, Stream::from(tcp), place.cut(), terms).await;
@@ -308,7 +308,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let detail = format!(
         "legacy: from {who}; {to_agent} bytes to the device, {to_connector} to the viewer, {seconds} s"
     );
-    relay.app.audit_disconnection(&address, project, how, detail, &origin).await;
+    relay.app.devices.audit_disconnection(&address, project, how, detail, &origin).await;
     Ok(())
 }
 

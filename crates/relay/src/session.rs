@@ -32,17 +32,17 @@ impl Relay {
         let peer: CloudAddress = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
         let called = self.called(connector, &peer).await;
         if let Err(refusal) = &called {
-            self.app.audit_refusal(connector, &peer, refusal).await;
+            self.app.devices.audit_refusal(connector, &peer, refusal).await;
         }
         called
     }
 
     async fn called(&self, connector: &Arc<Member>, peer: &CloudAddress) -> Result<Session, Refusal> {
         // The place comes before the look, so that a rule changed between the two cuts the session.
-        let place = self.app.place_for_connector(connector, peer).await?;
-        let listener = self.app.judge_connection(connector, peer).await?;
-        let agent = self.app.reached_by_connector(&listener)?;
-        let renewal = self.app.renewal_of(&listener.record).await;
+        let place = self.app.devices.place_for_connector(connector, peer).await?;
+        let listener = self.app.devices.judge_connection(connector, peer).await?;
+        let agent = self.app.devices.reached_by_connector(&listener)?;
+        let renewal = self.app.devices.renewal_of(&listener.record).await;
         let rendezvous = self.summon(&agent, connector.address().as_str())?;
         let (connector, project) = (Arc::clone(connector), listener.record.project);
         Ok(Session { relay: self.clone(), rendezvous, place, agent, connector, project, renewal })
@@ -75,12 +75,12 @@ impl Session {
             Ok(met) => met,
             Err(refusal) => {
                 drop(place);
-                app.audit_refusal(&connector, to, &refusal).await;
+                app.devices.audit_refusal(&connector, to, &refusal).await;
                 connector.order(Order::Failed { call, refusal });
                 return;
             }
         };
-        app.audit_connection(&connector, to, project).await;
+        app.devices.audit_connection(&connector, to, project).await;
         relay.keep_warm(Arc::clone(&agent));
         let (began, ways) = (Instant::now(), (at_agent.how(), at_connector.how()));
         let config = &app.config().relay;
@@ -97,12 +97,12 @@ impl Session {
             "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
             ways.0, ways.1
         );
-        app.audit_disconnection(to, project, how, detail, connector.origin()).await;
+        app.devices.audit_disconnection(to, project, how, detail, connector.origin()).await;
     }
 
     /// Why it was cut before it began.
     async fn forbidden(&self) -> Refusal {
-        let judged = self.relay.app.judge_connection(&self.connector, self.agent.address()).await;
+        let judged = self.relay.app.devices.judge_connection(&self.connector, self.agent.address()).await;
         // Allowed again meanwhile, or the node is sending everybody away: it is not there now.
         judged.err().unwrap_or_else(|| RefusalCode::CloudTargetNotFound.into())
     }

@@ -53,7 +53,8 @@ impl Relay {
     }
 
     async fn keep(&self, agent: &Arc<Member>, id: [u8; 16], mut arrived: Arrived) {
-        let stays = self.app.devices.listening(agent.address()).is_some_and(|now| Arc::ptr_eq(&now, agent));
+        let stays =
+            self.app.devices.joined.listening(agent.address()).is_some_and(|now| Arc::ptr_eq(&now, agent));
         if !stays {
             return;
         }

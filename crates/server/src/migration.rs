@@ -11,7 +11,7 @@ pub use transom_store::SchemaPlan;
 use crate::data::{self, DataFolder};
 use crate::listener::tls::Certificate;
 use crate::start_error::StartError;
-use transom_app::foreign;
+use transom_app::existing_cloud;
 use transom_config::Config;
 
 /// What a server with these settings would do to its database's schema, and which database that is. Nothing is changed.
@@ -72,7 +72,7 @@ pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String
 /// What files hold that a server would not start with.
 fn wrong(config: &Config) -> impl Iterator<Item = String> {
     let tls = config.http.tls.as_ref().and_then(|files| Certificate::from_files(files).err());
-    let cloud = foreign::upstream(config).err().map(StartError::Cloud);
+    let cloud = existing_cloud::upstream(config).err().map(StartError::Cloud);
     tls.map(StartError::Tls).into_iter().chain(cloud).map(|error| error.to_string())
 }
 

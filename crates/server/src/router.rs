@@ -15,9 +15,9 @@ use transom_model::secret::Secret;
 
 use crate::web;
 use transom_app::App;
-use transom_app::caller::{Attempt, Proof};
+use transom_app::access::caller::{Attempt, Proof};
 use transom_app::metrics::Now;
-use transom_app::readiness::Unready;
+use transom_app::upkeep::readiness::Unready;
 use transom_gateway::entrance::Gateway;
 use transom_http::limits::ANSWER;
 use transom_http::source::Source;
@@ -70,7 +70,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.live.is_closing() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
-    match app.ready().await {
+    match app.upkeep.ready().await {
         Ok(()) => "ready\n".into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, sentence(why)).into_response(),
     }
@@ -117,6 +117,6 @@ fn is_own_name(app: &App, host: &str) -> bool {
 async fn shows_operator_token(app: &App, attempt: Attempt<'_>, headers: &HeaderMap) -> bool {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-    let caller = app.authenticate(&Proof::Token(Secret::new(token)), attempt).await;
+    let caller = app.access.authenticate(&Proof::Token(Secret::new(token)), attempt).await;
     caller.is_ok_and(|caller| caller.need_operator().is_ok())
 }

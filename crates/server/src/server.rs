@@ -24,9 +24,10 @@ use crate::listener::{self, Front, Shedding};
 use crate::router;
 use crate::start_error::StartError;
 use transom_app::fence::{self, Fence};
-use transom_app::fencing::Watcher;
+use transom_app::upkeep::fencing::Watcher;
+use transom_app::upkeep::{heartbeat, watch};
 use transom_app::vault::{MasterKey, Purpose, Vault};
-use transom_app::{App, Parts, foreign, heartbeat, random, watch};
+use transom_app::{App, Parts, existing_cloud, random};
 use transom_config::{Config, TlsFiles};
 use transom_gateway::entrance::Gateway;
 use transom_http::unproved::Unproved;
@@ -98,7 +99,7 @@ impl Server {
         let store = Store::open(&database).await;
         let store = store.map_err(|error| StartError::Open { database: database.clone(), error })?;
         let vault = unlock(&store, &data, master_key).await?;
-        let upstream = foreign::upstream(&config).map_err(StartError::Cloud)?;
+        let upstream = existing_cloud::upstream(&config).map_err(StartError::Cloud)?;
         let fence = register(&store, &data, lock.continues, config.limits.node.fence).await?;
         let folder = data.clone();
         let app = App::new(Parts {
@@ -115,7 +116,7 @@ impl Server {
             config,
             upstream,
         });
-        app.prepare_foreign_project().await?;
+        app.existing_cloud.prepare_foreign_project().await?;
         let (tasks, watching) = (TaskTracker::new(), TaskTracker::new());
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let raw = RawListener::open(&app)?;
@@ -154,9 +155,9 @@ impl Server {
         if let Some(own) = own {
             watching.spawn(own.keep_fresh(background.clone()));
         }
-        watching.spawn(watch::run(Arc::clone(&app), background.clone()));
-        let fence = Watcher::start(&app)?;
-        watching.spawn(heartbeat::run(Arc::clone(&app), background.clone()));
+        watching.spawn(watch::run(Arc::clone(&app.upkeep), background.clone()));
+        let fence = Watcher::start(&app.upkeep)?;
+        watching.spawn(heartbeat::run(Arc::clone(&app.upkeep), background.clone()));
         if let Some(raw) = raw {
             tracing::info!(address = raw.place, "raw data connections of devices are taken");
             tasks.spawn(raw::serve(relay, raw.listener, Arc::clone(&half_open), accepting.clone()));
@@ -246,7 +247,7 @@ impl Server {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
         let going = Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down");
-        self.app.devices.close(&going);
+        self.app.devices.joined.close(&going);
         let limit = self.app.config().limits.drain.0;
         self.tasks.close();
         let drained = tokio::time::timeout(limit, async {
@@ -259,7 +260,7 @@ impl Server {
         self.background.cancel();
         self.watching.close();
         self.watching.wait().await;
-        if let Err(error) = self.store.retire_node(self.app.fence.last()).await {
+        if let Err(error) = self.store.retire_node(self.app.upkeep.last_life()).await {
             tracing::warn!(%error, "the other nodes will wait for this one for a minute");
         }
         self.store.close().await;

@@ -13,7 +13,7 @@ use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
 use super::queries;
-use transom_app::caller::{Attempt, Proof};
+use transom_app::access::caller::{Attempt, Proof};
 use transom_app::{App, Call, Error};
 use transom_http::Id;
 use transom_http::error::Failure;
@@ -40,7 +40,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let Ok(source) = Source::from_request_parts(parts, app).await;
         let proof = proof(&parts.headers).map_err(|error| Failure::new(error, &request))?;
         let attempt = Attempt { source: source.address, request: &request };
-        match app.authenticate(&proof, attempt).await {
+        match app.access.authenticate(&proof, attempt).await {
             Ok(caller) => {
                 proved(&parts.extensions);
                 let caller = Self(Call { caller, request, origin: source.origin(&parts.headers) });

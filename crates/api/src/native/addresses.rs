@@ -17,7 +17,7 @@ use super::access::{Caller, id, key_id};
 use super::filters::{KeyFilter, ProjectFilter};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
-use transom_app::cloud_addresses::{AddressCall, AddressChange, AddressQuery, Precondition};
+use transom_app::devices::cloud_addresses::{AddressCall, AddressChange, AddressQuery, Precondition};
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
@@ -55,7 +55,7 @@ pub(super) async fn list(
         let group = group.map_err(|error| Error::invalid("group", error))?;
         let name = filter.name.filter(|name| !name.is_empty());
         let query = AddressQuery { project, key, online: filter.online, name, group };
-        app.addresses(&asked(&caller), query, paging.page()).await
+        app.devices.addresses(&asked(&caller), query, paging.page()).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(records, |record| record.address.to_string())))
@@ -79,7 +79,7 @@ pub(super) async fn create(
             allow_addresses: Some(addresses(body.allow_addresses)?),
         };
         let reach = reach(&amendment.apply(&Reach::Listen { access: None }))?;
-        app.issue_address(&asked(&caller), &key, AddressChange { reach, name: body.name }).await
+        app.devices.issue_address(&asked(&caller), &key, AddressChange { reach, name: body.name }).await
     };
     let made = made.await.map_err(|error| caller.failed(error))?;
     Ok((StatusCode::CREATED, Json(shown(made))))
@@ -94,7 +94,7 @@ pub(super) async fn show(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<Json<AddressBody>, Failure> {
-    let found = async { app.address(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let found = async { app.devices.address(&asked(&caller), &id(&address, ADDRESS)?).await };
     found.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn change(
             allow_groups: body.allow_groups,
             allow_addresses: body.allow_addresses.map(addresses).transpose()?,
         };
-        app.amend_address(&asked(&caller), &id(&address, ADDRESS)?, amendment).await
+        app.devices.amend_address(&asked(&caller), &id(&address, ADDRESS)?, amendment).await
     };
     changed.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -130,8 +130,9 @@ pub(super) async fn reset(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<Json<AddressSecretBody>, Failure> {
-    let reset =
-        async { app.reset_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
+    let reset = async {
+        app.devices.reset_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
+    };
     reset.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
 }
 
@@ -148,7 +149,7 @@ pub(super) async fn accept_key(
     let accepted = async {
         let key = body.key.as_deref().map(str::parse).transpose();
         let key = key.map_err(|error| Error::invalid("key", error))?;
-        app.accept_device_key(&asked(&caller), &id(&address, ADDRESS)?, key).await
+        app.devices.accept_device_key(&asked(&caller), &id(&address, ADDRESS)?, key).await
     };
     accepted.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -165,7 +166,7 @@ pub(super) async fn relocate(
 ) -> Result<Json<AddressBody>, Failure> {
     let moved = async {
         let to = key_id(&body.to_key)?;
-        app.move_address(&asked(&caller), &id(&address, ADDRESS)?, &to).await
+        app.devices.move_address(&asked(&caller), &id(&address, ADDRESS)?, &to).await
     };
     moved.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -179,8 +180,9 @@ pub(super) async fn remove(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let removed =
-        async { app.remove_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await };
+    let removed = async {
+        app.devices.remove_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
+    };
     removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
@@ -195,8 +197,9 @@ pub(super) async fn ticket(
     Path(address): Path<String>,
     Body(body): Body<NewTicketBody>,
 ) -> Result<(StatusCode, Json<TicketBody>), Failure> {
-    let issued =
-        async { app.issue_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?, body.numeric).await };
+    let issued = async {
+        app.devices.issue_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?, body.numeric).await
+    };
     let ticket = issued.await.map_err(|error| caller.failed(error))?.expose().to_owned();
     Ok((StatusCode::CREATED, Json(TicketBody { address, ticket })))
 }
@@ -210,7 +213,8 @@ pub(super) async fn revoke_ticket(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let revoked = async { app.revoke_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let revoked =
+        async { app.devices.revoke_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?).await };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
@@ -223,7 +227,7 @@ pub(super) async fn viewer_id(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<(StatusCode, Json<ViewerIdBody>), Failure> {
-    let issued = async { app.issue_viewer_id(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let issued = async { app.devices.issue_viewer_id(&asked(&caller), &id(&address, ADDRESS)?).await };
     let (number, until) = issued.await.map_err(|error| caller.failed(error))?;
     let body = ViewerIdBody { address, id: number.expose().to_owned(), expires_at: until.to_string() };
     Ok((StatusCode::CREATED, Json(body)))

@@ -72,7 +72,7 @@ pub(super) async fn list(
                 Some(Number(seq)) => AuditStart::After(seq),
             },
         };
-        app.audit(&caller.0, query, rows(filter.limit)).await
+        app.audit.audit(&caller.0, query, rows(filter.limit)).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
     // Following goes on from the last record, also where the page was not full.

@@ -21,9 +21,10 @@ use utoipa::IntoParams;
 use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
-use transom_app::console::ConsoleRequest;
-use transom_app::links::{LinkName, LinkReport};
-use transom_app::{App, Error, SessionOrigin, console_url};
+use transom_app::consoles::console::ConsoleRequest;
+use transom_app::consoles::console_url;
+use transom_app::consoles::links::{LinkName, LinkReport};
+use transom_app::{App, Error, SessionOrigin};
 use transom_http::error::Failure;
 
 /// Makes a console URL (member).
@@ -47,7 +48,8 @@ pub(super) async fn open(
             ends_after: body.ends_after_seconds.map(Duration::from_secs),
         };
         let shape = console_url::Shape::of(request.kind);
-        let opened = app.open_console(&caller.0, &project, &id(&instance, "instance")?, request).await?;
+        let opened =
+            app.consoles.open_console(&caller.0, &project, &id(&instance, "instance")?, request).await?;
         Ok::<_, Error>(ConsoleBody {
             url: shape.url(app.public_url(), &opened.token),
             expires_at: opened.grant.expires_at.to_string(),
@@ -77,7 +79,7 @@ pub(super) async fn grants(
     Query(filter): Query<LiveFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<LinkBody>>, Failure> {
-    let grants = app.grants(&caller.0, paging.page(), filter.live).await;
+    let grants = app.consoles.grants(&caller.0, paging.page(), filter.live).await;
     let grants = grants.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(grants, |shown| shown.grant.id.to_string())))
 }
@@ -91,7 +93,7 @@ pub(super) async fn grant(
     caller: Caller,
     Path(grant): Path<String>,
 ) -> Result<Json<LinkBody>, Failure> {
-    let found = async { app.link(&caller.0, name(&grant)?).await };
+    let found = async { app.consoles.link(&caller.0, name(&grant)?).await };
     found.await.map(|grant| Json(grant.into())).map_err(|error| caller.failed(error))
 }
 
@@ -104,8 +106,8 @@ pub(super) async fn revoke(
     Path(grant): Path<String>,
 ) -> Result<StatusCode, Failure> {
     let revoked = async {
-        let link = app.link(&caller.0, name(&grant)?).await?;
-        app.revoke_grant(&caller.0, link.grant.id).await
+        let link = app.consoles.link(&caller.0, name(&grant)?).await?;
+        app.consoles.revoke_grant(&caller.0, link.grant.id).await
     };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
@@ -119,7 +121,7 @@ pub(super) async fn report(
     caller: Caller,
     Path(grant): Path<String>,
 ) -> Result<Json<LinkReportBody>, Failure> {
-    let report = async { app.link_report(&caller.0, name(&grant)?).await };
+    let report = async { app.consoles.link_report(&caller.0, name(&grant)?).await };
     report.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
 }
 
@@ -132,7 +134,7 @@ pub(super) async fn revoke_and_report(
     caller: Caller,
     Path(grant): Path<String>,
 ) -> Result<Json<LinkReportBody>, Failure> {
-    let revoked = async { app.revoke_link(&caller.0, name(&grant)?).await };
+    let revoked = async { app.consoles.revoke_link(&caller.0, name(&grant)?).await };
     revoked.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
 }
 
@@ -173,7 +175,7 @@ pub(super) async fn sessions(
     Query(filter): Query<LiveFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<SessionBody>>, Failure> {
-    let sessions = app.sessions(&caller.0, paging.page(), filter.live).await;
+    let sessions = app.consoles.sessions(&caller.0, paging.page(), filter.live).await;
     let sessions = sessions.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(sessions, |session| session.id.to_string())))
 }
@@ -210,6 +212,7 @@ pub(super) async fn end(
     Path(session): Path<String>,
     Query(ending): Query<Ending>,
 ) -> Result<Json<SessionBody>, Failure> {
-    let ended = async { app.end_session(&caller.0, id(&session, "session")?, ending.reason()?).await };
+    let ended =
+        async { app.consoles.end_session(&caller.0, id(&session, "session")?, ending.reason()?).await };
     ended.await.map(|session| Json(session.into())).map_err(|error| caller.failed(error))
 }

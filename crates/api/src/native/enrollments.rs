@@ -13,7 +13,7 @@ use super::access::{Caller, id, key_id};
 use super::filters::KeyFilter;
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
-use transom_app::enrollments::{FreshEnrollment, Wanted};
+use transom_app::devices::enrollments::{FreshEnrollment, Wanted};
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
@@ -31,7 +31,7 @@ pub(super) async fn list(
 ) -> Result<Json<List<EnrollmentBody>>, Failure> {
     let found = async {
         let key = filter.id()?;
-        app.enrollments(&caller.0, key.as_ref(), paging.page()).await
+        app.devices.enrollments(&caller.0, key.as_ref(), paging.page()).await
     };
     let enrollments = found.await.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(enrollments, |enrollment| enrollment.id.to_string())))
@@ -54,7 +54,7 @@ pub(super) async fn create(
             _ => return Err(Error::invalid("count", "or names, or replace: one of them")),
         };
         let key = body.key.as_deref().map(key_id).transpose()?;
-        app.create_enrollments(&caller.0, key.as_ref(), wanted, body.allow_groups, ttl).await
+        app.devices.create_enrollments(&caller.0, key.as_ref(), wanted, body.allow_groups, ttl).await
     };
     let made = made.await.map_err(|error| caller.failed(error))?;
     let expires_at = made.expires_at.to_string();
@@ -75,6 +75,6 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(enrollment): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    let revoked = async { app.revoke_enrollment(&caller.0, id(&enrollment, "enrollment")?).await };
+    let revoked = async { app.devices.revoke_enrollment(&caller.0, id(&enrollment, "enrollment")?).await };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }

@@ -23,7 +23,7 @@ impl ProjectFilter {
     /// The id of the project; `None` if the list is not limited to one.
     pub(super) async fn id(&self, app: &App, caller: &Caller) -> Result<Option<ProjectId>, Error> {
         match &self.project {
-            Some(project) => Ok(Some(app.project(&caller.0, project).await?.id)),
+            Some(project) => Ok(Some(app.access.project(&caller.0, project).await?.id)),
             None => Ok(None),
         }
     }

@@ -15,7 +15,7 @@ use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use super::tally::ended;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
@@ -30,8 +30,8 @@ pub(super) async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<InstanceBody>>, Failure> {
     let listed = async {
-        let instances = app.instances(&caller.0, &project, paging.page()).await?;
-        let mut noted = app.metadata(&instances).await?;
+        let instances = app.inventory.instances(&caller.0, &project, paging.page()).await?;
+        let mut noted = app.inventory.metadata(&instances).await?;
         let bodies = instances.into_iter().map(|instance| {
             let metadata = noted.remove(&instance.uid).unwrap_or_default();
             InstanceBody::new(instance, metadata)
@@ -53,7 +53,7 @@ pub(super) async fn create(
     Body(mut body): Body<NewInstanceBody>,
 ) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
     let id = body.id.take();
-    let made = app.create_instance(&caller.0, &project, id, addition(body)).await;
+    let made = app.inventory.create_instance(&caller.0, &project, id, addition(body)).await;
     // Nothing is noted yet.
     made.map(|instance| (StatusCode::CREATED, Json(InstanceBody::new(instance, Metadata::default()))))
         .map_err(|error| caller.failed(error))
@@ -69,7 +69,7 @@ pub(super) async fn show(
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<InstanceBody>, Failure> {
     let found = async {
-        let found = app.instance(&caller.0, &project, &id(&instance, "instance")?).await?;
+        let found = app.inventory.instance(&caller.0, &project, &id(&instance, "instance")?).await?;
         with_metadata(&app, found).await
     };
     found.await.map_err(|error| caller.failed(error))
@@ -89,7 +89,7 @@ pub(super) async fn change(
 ) -> Result<Json<InstanceBody>, Failure> {
     let changed = async {
         let (id, input) = (id(&instance, "instance")?, amendment(body));
-        let changed = app.change_instance(&caller.0, &project, &id, input).await?;
+        let changed = app.inventory.change_instance(&caller.0, &project, &id, input).await?;
         with_metadata(&app, changed).await
     };
     changed.await.map_err(|error| caller.failed(error))
@@ -104,12 +104,13 @@ pub(super) async fn remove(
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<EndedBody>, Failure> {
-    let removed = async { app.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
+    let removed =
+        async { app.inventory.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
     removed.await.map(|tally| ended(&instance, tally)).map_err(|error| caller.failed(error))
 }
 
 async fn with_metadata(app: &App, instance: Instance) -> Result<Json<InstanceBody>, Error> {
-    let metadata = app.metadata_of(&instance).await?;
+    let metadata = app.inventory.metadata_of(&instance).await?;
     Ok(Json(InstanceBody::new(instance, metadata)))
 }
 

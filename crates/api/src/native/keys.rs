@@ -29,7 +29,7 @@ pub(super) async fn list(
     Query(filter): Query<ProjectFilter>,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<KeyBody>>, Failure> {
-    let keys = app.keys(&caller.0, filter.project.as_deref(), paging.page()).await;
+    let keys = app.access.keys(&caller.0, filter.project.as_deref(), paging.page()).await;
     let keys = keys.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(keys, |key| key.id.to_string())))
 }
@@ -43,7 +43,7 @@ pub(super) async fn create(
     Body(body): Body<NewKeyBody>,
 ) -> Result<(StatusCode, Json<KeySecretBody>), Failure> {
     let role = body.role.unwrap_or(Role::Member);
-    let made = app.create_key(&caller.0, &body.project, &body.name, role).await;
+    let made = app.access.create_key(&caller.0, &body.project, &body.name, role).await;
     let made = made.map_err(|error| caller.failed(error))?;
     Ok((StatusCode::CREATED, Json(shown(made))))
 }
@@ -56,7 +56,7 @@ pub(super) async fn rotate(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<Json<KeySecretBody>, Failure> {
-    let rotated = async { app.rotate_key(&caller.0, &key_id(&key)?).await };
+    let rotated = async { app.access.rotate_key(&caller.0, &key_id(&key)?).await };
     rotated.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn retire(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<Json<EndedBody>, Failure> {
-    let retired = async { app.retire_key_secret(&caller.0, &key_id(&key)?).await };
+    let retired = async { app.access.retire_key_secret(&caller.0, &key_id(&key)?).await };
     retired.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn token(
     Body(body): Body<NewTokenBody>,
 ) -> Result<(StatusCode, Json<TokenBody>), Failure> {
     let ttl = body.ttl_seconds.map_or(TOKEN_TTL, Duration::from_secs);
-    let issued = async { app.issue_token_for(&caller.0, &key_id(&key)?, ttl).await };
+    let issued = async { app.access.issue_token_for(&caller.0, &key_id(&key)?, ttl).await };
     let (issued, token) = issued.await.map_err(|error| caller.failed(error))?;
     let body = TokenBody {
         id: issued.id().to_string(),
@@ -106,7 +106,7 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(key): Path<String>,
 ) -> Result<Json<EndedBody>, Failure> {
-    let revoked = async { app.revoke_key(&caller.0, &key_id(&key)?).await };
+    let revoked = async { app.access.revoke_key(&caller.0, &key_id(&key)?).await };
     revoked.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn follow(
         let project = project.id(&app, &caller).await?;
         let key = key.id()?;
         let after = headers.get(LAST_EVENT_ID).map(event_id).transpose()?;
-        app.follow_presence(&caller.0, proof(&headers)?, PresenceQuery { project, key }, after).await
+        app.devices.follow_presence(&caller.0, proof(&headers)?, PresenceQuery { project, key }, after).await
     };
     let followed = followed.await.map_err(|error| caller.failed(error))?;
     let events = stream::unfold(followed, async |mut followed: PresenceStream| {

@@ -21,7 +21,8 @@ pub(super) async fn list(
     caller: Caller,
     Query(paging): Query<Paging>,
 ) -> Result<Json<List<ProjectBody>>, Failure> {
-    let projects = app.projects(&caller.0, paging.page()).await.map_err(|error| caller.failed(error))?;
+    let projects =
+        app.access.projects(&caller.0, paging.page()).await.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(projects, |project| project.name.to_string())))
 }
 
@@ -33,7 +34,7 @@ pub(super) async fn create(
     caller: Caller,
     Body(body): Body<NewProjectBody>,
 ) -> Result<(StatusCode, Json<ProjectBody>), Failure> {
-    let made = app.create_project(&caller.0, &body.name).await;
+    let made = app.access.create_project(&caller.0, &body.name).await;
     let project = made.map_err(|error| caller.failed(error))?;
     Ok((StatusCode::CREATED, Json(project.into())))
 }

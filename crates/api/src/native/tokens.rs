@@ -26,7 +26,7 @@ pub(super) async fn list(
 ) -> Result<Json<List<ListedTokenBody>>, Failure> {
     let found = async {
         let key = filter.id()?;
-        app.tokens(&caller.0, key.as_ref(), paging.page()).await
+        app.access.tokens(&caller.0, key.as_ref(), paging.page()).await
     };
     let tokens = found.await.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(tokens, |token| token.id().to_string())))
@@ -41,6 +41,6 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(token): Path<String>,
 ) -> Result<Json<EndedBody>, Failure> {
-    let revoked = async { app.revoke_token_by_id(&caller.0, id(&token, "token")?).await };
+    let revoked = async { app.access.revoke_token_by_id(&caller.0, id(&token, "token")?).await };
     revoked.await.map(|tally| ended(&token, tally)).map_err(|error| caller.failed(error))
 }

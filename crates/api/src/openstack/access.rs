@@ -8,7 +8,7 @@ use transom_model::secret::Secret;
 
 use super::asked::Asked;
 use super::fault::{About, Fault};
-use transom_app::caller::Proof;
+use transom_app::access::caller::Proof;
 use transom_app::{Call, Error};
 use transom_http::refusal::asked_by;
 use transom_http::unproved::proved;
@@ -28,7 +28,7 @@ pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Ca
 
 /// Tells whose proof this is.
 pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
-    let caller = asked.app.authenticate_or_ask(proof, asked.attempt()).await?;
+    let caller = asked.app.existing_cloud.authenticate_or_ask(proof, asked.attempt()).await?;
     Ok(Call { caller, request: asked.request.clone(), origin: asked.source.origin(&asked.headers) })
 }
 

@@ -7,7 +7,7 @@ use transom_model::id::RequestId;
 
 use super::place::Place;
 use transom_app::App;
-use transom_app::caller::Attempt;
+use transom_app::access::caller::Attempt;
 use transom_http::source::Source;
 
 /// One call, taken apart as far as every service needs it.

@@ -11,8 +11,8 @@ use transom_model::grant::Dialect;
 use transom_model::secret::Secret;
 
 use super::answer::Refusal;
-use transom_app::caller::{Attempt, Proof};
-use transom_app::cloud_addresses::AddressCall;
+use transom_app::access::caller::{Attempt, Proof};
+use transom_app::devices::cloud_addresses::AddressCall;
 use transom_app::{App, Call};
 use transom_http::Id;
 use transom_http::refusal::asked_by;
@@ -33,7 +33,8 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     let Ok(Id(request)) = Id::from_request_parts(&mut parts, &()).await;
     let Ok(source) = Source::from_request_parts(&mut parts, &()).await;
     let proof = Proof::KeySecret(key.to_string(), secret);
-    let caller = app.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
+    let caller =
+        app.access.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
     proved(&parts.extensions);
     let call = Call { caller, request, origin: source.origin(&parts.headers) };
     asked_by(&parts.extensions, &call);

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::IF_MATCH;
 
-use transom_app::cloud_addresses::Precondition;
+use transom_app::devices::cloud_addresses::Precondition;
 
 /// What proxies that compress put behind a tag.
 const ENCODED: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];

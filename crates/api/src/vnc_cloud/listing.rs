@@ -29,12 +29,13 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
     };
     let after = match single(query, "cursor")? {
         None => 0,
-        Some(cursor) => {
-            app.read_address_cursor(&asked.key, limit, &cursor).ok_or_else(|| Refusal::bad_request(CURSOR))?
-        }
+        Some(cursor) => app
+            .devices
+            .read_address_cursor(&asked.key, limit, &cursor)
+            .ok_or_else(|| Refusal::bad_request(CURSOR))?,
     };
     // One more than a page tells whether another follows.
-    let mut found = app.key_addresses(&asked.key, after, limit + 1).await?;
+    let mut found = app.devices.key_addresses(&asked.key, after, limit + 1).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > full;
     found.truncate(full);
@@ -44,7 +45,7 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
     let mut response = json(StatusCode::OK, &Addresses { cloud_addresses });
     if more {
         let base = app.public_url().as_str().trim_end_matches('/');
-        let cursor = app.address_cursor(&asked.key, limit, last);
+        let cursor = app.devices.address_cursor(&asked.key, limit, last);
         let link = format!("<{base}/cloud/1.1/static-address?limit={limit}&cursor={cursor}>; rel=\"next\"");
         let link = HeaderValue::from_str(&link).map_err(|_| Refusal::internal())?;
         response.headers_mut().insert(LINK, link);

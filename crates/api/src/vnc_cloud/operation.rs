@@ -15,7 +15,7 @@ use super::entity_tag::if_match;
 use super::listing;
 use super::negotiation::{demand_json_accepted, demand_json_body};
 use super::route::{Route, Version};
-use transom_app::cloud_addresses::Precondition;
+use transom_app::devices::cloud_addresses::Precondition;
 use transom_app::{App, Error};
 
 /// One of the seven; an address is still as the path has it.
@@ -76,7 +76,7 @@ impl Operation {
             Self::List => listing::page(app, asked, parts.uri.query().unwrap_or_default()).await,
             Self::Ready(address) => ready(app, asked, &parsed(&address)?).await,
             Self::Get(address) => {
-                let record = app.address(&asked.call, &parsed(&address)?).await?;
+                let record = app.devices.address(&asked.call, &parsed(&address)?).await?;
                 let response = json(StatusCode::OK, &Details::from(record.clone()));
                 Ok(with_etag(response, &record))
             }
@@ -86,11 +86,11 @@ impl Operation {
             Self::Reset(address) => {
                 let address = parsed(&address)?;
                 let (record, password) =
-                    app.reset_address(&asked.call, &address, if_match(&parts.headers)).await?;
+                    app.devices.reset_address(&asked.call, &address, if_match(&parts.headers)).await?;
                 Ok(issued(StatusCode::OK, &record, &password))
             }
             Self::Delete(address) => {
-                app.remove_address(&asked.call, &parsed(&address)?, if_match(&parts.headers)).await?;
+                app.devices.remove_address(&asked.call, &parsed(&address)?, if_match(&parts.headers)).await?;
                 Ok(empty(StatusCode::NO_CONTENT))
             }
         }
@@ -99,7 +99,7 @@ impl Operation {
 
 async fn create(app: &App, asked: &Asked, version: Version, body: Body) -> Result<Response, Refusal> {
     let reach = body::read::<NewAddress>(body).await?.draft().check().map_err(Code::from)?;
-    let (record, password) = app.issue_address(&asked.call, &asked.key, reach).await?;
+    let (record, password) = app.devices.issue_address(&asked.call, &asked.key, reach).await?;
     let mut response = issued(StatusCode::CREATED, &record, &password);
     let base = app.public_url().as_str().trim_end_matches('/');
     let location = format!("{base}/cloud/{}/static-address/{}", version.as_str(), record.address);
@@ -114,7 +114,7 @@ async fn ready(app: &App, asked: &Asked, address: &CloudAddress) -> Result<Respo
     struct Changes {
         changes: &'static str,
     }
-    let in_force = app.address_in_force(&asked.call, address).await?;
+    let in_force = app.devices.address_in_force(&asked.call, address).await?;
     Ok(json(StatusCode::OK, &Changes { changes: if in_force { "none" } else { "pending" } }))
 }
 
@@ -126,7 +126,7 @@ async fn change(
     body: Body,
 ) -> Result<Response, Refusal> {
     // RFC 9110 §13.2.1: the condition is judged before the content. The change itself judges it once more.
-    let record = app.address(&asked.call, address).await?;
+    let record = app.devices.address(&asked.call, address).await?;
     if !condition.holds(record.version) {
         return Err(Error::Stale.into());
     }
@@ -136,7 +136,7 @@ async fn change(
     if !same {
         return Err(Refusal::of(StatusCode::CONFLICT));
     }
-    let record = app.change_address(&asked.call, address, reach, condition).await?;
+    let record = app.devices.change_address(&asked.call, address, reach, condition).await?;
     Ok(with_etag(empty(StatusCode::OK), &record))
 }
 

@@ -9,7 +9,7 @@ use transom_model::secret::Secret;
 use super::fault::{Code, Fault};
 use super::operation::only;
 use super::signature::Signed;
-use transom_app::caller::{Attempt, Proof};
+use transom_app::access::caller::{Attempt, Proof};
 use transom_app::{App, Caller, Error};
 
 /// How far a caller's clock may be off, in seconds; 300 itself passes.
@@ -71,10 +71,10 @@ pub(super) async fn signer(
 ) -> Result<Caller, Fault> {
     let texts = signed.texts(method, body);
     let proves = |secret: &Secret| signed.is_by(secret, &texts);
-    let caller = app.authenticate_by(&signed.key, proves, attempt).await?;
-    if app.config().zenlayer.reject_replays && !app.is_first_use(signed.digest(), KEEP).await? {
+    let caller = app.access.authenticate_by(&signed.key, proves, attempt).await?;
+    if app.config().zenlayer.reject_replays && !app.access.is_first_use(signed.digest(), KEEP).await? {
         let replayed = Error::Unauthenticated("the signature was used before");
-        return Err(match app.failed_proof(attempt, Some(&signed.key), replayed) {
+        return Err(match app.access.failed_proof(attempt, Some(&signed.key), replayed) {
             Error::Unauthenticated(_) => Fault::new(
                 Code::SignatureExpired,
                 "The signature was used before: each is for one call here. Sign again, with the time of now.",
@@ -87,13 +87,13 @@ pub(super) async fn signer(
 
 /// Demands that there is a key of the signature's name: nothing else of a signature can be judged before the body is there.
 pub(super) async fn check_key(app: &App, signed: &Signed, attempt: Attempt<'_>) -> Result<(), Fault> {
-    Ok(app.demand_key(&signed.key, attempt).await?)
+    Ok(app.access.demand_key(&signed.key, attempt).await?)
 }
 
 /// Whose token it is.
 pub(super) async fn bearer(app: &App, token: &Secret, attempt: Attempt<'_>) -> Result<Caller, Fault> {
     let proof = Proof::Token(token.clone());
-    app.authenticate(&proof, attempt).await.map_err(|error| match error {
+    app.access.authenticate(&proof, attempt).await.map_err(|error| match error {
         Error::Unauthenticated(_) => {
             Fault::new(Code::InvalidAuthorization, "The bearer token is not valid, or no longer.")
         }

@@ -7,8 +7,8 @@ use transom_model::grant::{ConsoleKind, Dialect, Rights};
 use super::asked::Asked;
 use super::fault::Fault;
 use super::reply::reply;
-use transom_app::console::ConsoleRequest;
-use transom_app::console_url::Shape;
+use transom_app::consoles::console::ConsoleRequest;
+use transom_app::consoles::console_url::Shape;
 use transom_app::{App, Error};
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(super) async fn describe_vnc_url(app: &App, asked: &Asked) -> Result<Respons
         uses: None,
         ends_after: None,
     };
-    let opened = app.open_console(&asked.call, &asked.project.id.to_string(), &id, request).await?;
+    let opened = app.consoles.open_console(&asked.call, &asked.project.id.to_string(), &id, request).await?;
     // One parameter alone: the vendor's command line prints `&` as `\u0026`.
     let url = Shape::Query.url(app.public_url(), &opened.token);
     Ok(reply(&asked.call.request, &VncUrl { url }))

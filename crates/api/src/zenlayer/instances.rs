@@ -75,7 +75,7 @@ async fn find(app: &App, asked: &Asked, query: Option<InstanceQuery>) -> Result<
     let ours = group.is_none_or(|group| group == asked.project.id.to_string());
     let Some(query) = query.filter(|_| ours) else { return Ok(FoundInstances::default()) };
     let limit = u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(app.find_instances(&asked.project, &query, (number - 1).saturating_mul(size), limit).await?)
+    Ok(app.inventory.find_instances(&asked.project, &query, (number - 1).saturating_mul(size), limit).await?)
 }
 
 fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQuery>, Fault> {

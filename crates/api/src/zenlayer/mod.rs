@@ -45,7 +45,7 @@ use authorization::Authorization;
 use fault::{Code, Fault};
 use operation::{Action, Operation, ROOT};
 use parameters::Parameters;
-use transom_app::caller::Attempt;
+use transom_app::access::caller::Attempt;
 use transom_app::{App, Call, Caller, random};
 use transom_http::refusal::asked_by;
 use transom_http::source::Source;
@@ -115,7 +115,7 @@ async fn call(State(calls): State<Arc<Calls>>, id: Id, source: Source, request: 
             }
         }
         Err(fault) => {
-            if calls.app.is_news_of(source.address) {
+            if calls.app.access.is_news_of(source.address) {
                 fault.tell(&id.0);
             }
             fault
@@ -167,7 +167,7 @@ impl Calls {
         // Every object here is a project's; the operator's token belongs to none.
         let project = call.caller.project().ok_or_else(Fault::no_operation)?;
         let _place = self.budget.try_acquire().map_err(|_| Fault::busy())?;
-        let project = self.app.project(&call, &project.to_string()).await?;
+        let project = self.app.access.project(&call, &project.to_string()).await?;
         let asked = Asked { parameters: Parameters::parse(body)?, call, project, operation };
         match operation.action {
             Action::DescribeVncUrl => console::describe_vnc_url(&self.app, &asked).await,

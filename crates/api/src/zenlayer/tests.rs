@@ -70,8 +70,8 @@ async fn started() -> (Server, tempfile::TempDir, impl Fn() -> Request<Body>) {
     let server = Server::start(options, listener).await.expect("a server");
     let request = RequestId::in_capitals(random::uuid());
     let call = Call { caller: Caller::Operator, request, origin: Origin::default() };
-    server.app().create_project(&call, &"lab".parse().expect("a name")).await.expect("a project");
-    let (key, secret) = server.app().create_key(&call, "lab", "", Role::Reader).await.expect("a key");
+    server.app().access.create_project(&call, &"lab".parse().expect("a name")).await.expect("a project");
+    let (key, secret) = server.app().access.create_key(&call, "lab", "", Role::Reader).await.expect("a key");
     let signed = move || {
         let now = jiff::Timestamp::now().as_second();
         let hash = |bytes: &[u8]| hex::encode(digest::digest(&digest::SHA256, bytes));

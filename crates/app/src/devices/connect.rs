@@ -10,10 +10,10 @@ use transom_model::end_reason::End;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Refusal, RefusalCode};
 
-use super::member::Member;
-use super::records::device_entry;
-use super::refusals::{gone, unavailable};
-use crate::App;
+use crate::devices::Devices;
+use crate::devices::member::Member;
+use crate::devices::records::device_entry;
+use crate::devices::refusals::{gone, unavailable};
 use crate::error::Result;
 
 /// A listen address that may be reached, as it was when that was decided.
@@ -24,7 +24,7 @@ pub struct Listener {
     verifier: Verifier,
 }
 
-impl App {
+impl Devices {
     /// Whether this connector may reach that address. Of what is not its own key's it learns nothing: an address of
     /// another key and an unknown one are both not found.
     pub async fn judge_connection(
@@ -32,16 +32,16 @@ impl App {
         connector: &Member,
         peer: &CloudAddress,
     ) -> Result<Listener, Refusal> {
-        let own = self.store.standing_address(&connector.address).await.map_err(unavailable)?;
+        let own = self.core.store.standing_address(&connector.address).await.map_err(unavailable)?;
         // A proof is worth what its password is worth now, whether it was heard of here already or not.
         let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
             return Err(gone("its password was reset, or the address removed"));
         };
-        let cross_key = self.config.cloud.cross_key();
+        let cross_key = self.core.config.cloud.cross_key();
         let found = match cross_key {
             // How long that takes must not tell which addresses of others exist.
-            CrossKey::Deny => self.store.standing_address_of(&own.key, peer).await,
-            CrossKey::AllowIndividuals => self.store.standing_address(peer).await,
+            CrossKey::Deny => self.core.store.standing_address_of(&own.key, peer).await,
+            CrossKey::AllowIndividuals => self.core.store.standing_address(peer).await,
         };
         let Some((record, verifier)) = found.map_err(unavailable)? else {
             return Err(RefusalCode::CloudTargetNotFound.into());
@@ -54,17 +54,19 @@ impl App {
     }
 
     /// The verdict on two addresses as they are now, whoever is joined under them.
-    pub(super) async fn judge_addresses(
+    pub(crate) async fn judge_addresses(
         &self,
         connector: &CloudAddress,
         listener: &CloudAddress,
     ) -> Result<Verdict> {
-        let (connector, listener) =
-            (self.store.standing_address(connector).await?, self.store.standing_address(listener).await?);
+        let (connector, listener) = (
+            self.core.store.standing_address(connector).await?,
+            self.core.store.standing_address(listener).await?,
+        );
         let (Some((connector, _)), Some((listener, _))) = (connector, listener) else {
             return Ok(Verdict::NotFound);
         };
-        Ok(judge(party(&connector), party(&listener), self.config.cloud.cross_key()))
+        Ok(judge(party(&connector), party(&listener), self.core.config.cloud.cross_key()))
     }
 
     /// Whether consoles of this project may lead to that address: the grant stands in for the access rule, but the
@@ -74,7 +76,7 @@ impl App {
         project: ProjectId,
         address: &CloudAddress,
     ) -> Result<Listener, End> {
-        let found = self.store.standing_address_in(project, address).await.map_err(|error| {
+        let found = self.core.store.standing_address_in(project, address).await.map_err(|error| {
             tracing::warn!(%error, "a cloud address could not be looked up");
             End::from(EndReason::StoreUnavailable)
         })?;
@@ -92,7 +94,7 @@ impl App {
     /// another node.
     #[must_use]
     pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
-        let member = self.devices.listening(&listener.record.address);
+        let member = self.joined.listening(&listener.record.address);
         member.filter(|member| {
             member.stands(&listener.record, &listener.verifier)
                 && !member.is_older_than(listener.record.presence.epoch)
@@ -120,7 +122,7 @@ impl App {
     /// may be repeated at will is written a few times a minute.
     pub async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
         let outcome = why.code.name();
-        if self.log_budget.is_news_to(&connector.address, outcome) {
+        if self.core.log_budget.is_news_to(&connector.address, outcome) {
             let detail = format!("from {}", connector.address);
             self.audit_opening(listener, connector.project, outcome, detail, &connector.origin).await;
         }
@@ -152,8 +154,8 @@ impl App {
         self.audit_device(&AuditEntry { outcome: how, detail: Some(detail), ..entry }).await;
     }
 
-    pub(super) async fn audit_device(&self, entry: &AuditEntry) {
-        if let Err(error) = self.store.audit_soon(entry).await {
+    pub(crate) async fn audit_device(&self, entry: &AuditEntry) {
+        if let Err(error) = self.core.store.audit_soon(entry).await {
             tracing::warn!(%error, "what became of a device could not be written down");
         }
     }

@@ -7,25 +7,25 @@ use transom_model::instance::Sealed;
 use transom_model::secret::Secret;
 use transom_tunnel::{EndpointKey, PublicKey};
 
-use crate::App;
+use crate::devices::Devices;
 use crate::error::{Error, Result};
 use crate::vault::Purpose;
 
 const OWN_KEY: &str = "gateway-endpoint-key";
 
-impl App {
+impl Devices {
     /// The key that the gateway shows to agents: one for the whole installation, made at first use.
     pub async fn gateway_key(&self) -> Result<&EndpointKey> {
-        self.devices.key.get_or_try_init(|| self.load_gateway_key()).await
+        self.joined.key.get_or_try_init(|| self.load_gateway_key()).await
     }
 
     async fn load_gateway_key(&self) -> Result<EndpointKey> {
         let fresh = EndpointKey::generate().map_err(Error::internal)?;
         let text = Secret::new(hex::encode(fresh.pkcs8()));
-        let sealed = self.vault.seal(Purpose::GatewayKey, OWN_KEY, &text);
-        let stands = self.store.set_setting_if_absent(OWN_KEY, &sealed.0).await?;
+        let sealed = self.core.vault.seal(Purpose::GatewayKey, OWN_KEY, &text);
+        let stands = self.core.store.set_setting_if_absent(OWN_KEY, &sealed.0).await?;
         let opened =
-            self.vault.open(Purpose::GatewayKey, OWN_KEY, &Sealed(stands)).map_err(Error::internal)?;
+            self.core.vault.open(Purpose::GatewayKey, OWN_KEY, &Sealed(stands)).map_err(Error::internal)?;
         let pkcs8 = hex::decode(opened.expose()).map_err(Error::internal)?;
         EndpointKey::from_pkcs8(&pkcs8).map_err(Error::internal)
     }
@@ -47,7 +47,7 @@ impl App {
     }
 
     async fn pinned_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<Option<String>> {
-        let Some((_, verifier)) = self.store.standing_address(address).await? else { return Ok(None) };
-        Ok(self.store.device_key(address, &verifier, &shown.to_string()).await?)
+        let Some((_, verifier)) = self.core.store.standing_address(address).await? else { return Ok(None) };
+        Ok(self.core.store.device_key(address, &verifier, &shown.to_string()).await?)
     }
 }

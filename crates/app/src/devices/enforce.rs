@@ -11,31 +11,31 @@ use transom_model::cloud::access::Verdict;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Refusal, RefusalCode};
 
-use super::member::{Member, Shown};
-use super::records::device_entry;
-use super::refusals::gone;
-use super::table::Viewer;
-use crate::App;
+use crate::devices::Devices;
+use crate::devices::member::{Member, Shown};
+use crate::devices::records::device_entry;
+use crate::devices::refusals::gone;
+use crate::devices::table::Viewer;
 use crate::error::Result;
 
-impl App {
+impl Devices {
     /// Ends what the store no longer allows, and writes that down.
     pub(crate) async fn enforce_devices(&self) -> Result<()> {
         let mut ended = self.end_members().await?;
         ended.extend(self.end_sessions().await?);
         // What ends, ends first.
         for entry in ended {
-            self.store.audit(&entry).await?;
+            self.core.store.audit(&entry).await?;
         }
         Ok(())
     }
 
     async fn end_members(&self) -> Result<Vec<AuditEntry>> {
-        self.devices.rounds.fetch_add(1, Ordering::AcqRel);
-        let members: Vec<_> = self.devices.table.lock().members.values().cloned().collect();
+        self.joined.rounds.fetch_add(1, Ordering::AcqRel);
+        let members: Vec<_> = self.joined.table.lock().members.values().cloned().collect();
         // One question about all agents: there are many, and few that anything has changed for.
         let standing = if members.len() > FEW {
-            self.store.standing_at(self.fence.last().id).await?
+            self.core.store.standing_at(self.core.fence.last().id).await?
         } else {
             Vec::new()
         };
@@ -75,7 +75,7 @@ impl App {
 
     async fn end_sessions(&self) -> Result<Vec<AuditEntry>> {
         let sessions: Vec<_> = {
-            let table = self.devices.table.lock();
+            let table = self.joined.table.lock();
             let entries = table.sessions.values();
             entries.map(|entry| (entry.viewer.clone(), entry.listener.clone(), entry.cut.clone())).collect()
         };
@@ -87,7 +87,7 @@ impl App {
                     (verdict == Verdict::Allowed, address.to_string(), project, origin)
                 }
                 Viewer::Gateway { who, project, origin } => {
-                    let standing = self.store.standing_address(&listener).await?;
+                    let standing = self.core.store.standing_address(&listener).await?;
                     let allowed = standing.is_some_and(|(record, _)| record.project == project);
                     (allowed, who, project, origin)
                 }
@@ -102,8 +102,8 @@ impl App {
         Ok(ended)
     }
 
-    pub(super) async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
-        Ok(match self.store.standing_address(&member.address).await? {
+    pub(crate) async fn no_longer_joined(&self, member: &Member) -> Result<Option<Refusal>> {
+        Ok(match self.core.store.standing_address(&member.address).await? {
             None => Some(gone("the address was removed, or its access key revoked")),
             Some((record, verifier)) if !member.stands(&record, &verifier) => {
                 Some(gone(if member.is_legacy() {
@@ -120,7 +120,7 @@ impl App {
             }
             Some((record, _))
                 if member.is_of(record.presence.epoch)
-                    && record.presence.node != Some(self.fence.last().id) =>
+                    && record.presence.node != Some(self.core.fence.last().id) =>
             {
                 // Taken for gone, and it is not: joining again puts that right.
                 Some(Refusal::from(RefusalCode::CloudConnectivityError).because("its place was lost"))

@@ -15,12 +15,12 @@ use transom_model::name;
 use transom_store::{Joined, Joining};
 use transom_tunnel::{Refusal, RefusalCode, Report, Retry, Role};
 
-use super::member::{Member, ORDERS, Order, Shown};
-use super::records::device_entry;
-use super::refusals::{gone, unavailable};
-use super::table::one_less;
-use super::trail::Arrival;
-use crate::App;
+use crate::devices::Devices;
+use crate::devices::member::{Member, ORDERS, Order, Shown};
+use crate::devices::records::device_entry;
+use crate::devices::refusals::{gone, unavailable};
+use crate::devices::table::one_less;
+use crate::devices::trail::Arrival;
 use crate::error::{Error, Result};
 use crate::vault::Purpose;
 
@@ -89,22 +89,22 @@ impl Wish {
 }
 
 /// As what somebody joins who has shown enough.
-pub(super) enum Joins {
+pub(crate) enum Joins {
     /// A device.
     Agent(Joining),
     /// A viewer's side.
     Connector,
 }
 
-impl App {
+impl Devices {
     /// Looks an address up. One that does not exist gets a salt too, always the same one, and as much work: neither the
     /// challenge nor its time tells them apart.
     pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
         let known = match address.parse::<CloudAddress>() {
-            Ok(address) => self.store.standing_address(&address).await?,
+            Ok(address) => self.core.store.standing_address(&address).await?,
             Err(_) => None,
         };
-        let made_up = self.vault.sign(Purpose::DeviceChallenge, address.as_bytes());
+        let made_up = self.core.vault.sign(Purpose::DeviceChallenge, address.as_bytes());
         Ok(match known {
             Some((record, verifier)) => Candidate { known: Some(record), verifier },
             None => {
@@ -170,10 +170,10 @@ impl App {
     }
 
     pub(crate) fn failed_join(&self, source: IpAddr) -> Refusal {
-        if self.is_news_of(source) {
+        if self.access.is_news_of(source) {
             tracing::warn!(%source, "a device's or a viewer's proof of its address failed");
         }
-        match self.failed_attempt(source, Error::Unauthenticated("")) {
+        match self.access.failed_attempt(source, Error::Unauthenticated("")) {
             Error::RateLimited => Refusal {
                 retry: Retry::After(TOO_MANY),
                 ..Refusal::from(RefusalCode::CloudConnectivityError).because("too many failed attempts")
@@ -182,7 +182,7 @@ impl App {
         }
     }
 
-    pub(super) async fn admit(
+    pub(crate) async fn admit(
         self: &Arc<Self>,
         record: AddressRecord,
         shown: Shown,
@@ -196,7 +196,7 @@ impl App {
         let (orders, ordered) = mpsc::channel(ORDERS);
         let address = record.address;
         let member = Arc::new(Member {
-            serial: self.devices.next_serial(),
+            serial: self.joined.next_serial(),
             role,
             address,
             project: record.project,
@@ -208,14 +208,14 @@ impl App {
             orders,
         });
         {
-            let mut table = self.devices.table.lock();
+            let mut table = self.joined.table.lock();
             if table.closing {
                 return Err(
                     Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down")
                 );
             }
             if role == Role::Connector {
-                let most = self.config.limits.device_sessions_per_address;
+                let most = self.core.config.limits.device_sessions_per_address;
                 let joined = table.connectors.entry(member.address.clone()).or_default();
                 if *joined >= most {
                     return Err(Refusal::from(RefusalCode::CloudConnectivityError)
@@ -226,11 +226,13 @@ impl App {
             // In the table before its join is written: a reset after that finds it there, one before fails the join.
             table.members.insert(member.serial, Arc::clone(&member));
         }
-        let membership = Membership { app: Arc::clone(self), member, ordered };
+        let membership = Membership { devices: Arc::clone(self), member, ordered };
         let admitted = match joins {
             // In the table first, and looked at then: a revocation that comes meanwhile finds it there.
-            _ if self.revocations.has_key(&membership.member.key) => Err(gone("its access key was revoked")),
-            _ if self.revocations.has_address(&membership.member.address) => {
+            _ if self.revocations.held.has_key(&membership.member.key) => {
+                Err(gone("its access key was revoked"))
+            }
+            _ if self.revocations.held.has_address(&membership.member.address) => {
                 Err(gone("the address was removed"))
             }
             Joins::Agent(joining) => self.register(&membership.member, record.version, joining).await,
@@ -246,15 +248,15 @@ impl App {
     }
 
     async fn register(&self, member: &Arc<Member>, version: u64, joining: Joining) -> Result<(), Refusal> {
-        let rounds = || self.devices.rounds.load(Ordering::Acquire);
+        let rounds = || self.joined.rounds.load(Ordering::Acquire);
         let before = rounds();
-        let node = self.node().map_err(unavailable)?;
+        let node = self.core.node().map_err(unavailable)?;
         let who = Arrival::of(&joining);
         let joined =
-            self.store.join_address(&member.address, version, node.id, joining, &member.origin).await;
+            self.core.store.join_address(&member.address, version, node.id, joining, &member.origin).await;
         let Joined { epoch, rival } = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
-        if self.fence.node() != Some(node) {
+        if self.core.fence.node() != Some(node) {
             // Everything was cut meanwhile.
             return Err(changed_meanwhile());
         }
@@ -265,7 +267,7 @@ impl App {
             return Err(refusal);
         }
         let superseded = {
-            let mut table = self.devices.table.lock();
+            let mut table = self.joined.table.lock();
             match table.listening.get(&member.address) {
                 // Two joined at once, and the other one was written later.
                 Some(other) if other.epoch.load(Ordering::Acquire) > epoch => Some(Arc::clone(member)),
@@ -279,14 +281,14 @@ impl App {
         if let Some(rival) = rival {
             self.note_rival(member, &who, &rival).await;
         }
-        self.devices.movements.send_modify(|count| *count += 1);
-        self.devices.listeners.ring();
+        self.joined.movements.send_modify(|count| *count += 1);
+        self.joined.listeners.ring();
         Ok(())
     }
 
     /// A connector leaves no trace in the store: what its proof was verified with is compared once more.
     async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
-        let standing = self.store.standing_address(&member.address).await.map_err(unavailable)?;
+        let standing = self.core.store.standing_address(&member.address).await.map_err(unavailable)?;
         match standing {
             Some((record, verifier)) if member.stands(&record, &verifier) => Ok(()),
             _ => Err(changed_meanwhile()),
@@ -303,7 +305,7 @@ fn changed_meanwhile() -> Refusal {
 
 /// A place among those who are joined; given up when dropped.
 pub struct Membership {
-    app: Arc<App>,
+    devices: Arc<Devices>,
     member: Arc<Member>,
     ordered: mpsc::Receiver<Order>,
 }
@@ -326,20 +328,20 @@ impl Membership {
 
     /// Writes down that it is gone, and why, where it was written down that it has come.
     pub async fn leave(self, why: &str) {
-        let (app, member) = (Arc::clone(&self.app), Arc::clone(&self.member));
+        let (devices, member) = (Arc::clone(&self.devices), Arc::clone(&self.member));
         drop(self);
         let epoch = member.epoch.load(Ordering::Acquire);
         if member.role == Role::Connector || epoch == 0 {
             return;
         }
-        app.write_leave(&member.address, epoch).await;
-        app.note_leave(&member, why).await;
+        devices.write_leave(&member.address, epoch).await;
+        devices.note_leave(&member, why).await;
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut table = self.app.devices.table.lock();
+        let mut table = self.devices.joined.table.lock();
         table.members.remove(&self.member.serial);
         if self.member.role == Role::Connector {
             one_less(&mut table.connectors, &self.member.address);
@@ -348,7 +350,7 @@ impl Drop for Membership {
         if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
             table.listening.remove(&self.member.address);
             drop(table);
-            self.app.devices.movements.send_modify(|count| *count += 1);
+            self.devices.joined.movements.send_modify(|count| *count += 1);
         }
     }
 }

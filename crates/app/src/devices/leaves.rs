@@ -7,20 +7,20 @@ use transom_model::cloud::CloudAddress;
 use transom_store::{Store, StoreError};
 use transom_tunnel::Role;
 
-use crate::App;
+use crate::devices::Devices;
 use crate::error::Result;
 
 /// A page of devices that the store has joined here: the statement stays small.
 const PAGE: u32 = 500;
 
-impl App {
+impl Devices {
     /// Writes down that the device which joined under this epoch is gone; what the database cannot take now is owed.
-    pub(super) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
-        match self.store.leave_address(address, epoch).await {
-            Ok(_) => self.devices.listeners.ring(),
+    pub(crate) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
+        match self.core.store.leave_address(address, epoch).await {
+            Ok(_) => self.joined.listeners.ring(),
             Err(StoreError::Unavailable(cause)) => {
                 tracing::warn!(error = %StoreError::Unavailable(cause), %address, "a device's leave is owed to the database");
-                self.devices.leaves.add(address.clone(), epoch);
+                self.joined.leaves.add(address.clone(), epoch);
             }
             Err(error) => tracing::error!(%error, %address, "a device's leave could not be written down"),
         }
@@ -29,17 +29,17 @@ impl App {
     /// Writes down the leaves that are owed. Only the heartbeat calls this.
     pub(crate) async fn settle_leaves(&self) -> Result<()> {
         loop {
-            let some = self.devices.leaves.oldest(Store::LEAVES);
+            let some = self.joined.leaves.oldest(Store::LEAVES);
             if some.is_empty() {
                 return Ok(());
             }
             let count = some.len();
-            match self.store.leave_addresses(some).await {
+            match self.core.store.leave_addresses(some).await {
                 Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
                 Err(error) => tracing::error!(%error, "devices' leaves could not be written down"),
-                Ok(()) => self.devices.listeners.ring(),
+                Ok(()) => self.joined.listeners.ring(),
             }
-            self.devices.leaves.strike(count);
+            self.joined.leaves.strike(count);
         }
     }
 
@@ -49,7 +49,7 @@ impl App {
         let mut known = Vec::new();
         loop {
             let after = known.last().map(|(address, _)| address);
-            let page = self.store.joined_at(self.fence.last().id, after, PAGE).await?;
+            let page = self.core.store.joined_at(self.core.fence.last().id, after, PAGE).await?;
             let whole = page.len() < PAGE as usize;
             known.extend(page);
             if whole {
@@ -65,14 +65,14 @@ impl App {
         known.retain(|(address, epoch)| !is_here(address, *epoch));
         for some in known.chunks(Store::LEAVES) {
             tracing::warn!(devices = some.len(), "the database had devices joined here that are gone");
-            self.store.leave_addresses(some.to_vec()).await?;
-            self.devices.listeners.ring();
+            self.core.store.leave_addresses(some.to_vec()).await?;
+            self.joined.listeners.ring();
         }
         Ok(())
     }
 
     fn joined_here(&self) -> HashMap<CloudAddress, Vec<u64>> {
-        let table = self.devices.table.lock();
+        let table = self.joined.table.lock();
         let mut here = HashMap::<_, Vec<_>>::new();
         for member in table.members.values().filter(|member| member.role == Role::Agent) {
             here.entry(member.address.clone()).or_default().push(member.epoch.load(Ordering::Acquire));

@@ -13,13 +13,14 @@ use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{Joining, NewViewerId, StoreError};
 use transom_tunnel::{Refusal, RefusalCode};
 
-use super::join::{Joins, Membership};
-use super::member::Shown;
-use super::refusals::unavailable;
-use crate::cloud_addresses::AddressCall;
+use crate::devices::Devices;
+use crate::devices::cloud_addresses::AddressCall;
+use crate::devices::join::{Joins, Membership};
+use crate::devices::member::Shown;
+use crate::devices::refusals::unavailable;
 use crate::error::{Error, Result};
+use crate::random;
 use crate::vault::Purpose;
-use crate::{App, random};
 
 /// Long enough to copy a number into a viewer.
 const VIEWER_ID_TTL: Duration = Duration::from_secs(5 * 60);
@@ -36,7 +37,7 @@ const NUMBERS: std::ops::Range<u32> = 100_000_000..2_147_483_647;
 /// UltraVNC's own mark for a connection to be dropped.
 const RESERVED: u32 = 999_999_999;
 
-impl App {
+impl Devices {
     /// Gives an address a repeater ticket instead of the one it has; it is shown this once.
     pub async fn issue_repeater_ticket(
         &self,
@@ -48,12 +49,12 @@ impl App {
         asked.call.caller.need(Needed::Member)?;
         asked.call.caller.need_secret()?;
         fit_for_repeater(&record)?;
-        taken_here(self.config.repeater.devices, "devices")?;
+        taken_here(self.core.config.repeater.devices, "devices")?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.ticket", address) };
         for _ in 0..DRAWS {
             let ticket = if numeric { number() } else { text() };
             let kept = Some(self.kept_of(&ticket));
-            match self.store.set_repeater_ticket(&asked.scope, address, kept, &audit).await {
+            match self.core.store.set_repeater_ticket(&asked.scope, address, kept, &audit).await {
                 // Another address has it.
                 Err(StoreError::Conflict(_)) => {}
                 outcome => return self.done(outcome?).map(|_| Secret::new(ticket)),
@@ -67,7 +68,7 @@ impl App {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.revoke", address) };
-        self.done(self.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
+        self.done(self.core.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
     }
 
     /// Makes an ID by which a viewer opens this device once.
@@ -79,14 +80,14 @@ impl App {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
         fit_for_repeater(&record)?;
-        taken_here(self.config.repeater.viewers, "viewers")?;
+        taken_here(self.core.config.repeater.viewers, "viewers")?;
         let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.viewer", address) };
         for _ in 0..DRAWS {
             let id = number();
             let kept = self.kept_of(&id);
             let until = asked.call.caller.until();
             let (ttl, most) = ((VIEWER_ID_TTL, until, asked.call.caller.made_with()), VIEWER_IDS_PER_KEY);
-            match self.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
+            match self.core.store.create_viewer_id(&asked.scope, address, kept, ttl, most, &audit).await? {
                 NewViewerId::Until(until) => return Ok((Secret::new(id), until)),
                 NewViewerId::Taken => {}
                 NewViewerId::TooMany => {
@@ -110,22 +111,22 @@ impl App {
         let guess = if ticket.len() < TEXT {
             let too_many =
                 || Refusal::from(RefusalCode::CloudConnectivityError).because("too many wrong tickets");
-            Some(self.device_guesses.guess(source, &self.metrics).ok_or_else(too_many)?)
+            Some(self.device_guesses.guess(source, &self.core.metrics).ok_or_else(too_many)?)
         } else {
             None
         };
         let kept = self.kept_of(&ticket.to_ascii_uppercase());
-        let Some(record) = self.store.address_by_ticket(kept).await.map_err(unavailable)? else {
+        let Some(record) = self.core.store.address_by_ticket(kept).await.map_err(unavailable)? else {
             if let Some(guess) = guess {
                 guess.missed();
             }
-            if self.is_news_of(source) {
+            if self.access.is_news_of(source) {
                 tracing::info!(%source, "a device's repeater ticket is not valid");
             }
             return Ok(None);
         };
         drop(guess);
-        if self.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
+        if self.core.store.standing_address(&record.address).await.map_err(unavailable)?.is_none() {
             return Ok(None);
         }
         if let Err(error) = fit_for_repeater(&record) {
@@ -141,18 +142,18 @@ impl App {
         id: &str,
         source: IpAddr,
     ) -> Result<Option<(CloudAddress, ProjectId)>> {
-        let guess = self.viewer_guesses.guess(source, &self.metrics).ok_or(Error::RateLimited)?;
-        let Some(address) = self.store.take_viewer_id(self.kept_of(id)).await? else {
+        let guess = self.viewer_guesses.guess(source, &self.core.metrics).ok_or(Error::RateLimited)?;
+        let Some(address) = self.core.store.take_viewer_id(self.kept_of(id)).await? else {
             guess.missed();
             return Ok(None);
         };
         drop(guess);
-        let standing = self.store.standing_address(&address).await?;
+        let standing = self.core.store.standing_address(&address).await?;
         Ok(standing.map(|(record, _)| (record.address, record.project)))
     }
 
     fn kept_of(&self, shown: &str) -> TokenDigest {
-        TokenDigest(self.vault.sign(Purpose::RepeaterTicket, shown.as_bytes()))
+        TokenDigest(self.core.vault.sign(Purpose::RepeaterTicket, shown.as_bytes()))
     }
 }
 

@@ -17,21 +17,21 @@ const PER_KEY: usize = 32;
 const IN_ALL: usize = 512;
 
 /// Everybody who listens at this node.
-pub(super) struct Listeners {
-    pub(super) news: watch::Sender<News>,
+pub(crate) struct Listeners {
+    pub(crate) news: watch::Sender<News>,
     counts: Mutex<HashMap<Option<AccessKeyId>, usize>>,
-    pub(super) closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
 }
 
 /// What listeners have to look at.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Changes of presence.
-    pub(super) seq: i64,
+    pub(crate) seq: i64,
     /// Changes that may take a listener's permission away.
-    pub(super) revision: i64,
+    pub(crate) revision: i64,
     /// Revocations that hold at this node, and that the store has not taken yet.
-    pub(super) held: u64,
+    pub(crate) held: u64,
     /// Changes of presence at this node, which has not looked for their number.
     own: u64,
 }
@@ -44,17 +44,17 @@ impl Default for Listeners {
 
 impl Listeners {
     /// Somebody has joined or left here.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.news.send_modify(|news| news.own += 1);
     }
 
     /// Sends every listener away.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.cancel();
     }
 
     /// A place for one more listener of this key.
-    pub(super) fn admit(&self, key: Option<AccessKeyId>) -> Result<()> {
+    pub(crate) fn admit(&self, key: Option<AccessKeyId>) -> Result<()> {
         let mut counts = self.counts.lock();
         let in_all: usize = counts.values().sum();
         let own = counts.entry(key).or_default();
@@ -66,7 +66,7 @@ impl Listeners {
     }
 
     /// Gives a place up.
-    pub(super) fn dismiss(&self, key: Option<AccessKeyId>) {
+    pub(crate) fn dismiss(&self, key: Option<AccessKeyId>) {
         let mut counts = self.counts.lock();
         if let Some(count) = counts.get_mut(&key) {
             *count -= 1;
@@ -77,7 +77,7 @@ impl Listeners {
     }
 
     /// Lets every listener look whether it still may.
-    pub(super) fn look_again(&self) {
+    pub(crate) fn look_again(&self) {
         self.news.send_modify(|news| news.held += 1);
     }
 }

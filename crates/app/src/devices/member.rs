@@ -11,7 +11,7 @@ use transom_model::secret::TokenDigest;
 use transom_tunnel::{MeetingTicket, Refusal, RefusalCode, Role};
 
 /// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
-pub(super) const ORDERS: usize = 64;
+pub(crate) const ORDERS: usize = 64;
 
 /// What the node asks of a connection that is joined here.
 #[derive(Debug)]
@@ -48,24 +48,24 @@ pub enum Order {
 /// One control connection that has proved who it is.
 #[derive(Debug)]
 pub struct Member {
-    pub(super) serial: u64,
-    pub(super) role: Role,
-    pub(super) address: CloudAddress,
-    pub(super) project: ProjectId,
+    pub(crate) serial: u64,
+    pub(crate) role: Role,
+    pub(crate) address: CloudAddress,
+    pub(crate) project: ProjectId,
     /// The access key whose address it was when it joined.
-    pub(super) key: AccessKeyId,
-    pub(super) shown: Shown,
-    pub(super) epoch: AtomicU64,
+    pub(crate) key: AccessKeyId,
+    pub(crate) shown: Shown,
+    pub(crate) epoch: AtomicU64,
     /// Where it joined from, and with which program.
-    pub(super) origin: Origin,
+    pub(crate) origin: Origin,
     /// It was told why it has to go.
-    pub(super) superseded: AtomicBool,
-    pub(super) orders: mpsc::Sender<Order>,
+    pub(crate) superseded: AtomicBool,
+    pub(crate) orders: mpsc::Sender<Order>,
 }
 
 /// The credential that a peer presented. It is void once the address has another one.
 #[derive(Debug)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     /// A proof of the password that this is kept of.
     Password(Verifier),
     /// A repeater ticket.
@@ -74,7 +74,7 @@ pub(super) enum Shown {
 
 impl Member {
     /// Whether what it has shown is good for the address as it is now.
-    pub(super) fn stands(&self, record: &AddressRecord, verifier: &Verifier) -> bool {
+    pub(crate) fn stands(&self, record: &AddressRecord, verifier: &Verifier) -> bool {
         match &self.shown {
             Shown::Password(shown) => shown == verifier,
             Shown::Ticket(shown) => record.repeater_ticket == Some(*shown),
@@ -107,31 +107,31 @@ impl Member {
 
     /// Whether a newer one than this has joined, wherever, when the address had this epoch. One that is still joining has
     /// none to compare.
-    pub(super) fn is_older_than(&self, epoch: u64) -> bool {
+    pub(crate) fn is_older_than(&self, epoch: u64) -> bool {
         let own = self.epoch.load(Ordering::Acquire);
         self.role == Role::Agent && own != 0 && own < epoch
     }
 
     /// True of the join that had this epoch. One that is still joining has none, and nor has an address before its first.
-    pub(super) fn is_of(&self, epoch: u64) -> bool {
+    pub(crate) fn is_of(&self, epoch: u64) -> bool {
         self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
     }
 
     /// Tells it that another one has come in its place; true the first time.
-    pub(super) fn supersede(&self) -> bool {
+    pub(crate) fn supersede(&self) -> bool {
         tracing::warn!(address = %self.address, source = ?self.origin.source, "another agent has joined under this address");
         self.order(Order::End(RefusalCode::Superseded.into()));
         !self.superseded.swap(true, Ordering::AcqRel)
     }
 
     /// Tells the peer that its credential is void. Returns true the first time.
-    pub(super) fn end_for_good(&self, refusal: Refusal) -> bool {
+    pub(crate) fn end_for_good(&self, refusal: Refusal) -> bool {
         self.order(Order::End(refusal));
         !self.superseded.swap(true, Ordering::AcqRel)
     }
 
     /// Whether both have shown the same password or ticket.
-    pub(super) fn has_shown_what(&self, other: &Self) -> bool {
+    pub(crate) fn has_shown_what(&self, other: &Self) -> bool {
         match (&self.shown, &other.shown) {
             (Shown::Password(own), Shown::Password(others)) => own == others,
             // Either is good beside the other.
@@ -140,7 +140,7 @@ impl Member {
     }
 
     /// The action of its side of a session.
-    pub(super) fn action(&self) -> Action {
+    pub(crate) fn action(&self) -> Action {
         match self.role {
             Role::Agent => Action::Listen,
             Role::Connector => Action::Connect,

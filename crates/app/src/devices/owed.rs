@@ -10,21 +10,21 @@ use transom_model::cloud::CloudAddress;
 /// There are at most as many as were joined here when the database went away, since none joins without it. Each names the
 /// epoch of its join, so that one which is paid late does not undo a later join.
 #[derive(Default)]
-pub(super) struct Owed(Mutex<VecDeque<(CloudAddress, u64)>>);
+pub(crate) struct Owed(Mutex<VecDeque<(CloudAddress, u64)>>);
 
 impl Owed {
     /// Keeps a leave until the store takes it.
-    pub(super) fn add(&self, address: CloudAddress, epoch: u64) {
+    pub(crate) fn add(&self, address: CloudAddress, epoch: u64) {
         self.0.lock().push_back((address, epoch));
     }
 
     /// The leaves that are owed the longest, up to so many.
-    pub(super) fn oldest(&self, most: usize) -> Vec<(CloudAddress, u64)> {
+    pub(crate) fn oldest(&self, most: usize) -> Vec<(CloudAddress, u64)> {
         self.0.lock().iter().take(most).cloned().collect()
     }
 
     /// Strikes so many of the oldest out.
-    pub(super) fn strike(&self, count: usize) {
+    pub(crate) fn strike(&self, count: usize) {
         self.0.lock().drain(..count);
     }
 }

@@ -9,10 +9,12 @@ use tokio::sync::watch;
 use transom_model::cloud::{PresenceChange, PresenceState};
 pub use transom_store::PresenceQuery;
 
-use super::listeners::News;
-use crate::caller::Proof;
+use crate::Call;
+use crate::Caller;
+use crate::access::caller::Proof;
+use crate::devices::Devices;
+use crate::devices::listeners::News;
 use crate::error::{Error, Result};
-use crate::{App, Call, Caller};
 
 /// A listener holds so many changes at once, and no more.
 const PAGE: u32 = 100;
@@ -27,7 +29,7 @@ pub enum Told {
 
 /// One listener. Its place is given up when dropped.
 pub struct PresenceStream {
-    app: Arc<App>,
+    devices: Arc<Devices>,
     proof: Proof,
     caller: Caller,
     query: PresenceQuery,
@@ -42,7 +44,7 @@ pub struct PresenceStream {
     checked: (i64, u64),
 }
 
-impl App {
+impl Devices {
     /// Tells of presence from this number on; without one, of every address that was ever joined, first.
     pub async fn follow_presence(
         self: &Arc<Self>,
@@ -54,14 +56,14 @@ impl App {
         if let Some(own) = call.caller.project() {
             query.project = Some(own);
         }
-        let news = self.devices.listeners.news.subscribe();
-        let now = self.store.presence_seq().await?;
+        let news = self.joined.listeners.news.subscribe();
+        let now = self.core.store.presence_seq().await?;
         // A number that is still to come is one of another database: of one that this was restored from.
         let after = after.filter(|after| (0..=now).contains(after));
         let key = call.caller.key().cloned();
-        self.devices.listeners.admit(key)?;
+        self.joined.listeners.admit(key)?;
         Ok(PresenceStream {
-            app: Arc::clone(self),
+            devices: Arc::clone(self),
             proof,
             caller: call.caller.clone(),
             query,
@@ -77,9 +79,9 @@ impl App {
 
     /// Looks whether presence has changed at another node, where anybody wants to know.
     pub(crate) async fn look_for_presence(&self) -> Result<()> {
-        let news = &self.devices.listeners.news;
+        let news = &self.joined.listeners.news;
         if news.receiver_count() > 0 {
-            let seq = self.store.presence_seq().await?;
+            let seq = self.core.store.presence_seq().await?;
             news.send_if_modified(|news| std::mem::replace(&mut news.seq, seq) != seq);
         }
         Ok(())
@@ -87,8 +89,8 @@ impl App {
 
     /// Lets every listener, and every connector that watches peers, look whether it still may.
     pub(crate) fn tell_listeners(&self, revision: i64) {
-        self.devices.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
-        let news = &self.devices.listeners.news;
+        self.joined.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
+        let news = &self.joined.listeners.news;
         news.send_if_modified(|news| std::mem::replace(&mut news.revision, revision) != revision);
     }
 }
@@ -96,7 +98,7 @@ impl App {
 impl PresenceStream {
     /// What is told next; `None` once it is over: the caller's permission is gone, or the node is going down.
     pub async fn next(&mut self) -> Option<Told> {
-        let closing = self.app.devices.listeners.closing.clone();
+        let closing = self.devices.joined.listeners.closing.clone();
         tokio::select! {
             biased;
             () = closing.cancelled() => None,
@@ -121,7 +123,7 @@ impl PresenceStream {
                 return Ok(None);
             }
             self.checked = asked;
-            let page = self.app.store.presence_changes(&self.query, self.after, PAGE).await?;
+            let page = self.devices.core.store.presence_changes(&self.query, self.after, PAGE).await?;
             if let Some(last) = page.last() {
                 self.after = last.seq;
                 let began = self.began;
@@ -141,7 +143,7 @@ impl PresenceStream {
     /// Waits for news; false where the caller's time is over.
     async fn changed(&mut self) -> Result<bool> {
         let rest = match self.caller.token().map(|shown| shown.until) {
-            Some(until) => until.since(self.app.store.now().await?),
+            Some(until) => until.since(self.devices.core.store.now().await?),
             None => Duration::MAX,
         };
         tokio::select! {
@@ -151,7 +153,7 @@ impl PresenceStream {
     }
 
     async fn may_listen(&self) -> Result<bool> {
-        match self.app.recognise(&self.proof).await {
+        match self.devices.access.recognise(&self.proof).await {
             Ok(caller) => Ok(caller.project() == self.caller.project()),
             Err(Error::Unauthenticated(_)) => Ok(false),
             Err(error) => Err(error),
@@ -161,6 +163,6 @@ impl PresenceStream {
 
 impl Drop for PresenceStream {
     fn drop(&mut self) {
-        self.app.devices.listeners.dismiss(self.caller.key().cloned());
+        self.devices.joined.listeners.dismiss(self.caller.key().cloned());
     }
 }

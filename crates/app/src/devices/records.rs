@@ -6,7 +6,7 @@ use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 
 /// The beginning of a record about a device: `..device_entry("device.verb", …)`.
-pub(super) fn device_entry(
+pub(crate) fn device_entry(
     action: &'static str,
     device: &CloudAddress,
     project: ProjectId,

@@ -5,7 +5,7 @@ use transom_tunnel::{Refusal, RefusalCode};
 use crate::error::Error;
 
 /// Returns the refusal of a credential that is void.
-pub(super) fn gone(detail: &str) -> Refusal {
+pub(crate) fn gone(detail: &str) -> Refusal {
     Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail)
 }
 

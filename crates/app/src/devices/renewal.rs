@@ -5,11 +5,11 @@ use transom_model::audit::AuditEntry;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_tunnel::{PublicKey, Renewal};
 
-use crate::App;
-use crate::cloud_addresses::AddressCall;
+use crate::devices::Devices;
+use crate::devices::cloud_addresses::AddressCall;
 use crate::error::{Error, Result};
 
-impl App {
+impl Devices {
     /// Has consoles know the device by another key from now on: by this one, or by the one that it shows. Its password stays.
     pub async fn accept_device_key(
         &self,
@@ -39,7 +39,7 @@ impl App {
             detail: Some(format!("{key}, before: {before}")),
             ..asked.entry("address.accept-key", address)
         };
-        self.done(self.store.accept_device_key(&asked.scope, address, &key, &audit).await?)
+        self.done(self.core.store.accept_device_key(&asked.scope, address, &key, &audit).await?)
     }
 
     /// Our word on the device's key, for a connector that may know another one: of a device that was replaced, or whose new key was

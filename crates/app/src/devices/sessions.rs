@@ -11,16 +11,16 @@ use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
 use transom_tunnel::{Refusal, RefusalCode};
 
-use super::member::Member;
-use super::table::{SessionEntry, Table, Viewer};
-use crate::App;
+use crate::devices::Devices;
+use crate::devices::member::Member;
+use crate::devices::table::{SessionEntry, Table, Viewer};
 
 /// A viewer that comes back at once may be here before its last session's end is.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// A session's place; given up when dropped.
 pub struct Place {
-    app: Arc<App>,
+    devices: Arc<Devices>,
     serial: u64,
     cut: CancellationToken,
     over: CancellationToken,
@@ -48,13 +48,13 @@ impl fmt::Debug for Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.app.devices.table.lock().forget_session(self.serial);
-        self.app.devices.vacancies.send_modify(|count| *count += 1);
+        self.devices.joined.table.lock().forget_session(self.serial);
+        self.devices.joined.vacancies.send_modify(|count| *count += 1);
         self.over.cancel();
     }
 }
 
-impl App {
+impl Devices {
     /// A place for a session of a connector: one at a time with each peer (requirement S8).
     pub async fn place_for_connector(
         self: &Arc<Self>,
@@ -71,13 +71,13 @@ impl App {
             project: connector.project,
             origin: connector.origin.clone(),
         };
-        let most = self.config.limits.device_sessions_per_address;
-        let mut vacancies = self.devices.vacancies.subscribe();
+        let most = self.core.config.limits.device_sessions_per_address;
+        let mut vacancies = self.joined.vacancies.subscribe();
         let vacant = async {
             loop {
                 {
                     // Seen to be free and taken under one lock: calls come side by side.
-                    let mut table = self.devices.table.lock();
+                    let mut table = self.joined.table.lock();
                     if table.of_connectors.get(&connector.address).is_some_and(|count| *count >= most) {
                         return Err(Refusal::from(RefusalCode::PeerBusy)
                             .because(format!("{most} sessions of this address are open")));
@@ -102,16 +102,16 @@ impl App {
         origin: &Origin,
     ) -> Place {
         let viewer = Viewer::Gateway { who: who.to_owned(), project, origin: origin.clone() };
-        self.place(&mut self.devices.table.lock(), viewer, listener)
+        self.place(&mut self.joined.table.lock(), viewer, listener)
     }
 
     fn place(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Place {
-        let (serial, cut) = (self.devices.next_serial(), CancellationToken::new());
+        let (serial, cut) = (self.joined.next_serial(), CancellationToken::new());
         if let Viewer::Connector { address, .. } = &viewer {
             *table.of_connectors.entry(address.clone()).or_default() += 1;
         }
         let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
         table.sessions.insert(serial, entry);
-        Place { app: Arc::clone(self), serial, cut, over: CancellationToken::new() }
+        Place { devices: Arc::clone(self), serial, cut, over: CancellationToken::new() }
     }
 }

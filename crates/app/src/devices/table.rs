@@ -13,45 +13,45 @@ use transom_model::cloud::CloudAddress;
 use transom_model::id::ProjectId;
 use transom_tunnel::{EndpointKey, Refusal};
 
-use super::listeners::Listeners;
-use super::member::{Member, Order};
-use super::owed::Owed;
-use super::refusals;
+use crate::devices::listeners::Listeners;
+use crate::devices::member::{Member, Order};
+use crate::devices::owed::Owed;
+use crate::devices::refusals;
 
 /// Everybody who is joined at this node.
 #[derive(Default)]
-pub struct Devices {
-    pub(super) table: Mutex<Table>,
-    pub(super) serial: AtomicU64,
+pub struct JoinedDevices {
+    pub(crate) table: Mutex<Table>,
+    pub(crate) serial: AtomicU64,
     /// Rises with every agent that joins or goes: who waits for one, or watches it, looks again.
-    pub(super) movements: watch::Sender<u64>,
+    pub(crate) movements: watch::Sender<u64>,
     /// The revision that was enforced last: who watches peers looks whether it still may.
-    pub(super) rules: watch::Sender<i64>,
-    pub(super) listeners: Listeners,
-    pub(super) leaves: Owed,
+    pub(crate) rules: watch::Sender<i64>,
+    pub(crate) listeners: Listeners,
+    pub(crate) leaves: Owed,
     /// Rises with every session that ends: who waits for its place looks again.
-    pub(super) vacancies: watch::Sender<u64>,
+    pub(crate) vacancies: watch::Sender<u64>,
     /// Rises with every round of enforcement: who joined meanwhile was perhaps not seen by it.
-    pub(super) rounds: AtomicU64,
-    pub(super) key: tokio::sync::OnceCell<EndpointKey>,
+    pub(crate) rounds: AtomicU64,
+    pub(crate) key: tokio::sync::OnceCell<EndpointKey>,
 }
 
 /// The members of this node and the sessions between them.
 #[derive(Default)]
-pub(super) struct Table {
-    pub(super) members: HashMap<u64, Arc<Member>>,
-    pub(super) listening: HashMap<CloudAddress, Arc<Member>>,
-    pub(super) sessions: HashMap<u64, SessionEntry>,
+pub(crate) struct Table {
+    pub(crate) members: HashMap<u64, Arc<Member>>,
+    pub(crate) listening: HashMap<CloudAddress, Arc<Member>>,
+    pub(crate) sessions: HashMap<u64, SessionEntry>,
     /// How many of these each connecting address has.
-    pub(super) of_connectors: HashMap<CloudAddress, usize>,
+    pub(crate) of_connectors: HashMap<CloudAddress, usize>,
     /// How many connectors have joined under each address.
-    pub(super) connectors: HashMap<CloudAddress, usize>,
-    pub(super) closing: bool,
+    pub(crate) connectors: HashMap<CloudAddress, usize>,
+    pub(crate) closing: bool,
 }
 
 impl Table {
     /// A session is over.
-    pub(super) fn forget_session(&mut self, serial: u64) {
+    pub(crate) fn forget_session(&mut self, serial: u64) {
         if let Some(SessionEntry { viewer: Viewer::Connector { address, .. }, .. }) =
             self.sessions.remove(&serial)
         {
@@ -61,7 +61,7 @@ impl Table {
 }
 
 /// Counts one less; what has none is forgotten.
-pub(super) fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &CloudAddress) {
+pub(crate) fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &CloudAddress) {
     if let Some(count) = counts.get_mut(address) {
         *count -= 1;
         if *count == 0 {
@@ -72,7 +72,7 @@ pub(super) fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &Clou
 
 /// Who is at the viewer's end.
 #[derive(Clone, Debug)]
-pub(super) enum Viewer {
+pub(crate) enum Viewer {
     /// A connector, under the access rule.
     Connector { serial: u64, address: CloudAddress, project: ProjectId, origin: Origin },
     /// The gateway, for a console of this project or a viewer in the repeater's protocol.
@@ -80,22 +80,22 @@ pub(super) enum Viewer {
 }
 
 /// A session, and the token that cuts it.
-pub(super) struct SessionEntry {
-    pub(super) viewer: Viewer,
-    pub(super) listener: CloudAddress,
-    pub(super) cut: CancellationToken,
+pub(crate) struct SessionEntry {
+    pub(crate) viewer: Viewer,
+    pub(crate) listener: CloudAddress,
+    pub(crate) cut: CancellationToken,
 }
 
 impl SessionEntry {
     /// True of a session that this member, a connector, asked for.
-    pub(super) fn is_of(&self, member: u64) -> bool {
+    pub(crate) fn is_of(&self, member: u64) -> bool {
         matches!(self.viewer, Viewer::Connector { serial, .. } if serial == member)
     }
 }
 
-impl Devices {
+impl JoinedDevices {
     /// A number that no other member or session of this node has had.
-    pub(super) fn next_serial(&self) -> u64 {
+    pub(crate) fn next_serial(&self) -> u64 {
         self.serial.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -123,7 +123,7 @@ impl Devices {
 
     /// How many agents and connectors are joined here.
     #[must_use]
-    pub fn joined(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.table.lock().members.len()
     }
 

@@ -6,18 +6,18 @@ use transom_model::cloud::Rival;
 use transom_store::Joining;
 use transom_tunnel::Role;
 
-use super::member::Member;
-use super::records::device_entry;
-use super::refusals::gone;
-use crate::App;
+use crate::devices::Devices;
+use crate::devices::member::Member;
+use crate::devices::records::device_entry;
+use crate::devices::refusals::gone;
 
 const REPLACED: &str = "another machine has taken its place";
 
 /// Who comes, in words.
-pub(super) struct Arrival(String);
+pub(crate) struct Arrival(String);
 
 impl Arrival {
-    pub(super) fn of(joining: &Joining) -> Self {
+    pub(crate) fn of(joining: &Joining) -> Self {
         Self(match joining {
             Joining::Ticket(_) => "a device with a repeater ticket".to_owned(),
             Joining::Password { program, report, .. } => {
@@ -31,13 +31,13 @@ impl Arrival {
     }
 }
 
-impl App {
-    pub(super) async fn note_join(&self, member: &Member, who: &Arrival) {
+impl Devices {
+    pub(crate) async fn note_join(&self, member: &Member, who: &Arrival) {
         self.note(member, "device.join", &who.0).await;
     }
 
     /// Sends away who was reached at an address until this one came: what it has shown may be worth nothing since that moment.
-    pub(super) async fn drive_out(&self, old: &Member, new: &Member) {
+    pub(crate) async fn drive_out(&self, old: &Member, new: &Member) {
         if old.has_shown_what(new) {
             if old.supersede() {
                 self.note_supersession(old).await;
@@ -48,12 +48,12 @@ impl App {
     }
 
     /// Another one has come in its place.
-    pub(super) async fn note_supersession(&self, old: &Member) {
+    pub(crate) async fn note_supersession(&self, old: &Member) {
         self.note(old, "device.supersede", "another one has joined in its place").await;
     }
 
     /// Two machines with one identity drive each other out in turn: a person has to decide which of them it belongs to.
-    pub(super) async fn note_rival(&self, member: &Member, who: &Arrival, rival: &Rival) {
+    pub(crate) async fn note_rival(&self, member: &Member, who: &Arrival, rival: &Rival) {
         let other = rival.host_name.as_deref().unwrap_or("a machine without a name");
         let place = rival.source.map_or_else(String::new, |source| format!(" at {source}"));
         let detail = format!("two machines have this identity: {}, and {other}{place}", who.0);
@@ -62,16 +62,16 @@ impl App {
         }
     }
 
-    pub(super) async fn note_leave(&self, member: &Member, why: &str) {
+    pub(crate) async fn note_leave(&self, member: &Member, why: &str) {
         let is_told_otherwise = member.superseded.load(std::sync::atomic::Ordering::Acquire);
         // A server that goes down is not the devices' doing.
-        if !is_told_otherwise && !self.devices.table.lock().closing {
+        if !is_told_otherwise && !self.joined.table.lock().closing {
             self.note(member, "device.leave", why).await;
         }
     }
 
     async fn note(&self, member: &Member, action: &'static str, detail: &str) -> bool {
-        let is_news = member.role == Role::Agent && self.log_budget.is_news_to(&member.address, action);
+        let is_news = member.role == Role::Agent && self.core.log_budget.is_news_to(&member.address, action);
         if is_news {
             let entry = AuditEntry {
                 actor: Actor::Transom,

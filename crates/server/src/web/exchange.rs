@@ -13,8 +13,8 @@ use transom_model::grant::{ConsoleKind, Rights};
 use transom_model::secret::Secret;
 
 use super::site::Web;
-use transom_app::caller::Attempt;
-use transom_app::console::Exchanged;
+use transom_app::access::caller::Attempt;
+use transom_app::consoles::console::Exchanged;
 use transom_app::{Error, random};
 use transom_gateway::entrance::is_allowed;
 use transom_http::Id;
@@ -69,7 +69,7 @@ pub(super) async fn exchange(
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => {
             let attempt = Attempt { source: source.address, request: &id.0 };
-            Failure::new(web.app.guarded(attempt, error), &id.0).into_response()
+            Failure::new(web.app.access.guarded(attempt, error), &id.0).into_response()
         }
     }
 }
@@ -86,17 +86,21 @@ async fn answer(
         let origin = origin.to_str().unwrap_or("an unreadable one");
         if !is_allowed(&web.app, origin, headers, source) {
             let attempt = Attempt { source: source.address, request: &id.0 };
-            return Err(web.app.refuse_origin(attempt, origin));
+            return Err(web.app.access.refuse_origin(attempt, origin));
         }
     }
     let question: Question = serde_json::from_slice(body)
         .map_err(|_| Error::Malformed("the body must be {\"token\": …} or {\"ticket\": …}".to_owned()))?;
     let visitor = source.visitor(headers, ConsoleKind::Page, id.0.clone());
     match (question.token, question.ticket, question.leave) {
-        (Some(token), None, false) => web.app.exchange_token(token.expose(), &visitor).await.map(Some),
-        (None, Some(ticket), false) => web.app.exchange_ticket(ticket.expose(), &visitor).await.map(Some),
+        (Some(token), None, false) => {
+            web.app.consoles.exchange_token(token.expose(), &visitor).await.map(Some)
+        }
+        (None, Some(ticket), false) => {
+            web.app.consoles.exchange_ticket(ticket.expose(), &visitor).await.map(Some)
+        }
         (None, Some(ticket), true) => {
-            web.app.leave_by_ticket(ticket.expose(), &visitor).await?;
+            web.app.consoles.leave_by_ticket(ticket.expose(), &visitor).await?;
             Ok(None)
         }
         _ => Err(End::from(EndReason::TokenMissing).into()),

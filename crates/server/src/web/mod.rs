@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
 
 use site::Web;
-use transom_app::caller::Attempt;
+use transom_app::access::caller::Attempt;
 use transom_app::{App, Error};
 use transom_gateway::entrance::Gateway;
 use transom_http::error::Failure;
@@ -85,8 +85,8 @@ async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Resp
         return StatusCode::OK.into_response();
     };
     let attempt = Attempt { source: source.address, request: &id.0 };
-    let opens = web.app.opens_console(&token, attempt).await;
-    match opens.map_err(|error| web.app.guarded(attempt, error)) {
+    let opens = web.app.consoles.opens_console(&token, attempt).await;
+    match opens.map_err(|error| web.app.access.guarded(attempt, error)) {
         Ok(()) => StatusCode::OK.into_response(),
         Err(Error::End(end)) if end.reason.http_status() < 500 => StatusCode::UNAUTHORIZED.into_response(),
         Err(error) => Failure::new(error, &id.0).into_response(),

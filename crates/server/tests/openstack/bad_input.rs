@@ -2,7 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use transom_app::console::ConsoleRequest;
+use transom_app::consoles::console::ConsoleRequest;
 use transom_model::access_key::Role;
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 
@@ -20,7 +20,7 @@ async fn console_token(house: &House, dialect: Dialect) -> String {
         ends_after: None,
     };
     let (call, instance) = (operator(), RUNNING.parse().unwrap());
-    let opened = house.server.app().open_console(&call, PROJECT, &instance, request).await;
+    let opened = house.server.app().consoles.open_console(&call, PROJECT, &instance, request).await;
     opened.unwrap().token.expose().to_owned()
 }
 
@@ -150,7 +150,7 @@ async fn another_projects_servers_and_tokens_do_not_exist() {
     }
     let path = format!("/v2.1/servers/{FOREIGN}");
     assert_eq!(house.call(Method::GET, &path, "").await.status, 404);
-    let other = house.server.app().project(&operator(), "other").await.unwrap().id;
+    let other = house.server.app().access.project(&operator(), "other").await.unwrap().id;
     for project in [other.to_string(), "other".to_owned(), "nowhere".to_owned()] {
         for path in [format!("/v2.1/{project}/servers"), format!("/v2/{project}/servers")] {
             let refused = house.call(Method::GET, &path, "").await;

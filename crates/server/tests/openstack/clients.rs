@@ -4,7 +4,7 @@ use std::process::Output;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_config::Config;
 use transom_server::Tls;
 use transom_testkit::chromium::Visit;

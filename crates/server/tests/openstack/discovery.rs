@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use reqwest::Method;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_testkit::chromium::Visit;
 use transom_testkit::xvnc::{Security, Xvnc};
 

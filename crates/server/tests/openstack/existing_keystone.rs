@@ -72,7 +72,7 @@ async fn a_user_of_the_keystone_is_one_of_the_project_of_that_name() {
     assert_eq!((records[0].action.as_str(), records[0].target.as_str()), ("link.create", RUNNING));
 
     // The cloud's catalogue names the project by its id there.
-    let there = keystone.server.app().project(&crate::house::operator(), PROJECT).await.unwrap().id;
+    let there = keystone.server.app().access.project(&crate::house::operator(), PROJECT).await.unwrap().id;
     for root in ["/v2.1", "/v2"] {
         let path = format!("{root}/{there}/servers");
         let listed = ask(&front, Method::GET, &path, &token, None).await;
@@ -99,7 +99,7 @@ async fn a_users_link_opens_no_longer_than_its_token_is_valid() {
     let opened = ask(&front, Method::POST, ACTION, &token, novnc()).await;
     let request = opened.header("x-compute-request-id").parse().unwrap();
     let records = front.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
-    let grant = front.server.app().grant(&operator(), records[0].grant.unwrap()).await.unwrap();
+    let grant = front.server.app().consoles.grant(&operator(), records[0].grant.unwrap()).await.unwrap();
     // Ten minutes, the limit of the dialect itself.
     assert_eq!(grant.grant.expires_at, until);
 }
@@ -144,9 +144,9 @@ async fn a_token_is_worth_what_its_roles_and_its_project_are() {
     // A name is not valid outside the configured domain.
     let elsewhere = in_front_of(&keystone, "", "keystone_domain = \"another\"").await;
     assert_eq!(ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await.status, 403);
-    let own = keystone.server.app().project(&operator(), PROJECT).await.unwrap().id;
+    let own = keystone.server.app().access.project(&operator(), PROJECT).await.unwrap().id;
     let call = operator();
-    elsewhere.server.app().create_project(&call, &own.to_string().parse().unwrap()).await.unwrap();
+    elsewhere.server.app().access.create_project(&call, &own.to_string().parse().unwrap()).await.unwrap();
     let mapped = ask(&elsewhere, Method::GET, "/v2.1/servers", &reader, None).await;
     assert_eq!(mapped.body, json!({"servers": []}), "the project is named after its id there");
 }

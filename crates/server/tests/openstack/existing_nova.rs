@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_app::{AuditQuery, Page};
 use transom_config::{Config, TlsFiles, Vencrypt};
 use transom_model::access_key::Role;
@@ -111,8 +111,8 @@ async fn nova_is_asked_at_every_connect_and_running_sessions_go_on() {
     nova.sql("DELETE FROM api_tokens").await;
     drop(Viewer::connect(front.server.address(), &token).await.unwrap());
 
-    let grants = nova.server.app().grants(&operator(), Page::first(10), true).await.unwrap();
-    nova.server.app().revoke_grant(&operator(), grants[0].grant.id).await.unwrap();
+    let grants = nova.server.app().consoles.grants(&operator(), Page::first(10), true).await.unwrap();
+    nova.server.app().consoles.revoke_grant(&operator(), grants[0].grant.id).await.unwrap();
     let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
     assert_eq!(refused, "HTTP/1.1 401 Not Authorized");
     assert_eq!(
@@ -174,7 +174,7 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
     let app = front.server.app();
     let session = front.open_sessions(1).await.remove(0);
     assert_eq!(session.instance.as_str(), RUNNING);
-    let project = app.project(&operator(), "nova").await.unwrap();
+    let project = app.access.project(&operator(), "nova").await.unwrap();
     assert_eq!(session.project, project.id);
     let records = front.audit(AuditQuery { grant: Some(session.grant), ..AuditQuery::default() }).await;
     let told: Vec<_> = records
@@ -185,11 +185,11 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
     assert_eq!(records[0].project, Some(project.id));
     assert_eq!(front.metric("transom_links_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
     // The instance is outside the inventory.
-    let instances = front.server.app().instances(&operator(), "nova", Page::first(10)).await.unwrap();
+    let instances = front.server.app().inventory.instances(&operator(), "nova", Page::first(10)).await.unwrap();
     assert!(instances.is_empty());
 
     // Its grant can be revoked here, whatever the Nova answers about the token.
-    app.revoke_grant(&operator(), session.grant).await.unwrap();
+    app.consoles.revoke_grant(&operator(), session.grant).await.unwrap();
     viewer.ended().await;
     let refused = Viewer::connect(front.server.address(), &token).await.err().unwrap();
     assert_eq!(refused, "HTTP/1.1 401 Not Authorized");

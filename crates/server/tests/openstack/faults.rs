@@ -297,7 +297,7 @@ async fn a_list_that_is_longer_than_an_answer_says_where_it_goes_on() {
 async fn compute_answers_under_every_root_that_clients_use() {
     let house = House::start().await;
     let project =
-        house.server.app().project(&crate::house::operator(), crate::house::PROJECT).await.unwrap().id;
+        house.server.app().access.project(&crate::house::operator(), crate::house::PROJECT).await.unwrap().id;
     for root in ["/v2.1", "/v2.1/lab", &format!("/v2.1/{project}"), "/v2/lab", &format!("/v2/{project}")] {
         for root in [root.to_owned(), format!("/compute{root}")] {
             let opened = house.call(Method::POST, &format!("{root}/servers/{RUNNING}/action"), NOVNC).await;

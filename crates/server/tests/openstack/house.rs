@@ -9,7 +9,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_app::metrics::Now;
 use transom_app::{AuditQuery, Call, Caller, Page};
 use transom_config::Config;
@@ -78,10 +78,10 @@ impl House {
         ] {
             let call = operator();
             // The project already exists for its second instance.
-            let _ = app.create_project(&call, &project.parse().unwrap()).await;
+            let _ = app.access.create_project(&call, &project.parse().unwrap()).await;
             let input =
                 InstanceInput { endpoint: endpoint(), status: Some(status), ..InstanceInput::default() };
-            app.create_instance(&call, project, Some(id.parse().unwrap()), input).await.unwrap();
+            app.inventory.create_instance(&call, project, Some(id.parse().unwrap()), input).await.unwrap();
         }
         let url = server.url().to_owned();
         let mut http = reqwest::Client::builder();
@@ -102,14 +102,15 @@ impl House {
     }
 
     pub(crate) async fn key(&self, project: &str, role: Role) -> Key {
-        let (key, secret) = self.server.app().create_key(&operator(), project, "test", role).await.unwrap();
+        let (key, secret) =
+            self.server.app().access.create_key(&operator(), project, "test", role).await.unwrap();
         Key { id: key.id.to_string(), secret: secret.expose().to_owned() }
     }
 
     pub(crate) async fn token(&self, key: &Key) -> String {
         let id = key.id.parse().unwrap();
         let hour = std::time::Duration::from_secs(3600);
-        let (_, token) = self.server.app().issue_token_for(&operator(), &id, hour).await.unwrap();
+        let (_, token) = self.server.app().access.issue_token_for(&operator(), &id, hour).await.unwrap();
         token.expose().to_owned()
     }
 
@@ -134,7 +135,8 @@ impl House {
         let counted = async {
             loop {
                 look.tick().await;
-                let sessions = self.server.app().sessions(&operator(), Page::first(10), true).await.unwrap();
+                let sessions =
+                    self.server.app().consoles.sessions(&operator(), Page::first(10), true).await.unwrap();
                 let live = sessions.iter().all(|session| session.state != SessionState::Reserved);
                 if sessions.len() == count && live {
                     return sessions;
@@ -146,7 +148,7 @@ impl House {
 
     /// Returns audit records.
     pub(crate) async fn audit(&self, query: AuditQuery) -> Vec<AuditRecord> {
-        self.server.app().audit(&operator(), query, 100).await.unwrap()
+        self.server.app().audit.audit(&operator(), query, 100).await.unwrap()
     }
 
     /// Returns the value of a metric's line, or 0 before it exists.
@@ -165,7 +167,7 @@ impl House {
     /// Changes an instance of the project.
     pub(crate) async fn changes(&self, instance: &str, input: InstanceInput) {
         let instance = instance.parse().unwrap();
-        self.server.app().change_instance(&operator(), PROJECT, &instance, input).await.unwrap();
+        self.server.app().inventory.change_instance(&operator(), PROJECT, &instance, input).await.unwrap();
     }
 
     /// Executes a statement on the database behind the server's back.

@@ -122,7 +122,7 @@ async fn a_revoked_keys_tokens_are_worth_nothing() {
     let ask = || house.request(Method::GET, "/v2.1/servers").header("x-auth-token", &token).send();
     assert_eq!(ask().await.unwrap().status(), 200);
     let id = house.member.id.parse().unwrap();
-    house.server.app().revoke_key(&crate::house::operator(), &id).await.unwrap();
+    house.server.app().access.revoke_key(&crate::house::operator(), &id).await.unwrap();
     assert_eq!(ask().await.unwrap().status(), 401);
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_config::Config;
 use transom_model::secret::Secret;
 use transom_server::Tls;

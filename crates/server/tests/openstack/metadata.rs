@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use transom_app::AuditQuery;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_config::Config;
 use transom_model::access_key::Role;
 use transom_model::id::RequestId;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 
 use crate::house::{Answer, House, RUNNING, STOPPED, answer};
 

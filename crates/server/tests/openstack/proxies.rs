@@ -2,7 +2,7 @@
 
 use reqwest::{Certificate, Client, Method, StatusCode};
 use tokio::io::AsyncReadExt as _;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_config::Config;
 use transom_server::Tls;
 use transom_testkit::chromium::Visit;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_model::access_key::Role;
 use transom_model::instance::InstanceStatus;
 
@@ -87,6 +87,7 @@ async fn tempests_schemas_accept_every_answer_at_every_microversion() {
         house
             .server
             .app()
+            .inventory
             .create_instance(&operator(), PROJECT, Some(id.parse().unwrap()), input)
             .await
             .unwrap();

@@ -24,12 +24,12 @@ async fn the_audit_tells_dialect_key_project_instance_and_what_became_of_it() {
     let viewer = Viewer::connect(house.server.address(), url.split_once("token=").unwrap().1).await.unwrap();
     let session = house.open_sessions(1).await.remove(0);
     assert_eq!(session.state, SessionState::Live);
-    house.server.app().end_session(&operator(), session.id, None).await.unwrap();
+    house.server.app().consoles.end_session(&operator(), session.id, None).await.unwrap();
     viewer.ended().await;
 
     let asked = house.audit(AuditQuery { request: Some(request), ..AuditQuery::default() }).await;
     let [created] = &asked[..] else { panic!("{asked:?}") };
-    let project = house.server.app().project(&operator(), crate::house::PROJECT).await.unwrap().id;
+    let project = house.server.app().access.project(&operator(), crate::house::PROJECT).await.unwrap().id;
     assert_eq!((created.dialect.as_str(), &created.actor), ("openstack", &house.member.id));
     assert_eq!((created.target.as_str(), created.project), (RUNNING, Some(project)));
 

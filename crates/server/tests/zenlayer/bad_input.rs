@@ -153,7 +153,7 @@ async fn a_revoked_key_fails_like_one_that_never_was() {
     let house = House::start().await;
     let wire = good(&house);
     let id = house.member.id.parse().unwrap();
-    house.server.app().revoke_key(&crate::house::operator(), &id).await.unwrap();
+    house.server.app().access.revoke_key(&crate::house::operator(), &id).await.unwrap();
     wire.fails(&house, 401, SIGNATURE).await;
 }
 
@@ -161,11 +161,11 @@ async fn a_revoked_key_fails_like_one_that_never_was() {
 async fn both_secrets_of_a_key_sign_while_it_is_rotated() {
     let house = House::start().await;
     let id = house.member.id.parse().unwrap();
-    let (_, secret) = house.server.app().rotate_key(&crate::house::operator(), &id).await.unwrap();
+    let (_, secret) = house.server.app().access.rotate_key(&crate::house::operator(), &id).await.unwrap();
     let fresh = Key { id: house.member.id.clone(), secret: secret.expose().to_owned() };
     assert_eq!(good(&house).send(&house).await.status, 200);
     assert_eq!(unsigned(&house).signed(&fresh).send(&house).await.status, 200);
-    house.server.app().retire_key_secret(&crate::house::operator(), &id).await.unwrap();
+    house.server.app().access.retire_key_secret(&crate::house::operator(), &id).await.unwrap();
     good(&house).fails(&house, 401, SIGNATURE).await;
     assert_eq!(unsigned(&house).signed(&fresh).send(&house).await.status, 200);
 }

@@ -13,7 +13,7 @@ const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 /// Returns a token as `transom key token` issues it.
 async fn issued(house: &House, key: &Key) -> String {
     let id: AccessKeyId = key.id.parse().unwrap();
-    house.server.app().issue_token_for(&operator(), &id, HOUR).await.unwrap().1.expose().to_owned()
+    house.server.app().access.issue_token_for(&operator(), &id, HOUR).await.unwrap().1.expose().to_owned()
 }
 
 /// Returns a token as Keystone's clients get it.
@@ -55,10 +55,10 @@ async fn a_revoked_token_and_one_of_a_revoked_key_are_not_valid() {
     let house = House::start().await;
     let (first, second) = (issued(&house, &house.member).await, issued(&house, &house.member).await);
     let app = house.server.app();
-    app.revoke_token(&operator(), transom_model::grant::Dialect::Openstack, &first).await.unwrap();
+    app.access.revoke_token(&operator(), transom_model::grant::Dialect::Openstack, &first).await.unwrap();
     ask(&house, RUNNING, &first).fails(&house, 401, "AUTHFAILURE_INVALID_AUTHORIZATION").await;
     assert_eq!(ask(&house, RUNNING, &second).send(&house).await.status, 200);
-    app.revoke_key(&operator(), &house.member.id.parse().unwrap()).await.unwrap();
+    app.access.revoke_key(&operator(), &house.member.id.parse().unwrap()).await.unwrap();
     ask(&house, RUNNING, &second).fails(&house, 401, "AUTHFAILURE_INVALID_AUTHORIZATION").await;
     ask(&house, RUNNING, "").fails(&house, 401, "AUTHFAILURE_INVALID_AUTHORIZATION").await;
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use transom_app::instances::InstanceInput;
+use transom_app::inventory::instances::InstanceInput;
 use transom_app::{AuditQuery, Call, Caller};
 use transom_config::Config;
 use transom_desktop::{Desktop, RunningDesktop};
@@ -61,7 +61,7 @@ impl House {
         let options = Options { data: data.path().to_owned(), config, database, tls, master_key: None };
         let server = Server::start(options, listener).await.unwrap();
         for project in [PROJECT, "other"] {
-            server.app().create_project(&operator(), &project.parse().unwrap()).await.unwrap();
+            server.app().access.create_project(&operator(), &project.parse().unwrap()).await.unwrap();
         }
         let member = make_key(&server, Role::Member).await;
         let reader = make_key(&server, Role::Reader).await;
@@ -79,7 +79,7 @@ impl House {
             ..InstanceInput::default()
         };
         let id = Some(id.parse().unwrap());
-        self.server.app().create_instance(&operator(), project, id, input).await.unwrap();
+        self.server.app().inventory.create_instance(&operator(), project, id, input).await.unwrap();
     }
 
     /// Creates one instance in every state but running, each named after its state.
@@ -100,12 +100,12 @@ impl House {
     /// Returns the audit records of a call.
     pub(crate) async fn audit_of(&self, request: &str) -> Vec<AuditRecord> {
         let query = AuditQuery { request: Some(request.parse().unwrap()), ..AuditQuery::default() };
-        self.server.app().audit(&operator(), query, 10).await.unwrap()
+        self.server.app().audit.audit(&operator(), query, 10).await.unwrap()
     }
 }
 
 async fn make_key(server: &Server, role: Role) -> Key {
-    let (key, secret) = server.app().create_key(&operator(), PROJECT, "test", role).await.unwrap();
+    let (key, secret) = server.app().access.create_key(&operator(), PROJECT, "test", role).await.unwrap();
     Key { id: key.id.to_string(), secret: secret.expose().to_owned() }
 }
 

@@ -31,7 +31,7 @@ async fn filters_narrow(house: &House) {
     house.instance(PROJECT, "db-1", "Data_base 100% Ä", InstanceStatus::Stopped).await;
     house.instance(PROJECT, "db-2", "Database", InstanceStatus::Resizing).await;
     let all = ["db-1", "db-2", "web-1"];
-    let project = house.server.app().project(&crate::house::operator(), PROJECT).await.unwrap();
+    let project = house.server.app().access.project(&crate::house::operator(), PROJECT).await.unwrap();
     for (parameters, fits) in [
         (json!({}), &all[..]),
         (json!({ "instanceIds": [], "name": "", "status": null, "zoneId": "" }), &all[..]),

@@ -36,7 +36,7 @@ async fn the_default_is_ten_minutes_and_any_number_of_uses() {
     let house = House::start().await;
     url(&house).await;
     let page = transom_app::Page::first(1);
-    let grants = house.server.app().grants(&crate::house::operator(), page, false).await.unwrap();
+    let grants = house.server.app().consoles.grants(&crate::house::operator(), page, false).await.unwrap();
     let grant = &grants[0].grant;
     assert_eq!((grant.uses, grant.uses_left), (None, None));
     assert_eq!(grant.expires_at.0 - grant.created_at.0, 600_000_000);

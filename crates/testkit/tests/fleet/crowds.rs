@@ -56,5 +56,5 @@ async fn a_whole_fleet_behind_one_source_can_return_at_once() {
         });
     }
     let joined = fleet.join_all().await;
-    assert_eq!((joined.len(), field.server.app().devices.joined()), (FLEET, FLEET));
+    assert_eq!((joined.len(), field.server.app().devices.joined.count()), (FLEET, FLEET));
 }

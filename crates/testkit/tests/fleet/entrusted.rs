@@ -46,7 +46,7 @@ async fn device(field: &Field, address: &str, ticket: &str) -> TcpStream {
     introduction.extend(b"RFB 003.008\n");
     device.write_all(&introduction).await.unwrap();
     let address = address.parse().unwrap();
-    until("the device waits", || field.server.app().devices.listening(&address).is_some()).await;
+    until("the device waits", || field.server.app().devices.joined.listening(&address).is_some()).await;
     device
 }
 

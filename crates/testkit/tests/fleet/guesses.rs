@@ -40,7 +40,7 @@ async fn joins(field: &Field, address: &Address, ticket: &str) -> bool {
     let name = address.name.parse().unwrap();
     let waits = within("it is in or out", async {
         loop {
-            if field.server.app().devices.listening(&name).is_some() {
+            if field.server.app().devices.joined.listening(&name).is_some() {
                 return true;
             }
             if timeout(Duration::from_millis(20), device.read_u8()).await.is_ok() {

@@ -40,7 +40,7 @@ async fn a_device_that_leaves_while_postgresql_is_down_is_offline_afterwards() {
     .await
     .unwrap();
     drop((first, second));
-    until("the node has noticed", || field.server.app().devices.joined() == 0).await;
+    until("the node has noticed", || field.server.app().devices.joined.count() == 0).await;
     let _postgres = tokio::task::spawn_blocking(move || {
         postgres.start_again();
         postgres
@@ -78,7 +78,7 @@ async fn a_device_that_leaves_while_the_database_is_slow_is_offline_afterwards()
     let device = field.device(&address).await;
     network.stall();
     drop(device);
-    until("the node has noticed", || field.server.app().devices.joined() == 0).await;
+    until("the node has noticed", || field.server.app().devices.joined.count() == 0).await;
     // The node gives up on recording the departure.
     clock::pass(OPERATION).await;
     network.heal();

@@ -87,12 +87,12 @@ impl Field {
 
     pub(crate) async fn waits(&self, address: &Address) {
         let address = address.name.parse().unwrap();
-        until("the device waits", || self.server.app().devices.listening(&address).is_some()).await;
+        until("the device waits", || self.server.app().devices.joined.listening(&address).is_some()).await;
     }
 
     pub(crate) async fn gone(&self, address: &Address) {
         let address = address.name.parse().unwrap();
-        until("the device is gone", || self.server.app().devices.listening(&address).is_none()).await;
+        until("the device is gone", || self.server.app().devices.joined.listening(&address).is_none()).await;
     }
 
     /// A viewer that sends a number.
@@ -362,7 +362,7 @@ async fn no_earlier_ticket_displaces_a_returning_end_to_end_agent() {
                 let before = std::mem::replace(&mut agent, field.end_to_end(&own).await);
                 drop(before);
                 let address = own.name.parse().unwrap();
-                let reached = field.server.app().devices.listening(&address).expect("it is there");
+                let reached = field.server.app().devices.joined.listening(&address).expect("it is there");
                 assert!(!reached.is_legacy(), "nobody without encryption is reached");
             }
             stop.store(true, Ordering::Relaxed);
@@ -401,23 +401,25 @@ async fn wrong_tickets_from_one_source_delay_neither_text_tickets_nor_viewers() 
     let (text, number) = (field.ticket(&own, false).await, field.ticket(&other, true).await);
     let mut held_up = 0;
     for n in 0..30 {
-        let guessed = app.join_by_ticket(&(500_000_000 + n).to_string(), source).await;
+        let guessed = app.devices.join_by_ticket(&(500_000_000 + n).to_string(), source).await;
         held_up += u32::from(guessed.is_err());
-        assert!(app.join_by_ticket(&format!("{n:024}"), source).await.expect("it is looked up").is_none());
+        assert!(
+            app.devices.join_by_ticket(&format!("{n:024}"), source).await.expect("it is looked up").is_none()
+        );
     }
     assert!(held_up >= 15, "{held_up} of 30 guesses");
-    assert!(app.join_by_ticket(&number, source).await.is_err(), "it could be guessed");
-    assert!(app.join_by_ticket(&text, source).await.unwrap().is_some());
+    assert!(app.devices.join_by_ticket(&number, source).await.is_err(), "it could be guessed");
+    assert!(app.devices.join_by_ticket(&text, source).await.unwrap().is_some());
     let elsewhere = IpAddr::from([203, 0, 113, 6]);
-    assert!(app.join_by_ticket(&number, elsewhere).await.unwrap().is_some());
+    assert!(app.devices.join_by_ticket(&number, elsewhere).await.unwrap().is_some());
     // Viewers have a separate share.
     let id = field.viewer_id(&own).await;
-    assert!(app.redeem_viewer_id(&id, source).await.unwrap().is_some());
+    assert!(app.devices.redeem_viewer_id(&id, source).await.unwrap().is_some());
     for n in 0..30 {
-        let _ = app.redeem_viewer_id(&(500_000_000 + n).to_string(), source).await;
+        let _ = app.devices.redeem_viewer_id(&(500_000_000 + n).to_string(), source).await;
     }
     let id = field.viewer_id(&own).await;
-    assert!(app.redeem_viewer_id(&id, source).await.is_err());
+    assert!(app.devices.redeem_viewer_id(&id, source).await.is_err());
 }
 
 #[tokio::test]
@@ -446,7 +448,7 @@ async fn a_malformed_introduction_is_disconnected_and_each_source_has_a_share() 
         loop {
             let device = field.shows(&ticket, &[262]).await;
             let address = own.name.parse().unwrap();
-            let waits = until("it waits", || field.server.app().devices.listening(&address).is_some());
+            let waits = until("it waits", || field.server.app().devices.joined.listening(&address).is_some());
             if timeout(AT_ONCE, waits).await.is_ok() {
                 return;
             }

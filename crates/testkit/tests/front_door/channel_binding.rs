@@ -85,7 +85,7 @@ async fn an_interceptor_of_tls_cannot_join_in_place_of_a_device() {
         let (mut connector, _) = Running::connector(desk);
         assert_eq!(connector.code().await, RefusalCode::ConnectionIntercepted);
     }
-    assert_eq!(field.server.app().devices.joined(), 0);
+    assert_eq!(field.server.app().devices.joined.count(), 0);
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ async fn a_stopped_agent_leaves_at_once_and_its_sessions_end_in_order() {
     assert!(matches!(agent.tells().await, Status::Closed { ending: Ending::Stopped, .. }));
     agent.done().await.unwrap();
     let address = device.address.parse().unwrap();
-    until("its leave", || field.server.app().devices.listening(&address).is_none()).await;
+    until("its leave", || field.server.app().devices.joined.listening(&address).is_none()).await;
     // A viewer that connects now learns that the device is offline.
     let mut late = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     // The viewer may be refused before this write.

@@ -365,7 +365,7 @@ async fn a_new_password_disconnects_the_agent_but_not_its_session() {
     assert!(matches!(agent.tells().await, Status::Opened { .. }));
     field.server.api().post(&format!("/api/v1/addresses/{}/reset", device.address), json!({})).await.done();
     let address = device.address.parse().unwrap();
-    until("the agent's leave", || field.server.app().devices.listening(&address).is_none()).await;
+    until("the agent's leave", || field.server.app().devices.joined.listening(&address).is_none()).await;
     viewer.write_all(b"a key").await.unwrap();
     assert_eq!(guest.take(5).await, b"a key");
     drop(viewer);

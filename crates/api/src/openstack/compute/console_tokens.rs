@@ -19,7 +19,7 @@ pub(super) async fn show(visit: &Visit<'_>, token: &str) -> Result<Response, Fau
         return Err(Fault::generic().because("this wants microversion 2.31 or later"));
     }
     let about = About { policy: "os_compute_api:os-console-auth-tokens", server: "", operation: "show" };
-    let found = visit.asked.app.console_of_dialect(&visit.call, Dialect::Openstack, token).await;
+    let found = visit.asked.app.consoles.console_of_dialect(&visit.call, Dialect::Openstack, token).await;
     let (_, instance) = found.map_err(|error| Fault::of(error, about))?;
     // A unix socket is nothing that another machine could dial.
     let Endpoint::Tcp { host, port } = &instance.endpoint else {

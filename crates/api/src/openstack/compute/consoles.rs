@@ -11,8 +11,8 @@ use super::visit::{Visit, ok};
 use crate::openstack::body;
 use crate::openstack::fault::{About, CONSOLE, Fault};
 use transom_app::Error;
-use transom_app::console::ConsoleRequest;
-use transom_app::console_url::Shape;
+use transom_app::consoles::console::ConsoleRequest;
+use transom_app::consoles::console_url::Shape;
 use transom_config::NovncForm;
 use transom_http::body::LARGEST;
 
@@ -126,7 +126,7 @@ async fn open(visit: &Visit<'_>, id: &str, kind: &str) -> Result<String, Fault> 
         // A reader hears that it may not, whether or not there is such a server.
         visit.call.caller.need(transom_model::access_key::Role::Member)?;
         let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
-        app.open_console(&visit.call, &visit.project, &instance, request).await
+        app.consoles.open_console(&visit.call, &visit.project, &instance, request).await
     };
     let opened = opened.await.map_err(|error| Fault::of(error, about(id)))?;
     let elsewhere = app.config().openstack.xvpvnc_url.as_ref().filter(|_| shape == Shape::Connect);
@@ -137,7 +137,7 @@ async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
     let found = async {
         visit.call.caller.need(transom_model::access_key::Role::Member)?;
         let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
-        visit.asked.app.instance(&visit.call, &visit.project, &instance).await
+        visit.asked.app.inventory.instance(&visit.call, &visit.project, &instance).await
     };
     found.await.map(drop).map_err(|error| Fault::of(error, about(id)))
 }

@@ -15,8 +15,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Response, Fault> {
     let about = About { policy: "os_compute_api:limits", server: "", operation: "index" };
     let found = async {
         let app = visit.asked.app;
-        let project = app.project(&visit.call, &visit.project).await?;
-        app.find_instances(&project, &InstanceQuery::default(), 0, 1).await
+        let project = app.access.project(&visit.call, &visit.project).await?;
+        app.inventory.find_instances(&project, &InstanceQuery::default(), 0, 1).await
     };
     let found = found.await.map_err(|error| Fault::of(error, about))?;
     let body = json!({ "limits": { "rate": [], "absolute": absolute(visit.microversion, found.total) } });

@@ -15,7 +15,7 @@ use crate::openstack::body;
 use crate::openstack::fault::{About, Fault};
 use crate::openstack::python::{quoted, shown};
 use transom_app::Error;
-use transom_app::metadata::{MetadataChange, Noted};
+use transom_app::inventory::metadata::{MetadataChange, Noted};
 use transom_http::body::LARGEST;
 
 /// Upstream's pattern of keys, as its sentences show it.
@@ -78,7 +78,7 @@ pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
 async fn noted(visit: &Visit<'_>, id: &str, policy: &'static str) -> Result<Metadata, Fault> {
     let found = async {
         let instance = servers::find(visit, id).await?;
-        visit.asked.app.metadata_of(&instance).await
+        visit.asked.app.inventory.metadata_of(&instance).await
     };
     found.await.map_err(|error| Fault::of(error, About { policy, server: id, operation: "show" }))
 }
@@ -100,7 +100,7 @@ async fn write(
         visit.call.caller.need(Role::Member)?;
         let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
         let which = (visit.project.as_str(), &instance);
-        visit.asked.app.change_metadata(&visit.call, Dialect::Openstack, which, change).await
+        visit.asked.app.inventory.change_metadata(&visit.call, Dialect::Openstack, which, change).await
     };
     match changed.await.map_err(|error| Fault::of(error, about))? {
         Noted::Now(metadata) => Ok(metadata),

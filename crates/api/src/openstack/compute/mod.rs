@@ -203,7 +203,7 @@ async fn project_of(
         (None, None) => Err(Fault::bad_request(
             "The operator's token belongs to no project: name one in the URL, as in /v2.1/PROJECT/servers.",
         )),
-        (Some(named), own) => match (asked.app.project(call, named).await, own) {
+        (Some(named), own) => match (asked.app.access.project(call, named).await, own) {
             (Ok(project), _) => Ok(project.id.to_string()),
             (Err(Error::NotFound(_)), Some(own)) => Err(Fault::bad_request(format!(
                 "Malformed request URL: URL's project_id '{named}' doesn't match Context's project_id '{own}'"

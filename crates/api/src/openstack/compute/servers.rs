@@ -19,7 +19,13 @@ pub(super) async fn list(visit: &Visit<'_>, detail: bool) -> Result<Response, Fa
     let query = Query::read(&visit.asked.query, visit.microversion)?;
     let (found, more) = collect(visit, &query).await?;
     let servers: Vec<Value> = if detail {
-        let noted = visit.asked.app.metadata(&found).await.map_err(|error| Fault::of(error, ABOUT_LISTS))?;
+        let noted = visit
+            .asked
+            .app
+            .inventory
+            .metadata(&found)
+            .await
+            .map_err(|error| Fault::of(error, ABOUT_LISTS))?;
         let noted = |instance: &Instance| noted.get(&instance.uid).cloned().unwrap_or_default();
         found.iter().map(|instance| server::detailed(visit, instance, &noted(instance))).collect()
     } else {
@@ -54,7 +60,7 @@ async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, boo
     let mut found = Vec::new();
     loop {
         let page = after.as_ref().map_or_else(|| Page::first(PIECE), |last| Page::after(last, PIECE));
-        let piece = visit.asked.app.instances(&visit.call, &visit.project, page).await;
+        let piece = visit.asked.app.inventory.instances(&visit.call, &visit.project, page).await;
         let piece = piece.map_err(|error| Fault::of(error, ABOUT_LISTS))?;
         let last_piece = piece.len() < PIECE as usize;
         after = piece.last().map(|instance| instance.id.to_string());
@@ -70,7 +76,7 @@ async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, boo
 pub(super) async fn one(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
     let found = async {
         let instance = find(visit, id).await?;
-        let metadata = visit.asked.app.metadata_of(&instance).await?;
+        let metadata = visit.asked.app.inventory.metadata_of(&instance).await?;
         Ok(server::whole(visit, &instance, &metadata))
     };
     let server = found.await.map_err(|error| Fault::of(error, about(id)))?;
@@ -100,5 +106,5 @@ async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
 /// The instance of this id, in the caller's project.
 pub(super) async fn find(visit: &Visit<'_>, id: &str) -> Result<Instance, Error> {
     let id = id.parse().map_err(|_| Error::NotFound("instance"))?;
-    visit.asked.app.instance(&visit.call, &visit.project, &id).await
+    visit.asked.app.inventory.instance(&visit.call, &visit.project, &id).await
 }

@@ -15,7 +15,7 @@ use crate::openstack::asked::Asked;
 use crate::openstack::fault::{About, Fault};
 use crate::openstack::reply::json as answer;
 use crate::openstack::{access, body};
-use transom_app::caller::Proof;
+use transom_app::access::caller::Proof;
 use transom_http::body::PROOF;
 use transom_http::misfit::misfit;
 
@@ -96,11 +96,11 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
     let call = access::identify(asked, &proof).await.map_err(fault)?;
     if let Proof::Token(token) = &proof {
         // The operator's token is no user's: there is nobody to give another to.
-        asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+        asked.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
     }
     let project = project_of(asked, &call, tenant).await?;
     let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
+    let issued = asked.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     let (key, region) = (&issued.key, &asked.app.config().openstack.region);
     let tenant = json!({ "id": project.id.to_string(), "name": project.name });

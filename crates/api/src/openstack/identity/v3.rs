@@ -18,7 +18,7 @@ use crate::openstack::asked::Asked;
 use crate::openstack::fault::{About, Fault};
 use crate::openstack::reply::json as answer;
 use crate::openstack::{access, body};
-use transom_app::caller::Proof;
+use transom_app::access::caller::Proof;
 use transom_app::{Call, Error, Page};
 use transom_http::body::PROOF;
 
@@ -40,18 +40,18 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
         Shown::Token(token) => {
             let call = access::identify(asked, &Proof::Token(token.clone())).await.map_err(fault)?;
             // The operator's token is no user's: there is nobody to give another to.
-            asked.app.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+            asked.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
             call
         }
     };
     let project = project_of(asked, &call, project).await?;
     let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.issue_token(&call, Dialect::Openstack, ttl).await;
+    let issued = asked.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     if let Shown::Key { name: Some(name), .. } = &shown
         && *name != issued.key.name
     {
-        asked.app.revoke_token(&call, Dialect::Openstack, token.expose()).await.map_err(fault)?;
+        asked.app.access.revoke_token(&call, Dialect::Openstack, token.expose()).await.map_err(fault)?;
         return Err(Fault::unauthorized());
     }
     Ok(shown_token(asked, StatusCode::CREATED, &issued, &project, &[method], &token))
@@ -61,7 +61,7 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
 pub(super) async fn show(asked: &Asked<'_>) -> Result<Response, Fault> {
     let call = access::caller(asked, ABOUT.policy).await?;
     let subject = subject(asked)?;
-    let found = asked.app.token(&call, subject.expose()).await.map_err(of_subject)?;
+    let found = asked.app.access.token(&call, subject.expose()).await.map_err(of_subject)?;
     let project = project_of(asked, &call, Some(found.key.project.to_string())).await?;
     Ok(shown_token(asked, StatusCode::OK, &found, &project, &["password"], &subject))
 }
@@ -70,7 +70,7 @@ pub(super) async fn show(asked: &Asked<'_>) -> Result<Response, Fault> {
 pub(super) async fn revoke(asked: &Asked<'_>) -> Result<Response, Fault> {
     let call = access::caller(asked, ABOUT.policy).await?;
     let subject = subject(asked)?;
-    let revoked = asked.app.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
+    let revoked = asked.app.access.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
     revoked.map_err(of_subject)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -78,7 +78,7 @@ pub(super) async fn revoke(asked: &Asked<'_>) -> Result<Response, Fault> {
 /// `GET /v3/auth/projects`
 pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
     let call = access::caller(asked, ABOUT.policy).await?;
-    let found = asked.app.projects(&call, Page::first(Page::MAX)).await;
+    let found = asked.app.access.projects(&call, Page::first(Page::MAX)).await;
     let found = found.map_err(|error| Fault::of(error, ABOUT))?;
     let link = |path: &str| format!("{}{}{path}", base(asked), asked.place.root);
     let projects: Vec<Value> = found
@@ -123,11 +123,11 @@ pub(super) async fn project_of(
 ) -> Result<Project, Fault> {
     let own = call.caller.project().map(|own| own.to_string());
     let wanted = wanted.or(own).ok_or_else(Fault::unauthorized)?;
-    asked.app.project(call, &wanted).await.map_err(|error| match error {
+    asked.app.access.project(call, &wanted).await.map_err(|error| match error {
         Error::NotFound(_) => {
             let key = call.caller.key().map(AccessKeyId::as_str);
             Fault::of(
-                asked.app.failed_proof(asked.attempt(), key, Error::Unauthenticated(NOT_ITS_PROJECT)),
+                asked.app.access.failed_proof(asked.attempt(), key, Error::Unauthenticated(NOT_ITS_PROJECT)),
                 ABOUT,
             )
         }

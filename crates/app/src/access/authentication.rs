@@ -1,0 +1,162 @@
+//! Authentication: whose a proof is, and what becomes of one that is wrong.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use transom_model::EndReason;
+use transom_model::access_key::{AccessKey, AccessKeyId};
+use transom_model::end_reason::End;
+use transom_model::secret::{Secret, TokenDigest};
+
+use crate::access::Access;
+use crate::access::caller::{Attempt, Caller, Proof};
+use crate::error::{Error, Result};
+use crate::vault::Purpose;
+
+impl Access {
+    /// Tells who calls. A correct proof is never delayed by somebody else's wrong ones.
+    pub async fn authenticate(&self, proof: &Proof, attempt: Attempt<'_>) -> Result<Caller> {
+        self.recognise(proof).await.map_err(|error| match error {
+            Error::Unauthenticated(_) => self.failed_proof(attempt, proof.key(), error),
+            other => other,
+        })
+    }
+
+    /// Tells who calls, for somebody who has proved it before: a failure is no attempt to guess.
+    pub(crate) async fn recognise(&self, proof: &Proof) -> Result<Caller> {
+        let caller = match proof {
+            Proof::Token(token) => self.authenticate_token(token).await,
+            Proof::KeySecret(id, secret) => self.authenticate_key(id, secret).await,
+        };
+        self.unless_revoked(caller?)
+    }
+
+    /// Refuses a key or a token that was revoked where the store does not know that yet.
+    fn unless_revoked(&self, caller: Caller) -> Result<Caller> {
+        match caller.key() {
+            Some(key) if self.revocations.held.has_key(key) => {
+                Err(Error::Unauthenticated("the access key was revoked"))
+            }
+            Some(key)
+                if caller.token().is_some() && self.revocations.held.has_token(key, &caller.made_with()) =>
+            {
+                Err(Error::Unauthenticated("the token is not valid"))
+            }
+            _ => Ok(caller),
+        }
+    }
+
+    /// Tells whose access key it is by something other than its secret, such as a signature: `proves` is asked about each
+    /// active secret of the key.
+    pub async fn authenticate_by(
+        &self,
+        id: &str,
+        proves: impl Fn(&Secret) -> bool + Send,
+        attempt: Attempt<'_>,
+    ) -> Result<Caller> {
+        let caller = self.key_caller(id, proves).await.and_then(|caller| self.unless_revoked(caller));
+        caller.map_err(|error| match error {
+            Error::Unauthenticated(_) => self.failed_proof(attempt, Some(id), error),
+            other => other,
+        })
+    }
+
+    /// Whether a signature comes for the first time, at any node; it is remembered for so long.
+    pub async fn is_first_use(&self, signature: TokenDigest, keep: Duration) -> Result<bool> {
+        Ok(self.core.store.note_signature(signature, keep).await?)
+    }
+
+    /// Demands that there is such a key, and that it is not revoked: without one, no proof can be right.
+    pub async fn demand_key(&self, id: &str, attempt: Attempt<'_>) -> Result<()> {
+        let unknown = || Error::Unauthenticated("the access key or its secret is not valid");
+        let found = match id.parse::<AccessKeyId>() {
+            Ok(id) => self.core.store.key_with_secrets(&id).await?,
+            Err(_) => None,
+        };
+        match found.filter(|(key, _)| key.revoked_at.is_none()) {
+            Some(_) => Ok(()),
+            None => Err(self.failed_proof(attempt, Some(id), unknown())),
+        }
+    }
+
+    /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
+    /// too many.
+    pub fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
+        if self.is_news_of(attempt.source) {
+            // What is no key's id may be its secret, typed into the wrong field.
+            let key = key.and_then(|key| key.parse::<AccessKeyId>().ok()).map(tracing::field::display);
+            let Attempt { source, request } = attempt;
+            tracing::warn!(%request, key, %source, %error, "an authentication failed");
+        }
+        self.failed_attempt(attempt.source, error)
+    }
+
+    /// Counts a failed attempt: the error itself, or that there were too many.
+    pub(crate) fn failed_attempt(&self, source: IpAddr, error: Error) -> Error {
+        self.core.metrics.failed_authentications.inc();
+        if self.failures.allows(source) { error } else { Error::RateLimited }
+    }
+
+    /// Counts an error that tells of a guessed token or ticket; every other one passes as it is. The log has why, under the
+    /// request id that the page shows, unless that source was refused often: a program with an expired link may ask, and be refused,
+    /// without limit.
+    pub fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
+        match &error {
+            Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
+                self.failed_proof(attempt, None, error)
+            }
+            Error::End(end) if self.is_news_of(attempt.source) => {
+                let (Attempt { source, request }, reason, detail) = (attempt, end.reason, end.detail());
+                tracing::info!(%request, %source, %reason, detail, "a viewer was refused");
+                error
+            }
+            _ => error,
+        }
+    }
+
+    /// Refuses a page by its origin. The log says what to set: who sees the page can set nothing.
+    pub fn refuse_origin(&self, attempt: Attempt<'_>, origin: &str) -> Error {
+        if self.is_news_of(attempt.source) {
+            let Attempt { source, request } = attempt;
+            let error = "behind a proxy set [http] public_url and trusted_proxies, for another site's page \
+                         [console] allowed_origins";
+            let public_url = &self.core.public_url;
+            tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused by its origin");
+        }
+        End::told(EndReason::OriginRefused, origin).into()
+    }
+
+    async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {
+        self.key_caller(id, |active| active.matches(secret.expose())).await
+    }
+
+    async fn key_caller(&self, id: &str, proves: impl Fn(&Secret) -> bool + Send) -> Result<Caller> {
+        let id: AccessKeyId = id.parse().map_err(|_| {
+            Error::Unauthenticated("the access key id is mistyped: its checksum does not match")
+        })?;
+        let unknown = Error::Unauthenticated("the access key or its secret is not valid");
+        let found = self.core.store.key_with_secrets(&id).await?;
+        let Some((key, secrets)) = found.filter(|(key, _)| key.revoked_at.is_none()) else {
+            // As much work as for a key that exists: the time taken must not tell which ids do.
+            drop(self.core.vault.seal(Purpose::AccessKeySecret, "nobody", &Secret::new("somebody")));
+            return Err(unknown);
+        };
+        for candidate in secrets.into_iter().filter(|own| !self.revocations.held.has_secret(own.id)) {
+            let opened = self
+                .core
+                .vault
+                .open(Purpose::AccessKeySecret, &candidate.id.to_string(), &candidate.sealed)
+                .map_err(Error::internal)?;
+            if proves(&opened) {
+                let AccessKey { id, project, role, .. } = key;
+                return Ok(Caller::Key { id, project, role, token: None, secret: Some(candidate.id) });
+            }
+        }
+        Err(unknown)
+    }
+
+    /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
+    pub fn is_news_of(&self, source: IpAddr) -> bool {
+        self.core.log_budget.is_news_from(source)
+    }
+}

@@ -1,0 +1,199 @@
+//! Callers: the operator, the holder of an access key, or a user of an existing cloud.
+
+use std::net::IpAddr;
+
+use transom_model::Timestamp;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::grant::{Dialect, MadeWith};
+use transom_model::id::{ProjectId, RequestId};
+use transom_model::secret::{Secret, TokenDigest};
+use uuid::Uuid;
+
+use crate::error::{Error, Needed, Result};
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The holder of the operator's token: above projects.
+    Operator,
+    /// The holder of an access key.
+    Key {
+        /// The key.
+        id: AccessKeyId,
+        /// Its project.
+        project: ProjectId,
+        /// What it may do there.
+        role: Role,
+        /// The token that it showed instead of its secret.
+        token: Option<ShownToken>,
+        /// Which of its secrets it showed, or got the token with; none: nobody knows.
+        secret: Option<Uuid>,
+    },
+    /// A user of an existing cloud, known by a token of its Keystone.
+    Guest {
+        /// The user's id there.
+        user: String,
+        /// The project's id there.
+        home: String,
+        /// The project here.
+        project: ProjectId,
+        /// What it may do there.
+        role: Role,
+        /// Until when its token is valid, where the Keystone has said so.
+        until: Option<Timestamp>,
+    },
+}
+
+/// A token that somebody showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownToken {
+    /// By which the store knows it.
+    pub digest: TokenDigest,
+    /// Until when it is valid.
+    pub until: Timestamp,
+}
+
+impl Caller {
+    /// For the audit.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Operator => Actor::Operator,
+            Self::Key { id, .. } => Actor::Key(id.clone()),
+            Self::Guest { user, .. } => Actor::Guest(user.clone()),
+        }
+    }
+
+    /// The key, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::Operator | Self::Guest { .. } => None,
+            Self::Key { id, .. } => Some(id),
+        }
+    }
+
+    /// The only project that this caller sees; none: all.
+    #[must_use]
+    pub fn project(&self) -> Option<ProjectId> {
+        match self {
+            Self::Operator => None,
+            Self::Key { project, .. } | Self::Guest { project, .. } => Some(*project),
+        }
+    }
+
+    /// Demands a role.
+    pub fn need(&self, needed: Role) -> Result<()> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Key { role, .. } | Self::Guest { role, .. } if *role >= needed => Ok(()),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Role(needed) }),
+        }
+    }
+
+    /// The token that was shown instead of a secret.
+    #[must_use]
+    pub fn token(&self) -> Option<ShownToken> {
+        match self {
+            Self::Key { token, .. } => *token,
+            Self::Operator | Self::Guest { .. } => None,
+        }
+    }
+
+    /// Until when what was shown is valid, where its time is bounded: what is made with it opens no longer.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Operator => None,
+            Self::Key { token, .. } => token.map(|shown| shown.until),
+            Self::Guest { until, .. } => *until,
+        }
+    }
+
+    /// The proof that was shown: what is made with it dies with it.
+    #[must_use]
+    pub fn made_with(&self) -> MadeWith {
+        match self {
+            Self::Key { token, secret, .. } => {
+                MadeWith { token: token.map(|shown| shown.digest), secret: *secret }
+            }
+            Self::Operator | Self::Guest { .. } => MadeWith::default(),
+        }
+    }
+
+    /// Demands the key's own secret, or the operator's token: whoever finds a token for a minute must make nothing with it that
+    /// stays, such as another secret or a device's password.
+    pub fn need_secret(&self) -> Result<()> {
+        match self {
+            Self::Operator | Self::Key { token: None, .. } => Ok(()),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Secret }),
+        }
+    }
+
+    /// Demands the operator's token.
+    pub fn need_operator(&self) -> Result<()> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Key { .. } | Self::Guest { .. } => Err(Error::Forbidden { needed: Needed::Operator }),
+        }
+    }
+}
+
+/// How a caller proves who it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// The operator's token, or an API token.
+    Token(Secret),
+    /// An access key's id and one of its secrets.
+    KeySecret(String, Secret),
+}
+
+impl Proof {
+    /// The key's id, as it was sent.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) => None,
+            Self::KeySecret(id, _) => Some(id),
+        }
+    }
+}
+
+/// A call whose caller has proved nothing yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Where it comes from.
+    pub source: IpAddr,
+    /// Its id, by which whoever was refused asks the operator why.
+    pub request: &'a RequestId,
+}
+
+/// One call of a use case.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The caller.
+    pub caller: Caller,
+    /// The id that answer, log and audit carry.
+    pub request: RequestId,
+    /// The place that the call comes from.
+    pub origin: Origin,
+}
+
+impl Call {
+    /// The beginning of an audit entry: `..call.entry("noun.verb", target)`.
+    pub(crate) fn entry(&self, action: &'static str, target: impl ToString) -> AuditEntry {
+        AuditEntry {
+            request: Some(self.request.clone()),
+            actor: self.caller.actor(),
+            dialect: Dialect::Api,
+            action,
+            target: target.to_string(),
+            outcome: "ok",
+            project: self.caller.project(),
+            grant: None,
+            session: None,
+            detail: None,
+            origin: self.origin.clone(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Projects, and how a call's project is found.
+
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::id::ProjectId;
+use transom_model::project::{Project, ProjectName};
+use transom_store::Page;
+
+use crate::Call;
+use crate::access::Access;
+use crate::error::{Error, Result, legible};
+use crate::random;
+
+impl Access {
+    /// Makes a project.
+    pub async fn create_project(&self, call: &Call, name: &ProjectName) -> Result<Project> {
+        call.caller.need_operator()?;
+        // Not where names are read: a database may hold an older one.
+        legible(name.as_str())?;
+        let id = ProjectId(random::ordered_uuid());
+        let audit = AuditEntry { project: Some(id), ..call.entry("project.create", name) };
+        Ok(self.core.store.create_project(id, name, &audit).await?)
+    }
+
+    /// The projects that the caller sees.
+    pub async fn projects(&self, call: &Call, page: Page) -> Result<Vec<Project>> {
+        match call.caller.project() {
+            None => Ok(self.core.store.projects(page).await?),
+            Some(own) => Ok(self.core.store.project(own).await?.into_iter().collect()),
+        }
+    }
+
+    /// The project that a call names, by name or id. Another's project is not found, never forbidden.
+    pub async fn project(&self, call: &Call, name_or_id: &str) -> Result<Project> {
+        let by_id = match name_or_id.parse() {
+            Ok(id) => self.core.store.project(id).await?,
+            Err(_) => None,
+        };
+        let found = match (by_id, name_or_id.parse::<ProjectName>()) {
+            (Some(project), _) => Some(project),
+            (None, Ok(name)) => self.core.store.project_named(&name).await?,
+            (None, Err(_)) => None,
+        };
+        let visible = |project: &Project| call.caller.project().is_none_or(|own| own == project.id);
+        found.filter(visible).ok_or(Error::NotFound("project"))
+    }
+
+    /// The same, for a caller of at least this role.
+    pub(crate) async fn project_for(&self, call: &Call, name_or_id: &str, needed: Role) -> Result<Project> {
+        let project = self.project(call, name_or_id).await?;
+        call.caller.need(needed)?;
+        Ok(project)
+    }
+}

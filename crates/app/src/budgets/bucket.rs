@@ -1,0 +1,40 @@
+//! Allowances that are used up one by one, and come back with time.
+
+use std::time::{Duration, Instant};
+
+/// The time in which an allowance comes back whole.
+pub(crate) const PERIOD: Duration = Duration::from_secs(60);
+
+/// What is left of an allowance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    pub(crate) fn full(most: f64, now: Instant) -> Self {
+        Self { left: most, at: now }
+    }
+
+    /// Whether there is one left now, of so many in a [`PERIOD`].
+    pub(crate) fn has_one(&mut self, most: f64, now: Instant) -> bool {
+        let back = most * now.saturating_duration_since(self.at).as_secs_f64() / PERIOD.as_secs_f64();
+        *self = Self { left: (self.left + back).min(most), at: now };
+        self.left >= 1.0
+    }
+
+    /// Takes one, also where none is left: that is made up for later.
+    pub(crate) fn take(&mut self) {
+        self.left -= 1.0;
+    }
+
+    pub(crate) fn give_back(&mut self, most: f64) {
+        self.left = (self.left + 1.0).min(most);
+    }
+
+    /// Whether it says no more than that nobody has used it lately.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.at.elapsed() >= PERIOD
+    }
+}

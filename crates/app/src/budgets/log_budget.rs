@@ -1,0 +1,177 @@
+//! What may be repeated at will must not write at will: whoever holds a link could fill the database otherwise.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use governor::{DefaultKeyedRateLimiter, Quota};
+use parking_lot::Mutex;
+use transom_model::EndReason;
+use transom_model::audit::Actor;
+use transom_model::cloud::CloudAddress;
+use transom_model::id::{GrantId, SessionId};
+use transom_model::secret::TokenDigest;
+use transom_net::network;
+
+use crate::budgets::bucket::Bucket;
+
+/// A refusal that repeats an earlier one is news again after this.
+const NEWS: Duration = Duration::from_secs(60);
+
+/// So many refusals of one source a minute are told one by one, whatever it had shown: who mistypes is seen, who guesses
+/// floods no log.
+const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// So many refusals of one kind to one connector a minute are told one by one: who tries its handful of devices is seen,
+/// whoever tries all there may be fills no database.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// So many bad requests of one caller a minute are audited: a script with a mistake in it is seen, one in a loop fills no
+/// database. The log has all of them.
+const BAD_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// A page whose network comes and goes tries with pauses of up to 15 s; a person reloads a few times. A program in a loop
+/// would write each time.
+const EXCHANGES: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// So many old tickets of one session a minute are audited one by one: a copy can be shown at will.
+const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// A link that opens as often as wanted gets tickets for this many times the sessions that it may have at once, and as many
+/// again each minute: people who come and go are not refused, a program that only asks writes no more than that.
+const TURNOVER: usize = 4;
+
+/// The tickets that links have left. Only a link that stands and has given one is kept: a text that is none leaves nothing.
+struct Tickets {
+    most: f64,
+    left: Mutex<HashMap<TokenDigest, Bucket>>,
+}
+
+impl Tickets {
+    fn new(most: usize) -> Self {
+        let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
+        Self { most: f64::from(most), left: Mutex::default() }
+    }
+
+    fn has_one(&self, link: TokenDigest) -> bool {
+        self.left.lock().get_mut(&link).is_none_or(|left| left.has_one(self.most, Instant::now()))
+    }
+
+    fn take(&self, link: TokenDigest) {
+        let full = Bucket::full(self.most, Instant::now());
+        self.left.lock().entry(link).or_insert(full).take();
+    }
+
+    fn tidy(&self) {
+        let mut left = self.left.lock();
+        left.retain(|_, left| !left.is_idle());
+        left.shrink_to_fit();
+    }
+}
+
+/// Budgets of what one link, source or connector may write.
+pub(crate) struct LogBudget {
+    refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
+    tickets: Tickets,
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+    connections: DefaultKeyedRateLimiter<(CloudAddress, &'static str)>,
+    bad_requests: DefaultKeyedRateLimiter<String>,
+    exchanges: DefaultKeyedRateLimiter<SessionId>,
+    old_tickets: DefaultKeyedRateLimiter<SessionId>,
+}
+
+impl LogBudget {
+    /// What a link that opens as often as wanted may be exchanged for depends on how many sessions it may have at once.
+    pub(crate) fn new(sessions_per_link: usize) -> Self {
+        let once = Quota::with_period(NEWS).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+        Self {
+            refusals: DefaultKeyedRateLimiter::keyed(once.allow_burst(NonZeroU32::MIN)),
+            tickets: Tickets::new(sessions_per_link.saturating_mul(TURNOVER)),
+            failures: DefaultKeyedRateLimiter::keyed(Quota::per_minute(FAILURES)),
+            connections: DefaultKeyedRateLimiter::keyed(Quota::per_minute(CONNECTIONS)),
+            bad_requests: DefaultKeyedRateLimiter::keyed(Quota::per_minute(BAD_REQUESTS)),
+            exchanges: DefaultKeyedRateLimiter::keyed(Quota::per_minute(EXCHANGES)),
+            old_tickets: DefaultKeyedRateLimiter::keyed(Quota::per_minute(OLD_TICKETS)),
+        }
+    }
+
+    /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
+    pub(crate) fn is_news_from(&self, source: IpAddr) -> bool {
+        self.failures.check_key(&network::of(source)).is_ok()
+    }
+
+    /// Whether this refusal belongs into the audit once more.
+    pub(crate) fn is_news(&self, grant: GrantId, reason: EndReason) -> bool {
+        self.refusals.check_key(&(grant, reason)).is_ok()
+    }
+
+    /// Whether this refusal to a connector belongs into the audit once more.
+    pub(crate) fn is_news_to(&self, connector: &CloudAddress, refusal: &'static str) -> bool {
+        self.connections.check_key(&(connector.clone(), refusal)).is_ok()
+    }
+
+    /// Whether a bad request of this caller belongs into the audit once more.
+    pub(crate) fn is_news_by(&self, actor: &Actor) -> bool {
+        self.bad_requests.check_key(&actor.to_string()).is_ok()
+    }
+
+    /// Whether the link may be exchanged for one more ticket, if it is one.
+    pub(crate) fn has_ticket(&self, token: TokenDigest) -> bool {
+        self.tickets.has_one(token)
+    }
+
+    /// Counts a ticket that the link was exchanged for.
+    pub(crate) fn gave_ticket(&self, token: TokenDigest) {
+        self.tickets.take(token);
+    }
+
+    /// Whether the session's ticket may be exchanged once more.
+    pub(crate) fn has_exchange(&self, session: SessionId) -> bool {
+        self.exchanges.check_key(&session).is_ok()
+    }
+
+    /// Whether an old ticket of this session belongs into the audit once more.
+    pub(crate) fn is_news_of_old_ticket(&self, session: SessionId) -> bool {
+        self.old_tickets.check_key(&session).is_ok()
+    }
+
+    /// Forgets links that were not shown lately.
+    pub(crate) fn tidy(&self) {
+        self.refusals.retain_recent();
+        self.refusals.shrink_to_fit();
+        self.tickets.tidy();
+        self.failures.retain_recent();
+        self.failures.shrink_to_fit();
+        self.connections.retain_recent();
+        self.connections.shrink_to_fit();
+        self.bad_requests.retain_recent();
+        self.bad_requests.shrink_to_fit();
+        self.exchanges.retain_recent();
+        self.exchanges.shrink_to_fit();
+        self.old_tickets.retain_recent();
+        self.old_tickets.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_link_leaves_nothing_and_a_link_has_its_tickets() {
+        let log_budget = LogBudget::new(1);
+        for n in 0..1000 {
+            assert!(log_budget.has_ticket(TokenDigest::of(&format!("guess {n}"))));
+        }
+        assert_eq!(log_budget.tickets.left.lock().len(), 0);
+        let link = TokenDigest::of("a link");
+        let given =
+            (0..100).take_while(|_| log_budget.has_ticket(link)).map(|_| log_budget.gave_ticket(link));
+        assert_eq!(given.count(), TURNOVER);
+        assert_eq!(log_budget.tickets.left.lock().len(), 1);
+        // Many at once may take more than there are: they are made up for.
+        log_budget.gave_ticket(link);
+        assert!(!log_budget.has_ticket(link) && log_budget.has_ticket(TokenDigest::of("another")));
+    }
+}

@@ -1,0 +1,34 @@
+//! Leaving: a page ends its session by its resume ticket, when it has no connection to say so on.
+
+use transom_model::EndReason;
+use transom_model::audit::AuditEntry;
+use transom_model::secret::TokenDigest;
+use transom_model::session::SessionState;
+use transom_store::Ending;
+
+use crate::consoles::Consoles;
+use crate::consoles::console::{Visitor, session_entry};
+use crate::error::Result;
+
+impl Consoles {
+    /// Ends the session of a ticket that may still be exchanged. A use that was only reserved is given back.
+    pub async fn leave_by_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<()> {
+        // It stays what it is until the end is written: where that fails, the page asks again with the same.
+        let shown = TokenDigest::of(ticket);
+        let outcome = self.core.store.judge_ticket(shown, &visitor.request, &visitor.origin()).await?;
+        let target = self.ticket_target(outcome, visitor).await?;
+        let (hold, reason) = (target.hold, EndReason::ViewerClosed);
+        let entry = |action| session_entry(&target.grant, hold.session, visitor, action, reason.code());
+        if target.state == SessionState::Reserved {
+            self.core.store.give_back(hold, reason, &entry("session.fail")).await?;
+            return Ok(());
+        }
+        let audit = AuditEntry { detail: Some("left while detached".to_owned()), ..entry("session.end") };
+        match self.core.store.leave(hold, &audit).await? {
+            Ending::Ended(reason) => self.core.metrics.session_ended(reason),
+            // The node that carries it has to hear of it.
+            _ => self.core.signals.ring(),
+        }
+        Ok(())
+    }
+}

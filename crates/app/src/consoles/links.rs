@@ -1,0 +1,117 @@
+//! Links that somebody else may have: found by their token's digest, revoked with everything under them, and told of.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+use transom_model::access_key::Role;
+use transom_model::audit::AuditRecord;
+use transom_model::grant::ShownGrant;
+use transom_model::id::GrantId;
+use transom_model::secret::TokenDigest;
+use transom_model::session::Session;
+use transom_model::{EndReason, Timestamp};
+use transom_store::{AuditQuery, Page, SessionOrigin};
+
+use crate::Call;
+use crate::consoles::Consoles;
+use crate::error::{Error, Result};
+
+/// Every node ends what was revoked within a second. A report that waits longer tells what is still open instead.
+const REVOCATION: Duration = Duration::from_secs(3);
+/// How often the store is asked meanwhile whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How a link is named.
+#[derive(Clone, Copy, Debug)]
+pub enum LinkName {
+    /// By its public id.
+    Id(GrantId),
+    /// By the SHA-256 of its token, which need not be shown for this.
+    Token(TokenDigest),
+}
+
+/// What is known of a link.
+#[derive(Debug)]
+pub struct LinkReport {
+    /// The link.
+    pub grant: ShownGrant,
+    /// Its sessions, the newest first, at most a page of them: those that are open, or were ended now, before all others.
+    pub uses: Vec<LinkUse>,
+    /// Its audit records, the oldest first, at most a page of the newest; for who may read the audit.
+    pub trail: Option<Vec<AuditRecord>>,
+}
+
+/// One session under a link.
+#[derive(Debug)]
+pub struct LinkUse {
+    /// The session.
+    pub session: Session,
+    /// From its beginning to its end, or to now.
+    pub duration: Duration,
+    /// It was open when the link was revoked by this call, and is over.
+    pub ended_now: bool,
+    /// From where it was opened, or was to be, the newest last; for who may read the audit.
+    pub origins: Option<Vec<SessionOrigin>>,
+}
+
+impl Consoles {
+    /// One link, by either name.
+    pub async fn link(&self, call: &Call, name: LinkName) -> Result<ShownGrant> {
+        match name {
+            LinkName::Id(id) => self.grant(call, id).await,
+            LinkName::Token(token) => {
+                let found = self.core.store.grant_of_token(call.caller.project(), token).await?;
+                found.ok_or(Error::NotFound("link of this token"))
+            }
+        }
+    }
+
+    /// Who made a link, and who used it when and from where (member).
+    pub async fn link_report(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
+        let grant = self.link(call, name).await?;
+        call.caller.need(Role::Member)?;
+        self.report(call, grant, None).await
+    }
+
+    /// Revokes a link, waits until everything under it is over, and tells what there was (member).
+    pub async fn revoke_link(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
+        let id = self.link(call, name).await?.grant.id;
+        let since = self.core.store.now().await?;
+        self.revoke_grant(call, id).await?;
+        let deadline = Instant::now() + REVOCATION;
+        let mut look = interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            if !self.core.store.has_open_session(id).await? || Instant::now() >= deadline {
+                break;
+            }
+        }
+        let grant = self.grant(call, id).await?;
+        self.report(call, grant, Some(since)).await
+    }
+
+    /// What has ended since it was `revoked` was ended now. Audit records, and where viewers came from, are the audit's:
+    /// they are told by the rule by which it is read.
+    async fn report(&self, call: &Call, grant: ShownGrant, revoked: Option<Timestamp>) -> Result<LinkReport> {
+        let now = self.core.store.now().await?;
+        let id = grant.grant.id;
+        let mut sessions = self.core.store.sessions_of_grant(id, revoked.unwrap_or(now), Page::MAX).await?;
+        self.count(&mut sessions);
+        let query = AuditQuery { grant: Some(id), ..AuditQuery::default() };
+        let (trail, origins) = match self.audit.audit(call, query, Page::MAX).await {
+            Ok(trail) => (Some(trail), Some(self.core.store.session_origins(id, Page::MAX).await?)),
+            Err(Error::Forbidden { .. }) => (None, None),
+            Err(error) => return Err(error),
+        };
+        let uses = sessions.into_iter().map(|session| {
+            let end = session.ended_at.unwrap_or(now);
+            let lasted = u64::try_from(end.0 - session.created_at.0).unwrap_or(0);
+            let revoked_now = session.ended_at.zip(revoked).is_some_and(|(end, since)| end >= since);
+            let ended_now = revoked_now && session.end_reason == Some(EndReason::LinkRevoked);
+            let own = |origin: &&SessionOrigin| origin.session == session.id;
+            let origins = origins.as_ref().map(|all| all.iter().filter(own).cloned().collect());
+            LinkUse { duration: Duration::from_micros(lasted), ended_now, origins, session }
+        });
+        Ok(LinkReport { uses: uses.collect(), trail, grant })
+    }
+}

@@ -1,0 +1,81 @@
+//! Targets: where a console may lead. A name is resolved once, checked, and that address is dialled.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+
+use transom_model::EndReason;
+use transom_model::cloud::CloudAddress;
+use transom_model::end_reason::End;
+use transom_model::endpoint::{Endpoint, is_refused_always};
+use transom_model::id::ProjectId;
+use transom_model::instance::{Instance, SetBy};
+
+use crate::consoles::Consoles;
+
+/// Why an endpoint is refused that the policy does not list.
+const BY_KEY: &str = "a project's key set it: [endpoints] allow, or set it as the operator";
+
+/// Where to dial; already allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialTarget {
+    /// These addresses, in the resolver's order.
+    Tcp(Vec<SocketAddr>),
+    /// This unix socket.
+    Unix(PathBuf),
+    /// This device.
+    Device(CloudAddress),
+}
+
+impl Consoles {
+    /// Finds out where an instance's endpoint leads, and whether it may.
+    pub async fn dial_target(&self, instance: &Instance) -> Result<DialTarget, End> {
+        let policy = &self.core.config.endpoints;
+        match &instance.endpoint {
+            Endpoint::Cloud { address } => {
+                self.devices.console_may_reach(instance.project, address).await?;
+                Ok(DialTarget::Device(address.clone()))
+            }
+            Endpoint::Unix { path } => {
+                if instance.endpoint_set_by != SetBy::Operator && !policy.allows_unix(path) {
+                    return Err(End::new(EndReason::EndpointNotAllowed, format!("{path}: {BY_KEY}")));
+                }
+                Ok(DialTarget::Unix(PathBuf::from(path)))
+            }
+            Endpoint::Tcp { host, port } => {
+                let allowed = |address: IpAddr| match instance.endpoint_set_by {
+                    SetBy::Operator => !is_refused_always(address),
+                    SetBy::Project => policy.allows_address(address, *port),
+                    SetBy::Cloud => self.core.config.openstack.nova_targets.allows_address(address, *port),
+                };
+                let mut addresses = self.resolve(instance.project, host, *port).await?;
+                // A second look-up could answer differently and walk past the allow-list: only these are dialled.
+                addresses.retain(|address| allowed(address.ip()));
+                if addresses.is_empty() {
+                    let why = match instance.endpoint_set_by {
+                        SetBy::Operator => "Transom connects to no such address for anybody",
+                        SetBy::Project => BY_KEY,
+                        SetBy::Cloud => "the existing Nova named it: [openstack] nova_targets",
+                    };
+                    return Err(End::new(EndReason::EndpointNotAllowed, format!("{host}:{port}: {why}")));
+                }
+                Ok(DialTarget::Tcp(addresses))
+            }
+        }
+    }
+}
+
+impl Consoles {
+    async fn resolve(&self, project: ProjectId, host: &str, port: u16) -> Result<Vec<SocketAddr>, End> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let name = host.to_owned();
+        let look = move || Ok((name.as_str(), port).to_socket_addrs()?.collect::<Vec<_>>());
+        let found = self.lookups.run(project, look).await.map_err(|error| error.to_string());
+        let found = found.and_then(|addresses| match addresses.is_empty() {
+            true => Err("it has no address".to_owned()),
+            false => Ok(addresses),
+        });
+        found.map_err(|why| End::new(EndReason::EndpointUnresolved, format!("{host}: {why}")))
+    }
+}

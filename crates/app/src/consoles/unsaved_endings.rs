@@ -1,0 +1,47 @@
+//! Settlements: how a connection ended is written down, if not at once then as soon as the database answers again.
+
+use transom_store::Ending;
+
+use crate::consoles::Consoles;
+use crate::consoles::debts::{How, Settlement};
+use crate::error::{Error, Result};
+
+impl Consoles {
+    /// Writes a settlement down; one that the database cannot take now is owed.
+    pub(crate) async fn settle(&self, settlement: Settlement) -> Result<()> {
+        let settled = self.write_settlement(&settlement).await;
+        if let Err(Error::Unavailable(_)) = settled {
+            self.debts.owe(settlement);
+        }
+        settled
+    }
+
+    /// Writes the endings that are owed, as far as the database takes them. Only the heartbeat calls
+    /// this.
+    pub(crate) async fn settle_sessions(&self) {
+        loop {
+            let Some(owed) = self.debts.oldest() else { return };
+            match self.write_settlement(&owed).await {
+                Err(Error::Unavailable(_)) => return,
+                Err(error) => {
+                    let session = owed.hold.session;
+                    tracing::error!(%error, %session, "the end of a session could not be written down");
+                }
+                Ok(()) => {}
+            }
+            self.debts.strike();
+        }
+    }
+
+    async fn write_settlement(&self, settlement: &Settlement) -> Result<()> {
+        let Settlement { hold, traffic, how } = settlement;
+        let ending = match how {
+            How::Detached => self.core.store.detach(*hold, *traffic).await?,
+            How::Ended(reason, audit) => self.core.store.end(*hold, *reason, *traffic, audit).await?,
+        };
+        if let Ending::Ended(reason) = ending {
+            self.core.metrics.session_ended(reason);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,268 @@
+//! Cloud addresses: issuing, changing, resetting, moving and removing them.
+
+use aws_lc_rs::constant_time;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::audit::AuditEntry;
+use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
+use transom_model::grant::Dialect;
+pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
+use transom_store::{Guarded, NewAddress};
+
+use crate::Call;
+use crate::Page;
+use crate::devices::Devices;
+use crate::error::{Error, Result, legible};
+use crate::random;
+use crate::revocations::held::{Revocation, Revoked};
+use crate::vault::Purpose;
+
+/// A call about addresses: whose it may see, and through which front door it came.
+#[derive(Clone, Debug)]
+pub struct AddressCall {
+    /// The call.
+    pub call: Call,
+    /// Whose addresses exist for it.
+    pub scope: Scope,
+    /// The front door.
+    pub dialect: Dialect,
+}
+
+impl AddressCall {
+    /// A call through our own front door: a key manages its project's addresses.
+    #[must_use]
+    pub fn native(call: Call) -> Self {
+        let scope = call.caller.project().map_or(Scope::All, Scope::Project);
+        Self { call, scope, dialect: Dialect::Api }
+    }
+
+    /// A call that sees nothing but the addresses of this key.
+    #[must_use]
+    pub fn of_key(call: Call, key: AccessKeyId, dialect: Dialect) -> Self {
+        Self { call, scope: Scope::Key(key), dialect }
+    }
+
+    pub(crate) fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
+        AuditEntry { dialect: self.dialect, ..self.call.entry(action, address) }
+    }
+}
+
+/// Somebody else's change came between reading and writing; more often than this in a row is no accident.
+const AMEND_ATTEMPTS: u32 = 8;
+
+/// The longest name, as an instance's.
+const MAX_NAME: usize = 128;
+
+/// The 16 leading bytes of an HMAC-SHA-256 are as many as anybody can guess.
+const CURSOR_TAG: usize = 16;
+
+impl Devices {
+    /// Issues an address under a key; its password is shown this once.
+    pub async fn issue_address(
+        &self,
+        asked: &AddressCall,
+        key: &AccessKeyId,
+        change: impl Into<AddressChange>,
+    ) -> Result<(AddressRecord, CloudPassword)> {
+        asked.call.caller.need(Role::Member)?;
+        asked.call.caller.need_secret()?;
+        let AddressChange { reach, name } = change.into();
+        let name = name.map(device_name).transpose()?.filter(|name| !name.is_empty());
+        let key = self.core.store.key(asked.call.caller.project(), key).await?;
+        let key = key.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
+        let address = CloudAddress::issue(key.project, &key.id, random::bytes());
+        let password = CloudPassword::from_random(random::bytes());
+        let verifier = password.verifier(random::bytes());
+        let audit = AuditEntry { project: Some(key.project), ..asked.entry("address.create", &address) };
+        let new = NewAddress { address, key: key.id, name, reach, verifier };
+        Ok((self.core.store.create_address(new, &audit).await?, password))
+    }
+
+    /// One address.
+    pub async fn address(&self, asked: &AddressCall, address: &CloudAddress) -> Result<AddressRecord> {
+        self.core.store.address(&asked.scope, address).await?.ok_or(NO_ADDRESS)
+    }
+
+    /// Whether the address as it is now is in force at every living node.
+    pub async fn address_in_force(&self, asked: &AddressCall, address: &CloudAddress) -> Result<bool> {
+        self.core.store.address_in_force(&asked.scope, address).await?.ok_or(NO_ADDRESS)
+    }
+
+    /// A key's addresses in the order in which they came to it, each with its number, after that number.
+    pub async fn key_addresses(
+        &self,
+        key: &AccessKeyId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, CloudAddress)>> {
+        Ok(self.core.store.key_addresses(key, after, limit).await?)
+    }
+
+    /// Addresses by their text.
+    pub async fn addresses(
+        &self,
+        asked: &AddressCall,
+        mut query: AddressQuery,
+        page: Page,
+    ) -> Result<Vec<AddressRecord>> {
+        if let Some(own) = asked.call.caller.project() {
+            query.project = Some(own);
+        }
+        Ok(self.core.store.addresses(&query, page).await?)
+    }
+
+    /// Replaces what an address does, and whom it reaches or lets in; its name, where another one is given.
+    pub async fn change_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        change: impl Into<AddressChange>,
+        condition: Precondition,
+    ) -> Result<AddressRecord> {
+        let AddressChange { reach, name } = change.into();
+        let change = AddressChange { reach, name: name.map(device_name).transpose()? };
+        let audit = self.managed_address(asked, address, "address.change").await?;
+        self.done(self.core.store.change_address(&asked.scope, address, change, condition, &audit).await?)
+    }
+
+    /// Changes only what is named.
+    pub async fn amend_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        amendment: Amendment,
+    ) -> Result<AddressRecord> {
+        for _ in 0..AMEND_ATTEMPTS {
+            let record = self.address(asked, address).await?;
+            let draft = amendment.clone().apply(&record.reach);
+            let reach = draft.check().map_err(|fault| {
+                // What the address does says so, not the call.
+                if amendment.fits_any() {
+                    Error::Conflict(fault.to_string())
+                } else {
+                    Error::invalid("address", fault)
+                }
+            })?;
+            let condition = Precondition::OneOf(vec![record.version]);
+            let change = AddressChange { reach, name: amendment.name.clone() };
+            match self.change_address(asked, address, change, condition).await {
+                Err(Error::Stale) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::Stale)
+    }
+
+    /// Gives an address another password, which is shown this once.
+    pub async fn reset_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        condition: Precondition,
+    ) -> Result<(AddressRecord, CloudPassword)> {
+        let audit = self.managed_address(asked, address, "address.reset").await?;
+        asked.call.caller.need_secret()?;
+        let password = CloudPassword::from_random(random::bytes());
+        let verifier = password.verifier(random::bytes());
+        let reset = self.core.store.reset_address(&asked.scope, address, verifier, condition, &audit).await?;
+        Ok((self.done(reset)?, password))
+    }
+
+    /// Moves an address to another access key that the caller manages.
+    pub async fn move_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        to: &AccessKeyId,
+    ) -> Result<AddressRecord> {
+        asked.call.caller.need(Role::Admin)?;
+        let audit = self.managed_address(asked, address, "address.move").await?;
+        let to = self.core.store.key(asked.call.caller.project(), to).await?;
+        let to = to.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
+        let audit = AuditEntry { detail: Some(format!("to {}", to.id)), ..audit };
+        self.done(self.core.store.move_address(&asked.scope, address, &to.id, &audit).await?)
+    }
+
+    /// Removes an address for good.
+    pub async fn remove_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        condition: Precondition,
+    ) -> Result<()> {
+        let audit = self.managed_address(asked, address, "address.remove").await?;
+        // Looked at here as well: what is held in memory meanwhile must not cut for a condition that does not hold.
+        let version = self.address(asked, address).await?.version;
+        let condition = match condition {
+            Precondition::Any => Precondition::Any,
+            // A list may be long, and this one is kept.
+            listed if listed.holds(version) => Precondition::OneOf(vec![version]),
+            _ => return Err(Error::Stale),
+        };
+        let what = Revoked::Address { address: address.clone(), scope: asked.scope.clone(), condition };
+        let within = asked.call.caller.project();
+        if self.revocations.revoke(Revocation { what, within, audit }).await? {
+            Ok(())
+        } else {
+            Err(NO_ADDRESS)
+        }
+    }
+
+    /// Where a key's list goes on, as a text that only we can make: bound to the key and the length of its pages.
+    #[must_use]
+    pub fn address_cursor(&self, key: &AccessKeyId, limit: u32, after: i64) -> String {
+        let after = after.to_be_bytes();
+        URL_SAFE_NO_PAD.encode([&after[..], &self.cursor_tag(key, limit, after)].concat())
+    }
+
+    /// Reads such a text; `None` where it was not made for this key and length.
+    #[must_use]
+    pub fn read_address_cursor(&self, key: &AccessKeyId, limit: u32, cursor: &str) -> Option<i64> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (after, tag) = bytes.split_first_chunk::<8>()?;
+        let expected = self.cursor_tag(key, limit, *after);
+        constant_time::verify_slices_are_equal(tag, &expected).ok()?;
+        Some(i64::from_be_bytes(*after))
+    }
+
+    fn cursor_tag(&self, key: &AccessKeyId, limit: u32, after: [u8; 8]) -> [u8; CURSOR_TAG] {
+        let message = [key.as_str().as_bytes(), &limit.to_be_bytes(), &after].concat();
+        let tag = self.core.vault.sign(Purpose::ListCursor, &message);
+        std::array::from_fn(|n| tag[n])
+    }
+
+    /// The beginning of the audit entry of a change, where the caller may make one.
+    async fn managed_address(
+        &self,
+        asked: &AddressCall,
+        address: &CloudAddress,
+        action: &'static str,
+    ) -> Result<AuditEntry> {
+        let record = self.address(asked, address).await?;
+        asked.call.caller.need(Role::Member)?;
+        Ok(AuditEntry { project: Some(record.project), ..asked.entry(action, address) })
+    }
+
+    pub(crate) fn done<T>(&self, outcome: Guarded<T>) -> Result<T> {
+        match outcome {
+            Guarded::Done(value) => {
+                self.core.signals.ring();
+                Ok(value)
+            }
+            Guarded::Missing => Err(NO_ADDRESS),
+            Guarded::Stale => Err(Error::Stale),
+        }
+    }
+}
+
+/// What a name of a device may be.
+pub(crate) fn device_name(name: String) -> Result<String> {
+    legible(&name)?;
+    if name.chars().count() > MAX_NAME {
+        return Err(Error::invalid("name", format!("must have at most {MAX_NAME} characters")));
+    }
+    Ok(name)
+}
+
+const NO_ADDRESS: Error = Error::NotFound("cloud address");

@@ -1,0 +1,357 @@
+//! Instances: the inventory.
+
+use transom_model::EndReason;
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::end_reason::End;
+use transom_model::endpoint::Endpoint;
+use transom_model::id::{InstanceId, InstanceUid};
+use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
+use transom_model::name;
+use transom_model::project::Project;
+use transom_model::secret::Secret;
+use transom_store::{
+    Change, FoundInstances, Ground, InstanceChange, InstanceQuery, NewInstance, Page, Tally,
+};
+
+use crate::Call;
+use crate::Caller;
+use crate::error::{Error, Result, legible};
+use crate::inventory::Inventory;
+use crate::inventory::trust;
+use crate::random;
+use crate::revocations::held::{Revocation, Revoked};
+use crate::vault::Purpose;
+
+/// What a caller says of an instance. When it is added, an endpoint is needed; when it is changed, only what is named changes.
+#[derive(Debug, Default)]
+pub struct InstanceInput {
+    /// What people call it.
+    pub name: Option<String>,
+    /// What state it is in.
+    pub status: Option<InstanceStatus>,
+    /// Where its VNC server is.
+    pub endpoint: Option<Endpoint>,
+    /// The user for VeNCrypt Plain.
+    pub username: Option<String>,
+    /// The VNC password; empty: none any more.
+    pub password: Option<Secret>,
+    /// PEM certificates to trust.
+    pub ca: Option<String>,
+    /// PEM certificate chain to show.
+    pub certificate: Option<String>,
+    /// The PEM key to it.
+    pub key: Option<Secret>,
+    /// SHA-256 of the VNC server's certificate.
+    pub fingerprint: Option<String>,
+    /// The endpoint that is named leads to the same machine: its sessions dial again there instead of ending.
+    pub moved: bool,
+    /// The password and the key are also for whoever holds the repeater ticket of the instance's cloud address.
+    pub for_ticket_holder: bool,
+}
+
+impl Inventory {
+    /// Adds an instance; without an id it gets a UUID.
+    pub async fn create_instance(
+        &self,
+        call: &Call,
+        project: &str,
+        id: Option<InstanceId>,
+        input: InstanceInput,
+    ) -> Result<Instance> {
+        let project = self.access.project_for(call, project, Role::Admin).await?;
+        let endpoint = input.endpoint.clone().ok_or(Error::invalid("endpoint", "is missing"))?;
+        if input.moved {
+            return Err(Error::invalid("moved", "is for an instance that has another endpoint already"));
+        }
+        self.check_input(call, &input)?;
+        let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        if named(&input.certificate) && !named(&input.ca) && !named(&input.fingerprint) {
+            return Err(Error::invalid("certificate", CERTIFICATE_ALONE));
+        }
+        let uid = InstanceUid(random::ordered_uuid());
+        let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
+        let new = NewInstance {
+            uid,
+            project: project.id,
+            name: input.name.clone().unwrap_or_else(|| id.to_string()),
+            status: input.status.unwrap_or(InstanceStatus::Running),
+            endpoint,
+            endpoint_set_by: set_by(&call.caller),
+            security: InstanceSecurity {
+                username: filled(input.username.clone()),
+                password: self.sealed(Purpose::InstancePassword, uid, input.password.as_ref()),
+                ca: filled(input.ca.clone()),
+                certificate: filled(input.certificate.clone()),
+                key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
+                fingerprint: filled(input.fingerprint.clone()),
+                // The store knows to whom they are entrusted.
+                ..InstanceSecurity::default()
+            },
+            for_ticket_holder: input.for_ticket_holder,
+            id,
+        };
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.create", &new.id) };
+        Ok(self.core.store.create_instance(new, &audit).await?)
+    }
+
+    /// Changes what is named. Another endpoint ends the instance's sessions, or lets them dial again where it is the same
+    /// machine's; nothing else does: who is connected has shown that it may be.
+    pub async fn change_instance(
+        &self,
+        call: &Call,
+        project: &str,
+        id: &InstanceId,
+        input: InstanceInput,
+    ) -> Result<Instance> {
+        let project = self.access.project_for(call, project, Role::Member).await?;
+        // A member tells what state a machine is in; where it is and how to get in is the administrator's.
+        let only_status = input.endpoint.is_none() && input.name.is_none() && !input.names_security();
+        if !only_status {
+            call.caller.need(Role::Admin)?;
+        }
+        self.check_input(call, &input)?;
+        let leads_elsewhere = input.endpoint.is_some();
+        let instance = self.found_instance(&project, id).await?;
+        let detail = described(&input, &instance.endpoint);
+        // What the operator entrusted to one place must not be sent to another that a key of the project names.
+        let entrusted = call.caller == Caller::Operator || !input.names_peer();
+        let secret = |purpose, input| match change(input, |secret| {
+            self.sealed(purpose, instance.uid, Some(&secret))
+        }) {
+            Change::Keep if !entrusted => Change::Clear,
+            change => change,
+        };
+        let password = secret(Purpose::InstancePassword, input.password);
+        let key = secret(Purpose::InstanceKey, input.key);
+        let (ca, fingerprint) = one_of_both(text(input.ca), text(input.fingerprint));
+        let changes = InstanceChange {
+            name: input.name,
+            status: input.status,
+            endpoint: input.endpoint.map(|endpoint| (endpoint, set_by(&call.caller))),
+            moved: input.moved,
+            username: text(input.username),
+            password,
+            ca,
+            certificate: text(input.certificate),
+            key,
+            fingerprint,
+            for_ticket_holder: input.for_ticket_holder,
+        };
+        // What was set before says whether it fits: the call by itself is well-formed.
+        check_certificate(&changes, &instance.security)?;
+        let audit = AuditEntry {
+            project: Some(project.id),
+            detail: Some(detail),
+            ..call.entry("instance.change", id)
+        };
+        let changed = self.core.store.update_instance(project.id, id, changes, &audit).await?;
+        if leads_elsewhere {
+            self.core.signals.ring();
+        }
+        changed.ok_or(Error::NotFound("instance"))
+    }
+
+    /// One instance.
+    pub async fn instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Instance> {
+        let project = self.access.project(call, project).await?;
+        self.found_instance(&project, id).await
+    }
+
+    /// The instances of a project, by id.
+    pub async fn instances(&self, call: &Call, project: &str, page: Page) -> Result<Vec<Instance>> {
+        let project = self.access.project(call, project).await?;
+        Ok(self.core.store.instances(project.id, page).await?)
+    }
+
+    /// The instances of a project that fit, from `offset` on, and how many there are in all.
+    pub async fn find_instances(
+        &self,
+        project: &Project,
+        query: &InstanceQuery,
+        offset: u64,
+        limit: u32,
+    ) -> Result<FoundInstances> {
+        Ok(self.core.store.find_instances(project.id, query, offset, limit).await?)
+    }
+
+    /// Removes an instance and ends its consoles; answers what ended with it.
+    pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Tally> {
+        let project = self.access.project_for(call, project, Role::Admin).await?;
+        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
+        let uid = self.found_instance(&project, id).await?.uid;
+        let ended = self.core.store.tally(Ground::Instance(uid)).await?;
+        let what = Revoked::Instance { uid, project: project.id, id: id.clone() };
+        if !self.revocations.revoke(Revocation { what, within: Some(project.id), audit }).await? {
+            return Err(Error::NotFound("instance"));
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn found_instance(&self, project: &Project, id: &InstanceId) -> Result<Instance> {
+        self.core.store.instance(project.id, id).await?.ok_or(Error::NotFound("instance"))
+    }
+
+    fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
+        if let Some(name) = &input.name
+            && !(1..=name::INSTANCE_NAME).contains(&name.chars().count())
+        {
+            let most = name::INSTANCE_NAME;
+            return Err(Error::invalid("name", format!("must be 1 to {most} characters")));
+        }
+        legible(input.name.as_deref().unwrap_or_default())?;
+        let user = input.username.as_deref().unwrap_or_default();
+        if user.chars().count() > name::USERNAME {
+            return Err(Error::invalid("username", format!("must be at most {} characters", name::USERNAME)));
+        }
+        if !name::is_legible(user) {
+            return Err(Error::invalid("username", name::ILLEGIBLE));
+        }
+        input.check_security()?;
+        if input.moved && input.endpoint.is_none() {
+            return Err(Error::invalid("moved", "says that endpoint leads to the same machine: name it too"));
+        }
+        match &input.endpoint {
+            Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
+            None => Ok(()),
+        }
+    }
+
+    /// What can be told before a name is resolved; the address itself is checked at every dial.
+    fn check_endpoint(&self, caller: &Caller, endpoint: &Endpoint) -> Result<()> {
+        if *caller == Caller::Operator {
+            return Ok(());
+        }
+        let policy = &self.core.config.endpoints;
+        let allowed = match endpoint {
+            // Whose address it is, is looked at when it is dialled.
+            Endpoint::Cloud { .. } => true,
+            Endpoint::Unix { path } => policy.allows_unix(path),
+            Endpoint::Tcp { host, port } => match host.parse() {
+                Ok(address) => policy.allows_address(address, *port),
+                Err(_) => !policy.allow.is_empty(),
+            },
+        };
+        if allowed { Ok(()) } else { Err(End::from(EndReason::EndpointNotAllowed).into()) }
+    }
+
+    fn sealed(&self, purpose: Purpose, uid: InstanceUid, secret: Option<&Secret>) -> Option<Sealed> {
+        let secret = secret.filter(|secret| !secret.expose().is_empty())?;
+        Some(self.core.vault.seal(purpose, &uid.to_string(), secret))
+    }
+}
+
+impl InstanceInput {
+    /// Whether it says where the instance is, or who it must be, or as whom it is spoken to.
+    fn names_peer(&self) -> bool {
+        self.endpoint.is_some()
+            || self.username.is_some()
+            || self.ca.is_some()
+            || self.certificate.is_some()
+            || self.fingerprint.is_some()
+    }
+
+    fn names_security(&self) -> bool {
+        self.username.is_some()
+            || self.password.is_some()
+            || self.ca.is_some()
+            || self.certificate.is_some()
+            || self.key.is_some()
+            || self.fingerprint.is_some()
+    }
+
+    /// A certificate that cannot be read is told now, not when somebody wants a console. Empty texts clear.
+    fn check_security(&self) -> Result<()> {
+        let named = |text: &Option<String>| text.clone().and_then(some_or_cleared);
+        for (field, pem) in [("ca", named(&self.ca)), ("certificate", named(&self.certificate))] {
+            pem.map(|pem| trust::certificates(&pem))
+                .transpose()
+                .map_err(|problem| Error::invalid(field, problem))?;
+        }
+        let key = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty());
+        key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
+        let fingerprint = named(&self.fingerprint);
+        if fingerprint.is_some() && named(&self.ca).is_some() {
+            return Err(Error::invalid(
+                "fingerprint",
+                "cannot be set together with ca: one of them is checked",
+            ));
+        }
+        let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
+        checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))
+    }
+}
+
+fn set_by(caller: &Caller) -> SetBy {
+    match caller {
+        Caller::Operator => SetBy::Operator,
+        Caller::Key { .. } | Caller::Guest { .. } => SetBy::Project,
+    }
+}
+
+/// Which members a change names, for the audit: no values, but where the instance was and is.
+fn described(input: &InstanceInput, before: &Endpoint) -> String {
+    let named = [
+        ("name", input.name.is_some()),
+        ("status", input.status.is_some()),
+        ("username", input.username.is_some()),
+        ("password", input.password.is_some()),
+        ("ca", input.ca.is_some()),
+        ("certificate", input.certificate.is_some()),
+        ("key", input.key.is_some()),
+        ("fingerprint", input.fingerprint.is_some()),
+    ];
+    let names = named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name.to_owned());
+    let how = if input.moved { " (moved)" } else { "" };
+    let moved = input.endpoint.as_ref().map(|after| format!("endpoint {before} to {after}{how}"));
+    moved.into_iter().chain(names).collect::<Vec<_>>().join(", ")
+}
+
+/// A certificate of ours is shown inside TLS, and TLS needs to know whom to trust.
+fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Result<()> {
+    let stays = |change: &Change<String>, before: &Option<String>| match change {
+        Change::Keep => before.is_some(),
+        Change::Clear => false,
+        Change::Set(_) => true,
+    };
+    let trusts = stays(&changes.ca, &before.ca) || stays(&changes.fingerprint, &before.fingerprint);
+    if stays(&changes.certificate, &before.certificate) && !trusts {
+        Err(Error::Conflict(format!("certificate: {CERTIFICATE_ALONE}")))
+    } else {
+        Ok(())
+    }
+}
+
+const CERTIFICATE_ALONE: &str =
+    "needs ca or fingerprint: without one of them, the instance is reached without TLS";
+
+/// An empty text clears what was set.
+fn some_or_cleared(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// What was not named stays; what was named empty is cleared.
+fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U> {
+    match input.map(keep) {
+        None => Change::Keep,
+        Some(None) => Change::Clear,
+        Some(Some(value)) => Change::Set(value),
+    }
+}
+
+/// The VNC server's certificate is checked by its CA or by its fingerprint: the one that is set replaces the other.
+fn one_of_both(ca: Change<String>, fingerprint: Change<String>) -> (Change<String>, Change<String>) {
+    match (ca, fingerprint) {
+        (ca @ Change::Set(_), Change::Keep) => (ca, Change::Clear),
+        (Change::Keep, fingerprint @ Change::Set(_)) => (Change::Clear, fingerprint),
+        unchanged => unchanged,
+    }
+}
+
+fn text(input: Option<String>) -> Change<String> {
+    change(input, some_or_cleared)
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.and_then(some_or_cleared)
+}

@@ -1,0 +1,84 @@
+//! Metadata: the notes of projects beside their instances.
+
+use std::collections::HashMap;
+
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::grant::Dialect;
+use transom_model::id::{InstanceId, InstanceUid};
+use transom_model::instance::{Instance, InstanceStatus};
+use transom_model::metadata::Metadata;
+pub use transom_store::{MetadataChange, Noted};
+
+use crate::Call;
+use crate::error::{Error, Result};
+use crate::inventory::Inventory;
+
+/// The number of keys that the audit names of a change; it counts the rest.
+const NAMED: usize = 8;
+
+impl Inventory {
+    /// Returns the notes beside each of these instances, which the caller may see. An instance without
+    /// notes is left out.
+    pub async fn metadata(&self, instances: &[Instance]) -> Result<HashMap<InstanceUid, Metadata>> {
+        let uids: Vec<_> = instances.iter().map(|instance| instance.uid).collect();
+        Ok(self.core.store.metadata(&uids).await?)
+    }
+
+    /// Returns the notes beside this instance, which the caller may see.
+    pub async fn metadata_of(&self, instance: &Instance) -> Result<Metadata> {
+        let mut noted = self.core.store.metadata(&[instance.uid]).await?;
+        Ok(noted.remove(&instance.uid).unwrap_or_default())
+    }
+
+    /// Changes the notes beside an instance. A member may: notes say neither where a machine is nor how
+    /// to get in.
+    pub async fn change_metadata(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        (project, id): (&str, &InstanceId),
+        change: MetadataChange,
+    ) -> Result<Noted> {
+        let project = self.access.project_for(call, project, Role::Member).await?;
+        let instance = self.found_instance(&project, id).await?;
+        if !takes_notes(instance.status) {
+            return Err(Error::InstanceStatus(instance.status));
+        }
+        let audit = AuditEntry {
+            project: Some(project.id),
+            dialect,
+            detail: Some(described(&change)),
+            ..call.entry("metadata.change", id)
+        };
+        match self.core.store.change_metadata(project.id, id, change, &audit).await? {
+            Noted::NoInstance => Err(Error::NotFound("instance")),
+            noted => Ok(noted),
+        }
+    }
+}
+
+/// Nova's rule: a machine that is not made yet, or is being removed, takes no notes.
+fn takes_notes(status: InstanceStatus) -> bool {
+    use InstanceStatus::{Building, Failed, Recycled, Releasing};
+    !matches!(status, Building | Failed | Recycled | Releasing)
+}
+
+/// Describes a change for the audit: the keys, and no value.
+fn described(change: &MetadataChange) -> String {
+    match change {
+        MetadataChange::Merge(notes) => format!("set {}", named(notes)),
+        MetadataChange::Replace(notes) => format!("set {}, and no other", named(notes)),
+        MetadataChange::Remove(key) => format!("removed {key}"),
+    }
+}
+
+fn named(notes: &Metadata) -> String {
+    let mut named: Vec<String> = notes.keys().take(NAMED).map(str::to_owned).collect();
+    match notes.len().saturating_sub(NAMED) {
+        0 if named.is_empty() => return "nothing".to_owned(),
+        0 => {}
+        more => named.push(format!("{more} more")),
+    }
+    named.join(", ")
+}

@@ -1,0 +1,261 @@
+//! Revocations: what somebody has ended or forbidden holds at this node at once, and is written down as soon as the database
+//! takes it.
+
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use transom_model::EndReason;
+use transom_model::access_key::AccessKeyId;
+use transom_model::audit::{Actor, AuditEntry};
+use transom_model::cloud::CloudAddress;
+use transom_model::grant::{Dialect, Grant, MadeWith};
+use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
+use transom_model::secret::TokenDigest;
+use transom_store::{ConsoleTarget, OPERATION_DEADLINE, Precondition, Scope};
+use uuid::Uuid;
+
+/// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop. So many of the operator,
+/// and as many of all projects together.
+const MOST: usize = 10_000;
+
+/// Something that must end, and must not begin again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Revoked {
+    Session(SessionId),
+    Grant(GrantId),
+    Key(AccessKeyId),
+    Instance {
+        uid: InstanceUid,
+        project: ProjectId,
+        id: InstanceId,
+    },
+    Address {
+        address: CloudAddress,
+        scope: Scope,
+        condition: Precondition,
+    },
+    /// An API token, and what was made with it but for grants of the dialect that keeps its own.
+    Token {
+        token: TokenDigest,
+        keeping: Option<Dialect>,
+    },
+    /// The older secret of a key, and what was not made with the one that stays.
+    Secret {
+        key: AccessKeyId,
+        secret: Uuid,
+    },
+}
+
+impl Revoked {
+    /// The reason that is told to what ends by it.
+    pub(crate) fn reason(&self) -> EndReason {
+        match self {
+            Self::Session(_) => EndReason::SessionKilled,
+            Self::Grant(_) | Self::Token { .. } | Self::Secret { .. } => EndReason::LinkRevoked,
+            Self::Key(_) => EndReason::KeyRevoked,
+            Self::Instance { .. } => EndReason::InstanceRemoved,
+            Self::Address { .. } => EndReason::DeviceOffline,
+        }
+    }
+
+    fn is_about(&self, target: &ConsoleTarget) -> bool {
+        match self {
+            Self::Session(session) => target.hold.session == *session,
+            Self::Grant(grant) => target.grant.id == *grant,
+            Self::Key(key) => target.grant.key.as_ref() == Some(key),
+            Self::Instance { uid, .. } => target.grant.instance_uid == *uid,
+            // A console that leads to an address finds no device there.
+            Self::Address { .. } => false,
+            Self::Token { .. } | Self::Secret { .. } => {
+                let Grant { key, dialect, made_with, .. } = &target.grant;
+                self.made(key.as_ref(), *dialect, made_with)
+            }
+        }
+    }
+
+    /// Whether a grant was made with this token, or was not made with the secret that stays.
+    pub(crate) fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
+        match self {
+            Self::Token { token, keeping } => with.token == Some(*token) && *keeping != Some(dialect),
+            Self::Secret { key, secret } => match with.secret {
+                Some(own) => own == *secret,
+                None => by == Some(key),
+            },
+            _ => false,
+        }
+    }
+}
+
+/// A revocation with everything that the store is told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Revocation {
+    pub(crate) what: Revoked,
+    /// The only project in which it may find something.
+    pub(crate) within: Option<ProjectId>,
+    pub(crate) audit: AuditEntry,
+}
+
+impl Revocation {
+    /// The project whose caller asks; none: the operator.
+    fn owner(&self) -> Option<ProjectId> {
+        self.audit.project.filter(|_| self.audit.actor != Actor::Operator)
+    }
+
+    /// Whether both would be written down alike.
+    fn is_same(&self, other: &Self) -> bool {
+        self.what == other.what && self.within == other.within
+    }
+}
+
+/// The revocations that are not written down yet.
+#[derive(Default)]
+pub(crate) struct HeldRevocations(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    serial: u64,
+    all: Vec<Pending>,
+}
+
+struct Pending {
+    serial: u64,
+    since: Instant,
+    /// The database did not take it: the heartbeat tries again.
+    owed: bool,
+    revocation: Revocation,
+}
+
+impl HeldRevocations {
+    /// Keeps a revocation until it is lifted. One that is there already is kept once, and lifted for all who asked: the database
+    /// has decided it. None where there are too many, of all or of its project: the others have room beside that.
+    pub(crate) fn hold(&self, revocation: &Revocation, per_project: usize) -> Option<u64> {
+        let mut held = self.0.lock();
+        if let Some(same) = held.all.iter().find(|pending| pending.revocation.is_same(revocation)) {
+            return Some(same.serial);
+        }
+        let owner = revocation.owner();
+        let owners = || held.all.iter().map(|pending| pending.revocation.owner());
+        let of_kind = owners().filter(|other| other.is_some() == owner.is_some()).count();
+        let of_owner = owners().filter(|other| *other == owner).count();
+        if of_kind >= MOST || owner.is_some() && of_owner >= per_project {
+            return None;
+        }
+        held.serial += 1;
+        let serial = held.serial;
+        held.all.push(Pending { serial, since: Instant::now(), owed: false, revocation: revocation.clone() });
+        Some(serial)
+    }
+
+    /// Forgets a revocation: it is written down, or came to nothing.
+    pub(crate) fn lift(&self, serial: u64) {
+        self.0.lock().all.retain(|pending| pending.serial != serial);
+    }
+
+    /// Owes a revocation to the database; whether it was not owed before.
+    pub(crate) fn owe(&self, serial: u64) -> bool {
+        let mut held = self.0.lock();
+        let pending = held.all.iter_mut().find(|pending| pending.serial == serial);
+        pending.is_some_and(|pending| !std::mem::replace(&mut pending.owed, true))
+    }
+
+    /// The next one that is owed, or that nobody waits for any more.
+    pub(crate) fn due(&self) -> Option<(u64, Revocation)> {
+        let held = self.0.lock();
+        let due =
+            held.all.iter().find(|pending| pending.owed || pending.since.elapsed() > 2 * OPERATION_DEADLINE);
+        due.map(|pending| (pending.serial, pending.revocation.clone()))
+    }
+
+    /// The reason why a session may not go on, where something was revoked that the store has not taken yet.
+    pub(crate) fn against(&self, target: &ConsoleTarget) -> Option<EndReason> {
+        let held = self.0.lock();
+        let found = held.all.iter().find(|pending| pending.revocation.what.is_about(target));
+        found.map(|pending| pending.revocation.what.reason())
+    }
+
+    /// True where this access key was revoked, and the store has not taken that yet.
+    pub(crate) fn has_key(&self, key: &AccessKeyId) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(|pending| matches!(&pending.revocation.what, Revoked::Key(own) if own == key))
+    }
+
+    /// True where this cloud address was removed, and the store has not taken that yet.
+    pub(crate) fn has_address(&self, address: &CloudAddress) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(
+            |pending| matches!(&pending.revocation.what, Revoked::Address { address: own, .. } if own == address),
+        )
+    }
+
+    /// True where this API token of the key, with what it was got with, is good no more, and the store has not taken that yet.
+    pub(crate) fn has_token(&self, key: &AccessKeyId, shown: &MadeWith) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(|pending| match &pending.revocation.what {
+            Revoked::Token { token, .. } => shown.token == Some(*token),
+            what => what.made(Some(key), Dialect::Api, shown),
+        })
+    }
+
+    /// True where this secret was retired, and the store has not taken that yet.
+    pub(crate) fn has_secret(&self, secret: Uuid) -> bool {
+        let held = self.0.lock();
+        held.all.iter().any(
+            |pending| matches!(&pending.revocation.what, Revoked::Secret { secret: own, .. } if *own == secret),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transom_model::audit::Origin;
+    use transom_model::grant::Dialect;
+
+    use super::*;
+
+    const PER_PROJECT: usize = 3;
+
+    fn of(owner: Option<u128>, n: u128) -> Revocation {
+        let project = ProjectId(Uuid::from_u128(owner.unwrap_or(7)));
+        let audit = AuditEntry {
+            request: None,
+            actor: owner.map_or(Actor::Operator, |_| Actor::Viewer),
+            dialect: Dialect::Api,
+            action: "session.kill",
+            target: String::new(),
+            outcome: "ok",
+            project: Some(project),
+            grant: None,
+            session: None,
+            detail: None,
+            origin: Origin::default(),
+        };
+        let within = owner.map(|_| project);
+        Revocation { what: Revoked::Session(SessionId(Uuid::from_u128(n))), within, audit }
+    }
+
+    #[test]
+    fn a_project_keeps_so_many_and_no_other_notices() {
+        let revocations = HeldRevocations::default();
+        let kept = |owner: Option<u128>| {
+            (0..).take_while(|n| revocations.hold(&of(owner, *n), PER_PROJECT).is_some()).count()
+        };
+        assert_eq!((kept(Some(1)), kept(Some(2))), (PER_PROJECT, PER_PROJECT));
+        let of_others = |n| {
+            let revocation = of(Some(3 + n), n);
+            Pending { serial: u64::MAX, since: Instant::now(), owed: false, revocation }
+        };
+        let room = MOST - 2 * PER_PROJECT;
+        revocations.0.lock().all.extend((0..room as u128).map(of_others));
+        assert_eq!(kept(Some(1_000_000)), 0, "of all projects");
+        let operator =
+            (0..=PER_PROJECT as u128).all(|n| revocations.hold(&of(None, n), PER_PROJECT).is_some());
+        assert!(operator, "the operator's own");
+        // One that is there already is kept once, however full it is.
+        let serial = revocations.hold(&of(Some(1), 0), PER_PROJECT);
+        assert_eq!((serial, revocations.hold(&of(Some(1), 0), PER_PROJECT)), (Some(1), Some(1)));
+        assert!(revocations.owe(1) && !revocations.owe(1));
+        revocations.lift(1);
+        assert!(!revocations.owe(1));
+        assert!(revocations.hold(&of(Some(1), 0), PER_PROJECT).is_some());
+    }
+}

@@ -1,0 +1,25 @@
+//! Revocations: what was ended or forbidden holds at this node at once, until the store has it.
+
+pub(crate) mod held;
+mod revoking;
+
+use std::sync::Arc;
+
+use crate::consoles::live::LiveSessions;
+use crate::core::Core;
+use crate::devices::JoinedDevices;
+use held::HeldRevocations;
+
+/// The way in which something is ended or forbidden.
+pub(crate) struct Revocations {
+    core: Arc<Core>,
+    live: Arc<LiveSessions>,
+    joined: Arc<JoinedDevices>,
+    pub(crate) held: HeldRevocations,
+}
+
+impl Revocations {
+    pub(crate) fn new(core: Arc<Core>, live: Arc<LiveSessions>, joined: Arc<JoinedDevices>) -> Arc<Self> {
+        Arc::new(Self { core, live, joined, held: HeldRevocations::default() })
+    }
+}

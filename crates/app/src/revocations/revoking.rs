@@ -1,0 +1,137 @@
+//! Revoking: what is revoked ends at this node at once, and the store is told.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use transom_model::end_reason::End;
+use transom_store::Guarded;
+
+use crate::error::{Error, Result};
+use crate::revocations::Revocations;
+use crate::revocations::held::{Revocation, Revoked};
+
+/// A database that takes longer is not waited for: what is to end ends within a second.
+const CUT_ANYWAY: Duration = Duration::from_millis(500);
+
+impl Revocations {
+    /// Ends and forbids something; whether there was anything to end. Where the database does not take it, that is an error,
+    /// and it holds at this node all the same until it is written. Where too many are owed already, what there is ends all the
+    /// same, and nothing is kept.
+    pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
+        let what = revocation.what.clone();
+        // Before anything else: what begins from now on meets it.
+        let serial = self.held.hold(&revocation, self.core.config.limits.node.owed_per_project);
+        let lift = || serial.into_iter().for_each(|serial| self.held.lift(serial));
+        let mut writing = pin!(self.write_revocation(&revocation));
+        let mut cut = false;
+        let written = match timeout(CUT_ANYWAY, &mut writing).await {
+            Ok(written) => written,
+            Err(_) => {
+                self.cut_revoked(&what);
+                cut = true;
+                writing.await
+            }
+        };
+        match written {
+            Ok(done) => {
+                lift();
+                self.core.signals.ring();
+                if cut && !done {
+                    // What was cut has written its own end before.
+                    self.core.store.audit(&revocation.audit).await?;
+                }
+                Ok(done || cut)
+            }
+            Err(error @ Error::Unavailable(_)) => {
+                self.cut_revoked(&what);
+                match serial {
+                    Some(serial) if self.held.owe(serial) => {
+                        tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
+                    }
+                    None if error.is_news() => {
+                        tracing::warn!(%error, ?what, "a revocation has cut what there is, and is not kept: too many are owed");
+                    }
+                    Some(_) | None => {}
+                }
+                Err(error)
+            }
+            Err(error) => {
+                lift();
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes down the revocations that are owed. Only the heartbeat calls this, before it writes down what ended by them.
+    pub(crate) async fn settle_revocations(&self) {
+        while let Some((serial, revocation)) = self.held.due() {
+            match self.write_revocation(&revocation).await {
+                Err(Error::Unavailable(_)) => return,
+                Err(error) => {
+                    tracing::error!(%error, what = ?revocation.what, "a revocation could not be written down")
+                }
+                Ok(true) => {
+                    tracing::info!(what = ?revocation.what, "a revocation that was owed is written down")
+                }
+                Ok(false) => {
+                    if let Err(error) = self.core.store.audit(&revocation.audit).await {
+                        tracing::error!(%error, "a revocation could not be written to the audit");
+                    }
+                }
+            }
+            self.held.lift(serial);
+            self.core.signals.ring();
+        }
+    }
+
+    async fn write_revocation(&self, revocation: &Revocation) -> Result<bool> {
+        let Revocation { what, within, audit } = revocation;
+        Ok(match what {
+            Revoked::Session(session) => self.core.store.kill(*within, *session, audit).await?,
+            Revoked::Grant(grant) => self.core.store.revoke_grant(*within, *grant, audit).await?,
+            Revoked::Key(key) => self.core.store.revoke_key(*within, key, audit).await?,
+            Revoked::Instance { project, id, .. } => {
+                self.core.store.remove_instance(*project, id, audit).await?
+            }
+            Revoked::Address { address, scope, condition } => {
+                match self.core.store.remove_address(scope, address, condition.clone(), audit).await? {
+                    Guarded::Done(_) => true,
+                    Guarded::Missing => false,
+                    Guarded::Stale => return Err(Error::Stale),
+                }
+            }
+            Revoked::Token { token, keeping } => {
+                self.core.store.revoke_token(*token, *keeping, audit).await?
+            }
+            Revoked::Secret { key, secret } => {
+                // Where somebody was quicker at another node, the older of two is not the one that was meant any more.
+                let active = self.core.store.key_secrets(key).await?;
+                let is_older = active.len() > 1 && active.last().is_some_and(|own| own.id == *secret);
+                if is_older {
+                    self.core.store.retire_key_secret(*within, key, audit).await?;
+                }
+                is_older
+            }
+        })
+    }
+
+    fn cut_revoked(&self, what: &Revoked) {
+        let end = End::from(what.reason());
+        match what {
+            Revoked::Session(session) => self.live.cut_those(&end, |own, _| own == *session),
+            Revoked::Grant(grant) => self.live.cut_those(&end, |_, of| of.grant == *grant),
+            Revoked::Key(key) => {
+                self.live.cut_those(&end, |_, of| of.key.as_ref() == Some(key));
+                self.joined.cut_key(key);
+                self.joined.look_again();
+            }
+            Revoked::Instance { uid, .. } => self.live.cut_those(&end, |_, of| of.instance == *uid),
+            Revoked::Address { address, .. } => self.joined.cut_address(address),
+            Revoked::Token { .. } | Revoked::Secret { .. } => {
+                self.live.cut_those(&end, |_, of| what.made(of.key.as_ref(), of.dialect, &of.made_with));
+                self.joined.look_again();
+            }
+        }
+    }
+}

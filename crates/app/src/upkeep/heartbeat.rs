@@ -1,0 +1,198 @@
+//! The heartbeat: says to the other nodes that this one lives, looks whether they do, ends what lapsed, and writes down what is
+//! owed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Interval, timeout};
+use tokio_util::sync::CancellationToken;
+use transom_model::id::NodeId;
+use transom_store::{Earlier, Node, NodeState, Store, StoreError, ToEnd};
+
+use crate::fence;
+use crate::random;
+use crate::upkeep::Upkeep;
+use crate::upkeep::watch;
+use crate::upkeep::witness::Witness;
+
+/// The version that the other nodes see.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs until told to stop.
+pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
+    let limits = upkeep.core.config.limits.node;
+    let mut pulse = watch::interval(limits.beat);
+    let mut round = Round {
+        witness: Witness::new(limits.gone, limits.gap),
+        compared: Some(fence::now()),
+        gone: Vec::new(),
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = upkeep.beat(&mut pulse, &mut round) => {}
+        }
+    }
+}
+
+/// State that the heartbeat keeps from one beat to the next.
+struct Round {
+    witness: Witness,
+    /// When the store's account of this node was compared with what it carries; none: that is due.
+    compared: Option<Duration>,
+    /// The nodes that were gone when what they carried was let go.
+    gone: Vec<Node>,
+}
+
+impl Upkeep {
+    async fn beat(&self, pulse: &mut Interval, round: &mut Round) {
+        pulse.tick().await;
+        let begun = fence::now();
+        if !self.is_heard(begun).await {
+            // Whatever was asked of the store meanwhile may have happened, or not.
+            round.compared = None;
+            // A full disk can be read: a session whose beginning it did not take is known to nobody who could end it.
+            if self.core.fence.is_alone()
+                && let Err(error) = self.end_lost_sessions().await
+            {
+                tracing::warn!(%error, "this node's sessions could not be compared with the database");
+            }
+            return;
+        }
+        match self.look_at_nodes(begun, round).await.and(self.sweep().await) {
+            Ok(true) => pulse.reset_immediately(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "what lapsed could not be ended; it is tried again"),
+        }
+        let limits = self.core.config.limits.node;
+        // What is still owed then has to wait for the next beat.
+        let _ = timeout(limits.beat, self.settle_debts()).await;
+        self.access.settle_token_uses().await;
+        let due = round.compared.is_none_or(|at| begun.saturating_sub(at) >= limits.compare);
+        if due && self.compare().await {
+            round.compared = Some(begun);
+        }
+    }
+
+    /// Writes everything that is owed, as far as the database takes it.
+    async fn settle_debts(&self) {
+        self.revocations.settle_revocations().await;
+        self.consoles.settle_sessions().await;
+        if let Err(error) = self.devices.settle_leaves().await {
+            tracing::warn!(%error, "leaves of devices are still owed to the database");
+        }
+    }
+
+    /// Says that this node lives; whether the store has heard it.
+    async fn is_heard(&self, begun: Duration) -> bool {
+        let heard = match self.core.fence.standing() {
+            Some(node) => self.core.store.beat(node).await,
+            None => self.live_again(begun).await.map(|()| true),
+        };
+        match heard {
+            Ok(true) => {
+                // The others count from a moment that is not earlier.
+                self.core.fence.beaten(begun);
+                true
+            }
+            // Nobody else looks at its rows; a database that was put back may not have its row.
+            Ok(false) if self.core.fence.is_alone() => true,
+            Ok(false) => {
+                self.cut_everything("the other nodes have called it gone");
+                let lives = self.live_again(begun).await;
+                lives.inspect_err(|error| tracing::warn!(%error, "this node could not begin again")).is_ok()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the database did not hear this node; it tries again");
+                false
+            }
+        }
+    }
+
+    /// Begins another life after everything was cut.
+    async fn live_again(&self, begun: Duration) -> Result<(), StoreError> {
+        let Node { id, incarnation } = self.core.fence.last();
+        let node = match self.core.store.register_node(id, VERSION, Earlier::Own(incarnation)).await? {
+            Some(node) => node,
+            None => self.take_another_id(id).await?,
+        };
+        self.core.fence.begin(node, begun);
+        tracing::info!(node = %node.id, incarnation = node.incarnation, "this node lives again");
+        Ok(())
+    }
+
+    /// Another process lives under this node's id.
+    async fn take_another_id(&self, before: NodeId) -> Result<Node, StoreError> {
+        let id = NodeId(random::uuid());
+        let node = self.core.store.register_node(id, VERSION, Earlier::Unknown).await?;
+        let node = node.ok_or(StoreError::Conflict("the node's id is taken"))?;
+        tracing::warn!(node = %id, %before, "another process lives under this node's id; it takes another one");
+        (self.keep_node)(id);
+        Ok(node)
+    }
+
+    /// Looks at the other nodes' beats, calls gone who is, and lets go what such a node carried.
+    async fn look_at_nodes(&self, begun: Duration, round: &mut Round) -> crate::Result<()> {
+        let pulses = self.core.store.pulses().await?;
+        let count = |state| pulses.iter().filter(|pulse| pulse.state == state).count();
+        self.core.metrics.set_nodes(NodeState::ALL.map(|state| (state.as_str(), count(state))));
+        let mut gone: Vec<_> = pulses.iter().filter(|pulse| pulse.state == NodeState::Gone).collect();
+        let silent = match self.core.fence.is_alone() {
+            true => Vec::new(),
+            false => round.witness.look(begun, &pulses, self.core.fence.last().id),
+        };
+        for pulse in &silent {
+            if self.core.store.declare_gone(*pulse).await? {
+                tracing::warn!(node = %pulse.node.id, "a node has not beaten for too long: it is gone");
+                gone.push(pulse);
+            }
+        }
+        let gone: Vec<_> = gone.into_iter().map(|pulse| pulse.node).collect();
+        if gone.iter().any(|node| !round.gone.contains(node)) {
+            self.core.store.let_go().await?;
+        }
+        round.gone = gone;
+        Ok(())
+    }
+
+    /// Ends some of what lapsed; whether there may be more.
+    async fn sweep(&self) -> crate::Result<bool> {
+        let round = self.core.store.sweep().await?;
+        let more = round.len() >= Store::SWEEP as usize;
+        for swept in round {
+            self.core.metrics.session_ended(swept.reason);
+            tracing::info!(session = %swept.session, link = %swept.grant, reason = %swept.reason, "session lapsed");
+        }
+        Ok(more)
+    }
+
+    /// Compares what this node carries with what the store has of it, and ends or mends what differs; whether it could.
+    async fn compare(&self) -> bool {
+        let compared = timeout(self.core.config.limits.node.compare, async {
+            self.end_lost_sessions().await?;
+            self.devices.reconcile_presence().await?;
+            self.devices.enforce_devices().await
+        });
+        match compared.await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what this node carries could not be compared with the database");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Ends the sessions that the store does not know as this node's any more: nothing that is revoked would reach them.
+    async fn end_lost_sessions(&self) -> crate::Result<()> {
+        let node = self.core.node()?;
+        for holds in self.live.holds().chunks(Store::HOLDS) {
+            for ToEnd { hold, reason } in self.core.store.lost_holds(node, holds.to_vec()).await? {
+                if self.live.cut(hold, reason.into()) {
+                    tracing::warn!(session = %hold.session, %reason, "a session that the database no longer knows is ended");
+                }
+            }
+        }
+        Ok(())
+    }
+}

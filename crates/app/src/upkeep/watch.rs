@@ -1,0 +1,100 @@
+//! The watch: ends sessions that are no longer allowed, and forgets what is old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use transom_model::end_reason::End;
+use transom_store::{Retention, ToEnd};
+
+use crate::upkeep::Upkeep;
+
+/// What is revoked on another node ends here within a second: half of it for the poll, half for the rest.
+const POLL: Duration = Duration::from_millis(500);
+/// Old rows are deleted in small pieces, so that no writer waits long.
+const FORGET: Duration = Duration::from_secs(60);
+const FORGET_ROWS: u32 = 200;
+/// A token that was ours is known as such for a day longer than it is valid: nobody else needs to be asked about it.
+const FORGET_TOKENS: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Runs until told to stop.
+pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
+    let mut poll = interval(POLL);
+    let mut forget = interval(FORGET);
+    let mut seen = None;
+    loop {
+        let done = tokio::select! {
+            // Forgetting comes last: however much there is of it, what is revoked ends within its second.
+            biased;
+            () = stop.cancelled() => return,
+            () = upkeep.core.signals.rung() => upkeep.enforce(&mut seen).await,
+            _ = poll.tick() => upkeep.enforce_if_changed(&mut seen).await,
+            _ = forget.tick() => upkeep.forget().await.map(|more| {
+                if more {
+                    forget.reset_immediately();
+                }
+            }),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "the watch could not do its round; it tries again");
+        }
+    }
+}
+
+/// Rounds that do not hurry to make up for a late one.
+pub(crate) fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
+}
+
+impl Upkeep {
+    /// Ends this node's sessions that the store no longer allows, and tells the other nodes that it has.
+    async fn enforce(&self, seen: &mut Option<i64>) -> crate::Result<()> {
+        // Read before looking: what changes meanwhile is the next round's.
+        let revision = self.core.store.revision().await?;
+        for ToEnd { hold, reason } in self.core.store.to_end(self.core.fence.last().id).await? {
+            // A session that no connection carries has nobody to tell; the sweep ends it.
+            self.live.cut(hold, End::from(reason));
+        }
+        self.devices.enforce_devices().await?;
+        self.devices.tell_listeners(revision);
+        if *seen != Some(revision) {
+            self.core.store.note_enforced(self.core.fence.last(), revision).await?;
+            *seen = Some(revision);
+        }
+        Ok(())
+    }
+
+    async fn enforce_if_changed(&self, seen: &mut Option<i64>) -> crate::Result<()> {
+        if *seen != Some(self.core.store.revision().await?) {
+            self.enforce(seen).await?;
+        }
+        self.devices.look_for_presence().await
+    }
+
+    /// Deletes some of what is old; whether there may be more.
+    async fn forget(&self) -> crate::Result<bool> {
+        self.access.failures.tidy();
+        self.existing_cloud.cloud_guesses.tidy();
+        self.devices.device_guesses.tidy();
+        self.devices.viewer_guesses.tidy();
+        self.core.log_budget.tidy();
+        let retention = &self.core.config.retention;
+        let now = self.core.store.now().await?;
+        let old = Retention {
+            grants_before: now.minus(retention.links.0),
+            audit_before: now.minus(retention.audit.0),
+            limit: FORGET_ROWS,
+        };
+        let deleted = self.core.store.delete_old(old).await?;
+        let tokens = self.core.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
+        // Of a spent one it can be asked as long as of a grant.
+        let enrollments =
+            self.core.store.delete_old_enrollments(now.minus(retention.links.0), FORGET_ROWS).await?;
+        let signatures = self.core.store.delete_old_signatures(FORGET_ROWS).await?;
+        Ok([deleted.grants, deleted.audit_records, tokens, enrollments, signatures]
+            .iter()
+            .any(|rows| *rows >= FORGET_ROWS.into()))
+    }
+}
