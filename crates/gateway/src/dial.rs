@@ -20,7 +20,7 @@ use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, attempts, verify};
 use transom_app::App;
-use transom_app::consoles::console::{Claim, Place};
+use transom_app::consoles::claim::{Claim, Destination};
 use transom_app::consoles::target::DialTarget;
 use transom_app::devices::DialDevice;
 
@@ -45,7 +45,7 @@ pub async fn dial(
     claim: &Claim,
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
-    let instance = &claim.place.instance;
+    let instance = &claim.destination.instance;
     let target = app.consoles.dial_target(instance).await?;
     let credentials = credentials(app, instance)?;
     let truncated =
@@ -80,7 +80,7 @@ fn silent(machine: &InstanceHandshake) -> End {
 }
 
 fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, End> {
-    let password = app.consoles.instance_password(instance).map_err(|error| {
+    let password = app.inventory.instance_password(instance).map_err(|error| {
         tracing::error!(%error, instance = %instance.id, "the instance's password cannot be opened");
         End::new(EndReason::InternalError, "the instance's password cannot be opened")
     })?;
@@ -98,7 +98,7 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
 }
 
 async fn connect(devices: &dyn DialDevice, claim: &Claim, target: &DialTarget) -> Result<Stream, End> {
-    let Place { instance, access_path } = &claim.place;
+    let Destination { instance, access_path } = &claim.destination;
     // A device has to be told first, and to dial in turn: the relay has the deadline.
     if let DialTarget::Device(address) = target {
         return devices.dial(instance, address, &claim.visitor.origin()).await;

@@ -17,7 +17,7 @@ use super::limits::VIEWER_HANDSHAKE;
 use super::link::Link;
 use super::pump::{Bounds, Meters, Pump};
 use super::reception::{Dialling, attend};
-use transom_app::consoles::console::Claim;
+use transom_app::consoles::claim::Claim;
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error};
 
@@ -253,7 +253,7 @@ fn log(claim: &Claim, end: &End) {
         request = %claim.visitor.request,
         link = %claim.target.grant.id,
         session = %claim.live.id(),
-        instance = %claim.place.instance.id,
+        instance = %claim.destination.instance.id,
         reason = %end.reason,
         detail = end.detail(),
         to_viewer = traffic.to_viewer,

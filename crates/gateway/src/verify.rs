@@ -60,7 +60,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
         (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
     };
     let (Some(certificate), Some(key)) =
-        (&security.certificate, app.consoles.instance_key(instance).map_err(|error| error.to_string())?)
+        (&security.certificate, app.inventory.instance_key(instance).map_err(|error| error.to_string())?)
     else {
         return Ok(builder.with_no_client_auth());
     };

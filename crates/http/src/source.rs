@@ -10,7 +10,7 @@ use transom_model::audit::{Origin, UserAgent};
 use transom_model::grant::ConsoleKind;
 use transom_model::id::RequestId;
 
-use transom_app::consoles::console::Visitor;
+use transom_app::consoles::visitor::Visitor;
 use transom_config::Http;
 
 /// The connection that a request came over.

@@ -21,9 +21,9 @@ use utoipa::IntoParams;
 use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
-use transom_app::consoles::console::ConsoleRequest;
 use transom_app::consoles::console_url;
 use transom_app::consoles::links::{LinkName, LinkReport};
+use transom_app::consoles::open::ConsoleRequest;
 use transom_app::{App, Error, SessionOrigin};
 use transom_http::error::Failure;
 

@@ -7,8 +7,8 @@ use transom_model::grant::{ConsoleKind, Dialect, Rights};
 use super::asked::Asked;
 use super::fault::Fault;
 use super::reply::reply;
-use transom_app::consoles::console::ConsoleRequest;
 use transom_app::consoles::console_url::Shape;
+use transom_app::consoles::open::ConsoleRequest;
 use transom_app::{App, Error};
 
 #[derive(Serialize)]

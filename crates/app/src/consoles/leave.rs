@@ -7,7 +7,7 @@ use transom_model::session::SessionState;
 use transom_store::Ending;
 
 use crate::consoles::Consoles;
-use crate::consoles::console::{Visitor, session_entry};
+use crate::consoles::visitor::{Visitor, session_entry};
 use crate::error::Result;
 
 impl Consoles {

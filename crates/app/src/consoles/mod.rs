@@ -1,15 +1,18 @@
 //! Consoles: links, the sessions under them, and the way from a token to an instance.
 
-pub mod console;
+pub mod claim;
 pub mod console_url;
 pub mod debts;
+pub mod exchange;
 mod leave;
 pub mod links;
 pub mod live;
 mod lookup;
+pub mod open;
 pub mod sessions;
 pub mod target;
 mod unsaved_endings;
+pub mod visitor;
 
 use std::sync::Arc;
 

@@ -15,7 +15,8 @@ use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{ConsoleTarget, ForeignGrant, StoreError, TokenStanding};
 
 use crate::access::caller::Attempt;
-use crate::consoles::console::{Place, Visitor};
+use crate::consoles::claim::Destination;
+use crate::consoles::visitor::Visitor;
 use crate::error::{Error, Result};
 use crate::existing_cloud::ExistingCloud;
 use crate::metrics::Lookup;
@@ -128,9 +129,9 @@ impl ExistingCloud {
         target: &mut ConsoleTarget,
         located: Option<Located>,
         request: &RequestId,
-    ) -> Result<Place> {
+    ) -> Result<Destination> {
         if let Some(instance) = target.instance.take() {
-            return Ok(Place { instance, access_path: None });
+            return Ok(Destination { instance, access_path: None });
         }
         let grant = &target.grant;
         let located = match located {
@@ -156,7 +157,7 @@ impl ExistingCloud {
             created_at: grant.created_at,
             updated_at: grant.created_at,
         };
-        Ok(Place { instance, access_path: located.access_path })
+        Ok(Destination { instance, access_path: located.access_path })
     }
 
     /// How the gateway proves itself to the existing cloud's VNC servers.

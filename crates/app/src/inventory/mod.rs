@@ -1,5 +1,6 @@
 //! The inventory: instances, their endpoints, credentials and metadata.
 
+mod credentials;
 pub mod instances;
 pub mod metadata;
 pub mod trust;

@@ -14,7 +14,7 @@ use transom_model::secret::Secret;
 
 use super::site::Web;
 use transom_app::access::caller::Attempt;
-use transom_app::consoles::console::Exchanged;
+use transom_app::consoles::exchange::Exchanged;
 use transom_app::{Error, random};
 use transom_gateway::entrance::is_allowed;
 use transom_http::Id;

@@ -2,7 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use transom_app::consoles::console::ConsoleRequest;
+use transom_app::consoles::open::ConsoleRequest;
 use transom_model::access_key::Role;
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
 

@@ -185,7 +185,8 @@ async fn audit_sessions_and_metrics_show_such_a_console_and_an_operator_ends_it(
     assert_eq!(records[0].project, Some(project.id));
     assert_eq!(front.metric("transom_links_total{dialect=\"openstack\",outcome=\"opened\"}"), 1);
     // The instance is outside the inventory.
-    let instances = front.server.app().inventory.instances(&operator(), "nova", Page::first(10)).await.unwrap();
+    let instances =
+        front.server.app().inventory.instances(&operator(), "nova", Page::first(10)).await.unwrap();
     assert!(instances.is_empty());
 
     // Its grant can be revoked here, whatever the Nova answers about the token.

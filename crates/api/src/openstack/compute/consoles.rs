@@ -11,8 +11,8 @@ use super::visit::{Visit, ok};
 use crate::openstack::body;
 use crate::openstack::fault::{About, CONSOLE, Fault};
 use transom_app::Error;
-use transom_app::consoles::console::ConsoleRequest;
 use transom_app::consoles::console_url::Shape;
+use transom_app::consoles::open::ConsoleRequest;
 use transom_config::NovncForm;
 use transom_http::body::LARGEST;
 

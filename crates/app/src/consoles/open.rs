@@ -1,0 +1,173 @@
+//! Opening: a link is made for one console of an instance, and looked up by its token.
+
+use crate::Call;
+use crate::access::caller::Attempt;
+use crate::consoles::Consoles;
+use crate::error::{Error, Result};
+use crate::random;
+use std::time::Duration;
+use transom_model::EndReason;
+use transom_model::access_key::Role;
+use transom_model::audit::AuditEntry;
+use transom_model::end_reason::End;
+use transom_model::grant::{ConsoleKind, Dialect, Grant, MAX_TTL, MAX_USES, Rights};
+use transom_model::id::{GrantId, InstanceId};
+use transom_model::instance::{Instance, InstanceStatus};
+use transom_model::secret::{Secret, TokenDigest};
+use transom_store::{NewGrant, TokenStanding};
+
+/// The latest end of everything under a grant: sessions may go on after the grant has opened its last one.
+pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What a caller wants of a console.
+#[derive(Clone, Debug)]
+pub struct ConsoleRequest {
+    /// The front door.
+    pub dialect: Dialect,
+    /// The URL's form.
+    pub kind: ConsoleKind,
+    /// What the viewer may do.
+    pub rights: Rights,
+    /// Time to connect; none: as the dialect's policy says.
+    pub ttl: Option<Duration>,
+    /// How often the URL opens, 0 for as often as wanted; none: as the dialect's policy says.
+    pub uses: Option<u32>,
+    /// How long from now everything under the URL may last; none: as long as a session may.
+    pub ends_after: Option<Duration>,
+}
+
+/// A grant with its token, which is known only now.
+#[derive(Debug)]
+pub struct OpenedConsole {
+    /// The grant.
+    pub grant: Grant,
+    /// Its token.
+    pub token: Secret,
+}
+
+impl Consoles {
+    /// Makes a grant for one console of an instance.
+    pub async fn open_console(
+        &self,
+        call: &Call,
+        project: &str,
+        id: &InstanceId,
+        request: ConsoleRequest,
+    ) -> Result<OpenedConsole> {
+        let project = self.access.project_for(call, project, Role::Member).await?;
+        let instance = self.inventory.found_instance(&project, id).await?;
+        if !opens(request.dialect, instance.status) {
+            self.core.metrics.grant(request.dialect, EndReason::InstanceNotRunning.code());
+            return Err(Error::InstanceStatus(instance.status));
+        }
+        let policy = self.core.config.links.of(request.dialect);
+        let ttl = request.ttl.unwrap_or(policy.ttl.0);
+        if ttl.is_zero() || ttl > MAX_TTL {
+            return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 7 days"));
+        }
+        let uses = request.uses.unwrap_or(policy.uses);
+        if uses > MAX_USES {
+            return Err(Error::invalid("uses", format!("must be at most {MAX_USES}, or 0 for no limit")));
+        }
+        if request.ends_after.is_some_and(|end| end.is_zero() || end > MAX_ENDS_AFTER) {
+            return Err(Error::invalid("ends_after_seconds", "must be more than 0 and at most 30 days"));
+        }
+        // OpenStack's clients know tokens as UUIDs.
+        let token = match request.dialect {
+            Dialect::Openstack => Secret::new(random::uuid().to_string()),
+            _ => random::token(),
+        };
+        let grant_id = GrantId(random::ordered_uuid());
+        let new = NewGrant {
+            id: grant_id,
+            project: project.id,
+            key: call.caller.key().cloned(),
+            made_with: call.caller.made_with(),
+            dialect: request.dialect,
+            kind: request.kind,
+            instance: instance.uid,
+            rights: request.rights,
+            request: call.request.clone(),
+            uses: Some(uses).filter(|uses| *uses > 0),
+            token: token.digest(),
+            ttl,
+            ends_after: request.ends_after,
+            no_later_than: call.caller.until(),
+        };
+        let audit = AuditEntry {
+            dialect: request.dialect,
+            project: Some(project.id),
+            grant: Some(grant_id),
+            detail: Some(granted(&new)),
+            ..call.entry("link.create", &instance.id)
+        };
+        let grant = self.core.store.create_grant(new, &audit).await?;
+        self.core.metrics.grant(request.dialect, "created");
+        tracing::info!(request = %call.request, link = %grant.id, instance = %instance.id, "console granted");
+        Ok(OpenedConsole { grant, token })
+    }
+
+    /// What a console URL's token would open now; nothing is used up.
+    pub async fn console_behind(&self, token: &str) -> Result<(Grant, Instance)> {
+        match self.core.store.token_standing(TokenDigest::of(token)).await? {
+            TokenStanding::Stands(found) => match found.instance {
+                Some(instance) => Ok((found.grant, instance)),
+                // Found by another name than its token: nobody shows that.
+                None => Err(End::from(EndReason::TokenUnknown).into()),
+            },
+            TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
+        }
+    }
+
+    /// Whether a console URL's token would open something now, here or in an existing cloud; nothing is used up.
+    pub async fn opens_console(&self, token: &str, attempt: Attempt<'_>) -> Result<()> {
+        match self.console_behind(token).await {
+            Err(Error::End(end)) if end.reason == EndReason::TokenUnknown => {
+                let known = self.existing_cloud.is_foreign_console(token, attempt).await?;
+                if known { Ok(()) } else { Err(end.into()) }
+            }
+            found => found.map(drop),
+        }
+    }
+
+    /// The console behind a token that this dialect gave out, for the administrator of its project.
+    pub async fn console_of_dialect(
+        &self,
+        call: &Call,
+        dialect: Dialect,
+        token: &str,
+    ) -> Result<(Grant, Instance)> {
+        call.caller.need(Role::Admin)?;
+        let (grant, instance) = self.console_behind(token).await.map_err(|error| match error {
+            Error::End(_) => Error::NotFound("token"),
+            other => other,
+        })?;
+        let visible = call.caller.project().is_none_or(|own| own == grant.project);
+        if visible && grant.dialect == dialect {
+            Ok((grant, instance))
+        } else {
+            Err(Error::NotFound("token"))
+        }
+    }
+}
+
+/// Native consoles also open while a machine starts or is built, when they are wanted most; the dialects need it to run.
+pub(crate) fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
+    match dialect {
+        Dialect::Api | Dialect::VncCloud => status.opens_native_console(),
+        Dialect::Zenlayer | Dialect::Openstack => status == InstanceStatus::Running,
+    }
+}
+
+/// What was granted, for the audit.
+fn granted(new: &NewGrant) -> String {
+    let uses = new.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
+    let ends = new.ends_after.map(|end| format!(", ends after {} s", end.as_secs()));
+    format!(
+        "kind {}, {}, uses {uses}, opens for {} s{}",
+        new.kind,
+        new.rights,
+        new.ttl.as_secs(),
+        ends.unwrap_or_default()
+    )
+}
