@@ -4,13 +4,13 @@
 //   node e2e/console.mjs URL [options]
 //
 // Actions and expectations, in this order:
-//   --expect STAGE   the stage to wait for (default: live, which includes a picture that is not blank)
+//   --expect STAGE   the stage to wait for (default: live, which includes a non-blank picture)
 //   --then STAGE     a further stage to wait for; repeatable: `--then reconnecting --then live`
 //   --step STEP      a further action or a condition to wait for; repeatable, in the given order:
 //                      stage=STAGE   waits for a stage, like --then
 //                      press=ID      presses a button of the page
 //                      press-choice=SIZE   chooses the screen's size (fit, native, remote)
-//                      resized       waits until the machine's screen has a different size than at first
+//                      resized       waits until the size of the machine's screen has changed
 //                      shows=TEXT    waits until the page shows this text
 //                      fill=N        writes N letters into the clipboard's panel
 //                      reload        reloads the page
@@ -22,22 +22,25 @@
 //   --type TEXT      types a text as a user would
 //   --key KEY        presses a key, named as in Playwright; repeatable
 //   --tool ID        presses a button of the toolbar; repeatable
-//   --scaling SIZE   chooses the screen's size (fit, native, remote); for remote, waits until the machine has resized
+//   --scaling SIZE   chooses the screen's size (fit, native, remote); for remote, waits until the
+//                    machine has resized
 //   --mark X,Y       selects the word at a point of the machine's screen by a double click
 //   --receives TEXT  waits until the clipboard panel shows this text
 //   --changes        waits until the picture differs from the first one
 //   --part X,Y,W,H   limits --changes to this part of the machine's screen
 //   --reload         reloads the page and waits for --expect again
-//   --duplicate      opens the page in a second tab, as “Duplicate tab” does: the second tab becomes live (`second` in
-//                    the report), and the first one ends
-//   --other URL      opens another console in a second tab of the same browser; `other` in the report is its picture
+//   --duplicate      opens the page in a second tab, as “Duplicate tab” does: the second tab
+//                    becomes live (`second` in the report), and the first one ends
+//   --other URL      opens another console in a second tab of the same browser; `other` in the
+//                    report is its picture
 //   --shot FILE      takes a screenshot
 //   --reason CODE    the end reason that the page must show at the end
 // Settings:
-//   --device desktop|phone|sideways   --theme light|dark   --insecure (accepts any certificate)   --timeout MS (for each wait)
+//   --device desktop|phone|sideways   --theme light|dark   --insecure (accepts any certificate)
+//   --timeout MS (for each wait)
 //
-// Each stage is printed to stderr when it is reached, as `stage: live`, so that a test can act at the right moment. `live`
-// is printed once the picture is visible.
+// Each stage is printed to stderr when it is reached, as `stage: live`, so that a test can act at the
+// right moment. `live` is printed once the picture is visible.
 // Exit status: 0 as expected, 1 not as expected, 2 if the browser or the command line failed.
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';

@@ -29,7 +29,7 @@ test('an instance without a name is shown by its id', () => {
   assert.equal(readAdmission({ ...body, instance: { project: 'p-1', id: 'i-1', name: '' } })?.instance.name, 'i-1');
 });
 
-test('an admission tells after how many seconds its link ends', () => {
+test('an admission contains the seconds until its link ends', () => {
   assert.equal(readAdmission({ ...body, ends_in_seconds: 3600 })?.endsIn, 3600);
 });
 
