@@ -9,30 +9,30 @@ use transom_model::id::RequestId;
 
 use transom_app::App;
 use transom_app::audit::refusals::BadRequest;
-use transom_http::refusal::{Asker, Reason};
+use transom_http::refusal::{CallSlot, Reason};
 use transom_http::source::Source;
 
 /// Tells why an answer of this dialect is 400.
 pub(super) async fn told(app: &App, dialect: Dialect, mut request: Request, next: Next) -> Response {
-    let asker = Asker::default();
-    request.extensions_mut().insert(asker.clone());
-    let asked = Asked::of(dialect, &request);
+    let slot = CallSlot::default();
+    request.extensions_mut().insert(slot.clone());
+    let noted = Noted::of(dialect, &request);
     let response = next.run(request).await;
     if response.status() == StatusCode::BAD_REQUEST {
-        asked.note(app, &asker, response.extensions()).await;
+        noted.note(app, &slot, response.extensions()).await;
     }
     response
 }
 
 /// What is kept of a request until it is answered.
-struct Asked {
+struct Noted {
     request: Option<RequestId>,
     source: Option<Source>,
     dialect: Dialect,
     target: String,
 }
 
-impl Asked {
+impl Noted {
     fn of(dialect: Dialect, request: &Request) -> Self {
         let extensions = request.extensions();
         Self {
@@ -47,12 +47,12 @@ impl Asked {
         }
     }
 
-    async fn note(self, app: &App, asker: &Asker, answer: &Extensions) {
+    async fn note(self, app: &App, slot: &CallSlot, answer: &Extensions) {
         let (Some(request), Some(source), Some(Reason(reason))) = (self.request, self.source, answer.get())
         else {
             return;
         };
-        let (call, dialect, target) = (asker.get(), self.dialect, self.target);
+        let (call, dialect, target) = (slot.get(), self.dialect, self.target);
         let bad = BadRequest { request: &request, source: source.address, call, dialect, target, reason };
         app.audit.note_bad_request(bad).await;
     }

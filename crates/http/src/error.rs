@@ -1,4 +1,4 @@
-//! Our own way to tell a failure over HTTP: a status, a code, a sentence, and what to do.
+//! Failures over HTTP in Transom's own form: a status, a code, a sentence, and what to do next.
 
 use axum::Json;
 use axum::body::Body;
@@ -12,13 +12,14 @@ use transom_model::id::RequestId;
 use super::refusal::Reason;
 use transom_app::Error;
 
-/// What overloaded or limited callers are told to wait.
+/// The delay in seconds until an overloaded or rate-limited caller may retry.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
 
-/// Why a WebSocket was refused: a code, a colon and a sentence. Its client takes what follows the headers for frames.
+/// The reason why a WebSocket was refused: a code, a colon and a sentence. It is a header, since
+/// the client takes bytes after the headers for frames.
 pub(crate) const REFUSAL: HeaderName = HeaderName::from_static("x-refusal");
 
-/// A failure on its way out.
+/// An error to be answered.
 #[derive(Debug)]
 pub struct Failure {
     error: Error,
@@ -27,18 +28,18 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A use case's error, for the call of this id.
+    /// Makes a failure of a use case's error, for the request of this id.
     pub fn new(error: impl Into<Error>, request: &RequestId) -> Self {
         Self { error: error.into(), request: request.clone(), manager: false }
     }
 
-    /// The same for somebody who manages the machine, and is told what viewers are not.
+    /// Adds the details that managers of the machine are told and viewers are not.
     #[must_use]
     pub fn to_manager(self, manager: bool) -> Self {
         Self { manager, ..self }
     }
 
-    /// Status and headers alone, for a client that asked for a WebSocket.
+    /// Answers with status and headers alone, for a client that asked for a WebSocket.
     pub fn of_upgrade(self) -> Response {
         without_body(self.into_response())
     }
@@ -59,19 +60,19 @@ impl Failure {
     }
 }
 
-/// The refusal of a WebSocket: no byte follows its headers.
+/// Refuses a WebSocket. No byte follows the headers.
 pub fn refused_upgrade(status: StatusCode, why: &str) -> Response {
     let mut response = status.into_response();
     response.extensions_mut().insert(Told(why.to_owned()));
     without_body(response)
 }
 
-/// An answer's reason, on the answer itself: it stays where the answer may have no body.
+/// The reason of an answer, as an extension of it. It remains if the body is removed.
 #[derive(Clone)]
 struct Told(String);
 
-/// Turns a refusal into one for a client that asked for a WebSocket: status and headers alone, the
-/// reason among them. The connection ends with it, as upstream's do.
+/// Turns a refusal into one for a client that asked for a WebSocket: status and headers alone, with
+/// the reason among them. The connection closes after it, as upstream's does.
 pub fn without_body(mut response: Response) -> Response {
     *response.body_mut() = Body::empty();
     let told = response.extensions_mut().remove::<Told>();
@@ -79,7 +80,7 @@ pub fn without_body(mut response: Response) -> Response {
     headers.remove(CONTENT_TYPE);
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    // What no header can hold is left out.
+    // A reason that no header can carry is left out.
     let why = told.and_then(|Told(why)| HeaderValue::from_bytes(why.as_bytes()).ok());
     headers.extend(why.map(|why| (REFUSAL, why)));
     response
@@ -99,7 +100,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Tells the log what a caller is not told: the cause of a 5xx.
+/// Logs the cause of a 5xx, which the caller is not told.
 pub fn log(error: &Error, request: &RequestId) {
     match error {
         Error::Internal(cause) => tracing::error!(%request, error = %cause, "request failed"),

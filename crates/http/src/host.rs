@@ -1,23 +1,24 @@
-//! The place that a request was sent to: `Host`, and HTTP/2's `:authority`.
+//! The host that a request was sent to: `Host`, and HTTP/2's `:authority`.
 
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri, Version};
 
-/// A request that names no place, more than one, or something that is no place.
+/// The error of a request that names no host, several hosts, or something that is not a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request must name its host exactly once")]
 pub struct BadHost;
 
-/// Demands one well-formed `Host` of HTTP/1.1, and no second one of any version (RFC 9112 §3.2). HTTP/2 names the place in
-/// `:authority`; a `Host` beside it must be the same (RFC 9113 §8.3.1).
+/// Requires exactly one well-formed `Host` in HTTP/1.1, and at most one in any version (RFC 9112
+/// §3.2). HTTP/2 names the host in `:authority`; a `Host` beside it must be the same (RFC 9113
+/// §8.3.1).
 pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), BadHost> {
     let hosts = headers.get_all(HOST).into_iter().map(http::HeaderValue::as_bytes);
     let authority = uri.authority().filter(|_| version >= Version::HTTP_2);
     check_values(version == Version::HTTP_11, hosts, authority.map(Authority::as_str))
 }
 
-/// The same for a head that is not a request of HTTP's library.
+/// Checks the values of a head that was not parsed by hyper. `needed` requires a `Host`.
 pub fn check_values<'a>(
     needed: bool,
     mut hosts: impl Iterator<Item = &'a [u8]>,
@@ -34,8 +35,9 @@ pub fn check_values<'a>(
     if well_formed && second.is_none() { Ok(()) } else { Err(BadHost) }
 }
 
-/// `host[:port]`, without a login. Where a request has no place to name, the value is empty. Zenlayer's SDK writes the scheme
-/// in front, where it was given one with its domain, and signs it so.
+/// Tells whether a value is `host[:port]`, without a login. A request without a host to name sends
+/// an empty value. Zenlayer's SDK puts the scheme in front, if its domain was configured with one,
+/// and signs the value that way.
 fn is_place(host: &[u8]) -> bool {
     let host = host.trim_ascii();
     let host =

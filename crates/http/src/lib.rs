@@ -1,4 +1,5 @@
-//! What every front door shares of HTTP: where a request comes from, its id, and how a failure reads.
+//! The parts of HTTP that all front doors share: the source of a request, its id, and the form of a
+//! failure.
 
 pub mod body;
 pub mod error;
@@ -24,11 +25,11 @@ use transom_model::id::RequestId;
 
 use transom_app::random;
 
-/// The header that carries a call's id.
+/// The header that carries the id of a request.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Lets every request say in `Host` where it was sent: HTTP/2 says it in `:authority` (RFC 9113 §8.3.1), and a URL in the
-/// request line counts before `Host` (RFC 9112 §3.2.2).
+/// Sets `Host` on every request to where it was sent. HTTP/2 names the host in `:authority` (RFC
+/// 9113 §8.3.1), and a URL in the request line takes precedence over `Host` (RFC 9112 §3.2.2).
 pub async fn with_host(mut request: Request, next: Next) -> Response {
     if let Some(authority) = request.uri().authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -49,14 +50,14 @@ pub async fn with_request_id(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Puts a request's id on its answer.
+/// Puts the id of a request on its answer.
 pub fn put_id(headers: &mut HeaderMap, id: &RequestId) {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, value);
     }
 }
 
-/// The request's id, as an argument of a handler.
+/// The id of the request, as an argument of a handler.
 #[derive(Clone, Debug)]
 pub struct Id(pub RequestId);
 

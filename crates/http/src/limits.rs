@@ -1,10 +1,11 @@
-//! The time that a peer of the one port may take.
+//! Limits on the time that a peer of the main port may take.
 
 use std::time::Duration;
 
-/// A request head comes in one piece, or over a bad network in a few seconds; this is no time for a slow loris.
+/// A request head arrives in one piece, or in a few seconds over a bad network. A longer limit
+/// would help slow-loris attacks.
 pub const HEAD: Duration = Duration::from_secs(10);
-/// No answer of ours takes longer; a body that trickles in is cut off.
+/// The time limit of every answer. It also cuts off a body that trickles in.
 pub const ANSWER: Duration = Duration::from_secs(30);
-/// Answers that are on their way when a connection is to end may take this long to arrive.
+/// The time that answers in progress get to arrive when a connection is to end.
 pub const FAREWELL: Duration = Duration::from_secs(5);

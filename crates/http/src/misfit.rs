@@ -1,9 +1,10 @@
-//! What is wrong with what a request says, in words that repeat no value: it may be a secret, and the reason goes into the log.
+//! Sentences about values that do not fit. They repeat no value: it may be a secret, and the reason
+//! is logged.
 
 use transom_app::Error;
 
-/// serde's words for a value that does not fit (`member: invalid type: sequence, expected a string at line 1 column 2`),
-/// as we say it.
+/// Rewrites an error of serde (`member: invalid type: sequence, expected a string at line 1 column
+/// 2`) in Transom's words.
 pub fn misfit(cause: &str) -> Error {
     let cause = cause.rsplit_once(" at line ").map_or(cause, |(cause, _)| cause);
     let (member, problem) = match cause.split_once(": ") {
@@ -14,11 +15,11 @@ pub fn misfit(cause: &str) -> Error {
         return Error::invalid(within(member, name), "is missing");
     }
     if let Some(name) = quoted(problem, "duplicate field ") {
-        return Error::invalid(within(member, name), "stands twice");
+        return Error::invalid(within(member, name), "is given twice");
     }
     let wrong = ["invalid type: ", "invalid value: "].iter().find_map(|words| problem.strip_prefix(words));
     let said = match wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
-        // A number, and not such a one.
+        // A number, but outside the range.
         Some((found, wanted)) if in_json(found) == NUMBER && wanted.contains("number") => {
             format!("must be {wanted}")
         }
@@ -32,12 +33,12 @@ pub fn misfit(cause: &str) -> Error {
     }
 }
 
-/// The name behind these words, and nothing behind it.
+/// The name in backticks behind these words, if nothing follows it.
 fn quoted<'a>(problem: &'a str, words: &str) -> Option<&'a str> {
     problem.strip_prefix(words)?.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// A member of the object at this path.
+/// The path of a member of the object at `path`.
 fn within(path: Option<&str>, member: &str) -> String {
     match path.filter(|path| *path != "." && !path.ends_with(member)) {
         Some(path) => format!("{path}.{member}"),
@@ -45,7 +46,7 @@ fn within(path: Option<&str>, member: &str) -> String {
     }
 }
 
-/// What else is wrong, without the word that is none of the list.
+/// The words for any other problem. They leave out the value that is not in the list of choices.
 fn words(problem: &str) -> String {
     let choices = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once("`, expected "));
     match choices {
@@ -56,7 +57,7 @@ fn words(problem: &str) -> String {
 
 const NUMBER: &str = "a number";
 
-/// serde's word for what it found, in JSON's words and without the value.
+/// JSON's name for the type that serde found, without the value.
 fn in_json(found: &str) -> &'static str {
     const KINDS: [(&str, &str); 7] = [
         ("sequence", "an array"),
@@ -103,7 +104,7 @@ mod tests {
             (r#"{"name": "a", "size": -4711}"#, "size: must be u32, not a number"),
             (r#"{"name": "a", "kind": "hush"}"#, "kind: must be page"),
             (r#"{"name": "a", "list": [null]}"#, "list[0]: must be a string, not null"),
-            (r#"{"name": "a", "name": "b"}"#, "name: stands twice"),
+            (r#"{"name": "a", "name": "b"}"#, "name: is given twice"),
             (r#"["hush"]"#, "the body must be struct Body, not an array"),
         ] {
             let mut reader = serde_json::Deserializer::from_str(text);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-/// What stands in a JSON object: serde by itself would also take an array of the members' values.
+/// The value of a JSON object. serde would also accept an array of the members' values.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! Why a request is refused, and who sent it: what an answer carries for the log and the audit.
+//! Details of a refused request for the log and the audit: the reason and the caller.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -7,25 +7,27 @@ use http::Extensions;
 
 use transom_app::Call;
 
-/// Why an answer is 400, on the answer itself. It holds no value that was sent: one may be a secret.
+/// The reason of a 400, as an extension of the answer. It holds no value that was sent, since one
+/// may be a secret.
 #[derive(Clone, Debug)]
 pub struct Reason(pub Cow<'static, str>);
 
-/// Who sent a request, put on it beforehand and filled in when that is proved.
+/// The caller of a request, as an extension of it. It is filled in once the caller is
+/// authenticated.
 #[derive(Clone, Debug, Default)]
-pub struct Asker(Arc<OnceLock<Call>>);
+pub struct CallSlot(Arc<OnceLock<Call>>);
 
-impl Asker {
-    /// The call, where its caller has proved who it is.
+impl CallSlot {
+    /// The call; `None` if the caller is not authenticated.
     pub fn get(&self) -> Option<&Call> {
         self.0.get()
     }
 }
 
-/// Notes whose request this is.
-pub fn asked_by(extensions: &Extensions, call: &Call) {
-    if let Some(asker) = extensions.get::<Asker>() {
-        // The first proof is the one that the request was let in by.
+/// Records the authenticated caller of a request.
+pub fn set_call(extensions: &Extensions, call: &Call) {
+    if let Some(asker) = extensions.get::<CallSlot>() {
+        // The first proof is the one that admitted the request.
         let _ = asker.0.set(call.clone());
     }
 }

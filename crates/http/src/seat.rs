@@ -1,10 +1,11 @@
-//! A connection's place, for what goes on behind its request's answer.
+//! A connection's slot in the budget, for work that continues after the answer.
 
 use std::sync::Arc;
 
 use transom_net::budget::Notice;
 
-/// Holds the place that a connection had as HTTP: a refusal that takes its time is as much of a connection as the request was.
+/// Holds the slot that a connection had as HTTP. A slow refusal costs as much of a connection as
+/// the request did.
 #[derive(Clone)]
 pub struct Seat {
     _held: Arc<dyn Send + Sync>,
@@ -12,12 +13,12 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// A place that is held with `held` and given up once `notice` says so.
+    /// Makes a seat that keeps `held` and gives it up once `notice` says so.
     pub fn new(held: impl Send + Sync + 'static, notice: Notice) -> Self {
         Self { _held: Arc::new(held), notice }
     }
 
-    /// Does this in the place, and no longer than it is held; whether it was done.
+    /// Does the work while the slot is held. Returns whether the work was completed.
     pub async fn hold_during(self, work: impl Future<Output = ()>) -> bool {
         tokio::select! {
             biased;

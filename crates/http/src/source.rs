@@ -1,4 +1,4 @@
-//! Where a request comes from: the peer itself, or what a declared proxy says of it.
+//! The source of a request: the peer, or the address that a declared proxy reports.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -16,20 +16,21 @@ use transom_config::Http;
 /// The connection that a request came over.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
-    /// The other end.
+    /// The address of the peer.
     pub peer: SocketAddr,
-    /// Whether TLS ends here.
+    /// True if TLS ends here.
     pub tls: bool,
-    /// What that TLS connection is known by on both ends (RFC 9266), where it is TLS 1.3.
+    /// The exporter that identifies the TLS connection at both ends (RFC 9266); `None` before TLS
+    /// 1.3.
     pub exporter: Option<[u8; 32]>,
 }
 
-/// Where a request comes from.
+/// The source of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The address of who asks.
+    /// The address of the caller.
     pub address: IpAddr,
-    /// Whether it asked over TLS.
+    /// True if the caller used TLS.
     pub https: bool,
 }
 
@@ -37,7 +38,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 impl Source {
-    /// Reads it off the connection; `X-Forwarded-*` is believed only from a proxy that was declared.
+    /// Reads the source from the connection. `X-Forwarded-*` counts only if the peer is a declared
+    /// proxy.
     #[must_use]
     pub fn read(connection: Connection, headers: &HeaderMap, config: &Http) -> Self {
         let peer = connection.peer.ip().to_canonical();
@@ -49,13 +51,13 @@ impl Source {
         Self { address, https: proto.map_or(connection.tls, is_tls) }
     }
 
-    /// The same for the audit, with the program that the request names.
+    /// The origin for the audit, with the program that the request names.
     #[must_use]
     pub fn origin(self, headers: &HeaderMap) -> Origin {
         Origin { user_agent: user_agent(headers), ..Origin::of(self.address) }
     }
 
-    /// Who shows a token or a ticket in a request.
+    /// The visitor who presents a token or a ticket in a request.
     #[must_use]
     pub fn visitor(self, headers: &HeaderMap, kind: ConsoleKind, request: RequestId) -> Visitor {
         Visitor { address: self.address, user_agent: user_agent(headers), kind, request }
@@ -66,15 +68,17 @@ fn user_agent(headers: &HeaderMap) -> Option<UserAgent> {
     headers.get(USER_AGENT).and_then(|value| UserAgent::read(value.as_bytes()))
 }
 
-/// Whether a proxy says that it was asked over TLS. Of several in a row each adds what it was asked with: the first one is
-/// the browser's. Some name a WebSocket's scheme.
+/// Tells whether a proxy reports that the request came over TLS. Each proxy in a chain appends the
+/// scheme it was asked with, so the first one is the browser's. Some proxies name a WebSocket's
+/// scheme.
 fn is_tls(forwarded: &str) -> bool {
     let first = forwarded.split(',').next().unwrap_or_default().trim();
     ["https", "wss"].iter().any(|scheme| first.eq_ignore_ascii_case(scheme))
 }
 
-/// The last address that somebody we trust has seen: each trusted hop, from the right, says who was in front of it. What
-/// stands left of an entry that cannot be read was written by nobody knows whom.
+/// The last address that a trusted hop has seen. From right to left, each trusted hop names the one
+/// in front of it. An entry that cannot be parsed ends the chain, since anything left of it may be
+/// forged.
 fn last_hop(peer: IpAddr, headers: &HeaderMap, config: &Http) -> IpAddr {
     let mut last = peer;
     let values: Vec<_> = headers.get_all(FORWARDED_FOR).into_iter().collect();
@@ -90,7 +94,8 @@ fn last_hop(peer: IpAddr, headers: &HeaderMap, config: &Http) -> IpAddr {
     last
 }
 
-/// An address as proxies write it: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:4711`.
+/// Parses an address as proxies write it: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::1`,
+/// `[2001:db8::1]` or `[2001:db8::1]:4711`.
 fn hop(entry: &str) -> Option<IpAddr> {
     let bare = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']')).unwrap_or(entry);
     let address = bare.parse().or_else(|_| entry.parse().map(|address: SocketAddr| address.ip()));

@@ -1,8 +1,9 @@
 //! The stream below hyper.
 //!
-//! Its peer must take what is written to it, since hyper itself waits for ever. It keeps the answer that ends HTTP: who
-//! goes on with the connection says that together with its own first words, in one packet. And it finds the words for hyper's own
-//! answer to a head that is too long, which has none, and hears its sender out so that they arrive.
+//! It fails writes that the peer does not take, since hyper itself would wait for ever. It buffers
+//! the answer that ends HTTP, so that the next protocol can send it in one packet with its own
+//! first words. It adds a body to hyper's answer to an oversized head, and then reads what the
+//! sender still sends, so that the answer arrives.
 
 use std::io;
 use std::pin::Pin;
@@ -15,58 +16,59 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use transom_net::{Stream, poll_read_some};
 
-/// A browser on the worst network takes something in half a minute; who takes nothing only holds memory and a descriptor.
+/// A browser on the worst network takes some bytes within half a minute. A peer that takes no bytes
+/// only holds memory and a descriptor.
 const STALL: Duration = Duration::from_secs(30);
 
-/// The beginning of hyper's answer to a head beyond its limit; nobody else gives it over HTTP/1.
+/// The beginning of hyper's answer to an oversized head. Over HTTP/1, only hyper gives it.
 const TOO_LONG: &[u8] = b"HTTP/1.1 431 ";
 const LONGEST_REFUSAL: usize = 256;
-/// What the sender of such a head is told; nothing is known of whose path it is.
-pub const HEAD_TOO_LONG: &str = "The request's headers are too long: 32 KiB are read. In a browser, cookies of other \
+/// The text for the sender of an oversized head. Its path, and so its dialect, is unknown.
+pub const HEAD_TOO_LONG: &str = "The request's headers are too long: the limit is 32 KiB. In a browser, cookies of other \
                                         sites of this domain may be the cause.\n";
-/// Who sent a head that is too long has this long to have heard it, and is not listened to further than this.
+/// The time and the number of bytes for which the stream reads on after an oversized head.
 const PARTING: Duration = Duration::from_secs(1);
 const MAX_UNREAD: usize = 256 * 1024;
 
-/// A stream whose writes fail once the peer has taken nothing for [`STALL`].
+/// A stream whose writes fail once the peer has taken no bytes for [`STALL`].
 pub struct HttpStream {
     stream: Stream,
-    /// Whether the answer that ends HTTP was given: from then on, what is written is kept.
+    /// True once the answer that ends HTTP was given. From then on, written bytes are buffered.
     ended: Arc<AtomicBool>,
-    kept: Vec<u8>,
-    /// Runs while a write waits.
+    buffered: Vec<u8>,
+    /// The deadline of a waiting write.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// What hyper takes for written, and is not yet.
-    owed: Vec<u8>,
-    /// The sender of a head that was too long is heard out: until then, and so many bytes of it.
+    /// Bytes that hyper considers written and that are still to be written.
+    pending: Vec<u8>,
+    /// The limits on reading from a sender whose head was too long.
     parting: Option<Parting>,
 }
 
-/// How much longer a peer is heard that has had its answer.
+/// The limits on reading from a peer that has its answer.
 struct Parting {
     over: Pin<Box<Sleep>>,
     unread: usize,
 }
 
 impl HttpStream {
-    /// A stream that goes over to another protocol once `ended` is set.
+    /// Makes a stream that changes to another protocol once `ended` is set.
     pub fn new(stream: Stream, ended: Arc<AtomicBool>) -> Self {
-        Self { stream, ended, kept: Vec::new(), stalled: None, owed: Vec::new(), parting: None }
+        Self { stream, ended, buffered: Vec::new(), stalled: None, pending: Vec::new(), parting: None }
     }
 
-    /// The stream below, and what its peer is still to be told.
+    /// The stream below, and the bytes that its peer is still to be sent.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
-        (self.stream, self.kept)
+        (self.stream, self.buffered)
     }
 
-    /// Whether hyper refuses a head that is too long; then our own words for it are owed.
+    /// Recognises hyper's refusal of an oversized head, and prepares Transom's own answer instead.
     fn finds_words(&mut self, written: &[u8]) -> bool {
-        // A whole head, and no piece of somebody's body that reads so.
+        // A whole head, and not a piece of a body that reads like one.
         let refuses = written.starts_with(TOO_LONG)
             && written.ends_with(b"\r\n\r\n")
             && written.len() < LONGEST_REFUSAL;
         if refuses {
-            self.owed = format!(
+            self.pending = format!(
                 "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n\
                  Content-Length: {}\r\nConnection: close\r\n\r\n{HEAD_TOO_LONG}",
                 HEAD_TOO_LONG.len()
@@ -77,17 +79,17 @@ impl HttpStream {
         refuses
     }
 
-    /// Writes what is owed.
-    fn poll_owed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.owed.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.owed))?;
-            self.owed.drain(..written);
+    /// Writes the prepared answer.
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.pending))?;
+            self.pending.drain(..written);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Reads what the peer still sends: closing while unread bytes wait would reset the connection, and the answer could be
-    /// lost with it.
+    /// Reads what the peer still sends. A close with unread bytes would reset the connection and
+    /// could lose the answer.
     fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { stream, parting: Some(parting), .. } = self else { return Poll::Ready(()) };
         let mut sink = [0; 4096];
@@ -100,7 +102,7 @@ impl HttpStream {
         Poll::Ready(())
     }
 
-    /// Passes on what is done; what waits, waits until the deadline.
+    /// Passes a result on. A waiting write fails at the deadline.
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
@@ -124,7 +126,7 @@ impl AsyncRead for HttpStream {
 impl AsyncWrite for HttpStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.ended.load(Ordering::Relaxed) {
-            self.kept.extend_from_slice(bytes);
+            self.buffered.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
         if self.finds_words(bytes) {
@@ -135,17 +137,17 @@ impl AsyncWrite for HttpStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = match self.poll_owed(cx) {
+        let flushed = match self.poll_pending(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
-            owed => owed,
+            pending => pending,
         };
         self.judge(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = match self.poll_owed(cx) {
+        let shut = match self.poll_pending(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_shutdown(cx),
-            owed => owed,
+            pending => pending,
         };
         ready!(self.judge(cx, shut))?;
         self.poll_parting(cx).map(Ok)
@@ -157,9 +159,9 @@ impl AsyncWrite for HttpStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.ended.load(Ordering::Relaxed) {
-            let before = self.kept.len();
-            self.kept.extend(slices.iter().flat_map(|slice| &**slice));
-            return Poll::Ready(Ok(self.kept.len() - before));
+            let before = self.buffered.len();
+            self.buffered.extend(slices.iter().flat_map(|slice| &**slice));
+            return Poll::Ready(Ok(self.buffered.len() - before));
         }
         if slices.first().is_some_and(|first| self.finds_words(first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));

@@ -1,7 +1,8 @@
-//! Bytes that are kept of requests whose callers have proved nothing yet: so many for each source, and so many in all.
+//! A budget for buffered bytes of requests whose callers are not authenticated yet: a limit for
+//! each source, and a limit in total.
 //!
-//! A proof that comes in headers is judged before the body is read, and frees its request of this. What is left is a login,
-//! a token to be exchanged, a signature over the body: small, and soon over.
+//! A proof in headers is judged before the body is read, and releases the share of its request. The
+//! rest is a login, an exchange of a token, or a signature over the body: all small and soon over.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use transom_net::network::{self, Network, Tiers};
 
 use super::source::Source;
 
-/// Shares are taken in pieces of this, so that a body in crumbs does not mean a look at the table for each.
+/// Shares grow in steps of this size, so that a body of many small pieces does not look at the
+/// table for each.
 const PIECE: usize = 4 * 1024;
-/// A source that keeps no more than a login is refused for nobody else's sake, when the others have used up all.
+/// The bytes that a source gets even when other sources have used up the total.
 const LOGIN: usize = super::body::PROOF;
 
 /// The budget.
@@ -22,70 +24,71 @@ const LOGIN: usize = super::body::PROOF;
 pub struct Unproved {
     per_source: usize,
     in_all: usize,
-    kept: Mutex<Kept>,
+    used: Mutex<Used>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Used {
     by_network: HashMap<Network, usize>,
     in_all: usize,
 }
 
 impl Unproved {
-    /// A budget of so many bytes for each source, and for all of them together.
+    /// Makes a budget with a limit for each source and one in total.
     pub fn new(per_source: usize, in_all: usize) -> Arc<Self> {
-        Arc::new(Self { per_source, in_all, kept: Mutex::default() })
+        Arc::new(Self { per_source, in_all, used: Mutex::default() })
     }
 
-    /// The share of one request. `alone`: whether the source is one, rather than a proxy that does not say for whom it asks.
+    /// Makes the share of one request. `alone` is true if the source is a single client, rather
+    /// than a proxy that does not name its clients.
     pub fn share(self: &Arc<Self>, source: Source, alone: bool) -> Share {
         let tiers = network::tiers(source.address);
         Share { budget: Arc::clone(self), tiers, alone, taken: Mutex::default() }
     }
 
     #[cfg(test)]
-    fn kept(&self) -> usize {
-        self.kept.lock().in_all
+    fn used(&self) -> usize {
+        self.used.lock().in_all
     }
 
     fn take(&self, tiers: &Tiers, alone: bool, bytes: usize) -> bool {
-        let mut kept = self.kept.lock();
-        let held = |kept: &Kept, network| kept.by_network.get(&network).copied().unwrap_or(0);
+        let mut used = self.used.lock();
+        let held = |used: &Used, network| used.by_network.get(&network).copied().unwrap_or(0);
         if alone {
             let over = |tier: &network::Tier| {
-                held(&kept, tier.network) + bytes > self.per_source.saturating_mul(tier.shares as usize)
+                held(&used, tier.network) + bytes > self.per_source.saturating_mul(tier.shares as usize)
             };
             if tiers.iter().any(over) {
                 return false;
             }
         }
         let little =
-            alone && tiers.first().is_some_and(|widest| held(&kept, widest.network) + bytes <= LOGIN);
-        if kept.in_all + bytes > self.in_all && !little {
+            alone && tiers.first().is_some_and(|widest| held(&used, widest.network) + bytes <= LOGIN);
+        if used.in_all + bytes > self.in_all && !little {
             return false;
         }
-        kept.in_all += bytes;
+        used.in_all += bytes;
         for tier in tiers.iter() {
-            *kept.by_network.entry(tier.network).or_default() += bytes;
+            *used.by_network.entry(tier.network).or_default() += bytes;
         }
         true
     }
 
     fn give_back(&self, tiers: &Tiers, bytes: usize) {
-        let mut kept = self.kept.lock();
-        kept.in_all -= bytes;
+        let mut used = self.used.lock();
+        used.in_all -= bytes;
         for tier in tiers.iter() {
-            if let Some(held) = kept.by_network.get_mut(&tier.network) {
+            if let Some(held) = used.by_network.get_mut(&tier.network) {
                 *held -= bytes;
                 if *held == 0 {
-                    kept.by_network.remove(&tier.network);
+                    used.by_network.remove(&tier.network);
                 }
             }
         }
     }
 }
 
-/// What one request keeps; given back when dropped.
+/// The bytes that one request occupies. Dropping it returns them.
 #[derive(Debug)]
 pub struct Share {
     budget: Arc<Unproved>,
@@ -103,7 +106,7 @@ struct Taken {
 }
 
 impl Share {
-    /// Whether so many bytes more may be kept.
+    /// Takes more bytes. Returns false if the budget does not allow them.
     pub fn take(&self, bytes: usize) -> bool {
         let mut taken = self.taken.lock();
         if taken.proved || taken.refused {
@@ -121,14 +124,14 @@ impl Share {
         true
     }
 
-    /// Its caller has proved who it is, or is done with: nothing of it counts any more.
+    /// Releases the bytes, since the caller is authenticated or the request is over.
     pub fn free(&self) {
         let mut taken = self.taken.lock();
         taken.proved = true;
         self.budget.give_back(&self.tiers, std::mem::take(&mut taken.reserved));
     }
 
-    /// Whether its body was cut off for want of room.
+    /// Tells whether the body was cut off for lack of budget.
     pub fn was_refused(&self) -> bool {
         self.taken.lock().refused
     }
@@ -143,7 +146,7 @@ impl Drop for Share {
     }
 }
 
-/// The caller of this request has proved who it is.
+/// Releases the share of a request whose caller is authenticated.
 pub fn proved(extensions: &Extensions) {
     if let Some(share) = extensions.get::<Arc<Share>>() {
         share.free();
@@ -170,7 +173,7 @@ mod tests {
         assert!(!shares[2].take(1), "it was cut off");
         assert!(budget.share(source("192.0.2.1"), true).take(40_000));
         drop(shares);
-        assert_eq!(budget.kept(), 0);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
@@ -189,8 +192,8 @@ mod tests {
         let budget = Unproved::new(64 * 1024, 128 * 1024);
         let share = budget.share(source("192.0.2.1"), true);
         assert!((0..PIECE).all(|_| share.take(1)));
-        assert_eq!(budget.kept(), PIECE);
+        assert_eq!(budget.used(), PIECE);
         assert!(share.take(1));
-        assert_eq!(budget.kept(), 2 * PIECE);
+        assert_eq!(budget.used(), 2 * PIECE);
     }
 }

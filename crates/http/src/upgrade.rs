@@ -1,4 +1,4 @@
-//! What is left of a connection when HTTP is done with it.
+//! A connection after HTTP.
 
 use std::io;
 
@@ -11,17 +11,18 @@ use transom_net::deadline;
 use super::limits::FAREWELL;
 use super::stream::HttpStream;
 
-/// A connection that is no longer HTTP.
+/// A connection that no longer speaks HTTP.
 #[derive(Debug)]
 pub struct Switched {
-    /// The bare stream, with what hyper had read ahead.
+    /// The bare stream, with the bytes that hyper had read ahead.
     pub stream: Stream,
-    /// The answer that its peer is still to be told.
+    /// The answer that the peer is still to be sent.
     pub answer: Vec<u8>,
 }
 
 impl Switched {
-    /// The connection below hyper, once it has answered; nothing where its peer went before.
+    /// Takes the connection from hyper once it has answered. Returns `None` if the peer left
+    /// before.
     pub async fn from(upgrade: OnUpgrade) -> Option<Self> {
         let parts = upgrade.await.ok()?.downcast::<TokioIo<HttpStream>>().ok()?;
         let (mut stream, answer) = parts.io.into_inner().into_parts();
@@ -29,7 +30,7 @@ impl Switched {
         Some(Self { stream, answer })
     }
 
-    /// The stream of a peer that has been told.
+    /// Sends the answer, and returns the stream.
     pub async fn answered(self) -> io::Result<Stream> {
         let Self { mut stream, answer } = self;
         let telling = async {

@@ -1,3 +1,3 @@
-//! The sources that know machines: an existing `OpenStack` cloud.
+//! The systems that know machines: an existing `OpenStack` cloud.
 
 pub mod openstack;

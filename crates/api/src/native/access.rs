@@ -17,7 +17,7 @@ use transom_app::access::caller::{Attempt, Proof};
 use transom_app::{App, Call, Error};
 use transom_http::Id;
 use transom_http::error::Failure;
-use transom_http::refusal::asked_by;
+use transom_http::refusal::set_call;
 use transom_http::source::Source;
 use transom_http::unproved::proved;
 
@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<App>> for Caller {
             Ok(caller) => {
                 proved(&parts.extensions);
                 let caller = Self(Call { caller, request, origin: source.origin(&parts.headers) });
-                asked_by(&parts.extensions, &caller.0);
+                set_call(&parts.extensions, &caller.0);
                 queries::check(parts).map_err(|error| caller.failed(error))?;
                 Ok(caller)
             }

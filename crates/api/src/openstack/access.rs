@@ -10,7 +10,7 @@ use super::asked::Asked;
 use super::fault::{About, Fault};
 use transom_app::access::caller::Proof;
 use transom_app::{Call, Error};
-use transom_http::refusal::asked_by;
+use transom_http::refusal::set_call;
 use transom_http::unproved::proved;
 
 /// The header that carries a token.
@@ -22,7 +22,7 @@ pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Ca
     let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
     let call = identify(asked, &proof).await.map_err(|error| Fault::of(error, about))?;
     proved(&asked.extensions);
-    asked_by(&asked.extensions, &call);
+    set_call(&asked.extensions, &call);
     Ok(call)
 }
 

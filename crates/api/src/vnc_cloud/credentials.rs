@@ -15,7 +15,7 @@ use transom_app::access::caller::{Attempt, Proof};
 use transom_app::devices::cloud_addresses::AddressCall;
 use transom_app::{App, Call};
 use transom_http::Id;
-use transom_http::refusal::asked_by;
+use transom_http::refusal::set_call;
 use transom_http::source::Source;
 use transom_http::unproved::proved;
 
@@ -37,7 +37,7 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
         app.access.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
     proved(&parts.extensions);
     let call = Call { caller, request, origin: source.origin(&parts.headers) };
-    asked_by(&parts.extensions, &call);
+    set_call(&parts.extensions, &call);
     if changes {
         call.caller.need(Role::Member)?;
     }

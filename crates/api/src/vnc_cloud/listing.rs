@@ -58,7 +58,7 @@ fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut values = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next().map(|(_, value)| value.into_owned());
     if values.next().is_some() {
-        Err(Refusal::bad_request(format!("{name}: stands twice")))
+        Err(Refusal::bad_request(format!("{name}: is given twice")))
     } else {
         Ok(value)
     }

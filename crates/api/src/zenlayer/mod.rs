@@ -47,7 +47,7 @@ use operation::{Action, Operation, ROOT};
 use parameters::Parameters;
 use transom_app::access::caller::Attempt;
 use transom_app::{App, Call, Caller, random};
-use transom_http::refusal::asked_by;
+use transom_http::refusal::set_call;
 use transom_http::source::Source;
 use transom_http::unproved::proved;
 use transom_http::{Id, body};
@@ -105,7 +105,7 @@ async fn call(State(calls): State<Arc<Calls>>, id: Id, source: Source, request: 
     let fault = match calls.caller(&id, source, &parts, body).await {
         Ok((caller, body)) => {
             let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
-            asked_by(&parts.extensions, &call);
+            set_call(&parts.extensions, &call);
             match calls.answer(call, &parts, &body).await {
                 Ok(response) => return response,
                 Err(fault) => {

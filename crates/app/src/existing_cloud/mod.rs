@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::error::{Error, Result, outage_is_news};
 use crate::metrics::Guesses;
 use crate::metrics::Lookup;
-use transom_sources::openstack::{Fault, Upstream};
+use transom_sources::openstack::{LookupError, Upstream};
 
 /// The cloud of the configuration.
 pub fn upstream(config: &transom_config::Config) -> std::result::Result<Option<Upstream>, String> {
@@ -58,7 +58,7 @@ impl ExistingCloud {
         &self,
         what: Lookup,
         attempt: Attempt<'_>,
-        lookup: impl Future<Output = Result<T, Fault>>,
+        lookup: impl Future<Output = Result<T, LookupError>>,
     ) -> Result<Option<T>> {
         let Some(guess) = self.cloud_guesses.guess(attempt.source, &self.core.metrics) else {
             self.core.metrics.lookup(what, "limited");
@@ -77,18 +77,18 @@ impl ExistingCloud {
         &self,
         what: Lookup,
         request: &RequestId,
-        looked_up: Result<T, Fault>,
+        looked_up: Result<T, LookupError>,
     ) -> Result<Option<T>> {
         match looked_up {
             Ok(found) => {
                 self.core.metrics.lookup(what, "known");
                 Ok(Some(found))
             }
-            Err(Fault::Unknown) => {
+            Err(LookupError::Unknown) => {
                 self.core.metrics.lookup(what, "unknown");
                 Ok(None)
             }
-            Err(Fault::Unavailable(cause)) => {
+            Err(LookupError::Unavailable(cause)) => {
                 self.core.metrics.lookup(what, "failed");
                 if outage_is_news() {
                     tracing::warn!(%request, error = cause, "the existing cloud could not be asked");

@@ -277,7 +277,7 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     assert!(told(&front).await.contains(&format!("cannot read {}: ", secret.display())));
     std::fs::write(&secret, "wrong").unwrap();
     let wrong = told(&front).await;
-    assert!(wrong.contains("it answers 401 Unauthorized: check who logs in by [openstack.admin]"), "{wrong}");
+    assert!(wrong.contains("it answers 401 Unauthorized: check the login in [openstack.admin]"), "{wrong}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! Our own token in the existing cloud: got when it is first needed, and again shortly before it expires.
+//! Transom's own token in the existing cloud. It is requested when first needed, and again shortly
+//! before it expires.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,28 +12,28 @@ use tokio::sync::Mutex;
 use transom_model::secret::Secret;
 use url::Url;
 
-use super::answer::{self, Fault, Question};
+use super::answer::{self, LookupError, Question};
 use super::urls::{below, v3};
 use transom_config::{CloudAdmin, Openstack};
 
 pub(super) const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 
-/// Where the secret is, unless a file holds it.
+/// The environment variable with the secret, unless a file holds it.
 const SECRET_VARIABLE: &str = "TRANSOM_OPENSTACK_SECRET";
 /// Longer than a lookup takes, and than two clocks in one cloud differ.
 const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_secs(60);
-/// What a login that is denied wants.
-const CREDENTIALS: &str = "check who logs in by [openstack.admin], and the secret";
+/// The hint for a login that is denied.
+const CREDENTIALS: &str = "check the login in [openstack.admin] and its secret";
 
-/// Who we are there.
+/// Transom's account in the existing cloud.
 pub(super) struct Admin {
     login: Url,
-    /// The key of the configuration that says so.
+    /// The configuration key of the URL.
     key: &'static str,
     identity: Identity,
-    secret: Source,
-    /// Locked while somebody logs in, so that the others wait for the same token.
+    secret: SecretSource,
+    /// Locked during a login, so that other lookups wait for the same token.
     token: Mutex<Option<(Secret, Timestamp)>>,
 }
 
@@ -41,7 +42,7 @@ enum Identity {
     User { name: String, domain: String, project: String, project_domain: String },
 }
 
-enum Source {
+enum SecretSource {
     File(PathBuf),
     Environment(Secret),
 }
@@ -50,17 +51,20 @@ impl Admin {
     pub(super) fn new(config: &Openstack) -> Result<Self, String> {
         let admin = &config.admin;
         let keystone = admin.auth_url.as_ref().or(config.keystone_url.as_ref());
-        let keystone = keystone.ok_or("admin.auth_url: say where to log in, or set keystone_url")?;
+        let keystone = keystone.ok_or("admin.auth_url: set the URL of Keystone, or set keystone_url")?;
         let secret = match (&admin.secret_file, std::env::var(SECRET_VARIABLE)) {
             (Some(path), _) => {
-                // Read anew at each login; that it can be read is told now.
+                // The file is read at each login. A file that cannot be read is reported at the
+                // start.
                 let text = std::fs::read_to_string(path);
                 secret_of(path, text).map_err(|why| format!("admin.secret_file: {why}"))?;
-                Source::File(path.clone())
+                SecretSource::File(path.clone())
             }
-            (None, Ok(secret)) => Source::Environment(Secret::new(secret)),
+            (None, Ok(secret)) => SecretSource::Environment(Secret::new(secret)),
             (None, Err(_)) => {
-                return Err(format!("admin.secret_file: name the file, or set {SECRET_VARIABLE}"));
+                return Err(format!(
+                    "admin.secret_file: set the path of the file, or set the environment variable {SECRET_VARIABLE}"
+                ));
             }
         };
         let key = if admin.auth_url.is_some() { "admin.auth_url" } else { "keystone_url" };
@@ -68,8 +72,8 @@ impl Admin {
         Ok(Self { login, key, identity: Identity::read(admin)?, secret, token: Mutex::default() })
     }
 
-    /// A token that is valid for a while yet.
-    pub(super) async fn token(&self, http: &Client) -> Result<Secret, Fault> {
+    /// Returns a token that is valid for at least [`BEFORE_EXPIRY`].
+    pub(super) async fn token(&self, http: &Client) -> Result<Secret, LookupError> {
         let mut known = self.token.lock().await;
         match &*known {
             Some((token, until)) if Timestamp::now() + BEFORE_EXPIRY < *until => Ok(token.clone()),
@@ -81,7 +85,7 @@ impl Admin {
         }
     }
 
-    /// The token was refused: nobody is to use it again.
+    /// Discards a refused token.
     pub(super) async fn forget(&self, refused: &Secret) {
         let mut known = self.token.lock().await;
         if known.as_ref().is_some_and(|(token, _)| token.matches(refused.expose())) {
@@ -89,14 +93,14 @@ impl Admin {
         }
     }
 
-    async fn log_in(&self, http: &Client) -> Result<(Secret, Timestamp), Fault> {
+    async fn log_in(&self, http: &Client) -> Result<(Secret, Timestamp), LookupError> {
         let question =
             Question { what: "login at Keystone", at: &self.login, key: self.key, denied: CREDENTIALS };
-        let secret = self.secret.read().await.map_err(|why| Fault::unavailable(&question, why))?;
+        let secret = self.secret.read().await.map_err(|why| LookupError::unavailable(&question, why))?;
         let mut login = self.login.clone();
-        // The catalogue is long, and we know where we are.
+        // The catalogue is long, and the configuration names the services.
         login.set_query(Some("nocatalog"));
-        let auth = json!({ "auth": self.identity.shown_with(secret.expose()) });
+        let auth = json!({ "auth": self.identity.authentication(secret.expose()) });
         let answer = answer::send(&question, http.post(login).json(&auth)).await?;
         if answer.status != StatusCode::CREATED {
             return Err(answer.unexpected(&question));
@@ -105,7 +109,7 @@ impl Admin {
         let until = answer.body["token"]["expires_at"].as_str().and_then(|at| at.parse().ok());
         match (token, until) {
             (Some(token), Some(until)) => Ok((Secret::new(token), until)),
-            _ => Err(Fault::unavailable(&question, "the answer holds no token")),
+            _ => Err(LookupError::unavailable(&question, "the answer holds no token")),
         }
     }
 }
@@ -124,7 +128,7 @@ impl Identity {
         }
     }
 
-    fn shown_with(&self, secret: &str) -> Value {
+    fn authentication(&self, secret: &str) -> Value {
         match self {
             Self::ApplicationCredential(id) => json!({ "identity": {
                 "methods": ["application_credential"],
@@ -141,7 +145,7 @@ impl Identity {
     }
 }
 
-impl Source {
+impl SecretSource {
     async fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Environment(secret) => Ok(secret.clone()),
@@ -150,7 +154,7 @@ impl Source {
     }
 }
 
-/// What the file holds; one newline at its end is not part of it.
+/// The content of the file, without one newline at its end.
 fn secret_of(path: &Path, text: io::Result<String>) -> Result<Secret, String> {
     let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     match text.strip_suffix('\n').unwrap_or(&text) {
@@ -159,9 +163,9 @@ fn secret_of(path: &Path, text: io::Result<String>) -> Result<Secret, String> {
     }
 }
 
-/// A token as a header's value, which no log shows.
-pub(super) fn value(token: &Secret) -> Result<HeaderValue, Fault> {
-    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| Fault::Unknown)?;
+/// A token as a header's value that no log shows.
+pub(super) fn value(token: &Secret) -> Result<HeaderValue, LookupError> {
+    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| LookupError::Unknown)?;
     value.set_sensitive(true);
     Ok(value)
 }

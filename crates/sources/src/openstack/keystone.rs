@@ -1,4 +1,4 @@
-//! Whose token it is that the existing Keystone has given out.
+//! Validates tokens that the existing Keystone issued.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -6,11 +6,11 @@ use transom_model::Timestamp;
 use transom_model::access_key::Role;
 use transom_model::secret::Secret;
 
-use super::answer::{Fault, Question};
+use super::answer::{LookupError, Question};
 use super::urls::below;
 use super::{ADMINISTRATOR, Upstream, admin};
 
-/// Signed tokens of users with many roles are the longest.
+/// The longest are signed tokens of users with many roles.
 const MAX_TOKEN: usize = 4096;
 /// User ids are 32 or 64 hexadecimal digits.
 const MAX_USER: usize = 64;
@@ -22,27 +22,27 @@ pub struct Guest {
     pub user: String,
     /// The project's id there.
     pub project_id: String,
-    /// Its name.
+    /// The project's name.
     pub project_name: String,
-    /// The id of the domain in which that name means the project.
+    /// The id of the domain that the project's name belongs to.
     pub project_domain: String,
-    /// The strongest role among those that mean something here.
+    /// The strongest role among those that Transom knows.
     pub role: Option<Role>,
-    /// Until when the token is valid, where Keystone says so.
+    /// The time until which the token is valid, if Keystone names it.
     pub until: Option<Timestamp>,
 }
 
 impl Upstream {
-    /// Whether this is a token that Keystone could have made: one word, not too long.
+    /// Tells whether Keystone could have made this token: one word, not too long.
     pub fn validates(&self, token: &str) -> bool {
         let is_word = || token.bytes().all(|byte| byte.is_ascii_graphic());
         self.keystone.is_some() && (1..=MAX_TOKEN).contains(&token.len()) && is_word()
     }
 
-    /// Asks Keystone. A token that is for no project is worth nothing here.
-    pub async fn validate(&self, token: &Secret) -> Result<Guest, Fault> {
+    /// Asks Keystone. A token that is not scoped to a project is unknown.
+    pub async fn validate(&self, token: &Secret) -> Result<Guest, LookupError> {
         let Some(keystone) = self.keystone.as_ref().filter(|_| self.validates(token.expose())) else {
-            return Err(Fault::Unknown);
+            return Err(LookupError::Unknown);
         };
         let what = "validation of a token at Keystone";
         let question = Question { what, at: keystone, key: "keystone_url", denied: ADMINISTRATOR };
@@ -53,8 +53,8 @@ impl Upstream {
             |http: &reqwest::Client| http.get(url.clone()).header(admin::SUBJECT_TOKEN, subject.clone());
         let answer = self.ask(&question, ask).await?;
         match answer.status {
-            StatusCode::OK => guest(&answer.body["token"]).ok_or(Fault::Unknown),
-            StatusCode::NOT_FOUND if answer.body.get("error").is_some() => Err(Fault::Unknown),
+            StatusCode::OK => guest(&answer.body["token"]).ok_or(LookupError::Unknown),
+            StatusCode::NOT_FOUND if answer.body.get("error").is_some() => Err(LookupError::Unknown),
             _ => Err(answer.unexpected(&question)),
         }
     }
@@ -75,7 +75,7 @@ fn guest(token: &Value) -> Option<Guest> {
     })
 }
 
-/// The roles that Keystone makes by itself, and the name that `member` had before.
+/// The roles that Keystone creates at its bootstrap, and the older name of `member`.
 fn role(name: &str) -> Option<Role> {
     match name {
         "reader" => Some(Role::Reader),

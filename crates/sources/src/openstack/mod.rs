@@ -1,11 +1,12 @@
-//! An existing OpenStack cloud that we stand in front of: what its Nova and its Keystone say of tokens that are not ours.
+//! An existing OpenStack cloud behind Transom: the tokens that its Nova and its Keystone issued.
 //!
 //! ```text
 //! nova      GET …/os-console-auth-tokens/{token}     where a console is
 //! keystone  GET …/auth/tokens                        whose token it is
 //! admin     POST …/auth/tokens                       our own token for both
 //! ```
-//! What they answer is used once and never kept: a token may be revoked, and a console may move, at any moment.
+//! Each answer is used once and not cached: a token may be revoked, and a console may move, at any
+//! moment.
 
 mod admin;
 mod answer;
@@ -23,7 +24,7 @@ use tokio::sync::Semaphore;
 use transom_tunnel::trust::{self, NamedCertificates};
 
 use admin::Admin;
-pub use answer::Fault;
+pub use answer::LookupError;
 use answer::{Answer, Question};
 pub use keystone::Guest;
 pub use nova::Located;
@@ -31,13 +32,14 @@ use transom_config::Openstack;
 use url::Url;
 use urls::v3;
 
-/// The cloud is near: a connection stands in milliseconds, or not at all.
+/// The cloud is near: a connection takes milliseconds, or fails.
 const CONNECT: Duration = Duration::from_secs(3);
-/// For all that a lookup needs. Nova asks its database in one cell after the other; a viewer waits meanwhile.
+/// The time limit of a whole lookup. Nova asks the database of one cell after the other, while a
+/// viewer waits.
 const ANSWER: Duration = Duration::from_secs(8);
-/// What a lookup that is denied wants.
-const ADMINISTRATOR: &str = "the login of [openstack.admin] must be an administrator's there";
-/// How many lookups may be on their way: a slow cloud must not hold up everybody who shows a token.
+/// The hint for a lookup that is denied.
+const ADMINISTRATOR: &str = "the login in [openstack.admin] must belong to an administrator";
+/// The maximum number of concurrent lookups. A slow cloud must not delay every caller with a token.
 const AT_ONCE: usize = 64;
 
 /// The existing cloud.
@@ -46,11 +48,12 @@ pub struct Upstream {
     admin: Admin,
     nova: Option<Url>,
     keystone: Option<Url>,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 impl Upstream {
-    /// The cloud of the configuration; none where it names none. An error says what is missing.
+    /// Makes the cloud of the configuration; `None` if the configuration names no service. An error
+    /// says what is missing.
     pub fn new(config: &Openstack) -> Result<Option<Self>, String> {
         if config.nova_url.is_none() && config.keystone_url.is_none() {
             return Ok(None);
@@ -58,7 +61,7 @@ impl Upstream {
         let mut http = Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
-            // Our token goes where the configuration says, and nowhere else.
+            // Transom's token is sent only to the URLs in the configuration.
             .redirect(redirect::Policy::none())
             .no_proxy();
         if let Some(path) = &config.admin.ca_file {
@@ -66,7 +69,7 @@ impl Upstream {
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
             let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
             let named = NamedCertificates::new(certificates).map_err(|error| wrong(&error))?;
-            // What this machine trusts may stand before one of the two services.
+            // A certificate that this machine trusts may belong to one of the two services.
             let machine = Verifier::new(transom_net::provider()).map_err(|error| wrong(&error))?;
             let tls = trust::client_config(named.beside(Arc::new(machine))).map_err(|error| wrong(&error))?;
             http = http.tls_backend_preconfigured(tls);
@@ -76,28 +79,28 @@ impl Upstream {
             admin: Admin::new(config)?,
             nova: config.nova_url.clone(),
             keystone: config.keystone_url.as_ref().map(v3),
-            places: Semaphore::new(AT_ONCE),
+            slots: Semaphore::new(AT_ONCE),
         }))
     }
 
-    /// Asks as the administrator; where our token is refused, with a new one, once. Whatever it waits for, it has an answer
-    /// in time.
+    /// Asks as the administrator. If the cloud refuses Transom's token, asks once more with a new
+    /// one. The time limit covers both attempts.
     async fn ask(
         &self,
         question: &Question<'_>,
         request: impl Fn(&Client) -> RequestBuilder,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, LookupError> {
         let answer = tokio::time::timeout(ANSWER, self.ask_patiently(question, request)).await;
-        answer.unwrap_or_else(|_| Err(Fault::unavailable(question, "no answer in time")))
+        answer.unwrap_or_else(|_| Err(LookupError::unavailable(question, "no answer in time")))
     }
 
     async fn ask_patiently(
         &self,
         question: &Question<'_>,
         request: impl Fn(&Client) -> RequestBuilder,
-    ) -> Result<Answer, Fault> {
-        let place = self.places.acquire().await;
-        let _place = place.map_err(|closed| Fault::unavailable(question, closed))?;
+    ) -> Result<Answer, LookupError> {
+        let slot = self.slots.acquire().await;
+        let _slot = slot.map_err(|closed| LookupError::unavailable(question, closed))?;
         let token = self.admin.token(&self.http).await?;
         let first =
             answer::send(question, request(&self.http).header(admin::AUTH_TOKEN, admin::value(&token)?))

@@ -1,19 +1,19 @@
-//! Where a console is that the existing Nova has given a token for.
+//! Resolves console tokens that the existing Nova issued.
 
 use http::StatusCode;
 use transom_model::id::InstanceId;
 use transom_model::secret::Secret;
 
-use super::answer::{Fault, Question};
+use super::answer::{LookupError, Question};
 use super::urls::below;
 use super::{ADMINISTRATOR, Upstream};
 
-/// The first microversion that tells of every type of console.
+/// The first microversion that covers every type of console.
 const MICROVERSION: &str = "2.31";
 /// XenServer's paths hold two references; this is many times their length.
 const MAX_PATH: usize = 2048;
 
-/// Where a console is.
+/// The location of a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located {
     /// The machine's id.
@@ -22,20 +22,20 @@ pub struct Located {
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// What has to be asked for by `CONNECT` at that place first.
+    /// The path that must first be requested there by `CONNECT`; `None` if there is none.
     pub access_path: Option<String>,
 }
 
 impl Upstream {
-    /// Whether this is a token that Nova could have made: a UUID, as text.
+    /// Tells whether Nova could have made this token: a UUID, as text.
     pub fn resolves(&self, token: &str) -> bool {
         self.nova.is_some() && token.len() == 36 && uuid::Uuid::try_parse(token).is_ok()
     }
 
     /// Asks Nova.
-    pub async fn locate(&self, token: &Secret) -> Result<Located, Fault> {
+    pub async fn locate(&self, token: &Secret) -> Result<Located, LookupError> {
         let Some(nova) = self.nova.as_ref().filter(|_| self.resolves(token.expose())) else {
-            return Err(Fault::Unknown);
+            return Err(LookupError::Unknown);
         };
         let what = "lookup of a console token at Nova";
         let question = Question { what, at: nova, key: "nova_url", denied: ADMINISTRATOR };
@@ -49,9 +49,9 @@ impl Upstream {
             .await?;
         match answer.status {
             StatusCode::OK => located(&answer.body["console"])
-                .ok_or_else(|| Fault::unavailable(&question, "the answer is not what Nova documents")),
-            // A 404 without Nova's own name for it comes from something else: the URL is wrong.
-            StatusCode::NOT_FOUND if answer.body.get("itemNotFound").is_some() => Err(Fault::Unknown),
+                .ok_or_else(|| LookupError::unavailable(&question, "the answer is not what Nova documents")),
+            // A 404 without Nova's own name for it comes from another service: the URL is wrong.
+            StatusCode::NOT_FOUND if answer.body.get("itemNotFound").is_some() => Err(LookupError::Unknown),
             _ => Err(answer.unexpected(&question)),
         }
     }
@@ -64,7 +64,7 @@ fn located(console: &serde_json::Value) -> Option<Located> {
         serde_json::Value::Null => None,
         path => Some(path.as_str()?).filter(|path| !path.is_empty()),
     };
-    // It becomes part of a request line: nothing in it may end that line.
+    // The path becomes part of a request line, so it must not be able to end that line.
     if access_path
         .is_some_and(|path| path.len() > MAX_PATH || !path.bytes().all(|byte| byte.is_ascii_graphic()))
     {

@@ -2,16 +2,16 @@
 
 use url::Url;
 
-/// Keystone's version 3, however its URL was written.
+/// The URL of Keystone's version 3. The configured URL may or may not name the version.
 pub(super) fn v3(url: &Url) -> Url {
     let named = url.path().trim_end_matches('/').ends_with("/v3");
     if named { url.clone() } else { below(url, &["v3"]) }
 }
 
-/// A URL with more behind its path.
+/// A URL with more segments behind its path.
 pub(super) fn below(url: &Url, more: &[&str]) -> Url {
     let mut url = url.clone();
-    // Only a URL that cannot have a path refuses this, and `http` is none.
+    // Only a URL that cannot have a path refuses this, and an `http` URL can.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(more);
     }

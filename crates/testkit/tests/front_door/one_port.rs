@@ -290,7 +290,7 @@ async fn a_request_may_have_32_kib_of_short_cookies() {
 /// The limit is reported in each of the ways in which a request may come.
 #[tokio::test]
 async fn an_oversized_request_head_is_refused_with_the_reason() {
-    const WORDS: &str = "The request's headers are too long: 32 KiB are read.";
+    const WORDS: &str = "The request's headers are too long: the limit is 32 KiB.";
     let server = TestServer::setup().tls(Tls::SelfSigned).start().await;
     for (api, length) in [
         (server.api().anonymous(), 40 * 1024),
