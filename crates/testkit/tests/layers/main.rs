@@ -16,8 +16,10 @@ mod requirements;
 mod rules;
 mod workspace;
 
-use rules::{DIALECTS, LAYERS, MAY_STAND_ON, Never};
-use workspace::Crate;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rules::{DIALECTS, LAYERS, MAY_STAND_ON, MODULES, Modules, Never};
+use workspace::{Crate, Source};
 
 #[test]
 fn every_crate_depends_only_on_the_layers_below_it() {
@@ -41,6 +43,12 @@ fn no_part_has_an_import_that_its_layer_forbids() {
             broken_rules(&place, &others, "a dialect never leans on another dialect")
         }))
         .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_module_has_a_row_and_imports_only_the_modules_in_it() {
+    let broken: Vec<String> = MODULES.iter().flat_map(misplaced_modules).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
@@ -86,6 +94,42 @@ fn misplaced(krate: &Crate) -> Vec<String> {
         .filter(|ours| !below.contains(ours))
         .map(|ours| format!("crate {} depends on {ours}; it may stand on {below:?} only", krate.name))
         .collect()
+}
+
+/// The modules of a crate without a row, the rows without a module, and the imports that no row
+/// allows, one sentence each.
+fn misplaced_modules(modules: &Modules) -> Vec<String> {
+    let sources = workspace::sources(&format!("{}/src", modules.krate));
+    let own = |source: &Source| source.module.get(1).cloned();
+    let found: BTreeSet<String> = sources.iter().filter_map(own).collect();
+    let rows: BTreeMap<&str, &[&str]> = modules.rows.iter().copied().collect();
+    let mut broken: Vec<String> = found
+        .iter()
+        .filter(|module| !rows.contains_key(module.as_str()))
+        .map(|module| format!("{}: the module {module} has no row in rules.rs", modules.krate))
+        .collect();
+    broken.extend(
+        rows.keys()
+            .filter(|module| !found.contains(**module))
+            .map(|module| format!("{}: no module {module}", modules.krate)),
+    );
+    for source in &sources {
+        let Some(own) = own(source) else { continue };
+        let allowed = rows.get(own.as_str()).copied().unwrap_or_default();
+        for mention in paths::mentions(&source.text, &source.module) {
+            let [krate, other, ..] = &mention.path[..] else { continue };
+            let is_allowed = *other == own
+                || modules.common.contains(&other.as_str())
+                || allowed.contains(&other.as_str());
+            if krate == "crate" && found.contains(other) && !is_allowed {
+                broken.push(format!(
+                    "{}:{} imports {other}; {own} may import {allowed:?} only",
+                    source.file, mention.line
+                ));
+            }
+        }
+    }
+    broken
 }
 
 /// The forbidden imports in the sources and the manifest of `place`, one sentence each. Returns an
