@@ -4,15 +4,11 @@
 use std::path::PathBuf;
 
 const PAGE: &str = include_str!("../../../../docs/SECURITY.md");
-const TABLE: &str = "## Which test holds what";
+const TABLE: &str = "## Which test proves what";
 
 /// Parts of the page that name limits and therefore promise nothing.
-const NO_PROMISE: [&str; 4] = [
-    "Who might want it",
-    "Somebody who writes to the database",
-    "Root on the node",
-    "What is known to be missing",
-];
+const NO_PROMISE: [&str; 4] =
+    ["Attackers", "Somebody who writes to the database", "Root on the node", "Known gaps"];
 
 struct Row {
     part: String,
