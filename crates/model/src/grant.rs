@@ -48,7 +48,7 @@ macro_rules! words {
 }
 
 words! {
-    /// The front door through which a grant was requested.
+    /// The front door through which a link was requested.
     Dialect, "dialect", "must be api, zenlayer, openstack or vnc-cloud";
     Api = "api", "Transom's own API and command line.";
     Zenlayer = "zenlayer", "Zenlayer's `DescribeVncUrl`.";
@@ -64,7 +64,7 @@ words! {
     Xvpvnc = "xvpvnc", "A URL for the Java viewer, opened by CONNECT.";
 }
 
-/// The rights of a viewer under a grant.
+/// The rights of a viewer under a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rights {

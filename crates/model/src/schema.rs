@@ -166,7 +166,7 @@ described! {
         .build();
     DeviceKey = text("The SHA-256 of a device's public key: 64 hexadecimal digits.").pattern(Some(format!("^{SHA256}$"))).build();
     Endpoint = endpoint();
-    Dialect = words("The front door through which a grant was requested.", Dialect::ALL.iter().map(|one| one.as_str()));
+    Dialect = words("The front door through which a link was requested.", Dialect::ALL.iter().map(|one| one.as_str()));
     ConsoleKind = words("The form of a console URL.", ConsoleKind::ALL.iter().map(|one| one.as_str()));
 }
 

@@ -21,18 +21,18 @@ use transom_app::devices::cloud_addresses::{AddressCall, AddressChange, AddressQ
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
-/// Which addresses.
+/// A query of the list of addresses.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AddressFilter {
-    /// Only those that a device is joined under.
+    /// Limits the answer to addresses under which a device is joined.
     #[param(required = false)]
     online: bool,
-    /// Only those whose names hold this text; the case of ASCII letters does not matter.
+    /// Limits the answer to addresses whose names contain this text, ignoring ASCII case.
     #[param(required = false)]
     name: Option<String>,
-    /// Only those that are members of this group, or let it in.
+    /// Limits the answer to addresses that are members of this group, or let it in.
     #[param(required = false, value_type = GroupName)]
     group: Option<String>,
 }
@@ -61,7 +61,7 @@ pub(super) async fn list(
     Ok(Json(paging.list(records, |record| record.address.to_string())))
 }
 
-/// Issues a cloud address (member). Its password is shown this once.
+/// Issues a cloud address (member). Its password is shown only once.
 #[utoipa::path(post, operation_id = "create_address", path = "/api/v1/addresses", tag = "addresses", request_body = NewAddressBody, responses(
     (status = 201, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
@@ -98,7 +98,9 @@ pub(super) async fn show(
     found.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
-/// Changes what is named (member). Connections that are no longer allowed end.
+/// Changes the given members of a cloud address (member).
+///
+/// Connections that are no longer allowed end.
 #[utoipa::path(patch, operation_id = "change_address", path = "/api/v1/addresses/{address}", tag = "addresses",
     params(("address" = CloudAddress, Path)), request_body = AddressChangeBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
@@ -121,7 +123,7 @@ pub(super) async fn change(
     changed.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
-/// Gives a cloud address another password (member), which is shown this once.
+/// Resets the password of a cloud address (member). The new one is shown only once.
 #[utoipa::path(post, operation_id = "reset_address", path = "/api/v1/addresses/{address}/reset", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 200, body = AddressSecretBody), (status = "default", body = ErrorBody)))]
@@ -136,7 +138,9 @@ pub(super) async fn reset(
     reset.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
 }
 
-/// Has consoles know the device by the key that it shows now (member), as after it was reinstalled. Its password stays.
+/// Makes consoles trust the key that the device presents now (member).
+///
+/// Use it after a device was reinstalled. The address's password stays.
 #[utoipa::path(post, operation_id = "accept_key", path = "/api/v1/addresses/{address}/accept-key", tag = "addresses",
     params(("address" = CloudAddress, Path)), request_body = AcceptKeyBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
@@ -154,7 +158,7 @@ pub(super) async fn accept_key(
     accepted.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
-/// Moves a cloud address to another access key (admin), as when its own was lost.
+/// Moves a cloud address to another access key, for example when its own was lost (admin).
 #[utoipa::path(post, operation_id = "move_address", path = "/api/v1/addresses/{address}/move", tag = "addresses",
     params(("address" = CloudAddress, Path)), request_body = AddressMoveBody, responses(
     (status = 200, body = AddressBody), (status = "default", body = ErrorBody)))]
@@ -171,7 +175,7 @@ pub(super) async fn relocate(
     moved.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
-/// Removes a cloud address for good (member).
+/// Removes a cloud address permanently (member).
 #[utoipa::path(delete, operation_id = "remove_address", path = "/api/v1/addresses/{address}", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
@@ -186,8 +190,10 @@ pub(super) async fn remove(
     removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
-/// Gives a cloud address a ticket (member), by which a device joins that speaks the UltraVNC repeater's protocol. It replaces the
-/// one before, and is shown this once.
+/// Creates a repeater ticket for a cloud address (member).
+///
+/// A device that speaks the UltraVNC repeater's protocol joins with it. It replaces the previous
+/// ticket, and is shown only once.
 #[utoipa::path(post, operation_id = "give_ticket", path = "/api/v1/addresses/{address}/repeater-ticket", tag = "addresses",
     params(("address" = CloudAddress, Path)), request_body = NewTicketBody, responses(
     (status = 201, body = TicketBody), (status = "default", body = ErrorBody)))]
@@ -204,7 +210,9 @@ pub(super) async fn ticket(
     Ok((StatusCode::CREATED, Json(TicketBody { address, ticket })))
 }
 
-/// Makes a cloud address's repeater ticket worth nothing (member): the device that waits under it is sent away.
+/// Revokes the repeater ticket of a cloud address (member).
+///
+/// The server disconnects the device that waits under it.
 #[utoipa::path(delete, operation_id = "revoke_ticket", path = "/api/v1/addresses/{address}/repeater-ticket", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
@@ -218,7 +226,9 @@ pub(super) async fn revoke_ticket(
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
-/// Makes an ID (member), by which a viewer that speaks the UltraVNC repeater's protocol opens the device once within 5 minutes.
+/// Creates an ID with which a viewer opens the device once within 5 minutes (member).
+///
+/// The viewer must speak the UltraVNC repeater's protocol.
 #[utoipa::path(post, operation_id = "give_viewer_id", path = "/api/v1/addresses/{address}/repeater-viewer", tag = "addresses",
     params(("address" = CloudAddress, Path)), responses(
     (status = 201, body = ViewerIdBody), (status = "default", body = ErrorBody)))]

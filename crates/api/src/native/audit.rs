@@ -18,27 +18,27 @@ use super::paging::{Limit, rows};
 use transom_app::{App, AuditQuery, AuditStart, Error};
 use transom_http::error::Failure;
 
-/// Which audit records. Without `after` the newest come, the oldest of them first.
+/// A query of the audit. Without `after`, it selects the newest records, in ascending order.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct AuditFilter {
-    /// Only of this link.
+    /// Limits the answer to this link.
     #[param(required = false, value_type = schema::Id)]
     link: Option<String>,
-    /// Only of this session.
+    /// Limits the answer to this session.
     #[param(required = false, value_type = schema::Id)]
     session: Option<String>,
-    /// Only of this call: its id, or the last eight characters of it, as the page shows them.
+    /// Limits the answer to this call: its id, or the id's last eight characters, as on the page.
     #[param(required = false, value_type = schema::RequestWord)]
     request: Option<String>,
-    /// Only what came from this address.
+    /// Limits the answer to this source address.
     #[param(required = false, value_type = schema::SourceAddress)]
     source: Option<String>,
-    /// Only those after this `seq`; 0 begins with the oldest.
+    /// Limits the answer to records after this `seq`; 0 begins with the oldest.
     #[param(required = false, value_type = i64, minimum = 0)]
     after: Option<Number<0, { i64::MAX }>>,
-    /// At most this many; 100 where it is missing.
+    /// The maximum number of records; 100 when absent.
     #[param(required = false, value_type = u32, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
 }

@@ -27,7 +27,7 @@ use transom_app::consoles::open::ConsoleRequest;
 use transom_app::{App, Error, SessionOrigin};
 use transom_http::error::Failure;
 
-/// Makes a console URL (member).
+/// Creates a link and returns its console URL (member).
 #[utoipa::path(post, operation_id = "open_console", path = "/api/v1/projects/{project}/instances/{id}/console", tag = "consoles",
     params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)),
     request_body = NewConsoleBody, responses(
@@ -60,12 +60,12 @@ pub(super) async fn open(
     opened.await.map(|body| (StatusCode::CREATED, Json(body))).map_err(|error| caller.failed(error))
 }
 
-/// Which links or sessions.
+/// A query of the list of links or sessions.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LiveFilter {
-    /// Leave out those that are over: a link that opens nothing any more and has no open session, a session that has ended.
+    /// Leaves out sessions that have ended, and links that open no session and have no open one.
     #[param(required = false)]
     live: bool,
 }
@@ -112,7 +112,7 @@ pub(super) async fn revoke(
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
-/// Tells who made a link, and who used it when and from where (member).
+/// Reports who created a link, and who used it, when and from where (member).
 #[utoipa::path(get, operation_id = "report_link", path = "/api/v1/links/{id}/report", tag = "consoles",
     params(("id" = schema::LinkWord, Path)), responses(
     (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
@@ -125,7 +125,7 @@ pub(super) async fn report(
     report.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
 }
 
-/// Revokes a link, ends everything under it, and tells what there was (member).
+/// Revokes a link, ends everything under it, and reports its use (member).
 #[utoipa::path(post, operation_id = "revoke_and_report_link", path = "/api/v1/links/{id}/revoke", tag = "consoles",
     params(("id" = schema::LinkWord, Path)), responses(
     (status = 200, body = LinkReportBody), (status = "default", body = ErrorBody)))]
@@ -185,7 +185,7 @@ pub(super) async fn sessions(
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Ending {
-    /// For the audit; the viewer does not see it.
+    /// The reason for the audit. The viewer does not see it.
     #[param(required = false, value_type = schema::EndNote)]
     reason: Option<String>,
 }
@@ -203,7 +203,7 @@ impl Ending {
     }
 }
 
-/// Ends a session, and answers it as it was (member).
+/// Ends a session, and returns its last state (member).
 #[utoipa::path(delete, operation_id = "end_session", path = "/api/v1/sessions/{id}", tag = "consoles", params(("id" = schema::Id, Path), Ending), responses(
     (status = 200, body = SessionBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn end(

@@ -33,7 +33,7 @@ pub(super) fn whole(described: &OpenApi) -> Value {
 fn event() -> Value {
     json!({
         "type": "object",
-        "description": "One event of the stream. `current` says that everything up to now was told; its `data` is `{}`.",
+        "description": "One event of the stream. The event `current` marks the end of the changes up to now; its `data` is `{}`.",
         "properties": {
             "event": { "type": "string", "enum": ["presence", "current"] },
             "id": { "type": "string", "pattern": "^[0-9]+$" },

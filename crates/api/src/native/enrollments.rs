@@ -17,7 +17,7 @@ use transom_app::devices::enrollments::{FreshEnrollment, Wanted};
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
-/// How long devices may come where the call does not say.
+/// The default lifetime of an enrollment token.
 const TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Lists enrollments, without their tokens.
@@ -37,7 +37,9 @@ pub(super) async fn list(
     Ok(Json(paging.list(enrollments, |enrollment| enrollment.id.to_string())))
 }
 
-/// Makes enrollment tokens (member), which are shown this once. A device that shows one gets a listen address of its own.
+/// Creates enrollment tokens, which are shown only once (member).
+///
+/// A device that presents one gets a listen address of its own.
 #[utoipa::path(post, operation_id = "create_enrollments", path = "/api/v1/enrollments", tag = "addresses", request_body = NewEnrollmentsBody, responses(
     (status = 201, body = List<EnrollmentTokenBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
@@ -67,7 +69,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(List { items: made.tokens.into_iter().map(body).collect(), next: None })))
 }
 
-/// Makes an enrollment token that no device has shown worth nothing (member).
+/// Revokes an unused enrollment token (member).
 #[utoipa::path(delete, operation_id = "revoke_enrollment", path = "/api/v1/enrollments/{id}", tag = "addresses", params(("id" = schema::Id, Path)), responses(
     (status = 204), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(

@@ -75,8 +75,10 @@ pub(super) async fn show(
     found.await.map_err(|error| caller.failed(error))
 }
 
-/// Changes what is named (admin; a member may change the status). Another endpoint ends the instance's sessions, unless `moved`
-/// says that it leads to the same machine.
+/// Changes the given members of an instance (admin; a member may change the status).
+///
+/// A different endpoint ends the instance's sessions, unless `moved` says that it leads to the same
+/// machine.
 #[utoipa::path(patch, operation_id = "change_instance", path = "/api/v1/projects/{project}/instances/{id}", tag = "instances",
     params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)),
     request_body = InstanceChangeBody, responses(

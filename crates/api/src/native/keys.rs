@@ -34,7 +34,7 @@ pub(super) async fn list(
     Ok(Json(paging.list(keys, |key| key.id.to_string())))
 }
 
-/// Makes an access key (admin). The secret is shown this once.
+/// Creates an access key (admin). Its secret is shown only once.
 #[utoipa::path(post, operation_id = "create_key", path = "/api/v1/keys", tag = "keys", request_body = NewKeyBody, responses(
     (status = 201, body = KeySecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(
@@ -48,7 +48,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(shown(made))))
 }
 
-/// Adds a second secret (admin); the old one stays valid until it is retired.
+/// Adds a second secret (admin). The old one stays valid until it is retired.
 #[utoipa::path(post, operation_id = "rotate_key", path = "/api/v1/keys/{id}/rotate", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 200, body = KeySecretBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn rotate(
@@ -60,7 +60,7 @@ pub(super) async fn rotate(
     rotated.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
 }
 
-/// Ends the older of two secrets (admin).
+/// Retires the older of two secrets, and ends what was created with it (admin).
 #[utoipa::path(post, operation_id = "retire_key_secret", path = "/api/v1/keys/{id}/retire", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn retire(
@@ -72,10 +72,10 @@ pub(super) async fn retire(
     retired.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 
-/// How long a token is valid where the call does not say.
+/// The default lifetime of an API token.
 const TOKEN_TTL: Duration = Duration::from_secs(3600);
 
-/// Makes a token that stands for the key until it expires (admin, or the key itself).
+/// Creates an API token that stands for the key until it expires (admin, or the key itself).
 #[utoipa::path(post, operation_id = "create_token", path = "/api/v1/keys/{id}/token", tag = "keys", params(("id" = AccessKeyId, Path)),
     request_body = NewTokenBody, responses(
     (status = 201, body = TokenBody), (status = "default", body = ErrorBody)))]
@@ -98,7 +98,7 @@ pub(super) async fn token(
     Ok((StatusCode::CREATED, Json(body)))
 }
 
-/// Makes a key worth nothing and ends the consoles that were opened under it (admin).
+/// Revokes an access key and ends the consoles that were opened with it (admin).
 #[utoipa::path(delete, operation_id = "revoke_key", path = "/api/v1/keys/{id}", tag = "keys", params(("id" = AccessKeyId, Path)), responses(
     (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(

@@ -10,26 +10,27 @@ use super::input::Number;
 use transom_app::Page;
 
 const DEFAULT: u32 = 100;
-/// What lists are ordered by is shorter: a cloud address has 99 characters, a project's name 64.
+/// The maximum length of a cursor. Sort keys are shorter: a cloud address has 99 characters, a
+/// project's name 64.
 const CURSOR: usize = 256;
 
-/// How many rows.
+/// A number of rows.
 pub(super) type Limit = Number<1, { Page::MAX as i64 }>;
 
-/// Which rows of a list.
+/// A query of a page of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
-    /// At most this many rows; 100 where it is missing.
+    /// The maximum number of rows; 100 when absent.
     #[param(required = false, value_type = u32, minimum = 1, maximum = 1000)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[param(required = false, value_type = String, min_length = 1, max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f]*$")]
     after: Option<Cursor>,
 }
 
-/// A row by what the list is ordered by.
+/// The sort key of a row.
 #[derive(Debug)]
 struct Cursor(String);
 
@@ -43,7 +44,7 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// What was asked for, or what is given where nothing was.
+/// The requested number of rows, or the default.
 pub(super) fn rows(limit: Option<Limit>) -> u32 {
     limit.and_then(|Number(limit)| u32::try_from(limit).ok()).unwrap_or(DEFAULT)
 }

@@ -21,19 +21,20 @@ use transom_http::error::Failure;
 
 /// Proxies give up after 60 s of silence, and some after 30.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a listener waits before it comes back: a node that restarts is there again in this time.
+/// The time after which a listener reconnects. A node restarts within it.
 const RETRY: Duration = Duration::from_secs(2);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects an answer before it passes it on, unless told.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Follows who is there, as server-sent events that do not end (`text/event-stream`).
+/// Follows the presence of devices, as server-sent events that do not end (`text/event-stream`).
 ///
-/// Each `presence` event is a change; its `id` goes into `Last-Event-ID` of the next call, which goes on after it. A first
-/// call begins with the last change of every address that was ever joined. `current` says that everything up to now was told.
+/// Each `presence` event is a change. A later call that has its `id` in `Last-Event-ID` continues
+/// after it. A first call begins with the last change of every address under which a device ever
+/// joined. The event `current` marks the end of the changes up to now.
 #[utoipa::path(get, operation_id = "follow_presence", path = "/api/v1/presence", tag = "addresses", params(ProjectFilter, KeyFilter,
-    ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that was read.")), responses(
+    ("Last-Event-ID" = Option<i64>, Header, description = "The id of the last event that the caller received.")), responses(
     (status = 200, body = PresenceBody, content_type = "text/event-stream"), (status = "default", body = ErrorBody)))]
 pub(super) async fn follow(
     State(app): State<Arc<App>>,

@@ -13,7 +13,7 @@ use super::paging::Paging;
 use transom_app::App;
 use transom_http::error::Failure;
 
-/// Lists projects; a key sees its own.
+/// Lists projects. A key sees only its own.
 #[utoipa::path(get, operation_id = "list_projects", path = "/api/v1/projects", tag = "projects", params(Paging), responses(
     (status = 200, body = List<ProjectBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
@@ -26,7 +26,7 @@ pub(super) async fn list(
     Ok(Json(paging.list(projects, |project| project.name.to_string())))
 }
 
-/// Makes a project (operator).
+/// Creates a project (operator).
 #[utoipa::path(post, operation_id = "create_project", path = "/api/v1/projects", tag = "projects", request_body = NewProjectBody, responses(
     (status = 201, body = ProjectBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn create(

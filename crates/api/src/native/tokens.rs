@@ -15,7 +15,7 @@ use super::tally::ended;
 use transom_app::App;
 use transom_http::error::Failure;
 
-/// Lists API tokens that are valid (admin; any key its own).
+/// Lists valid API tokens (admin; any key its own).
 #[utoipa::path(get, operation_id = "list_tokens", path = "/api/v1/tokens", tag = "keys", params(KeyFilter, Paging), responses(
     (status = 200, body = List<ListedTokenBody>), (status = "default", body = ErrorBody)))]
 pub(super) async fn list(
@@ -32,8 +32,10 @@ pub(super) async fn list(
     Ok(Json(paging.list(tokens, |token| token.id().to_string())))
 }
 
-/// Makes an API token worth nothing, with every token that was got for it, and ends what was made with them (admin; any key its
-/// own).
+/// Revokes an API token (admin; any key its own).
+///
+/// It also revokes every token that was obtained with it, and ends everything that was created with
+/// them.
 #[utoipa::path(delete, operation_id = "revoke_token", path = "/api/v1/tokens/{id}", tag = "keys", params(("id" = schema::TokenId, Path)), responses(
     (status = 200, body = EndedBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn revoke(

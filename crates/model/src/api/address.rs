@@ -188,7 +188,7 @@ pub struct AddressMoveBody {
     pub to_key: String,
 }
 
-/// The device key that consoles shall trust.
+/// The device key that consoles will trust.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
