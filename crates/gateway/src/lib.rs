@@ -26,6 +26,5 @@ pub mod link;
 mod pace;
 mod pump;
 mod reception;
-mod scratch;
 pub mod session;
 mod verify;

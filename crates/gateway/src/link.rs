@@ -2,25 +2,29 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+#[cfg(target_os = "linux")]
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 #[cfg(target_os = "linux")]
 use transom_net::splice::Taken;
-use transom_net::{Stream, poll_read_some};
+use transom_net::{Outbox, Stream, mover, poll_read_some, scratch};
 use transom_websocket::deframer::{Deframer, FrameError, Signals};
 use transom_websocket::frame::{self, HEAD_ROOM};
 
 use super::channel::{Allowance, FromPage, ToPage};
 use super::limits::CLOSE;
 use super::pace::{self, Pace};
-use super::scratch;
 use transom_http::upgrade::Switched;
 
+/// The most bytes of a read from a viewer, and of a write to one behind TLS. Viewers send little, but
+/// a pasted text should arrive in few pieces. TLS cuts a write into records anyway, and copies the
+/// part that does not fit its buffer.
+pub(super) const SHORT: usize = 64 * 1024;
 /// A viewer's handshake messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
 
@@ -33,7 +37,7 @@ const UNSENT_AT_FIRST: u32 = 16 * 1024;
 /// A viewer.
 #[derive(Debug)]
 pub struct Link {
-    pub(super) stream: Stream,
+    stream: Stream,
     framing: Framing,
     /// The page's channel: how much the page may still say.
     channel: Option<Allowance>,
@@ -93,8 +97,8 @@ impl Link {
         stream.keep_unsent(UNSENT_AT_FIRST);
         Self {
             channel: has_channel.then(|| Allowance::new(Instant::now())),
-            pace: Some(Pace::new(if stream.buffers_writes() { scratch::TO_INSTANCE } else { pace::MOST })),
-            outbox: Outbox { bytes: answer, ..Outbox::default() },
+            pace: Some(Pace::new(if stream.buffers_writes() { SHORT } else { pace::MOST })),
+            outbox: Outbox::from(answer),
             ..Self::over(stream, Framing::WebSocket(deframer))
         }
     }
@@ -195,9 +199,8 @@ impl Link {
     pub(super) fn takes(&self) -> usize {
         match &self.pace {
             Some(pace) if !pace.is_full() => pace.limit(),
-            // Behind TLS a write is cut into records anyway; what does not fit its buffer would be copied.
-            _ if self.stream.buffers_writes() => scratch::TO_INSTANCE,
-            _ => scratch::TO_VIEWER,
+            _ if self.stream.buffers_writes() => SHORT,
+            _ => scratch::MOST,
         }
     }
 
@@ -228,59 +231,8 @@ impl Link {
     /// Appends a message to the page, where it has the channel.
     pub(super) fn tell(&mut self, message: ToPage) {
         if self.has_channel() {
-            frame::push_text(&mut self.outbox.bytes, &message.text());
-            self.outbox.unflushed = true;
+            frame::push_text(self.outbox.tail(), &message.text());
         }
-    }
-
-    /// Sends `len` bytes that stand behind the head-room of `framed`, in frames of at most [`pace::MOST`]; what the viewer
-    /// does not take now waits in the outbox, which must be empty.
-    pub(super) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        framed: &mut [u8],
-        len: usize,
-    ) -> io::Result<()> {
-        let first = len.min(pace::MOST);
-        let (mut header, mut between) = ([0; HEAD_ROOM], HEAD_ROOM);
-        let start = match self.framing {
-            Framing::Raw => HEAD_ROOM,
-            Framing::WebSocket(_) => {
-                if len > first {
-                    between = frame::write_header(&mut header, len - first);
-                }
-                let room = framed.first_chunk_mut().ok_or(io::ErrorKind::InvalidInput)?;
-                frame::write_header(room, first)
-            }
-        };
-        let (head, tail) = framed.split_at(HEAD_ROOM + first);
-        if tail.is_empty() {
-            let sent = write_some(&mut self.stream, cx, &head[start..])?;
-            self.outbox.keep(&head[start + sent..], &self.stream);
-        } else {
-            let mut slices = [&head[start..], &header[between..], tail].map(IoSlice::new);
-            let rest = write_all_of(&mut self.stream, cx, &mut slices)?;
-            for slice in rest {
-                self.outbox.keep(slice, &self.stream);
-            }
-        }
-        self.sent(len);
-        Ok(())
-    }
-
-    /// As [`poll_send`](Self::poll_send), for bytes that are still in the kernel.
-    #[cfg(target_os = "linux")]
-    pub(super) fn send_taken(&mut self, taken: Taken) -> io::Result<()> {
-        let mut header = [0; HEAD_ROOM];
-        let start = match self.framing {
-            Framing::Raw => HEAD_ROOM,
-            Framing::WebSocket(_) => frame::write_header(&mut header, taken.count()),
-        };
-        let viewer = self.stream.tcp().ok_or(io::ErrorKind::Unsupported)?;
-        let len = taken.count();
-        taken.put(&header[start..], viewer, &mut self.outbox.bytes)?;
-        self.sent(len);
-        Ok(())
     }
 
     /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a page that sleeps does not,
@@ -291,8 +243,7 @@ impl Link {
             && self.outbox.is_empty()
         {
             self.tell(ToPage::Beat);
-            frame::push_ping(&mut self.outbox.bytes);
-            self.outbox.unflushed = true;
+            frame::push_ping(self.outbox.tail());
         }
     }
 
@@ -307,8 +258,7 @@ impl Link {
         if self.outbox.is_empty()
             && let Some(payload) = self.unanswered.take()
         {
-            frame::push_pong(&mut self.outbox.bytes, &payload);
-            self.outbox.unflushed = true;
+            frame::push_pong(self.outbox.tail(), &payload);
             drained = self.outbox.poll_drain(&mut self.stream, cx);
         }
         if self.outbox.is_empty() && self.pace.as_ref().is_some_and(Pace::is_busy) {
@@ -348,11 +298,10 @@ impl Link {
         }
         for message in messages {
             match self.framing {
-                Framing::Raw => self.outbox.bytes.extend_from_slice(message),
-                Framing::WebSocket(_) => frame::push_binary(&mut self.outbox.bytes, message),
+                Framing::Raw => self.outbox.tail().extend_from_slice(message),
+                Framing::WebSocket(_) => frame::push_binary(self.outbox.tail(), message),
             }
         }
-        self.outbox.unflushed = true;
         poll_fn(|cx| self.poll_drain(cx)).await.map_err(|error| lost(&error))?;
         Ok(())
     }
@@ -366,8 +315,7 @@ impl Link {
                 EndReason::ViewerLost if self.closing.is_some() => 1000,
                 reason => reason.close_code(),
             };
-            frame::push_close(&mut self.outbox.bytes, code, &end.close_text());
-            self.outbox.unflushed = true;
+            frame::push_close(self.outbox.tail(), code, &end.close_text());
         }
         // A viewer that does not read cannot be told; the deadline is the answer to that.
         let _ = timeout(CLOSE, async {
@@ -385,6 +333,55 @@ impl Link {
     }
 }
 
+impl mover::Sink for Link {
+    const HEAD_ROOM: usize = HEAD_ROOM;
+
+    /// Sends the bytes in frames of at most [`pace::MOST`].
+    fn send(&mut self, cx: &mut Context<'_>, framed: &mut [u8]) -> io::Result<()> {
+        let len = framed.len() - HEAD_ROOM;
+        let first = len.min(pace::MOST);
+        let (mut header, mut between) = ([0; HEAD_ROOM], HEAD_ROOM);
+        let start = match self.framing {
+            Framing::Raw => HEAD_ROOM,
+            Framing::WebSocket(_) => {
+                if len > first {
+                    between = frame::write_header(&mut header, len - first);
+                }
+                let room = framed.first_chunk_mut().ok_or(io::ErrorKind::InvalidInput)?;
+                frame::write_header(room, first)
+            }
+        };
+        let (head, tail) = framed.split_at(HEAD_ROOM + first);
+        if tail.is_empty() {
+            self.outbox.send(&mut self.stream, cx, &head[start..])?;
+        } else {
+            let mut pieces = [&head[start..], &header[between..], tail].map(IoSlice::new);
+            self.outbox.send_pieces(&mut self.stream, cx, &mut pieces)?;
+        }
+        self.sent(len);
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn tcp(&self) -> Option<&TcpStream> {
+        self.stream.tcp()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_taken(&mut self, taken: Taken) -> io::Result<()> {
+        let mut header = [0; HEAD_ROOM];
+        let start = match self.framing {
+            Framing::Raw => HEAD_ROOM,
+            Framing::WebSocket(_) => frame::write_header(&mut header, taken.count()),
+        };
+        let viewer = self.stream.tcp().ok_or(io::ErrorKind::Unsupported)?;
+        let len = taken.count();
+        self.outbox.send_taken(taken, &header[start..], viewer)?;
+        self.sent(len);
+        Ok(())
+    }
+}
+
 /// The viewer went without a word.
 pub(super) fn lost(error: &io::Error) -> End {
     End::new(EndReason::ViewerLost, error.kind().to_string())
@@ -397,77 +394,4 @@ fn broken(error: &FrameError) -> End {
         _ => EndReason::ViewerWebsocketError,
     };
     End::told(reason, error.to_string())
-}
-
-/// Writes until the stream takes no more.
-pub(super) fn write_some(stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-    let mut sent = 0;
-    while sent < bytes.len() {
-        match Pin::new(&mut *stream).poll_write(cx, &bytes[sent..]) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(count)) => sent += count,
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => break,
-        }
-    }
-    Ok(sent)
-}
-
-/// Writes several pieces together until the stream takes no more; what is left of them.
-fn write_all_of<'a, 'b>(
-    stream: &mut Stream,
-    cx: &mut Context<'_>,
-    mut pieces: &'a mut [IoSlice<'b>],
-) -> io::Result<&'a [IoSlice<'b>]> {
-    while !pieces.is_empty() {
-        match Pin::new(&mut *stream).poll_write_vectored(cx, pieces) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(count)) => IoSlice::advance_slices(&mut pieces, count),
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => break,
-        }
-    }
-    Ok(pieces)
-}
-
-/// Bytes that a peer has not taken yet; holds no memory when there are none.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    bytes: Vec<u8>,
-    sent: usize,
-    /// Bytes may wait in the stream's own buffer.
-    unflushed: bool,
-}
-
-impl Outbox {
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Keeps what `stream` could not take of a write.
-    pub(super) fn keep(&mut self, rest: &[u8], stream: &Stream) {
-        self.bytes.extend_from_slice(rest);
-        self.unflushed |= stream.buffers_writes();
-    }
-
-    /// How many bytes wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.bytes.len() - self.sent
-    }
-
-    /// Ready when nothing waits any more.
-    pub(super) fn poll_drain(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.bytes.is_empty() {
-            self.sent += write_some(stream, cx, &self.bytes[self.sent..])?;
-            if self.sent < self.bytes.len() {
-                return Poll::Pending;
-            }
-            *self = Self { unflushed: self.unflushed, ..Self::default() };
-        }
-        if self.unflushed {
-            ready!(Pin::new(stream).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        Poll::Ready(Ok(()))
-    }
 }

@@ -14,16 +14,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
-#[cfg(target_os = "linux")]
-use transom_net::splice;
-use transom_net::{Stream, poll_read_some};
+use transom_net::mover::{Lost, Mover, Portion};
+use transom_net::{Outbox, Stream, scratch};
 use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
 
 use super::beats::Beats;
 use super::channel::{Notice, ToPage};
 use super::limits::{ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
-use super::link::{self, Link, Outbox, Received};
-use super::scratch;
+use super::link::{self, Link, Received, SHORT};
 use transom_app::consoles::live::Traffic;
 use transom_app::metrics::Metrics;
 
@@ -49,6 +47,7 @@ pub(super) struct Meters<'a> {
 pub(super) struct Pump<'a> {
     viewer: &'a mut Link,
     instance: Stream,
+    to_viewer: Mover,
     to_instance: Outbox,
     filter: ClientFilter,
     /// What the instance tells before its first picture, where the viewer's rights depend on it.
@@ -74,8 +73,6 @@ pub(super) struct Pump<'a> {
     instance_told: bool,
     /// The instance closed.
     instance_done: bool,
-    /// The instance has more to say than a read holds.
-    bulk: bool,
 }
 
 /// Whether a direction stopped because nothing can be done now, or because its turn is over.
@@ -97,6 +94,7 @@ impl<'a> Pump<'a> {
         Self {
             viewer,
             instance,
+            to_viewer: Mover::default(),
             to_instance: Outbox::default(),
             announcements: filter.listens().then(Box::default),
             filter,
@@ -114,7 +112,6 @@ impl<'a> Pump<'a> {
             viewer_done: false,
             instance_told: false,
             instance_done: false,
-            bulk: false,
         }
     }
 
@@ -123,8 +120,9 @@ impl<'a> Pump<'a> {
         self.last_sign(early.len());
         let filtered = self.filter.filter(&mut early).map_err(refused)?;
         self.clipboard = filtered.clipboard;
-        self.to_instance.keep(&filtered.head, &self.instance);
-        self.to_instance.keep(filtered.body, &self.instance);
+        let waiting = self.to_instance.tail();
+        waiting.extend_from_slice(&filtered.head);
+        waiting.extend_from_slice(filtered.body);
         Ok(())
     }
 
@@ -197,58 +195,19 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Moves some bytes to the viewer, whose outbox is empty: how many, none when the instance has closed.
-    fn poll_move(&mut self, cx: &mut Context<'_>) -> Result<Poll<usize>, End> {
-        #[cfg(target_os = "linux")]
-        if self.bulk
-            && self.viewer.takes_bulk()
-            && let Some(moved) = self.poll_splice(cx)?
-        {
-            return Ok(moved);
-        }
+    /// Moves some bytes to the viewer, whose outbox is empty. Returns their number, 0 when the
+    /// instance has closed.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, End>> {
         let most = self.viewer.takes();
-        scratch::with(|scratch| {
-            let count = match poll_read_some(&mut self.instance, cx, scratch.body(most)) {
-                Poll::Pending => return Ok(Poll::Pending),
-                Poll::Ready(read) => read.map_err(|error| instance_lost(&error))?,
-            };
-            if count > 0 {
-                self.listen(scratch.body(count));
-                let sent = self.viewer.poll_send(cx, scratch.framed(count), count);
-                sent.map_err(|error| link::lost(&error))?;
-            }
-            // What is moved without being copied is not seen.
-            self.bulk = count == most && self.announcements.is_none();
-            Ok(Poll::Ready(count))
+        // The filter has to see what the instance announces.
+        let in_kernel = self.viewer.takes_bulk() && self.announcements.is_none();
+        let portion = Portion { most, bulk: most, in_kernel };
+        let see = |bytes: &[u8]| listen(&mut self.announcements, &mut self.filter, bytes);
+        let moved = self.to_viewer.poll_move(cx, &mut self.instance, self.viewer, portion, see);
+        moved.map_err(|lost| match lost {
+            Lost::Source(error) => instance_lost(&error),
+            Lost::Sink(error) => link::lost(&error),
         })
-    }
-
-    /// Lets the filter hear what the instance tells, up to its first picture.
-    fn listen(&mut self, bytes: &[u8]) {
-        if let Some(announcements) = &mut self.announcements {
-            announcements.see(bytes);
-            self.filter.hear(announcements);
-            if announcements.is_over() {
-                self.announcements = None;
-            }
-        }
-    }
-
-    /// Moves bulk without copying it, where both peers are plain TCP.
-    #[cfg(target_os = "linux")]
-    fn poll_splice(&mut self, cx: &mut Context<'_>) -> Result<Option<Poll<usize>>, End> {
-        let taken = match self.instance.tcp().filter(|_| self.viewer.stream.tcp().is_some()) {
-            Some(instance) => splice::poll_take(instance, cx),
-            None => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
-        };
-        let Poll::Ready(taken) = taken else { return Ok(Some(Poll::Pending)) };
-        self.bulk = taken.as_ref().is_ok_and(|taken| taken.count() >= splice::LEAST);
-        let Ok(taken) = taken else { return Ok(None) };
-        let count = taken.count();
-        if count > 0 {
-            self.viewer.send_taken(taken).map_err(|error| link::lost(&error))?;
-        }
-        Ok(Some(Poll::Ready(count)))
     }
 
     fn poll_to_instance(&mut self, cx: &mut Context<'_>) -> Result<Turn, End> {
@@ -268,7 +227,7 @@ impl<'a> Pump<'a> {
                 return Ok(Turn::Waiting);
             }
             let received = scratch::with(|scratch| {
-                let body = scratch.body(scratch::TO_INSTANCE);
+                let body = &mut scratch[..SHORT];
                 let received = match self.viewer.poll_receive(cx, body) {
                     Poll::Pending => return Ok(None),
                     Poll::Ready(received) => received?,
@@ -305,15 +264,9 @@ impl<'a> Pump<'a> {
             self.last_activity = self.viewer_alive;
         }
         self.clipboard = filtered.clipboard.or(self.clipboard);
-        let lost = |error| instance_lost(&error);
-        let mut sent = link::write_some(&mut self.instance, cx, &filtered.head).map_err(lost)?;
-        self.to_instance.keep(&filtered.head[sent..], &self.instance);
-        sent = 0;
-        if self.to_instance.is_empty() {
-            sent = link::write_some(&mut self.instance, cx, filtered.body).map_err(lost)?;
-        }
-        self.to_instance.keep(&filtered.body[sent..], &self.instance);
-        Ok(())
+        let sent = self.to_instance.send(&mut self.instance, cx, &filtered.head);
+        let sent = sent.and_then(|()| self.to_instance.send(&mut self.instance, cx, filtered.body));
+        sent.map_err(|error| instance_lost(&error))
     }
 
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
@@ -374,6 +327,17 @@ impl<'a> Pump<'a> {
             return Err(EndReason::ViewerClosed.into());
         }
         Ok(())
+    }
+}
+
+/// Shows the filter what the instance announces, up to the instance's first picture.
+fn listen(announcements: &mut Option<Box<Announcements>>, filter: &mut ClientFilter, bytes: &[u8]) {
+    if let Some(open) = announcements {
+        open.see(bytes);
+        filter.hear(open);
+        if open.is_over() {
+            *announcements = None;
+        }
     }
 }
 

@@ -18,8 +18,6 @@ use tokio::net::TcpStream;
 /// The most bytes at once: as many as one WebSocket frame carries. A browser holds a frame whole
 /// until its end has arrived.
 pub const MOST: usize = 128 * 1024;
-/// The fewest bytes: below this, the calls cost more than the copies that they save.
-pub const LEAST: usize = 32 * 1024;
 
 /// A pipe, and the number of bytes in it.
 struct Pipe {
@@ -35,9 +33,9 @@ thread_local! {
 /// Bytes on their way, taken from one connection and not yet put into the other.
 pub struct Taken(Pipe);
 
-/// Takes up to [`MOST`] bytes that wait in `from`; 0 at its end. An error says only that this way
-/// does not work: no byte was taken, and an ordinary read reports the connection's fault.
-pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Taken>> {
+/// Takes up to [`MOST`] bytes that wait in `from`; `None` at its end. An error says only that this
+/// way does not work: no byte was taken, and an ordinary read reports the connection's fault.
+pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Taken>>> {
     let idle = PIPE.take();
     let mut pipe = idle.map_or_else(Pipe::open, Ok)?;
     let taken = loop {
@@ -52,16 +50,12 @@ pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Take
             taken => break taken,
         }
     };
-    match taken {
-        Ok(count) => {
-            pipe.held = count;
-            Poll::Ready(Ok(Taken(pipe)))
-        }
-        Err(error) => {
-            PIPE.set(Some(pipe));
-            Poll::Ready(Err(error))
-        }
+    if let Ok(count @ 1..) = taken {
+        pipe.held = count;
+        return Poll::Ready(Ok(Some(Taken(pipe))));
     }
+    PIPE.set(Some(pipe));
+    Poll::Ready(taken.map(|_| None))
 }
 
 impl Taken {

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use transom_net::Stream;
 
-use super::copy::Copy;
+use super::one_way::OneWay;
 use super::pace::Pace;
 
 /// What a session may take.
@@ -77,7 +77,7 @@ async fn pass(
     counts: &Counts,
     mut pace: Option<Pace>,
 ) -> io::Result<()> {
-    let (mut up, mut down) = (Copy::default(), Copy::default());
+    let (mut up, mut down) = (OneWay::default(), OneWay::default());
     both(|cx| {
         let up = up.poll(cx, connector, agent, &counts.to_agent, &mut pace)?;
         let down = down.poll(cx, agent, connector, &counts.to_connector, &mut pace)?;

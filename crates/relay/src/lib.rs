@@ -6,7 +6,8 @@
 //!   │     └── rendezvous   a ticket for each session, on which its two data connections meet
 //!   ├── monitor      which of the peers that a connector watches are there
 //!   ├── session      one between a connector and an agent, from its call to its last byte
-//!   └── carry        both directions of a session between devices: spliced, or copied, and paced
+//!   └── carry        both directions of a session between devices
+//!         └── one_way      one of them: through the bulk mover, and no faster than its limit
 //! raw          data connections without HTTP and TLS around them
 //! standby      data connections that agents keep ready for a next session
 //! arrival      data connections on their way, and who waits for them; kept: those that are ready
@@ -18,10 +19,10 @@ mod arrival;
 mod carry;
 mod console;
 mod control;
-mod copy;
 pub mod entrance;
 mod kept;
 mod monitor;
+mod one_way;
 mod pace;
 pub mod raw;
 mod rendezvous;
