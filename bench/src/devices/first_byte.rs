@@ -22,9 +22,9 @@ pub(super) fn run(programs: &Programs, target: SocketAddr) -> Result<()> {
     )?;
     for (way, kind) in [
         ("upgrade", Kind { raw: false, warm: 0 }),
-        ("upgrade, kept ready", Kind { raw: false, warm: 1 }),
+        ("upgrade, standby", Kind { raw: false, warm: 1 }),
         ("raw", Kind { raw: true, warm: 0 }),
-        ("raw, kept ready", Kind { raw: true, warm: 1 }),
+        ("raw, standby", Kind { raw: true, warm: 1 }),
     ] {
         let node = Node::start(programs, kind)?;
         let mut client = node.client()?;

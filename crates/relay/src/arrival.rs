@@ -1,10 +1,10 @@
-//! Data connections on their way to a session, and the tickets under which they are awaited.
+//! Data connections on their way to a session, and the tickets that wait for them.
 
 use tokio::sync::oneshot;
 use transom_net::Stream;
 use transom_tunnel::{Cause, MeetingTicket, Role};
 
-/// By which way a data connection came.
+/// The way of a data connection to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// The raw listener.
@@ -15,30 +15,30 @@ pub(super) enum Way {
     Repeater,
 }
 
-/// A data connection that has come.
+/// A data connection that has arrived.
 pub(super) struct Arrived {
     pub(super) stream: Stream,
     pub(super) way: Way,
-    /// Whether it was kept ready for this session.
-    pub(super) kept: bool,
+    /// The agent opened it in advance, and it became this session's.
+    pub(super) standby: bool,
 }
 
 impl Arrived {
-    /// How it came, as logs and audit tell it.
+    /// Its way, as logs and audit name it.
     pub(super) fn how(&self) -> &'static str {
-        match (self.way, self.kept) {
+        match (self.way, self.standby) {
             (Way::Repeater, _) => "repeater",
             (Way::Raw, false) => "raw",
-            (Way::Raw, true) => "raw, kept ready",
+            (Way::Raw, true) => "raw, standby",
             (Way::Upgrade, false) => "upgrade",
-            (Way::Upgrade, true) => "upgrade, kept ready",
+            (Way::Upgrade, true) => "upgrade, standby",
         }
     }
 }
 
 pub(super) type AgentComes = oneshot::Sender<Result<Arrived, Declined>>;
 
-/// An agent's word that it will not come.
+/// An agent's message that it will not come.
 pub(super) struct Declined {
     pub(super) cause: Cause,
     pub(super) why: String,
@@ -52,7 +52,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes the place of one side, which nobody takes after it.
+    /// Takes one side's part of the ticket, which is then spent.
     pub(super) fn spend(&mut self, role: Role) -> Option<Arrival> {
         match role {
             Role::Agent => self.agent.take().map(Arrival::Agent),
@@ -61,16 +61,16 @@ impl Pending {
     }
 }
 
-/// Hands a data connection over to who waits for it.
+/// The recipient of a data connection.
 pub(super) enum Arrival {
     Agent(AgentComes),
     Connector(oneshot::Sender<Arrived>),
 }
 
 impl Arrival {
-    pub(super) fn hand_over(self, stream: Stream, way: Way) {
-        let arrived = Arrived { stream, way, kept: false };
-        // Whoever waited may have gone; the connection goes with it.
+    pub(super) fn deliver(self, stream: Stream, way: Way) {
+        let arrived = Arrived { stream, way, standby: false };
+        // The recipient may have gone; the connection goes with it.
         match self {
             Self::Agent(waiting) => drop(waiting.send(Ok(arrived))),
             Self::Connector(waiting) => drop(waiting.send(arrived)),

@@ -1,4 +1,4 @@
-//! A session between two devices: whatever one side sends, the other gets, no faster than it takes it.
+//! A session between two devices: each side gets the other's bytes, no faster than it takes them.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,18 +13,18 @@ use transom_net::Stream;
 use super::one_way::OneWay;
 use super::pace::Pace;
 
-/// What a session may take.
+/// The limits of a session.
 #[derive(Debug, Default)]
 pub(super) struct Terms {
-    /// Bytes a second, over both directions; 0: as fast as it goes.
+    /// Bytes a second, over both directions; 0 for no limit.
     pub(super) limit: u32,
-    /// How long it may be silent.
+    /// The longest silence.
     pub(super) idle: Option<Duration>,
-    /// How long it may last.
+    /// The longest duration.
     pub(super) longest: Option<Duration>,
 }
 
-/// How a session ended, and what it carried.
+/// The end of a session, and the bytes that it carried.
 #[derive(Debug)]
 pub(super) struct Carried {
     /// `closed`, `lost`, `cut`, `idle` or `too-long`.
@@ -33,7 +33,8 @@ pub(super) struct Carried {
     pub(super) to_connector: u64,
 }
 
-/// Carries until both sides are done, one is lost, or the session is cut. An end that was not meant is passed on as one.
+/// Carries until both sides are done, one is lost, or the session is cut. An unintended end at one
+/// side looks like one at the other.
 pub(super) async fn carry(
     mut agent: Stream,
     mut connector: Stream,
@@ -70,7 +71,7 @@ impl Counts {
     }
 }
 
-/// Both directions.
+/// Moves both directions.
 async fn pass(
     agent: &mut Stream,
     connector: &mut Stream,
@@ -86,7 +87,8 @@ async fn pass(
     .await
 }
 
-/// One that is done stays done while the other goes on: a half may close.
+/// Polls both directions until both are done. One may be done long before the other, since a half
+/// may close.
 async fn both(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(Poll<()>, Poll<()>)>>,
 ) -> io::Result<()> {
@@ -98,7 +100,7 @@ async fn both(
     .await
 }
 
-/// Waits until nothing has passed for this long.
+/// Waits until no byte has passed for this long.
 async fn silence(counts: &Counts, limit: Option<Duration>) {
     let Some(limit) = limit else { return std::future::pending().await };
     let mut before = None;

@@ -1,4 +1,5 @@
-//! The gateway's way to a device: it is a connector with a key of its own, and a console is its session.
+//! The gateway's way to a device: the gateway is a connector with a key of its own, and a console
+//! is its session.
 
 use std::time::Duration;
 
@@ -20,25 +21,28 @@ use transom_tunnel::{Cause, EXPORTER_LABEL, FrameError, MeetingTicket, Role, end
 use super::Relay;
 use super::arrival::Declined;
 use super::rendezvous::Absent;
-use transom_app::devices::{DialDevice, Place};
+use transom_app::devices::{DialDevice, Slot};
 
-/// What logs and audit call it.
+/// A console's name in logs and audit.
 const CONSOLE: &str = "a console";
-/// What agents know the gateway by.
+/// The gateway's name for agents.
 const GATEWAY: &str = "gateway";
-/// A TLS handshake through the relay, and the agent's own dial to its target, which it gives up after 10 s.
+/// The time for a TLS handshake through the relay and the agent's dial to its target, on which the
+/// agent gives up after 10 s.
 const OPEN: Duration = Duration::from_secs(20);
 
-/// Why nothing of an instance's secrets is sent.
-const RENEWED: &str = "a key of the project gave the address a ticket, a password, another key or another action after they were set";
+/// The reason for withholding an instance's secrets.
+const RENEWED: &str =
+    "a key of the project changed the address's ticket, password, key or action after they were set";
 
-/// An agent's words come in one piece. They only explain: what is not here by then is done without.
+/// The time for an agent's message, which arrives in one piece. It only explains, so the gateway
+/// does without one that is late.
 const WORDS: Duration = Duration::from_secs(3);
 
 /// A connection to a device.
 pub(super) struct Reached {
     pub(super) stream: Stream,
-    /// It speaks the repeater's protocol: nothing of it is encrypted up to here.
+    /// The device speaks the repeater's protocol: its connection is unencrypted.
     pub(super) legacy: bool,
 }
 
@@ -61,21 +65,22 @@ impl Relay {
         origin: &Origin,
     ) -> Result<Stream, End> {
         let project = instance.project;
-        let place = self.app.devices.place_for_console(CONSOLE, project, address, origin);
+        let slot = self.app.devices.slot_for_console(CONSOLE, project, address, origin);
         let secrets = Some(&instance.security);
-        let Reached { stream, legacy } = self.reach(project, address, &place, secrets).await?;
+        let Reached { stream, legacy } = self.reach(project, address, &slot, secrets).await?;
         if legacy {
             let detail = format!("legacy: a device without end-to-end encryption, from {CONSOLE}");
             self.app.devices.audit_opening(address, project, "ok", detail, origin).await;
-            self.tell_end(project, address.clone(), &place, origin.clone());
+            self.record_end(project, address.clone(), &slot, origin.clone());
         }
-        Ok(stream.leashed(place.cut(), place))
+        Ok(stream.leashed(slot.cut(), slot))
     }
 
-    /// Writes down when a console on a device without encryption is over. What it carried, its own session tells.
-    fn tell_end(&self, project: ProjectId, address: CloudAddress, place: &Place, origin: Origin) {
+    /// Records the end of a console on a device without encryption. The console's own session
+    /// records its bytes.
+    fn record_end(&self, project: ProjectId, address: CloudAddress, slot: &Slot, origin: Origin) {
         let (app, began) = (self.app.clone(), Instant::now());
-        let (cut, over) = (place.cut(), place.over());
+        let (cut, over) = (slot.cut(), slot.over());
         self.tasks.spawn(async move {
             over.cancelled().await;
             let how = if cut.is_cancelled() { "cut" } else { "closed" };
@@ -84,15 +89,16 @@ impl Relay {
         });
     }
 
-    /// The same for a session that has this place; `secrets` are what the device will be asked to take.
+    /// Reaches a device for a session that has this slot; `secrets` are those that the device will
+    /// be asked to take.
     pub(super) async fn reach(
         &self,
         project: ProjectId,
         address: &CloudAddress,
-        place: &Place,
+        slot: &Slot,
         secrets: Option<&InstanceSecurity>,
     ) -> Result<Reached, End> {
-        let cut = place.cut();
+        let cut = slot.cut();
         tokio::select! {
             biased;
             () = cut.cancelled() => {
@@ -109,9 +115,10 @@ impl Relay {
         address: &CloudAddress,
         secrets: Option<&InstanceSecurity>,
     ) -> Result<Reached, End> {
-        // After the place: what is removed between the two cuts the session.
+        // The slot comes first, so that a removal between the two cuts the session.
         let listener = self.app.devices.console_may_reach(project, address).await?;
-        // Of the same look as the credentials by which the device is found: no other one slips in between.
+        // The check uses the record by which the device is found, so no other device slips in
+        // between.
         if secrets.is_some_and(|secrets| !secrets.is_entrusted_to(listener.record.generation)) {
             return Err(End::new(EndReason::InstanceSecretsWithheld, RENEWED));
         }
@@ -120,11 +127,11 @@ impl Relay {
             .summon(&agent, GATEWAY)
             .map_err(|refusal| End::new(EndReason::DeviceOffline, refusal.detail.unwrap_or_default()))?;
         let arrived = rendezvous.agent().await.map_err(absent)?;
-        tracing::debug!(%address, device_came = arrived.how(), "a console's device has come");
+        tracing::debug!(%address, device_came = arrived.how(), "a console's device has arrived");
         if agent.is_legacy() {
             return Ok(Reached { stream: arrived.stream, legacy: true });
         }
-        self.keep_warm(agent);
+        self.order_standby(agent);
         let opened = timeout(OPEN, self.open(address, &rendezvous.ticket, arrived.stream)).await;
         let silent =
             || End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened");
@@ -147,8 +154,8 @@ impl Relay {
             .connect(end_to_end::placeholder_name(), stream)
             .await
             .map_err(broken)?;
-        let shown = peer_key(tls.get_ref().1.peer_certificates());
-        let shown = shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it showed no key"))?;
+        let key_shown = peer_key(tls.get_ref().1.peer_certificates());
+        let key_shown = key_shown.ok_or_else(|| End::new(EndReason::DeviceRefused, "it presented no key"))?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exporter.map_err(|error| internal(&error))?;
         let voucher = ticket.vouch(Role::Connector, &exporter);
@@ -156,10 +163,14 @@ impl Relay {
         tls.flush().await.map_err(broken)?;
         let theirs: [u8; VOUCHER] = read_array(&mut tls).await.map_err(broken)?;
         if !ticket.vouched(Role::Agent, &exporter, &theirs) {
-            return Err(End::new(EndReason::DeviceRefused, "somebody stands between it and this server"));
+            return Err(End::new(
+                EndReason::DeviceRefused,
+                "an interceptor stands between it and this server",
+            ));
         }
-        // Not before it has vouched: the key of somebody in between must not become its own.
-        self.app.devices.check_device_key(address, shown).await?;
+        // Only after the device has vouched, so that the key of an interceptor cannot become the
+        // device's own.
+        self.app.devices.check_device_key(address, key_shown).await?;
         let garbled = |error: FrameError| End::new(EndReason::DeviceRefused, error.to_string());
         let length: [u8; opening::LENGTH] = read_array(&mut tls).await.map_err(broken)?;
         let length = opening::length(length).map_err(garbled)?;
@@ -186,7 +197,7 @@ async fn read_array<const N: usize>(
     Ok(bytes)
 }
 
-/// The agent's words, or what came of them before the connection or the time for them was over.
+/// Returns the agent's message, or the part of it that arrived in time.
 async fn read_words(from: &mut (impl tokio::io::AsyncRead + Unpin), length: usize) -> Vec<u8> {
     let mut words = Vec::with_capacity(length);
     let mut from = from.take(length as u64);

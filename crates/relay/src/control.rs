@@ -23,22 +23,24 @@ use transom_http::seat::Seat;
 
 /// Two round trips over a bad mobile network.
 const PROVE: Duration = Duration::from_secs(15);
-/// Who has to go for another has so long to hear it.
+/// The time for telling a peer that it has to make room for another.
 const PARTING: Duration = Duration::from_secs(1);
-/// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats fit into that.
+/// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats
+/// fit into that.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// Two heartbeats and some patience: a peer that missed both is gone.
+/// Two heartbeats and some patience: a peer that sent neither is gone.
 const SILENCE: Duration = Duration::from_secs(45);
-/// A connector may wait for so many peers at once.
+/// The most peers that a connector may wait for at once.
 const MAX_WAITING: usize = 64;
-/// And call for so many sessions in the same moment: the next word is heard when one of the calls is answered.
+/// The most sessions that a connector may call for at once. With so many calls open, the server
+/// reads its next message once it has answered one of them.
 const MAX_CALLING: usize = 64;
 
-/// What is known of the connection that a peer came over.
+/// The facts about a peer's connection.
 pub(super) struct Origin {
     pub(super) source: IpAddr,
     pub(super) exporter: Option<Exporter>,
-    /// Whether the configuration says of the other end that it ends TLS.
+    /// According to the configuration, the other end is a proxy that ends TLS.
     pub(super) proxied: bool,
 }
 
@@ -52,8 +54,8 @@ impl Origin {
     }
 }
 
-/// Serves an agent or a connector until it goes or is sent away. Until it has proved who it is, or has heard why not, it holds
-/// the permit.
+/// Serves an agent or a connector until it leaves or is refused. It holds the permit until it has
+/// proved its identity or received its refusal.
 pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open, notice): (Permit, Notice)) {
     let mut wire = Wire::new(stream);
     let proved = tokio::select! {
@@ -61,9 +63,9 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         proved = timeout(PROVE, prove(&relay, &mut wire, &origin)) => proved,
         () = notice.served() => {
             relay.app.metrics.connections_shed.inc();
-            let full = "too many have not proved who they are";
+            let full = "too many connections have not proved their identity yet";
             let refusal = Refusal::from(RefusalCode::CloudConnectivityError).because(full);
-            // Its place is another's already.
+            // Another connection has its place already.
             let _ = timeout(PARTING, wire.refuse(refusal)).await;
             return;
         }
@@ -95,7 +97,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
         Serving { relay, wire, membership, waiting: JoinSet::new(), calling: JoinSet::new(), monitor };
     let lost = serving.serve().await;
     let Serving { wire, membership, .. } = serving;
-    relay_of_all.forget_kept(membership.member());
+    relay_of_all.forget_ready(membership.member());
     let why = match &lost {
         Lost::Gone(error) => error.to_string(),
         Lost::Garbled(refusal) => refusal.to_string(),
@@ -110,7 +112,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
     }
 }
 
-/// SCRAM-SHA-256, bound to the TLS connection where TLS ends here.
+/// Does SCRAM-SHA-256, bound to the TLS connection if TLS ends here.
 async fn prove(
     relay: &Relay,
     wire: &mut Wire,
@@ -129,7 +131,7 @@ async fn prove(
             let enrolled = relay.app.devices.enrol_device(&enrollment, &message, origin.source).await;
             let (address, proof) = enrolled.map_err(Lost::Garbled)?;
             wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
-            // It comes again with its address.
+            // The device returns with its address.
             return Err(Lost::Gone(std::io::ErrorKind::UnexpectedEof.into()));
         }
         _ => return Err(out_of_turn()),
@@ -151,7 +153,7 @@ async fn prove(
     join(relay, origin, wish, candidate, &asked, &client_final).await
 }
 
-/// Whether the peer has chosen a version that it was offered.
+/// Checks that the peer has chosen a version that it was offered.
 fn understood(version: u8) -> Result<(), Lost> {
     if Versions::OURS.hold(version) {
         return Ok(());
@@ -189,15 +191,15 @@ fn scram_failed(error: ScramError) -> Lost {
     Lost::Garbled(Refusal::from(code).because(error.to_string()))
 }
 
-/// Somebody who is in.
+/// A peer that has joined.
 struct Serving {
     relay: Relay,
     wire: Wire,
     membership: Membership,
-    /// Calls of a connector that wait for their peer to come; gone with the connection.
+    /// A connector's calls that wait for their peer; they end with the connection.
     waiting: JoinSet<(u32, Result<(), Refusal>)>,
-    /// Sessions that a connector has called for: one whose last session with the same peer is still on its way out holds up
-    /// no other (requirement S8).
+    /// Sessions that a connector has called for. A call that waits for the end of the last session
+    /// with its peer delays no other (requirement S8).
     calling: JoinSet<(u32, u32, Result<Session, Refusal>)>,
     monitor: Monitor,
 }
@@ -266,10 +268,11 @@ impl Serving {
         Ok(())
     }
 
-    /// May I, and is it there?
+    /// Answers a connector that asks whether it may reach a peer and whether the peer is there.
     async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
         if self.waiting.len() >= MAX_WAITING {
-            let refusal = Refusal::from(RefusalCode::PeerBusy).because("too many calls wait already");
+            let refusal = Refusal::from(RefusalCode::PeerBusy)
+                .because("this connector waits for too many peers already");
             return self.answer_ask(call, Err(refusal)).await;
         }
         let (app, member) = (self.relay.app.clone(), self.membership.member().clone());
@@ -277,12 +280,13 @@ impl Serving {
             let asked = async {
                 let peer = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
                 loop {
-                    // Before the look: whoever comes after it is another one.
+                    // The look at the device comes before the rule, so that a later device counts
+                    // as another one.
                     let present = app.devices.joined.listening(&peer).map(|member| member.serial());
-                    // It may have taken days: the rule as it is now decides.
+                    // The wait may have taken days, so the rule as it is now decides.
                     let listener = app.devices.judge_connection(&member, &peer).await?;
                     match app.devices.reached_by_connector(&listener) {
-                        // Nobody; or somebody whose proof is worth nothing any more.
+                        // No device is there, or only one whose proof no longer counts.
                         Err(refusal) if wait && refusal.code == RefusalCode::CloudTargetNotFound => {
                             app.devices.joined.wait_for(&peer, present).await;
                         }
@@ -303,13 +307,13 @@ impl Serving {
         Ok(self.wire.send(&answer).await?)
     }
 
-    /// A session, please.
+    /// Begins a session for a connector.
     fn connect(&mut self, call: u32, limit: u32, peer: String) {
         let (relay, member) = (self.relay.clone(), self.membership.member().clone());
         self.calling.spawn(async move { (call, limit, relay.call(&member, &peer).await) });
     }
 
-    /// The agent is told to come, and the connector where to; or why not.
+    /// Sends the connector to the session's meeting place, or tells it why there is no session.
     async fn answer_call(
         &mut self,
         (call, limit, outcome): (u32, u32, Result<Session, Refusal>),
@@ -318,7 +322,7 @@ impl Serving {
             Ok(session) => session,
             Err(refusal) => return Ok(self.wire.send(&Message::Failed { call, refusal }).await?),
         };
-        let relay = self.relay.place().to_owned();
+        let relay = self.relay.raw_address().to_owned();
         let (ticket, renewal) = (session.ticket().clone(), session.renewal());
         self.wire.send(&Message::Meet { call, ticket, relay, renewal }).await?;
         self.relay.tasks.spawn(session.run(call, limit));

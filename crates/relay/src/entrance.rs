@@ -1,4 +1,4 @@
-//! The two ways in, both as an upgrade on the one port.
+//! The two ways in, each by an upgrade on the one port.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,12 +29,13 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let connection = request.extensions().get::<Connection>();
     let exporter = connection.and_then(|connection| connection.exporter);
     if exporter.is_none() && connection.is_some_and(|connection| connection.tls) {
-        // Nothing to bind to: whoever is in between would only have to ask for an old version.
+        // The proof has no TLS connection to bind to. Otherwise an interceptor would only have to
+        // ask for an old version.
         return (StatusCode::FORBIDDEN, "Devices join over TLS 1.3.\n").into_response();
     }
     let config = &relay.app.config().http;
     let proxied = connection.is_some_and(|connection| config.trusts(connection.peer.ip()));
-    // A proxy that does not say whom it speaks for speaks for many.
+    // A proxy that does not name its client speaks for many.
     let speaks_for_many =
         proxied && connection.is_some_and(|connection| connection.peer.ip().to_canonical() == source.address);
     let half_open = &relay.half_open;
@@ -59,23 +60,23 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     if !asks_for_tunnel(request.headers()) {
         return not_an_upgrade();
     }
-    let shown = request
+    let presented = request
         .headers()
         .get(TICKET_HEADER)
         .and_then(|value| value.to_str().ok()?.parse::<TicketHeader>().ok());
-    let Some(arrival) = shown.and_then(|shown| relay.redeem(&shown)) else {
-        return (StatusCode::FORBIDDEN, "The ticket is not valid, or was shown before.\n").into_response();
+    let Some(arrival) = presented.and_then(|header| relay.redeem(&header)) else {
+        return (StatusCode::FORBIDDEN, "The ticket is not valid, or was used before.\n").into_response();
     };
     let upgraded = hyper::upgrade::on(&mut request);
     relay.tasks.spawn(async move {
         if let Some(stream) = stream_of(upgraded).await {
-            arrival.hand_over(stream, Way::Upgrade);
+            arrival.deliver(stream, Way::Upgrade);
         }
     });
     switching()
 }
 
-/// The connection below HTTP, once its peer was told that it may begin.
+/// Returns the connection below HTTP, once its peer has the answer to the upgrade.
 async fn stream_of(upgrade: OnUpgrade) -> Option<Stream> {
     let stream = Switched::from(upgrade).await?.answered().await.ok()?;
     stream.watch_closely();
@@ -96,10 +97,14 @@ fn switching() -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// Too many are proving from there at this moment: whoever means it comes again.
+/// The answer while too many peers from one source are proving their identity.
 fn too_many() -> Response {
     let headers = [(header::RETRY_AFTER, HeaderValue::from(Refusal::FIRST_RETRY.as_secs()))];
-    (StatusCode::SERVICE_UNAVAILABLE, headers, "Too many are joining from there: come again.\n")
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        headers,
+        "Too many devices are joining from your address. Try again later.\n",
+    )
         .into_response()
 }
 
@@ -108,6 +113,6 @@ fn not_an_upgrade() -> Response {
         (header::UPGRADE, HeaderValue::from_static(UPGRADE)),
         (header::CONNECTION, HeaderValue::from_static("Upgrade")),
     ];
-    (StatusCode::UPGRADE_REQUIRED, headers, "This address is for `transom agent` and `transom connect`.\n")
+    (StatusCode::UPGRADE_REQUIRED, headers, "Only `transom agent` and `transom connect` use this address.\n")
         .into_response()
 }

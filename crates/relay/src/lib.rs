@@ -1,18 +1,19 @@
-//! The relay: devices join here, and the bytes of their sessions pass through. It moves what it cannot read.
+//! The relay: devices join here, and the bytes of their sessions pass through. It moves them
+//! without being able to read them.
 //!
 //! ```text
 //! entrance     the two upgrades: /tunnel/v1/control and /tunnel/v1/data
 //!   ├── control      one agent or connector from its proof to its end
 //!   │     └── rendezvous   a ticket for each session, on which its two data connections meet
-//!   ├── monitor      which of the peers that a connector watches are there
-//!   ├── session      one between a connector and an agent, from its call to its last byte
+//!   ├── monitor      tells a connector which of its watched peers are there
+//!   ├── session      one session of a connector and an agent, from its call to its last byte
 //!   └── carry        both directions of a session between devices
 //!         └── one_way      one of them: through the bulk mover, and no faster than its limit
 //! raw          data connections without HTTP and TLS around them
-//! standby      data connections that agents keep ready for a next session
-//! arrival      data connections on their way, and who waits for them; kept: those that are ready
+//! standby      data connections that agents have ready for a next session
+//! arrival      data connections on their way, and their recipients; ready: those that wait
 //! repeater     devices and viewers that speak the UltraVNC repeater's protocol
-//! console      the gateway's way to a device: it is a connector with a key of its own
+//! console      the gateway's way to a device, as a connector with a key of its own
 //! ```
 
 mod arrival;
@@ -20,11 +21,11 @@ mod carry;
 mod console;
 mod control;
 pub mod entrance;
-mod kept;
 mod monitor;
 mod one_way;
 mod pace;
 pub mod raw;
+mod ready;
 mod rendezvous;
 pub mod repeater;
 mod session;
@@ -39,29 +40,37 @@ use tokio_util::task::TaskTracker;
 use transom_net::budget::Budget;
 
 use arrival::Pending;
-use kept::Kept;
+use ready::ReadyConnections;
 use transom_app::App;
 
-/// What brings devices and viewers together.
+/// The relay's state, shared by all of its connections.
 #[derive(Clone)]
 pub struct Relay {
     app: Arc<App>,
     tasks: TaskTracker,
     pending: Arc<Mutex<HashMap<[u8; 16], Pending>>>,
-    kept: Kept,
-    place: Arc<str>,
+    ready: ReadyConnections,
+    raw_address: Arc<str>,
     half_open: Arc<Budget>,
 }
 
 impl Relay {
-    /// A relay whose connections run in these tasks. `place` is where its raw listener is reached, `HOST:PORT`; empty: there is
-    /// none. Who has not proved yet who it is counts as `half_open`.
+    /// A relay whose connections run in these tasks. Its raw listener is reached at `raw_address`,
+    /// a `HOST:PORT` that is empty if there is no such listener. Peers that have not proved their
+    /// identity count as `half_open`.
     #[must_use]
-    pub fn new(app: Arc<App>, tasks: TaskTracker, place: String, half_open: Arc<Budget>) -> Self {
-        Self { app, tasks, pending: Arc::default(), kept: Kept::default(), place: place.into(), half_open }
+    pub fn new(app: Arc<App>, tasks: TaskTracker, raw_address: String, half_open: Arc<Budget>) -> Self {
+        Self {
+            app,
+            tasks,
+            pending: Arc::default(),
+            ready: Arc::default(),
+            raw_address: raw_address.into(),
+            half_open,
+        }
     }
 
-    fn place(&self) -> &str {
-        &self.place
+    fn raw_address(&self) -> &str {
+        &self.raw_address
     }
 }

@@ -1,7 +1,7 @@
-//! The monitor: which of the peers that a connector watches can be reached now (requirement S10).
+//! The monitor: tells a connector which of its watched peers it can reach now (requirement S10).
 //!
-//! A peer that it may not reach by the rule is unknown to it; what does not exist, was removed or is another key's looks like
-//! what is not there (requirement S9).
+//! A peer that the rule forbids is `Unknown` to the connector. A peer that does not exist, was
+//! removed or belongs to another key looks like an absent one (requirement S9).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use transom_tunnel::{Availability, Refusal, RefusalCode};
 use transom_app::App;
 use transom_app::devices::Member;
 
-/// What could not be looked up is looked up again after this.
+/// The pause before a failed look is repeated.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What one connector watches.
+/// The peers that one connector watches.
 pub(super) struct Monitor {
     app: Arc<App>,
     connector: Arc<Member>,
@@ -29,9 +29,9 @@ pub(super) struct Monitor {
 
 struct Watched {
     call: u32,
-    /// None: what was said is no address.
+    /// `None` if the connector's word is not an address.
     peer: Option<CloudAddress>,
-    /// Who was there and which rules were in force when it was last looked at; none: it has to be looked at.
+    /// The device that was there and the rules in force at the last look; `None` if a look is due.
     looked: Option<(Option<u64>, i64)>,
     told: Option<Availability>,
 }
@@ -45,16 +45,18 @@ impl Monitor {
     /// Begins to watch a peer.
     pub(super) fn add(&mut self, call: u32, peer: &str) -> Result<(), Refusal> {
         if self.watched.len() >= MAX_WATCHED {
-            return Err(Refusal::from(RefusalCode::PeerBusy).because("too many peers are watched already"));
+            return Err(
+                Refusal::from(RefusalCode::PeerBusy).because("this connector watches too many peers already")
+            );
         }
         self.watched.push(Watched { call, peer: peer.parse().ok(), looked: None, told: None });
         Ok(())
     }
 
-    /// The next thing to tell. Cancel-safe: what was not told is found again.
+    /// Returns the next news. It is cancel-safe: a later call finds undelivered news again.
     pub(super) async fn news(&mut self) -> (u32, Availability) {
         loop {
-            // Before the look: what changes meanwhile is looked at again.
+            // This comes before the look, so that a change meanwhile causes another look.
             self.movements.mark_unchanged();
             let rules = *self.rules.borrow_and_update();
             for n in 0..self.watched.len() {
@@ -71,7 +73,7 @@ impl Monitor {
         }
     }
 
-    /// Looks at one peer, where anything may have changed for it.
+    /// Looks at one peer, if its state may have changed.
     async fn look(&mut self, n: usize, rules: i64) -> Option<(u32, Availability)> {
         let watched = self.watched.get(n)?;
         let (looked, availability) = match &watched.peer {

@@ -1,4 +1,4 @@
-//! One direction of a session: by reading and writing, and bulk between bare sockets without leaving the kernel.
+//! A direction of a session: through the bulk mover, and no faster than its limit.
 
 use std::io;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ enum End {
 }
 
 impl OneWay {
-    /// Moves what can be moved now; ready once the end was passed on.
+    /// Moves the bytes that can move now. Ready once the end was passed on.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

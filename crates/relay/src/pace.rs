@@ -1,4 +1,4 @@
-//! How fast a session may go (requirement S11): a bucket that fills by the second.
+//! The speed limit of a session (requirement S11): a bucket that fills by the second.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The bucket holds what comes in an eighth of a second: bursts that nobody feels, and no timer for each packet.
+/// The bucket holds the bytes of an eighth of a second. Users do not feel such bursts, and packets
+/// need no timer each.
 const BURSTS_PER_SECOND: u32 = 8;
 
 /// A limit in bytes a second, over both directions.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: u32,
-    /// What may pass now; below zero where more has passed than was there.
+    /// The bytes that may pass now; below zero if more have passed than were there.
     level: f64,
     filled: Instant,
 }
 
 impl Pace {
-    /// A full bucket; none where there is no limit.
+    /// A full bucket; `None` if there is no limit.
     pub(super) fn of(rate: u32) -> Option<Self> {
         (rate > 0).then(|| Self { rate, level: Self::room(rate), filled: Instant::now() })
     }
@@ -28,7 +29,7 @@ impl Pace {
         f64::from(rate) / f64::from(BURSTS_PER_SECOND)
     }
 
-    /// How many bytes may pass now, or when to ask again.
+    /// Returns the number of bytes that may pass now, or the time to ask again.
     pub(super) fn allows(&mut self) -> Result<usize, Instant> {
         let now = Instant::now();
         let gained = (now - self.filled).as_secs_f64() * f64::from(self.rate);
@@ -42,12 +43,12 @@ impl Pace {
             )]
             return Ok(self.level as usize);
         }
-        // Until the bucket is full again: one burst, not a byte at a time.
+        // The wait lasts until the bucket is full again: one burst, and not a byte at a time.
         let missing = Self::room(self.rate) - self.level;
         Err(now + Duration::from_secs_f64(missing / f64::from(self.rate)))
     }
 
-    /// So many have passed.
+    /// Notes that this many bytes have passed.
     pub(super) fn passed(&mut self, count: usize) {
         #[expect(clippy::cast_precision_loss, reason = "a read's length")]
         let count = count as f64;
@@ -55,12 +56,12 @@ impl Pace {
     }
 }
 
-/// One direction's wait for the bucket.
+/// A direction's wait for the bucket.
 #[derive(Default)]
 pub(super) struct Paced(Option<Pin<Box<Sleep>>>);
 
 impl Paced {
-    /// How many bytes may pass, once some may.
+    /// Returns the number of bytes that may pass, once some may.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, pace: &mut Option<Pace>) -> Poll<usize> {
         let Some(pace) = pace else { return Poll::Ready(usize::MAX) };
         loop {

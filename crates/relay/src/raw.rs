@@ -1,4 +1,5 @@
-//! The raw listener: data connections without HTTP and TLS around them, which the kernel can relay by itself.
+//! The raw listener: data connections without HTTP and TLS around them, whose bytes the kernel can
+//! relay alone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use super::Relay;
 use super::arrival::{Arrival, Way};
 use transom_app::random;
 
-/// One short answer, over a bad mobile network; and no time for a slow loris.
+/// The time for one short answer over a bad mobile network, and no time for a slow loris.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Takes data connections until told to stop. Those that have not said whose they are count as half-open.
+/// Accepts data connections until told to stop. Those that have not proved their ticket count as
+/// half-open.
 pub async fn serve(relay: Relay, listener: TcpListener, half_open: Arc<Budget>, stop: CancellationToken) {
     each_connection(&listener, &stop, |tcp, peer| {
         relay.app.metrics.connections.inc();
@@ -48,14 +50,14 @@ async fn connection(relay: &Relay, tcp: TcpStream, peer: SocketAddr, _permit: Pe
     match deadline(ANSWER, claimed(relay, &mut stream)).await {
         Ok(Some(arrival)) => {
             stream.watch_closely();
-            arrival.hand_over(stream, Way::Raw);
+            arrival.deliver(stream, Way::Raw);
         }
         Ok(None) => tracing::debug!(%peer, "a data connection was refused"),
-        Err(error) => tracing::debug!(%peer, %error, "a data connection came to nothing"),
+        Err(error) => tracing::debug!(%peer, %error, "a data connection failed"),
     }
 }
 
-/// Asks whose it is, and says whether that is believed.
+/// Asks for the proof of a ticket, and tells the peer the verdict.
 async fn claimed(relay: &Relay, stream: &mut Stream) -> std::io::Result<Option<Arrival>> {
     let nonce = random::bytes();
     stream.write_all(&raw::greeting(&nonce)).await?;

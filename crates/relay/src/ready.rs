@@ -1,4 +1,4 @@
-//! The connections that agents keep ready.
+//! The connections that agents have ready.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use tokio::sync::oneshot;
 
 use super::arrival::Arrived;
 
-/// All that are kept, by their agent's serial number.
-pub(super) type Kept = Arc<Mutex<HashMap<u64, Vec<Waiting>>>>;
+/// All ready connections, by their agent's serial number.
+pub(super) type ReadyConnections = Arc<Mutex<HashMap<u64, Vec<Ready>>>>;
 
-/// One that waits for a session.
-pub(super) struct Waiting {
+/// A connection that waits for a session.
+pub(super) struct Ready {
     pub(super) id: [u8; 16],
     pub(super) take: oneshot::Sender<oneshot::Sender<Arrived>>,
 }
 
-/// One that was taken for a session.
+/// A connection that was taken for a session.
 pub(super) struct Reserve {
-    /// What the agent knows it by.
+    /// Its id for the agent.
     pub(super) id: [u8; 16],
     pub(super) stream: oneshot::Receiver<Arrived>,
 }

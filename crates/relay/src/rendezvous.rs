@@ -1,4 +1,5 @@
-//! Tickets: each names one session, lives a minute at most, and is shown once by each of its two sides.
+//! Meeting tickets: each names one session, lives a minute at most, and is presented once by each
+//! of its two sides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,16 +13,16 @@ use transom_tunnel::{MeetingTicket, Refusal, RefusalCode};
 
 use super::Relay;
 use super::arrival::{Arrival, Arrived, Declined, Pending};
-use super::kept::Reserve;
+use super::ready::Reserve;
 use transom_app::devices::{Member, Order};
 use transom_app::random;
 
 /// An agent dials back within a round trip or two; over a bad mobile network it needs a few more.
 pub(super) const MEET: Duration = Duration::from_secs(20);
-/// A connection that was kept warm answers within a round trip, or its NAT has forgotten it.
+/// A ready connection answers within a round trip, or its NAT has forgotten it.
 const WARM: Duration = Duration::from_secs(3);
 
-/// Why an agent's data connection is not there.
+/// The cause of a missing data connection from an agent.
 pub(super) enum Absent {
     Declined(Declined),
     Late,
@@ -38,12 +39,12 @@ impl From<Absent> for Refusal {
     }
 }
 
-/// The place where two data connections meet; the ticket is worth nothing once it is dropped.
+/// The meeting place of two data connections. Its ticket ends when it is dropped.
 pub(super) struct Rendezvous {
     relay: Relay,
     pub(super) ticket: MeetingTicket,
     summoned: Arc<Member>,
-    /// Who connects, as the agent is told.
+    /// The connector's name for the agent.
     peer: String,
     reserve: Option<Reserve>,
     agent: oneshot::Receiver<Result<Arrived, Declined>>,
@@ -51,7 +52,7 @@ pub(super) struct Rendezvous {
 }
 
 impl Relay {
-    /// Asks an agent to come to a new rendezvous, or takes the connection that it keeps ready.
+    /// Asks an agent to come to a new rendezvous, or takes a connection that it has ready.
     pub(super) fn summon(&self, agent: &Arc<Member>, peer: &str) -> Result<Rendezvous, Refusal> {
         let mut rendezvous = self.rendezvous(agent, peer);
         rendezvous.reserve = self.take_reserve(agent);
@@ -59,11 +60,12 @@ impl Relay {
         if rendezvous.order_dial(standby) {
             Ok(rendezvous)
         } else {
-            Err(Refusal::from(RefusalCode::CloudTargetNotFound).because("its agent is not keeping up"))
+            Err(Refusal::from(RefusalCode::CloudTargetNotFound)
+                .because("its agent is too slow with its messages"))
         }
     }
 
-    /// A rendezvous that nobody is told of yet.
+    /// A rendezvous that no device knows of yet.
     pub(super) fn rendezvous(&self, agent: &Arc<Member>, peer: &str) -> Rendezvous {
         let ticket = MeetingTicket::from_bytes(random::bytes());
         let (agent_arrives, agent_arrived) = oneshot::channel();
@@ -85,23 +87,26 @@ impl Relay {
         }
     }
 
-    /// Whether this ticket waits for that side; it is spent by asking.
-    pub(super) fn redeem(&self, shown: &TicketHeader) -> Option<Arrival> {
+    /// Returns the recipient of a ticket's data connection, and spends that side of the ticket.
+    pub(super) fn redeem(&self, presented: &TicketHeader) -> Option<Arrival> {
         let mut pending = self.pending.lock();
-        pending.get_mut(&shown.ticket.id).filter(|found| found.ticket == shown.ticket)?.spend(shown.role)
+        pending
+            .get_mut(&presented.ticket.id)
+            .filter(|found| found.ticket == presented.ticket)?
+            .spend(presented.role)
     }
 
-    /// The same, where the secret was not shown but proved.
+    /// Does the same for a ticket whose secret was not sent but proved.
     pub(super) fn redeem_claim(&self, claim: &Claim, nonce: &Nonce) -> Option<Arrival> {
         let mut pending = self.pending.lock();
         pending.get_mut(&claim.id).filter(|found| claim.is_of(&found.ticket, nonce))?.spend(claim.role)
     }
 
-    /// The agent will not come.
+    /// Notes that the agent will not come.
     pub(super) fn decline(&self, ticket: [u8; 16], declined: Declined) {
         let agent = self.pending.lock().get_mut(&ticket).and_then(|found| found.agent.take());
         if let Some(agent) = agent {
-            // Whoever waited may have gone.
+            // The recipient may have gone.
             let _ = agent.send(Err(declined));
         }
     }
@@ -109,12 +114,12 @@ impl Relay {
 
 impl Rendezvous {
     fn order_dial(&self, standby: Option<[u8; 16]>) -> bool {
-        let relay = self.relay.place().to_owned();
+        let relay = self.relay.raw_address().to_owned();
         let order = Order::Dial { ticket: self.ticket.clone(), standby, relay, peer: self.peer.clone() };
         self.summoned.order(order)
     }
 
-    /// Waits for the agent's data connection: the one that it kept ready, or else a new one.
+    /// Waits for the agent's data connection: the ready one, or else a new one.
     pub(super) async fn agent(&mut self) -> Result<Arrived, Absent> {
         let come = timeout(MEET, async {
             if let Some(reserve) = self.reserve.take() {
@@ -143,9 +148,9 @@ impl Rendezvous {
     }
 }
 
-/// The connection that was kept ready, once the agent has said on it that it is this session's.
+/// Returns the ready connection, once the agent has confirmed on it that it is this session's.
 async fn taken_over(reserve: Reserve) -> Option<Arrived> {
-    let mut arrived = Arrived { kept: true, ..reserve.stream.await.ok()? };
+    let mut arrived = Arrived { standby: true, ..reserve.stream.await.ok()? };
     (arrived.stream.read_u8().await.ok()? == transom_tunnel::raw::BOUND).then_some(arrived)
 }
 

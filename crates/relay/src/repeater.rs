@@ -1,12 +1,13 @@
-//! Devices and viewers that speak the UltraVNC repeater's protocol, each kind on a listener of its own.
+//! Devices and viewers that speak the UltraVNC repeater's protocol, each on a listener of its own.
 //!
 //! ```text
-//! device → us      250 bytes `ID:<ticket>`, padded with NUL; then at once its own RFB version, kept until a viewer is there
-//! us → viewer      `RFB 000.000\n`
-//! viewer → us      250 bytes `ID:<number>`, padded with NUL; then it waits for the device's RFB version
+//! device → relay   250 bytes `ID:<ticket>`, padded with NUL; then at once its own RFB version,
+//!                  which the relay holds until a viewer is there
+//! relay → viewer   `RFB 000.000\n`
+//! viewer → relay   250 bytes `ID:<number>`, padded with NUL; then it waits for the RFB version
 //! ```
 //!
-//! Nothing of it is encrypted, and nobody proves anything but the ticket or the number.
+//! The protocol is unencrypted, and proves only the ticket or the number.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -31,20 +32,22 @@ use super::console::Reached;
 use transom_app::devices::{Membership, Order};
 use transom_app::error::Error;
 
-/// What either side introduces itself by.
+/// The length of either side's introduction.
 const INTRODUCTION: usize = 250;
 /// UltraVNC's own repeater waits 5 s; a bad mobile network takes a little longer.
 const INTRODUCE: Duration = Duration::from_secs(10);
-/// What tells a viewer that it speaks with a repeater.
+/// The greeting by which a viewer recognises a repeater.
 const GREETING: &[u8; 12] = b"RFB 000.000\n";
-/// A device sends its version (12 bytes) and waits; UltraVNC's own repeater keeps as much.
+/// A device sends its version (12 bytes) and waits; UltraVNC's own repeater holds as much.
 const MAX_AHEAD: usize = 1024;
-/// A device that nobody wants for this long comes again: UltraVNC's own repeater forgets it then, too.
+/// The longest wait of a device for a viewer. UltraVNC's own repeater forgets it after this time,
+/// too, and it comes again.
 const WAIT: Duration = Duration::from_secs(10 * 3600);
-/// A device that is out of reach is offline soon after its second probe was not answered, and online as soon after one was.
+/// The pause between two looks. A device goes offline soon after its second unanswered probe, and
+/// online soon after an answer.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Who comes to a listener.
+/// The peers of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Devices, with tickets.
@@ -53,7 +56,7 @@ pub enum Kind {
     Viewers,
 }
 
-/// Takes connections until told to stop. A failed accept is not fatal.
+/// Accepts connections until told to stop. A failed accept is not fatal.
 pub async fn serve(
     relay: Relay,
     kind: Kind,
@@ -72,19 +75,19 @@ pub async fn serve(
         relay.tasks.clone().spawn(async move {
             let guest = Guest { tcp, peer, permit, notice };
             let served = match kind {
-                // Once they are in, both end in good order by themselves when the server stops.
+                // Once they have been admitted, both end in good order when the server stops.
                 Kind::Devices => device(&relay, guest, &stop).await,
                 Kind::Viewers => viewer(&relay, guest, &stop).await,
             };
             if let Err(error) = served {
-                tracing::debug!(%peer, %error, "a repeater connection is over");
+                tracing::debug!(%peer, %error, "a repeater connection has ended");
             }
         });
     })
     .await;
 }
 
-/// Somebody who has not said yet who it is.
+/// A peer that has not introduced itself yet.
 struct Guest {
     tcp: TcpStream,
     peer: SocketAddr,
@@ -93,7 +96,7 @@ struct Guest {
 }
 
 impl Guest {
-    /// What it introduces itself by; none where it says something else, or has to go first.
+    /// Returns its introduction; `None` if it says something else, or has to make room.
     async fn introduction(&mut self, relay: &Relay, stop: &CancellationToken) -> io::Result<Option<String>> {
         tokio::select! {
             () = stop.cancelled() => Ok(None),
@@ -106,7 +109,7 @@ impl Guest {
     }
 }
 
-/// A device: takes its ticket, and keeps its connection until a viewer is there.
+/// Serves a device: reads its ticket, and holds its connection until a viewer is there.
 async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
     let Some(ticket) = guest.introduction(relay, stop).await? else { return Ok(()) };
     let Guest { tcp, peer, mut permit, .. } = guest;
@@ -114,7 +117,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let Some(mut membership) = join(relay, &ticket, source).await else { return Ok(()) };
     let address = membership.member().address().clone();
     tracing::info!(%address, %source, "joined by a repeater ticket");
-    // It waits for hours, and whoever comes after it has no better right.
+    // It waits for hours, and later peers have no better right to its place.
     permit.settle();
     let mut line = Line { stream: Stream::from(tcp), ahead: Vec::new(), until: Instant::now() + WAIT };
     line.stream.wait_long();
@@ -129,7 +132,9 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         membership.leave(&why).await;
         match news {
             Ok(News::Order(order)) => break Ok(order),
-            Ok(News::OutOfReach) => tracing::info!(%address, %source, "out of reach; its line is kept"),
+            Ok(News::OutOfReach) => {
+                tracing::info!(%address, %source, "out of reach; its connection stays open")
+            }
             Err(error) => break Err(error),
         }
         let back = tokio::select! {
@@ -137,7 +142,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             back = line.back() => back,
         };
         match back {
-            // Another one has come meanwhile: the newest stays.
+            // Another device has come meanwhile, and the newest stays.
             Ok(()) if relay.app.devices.joined.listening(&address).is_some() => return Ok(()),
             Ok(()) => {}
             Err(error) => break Err(error),
@@ -152,7 +157,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     match waited {
         Ok(Order::Dial { ticket, .. }) => {
             if let Some(arrival) = relay.redeem(&TicketHeader { ticket, role: Role::Agent }) {
-                arrival.hand_over(line.called(), Way::Repeater);
+                arrival.deliver(line.called(), Way::Repeater);
             }
         }
         Ok(_) => {}
@@ -161,7 +166,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     Ok(())
 }
 
-/// Takes a device in that shows this ticket; what is refused is told to the log.
+/// Admits a device with this ticket. The log has a refusal's reason.
 async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership> {
     match relay.app.devices.join_by_ticket(ticket, source).await {
         Ok(Some(membership)) => Some(membership),
@@ -171,7 +176,7 @@ async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership>
         }
         Err(refusal) => {
             if relay.app.access.is_news_of(source) {
-                tracing::info!(%source, %refusal, "a device is refused at the repeater");
+                tracing::info!(%source, %refusal, "a device was refused at the repeater");
             }
             None
         }
@@ -181,22 +186,22 @@ async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership>
 /// The line of a device that waits for a viewer.
 struct Line {
     stream: Stream,
-    /// What it has said already.
+    /// The bytes that it has sent already.
     ahead: Vec<u8>,
-    /// When it has waited long enough.
+    /// The end of its wait.
     until: Instant,
 }
 
-/// What ends a device's wait.
+/// The cause of the end of a device's wait.
 enum News {
-    /// Somebody wants something of it.
+    /// A viewer wants it, or it has to leave.
     Order(Order),
-    /// It does not answer any more.
+    /// It no longer answers.
     OutOfReach,
 }
 
 impl Line {
-    /// Waits for an order, and looks whether the device can be reached.
+    /// Waits for an order, and watches whether the device answers probes.
     async fn wait(&mut self, membership: &mut Membership) -> io::Result<News> {
         loop {
             let look = Instant::now() + LOOK_EVERY;
@@ -228,21 +233,21 @@ impl Line {
         }
     }
 
-    /// Reads once, for as long as the device may wait.
+    /// Reads once, at most until the end of the device's wait.
     async fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 256];
-        let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "nobody has wanted it");
+        let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "no viewer has come for it");
         match timeout_at(self.until, self.stream.read(&mut buffer)).await.map_err(|_| unwanted())?? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count if self.ahead.len() + count <= MAX_AHEAD => {
                 self.ahead.extend_from_slice(&buffer[..count]);
                 Ok(())
             }
-            _ => Err(io::Error::other("it goes on before anybody has answered")),
+            _ => Err(io::Error::other("it sent more before it had an answer")),
         }
     }
 
-    /// The stream of a device that a viewer wants: from now on it is noticed soon when it is gone.
+    /// Returns the stream of a device that a viewer wants. From now on its loss is noticed soon.
     fn called(mut self) -> Stream {
         self.stream.unread(&self.ahead);
         self.stream.watch_closely();
@@ -250,7 +255,7 @@ impl Line {
     }
 }
 
-/// A viewer: takes its number, and carries between it and the device.
+/// Serves a viewer: reads its number, and carries between it and the device.
 async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
     let source = guest.peer.ip().to_canonical();
     guest.tcp.write_all(GREETING).await?;
@@ -267,7 +272,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         }
         Err(Error::RateLimited) => {
             if relay.app.access.is_news_of(source) {
-                tracing::info!(%source, "a viewer has shown too many wrong repeater IDs");
+                tracing::info!(%source, "a viewer has presented too many wrong repeater IDs");
             }
             return Ok(());
         }
@@ -280,17 +285,17 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     };
     permit.settle();
     let (who, origin) = (format!("a repeater viewer at {source}"), Origin::of(source));
-    let place = relay.app.devices.place_for_console(&who, project, &address, &origin);
+    let slot = relay.app.devices.slot_for_console(&who, project, &address, &origin);
     let reached = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        reached = relay.reach(project, &address, &place, None) => reached,
+        reached = relay.reach(project, &address, &slot, None) => reached,
     };
     let Reached { stream: device, legacy } = match reached {
         Ok(reached) => reached,
         Err(end) => {
             let (reason, detail) = (end.reason, end.detail());
-            tracing::info!(%address, %source, %reason, detail, "a repeater viewer does not reach its device");
-            // Each number is for one attempt.
+            tracing::info!(%address, %source, %reason, detail, "a repeater viewer could not reach its device");
+            // Each number allows one attempt.
             let (outcome, detail) = (end.reason.code(), format!("legacy: from {who}"));
             relay.app.devices.audit_opening(&address, project, outcome, detail, &origin).await;
             return Ok(());
@@ -302,8 +307,8 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     relay.app.devices.audit_opening(&address, project, "ok", detail, &origin).await;
     let (began, config) = (Instant::now(), &relay.app.config().relay);
     let terms = Terms { limit: 0, idle: config.idle.0, longest: config.max_session.0 };
-    let Carried { how, to_agent, to_connector } = carry(device, Stream::from(tcp), place.cut(), terms).await;
-    drop(place);
+    let Carried { how, to_agent, to_connector } = carry(device, Stream::from(tcp), slot.cut(), terms).await;
+    drop(slot);
     let seconds = began.elapsed().as_secs();
     let detail = format!(
         "legacy: from {who}; {to_agent} bytes to the device, {to_connector} to the viewer, {seconds} s"
@@ -312,7 +317,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     Ok(())
 }
 
-/// What stands behind `ID:`; none where something else does.
+/// Returns the text after `ID:`, or `None` if there is no such text.
 async fn introduction(tcp: &mut TcpStream) -> io::Result<Option<String>> {
     let mut bytes = [0; INTRODUCTION];
     let read = timeout(INTRODUCE, tcp.read_exact(&mut bytes)).await;

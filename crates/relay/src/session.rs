@@ -1,4 +1,4 @@
-//! A session between devices: from a connector's call to its last byte, and what is written down of it.
+//! A session between devices: from a connector's call to its last byte, and its record.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use super::Relay;
 use super::arrival::Arrived;
 use super::carry::{Carried, Terms, carry};
 use super::rendezvous::Rendezvous;
-use transom_app::devices::{Member, Order, Place};
+use transom_app::devices::{Member, Order, Slot};
 
-/// One that was called for: the agent has been told to come.
+/// A session that a connector has called for: the agent knows that it has to come.
 pub(super) struct Session {
     relay: Relay,
     rendezvous: Rendezvous,
-    place: Place,
+    slot: Slot,
     agent: Arc<Member>,
     connector: Arc<Member>,
-    /// The agent's.
+    /// The agent's project.
     project: ProjectId,
     renewal: Option<Renewal>,
 }
 
 impl Relay {
-    /// A session for a connector; why there is none is written down.
+    /// Begins a session for a connector. If there is none, the audit has the reason.
     pub(super) async fn call(&self, connector: &Arc<Member>, peer: &str) -> Result<Session, Refusal> {
-        // What is no address is not found either.
+        // Text that is not an address names no device either.
         let peer: CloudAddress = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
         let called = self.called(connector, &peer).await;
         if let Err(refusal) = &called {
@@ -38,60 +38,60 @@ impl Relay {
     }
 
     async fn called(&self, connector: &Arc<Member>, peer: &CloudAddress) -> Result<Session, Refusal> {
-        // The place comes before the look, so that a rule changed between the two cuts the session.
-        let place = self.app.devices.place_for_connector(connector, peer).await?;
+        // The slot comes before the look, so that a rule changed between the two cuts the session.
+        let slot = self.app.devices.slot_for_connector(connector, peer).await?;
         let listener = self.app.devices.judge_connection(connector, peer).await?;
         let agent = self.app.devices.reached_by_connector(&listener)?;
         let renewal = self.app.devices.renewal_of(&listener.record).await;
         let rendezvous = self.summon(&agent, connector.address().as_str())?;
         let (connector, project) = (Arc::clone(connector), listener.record.project);
-        Ok(Session { relay: self.clone(), rendezvous, place, agent, connector, project, renewal })
+        Ok(Session { relay: self.clone(), rendezvous, slot, agent, connector, project, renewal })
     }
 }
 
 impl Session {
-    /// What the connector's data connection shows.
+    /// The ticket for the connector's data connection.
     pub(super) fn ticket(&self) -> &MeetingTicket {
         &self.rendezvous.ticket
     }
 
-    /// What the connector is to know of the device's key.
+    /// News of the device's key for the connector.
     pub(super) fn renewal(&self) -> Option<Renewal> {
         self.renewal.clone()
     }
 
-    /// Waits for both data connections, and carries what passes between them.
+    /// Waits for both data connections, and carries the bytes between them.
     pub(super) async fn run(mut self, call: u32, limit: u32) {
-        let cut = self.place.cut();
+        let cut = self.slot.cut();
         let met = tokio::select! {
             biased;
             () = cut.cancelled() => Err(self.forbidden().await),
             met = meet(&mut self.rendezvous) => met,
         };
-        let Self { relay, rendezvous, place, agent, connector, project, .. } = self;
+        let Self { relay, rendezvous, slot, agent, connector, project, .. } = self;
         drop(rendezvous);
         let (app, from, to) = (&relay.app, connector.address(), agent.address());
         let (at_agent, at_connector) = match met {
             Ok(met) => met,
             Err(refusal) => {
-                drop(place);
+                drop(slot);
                 app.devices.audit_refusal(&connector, to, &refusal).await;
                 connector.order(Order::Failed { call, refusal });
                 return;
             }
         };
         app.devices.audit_connection(&connector, to, project).await;
-        relay.keep_warm(Arc::clone(&agent));
+        relay.order_standby(Arc::clone(&agent));
         let (began, ways) = (Instant::now(), (at_agent.how(), at_connector.how()));
         let config = &app.config().relay;
         let terms = Terms { limit, idle: config.idle.0, longest: config.max_session.0 };
         let carried = carry(at_agent.stream, at_connector.stream, cut, terms).await;
-        drop(place);
+        drop(slot);
         let Carried { how, to_agent, to_connector } = carried;
         let seconds = began.elapsed().as_secs();
         tracing::info!(
             %from, %to, how, seconds, to_device = to_agent, to_viewer = to_connector,
-            device_came = ways.0, viewer_came = ways.1, "a session between devices is over"
+            device_came = ways.0, viewer_came = ways.1, "a session between devices has ended"
         );
         let detail = format!(
             "from {from}; {to_agent} bytes to the device ({}), {to_connector} to the viewer ({}), {seconds} s",
@@ -100,10 +100,11 @@ impl Session {
         app.devices.audit_disconnection(to, project, how, detail, connector.origin()).await;
     }
 
-    /// Why it was cut before it began.
+    /// Returns the reason why the session was cut before it began.
     async fn forbidden(&self) -> Refusal {
         let judged = self.relay.app.devices.judge_connection(&self.connector, self.agent.address()).await;
-        // Allowed again meanwhile, or the node is sending everybody away: it is not there now.
+        // The connection is allowed again meanwhile, or the node is sending its devices away: the
+        // device is not there now.
         judged.err().unwrap_or_else(|| RefusalCode::CloudTargetNotFound.into())
     }
 }

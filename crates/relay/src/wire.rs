@@ -9,9 +9,9 @@ use transom_net::Stream;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::{Message, Refusal, RefusalCode};
 
-/// A peer that does not take a short message in this time takes none.
+/// The time for sending a message. Messages are short.
 const SEND: Duration = Duration::from_secs(10);
-/// Messages are short.
+/// The most bytes of a read. Messages are short.
 const READ: usize = 512;
 
 pub(super) struct Wire {
@@ -19,12 +19,12 @@ pub(super) struct Wire {
     inbox: Inbox,
 }
 
-/// Why no more messages come.
+/// The reason why no more messages come.
 #[derive(Debug)]
 pub(super) enum Lost {
     /// The connection is gone.
     Gone(io::Error),
-    /// What came is not a message.
+    /// The bytes that came are not a message.
     Garbled(Refusal),
 }
 
@@ -39,7 +39,7 @@ impl Wire {
         Self { stream, inbox: Inbox::default() }
     }
 
-    /// The next message. Cancel-safe.
+    /// Returns the next message. It is cancel-safe.
     pub(super) async fn receive(&mut self) -> Result<Message, Lost> {
         loop {
             let next = Message::next(&mut self.inbox);
@@ -66,10 +66,10 @@ impl Wire {
         sent.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Says why it is over, as far as the peer listens.
+    /// Tells the peer the refusal, as far as it listens.
     pub(super) async fn refuse(mut self, refusal: Refusal) {
         if self.send(&Message::Refused(refusal)).await.is_ok() {
-            // What is unread would reset the connection, and the last message could be lost with it.
+            // Unread bytes would reset the connection and could lose the last message.
             let _ = timeout(SEND, async {
                 self.stream.shutdown().await?;
                 let mut sink = [0; READ];

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! join      a proof is verified ─► the epoch rises in the store ─► the newest is the one that is reached
-//! connect   the access rule ─► a place in the table of sessions, which enforcement cuts
+//! connect   the access rule ─► a slot in the table of sessions, which enforcement cuts
 //! enforce   after every change: who is joined still may be, and every session is still allowed
 //! ```
 
@@ -32,7 +32,7 @@ pub use join::{Candidate, Membership, Wish};
 pub use member::{Member, Order};
 pub use presence::{PresenceQuery, PresenceStream, Told};
 pub(crate) use refusals::unavailable;
-pub use sessions::Place;
+pub use sessions::Slot;
 pub use table::JoinedDevices;
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Sessions of devices: each has a place in the table, by which it is cut when it is no longer allowed.
+//! Sessions of devices: each has a slot in the table, by which it is cut when it is no longer
+//! allowed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,16 +19,16 @@ use crate::devices::table::{SessionEntry, Table, Viewer};
 /// A viewer that comes back at once may be here before its last session's end is.
 const LEAVING: Duration = Duration::from_secs(1);
 
-/// A session's place; given up when dropped.
-pub struct Place {
+/// A session's slot in the table. Dropping it gives the slot up.
+pub struct Slot {
     devices: Arc<Devices>,
     serial: u64,
     cut: CancellationToken,
     over: CancellationToken,
 }
 
-impl Place {
-    /// What tells that the session has given its place up.
+impl Slot {
+    /// Cancelled once the session has given its slot up.
     #[must_use]
     pub fn over(&self) -> CancellationToken {
         self.over.clone()
@@ -40,13 +41,13 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Place({})", self.serial)
+        write!(f, "Slot({})", self.serial)
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.devices.joined.table.lock().forget_session(self.serial);
         self.devices.joined.vacancies.send_modify(|count| *count += 1);
@@ -55,12 +56,12 @@ impl Drop for Place {
 }
 
 impl Devices {
-    /// A place for a session of a connector: one at a time with each peer (requirement S8).
-    pub async fn place_for_connector(
+    /// A slot for a session of a connector: one at a time with each peer (requirement S8).
+    pub async fn slot_for_connector(
         self: &Arc<Self>,
         connector: &Member,
         listener: &CloudAddress,
-    ) -> Result<Place, Refusal> {
+    ) -> Result<Slot, Refusal> {
         let has_one = |entry: &SessionEntry| {
             entry.listener == *listener
                 && matches!(&entry.viewer, Viewer::Connector { serial, .. } if *serial == connector.serial)
@@ -83,7 +84,7 @@ impl Devices {
                             .because(format!("{most} sessions of this address are open")));
                     }
                     if !table.sessions.values().any(has_one) {
-                        return Ok(self.place(&mut table, viewer, listener));
+                        return Ok(self.slot(&mut table, viewer, listener));
                     }
                 }
                 // The sender lives as long as `self`.
@@ -93,25 +94,25 @@ impl Devices {
         timeout(LEAVING, vacant).await.map_err(|_| RefusalCode::PeerBusy)?
     }
 
-    /// A place for a console, or whoever else this names.
-    pub fn place_for_console(
+    /// A slot for a console, or for another viewer of this name.
+    pub fn slot_for_console(
         self: &Arc<Self>,
         who: &str,
         project: ProjectId,
         listener: &CloudAddress,
         origin: &Origin,
-    ) -> Place {
+    ) -> Slot {
         let viewer = Viewer::Gateway { who: who.to_owned(), project, origin: origin.clone() };
-        self.place(&mut self.joined.table.lock(), viewer, listener)
+        self.slot(&mut self.joined.table.lock(), viewer, listener)
     }
 
-    fn place(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Place {
+    fn slot(self: &Arc<Self>, table: &mut Table, viewer: Viewer, listener: &CloudAddress) -> Slot {
         let (serial, cut) = (self.joined.next_serial(), CancellationToken::new());
         if let Viewer::Connector { address, .. } = &viewer {
             *table.of_connectors.entry(address.clone()).or_default() += 1;
         }
         let entry = SessionEntry { viewer, listener: listener.clone(), cut: cut.clone() };
         table.sessions.insert(serial, entry);
-        Place { devices: Arc::clone(self), serial, cut, over: CancellationToken::new() }
+        Slot { devices: Arc::clone(self), serial, cut, over: CancellationToken::new() }
     }
 }

@@ -262,14 +262,14 @@ async fn after_a_first_session_the_agent_has_a_connection_ready() {
                 round += 1;
                 visit(&field, &mut connector, port).await;
                 let (_, detail) = end(&field, round).await;
-                if detail.contains(", kept ready") {
+                if detail.contains(", standby") {
                     return detail;
                 }
             }
         };
         let detail = within("a session over a connection that was ready", kept).await;
         // The connector opens its side when a viewer connects.
-        assert_eq!(detail.matches("kept ready").count(), 1, "{detail}");
+        assert_eq!(detail.matches("standby").count(), 1, "{detail}");
     }
 }
 
