@@ -1,9 +1,9 @@
-//! The access path: a hypervisor that has all its consoles at one port is asked for the right one by `CONNECT`, and RFB
-//! follows on the same stream.
+//! The access path: where a hypervisor has all its consoles at one port, the gateway asks for the
+//! right one by `CONNECT`, and RFB follows on the same stream.
 //!
 //! ```text
-//! CONNECT /console?ref=…&session_id=… HTTP/1.1          we, with the Host that HTTP/1.1 demands
-//! HTTP/1.1 200 OK                                       the hypervisor, then RFB
+//! CONNECT /console?ref=…&session_id=… HTTP/1.1   the gateway, with the Host that HTTP/1.1 demands
+//! HTTP/1.1 200 OK                                the hypervisor, then RFB
 //! ```
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,10 +11,11 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_net::Stream;
 
-/// As much as OpenStack's own gateway reads.
+/// The most bytes of an answer, as in OpenStack's own gateway.
 const MAX_ANSWER: usize = 4096;
 
-/// Asks for the console. The caller has a deadline for this, and the path has no blanks and no control characters.
+/// Asks for the console. The caller sets the deadline. The path has no blanks and no control
+/// characters.
 pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
     let gone = |error: std::io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
     let peer = stream.tcp().and_then(|tcp| tcp.peer_addr().ok());
@@ -28,7 +29,7 @@ pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
             break end + 4;
         }
         if answer.len() >= MAX_ANSWER {
-            return Err(refused("an answer without end"));
+            return Err(refused("the answer does not end"));
         }
         let mut buffer = [0; 1024];
         let count = stream.read(&mut buffer).await.map_err(gone)?;
@@ -36,18 +37,19 @@ pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
             return Err(EndReason::InstanceClosedEarly.into());
         }
         answer.extend_from_slice(&buffer[..count]);
-        // The status decides; a refusal's headers may be cut off or never come.
+        // The status decides. A refusal's headers may be incomplete or never arrive.
         if is_success(&answer) == Some(false) {
             let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
             return Err(refused(&String::from_utf8_lossy(&line[..line.len().min(64)])));
         }
     };
-    // RFB's greeting may have come along.
+    // RFB's greeting may have arrived together with the answer.
     stream.unread(&answer[head..]);
     Ok(stream)
 }
 
-/// Whether the answer begins with `HTTP/1.x 200`, whatever words follow; `None` while its status has not arrived.
+/// Returns `true` if the answer begins with `HTTP/1.x 200`, with any words after it. Returns `None`
+/// while its status has not arrived.
 fn is_success(answer: &[u8]) -> Option<bool> {
     const VERSION: &[u8] = b"HTTP/1.";
     const STATUS: usize = b"HTTP/1.1 200".len();

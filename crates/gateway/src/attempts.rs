@@ -1,7 +1,8 @@
-//! Connection attempts: of a name's addresses the one that answers first is taken (RFC 8305).
+//! Connection attempts: of a name's addresses, the gateway takes the one that answers first (RFC
+//! 8305).
 //!
-//! An address that swallows everything, such as an IPv6 address in a network without a way out, costs a quarter of a second and
-//! not the whole time for the dial.
+//! An address that swallows all packets, such as an IPv6 address in a network without a way out,
+//! costs a quarter of a second and not the whole time for the dial.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -16,13 +17,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 
-/// The pause between two attempts, unless the earlier one fails before (RFC 8305 §8).
+/// The pause between two attempts, unless the earlier one fails sooner (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
-/// No name of a machine has more addresses; one that does is no reason to knock at every door of a network.
+/// The most addresses that are tried. No machine's name has more, and a name that does must not
+/// make the gateway scan a network.
 const MOST: usize = 16;
 
-/// The connection that is made first; the others are closed. Where none is made, a refusal is told before a silence: it is an
-/// answer of the machine.
+/// Returns the connection that is made first, and closes the others. If none is made, a refusal
+/// takes precedence over silence, because a refusal is the machine's answer.
 pub(super) async fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, End> {
     first_of(addresses, deadline, TcpStream::connect).await
 }
@@ -58,12 +60,12 @@ where
     }
 }
 
-/// The end of an attempt that nothing has answered in time.
+/// The end of an attempt that got no answer in time.
 pub(super) fn late() -> End {
     End::new(EndReason::InstanceUnreachable, "no answer in time")
 }
 
-/// The end of an attempt that failed; `place` is where it led.
+/// The end of a failed attempt; `place` is its destination.
 pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
     let reason = match error.kind() {
         io::ErrorKind::ConnectionRefused => EndReason::InstanceRefusedConnection,
@@ -72,7 +74,8 @@ pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
     End::new(reason, format!("{place}: {}", error.kind()))
 }
 
-/// The addresses with the families taking turns, beginning with that of the first (RFC 8305 §4).
+/// Returns the addresses with the families taking turns, beginning with the family of the first
+/// (RFC 8305 §4).
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let of_first =
         |address: &&SocketAddr| addresses.first().is_some_and(|first| first.is_ipv4() == address.is_ipv4());
@@ -106,13 +109,13 @@ mod tests {
         assert_eq!(alternating(&[]), []);
     }
 
-    /// What becomes of attempts of which each does what the last digit of its port says: 1 is refused, 2 is never answered, and
-    /// 3 is made. With it, when each was begun.
+    /// Returns the outcome of attempts, and the start of each. The last digit of a port decides the
+    /// attempt's fate: 1 is refused, 2 is never answered, and 3 succeeds.
     async fn outcome(names: &[&str]) -> (Result<SocketAddr, End>, Vec<(Duration, SocketAddr)>) {
         let begun = Instant::now();
         let tried = Mutex::new(Vec::new());
         let attempt = |address: SocketAddr| {
-            tried.lock().expect("nobody panicked").push((begun.elapsed(), address));
+            tried.lock().expect("no panic").push((begun.elapsed(), address));
             async move {
                 match address.port() % 10 {
                     1 => Err(io::ErrorKind::ConnectionRefused.into()),
@@ -122,7 +125,7 @@ mod tests {
             }
         };
         let made = first_of(&addresses(names), begun + Duration::from_secs(10), attempt).await;
-        (made, tried.into_inner().expect("nobody panicked"))
+        (made, tried.into_inner().expect("no panic"))
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
-//! When a viewer is beaten: once in each period, and each session at a moment of its own.
+//! The beats to a viewer: one in each period, and for each session at a moment of its own.
 //!
-//! Sessions that were opened together would otherwise be beaten together: thousands of timers, packets and answers in one
-//! moment, and those who work at their screens wait behind them. A beat that comes late moves none after it, so that what
-//! holds all of them up once does not bring them into step either.
+//! Sessions that were opened together would otherwise get their beats together. Thousands of
+//! timers, packets and answers would then delay the people who work at their screens. A late beat
+//! does not move those after it, so a delay of all sessions does not bring them into step either.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,10 +10,11 @@ use tokio::time::Instant;
 
 use super::limits::BEAT_EVERY;
 
-/// The golden ratio's part of a period: however many sessions follow each other by it, they lie evenly over the period.
+/// The golden ratio's part of a period. Any number of sessions that follow each other by it lie
+/// evenly over the period.
 const STEP: u32 = 0x9E37_79B9;
 
-/// The moments at which a viewer is beaten.
+/// The moments at which a viewer gets a beat.
 #[derive(Debug)]
 pub(super) struct Beats {
     next: Instant,
@@ -27,12 +28,12 @@ impl Beats {
         Self { next: now + BEAT_EVERY.mul_f64(f64::from(phase) / f64::from(u32::MAX)) }
     }
 
-    /// When the next one is due.
+    /// The time of the next beat.
     pub(super) fn next(&self) -> Instant {
         self.next
     }
 
-    /// Whether a beat is due; then the next one is due a period later, or as many as were missed.
+    /// Returns `true` when a beat is due, and then sets the next one to a later period.
     pub(super) fn are_due(&mut self, now: Instant) -> bool {
         let Some(late) = now.checked_duration_since(self.next) else { return false };
         let missed = u32::try_from(late.as_millis() / BEAT_EVERY.as_millis()).unwrap_or(u32::MAX - 1);
@@ -47,7 +48,8 @@ mod tests {
 
     use super::*;
 
-    /// How many sessions, opened together, are beaten in the busiest of the thousand parts of a period.
+    /// The number of sessions, opened together, that get a beat in the busiest of the thousand
+    /// parts of a period.
     fn busiest(beats: &[Beats], begun: Instant) -> usize {
         let part = |beats: &Beats| {
             let phase = (beats.next() - begun).as_micros() % BEAT_EVERY.as_micros();
@@ -64,7 +66,8 @@ mod tests {
         let mut beats: Vec<_> = (0..9000).map(|_| Beats::begin(begun)).collect();
         assert!(beats.iter().all(|beats| beats.next() <= begun + BEAT_EVERY), "within a period");
         assert!(busiest(&beats, begun) <= 14, "of nine");
-        // The node stands still for two periods and a half: everybody is beaten once, and then at their own moment again.
+        // The node stands still for two periods and a half. Each viewer gets one beat then, and the
+        // next ones at its own moment again.
         let late = begun + BEAT_EVERY * 5 / 2;
         assert!(beats.iter_mut().all(|beats| beats.are_due(late)));
         assert!(!beats.iter_mut().any(|beats| beats.are_due(late)));

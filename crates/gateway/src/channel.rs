@@ -1,24 +1,25 @@
-//! The page's own channel: messages beside RFB, on the same WebSocket (subprotocol `transom.page.1`).
+//! The page's own channel: messages beside RFB, on the same WebSocket (subprotocol
+//! `transom.page.1`).
 //!
 //! RFB travels in binary messages. Each text message is one JSON object of this channel, at most
-//! [`MAX_TEXT`](deframer::MAX_TEXT) bytes. A
-//! viewer that does not list the subprotocol neither sends nor receives any. An unknown `type` is ignored, so that either
-//! side may be newer than the other.
+//! [`MAX_TEXT`](deframer::MAX_TEXT) bytes. A viewer that does not list the subprotocol neither
+//! sends nor receives any. Both sides ignore an unknown `type`, so either may be newer than the
+//! other.
 //!
 //! ```text
 //! to the page
 //!   {"type":"beat"}                                  every 10 s; the page echoes it
-//!   {"type":"waiting","for":"connection"}            the instance is being dialled
-//!   {"type":"waiting","for":"acceptance"}            the VNC server has greeted; somebody there may have to accept
+//!   {"type":"waiting","for":"connection"}            the gateway dials the instance
+//!   {"type":"waiting","for":"acceptance"}            a person at the instance may have to accept
 //!   {"type":"notice","what":"ending","seconds":300}  the session ends by then
-//!   {"type":"notice","what":"restart"}               the node stops; the page comes back with its resume ticket
-//!   {"type":"clipboard","state":"written"}           a text went to the VNC server, which does not confirm
+//!   {"type":"notice","what":"restart"}               the node stops; the page comes back by ticket
+//!   {"type":"clipboard","state":"written"}           the VNC server got a text and confirms none
 //!   {"type":"clipboard","state":"offered"}           the VNC server knows that there is a text
-//!   {"type":"clipboard","state":"provided"}          the VNC server asked for the text, and it was sent
+//!   {"type":"clipboard","state":"provided"}          the VNC server asked for the text and got it
 //!   {"type":"clipboard","state":"skipped"}           the text was over the limit
 //! from the page
-//!   {"type":"beat"}                                  it is there
-//!   {"type":"leave"}                                 the session is over; a page that only closes may come back
+//!   {"type":"beat"}                                  the page is there
+//!   {"type":"leave"}                                 the session is over; closing alone ends none
 //! ```
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 use transom_rfb::ClipboardFate;
 use transom_websocket::deframer;
 
-/// Messages that a page may send in a second, and at once: people do not click faster.
+/// Messages that a page may send in a second, and at once. People do not click faster.
 pub const MAX_PER_SECOND: u32 = deframer::MAX_TEXTS as u32;
 
 /// A message to the page.
@@ -37,17 +38,17 @@ pub const MAX_PER_SECOND: u32 = deframer::MAX_TEXTS as u32;
 pub enum ToPage {
     /// The line is alive.
     Beat,
-    /// The screen takes longer to come.
+    /// The screen takes longer to appear.
     Waiting {
         /// Its cause.
         #[serde(rename = "for")]
         cause: Wait,
     },
-    /// News that concern the session.
+    /// News about the session.
     Notice(Notice),
     /// The fate of a text for the instance's clipboard.
     Clipboard {
-        /// How far it came.
+        /// The state of the text.
         state: Clipboard,
     },
 }
@@ -56,30 +57,30 @@ pub enum ToPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wait {
-    /// The instance is being dialled.
+    /// The gateway is dialling the instance.
     Connection,
-    /// The VNC server has greeted and says no more: somebody there may have to accept.
+    /// The VNC server has greeted and is silent since: a person there may have to accept.
     Acceptance,
 }
 
-/// News that concern the session.
+/// News about the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Notice {
-    /// The session ends after so many seconds.
+    /// The session ends after this many seconds.
     Ending {
-        /// From now.
+        /// The seconds from now.
         seconds: u64,
     },
     /// The node stops, and another one takes over.
     Restart,
 }
 
-/// How far a text for the instance's clipboard came.
+/// The state of a text for the instance's clipboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clipboard {
-    /// The VNC server has it; the protocol knows no confirmation.
+    /// The VNC server has it; the protocol has no confirmation.
     Written,
     /// The VNC server may ask for it.
     Offered,
@@ -103,17 +104,17 @@ impl From<ClipboardFate> for Clipboard {
 /// A message from the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FromPage {
-    /// It is there.
+    /// The page is there.
     Beat,
     /// The session is over.
     Leave,
-    /// A message of a newer page.
+    /// A message that only newer pages send.
     Unknown,
 }
 
-/// A text message that is no JSON object with a `type`.
+/// A text message that is not a JSON object with a `type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a message of the page's channel is no JSON object with a type")]
+#[error("a message on the page's channel is not a JSON object with a type")]
 pub struct Malformed;
 
 #[derive(Deserialize)]
@@ -123,7 +124,7 @@ struct Envelope<'a> {
 }
 
 impl ToPage {
-    /// The message as its text.
+    /// Returns the message as its text.
     pub fn text(&self) -> String {
         // Neither keys nor values of these types can fail to serialize.
         serde_json::to_string(self).unwrap_or_default()
@@ -142,22 +143,23 @@ impl FromPage {
     }
 }
 
-/// How many messages a page may still send: [`MAX_PER_SECOND`] at once, which come back within a second.
+/// The number of messages that a page may still send: [`MAX_PER_SECOND`] at once, which return
+/// within a second.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
-    /// When all of it is there again.
+    /// The time at which the whole allowance is there again.
     full_at: Instant,
 }
 
 impl Allowance {
     const EACH: Duration = Duration::from_millis(1000 / MAX_PER_SECOND as u64);
 
-    /// All of it.
+    /// A whole allowance.
     pub fn new(now: Instant) -> Self {
         Self { full_at: now }
     }
 
-    /// Takes one message; false where there is none left.
+    /// Takes one message. Returns `false` if none is left.
     pub fn take(&mut self, now: Instant) -> bool {
         let full_at = self.full_at.max(now) + Self::EACH;
         let allowed = full_at <= now + Self::EACH * MAX_PER_SECOND;

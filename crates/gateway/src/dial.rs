@@ -1,4 +1,5 @@
-//! Reaches an instance and authenticates to it: what comes back is a stream that is ready for ClientInit's answer.
+//! Reaches an instance and authenticates to it. The resulting stream is ready for ClientInit's
+//! answer.
 
 use std::io;
 use std::path::Path;
@@ -24,12 +25,13 @@ use transom_app::consoles::claim::{Claim, Destination};
 use transom_app::consoles::target::DialTarget;
 use transom_app::devices::DialDevice;
 
-/// A handshake's messages are short; what comes behind them is put back in front of the stream.
+/// The most bytes of a read. A handshake's messages are short, and bytes after them return to the
+/// front of the stream.
 const READ: usize = 1024;
 
-/// An instance whose screen was announced.
+/// An instance that has announced its screen.
 pub struct Dialled {
-    /// What follows ServerInit is still in it.
+    /// The stream, which still holds the bytes after ServerInit.
     pub stream: Stream,
     /// Size, pixel format and name.
     pub init: ServerInit,
@@ -37,8 +39,8 @@ pub struct Dialled {
 
 /// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
 ///
-/// A port that takes the connection and never greets is given up soon. Where the instance has greeted, a person may have to
-/// accept the viewer, and has the time for it.
+/// It gives up soon on a port that accepts the connection and never greets. If the instance has
+/// greeted, a person may have to accept the viewer and has the time for it.
 pub async fn dial(
     app: &App,
     devices: &dyn DialDevice,
@@ -52,7 +54,7 @@ pub async fn dial(
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(devices, claim, &target).await?;
     let mut machine = InstanceHandshake::new(credentials);
-    // The time that a person has, and that for everything else.
+    // The time that a person has, and the time for all other steps.
     let longest = app.config().console.accept_wait.0 + INSTANCE_HANDSHAKE;
     let done = match timeout(longest, handshake(app, instance, stream, &mut machine, dialling)).await {
         Ok(done) => done,
@@ -67,14 +69,14 @@ pub async fn dial(
     })
 }
 
-/// The end of a handshake in which the instance said no more.
+/// The end of a handshake in which the instance fell silent.
 fn silent(machine: &InstanceHandshake) -> End {
     match machine.closed() {
         InstanceHandshakeError::Closed(Stage::Version) => EndReason::InstanceSilent.into(),
         InstanceHandshakeError::Closed(stage) => {
             End::new(EndReason::InstanceSilent, format!("it fell silent during the {stage}"))
         }
-        // Its verdict is known, and only the explanation is missing.
+        // The verdict is known, and only the explanation is missing.
         verdict => named(verdict),
     }
 }
@@ -99,7 +101,7 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
 
 async fn connect(devices: &dyn DialDevice, claim: &Claim, target: &DialTarget) -> Result<Stream, End> {
     let Destination { instance, access_path } = &claim.destination;
-    // A device has to be told first, and to dial in turn: the relay has the deadline.
+    // The relay has to tell a device to dial in, and sets the deadline for that.
     if let DialTarget::Device(address) = target {
         return devices.dial(instance, address, &claim.visitor.origin()).await;
     }
@@ -139,7 +141,7 @@ async fn handshake(
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
     let mut buffer = [0; READ];
-    // An instance that has hung up may have said why: that is read first.
+    // An instance that has hung up may have said why, so that is read first.
     let mut unheard = None;
     loop {
         let limit = match machine.verdict() {
@@ -155,7 +157,8 @@ async fn handshake(
         };
         let mut bytes = &buffer[..count];
         let progress = machine.receive(&mut bytes);
-        // There may be something to say after an error, too; the error stands where nobody hears it.
+        // The handshake may have bytes to send after an error, too. If they cannot be sent, the
+        // error stands.
         let said = say(&mut stream, machine).await;
         match progress.map_err(named)? {
             InstanceProgress::NeedMore => {
@@ -179,7 +182,7 @@ async fn handshake(
     }
 }
 
-/// Tells the instance what the handshake has to say.
+/// Sends the handshake's bytes to the instance.
 async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(), End> {
     let said = async {
         stream.write_all(&machine.take_output()).await?;
@@ -188,8 +191,8 @@ async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(),
     said.await.map_err(|error| gone(&error))
 }
 
-/// The instance went without a word, unless the last one was about TLS: a refused client certificate is told by the alert
-/// that follows the handshake (RFC 8446 §4.4.2.4).
+/// The end of an instance that went without a word. If its last word is a TLS alert, it refused the
+/// client certificate: that alert follows the handshake (RFC 8446 §4.4.2.4).
 fn gone(error: &io::Error) -> End {
     match verify::alert_in(error) {
         Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
@@ -197,7 +200,7 @@ fn gone(error: &io::Error) -> End {
     }
 }
 
-/// The end reason for each way in which a VNC server fails.
+/// Returns the end reason for each failure of a VNC server.
 fn named(error: InstanceHandshakeError) -> End {
     use InstanceHandshakeError as Error;
     let reason = match &error {

@@ -1,4 +1,5 @@
-//! The ways in: a WebSocket upgrade, or a raw CONNECT. Both show a token or ticket and get a session or a reason.
+//! The ways in: a WebSocket upgrade, or a raw CONNECT. A viewer presents a token or a ticket and
+//! gets a session or a reason.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use transom_http::seat::Seat;
 use transom_http::source::Source;
 use transom_http::upgrade::Switched;
 
-/// The gateway's front: takes viewers in and owns their sessions' tasks.
+/// The gateway's front: admits viewers and owns their sessions' tasks.
 #[derive(Clone)]
 pub struct Gateway {
     app: Arc<App>,
@@ -36,27 +37,27 @@ pub struct Gateway {
     tasks: TaskTracker,
 }
 
-/// What a viewer shows.
+/// The secret that a viewer presents.
 #[derive(Clone, Copy)]
-enum Shown<'a> {
+enum Presented<'a> {
     Token(&'a str),
     Ticket(&'a str),
 }
 
-/// What becomes of a request for a WebSocket.
+/// The answer to a request for a WebSocket.
 pub enum Decision {
-    /// It becomes one: the answer's headers, and what then comes over it.
+    /// The connection becomes a WebSocket: the answer's headers, and the WebSocket's purpose.
     Switch(HeaderMap, Next),
-    /// It stays HTTP.
+    /// The connection stays HTTP.
     Refuse(Response),
 }
 
-/// What a WebSocket is for.
+/// The purpose of a WebSocket.
 pub enum Next {
-    /// A session, perhaps with the page's channel. It is large, and moved from hand to hand: a future would keep room for
-    /// each of them.
+    /// A session, and `true` if it has the page's channel. The claim is large and moves through
+    /// several futures, each of which would reserve room for it.
     Carry(Box<Claim>, bool),
-    /// The reason why there is none.
+    /// The reason for having no session.
     Close(End),
 }
 
@@ -67,7 +68,7 @@ impl Gateway {
         Self { app, devices, tasks }
     }
 
-    /// Answers a request for a WebSocket that came through hyper.
+    /// Answers a request for a WebSocket that arrived through hyper.
     pub async fn websocket(&self, source: Source, request: RequestId, mut http: Request<Body>) -> Response {
         let upgraded = hyper::upgrade::on(&mut http);
         match self.decide(source, &request, http.uri(), http.headers()).await {
@@ -94,10 +95,11 @@ impl Gateway {
         }
     }
 
-    /// Looks at a request for a WebSocket; where it shows a good token, a use of that is taken.
+    /// Judges a request for a WebSocket, and takes one use of a valid token.
     ///
-    /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded and then closed with the
-    /// reason's code; one without gets the HTTP status, and no body: its client would take that for the first frame.
+    /// A browser hides the status of a failed upgrade, so a request with an `Origin` is upgraded
+    /// and then closed with the reason's code. A request without one gets the HTTP status and no
+    /// body, because its client would take that for the first frame.
     pub async fn decide(
         &self,
         source: Source,
@@ -112,21 +114,22 @@ impl Gateway {
         let by_ticket = upgrade.ticket.map(random::request_id_by);
         let request = by_ticket.as_ref().unwrap_or(request);
         let origin = headers.get(ORIGIN);
-        // A browser sends a cookie to every port of its host, whoever made the page: only our own pages may count on it.
+        // A browser sends a cookie to every port of its host, from any page. So only our own pages
+        // may use one.
         let own = origin.and_then(|origin| origin.to_str().ok());
         let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
         let token = token_of(uri).or_else(|| own.and_then(|_| cookie_of(headers)));
-        let shown = upgrade.ticket.map(Shown::Ticket).or(token.as_deref().map(Shown::Token));
-        let withheld = shown.is_none() && cookie_of(headers).is_some();
+        let presented = upgrade.ticket.map(Presented::Ticket).or(token.as_deref().map(Presented::Token));
+        let withheld = presented.is_none() && cookie_of(headers).is_some();
         let admitted = match origin {
-            // A cookie does not count with a page from another port, and the page cannot know.
+            // A cookie does not count with a page from another port, and the page cannot know that.
             Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
                 let attempt = Attempt { source: source.address, request };
                 Err(self.app.access.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
             }
             _ => {
                 let (kind, request) = (ConsoleKind::Websocket, request.clone());
-                self.admit(shown, source.visitor(headers, kind, request)).await
+                self.admit(presented, source.visitor(headers, kind, request)).await
             }
         };
         let mut answer = upgrade.answer();
@@ -142,7 +145,7 @@ impl Gateway {
         }
     }
 
-    /// Goes on with what was HTTP.
+    /// Serves the stream of a connection that was HTTP.
     pub async fn run_websocket(&self, next: Next, switched: Switched) {
         match next {
             Next::Carry(claim, has_channel) => {
@@ -153,7 +156,7 @@ impl Gateway {
         }
     }
 
-    /// The viewer went before the upgrade was done.
+    /// Gives the use back after the viewer left before the end of the upgrade.
     async fn give_up(&self, next: Next) {
         if let Next::Carry(claim, _) = next
             && let Err(error) = self.app.consoles.give_back(&claim, &EndReason::ViewerLost.into()).await
@@ -172,7 +175,7 @@ impl Gateway {
         let request = random::request_id();
         let kind = ConsoleKind::Xvpvnc;
         let visitor = Visitor { address: source.address, user_agent, kind, request: request.clone() };
-        self.admit(Some(Shown::Token(token)), visitor).await.map_err(|error| (error, request))
+        self.admit(Some(Presented::Token(token)), visitor).await.map_err(|error| (error, request))
     }
 
     /// Carries a raw viewer's session.
@@ -186,17 +189,18 @@ impl Gateway {
         .await;
     }
 
-    async fn admit(&self, shown: Option<Shown<'_>>, visitor: Visitor) -> Result<Claim, Error> {
+    async fn admit(&self, presented: Option<Presented<'_>>, visitor: Visitor) -> Result<Claim, Error> {
         let (source, request) = (visitor.address, visitor.request.clone());
-        let claimed = match shown {
+        let claimed = match presented {
             None => Err(End::from(EndReason::TokenMissing).into()),
-            Some(Shown::Ticket(ticket)) => self.app.consoles.claim_by_ticket(ticket, visitor).await,
-            Some(Shown::Token(token)) => self.app.consoles.claim_by_token(token, visitor).await,
+            Some(Presented::Ticket(ticket)) => self.app.consoles.claim_by_ticket(ticket, visitor).await,
+            Some(Presented::Token(token)) => self.app.consoles.claim_by_token(token, visitor).await,
         };
         claimed.map_err(|error| self.app.access.guarded(Attempt { source, request: &request }, error))
     }
 
-    /// Whether a page of this origin may open consoles: our own, and those of the configuration.
+    /// Returns `true` if a page of this origin may open consoles: our own pages, and those of the
+    /// configuration.
     fn allows_origin(&self, origin: &HeaderValue, headers: &HeaderMap, source: Source) -> bool {
         let of_same_host = |origin| is_of_same_host(origin, headers, source);
         origin
@@ -205,7 +209,7 @@ impl Gateway {
     }
 }
 
-/// Whether a page of this origin may use consoles.
+/// Returns `true` if a page of this origin may use consoles.
 #[must_use]
 pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) -> bool {
     let Some(origin) = normal(origin) else { return false };
@@ -214,41 +218,44 @@ pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) 
     {
         return true;
     }
-    // Also our own under another name, as by address: a page of the very place that this request was sent to.
-    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
+    // Our own pages also have other names, such as an address: a page from the destination of this
+    // very request.
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let scheme = if source.https { "https" } else { "http" };
-    place.is_some_and(|place| normal(&format!("{scheme}://{place}")).is_some_and(|own| own == origin))
+    host.is_some_and(|host| normal(&format!("{scheme}://{host}")).is_some_and(|own| own == origin))
 }
 
-/// An origin as browsers write it: in lower case, without the scheme's own port. Nothing more than an origin is one.
+/// Returns an origin as browsers write it: in lower case, without the scheme's own port. A URL with
+/// further parts is not an origin.
 fn normal(origin: &str) -> Option<String> {
     let url: url::Url = origin.parse().ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    let nobody = url.username().is_empty() && url.password().is_none();
-    (bare && nobody && !origin.ends_with('/')).then(|| url.origin().ascii_serialization())
+    let no_user = url.username().is_empty() && url.password().is_none();
+    (bare && no_user && !origin.ends_with('/')).then(|| url.origin().ascii_serialization())
 }
 
-/// Whether a page lies on the very host that it opens a console of, by the same scheme. The port may be another: noVNC
-/// is often served beside the gateway, and OpenStack's own gateway looks at no port either.
+/// Returns `true` if a page comes from the host whose console it opens, by the same scheme. The
+/// port may differ: noVNC often has a server beside the gateway, and OpenStack's own gateway
+/// ignores the port as well.
 fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
     let Ok(origin) = origin.parse::<Uri>() else { return false };
-    let place = headers.get(http::header::HOST).and_then(|place| place.to_str().ok());
-    let place = place.and_then(|place| place.parse::<http::uri::Authority>().ok());
+    let called = headers.get(http::header::HOST).and_then(|called| called.to_str().ok());
+    let called = called.and_then(|called| called.parse::<http::uri::Authority>().ok());
     let scheme = if source.https { "https" } else { "http" };
     let host =
         origin.host().filter(|_| origin.scheme_str().is_some_and(|own| own.eq_ignore_ascii_case(scheme)));
-    host.zip(place).is_some_and(|(host, place)| host.eq_ignore_ascii_case(place.host()))
+    host.zip(called).is_some_and(|(host, called)| host.eq_ignore_ascii_case(called.host()))
 }
 
-/// The token of the query.
+/// Returns the query's token.
 fn token_of(uri: &Uri) -> Option<String> {
     let query = uri.query().unwrap_or_default();
     let found = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
     found.map(|(_, token)| token.into_owned()).filter(|token| !token.is_empty())
 }
 
-/// The cookie `token`, as older noVNC pages send it. A browser sends it whoever made the page, so it counts only with an
-/// origin that is allowed.
+/// Returns the cookie `token`, as older noVNC pages send it. A browser sends it for any page, so it
+/// counts only with an allowed origin.
 fn cookie_of(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -266,7 +273,7 @@ fn malformed(error: UpgradeError) -> Response {
     response
 }
 
-/// What a viewer is told that was upgraded already.
+/// Returns the end for a viewer that was upgraded already.
 fn end_of(error: Error, request: &RequestId) -> End {
     match error {
         Error::End(end) => end,

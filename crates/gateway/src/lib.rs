@@ -1,18 +1,18 @@
 //! The gateway: carries a console between a viewer and an instance.
 //!
 //! ```text
-//! entrance   WebSocket upgrade or CONNECT: who may come in, with which session
+//! entrance   WebSocket upgrade or CONNECT: admits a viewer to a session
 //!    │
-//! session    greet the viewer → dial → commit the use → viewer's handshake → pump → close with a reason
+//! session    greet the viewer → dial → commit the use → viewer's handshake → pump → close
 //!    ├── dial       reach the instance and authenticate to it (RFB, VNC authentication, VeNCrypt)
-//!    │     ├── attempts      of a name's addresses, the one that answers first
+//!    │     ├── attempts      the first of a name's addresses that answers
 //!    │     └── access_path   ask a hypervisor for one of its consoles by CONNECT first
-//!    ├── reception  keeps the viewer company while the instance is dialled
+//!    ├── reception  attends to the viewer during the dial
 //!    ├── link       the viewer's side: raw bytes or WebSocket frames
-//!    │     └── channel       what page and gateway say to each other beside RFB
-//!    │     └── pace          how long the frames to a viewer are
-//!    ├── pump       both directions, with nothing held while nothing moves
-//!    └── beats      when a viewer is beaten, each at a moment of its own
+//!    │     ├── channel       messages between page and gateway beside RFB
+//!    │     └── pace          the length of the frames to a viewer
+//!    ├── pump       both directions; holds no buffer while no bytes move
+//!    └── beats      the moments of the beats to a viewer, different for each session
 //! ```
 
 mod access_path;

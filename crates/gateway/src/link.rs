@@ -21,17 +21,18 @@ use super::limits::CLOSE;
 use super::pace::{self, Pace};
 use transom_http::upgrade::Switched;
 
-/// The most bytes of a read from a viewer, and of a write to one behind TLS. Viewers send little, but
-/// a pasted text should arrive in few pieces. TLS cuts a write into records anyway, and copies the
-/// part that does not fit its buffer.
+/// The most bytes of a read from a viewer, and of a write to one behind TLS. Viewers send little,
+/// but a pasted text should arrive in few pieces. TLS cuts a write into records anyway, and copies
+/// the part that does not fit its buffer.
 pub(super) const SHORT: usize = 64 * 1024;
 /// A viewer's handshake messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
 
-/// The kernel holds no more than this of what it has not sent yet: what it took would otherwise tell nothing of what the
-/// viewer takes. Nothing else does, since a viewer may talk and take nothing. A line of 8 KB/s carries it in 16 seconds.
+/// The most unsent bytes in the kernel. With more of them, the gateway could not tell how fast the
+/// viewer takes bytes, and it has no other sign: a viewer may talk and take none. A line of 8 KB/s
+/// carries this much in 16 seconds.
 const UNSENT: u32 = 128 * 1024;
-/// The same until a line has shown that it is fast.
+/// The most unsent bytes until a line has proved fast.
 const UNSENT_AT_FIRST: u32 = 16 * 1024;
 
 /// A viewer.
@@ -39,17 +40,18 @@ const UNSENT_AT_FIRST: u32 = 16 * 1024;
 pub struct Link {
     stream: Stream,
     framing: Framing,
-    /// The page's channel: how much the page may still say.
+    /// The page's channel: the number of messages that the page may still send.
     channel: Option<Allowance>,
     /// The viewer has a resume ticket: only its `leave` is a goodbye.
     returns: bool,
-    /// A goodbye came behind data that had to go first.
+    /// A goodbye that arrived behind data, which goes first.
     closing: Option<Goodbye>,
     /// The viewer sends no more.
     finished: bool,
-    /// The last ping that has no pong yet: that goes out behind what the viewer has not taken.
+    /// The last ping that has no pong yet. The pong goes out behind the bytes that wait for the
+    /// viewer.
     unanswered: Option<Vec<u8>>,
-    /// How long frames are; of a raw viewer there are none.
+    /// The length of frames; `None` for a raw viewer.
     pace: Option<Pace>,
     outbox: Outbox,
 }
@@ -60,21 +62,21 @@ enum Framing {
     WebSocket(Deframer),
 }
 
-/// What a viewer did besides sending data.
+/// A viewer's action, besides data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// So many bytes of RFB, at the beginning of the range that was given back.
+    /// Bytes of RFB, in this range of the buffer.
     Data(std::ops::Range<usize>),
     /// The stream ended without a word.
     Eof,
-    /// The viewer goes.
+    /// The viewer leaves.
     Goodbye(Goodbye),
 }
 
-/// How a viewer goes.
+/// A viewer's way of leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goodbye {
-    /// A close frame came, with this code.
+    /// A close frame arrived, with this code.
     Close(u16),
     /// The page said that the session is over.
     Leave,
@@ -88,8 +90,8 @@ impl Link {
         Self::over(stream, Framing::Raw)
     }
 
-    /// A viewer behind a WebSocket, perhaps with the page's channel; the answer to its opening handshake goes out with the
-    /// first message.
+    /// A viewer behind a WebSocket, perhaps with the page's channel. The answer to its opening
+    /// handshake goes out with the first message.
     #[must_use]
     pub(crate) fn websocket(switched: Switched, has_channel: bool) -> Self {
         let Switched { stream, answer } = switched;
@@ -117,28 +119,28 @@ impl Link {
         }
     }
 
-    /// Takes note that the viewer has a resume ticket.
+    /// Notes that the viewer has a resume ticket.
     pub(super) fn will_return(&mut self, returns: bool) {
         self.returns = returns;
     }
 
-    /// Whether the viewer has a resume ticket.
+    /// Returns `true` if the viewer has a resume ticket.
     pub(super) fn returns(&self) -> bool {
         self.returns
     }
 
-    /// Whether the page's channel runs beside RFB.
+    /// Returns `true` if the page's channel runs beside RFB.
     pub(super) fn has_channel(&self) -> bool {
         self.channel.is_some()
     }
 
-    /// Whether RFB travels without framing.
+    /// Returns `true` if RFB travels without framing.
     #[must_use]
     pub fn is_raw(&self) -> bool {
         matches!(self.framing, Framing::Raw)
     }
 
-    /// How many bytes wait for the viewer to take them.
+    /// The number of bytes that wait for the viewer.
     pub(super) fn waiting(&self) -> usize {
         self.outbox.waiting()
     }
@@ -166,7 +168,8 @@ impl Link {
         let mut signals = Signals::default();
         let data = deframer.unmask(&mut buffer[..count], &mut signals).map_err(|error| broken(&error))?;
         if let Some(payload) = signals.ping {
-            // Of several only the last needs an answer (RFC 6455 §5.5.3): a viewer that pings and does not read gets one.
+            // Only the last of several needs an answer (RFC 6455 §5.5.3), so a viewer that pings
+            // and does not read gets one.
             self.unanswered = Some(payload);
         }
         let left = self.hear(&signals.texts)?;
@@ -177,7 +180,7 @@ impl Link {
         }))
     }
 
-    /// What the page says on its channel; its goodbye, where that is among it.
+    /// Reads the page's messages on its channel. Returns its goodbye, if it is among them.
     fn hear(&mut self, texts: &[Vec<u8>]) -> Result<Option<Goodbye>, End> {
         let Some(allowance) = self.channel.as_mut().filter(|_| !texts.is_empty()) else { return Ok(None) };
         let now = Instant::now();
@@ -187,7 +190,9 @@ impl Link {
                 return Err(broken(&FrameError::TooManyTexts));
             }
             let message = FromPage::parse(text);
-            match message.map_err(|error| End::told(EndReason::ViewerProtocolError, error.to_string()))? {
+            match message
+                .map_err(|error| End::for_viewers(EndReason::ViewerProtocolError, error.to_string()))?
+            {
                 FromPage::Leave => left = Some(Goodbye::Leave),
                 FromPage::Beat | FromPage::Unknown => {}
             }
@@ -195,7 +200,7 @@ impl Link {
         Ok(left)
     }
 
-    /// How many bytes the viewer may be sent at once.
+    /// The most bytes that the viewer may be sent at once.
     pub(super) fn takes(&self) -> usize {
         match &self.pace {
             Some(pace) if !pace.is_full() => pace.limit(),
@@ -204,12 +209,12 @@ impl Link {
         }
     }
 
-    /// Whether the line is known to be fast.
+    /// Returns `true` if the line has proved fast.
     pub(super) fn takes_bulk(&self) -> bool {
         self.pace.as_ref().is_none_or(Pace::is_full)
     }
 
-    /// Learns from what became of a frame of this length.
+    /// Learns from the fate of a frame of this length.
     fn sent(&mut self, len: usize) {
         let busy = !self.outbox.is_empty();
         self.learn(|pace| if busy { pace.held_up(len, Instant::now()) } else { pace.taken_at_once(len) });
@@ -217,7 +222,8 @@ impl Link {
 
     fn learn(&mut self, learn: impl FnOnce(&mut Pace)) {
         let Some(pace) = &mut self.pace else { return };
-        // Less and less, as the line becomes slower: what is held already has to go first.
+        // The bound shrinks as the line becomes slower, because bytes in the kernel have to go
+        // first.
         let unsent =
             |pace: &Pace| if pace.is_full() { UNSENT } else { UNSENT_AT_FIRST.max(pace.limit() as u32) };
         let before = unsent(pace);
@@ -228,16 +234,16 @@ impl Link {
         }
     }
 
-    /// Appends a message to the page, where it has the channel.
+    /// Appends a message to the page, if it has the channel.
     pub(super) fn tell(&mut self, message: ToPage) {
         if self.has_channel() {
             frame::push_text(self.outbox.tail(), &message.text());
         }
     }
 
-    /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a page that sleeps does not,
-    /// and one behind a proxy may not be pinged. Neither is sent while the viewer has not taken earlier bytes: what it
-    /// takes of those tells more.
+    /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a
+    /// page that sleeps does not, and a page behind a proxy may get no ping. The gateway sends
+    /// neither while earlier bytes wait, because the viewer's taking them tells more.
     pub(super) fn beat(&mut self) {
         if let Framing::WebSocket(_) = self.framing
             && self.outbox.is_empty()
@@ -247,12 +253,12 @@ impl Link {
         }
     }
 
-    /// Whether a ping of the viewer's has no pong yet.
+    /// Returns `true` if a ping from the viewer has no pong yet.
     pub(super) fn owes_pong(&self) -> bool {
         self.unanswered.is_some()
     }
 
-    /// Sends what waits, and the pong that is owed behind it; ready when nothing does.
+    /// Sends the waiting bytes and, behind them, the pong that is due. Ready when no bytes wait.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut drained = self.outbox.poll_drain(&mut self.stream, cx);
         if self.outbox.is_empty()
@@ -267,7 +273,7 @@ impl Link {
         drained
     }
 
-    /// Reads once and appends what it holds to `data`.
+    /// Reads once and appends the data to `data`.
     pub async fn receive(&mut self, data: &mut Vec<u8>) -> Result<(), End> {
         let mut buffer = [0; HANDSHAKE_READ];
         let received = poll_fn(|cx| self.poll_receive(cx, &mut buffer)).await?;
@@ -280,9 +286,10 @@ impl Link {
         Ok(())
     }
 
-    /// What a goodbye means for the session. A viewer that has a resume ticket may close its WebSocket for any cause, a page
-    /// that gives a line up as well as a browser that is shut, and come back: only its `leave` ends the session. For all
-    /// others, closing is leaving, except that 1001 is "going away" (RFC 6455 §7.4.1).
+    /// Returns the meaning of a goodbye for the session. A viewer that has a resume ticket may
+    /// close its WebSocket for any cause and return, whether the page gives a line up or the
+    /// browser is shut: only `leave` ends its session. For all others, closing is leaving, except
+    /// that 1001 is "going away" (RFC 6455 §7.4.1).
     pub(super) fn ended_by(&self, goodbye: Goodbye) -> End {
         match goodbye {
             Goodbye::Close(_) if self.returns => EndReason::ViewerLost.into(),
@@ -306,25 +313,26 @@ impl Link {
         Ok(())
     }
 
-    /// Says why it is over, waits a moment for the viewer to have heard it, and closes.
+    /// Tells the viewer the reason, gives it a moment to receive that, and closes.
     pub async fn close(mut self, end: &End) {
         if let Framing::WebSocket(_) = self.framing {
             let code = match end.reason {
-                // The viewer closed by itself: the normal code answers it.
+                // The viewer closed first: the normal code answers it.
                 EndReason::ViewerClosed => 1000,
                 EndReason::ViewerLost if self.closing.is_some() => 1000,
                 reason => reason.close_code(),
             };
             frame::push_close(self.outbox.tail(), code, &end.close_text());
         }
-        // A viewer that does not read cannot be told; the deadline is the answer to that.
+        // A viewer that does not read cannot be told, so there is a deadline.
         let _ = timeout(CLOSE, async {
             poll_fn(|cx| self.poll_drain(cx)).await?;
             if self.finished && !self.stream.buffers_writes() {
                 return Ok(());
             }
             self.stream.shutdown().await?;
-            // Closing while unread bytes wait would reset the connection, and the close frame could be lost with it.
+            // Closing while unread bytes wait would reset the connection and could lose the close
+            // frame.
             let mut sink = [0; HANDSHAKE_READ];
             while self.stream.read(&mut sink).await? > 0 {}
             io::Result::Ok(())
@@ -382,16 +390,16 @@ impl mover::Sink for Link {
     }
 }
 
-/// The viewer went without a word.
+/// The end of a viewer that went without a word.
 pub(super) fn lost(error: &io::Error) -> End {
     End::new(EndReason::ViewerLost, error.kind().to_string())
 }
 
-/// The viewer broke the WebSocket protocol, or what its channel allows.
+/// The end of a viewer that broke the WebSocket protocol, or the channel's limits.
 fn broken(error: &FrameError) -> End {
     let reason = match error {
         FrameError::TextTooLong | FrameError::TooManyTexts => EndReason::ViewerProtocolError,
         _ => EndReason::ViewerWebsocketError,
     };
-    End::told(reason, error.to_string())
+    End::for_viewers(reason, error.to_string())
 }

@@ -1,22 +1,24 @@
-//! How long the frames to a viewer are.
+//! The length of the frames to a viewer.
 //!
-//! A browser shows nothing of a WebSocket message until its last byte has come. On a slow line a long frame is therefore a
-//! long silence, and on a fast one short frames cost more than they tell. So frames begin short, double while each is
-//! taken promptly, and halve when one takes long.
+//! A browser shows no byte of a WebSocket message before its last one has arrived. On a slow line a
+//! long frame is therefore a long silence, and on a fast line short frames cost more than they
+//! reveal. So frames begin short. They double while the viewer takes each promptly, and halve when
+//! it takes long.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The longest frame: on a line that suddenly carries 8 KB/s it takes 16 seconds, and a page waits for 25.
+/// The longest frame. On a line that suddenly carries 8 KB/s it takes 16 seconds, and a page waits
+/// for 25.
 pub(super) const MOST: usize = 128 * 1024;
 /// The first frame: two seconds at 8 KB/s.
 const FIRST: usize = 16 * 1024;
-/// The shortest: a second at 2 KB/s, which is less than any line that shows a screen.
+/// The shortest frame: a second at 2 KB/s, which is slower than any line that shows a screen.
 const LEAST: usize = 2 * 1024;
-/// A frame that is taken within this time may be followed by a longer one.
+/// A longer frame may follow one that is taken within this time.
 const PROMPT: Duration = Duration::from_millis(100);
-/// One that takes this long is followed by a shorter one.
+/// A shorter frame follows one that takes this long.
 const LONG: Duration = Duration::from_secs(1);
 
 /// The length of the next frame.
@@ -24,39 +26,39 @@ const LONG: Duration = Duration::from_secs(1);
 pub(super) struct Pace {
     limit: usize,
     most: usize,
-    /// The frame that is being taken: since when, and whether it is as long as one may be.
+    /// The frame that is being taken: its start, and `true` if it is of full length.
     begun: Option<(Instant, bool)>,
 }
 
 impl Pace {
-    /// A pace that is not known yet; no frame is ever longer than `most`.
+    /// The pace of an unknown line; no frame is ever longer than `most`.
     pub(super) fn new(most: usize) -> Self {
         Self { limit: FIRST.min(most), most, begun: None }
     }
 
-    /// The longest that the next frame may be.
+    /// The most bytes of the next frame.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Whether the line has shown that it is fast.
+    /// Returns `true` if the line has proved fast.
     pub(super) fn is_full(&self) -> bool {
         self.limit == self.most
     }
 
-    /// A frame was taken as soon as it was sent.
+    /// Notes that the viewer took a frame at once.
     pub(super) fn taken_at_once(&mut self, len: usize) {
         if len >= self.limit {
             self.limit = self.most.min(2 * self.limit);
         }
     }
 
-    /// A frame was sent, and not all of it is taken.
+    /// Notes that the viewer has not taken all of a frame.
     pub(super) fn held_up(&mut self, len: usize, now: Instant) {
         self.begun = Some((now, len >= self.limit));
     }
 
-    /// What was sent is taken.
+    /// Notes that the viewer took the whole frame.
     pub(super) fn taken(&mut self, now: Instant) {
         let Some((begun, whole)) = self.begun.take() else { return };
         let took = now.saturating_duration_since(begun);
@@ -67,7 +69,7 @@ impl Pace {
         }
     }
 
-    /// Whether a frame is being taken.
+    /// Returns `true` while a frame is being taken.
     pub(super) fn is_busy(&self) -> bool {
         self.begun.is_some()
     }
@@ -77,7 +79,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Sends a frame of the longest kind, which takes so long.
+    /// Sends a frame of full length, which takes this long.
     fn frame(pace: &mut Pace, took: Duration) -> usize {
         let (len, now) = (pace.limit(), Instant::now());
         pace.held_up(len, now);
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn a_line_of_8_kb_a_second_is_never_silent_for_long() {
         let mut pace = Pace::new(MOST);
-        // The kernel takes the first ones at once, wherever they then wait.
+        // The kernel takes the first ones at once, even if they wait elsewhere.
         pace.taken_at_once(pace.limit());
         pace.taken_at_once(pace.limit());
         for _ in 0..20 {

@@ -1,7 +1,8 @@
 //! The pump: moves bytes between viewer and instance until something ends the session.
 //!
-//! It is one future, polled when a socket is ready. It borrows the thread's scratch buffer for the time of a poll and owns
-//! memory only while a peer does not take what was read for it; reading from the other side stops then.
+//! It is one future, polled when a socket is ready. It borrows the thread's scratch buffer for the
+//! duration of a poll. It owns memory only while a peer does not take the bytes read for it, and
+//! then reads no more from the other side.
 
 use std::future::Future as _;
 use std::io;
@@ -25,57 +26,59 @@ use super::link::{self, Link, Received, SHORT};
 use transom_app::consoles::live::Traffic;
 use transom_app::metrics::Metrics;
 
-/// After so many reads in one direction the other sessions of this thread get their turn.
+/// The reads in one direction after which the thread's other sessions get their turn.
 const TURN: usize = 8;
 
-/// What limits a session besides its peers.
+/// The limits of a session besides its peers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// When it must end at the latest, and for which reason.
+    /// The latest end, and its reason.
     pub(super) until: Option<(Instant, EndReason)>,
-    /// How long there may be neither input nor pixels.
+    /// The longest time without input and pixels.
     pub(super) idle: Option<Duration>,
 }
 
-/// What the pump counts into.
+/// The meters that the pump counts into.
 pub(super) struct Meters<'a> {
     pub(super) session: &'a Traffic,
     pub(super) node: &'a Metrics,
 }
 
-/// A session that is being carried.
+/// A session that the gateway carries.
 pub(super) struct Pump<'a> {
     viewer: &'a mut Link,
     instance: Stream,
     to_viewer: Mover,
     to_instance: Outbox,
     filter: ClientFilter,
-    /// What the instance tells before its first picture, where the viewer's rights depend on it.
+    /// The instance's announcements before its first picture, if the viewer's rights depend on
+    /// them.
     announcements: Option<Box<Announcements>>,
     meters: Meters<'a>,
-    told: oneshot::Receiver<End>,
+    cut: oneshot::Receiver<End>,
     bounds: Bounds,
     timer: Pin<Box<Sleep>>,
     beats: Beats,
     last_activity: Instant,
     viewer_alive: Instant,
-    /// The page still has to be told that its session will end.
+    /// The page has yet to be told that its session will end.
     notice_at: Option<Instant>,
-    /// The page still has to be told what became of its text.
+    /// The page has yet to be told the fate of its text.
     clipboard: Option<ClipboardFate>,
-    /// The viewer has not taken all, and last took something then.
+    /// The viewer has not taken all bytes, and last took some then.
     viewer_behind: Option<Instant>,
-    /// The instance has not taken all, and last took something then. The viewer is not read meanwhile.
+    /// The instance has not taken all bytes, and last took some then. The viewer is not read
+    /// meanwhile.
     instance_behind: Option<Instant>,
     /// The viewer closed its half.
     viewer_done: bool,
-    /// The instance was told so.
-    instance_told: bool,
+    /// The instance knows that the viewer closed its half.
+    instance_informed: bool,
     /// The instance closed.
     instance_done: bool,
 }
 
-/// Whether a direction stopped because nothing can be done now, or because its turn is over.
+/// The cause of a direction's pause: no progress is possible now, or its turn is over.
 enum Turn {
     Waiting,
     Over,
@@ -87,7 +90,7 @@ impl<'a> Pump<'a> {
         instance: Stream,
         filter: ClientFilter,
         meters: Meters<'a>,
-        told: oneshot::Receiver<End>,
+        cut: oneshot::Receiver<End>,
         bounds: Bounds,
     ) -> Self {
         let now = Instant::now();
@@ -99,7 +102,7 @@ impl<'a> Pump<'a> {
             announcements: filter.listens().then(Box::default),
             filter,
             meters,
-            told,
+            cut,
             bounds,
             timer: Box::pin(sleep_until(now)),
             beats: Beats::begin(now),
@@ -110,12 +113,12 @@ impl<'a> Pump<'a> {
             viewer_behind: None,
             instance_behind: None,
             viewer_done: false,
-            instance_told: false,
+            instance_informed: false,
             instance_done: false,
         }
     }
 
-    /// Passes on what the viewer sent before the pump began.
+    /// Passes on the bytes that the viewer sent before the pump began.
     pub(super) fn begin_with(&mut self, mut early: Vec<u8>) -> Result<(), End> {
         self.last_sign(early.len());
         let filtered = self.filter.filter(&mut early).map_err(refused)?;
@@ -126,10 +129,10 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Moves what can be moved; ready when the session is over.
+    /// Moves the bytes that can move now. Ready when the session is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        if let Poll::Ready(told) = Pin::new(&mut self.told).poll(cx) {
-            return Poll::Ready(told.unwrap_or_else(|_| EndReason::InternalError.into()));
+        if let Poll::Ready(end) = Pin::new(&mut self.cut).poll(cx) {
+            return Poll::Ready(end.unwrap_or_else(|_| EndReason::InternalError.into()));
         }
         match self.poll_both(cx) {
             Ok(()) => Poll::Pending,
@@ -141,7 +144,7 @@ impl<'a> Pump<'a> {
         let to_viewer = self.poll_to_viewer(cx)?;
         let to_instance = self.poll_to_instance(cx)?;
         self.tell_of_clipboard(cx)?;
-        // Where nothing else moves, nothing else sends it.
+        // Without other bytes to move, no other call sends it.
         if self.viewer.owes_pong() {
             let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
         }
@@ -165,7 +168,7 @@ impl<'a> Pump<'a> {
             }
             self.viewer_behind = None;
             if self.instance_done {
-                // It had been told that the viewer is done.
+                // The instance knew that the viewer is done.
                 let reason = if self.viewer_done { EndReason::ViewerClosed } else { EndReason::InstanceGone };
                 return Err(reason.into());
             }
@@ -182,7 +185,7 @@ impl<'a> Pump<'a> {
         Ok(Turn::Over)
     }
 
-    /// Tells the page what became of its text, once that is true: the instance's socket has all of it.
+    /// Tells the page the fate of its text, once that is true: the instance's socket has all of it.
     fn tell_of_clipboard(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if self.clipboard.is_some()
             && self.to_instance.is_empty()
@@ -221,8 +224,8 @@ impl<'a> Pump<'a> {
             self.instance_behind = None;
             if self.viewer_done {
                 // The viewer will send no more, but may still look.
-                if !self.instance_told && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
-                    self.instance_told = true;
+                if !self.instance_informed && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
+                    self.instance_informed = true;
                 }
                 return Ok(Turn::Waiting);
             }
@@ -297,8 +300,9 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// When the viewer is lost, unless it gives a sign of life before. Not while the instance takes nothing: the viewer is
-    /// not heard then. And not while it has not taken all: it is asked for no sign then, but what it takes counts.
+    /// The time at which the viewer is lost unless it gives a sign of life. `None` while the
+    /// instance takes no bytes, because the viewer is not read then, and while the viewer has bytes
+    /// to take, because it gets no beats then and its taking counts.
     fn silence_out(&self) -> Option<Instant> {
         let heard = self.instance_behind.is_none() && self.viewer_behind.is_none() && !self.viewer.is_raw();
         let patience = if self.viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
@@ -321,7 +325,7 @@ impl<'a> Pump<'a> {
             return Err(End::new(EndReason::InstanceSilent, "it takes no input"));
         }
         if self.silence_out().is_some_and(|out| now >= out) {
-            return Err(End::told(EndReason::ViewerLost, "no answer to pings"));
+            return Err(End::for_viewers(EndReason::ViewerLost, "no answer to pings"));
         }
         if self.viewer_done && now >= self.last_activity.max(self.viewer_alive) + LINGER {
             return Err(EndReason::ViewerClosed.into());
@@ -341,19 +345,19 @@ fn listen(announcements: &mut Option<Box<Announcements>>, filter: &mut ClientFil
     }
 }
 
-/// Notes that a peer has not taken all there is, unless that is known and it `took` nothing since.
+/// Notes that a peer has not taken all bytes, unless that is known and it `took` none since.
 fn fall_behind(since: &mut Option<Instant>, took: bool) {
     if took || since.is_none() {
         *since = Some(Instant::now());
     }
 }
 
-/// The instance went without a word.
+/// The end of an instance that went without a word.
 fn instance_lost(error: &io::Error) -> End {
     End::new(EndReason::InstanceGone, error.kind().to_string())
 }
 
-/// The viewer sent what cannot be followed any further.
+/// The end of a viewer whose messages the filter cannot follow any further.
 fn refused(error: ClientMessageError) -> End {
     let reason = match error {
         ClientMessageError::UnknownType(_)
@@ -361,5 +365,5 @@ fn refused(error: ClientMessageError) -> End {
         | ClientMessageError::UnknownAudioOperation(_) => EndReason::ViewerUnknownMessage,
         _ => EndReason::ViewerProtocolError,
     };
-    End::told(reason, error.to_string())
+    End::for_viewers(reason, error.to_string())
 }

@@ -1,4 +1,4 @@
-//! The viewer while its instance is dialled: it is told that the wait goes on, and heard where it leaves.
+//! The viewer during the dial: it learns the cause of the wait, and its leaving is noticed.
 
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +12,19 @@ use super::channel::{ToPage, Wait};
 use super::limits::{INSTANCE_HANDSHAKE, SLOW_DIAL};
 use super::link::{self, Link, Received};
 
-/// What one read of a handshake takes.
+/// The most bytes of one read.
 const READ: usize = 512;
-/// A viewer that runs ahead of its handshake is not read beyond this until it is its turn.
+/// The most bytes that a viewer may send ahead of its handshake.
 const EARLY: usize = 4 * 1024;
 
-/// How far a dial is, for those who wait for it.
+/// The progress of a dial, for its viewer.
 #[derive(Debug, Default)]
 pub struct Dialling {
     greeted: AtomicBool,
 }
 
 impl Dialling {
-    /// The instance speaks RFB; what it waits for now may be a person.
+    /// Notes that the instance speaks RFB. A person may be the cause of the wait now.
     pub(super) fn greeted(&self) {
         self.greeted.store(true, Ordering::Relaxed);
     }
@@ -34,9 +34,11 @@ impl Dialling {
     }
 }
 
-/// Attends to a viewer until the dial is over, and gathers what it says meanwhile; returns only where the viewer goes.
+/// Attends to a viewer until the dial is over, and gathers its early bytes. Returns only if the
+/// viewer leaves.
 ///
-/// Of viewers without the page's channel the usual dial asks no attention: what they say waits in the kernel.
+/// Viewers without the page's channel need no attention during a usual dial: their bytes wait in
+/// the kernel.
 pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec<u8>) -> End {
     if link.is_raw() {
         return pending().await;
@@ -71,7 +73,7 @@ pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec
     }
 }
 
-/// Reads once, and sends what waits for the viewer.
+/// Reads once, and sends the bytes that wait for the viewer.
 async fn receive(link: &mut Link, early: &mut Vec<u8>) -> Result<(), End> {
     poll_fn(|cx| {
         let drained = link.poll_drain(cx);

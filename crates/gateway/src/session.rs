@@ -1,4 +1,4 @@
-//! One session from its claim to its end.
+//! A session from its claim to its end.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -21,26 +21,28 @@ use transom_app::consoles::claim::Claim;
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error};
 
-/// Carries a session until it ends, and tells viewer, store, log and metrics why.
+/// Carries a session until it ends, and gives viewer, store, log and metrics the reason.
 ///
-/// Claim and link have boxes of their own, since a future keeps room for each hand that they pass through.
+/// Claim and link have boxes of their own, since each future that they pass through reserves room
+/// for them.
 pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Claim>, mut link: Box<Link>) {
     link.will_return(claim.resumable);
-    let Some(mut told) = claim.live.cut_signal() else { return };
+    let Some(mut cut) = claim.live.cut_signal() else { return };
     let claimed = Instant::now();
     let mut greeting = ViewerHandshake::new();
-    let opened = Box::pin(open(&app, &*devices, &claim, &mut link, &mut greeting, &mut told)).await;
+    let opened = Box::pin(open(&app, &*devices, &claim, &mut link, &mut greeting, &mut cut)).await;
     let (end, introduced) = match opened {
         Ok(ready) => {
             app.metrics.first_byte.observe(claimed.elapsed().as_secs_f64());
-            let end = carry(&app, &claim, &mut link, ready, told).await;
+            let end = carry(&app, &claim, &mut link, ready, cut).await;
             Box::pin(settle(&app, &claim, &end)).await;
             (end, true)
         }
         Err(failure) => Box::pin(fail(&app, &claim, failure)).await,
     };
     log(&claim, &end);
-    // The place in the table is free before the viewer has heard the reason: a slow one must not keep it.
+    // The place in the table is free before the viewer has the reason, so a slow viewer does not
+    // occupy it.
     drop(claim);
     if !introduced {
         Box::pin(tell_by_rfb(&mut link, greeting, &end)).await;
@@ -51,13 +53,13 @@ pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Cla
     Box::pin(link.close(&end)).await;
 }
 
-/// Tells a viewer that came in without a session why there is none.
+/// Tells a viewer that has no session the reason.
 pub async fn refuse(mut link: Link, end: &End) {
     tell_by_rfb(&mut link, ViewerHandshake::new(), end).await;
     link.close(end).await;
 }
 
-/// How far a session came that did not reach its screen.
+/// The progress of a session that did not reach its screen.
 enum Failure {
     /// The use was not spent.
     Dial(End),
@@ -70,19 +72,19 @@ struct Ready {
     early: Vec<u8>,
 }
 
-/// The way to the first pixels. It needs much more memory than the session after it, and so a box of its own, as have its
-/// parts.
+/// Goes all the way to the first pixels. It and its parts have boxes of their own, since they need
+/// much more memory than the session after them.
 async fn open(
     app: &App,
     devices: &dyn DialDevice,
     claim: &Claim,
     link: &mut Link,
     greeting: &mut ViewerHandshake,
-    told: &mut oneshot::Receiver<End>,
+    cut: &mut oneshot::Receiver<End>,
 ) -> Result<Ready, Failure> {
     let mut ahead = Vec::new();
     let dialled = Box::pin(async {
-        // The viewer answers while the instance is dialled: one turn less to wait for.
+        // The viewer answers during the dial, which saves one round trip.
         greet(link, greeting).await?;
         let dialling = Dialling::default();
         tokio::select! {
@@ -90,33 +92,34 @@ async fn open(
             gone = attend(link, &dialling, &mut ahead) => Err(gone),
         }
     });
-    let instance = unless_told(told, dialled).await.map_err(Failure::Dial)?;
-    // Registered, committed, then pumped: a revocation at any moment is seen by one of the three.
+    let instance = unless_cut(cut, dialled).await.map_err(Failure::Dial)?;
+    // The session is registered, then committed, then pumped: one of the three steps sees a
+    // revocation at any moment.
     Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
     let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
-    let early = unless_told(told, introduced).await.map_err(Failure::Viewer)?;
+    let early = unless_cut(cut, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
 }
 
 /// Does the work, unless the session is told to end meanwhile.
-async fn unless_told<T>(
-    told: &mut oneshot::Receiver<End>,
+async fn unless_cut<T>(
+    cut: &mut oneshot::Receiver<End>,
     work: impl Future<Output = Result<T, End>>,
 ) -> Result<T, End> {
     tokio::select! {
         done = work => done,
-        cut = told => Err(cut.unwrap_or_else(|_| EndReason::InternalError.into())),
+        end = cut => Err(end.unwrap_or_else(|_| EndReason::InternalError.into())),
     }
 }
 
-/// Says which RFB is spoken here.
+/// Sends the version of RFB that the gateway speaks.
 async fn greet(link: &mut Link, greeting: &mut ViewerHandshake) -> Result<(), End> {
     let greeted = timeout(VIEWER_HANDSHAKE, link.send(&greeting.take_output())).await;
     greeted.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
 }
 
-/// Brings the viewer to where the instance is: behind ServerInit. What it sent `ahead` comes first; what it sent beyond
-/// ClientInit is given back.
+/// Brings the viewer to the instance's state, after ServerInit. The bytes that it sent `ahead` go
+/// first. Returns the bytes beyond ClientInit.
 async fn introduce(
     link: &mut Link,
     greeting: ViewerHandshake,
@@ -137,28 +140,30 @@ async fn introduce(
                 Ok(ViewerProgress::NeedMore) => received.clear(),
                 Ok(ViewerProgress::Done { .. }) => return Ok(bytes.to_vec()),
                 Ok(ViewerProgress::Refused) => return Err(EndReason::InternalError.into()),
-                Err(error) => return Err(End::told(EndReason::ViewerProtocolError, format!("it {error}"))),
+                Err(error) => {
+                    return Err(End::for_viewers(EndReason::ViewerProtocolError, format!("it {error}")));
+                }
             }
         }
     });
     introduced.await.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
 }
 
-async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, told: oneshot::Receiver<End>) -> End {
+async fn carry(app: &App, claim: &Claim, link: &mut Link, ready: Ready, cut: oneshot::Receiver<End>) -> End {
     let Ready { instance, early } = ready;
     let console = &app.config().console;
     let longest = console.max_session.0.map(|most| most.saturating_sub(claim.target.age));
     let bounds = Bounds { until: first_end(claim, longest), idle: console.idle.0 };
     let meters = Meters { session: claim.live.traffic(), node: &app.metrics };
     let filter = ClientFilter::new(policy(claim.target.grant.rights));
-    let mut pump = Pump::new(link, instance.stream, filter, meters, told, bounds);
+    let mut pump = Pump::new(link, instance.stream, filter, meters, cut, bounds);
     if let Err(end) = pump.begin_with(early) {
         return end;
     }
     poll_fn(|cx| pump.poll(cx)).await
 }
 
-/// What comes first: the session's longest duration, or its link's end.
+/// Returns the earlier of the session's longest duration and its link's end.
 fn first_end(claim: &Claim, longest: Option<Duration>) -> Option<(Instant, EndReason)> {
     let expired = longest.map(|left| (claim.at + left, EndReason::SessionExpired));
     let link_ended = claim.target.ends_in.map(|left| (claim.at + left, EndReason::LinkEnded));
@@ -169,12 +174,13 @@ fn policy(rights: Rights) -> ClientPolicy {
     ClientPolicy { view_only: rights.view_only, clipboard_to_instance: rights.clipboard && !rights.view_only }
 }
 
-/// Writes down how a session went that had reached its screen.
+/// Records the end of a session that had reached its screen.
 async fn settle(app: &App, claim: &Claim, end: &End) {
     let settled = match end.reason {
-        // Another connection carries the session now; it will settle it.
+        // Another connection carries the session now and will settle it.
         EndReason::TakenOver => app.consoles.detach(claim).await,
-        // What may pass must not cost the page its ticket: "try again" would be told the old reason for ever.
+        // A passing failure must not cost the page its ticket: "try again" would always meet the
+        // old reason.
         reason if claim.resumable && matches!(reason.retry(), Retry::Resume | Retry::Later) => {
             app.consoles.detach(claim).await
         }
@@ -185,15 +191,17 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     }
 }
 
-/// Writes down that a session did not reach its screen; why, and whether the viewer was on its way there.
+/// Records that a session did not reach its screen. Returns the reason, and `true` if the viewer
+/// had been introduced.
 async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     match failure {
-        // The page was shut or reloaded while it waited: it comes back with its ticket, and its use waits with it.
+        // The page was closed or reloaded during the wait. It returns with its ticket, and its use
+        // waits with it.
         Failure::Dial(end) if claim.resumable && end.reason == EndReason::ViewerLost => {
             settle(app, claim, &end).await;
             (end, false)
         }
-        // There is no use to give back, and the page does not want to come back.
+        // There is no use to give back, and the page does not want to return.
         Failure::Dial(end)
             if claim.target.state != SessionState::Reserved && end.reason == EndReason::ViewerClosed =>
         {
@@ -214,7 +222,8 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     }
 }
 
-/// A raw viewer has no close frame: RFB's own failure form tells it why (RFC 6143 §7.1.2).
+/// Tells a raw viewer the reason by RFB's own form of failure (RFC 6143 §7.1.2), since it has no
+/// close frame.
 async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
     if !link.is_raw() {
         return;

@@ -1,4 +1,4 @@
-//! TLS towards an instance (VeNCrypt X509): who it must be, and who we are.
+//! TLS towards an instance (VeNCrypt X509): the identity that it must prove, and our own.
 
 use std::io;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tl
 use transom_app::App;
 use transom_app::inventory::trust;
 
-/// Whether the instance is to be reached by TLS only.
+/// Returns `true` if the instance may be reached by TLS only.
 pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
     security.ca.is_some() || security.fingerprint.is_some()
 }
 
-/// What TLS says was wrong, where an error is one of TLS.
+/// Returns TLS's own error, if an error is one.
 pub(super) fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
@@ -69,7 +69,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }
 
-/// Trusts one certificate, whoever signed it, whatever name it bears, and of whichever version it is.
+/// Trusts one certificate, regardless of its issuer, name and version.
 #[derive(Debug)]
 struct Pinned {
     fingerprint: [u8; 32],

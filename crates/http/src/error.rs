@@ -127,7 +127,7 @@ fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, E
         Error::Malformed(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
         Error::End(end) => return of_end(end.clone()),
         Error::InstanceStatus(status) => {
-            return of_end(End::told(EndReason::InstanceNotRunning, format!("it is {status}")));
+            return of_end(End::for_viewers(EndReason::InstanceNotRunning, format!("it is {status}")));
         }
         Error::RateLimited => return of_end(EndReason::RateLimited.into()),
         Error::Unavailable(_) => return of_end(EndReason::StoreUnavailable.into()),

@@ -247,12 +247,12 @@ impl FromStr for EndReason {
 
 /// An end reason with details of one case.
 ///
-/// Viewers see a detail only if [`End::told`] made it. Other details may contain an endpoint's
-/// host, address or path, the names in a certificate, or a banner. Everything that is displayed,
-/// including by `Display`, contains the viewers' part only. The log, the audit and the people who
-/// manage the machine get [`End::detail`].
+/// Viewers see a detail only if [`End::for_viewers`] made it. Other details may contain an
+/// endpoint's host, address or path, the names in a certificate, or a banner. Everything that is
+/// displayed, including by `Display`, contains the viewers' part only. The log, the audit and the
+/// people who manage the machine get [`End::detail`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}{}", .detail.told().map(|words| format!(": {words}")).unwrap_or_default())]
+#[error("{reason}{}", .detail.for_viewers().map(|words| format!(": {words}")).unwrap_or_default())]
 pub struct End {
     /// The reason.
     pub reason: EndReason,
@@ -263,15 +263,15 @@ pub struct End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Detail {
     None,
-    Told(String),
-    Kept(String),
+    ForViewers(String),
+    Internal(String),
 }
 
 impl Detail {
-    fn told(&self) -> Option<&str> {
+    fn for_viewers(&self) -> Option<&str> {
         match self {
-            Self::Told(words) => Some(words),
-            Self::None | Self::Kept(_) => None,
+            Self::ForViewers(words) => Some(words),
+            Self::None | Self::Internal(_) => None,
         }
     }
 }
@@ -289,13 +289,13 @@ impl End {
     /// A reason with a detail that viewers do not see, such as the VNC server's message or the
     /// address that does not answer. The detail must not contain a secret.
     pub fn new(reason: EndReason, detail: impl Into<String>) -> Self {
-        Self { detail: Detail::Kept(detail.into()), ..reason.into() }
+        Self { detail: Detail::Internal(detail.into()), ..reason.into() }
     }
 
     /// A reason with additional text for viewers. The text describes their own actions, or facts
     /// that their link shows them anyway.
-    pub fn told(reason: EndReason, words: impl Into<String>) -> Self {
-        Self { detail: Detail::Told(words.into()), ..reason.into() }
+    pub fn for_viewers(reason: EndReason, words: impl Into<String>) -> Self {
+        Self { detail: Detail::ForViewers(words.into()), ..reason.into() }
     }
 
     /// Adds the machine's name. The recipient must have presented a valid link or ticket.
@@ -315,14 +315,14 @@ impl End {
     pub fn detail(&self) -> Option<&str> {
         match &self.detail {
             Detail::None => None,
-            Detail::Told(words) | Detail::Kept(words) => Some(words),
+            Detail::ForViewers(words) | Detail::Internal(words) => Some(words),
         }
     }
 
     /// The sentence, followed by the text for viewers if there is any.
     #[must_use]
     pub fn sentence(&self) -> String {
-        match self.detail.told() {
+        match self.detail.for_viewers() {
             Some(words) => format!("{} ({words})", self.reason.sentence()),
             None => self.reason.sentence().to_owned(),
         }
@@ -334,7 +334,7 @@ impl End {
     pub fn close_text(&self) -> String {
         let mut text = self.sentence();
         if text.len() > MAX_CLOSE_TEXT
-            && let Some(words) = self.detail.told()
+            && let Some(words) = self.detail.for_viewers()
         {
             text = format!("({words})");
         }
@@ -413,7 +413,7 @@ mod tests {
         for shown in [kept.sentence(), kept.close_text(), kept.to_string()] {
             assert!(!shown.contains("rack-12"), "{shown}");
         }
-        let told = End::told(EndReason::InstanceNotRunning, "it is stopped");
+        let told = End::for_viewers(EndReason::InstanceNotRunning, "it is stopped");
         assert_eq!(told.detail(), Some("it is stopped"));
         assert_eq!(told.sentence(), "The machine is not running. (it is stopped)");
         assert_eq!(told.to_string(), "instance-not-running: it is stopped");
@@ -422,15 +422,15 @@ mod tests {
     #[test]
     fn a_long_detail_replaces_the_sentence_and_is_cut_between_characters() {
         let words = "it has the type 77, and a length that no extension of the protocol has ever given it";
-        let end = End::told(EndReason::ViewerProtocolError, words);
+        let end = End::for_viewers(EndReason::ViewerProtocolError, words);
         assert!(end.sentence().len() <= MAX_CLOSE_TEXT);
         let words = format!("{words} in any version of the viewer");
-        let end = End::told(EndReason::ViewerProtocolError, &words);
+        let end = End::for_viewers(EndReason::ViewerProtocolError, &words);
         assert!(end.sentence().len() > MAX_CLOSE_TEXT);
         assert_eq!(end.close_text(), format!("({words})"));
-        let end = End::told(EndReason::ViewerProtocolError, "short");
+        let end = End::for_viewers(EndReason::ViewerProtocolError, "short");
         assert_eq!(end.close_text(), end.sentence());
-        let end = End::told(EndReason::ViewerProtocolError, "ä".repeat(200));
+        let end = End::for_viewers(EndReason::ViewerProtocolError, "ä".repeat(200));
         assert!(end.close_text().len() <= MAX_CLOSE_TEXT);
         assert!(end.close_text().ends_with('…'));
     }

@@ -123,7 +123,7 @@ impl Access {
             let public_url = &self.core.public_url;
             tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused by its origin");
         }
-        End::told(EndReason::OriginRefused, origin).into()
+        End::for_viewers(EndReason::OriginRefused, origin).into()
     }
 
     async fn authenticate_key(&self, id: &str, secret: &Secret) -> Result<Caller> {

@@ -106,7 +106,7 @@ impl Consoles {
             let audit = session_entry(&target.grant, session, visitor, "session.fail", reason.code());
             self.core.store.give_back(target.hold, reason, &audit).await?;
             let name = target.instance.as_ref().map(|instance| instance.name.clone());
-            let end = End::told(reason, format!("it is {status}"));
+            let end = End::for_viewers(reason, format!("it is {status}"));
             return Err(end.of_machine(name.unwrap_or_default()).into());
         }
         Ok((target, located))

@@ -59,7 +59,9 @@ impl Listeners {
         let in_all: usize = counts.values().sum();
         let own = counts.entry(key).or_default();
         if *own >= PER_KEY || in_all >= IN_ALL {
-            return Err(End::told(EndReason::Overloaded, "too many listen for presence already").into());
+            return Err(
+                End::for_viewers(EndReason::Overloaded, "too many listen for presence already").into()
+            );
         }
         *own += 1;
         Ok(())

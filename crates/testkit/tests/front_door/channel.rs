@@ -162,8 +162,8 @@ async fn messages_of_a_page_are_limited_in_form_length_and_number() {
 
     let beat = || Message::text("{\"type\":\"beat\"}");
     for (messages, detail) in [
-        (vec![Message::text("hello")], "a message of the page's channel is no JSON object with a type"),
-        (vec![Message::text("{}")], "a message of the page's channel is no JSON object with a type"),
+        (vec![Message::text("hello")], "a message on the page's channel is not a JSON object with a type"),
+        (vec![Message::text("{}")], "a message on the page's channel is not a JSON object with a type"),
         (vec![Message::text("x".repeat(4097))], "a text message is longer than 4096 bytes"),
         (vec![beat(); 21], "text messages come too fast"),
     ] {

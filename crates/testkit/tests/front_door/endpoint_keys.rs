@@ -133,7 +133,7 @@ async fn a_console_on_an_end_to_end_only_device_is_refused_with_the_reason_and_a
     let console = field.server.console(&id).await;
     let closed = field.server.viewer().token(&console.token).open().await.unwrap().closed().await;
     assert!(
-        closed.to_string().starts_with("4437 The device accepts end-to-end connections only"),
+        closed.to_string().starts_with("4437 The device accepts only end-to-end connections"),
         "{closed}"
     );
     let peer = "[vnccloud:gateway]".to_owned();

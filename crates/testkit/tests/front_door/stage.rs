@@ -91,7 +91,7 @@ pub(crate) async fn turned_away(opening: Opening) -> String {
 
 /// A close code and a text with details for the viewer, cut to the size of a close frame.
 pub(crate) fn closing(reason: EndReason, words: &str) -> String {
-    format!("{} {}", reason.close_code(), End::told(reason, words).close_text())
+    format!("{} {}", reason.close_code(), End::for_viewers(reason, words).close_text())
 }
 
 /// A close code and the sentence alone, which is all that a viewer learns of the instance.
