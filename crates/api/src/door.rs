@@ -15,8 +15,8 @@ pub(crate) struct Door {
     pub(crate) dialect: Dialect,
     /// Builds the routes.
     pub(crate) routes: fn(Arc<App>) -> Router,
-    /// Set if the routes bring their own request id, time limit and limit on bodies. The server
-    /// then adds none of its own, and the dialect's form holds for each answer below its paths.
+    /// Set if the routes bring their own request id, time limit and limit on bodies. They then
+    /// stay outside the server's layers, so that even a timeout is answered in the dialect's form.
     pub(crate) has_own_layers: bool,
     /// Set if a path with superfluous slashes in front leads to this door, as it does on the
     /// vendor's servers.

@@ -1,6 +1,6 @@
 //! Paths of the dialects.
 
-/// Whether a path is this root, or lies below it, also behind a slash too many.
+/// Tells whether a path is this root or lies below it. Superfluous slashes in front do not matter.
 pub(super) fn is_below(path: &str, root: &str) -> bool {
     let path = path.trim_start_matches('/');
     path.strip_prefix(root.trim_start_matches('/'))

@@ -1,4 +1,5 @@
-//! Every door's bad requests (400): the reason that the answer carries goes into the log and the audit.
+//! Bad requests (400) of all doors: the reason that the answer carries goes into the log and the
+//! audit.
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -12,7 +13,7 @@ use transom_app::audit::refusals::BadRequest;
 use transom_http::refusal::{CallSlot, Reason};
 use transom_http::source::Source;
 
-/// Tells why an answer of this dialect is 400.
+/// Reports the reason if the answer is 400.
 pub(super) async fn told(app: &App, dialect: Dialect, mut request: Request, next: Next) -> Response {
     let slot = CallSlot::default();
     request.extensions_mut().insert(slot.clone());
@@ -24,7 +25,7 @@ pub(super) async fn told(app: &App, dialect: Dialect, mut request: Request, next
     response
 }
 
-/// What is kept of a request until it is answered.
+/// The details of a request that are needed once it is answered.
 struct Noted {
     request: Option<RequestId>,
     source: Option<Source>,
@@ -39,7 +40,7 @@ impl Noted {
             request: extensions.get().cloned(),
             source: extensions.get().copied(),
             dialect,
-            // As the house knows the path: what the caller wrote into it may be a secret.
+            // The route's pattern: the path itself may hold a secret.
             target: match extensions.get::<MatchedPath>() {
                 Some(path) => format!("{} {}", request.method(), path.as_str()),
                 None => request.method().to_string(),

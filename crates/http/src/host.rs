@@ -27,7 +27,7 @@ pub fn check_values<'a>(
     let (first, second) = (hosts.next(), hosts.next());
     let well_formed = match first {
         None => !needed,
-        Some(host) if !is_place(host) => false,
+        Some(host) if !is_host(host) => false,
         Some(host) => {
             authority.is_none_or(|authority| authority.as_bytes().eq_ignore_ascii_case(host.trim_ascii()))
         }
@@ -38,7 +38,7 @@ pub fn check_values<'a>(
 /// Tells whether a value is `host[:port]`, without a login. A request without a host to name sends
 /// an empty value. Zenlayer's SDK puts the scheme in front, if its domain was configured with one,
 /// and signs the value that way.
-fn is_place(host: &[u8]) -> bool {
+fn is_host(host: &[u8]) -> bool {
     let host = host.trim_ascii();
     let host =
         [&b"https://"[..], b"http://"].iter().find_map(|scheme| host.strip_prefix(*scheme)).unwrap_or(host);
@@ -47,8 +47,8 @@ fn is_place(host: &[u8]) -> bool {
 
 /// The host that a request was sent to, without its port.
 pub fn named(headers: &HeaderMap) -> Option<String> {
-    let place: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
-    Some(place.host().to_owned())
+    let authority: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
+    Some(authority.host().to_owned())
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_its_place_once_and_well() {
+    fn a_request_names_its_host_once_and_well() {
         let judge = |version, uri: &str, hosts: &[&str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {

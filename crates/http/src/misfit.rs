@@ -23,7 +23,7 @@ pub fn misfit(cause: &str) -> Error {
         Some((found, wanted)) if in_json(found) == NUMBER && wanted.contains("number") => {
             format!("must be {wanted}")
         }
-        Some((found, wanted)) => format!("must be {wanted}, not {}", in_json(found)),
+        Some((found, wanted)) => format!("must be {}, not {}", expected(wanted), in_json(found)),
         None => words(problem),
     };
     match member {
@@ -52,6 +52,17 @@ fn words(problem: &str) -> String {
     match choices {
         Some((_, choices)) => format!("must be {}", choices.replace('`', "")),
         None => problem.to_owned(),
+    }
+}
+
+/// JSON's name for the type that serde expected.
+fn expected(wanted: &str) -> &str {
+    match wanted {
+        "a sequence" => "an array",
+        "a map" => "an object",
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i64" => "a whole number",
+        _ if wanted.starts_with("struct ") => "an object",
+        _ => wanted,
     }
 }
 
@@ -99,13 +110,13 @@ mod tests {
             ("{}", "name: is missing"),
             (r#"{"name": 4711}"#, "name: must be a string, not a number"),
             (r#"{"name": ["hush"]}"#, "name: must be a string, not an array"),
-            (r#"{"name": "a", "size": "hush"}"#, "size: must be u32, not a string"),
-            (r#"{"name": "a", "size": "hush, expected u32"}"#, "size: must be u32, not a string"),
-            (r#"{"name": "a", "size": -4711}"#, "size: must be u32, not a number"),
+            (r#"{"name": "a", "size": "hush"}"#, "size: must be a whole number, not a string"),
+            (r#"{"name": "a", "size": "hush, expected u32"}"#, "size: must be a whole number, not a string"),
+            (r#"{"name": "a", "size": -4711}"#, "size: must be a whole number, not a number"),
             (r#"{"name": "a", "kind": "hush"}"#, "kind: must be page"),
             (r#"{"name": "a", "list": [null]}"#, "list[0]: must be a string, not null"),
             (r#"{"name": "a", "name": "b"}"#, "name: is given twice"),
-            (r#"["hush"]"#, "the body must be struct Body, not an array"),
+            (r#"["hush"]"#, "the body must be an object, not an array"),
         ] {
             let mut reader = serde_json::Deserializer::from_str(text);
             let error = serde_path_to_error::deserialize::<_, Body>(&mut reader).map(drop);

@@ -1,4 +1,5 @@
-//! Who calls: `Authorization: Bearer` with the operator's token or an API token, or `Basic` with an access key's id and secret.
+//! Authentication: `Authorization: Bearer` with the operator's token or an API token, or `Basic`
+//! with an access key's id and secret.
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use transom_http::unproved::proved;
 pub(super) struct Caller(pub(super) Call);
 
 impl Caller {
-    /// A failure of this call.
+    /// Makes a failure of this call.
     pub(super) fn failed(&self, error: impl Into<Error>) -> Failure {
         Failure::new(error, &self.0.request).to_manager(self.0.caller.need(Role::Admin).is_ok())
     }
@@ -53,9 +54,9 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// What the headers prove with.
+/// The proof in the headers.
 pub(super) fn proof(headers: &HeaderMap) -> Result<Proof, Error> {
-    const HOW: &str = "send Authorization: Bearer with the operator's token or an API token, or Basic with access key id and secret";
+    const HOW: &str = "send Authorization: Bearer with the operator's token or an API token, or Basic with an access key's id and secret";
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, rest) = value.and_then(|value| value.split_once(' ')).ok_or(Error::Unauthenticated(HOW))?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -70,15 +71,15 @@ pub(super) fn proof(headers: &HeaderMap) -> Result<Proof, Error> {
     Err(Error::Unauthenticated(HOW))
 }
 
-/// A well-formed id from a path; a malformed one names nothing.
+/// Parses an id in a path. A malformed id is not found.
 pub(super) fn id<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::NotFound(what))
 }
 
-const MISTYPED: &str = "the access key id has a typo, its checksum does not match: the key was";
+const MISTYPED: &str = "the access key id has a typo (its checksum does not match), so the key was";
 
-/// An access key's id from a path, a query or a body; a typo is told. One whose checksum does not fit is well-formed, and of no
-/// key.
+/// Parses an access key's id in a path, a query or a body. A typo is reported. An id with a wrong
+/// checksum is well-formed but belongs to no key.
 pub(super) fn key_id(text: &str) -> Result<AccessKeyId, Error> {
     text.parse().map_err(|error: ParseIdError| {
         if AccessKeyId::has_form(text) {

@@ -55,7 +55,7 @@ pub(super) async fn list(
         let group = group.map_err(|error| Error::invalid("group", error))?;
         let name = filter.name.filter(|name| !name.is_empty());
         let query = AddressQuery { project, key, online: filter.online, name, group };
-        app.devices.addresses(&asked(&caller), query, paging.page()).await
+        app.devices.addresses(&address_call(&caller), query, paging.page()).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
     Ok(Json(paging.list(records, |record| record.address.to_string())))
@@ -79,10 +79,12 @@ pub(super) async fn create(
             allow_addresses: Some(addresses(body.allow_addresses)?),
         };
         let reach = reach(&amendment.apply(&Reach::Listen { access: None }))?;
-        app.devices.issue_address(&asked(&caller), &key, AddressChange { reach, name: body.name }).await
+        app.devices
+            .issue_address(&address_call(&caller), &key, AddressChange { reach, name: body.name })
+            .await
     };
     let made = made.await.map_err(|error| caller.failed(error))?;
-    Ok((StatusCode::CREATED, Json(shown(made))))
+    Ok((StatusCode::CREATED, Json(secret_body(made))))
 }
 
 /// Shows a cloud address.
@@ -94,7 +96,7 @@ pub(super) async fn show(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<Json<AddressBody>, Failure> {
-    let found = async { app.devices.address(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let found = async { app.devices.address(&address_call(&caller), &id(&address, ADDRESS)?).await };
     found.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
 
@@ -118,7 +120,7 @@ pub(super) async fn change(
             allow_groups: body.allow_groups,
             allow_addresses: body.allow_addresses.map(addresses).transpose()?,
         };
-        app.devices.amend_address(&asked(&caller), &id(&address, ADDRESS)?, amendment).await
+        app.devices.amend_address(&address_call(&caller), &id(&address, ADDRESS)?, amendment).await
     };
     changed.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -133,9 +135,9 @@ pub(super) async fn reset(
     Path(address): Path<String>,
 ) -> Result<Json<AddressSecretBody>, Failure> {
     let reset = async {
-        app.devices.reset_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
+        app.devices.reset_address(&address_call(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
     };
-    reset.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
+    reset.await.map(|made| Json(secret_body(made))).map_err(|error| caller.failed(error))
 }
 
 /// Makes consoles trust the key that the device presents now (member).
@@ -153,7 +155,7 @@ pub(super) async fn accept_key(
     let accepted = async {
         let key = body.key.as_deref().map(str::parse).transpose();
         let key = key.map_err(|error| Error::invalid("key", error))?;
-        app.devices.accept_device_key(&asked(&caller), &id(&address, ADDRESS)?, key).await
+        app.devices.accept_device_key(&address_call(&caller), &id(&address, ADDRESS)?, key).await
     };
     accepted.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -170,7 +172,7 @@ pub(super) async fn relocate(
 ) -> Result<Json<AddressBody>, Failure> {
     let moved = async {
         let to = key_id(&body.to_key)?;
-        app.devices.move_address(&asked(&caller), &id(&address, ADDRESS)?, &to).await
+        app.devices.move_address(&address_call(&caller), &id(&address, ADDRESS)?, &to).await
     };
     moved.await.map(|record| Json(record.into())).map_err(|error| caller.failed(error))
 }
@@ -185,7 +187,7 @@ pub(super) async fn remove(
     Path(address): Path<String>,
 ) -> Result<StatusCode, Failure> {
     let removed = async {
-        app.devices.remove_address(&asked(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
+        app.devices.remove_address(&address_call(&caller), &id(&address, ADDRESS)?, Precondition::Any).await
     };
     removed.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
@@ -204,7 +206,7 @@ pub(super) async fn ticket(
     Body(body): Body<NewTicketBody>,
 ) -> Result<(StatusCode, Json<TicketBody>), Failure> {
     let issued = async {
-        app.devices.issue_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?, body.numeric).await
+        app.devices.issue_repeater_ticket(&address_call(&caller), &id(&address, ADDRESS)?, body.numeric).await
     };
     let ticket = issued.await.map_err(|error| caller.failed(error))?.expose().to_owned();
     Ok((StatusCode::CREATED, Json(TicketBody { address, ticket })))
@@ -222,7 +224,7 @@ pub(super) async fn revoke_ticket(
     Path(address): Path<String>,
 ) -> Result<StatusCode, Failure> {
     let revoked =
-        async { app.devices.revoke_repeater_ticket(&asked(&caller), &id(&address, ADDRESS)?).await };
+        async { app.devices.revoke_repeater_ticket(&address_call(&caller), &id(&address, ADDRESS)?).await };
     revoked.await.map(|()| StatusCode::NO_CONTENT).map_err(|error| caller.failed(error))
 }
 
@@ -237,7 +239,7 @@ pub(super) async fn viewer_id(
     caller: Caller,
     Path(address): Path<String>,
 ) -> Result<(StatusCode, Json<ViewerIdBody>), Failure> {
-    let issued = async { app.devices.issue_viewer_id(&asked(&caller), &id(&address, ADDRESS)?).await };
+    let issued = async { app.devices.issue_viewer_id(&address_call(&caller), &id(&address, ADDRESS)?).await };
     let (number, until) = issued.await.map_err(|error| caller.failed(error))?;
     let body = ViewerIdBody { address, id: number.expose().to_owned(), expires_at: until.to_string() };
     Ok((StatusCode::CREATED, Json(body)))
@@ -245,7 +247,7 @@ pub(super) async fn viewer_id(
 
 const ADDRESS: &str = "cloud address";
 
-fn asked(caller: &Caller) -> AddressCall {
+fn address_call(caller: &Caller) -> AddressCall {
     AddressCall::native(caller.0.clone())
 }
 
@@ -258,7 +260,7 @@ fn addresses(texts: Vec<String>) -> Result<Vec<CloudAddress>, Error> {
     parsed.collect::<Result<_, _>>().map_err(|error| Error::invalid("allow_addresses", error))
 }
 
-fn shown((record, password): (AddressRecord, CloudPassword)) -> AddressSecretBody {
+fn secret_body((record, password): (AddressRecord, CloudPassword)) -> AddressSecretBody {
     AddressSecretBody {
         cloud_address: record.address.to_string(),
         cloud_password: password.expose().to_owned(),

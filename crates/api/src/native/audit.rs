@@ -75,7 +75,7 @@ pub(super) async fn list(
         app.audit.audit(&caller.0, query, rows(filter.limit)).await
     };
     let records = found.await.map_err(|error| caller.failed(error))?;
-    // Following goes on from the last record, also where the page was not full.
+    // A follower continues after the last record, also if the page was not full.
     let next = records.last().map(|record| record.seq.to_string());
     Ok(Json(List { items: records.into_iter().map(AuditBody::from).collect(), next }))
 }

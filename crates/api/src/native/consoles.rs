@@ -1,4 +1,5 @@
-//! Consoles, and what becomes of them: `…/instances/{id}/console`, `/api/v1/links`, `/api/v1/sessions`
+//! Consoles, their links and their sessions: `…/instances/{id}/console`, `/api/v1/links`,
+//! `/api/v1/sessions`
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ pub(super) async fn grants(
 ) -> Result<Json<List<LinkBody>>, Failure> {
     let grants = app.consoles.grants(&caller.0, paging.page(), filter.live).await;
     let grants = grants.map_err(|error| caller.failed(error))?;
-    Ok(Json(paging.list(grants, |shown| shown.grant.id.to_string())))
+    Ok(Json(paging.list(grants, |link| link.grant.id.to_string())))
 }
 
 /// Shows a link.
@@ -138,7 +139,7 @@ pub(super) async fn revoke_and_report(
     revoked.await.map(|report| Json(body(report))).map_err(|error| caller.failed(error))
 }
 
-/// A link's id, or `sha256:` and the digest of its token.
+/// Parses a link's id, or `sha256:` and the digest of its token.
 fn name(text: &str) -> Result<LinkName, Error> {
     let Some(digest) = text.strip_prefix("sha256:") else { return id(text, "link").map(LinkName::Id) };
     let digest = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok());
@@ -180,7 +181,7 @@ pub(super) async fn sessions(
     Ok(Json(paging.list(sessions, |session| session.id.to_string())))
 }
 
-/// Why a session is ended.
+/// The reason to end a session.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
 #[into_params(parameter_in = Query)]

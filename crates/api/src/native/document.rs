@@ -1,4 +1,4 @@
-//! The API's document (OpenAPI 3.1): what utoipa gathers from the handlers, and what it cannot say.
+//! The OpenAPI 3.1 document of the API: utoipa's, and additions that utoipa cannot express.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -8,7 +8,7 @@ pub(super) fn text(document: &Value) -> String {
     serde_json::to_string_pretty(document).map(|json| json + "\n").unwrap_or_default()
 }
 
-/// The whole document, of what the handlers say of themselves.
+/// The whole document, made from utoipa's.
 pub(super) fn whole(described: &OpenApi) -> Value {
     let mut document = serde_json::to_value(described).unwrap_or_default();
     for (name, rule) in rules() {
@@ -29,7 +29,7 @@ pub(super) fn whole(described: &OpenApi) -> Value {
     document
 }
 
-/// One event of the stream, as it is parsed.
+/// The schema of one event of the stream, after parsing.
 fn event() -> Value {
     json!({
         "type": "object",
@@ -48,7 +48,7 @@ fn event() -> Value {
     })
 }
 
-/// Puts members beside those that are there, at every depth.
+/// Adds members to a value, at every depth.
 fn add(to: &mut Value, more: Value) {
     match (to, more) {
         (Value::Object(to), Value::Object(more)) => {
@@ -67,33 +67,33 @@ fn response<'a>(document: &'a mut Value, operation: &str, status: &str) -> Optio
     found["responses"].get_mut(status)
 }
 
-/// Rules between the members of a body, which its type cannot say.
+/// Rules between the members of a body, which its type cannot express.
 fn rules() -> Vec<(&'static str, Value)> {
-    let nobody = json!({ "enum": [null, []] });
-    let somebody = json!({ "type": "array", "minItems": 1 });
+    let empty = json!({ "enum": [null, []] });
+    let nonempty = json!({ "type": "array", "minItems": 1 });
     let list = json!({ "type": "array" });
     let cleared = json!({ "enum": [null, ""] });
     let connect = json!({
-        "properties": { "action": { "const": "connect" }, "allow_groups": nobody, "allow_addresses": nobody },
+        "properties": { "action": { "const": "connect" }, "allow_groups": empty, "allow_addresses": empty },
         "required": ["action"],
     });
-    // Null is as if it were missing, unless every address of the key would be let in by that.
+    // A null counts as a missing member, unless that would admit every address of the key.
     let listen = |groups: &Value, addresses: &Value, required: &[&str]| {
         json!({
             "properties": {
-                "action": { "const": "listen" }, "groups": nobody, "allow_groups": groups, "allow_addresses": addresses,
+                "action": { "const": "listen" }, "groups": empty, "allow_groups": groups, "allow_addresses": addresses,
             },
             "required": required,
         })
     };
     let listening = [
         listen(&list, &list, &["action"]),
-        listen(&somebody, &json!({}), &["action", "allow_groups"]),
-        listen(&json!({}), &somebody, &["action", "allow_addresses"]),
+        listen(&nonempty, &json!({}), &["action", "allow_groups"]),
+        listen(&json!({}), &nonempty, &["action", "allow_addresses"]),
     ];
     let unnamed = [
-        json!({ "properties": { "action": { "type": "null" }, "groups": nobody } }),
-        json!({ "properties": { "action": { "type": "null" }, "allow_groups": nobody, "allow_addresses": nobody } }),
+        json!({ "properties": { "action": { "type": "null" }, "groups": empty } }),
+        json!({ "properties": { "action": { "type": "null" }, "allow_groups": empty, "allow_addresses": empty } }),
     ];
     let created = [&[connect.clone()][..], &listening].concat();
     let changed = [&unnamed[..], &[connect], &listening].concat();
@@ -123,7 +123,7 @@ fn rules() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// The three ways to say what devices are to come.
+/// The three ways to choose the devices that may enroll.
 fn enrollments() -> [Value; 3] {
     let missing = json!({ "type": "null" });
     let key = json!({ "type": "string" });
@@ -142,7 +142,7 @@ fn enrollments() -> [Value; 3] {
     [counted, named, replacing]
 }
 
-/// What an answer holds that another operation wants.
+/// A link of the document: a member of one answer is a parameter of another operation.
 struct Link {
     from: &'static str,
     status: &'static str,

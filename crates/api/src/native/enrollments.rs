@@ -53,7 +53,7 @@ pub(super) async fn create(
             (None, None, Some(address)) => Wanted::InPlaceOf(id(&address, "cloud address")?),
             (None, Some(names), None) => Wanted::Named(names),
             (Some(count), None, None) => Wanted::Count(count),
-            _ => return Err(Error::invalid("count", "or names, or replace: one of them")),
+            _ => return Err(Error::invalid("count", "give exactly one of count, names and replace")),
         };
         let key = body.key.as_deref().map(key_id).transpose()?;
         app.devices.create_enrollments(&caller.0, key.as_ref(), wanted, body.allow_groups, ttl).await

@@ -1,4 +1,4 @@
-//! What a request says, in its body or its query; and what is wrong with it, in our own form.
+//! The body, the query and the path of a request, and the errors about them.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Query<T> {
     }
 }
 
-/// Parts of a path. What is no text names nothing.
+/// The parameters of a path. A segment that is not UTF-8 is not found.
 pub(super) struct Path<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Path<T> {
@@ -96,7 +96,7 @@ impl<const LEAST: i64, const MOST: i64> FromStr for Number<LEAST, MOST> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // Rust's own numbers may begin with a plus sign.
+        // Rust would also accept a plus sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|number| digits && (LEAST..=MOST).contains(number));
         number.map(Self).ok_or_else(|| format!("must be a whole number from {LEAST} to {MOST}"))
@@ -110,10 +110,11 @@ impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Number<LEAST, 
     }
 }
 
-/// The cause names the member and what is wrong with it; who wrote the request has no use for the words around it.
+/// The innermost description of an error. It names the member and the problem, without axum's words
+/// around it.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
-    // The path to the member stands in the second to last.
+    // The second-to-last error has the path to the member.
     while let Some(deeper) = deepest.source().filter(|deeper| deeper.source().is_some()) {
         deepest = deeper;
     }

@@ -54,7 +54,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<InstanceBody>), Failure> {
     let id = body.id.take();
     let made = app.inventory.create_instance(&caller.0, &project, id, addition(body)).await;
-    // Nothing is noted yet.
+    // A new instance has no metadata.
     made.map(|instance| (StatusCode::CREATED, Json(InstanceBody::new(instance, Metadata::default()))))
         .map_err(|error| caller.failed(error))
 }

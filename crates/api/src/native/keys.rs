@@ -45,7 +45,7 @@ pub(super) async fn create(
     let role = body.role.unwrap_or(Role::Member);
     let made = app.access.create_key(&caller.0, &body.project, &body.name, role).await;
     let made = made.map_err(|error| caller.failed(error))?;
-    Ok((StatusCode::CREATED, Json(shown(made))))
+    Ok((StatusCode::CREATED, Json(secret_body(made))))
 }
 
 /// Adds a second secret (admin). The old one stays valid until it is retired.
@@ -57,7 +57,7 @@ pub(super) async fn rotate(
     Path(key): Path<String>,
 ) -> Result<Json<KeySecretBody>, Failure> {
     let rotated = async { app.access.rotate_key(&caller.0, &key_id(&key)?).await };
-    rotated.await.map(|made| Json(shown(made))).map_err(|error| caller.failed(error))
+    rotated.await.map(|made| Json(secret_body(made))).map_err(|error| caller.failed(error))
 }
 
 /// Retires the older of two secrets, and ends what was created with it (admin).
@@ -110,7 +110,7 @@ pub(super) async fn revoke(
     revoked.await.map(|tally| ended(&key, tally)).map_err(|error| caller.failed(error))
 }
 
-fn shown((key, secret): (AccessKey, Secret)) -> KeySecretBody {
+fn secret_body((key, secret): (AccessKey, Secret)) -> KeySecretBody {
     KeySecretBody {
         id: key.id.to_string(),
         secret: secret.expose().to_owned(),

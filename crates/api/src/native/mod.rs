@@ -1,4 +1,4 @@
-//! Our own API: `/api/v1`, described by `/openapi.json`.
+//! Transom's own API: `/api/v1`, described by `/openapi.json`.
 
 mod access;
 mod addresses;
@@ -102,7 +102,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::list))
 }
 
-/// The front door of our own API.
+/// The front door of Transom's own API.
 pub(crate) const DOOR: Door = Door {
     dialect: Dialect::Api,
     routes: router,
@@ -119,7 +119,7 @@ pub(crate) const DOOR: Door = Door {
 /// The path of the API's description.
 const DOCUMENT: &str = "/openapi.json";
 
-/// The API and its description.
+/// The routes of the API and of its description.
 fn router(app: Arc<App>) -> Router {
     let (router, described) = documented().split_for_parts();
     let document = document::whole(&described);
@@ -133,7 +133,7 @@ fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The answer to a request that no route handles.
+/// Answers a request that no route handles.
 fn unrouted(error: impl Into<Error>, request: &Unrouted<'_>) -> Response {
     let mut response = Failure::new(error, &request.id).into_response();
     put_id(response.headers_mut(), &request.id);
@@ -144,8 +144,9 @@ async fn unknown(id: Id) -> Response {
     Failure::new(Error::NotFound("path"), &id.0).into_response()
 }
 
-/// The path is there, and not for this method: `Allow` names those that it is for.
+/// Answers a request whose path does not take its method. `Allow` names the methods that it takes.
 async fn not_allowed(id: Id) -> Response {
-    let error = ErrorDetail::plain("method-not-allowed", "the path is not for this method".to_owned(), &id.0);
+    let error =
+        ErrorDetail::plain("method-not-allowed", "the path does not take this method".to_owned(), &id.0);
     (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorBody { error })).into_response()
 }

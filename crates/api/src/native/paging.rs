@@ -1,4 +1,4 @@
-//! Pages of lists: ask with `limit` and `after`, and go on with the answer's `next`.
+//! Pages of lists: a request has `limit` and `after`, and the answer's `next` is the next `after`.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Cursor {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let fits =
             (1..=CURSOR).contains(&text.chars().count()) && !text.chars().any(|c| c.is_ascii_control());
-        let wrong = || serde::de::Error::custom("must be the next of the page before");
+        let wrong = || serde::de::Error::custom("must be the next of the previous page");
         fits.then(|| Self(text.into_owned())).ok_or_else(wrong)
     }
 }
@@ -61,7 +61,7 @@ impl Paging {
         }
     }
 
-    /// The answer, with where to go on: `key` is what the list is ordered by.
+    /// Makes the answer with its `next`. `key` returns the key that orders the list.
     pub(super) fn list<T, B: From<T>>(&self, rows: Vec<T>, key: impl Fn(&T) -> String) -> List<B> {
         let full = usize::try_from(self.limit()).is_ok_and(|limit| rows.len() == limit);
         let next = rows.last().filter(|_| full).map(key);

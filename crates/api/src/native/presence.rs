@@ -1,4 +1,4 @@
-//! `/api/v1/presence`: who is there, and who comes and goes, as server-sent events.
+//! `/api/v1/presence`: the devices that join and leave, as server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// nginx collects an answer before it passes it on, unless told.
+/// Without this header, nginx buffers an answer before it passes it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Follows the presence of devices, as server-sent events that do not end (`text/event-stream`).
@@ -70,7 +70,7 @@ fn event(told: Told) -> Event {
     match told {
         Told::Change(change) => {
             let id = change.seq.to_string();
-            // A body of texts can always be written as JSON.
+            // A body of strings can always be written as JSON.
             let data = serde_json::to_string(&PresenceBody::from(change)).unwrap_or_default();
             Event::default().event("presence").id(id).data(data)
         }

@@ -1,4 +1,4 @@
-//! The members that queries may have, as the API's document names them.
+//! The known query parameters of each operation, taken from the API's document.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use transom_app::Error;
 
-/// The members that each operation's query may have, by method and path.
+/// The names of the query parameters, by method and path.
 #[derive(Clone)]
 pub(super) struct Queries(Arc<HashMap<String, Vec<String>>>);
 
 impl Queries {
-    /// Reads them from the document.
+    /// Reads the names from the document.
     pub(super) fn of(document: &Value) -> Self {
         let mut queries = HashMap::new();
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -31,7 +31,7 @@ impl Queries {
     }
 }
 
-/// Refuses members of a query that the operation does not have: a filter with a typo would otherwise show everything.
+/// Refuses unknown query parameters. A filter with a typo would otherwise list everything.
 pub(super) fn check(parts: &Parts) -> Result<(), Error> {
     let Some(query) = parts.uri.query() else { return Ok(()) };
     let Some(path) = parts.extensions.get::<MatchedPath>() else { return Ok(()) };
@@ -42,12 +42,10 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
     let known = known.map_or(&[][..], Vec::as_slice);
     for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
         if !known.iter().any(|known| *known == name) {
-            let wanted = if known.is_empty() {
-                "none is taken".to_owned()
-            } else {
-                format!("there are {}", known.join(", "))
-            };
-            return Err(Error::Malformed(format!("the query has a member that is unknown here: {wanted}")));
+            let wanted = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Error::Malformed(format!(
+                "the query has an unknown parameter; the path takes {wanted}"
+            )));
         }
     }
     Ok(())

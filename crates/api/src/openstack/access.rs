@@ -1,4 +1,5 @@
-//! Who calls: `X-Auth-Token` with a token, or `Authorization: Basic` with an access key's id and secret.
+//! Authentication: `X-Auth-Token` with a token, or `Authorization: Basic` with an access key's id
+//! and secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,8 +7,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use transom_model::secret::Secret;
 
-use super::asked::Asked;
 use super::fault::{About, Fault};
+use super::request::ApiRequest;
 use transom_app::access::caller::Proof;
 use transom_app::{Call, Error};
 use transom_http::refusal::set_call;
@@ -16,20 +17,20 @@ use transom_http::unproved::proved;
 /// The header that carries a token.
 pub(super) const AUTH_TOKEN: &str = "x-auth-token";
 
-/// Tells who calls, for a call that this policy decides about.
-pub(super) async fn caller(asked: &Asked<'_>, policy: &'static str) -> Result<Call, Fault> {
+/// Authenticates the caller of an operation with this policy.
+pub(super) async fn caller(request: &ApiRequest<'_>, policy: &'static str) -> Result<Call, Fault> {
     let about = About { policy, server: "", operation: "" };
-    let proof = proof(&asked.headers).ok_or_else(Fault::unauthorized)?;
-    let call = identify(asked, &proof).await.map_err(|error| Fault::of(error, about))?;
-    proved(&asked.extensions);
-    set_call(&asked.extensions, &call);
+    let proof = proof(&request.headers).ok_or_else(Fault::unauthorized)?;
+    let call = identify(request, &proof).await.map_err(|error| Fault::of(error, about))?;
+    proved(&request.extensions);
+    set_call(&request.extensions, &call);
     Ok(call)
 }
 
-/// Tells whose proof this is.
-pub(super) async fn identify(asked: &Asked<'_>, proof: &Proof) -> Result<Call, Error> {
-    let caller = asked.app.existing_cloud.authenticate_or_ask(proof, asked.attempt()).await?;
-    Ok(Call { caller, request: asked.request.clone(), origin: asked.source.origin(&asked.headers) })
+/// Authenticates a proof.
+pub(super) async fn identify(request: &ApiRequest<'_>, proof: &Proof) -> Result<Call, Error> {
+    let caller = request.app.existing_cloud.authenticate_or_ask(proof, request.attempt()).await?;
+    Ok(Call { caller, request: request.id.clone(), origin: request.source.origin(&request.headers) })
 }
 
 fn proof(headers: &HeaderMap) -> Option<Proof> {
@@ -48,7 +49,7 @@ fn proof(headers: &HeaderMap) -> Option<Proof> {
     Some(Proof::KeySecret(id.to_owned(), Secret::new(secret)))
 }
 
-/// A header that must not come twice: `None` where it does, or where it is no text.
+/// A header that must not be repeated. Returns `None` if it is repeated or not text.
 pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<Option<&'a str>> {
     let mut values = headers.get_all(name).into_iter();
     let first = values.next().map(|value| value.to_str());

@@ -1,4 +1,4 @@
-//! Request bodies: JSON, within bounds.
+//! Request bodies: JSON up to a limit.
 
 use axum::body::Body;
 use http::header::CONTENT_TYPE;
@@ -11,7 +11,8 @@ use transom_http::body::{self, BodyError};
 /// Nova's sentence, which does not say what is wrong.
 pub(super) const MALFORMED: &str = "Malformed request body";
 
-/// Reads a body of JSON, which may have `max` bytes. What is no JSON at all is refused by its type, as Nova does; plain text is taken for JSON.
+/// Reads a JSON body of at most `max` bytes. The `Content-Type` of anything but JSON is refused
+/// first, as in Nova; plain text counts as JSON.
 pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize) -> Result<Value, Fault> {
     let bytes = body::read(body, max).await.map_err(|error| match error {
         BodyError::TooLarge => Fault::too_large(),

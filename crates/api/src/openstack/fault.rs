@@ -1,5 +1,5 @@
-//! Faults: what goes wrong, in the shapes of Nova, Keystone v3 and Keystone v2.0. The one place where a use case's error
-//! becomes an error of this dialect.
+//! Faults in the forms of Nova, Keystone v3 and Keystone v2.0. All errors of use cases become
+//! faults here.
 
 use std::borrow::Cow;
 
@@ -11,16 +11,16 @@ use transom_model::EndReason;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 
-use super::place::{Place, Service, Version};
 use super::reply;
+use super::request_path::{RequestPath, Service, Version};
 use transom_app::{App, Error};
 use transom_http::error::log;
 use transom_http::refusal::Reason;
 
-/// What limited callers are told to wait, in seconds.
+/// The delay in seconds until a rate-limited caller may retry.
 const WAIT: u32 = 1;
 
-/// Whose shape a fault has.
+/// The form of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// Nova, with the identity middleware in front of it.
@@ -34,8 +34,8 @@ pub(super) enum Style {
 }
 
 impl Style {
-    pub(super) fn of(place: &Place) -> Self {
-        match (place.service, place.version) {
+    pub(super) fn of(path: &RequestPath) -> Self {
+        match (path.service, path.version) {
             (Service::Identity, Version::V20) => Self::KeystoneV2,
             (Service::Identity, _) => Self::Keystone,
             (Service::Compute, Version::V2) => Self::Rackspace,
@@ -44,22 +44,22 @@ impl Style {
     }
 }
 
-/// A fault on its way out.
+/// A fault to be answered.
 #[derive(Debug)]
 pub(super) struct Fault {
     status: StatusCode,
     message: String,
-    /// Why it is bad, for the log and the audit, where the message says less, or repeats what was sent.
+    /// The reason for the log and the audit, if the message says less or repeats a value.
     reason: Option<Box<Cow<'static, str>>>,
     retry_after: bool,
     allow: Option<&'static str>,
     cause: Option<Error>,
 }
 
-/// What a call was about: upstream's sentences name it.
+/// The subject of a call, which upstream's sentences name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About<'a> {
-    /// The policy that decides who may.
+    /// The policy of the operation.
     pub(super) policy: &'static str,
     /// The server's id, as it was sent.
     pub(super) server: &'a str,
@@ -77,13 +77,14 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// The same for a caller, with more for the log and the audit. It repeats no value that was sent: one may be a secret.
+    /// Adds a reason for the log and the audit. It must not repeat a value that was sent, since one
+    /// may be a secret.
     #[must_use]
     pub(super) fn because(self, reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(Box::new(reason.into())), ..self }
     }
 
-    /// 400 with the words that upstream has for it where it has none of its own.
+    /// 400 with upstream's generic sentence.
     pub(super) fn generic() -> Self {
         Self::bad_request(
             "The server could not comply with the request since it is either malformed or otherwise incorrect.",
@@ -110,18 +111,18 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// 405: the resource is there, and not for this method.
+    /// 405: the resource exists but does not take this method.
     pub(super) fn bad_method(allow: &'static str) -> Self {
         let message = "The method specified is not allowed for this resource.";
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message) }
     }
 
-    /// 406: no such microversion.
+    /// 406: the microversion does not exist.
     pub(super) fn not_acceptable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, message)
     }
 
-    /// 413: the request itself.
+    /// 413: the request is too large.
     pub(super) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Request is too large.")
     }
@@ -143,7 +144,7 @@ impl Fault {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
-    /// A use case's error.
+    /// Turns a use case's error into a fault.
     pub(super) fn of(error: Error, about: About<'_>) -> Self {
         let server = about.server;
         match error {
@@ -175,7 +176,7 @@ impl Fault {
         }
     }
 
-    /// The answer. A 5xx tells the log, not the caller.
+    /// Makes the answer. The cause of a 5xx is logged, and the caller is not told.
     pub(super) fn render(self, style: Style, app: &App, request: &RequestId) -> Response {
         if let Some(cause) = &self.cause {
             log(cause, request);
@@ -203,7 +204,7 @@ impl Fault {
 
     fn body(&self, style: Style) -> Value {
         let code = self.status.as_u16();
-        // The identity middleware in front of Nova speaks as Keystone does.
+        // The identity middleware in front of Nova answers in Keystone's form.
         if style == Style::Keystone || (style == Style::Nova && self.status == StatusCode::UNAUTHORIZED) {
             let title = self.status.canonical_reason().unwrap_or("Error");
             return json!({ "error": { "code": code, "title": title, "message": self.message } });
@@ -236,11 +237,11 @@ impl Fault {
     }
 }
 
-/// Upstream's name of the operation that opens a console. It alone says of a server that is being made
-/// that it is not ready.
+/// Upstream's name of the operation that opens a console. Only this operation reports a server that
+/// is still being built as not ready.
 pub(super) const CONSOLE: &str = "get_vnc_console";
 
-/// Upstream's sentence for a server whose state forbids something.
+/// Upstream's sentence for a server whose state forbids an operation.
 fn state(status: InstanceStatus, about: About<'_>) -> String {
     use InstanceStatus::{Building, Failed, Recycled, Running, Stopped};
     let About { server, operation, .. } = about;

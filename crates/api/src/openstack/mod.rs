@@ -4,18 +4,18 @@
 //! /identity, /v3, /v2.0      who asks: tokens, projects, the catalogue
 //! /compute, /v2.1, /v2       servers, flavors, consoles
 //! ```
-//! Each answer, whatever went wrong, is JSON in the shape of the service that was asked.
+//! Each answer is JSON in the form of its service, errors and timeouts included.
 
 mod access;
-mod asked;
 mod body;
 mod compute;
 mod fault;
 pub mod fuzz;
 mod identity;
-mod place;
 mod python;
 mod reply;
+mod request;
+mod request_path;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -32,15 +32,15 @@ use transom_model::id::RequestId;
 
 use crate::door::{Door, Unrouted};
 use crate::paths::is_below;
-use asked::Asked;
 use fault::{Fault, Style};
-use place::{Place, Service};
+use request::ApiRequest;
+use request_path::{RequestPath, Service};
 use transom_app::{App, random};
 use transom_http::source::Source;
 
-/// A little less than the house's own limit, so that the answer is still one of this dialect.
+/// A little less than the server's own time limit, so that the answer is still one of this dialect.
 const ANSWER: Duration = Duration::from_secs(25);
-/// Every path that is answered here; each also with something behind it.
+/// The roots of the paths that this door answers.
 const ROOTS: [&str; 6] = ["/identity", "/v3", "/v2.0", "/compute", "/v2.1", "/v2"];
 
 const COMPUTE_REQUEST_ID: HeaderName = HeaderName::from_static("x-compute-request-id");
@@ -72,7 +72,8 @@ fn router(app: Arc<App>) -> Router {
     router.with_state(app)
 }
 
-/// What the root says to programs: identity's versions, since clients that are given no path begin there.
+/// The list of identity's versions, for programs that ask the root path: clients that are given no
+/// path begin there.
 pub fn versions(app: &App) -> Response {
     identity::versions(app)
 }
@@ -82,49 +83,48 @@ fn near(path: &str) -> Option<&'static str> {
     ROOTS.into_iter().find(|root| path.starts_with(root))
 }
 
-/// The answer to a request that no route handles, in the form of the service at `path`.
+/// Answers a request that no route handles, in the form of the service at `path`.
 fn unrouted(fault: Fault, request: &Unrouted<'_>, path: &str) -> Response {
-    let place = Place::of(path);
-    let response = fault.render(Style::of(&place), request.app, &request.id);
-    with_ids(response, place.service, &request.id)
+    let path = RequestPath::of(path);
+    let response = fault.render(Style::of(&path), request.app, &request.id);
+    with_ids(response, path.service, &request.id)
 }
 
 async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let place = Place::of(parts.uri.path());
-    let (style, service) = (Style::of(&place), place.service);
-    let request = parts.extensions.get::<RequestId>().cloned();
-    let request = request.unwrap_or_else(random::request_id);
+    let path = RequestPath::of(parts.uri.path());
+    let (style, service) = (Style::of(&path), path.service);
+    let id = parts.extensions.get::<RequestId>().cloned();
     let source = parts.extensions.get::<Source>().copied();
-    let asked = Asked {
+    let request = ApiRequest {
         app: &app,
-        place,
-        // HEAD is GET whose body is left out below us.
+        path,
+        // The server drops the body of the answer to HEAD.
         method: if parts.method == Method::HEAD { Method::GET } else { parts.method },
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
         source: source.unwrap_or(Source { address: std::net::Ipv4Addr::UNSPECIFIED.into(), https: false }),
-        request: request.clone(),
+        id: id.unwrap_or_else(random::request_id),
         extensions: parts.extensions,
     };
     let answering = async {
         match service {
-            Service::Identity => identity::answer(&asked, body).await,
-            Service::Compute => compute::answer(&asked, body).await,
+            Service::Identity => identity::answer(&request, body).await,
+            Service::Compute => compute::answer(&request, body).await,
         }
     };
-    // A panic is our own fault, and is told in this dialect too.
+    // A panic is answered in this dialect too.
     let answering = AssertUnwindSafe(answering).catch_unwind();
     let answered = match tokio::time::timeout(ANSWER, answering).await {
         Ok(Ok(answered)) => answered,
         Ok(Err(_)) => Err(Fault::internal()),
         Err(_) => Err(Fault::unavailable()),
     };
-    let response = answered.unwrap_or_else(|fault| fault.render(style, &app, &request));
-    with_ids(response, service, &request)
+    let response = answered.unwrap_or_else(|fault| fault.render(style, &app, &request.id));
+    with_ids(response, service, &request.id)
 }
 
-/// The answer with the call's id in the headers where clients look for it.
+/// Adds the request's id, in the headers that clients read.
 fn with_ids(mut response: Response, service: Service, request: &RequestId) -> Response {
     if let Ok(id) = HeaderValue::from_str(request.as_str()) {
         let headers = response.headers_mut();

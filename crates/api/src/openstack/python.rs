@@ -1,19 +1,19 @@
-//! How Python writes a value: Nova's sentences about bad input show it that way.
+//! Values as Python writes them, for Nova's sentences about bad input.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// A sentence shows no more of what was sent than this many characters.
-const SHOWN: usize = 200;
+/// The maximum number of characters of a value in a sentence.
+const LONGEST: usize = 200;
 
-/// Writes a value as Python's `repr` does, or `str` where it is a text of its own; cut where it is long.
-pub(super) fn shown(value: &Value) -> String {
+/// Writes a value as Python's `str` does, cut to [`LONGEST`] characters.
+pub(super) fn display(value: &Value) -> String {
     let mut text = match value {
         Value::String(text) => text.clone(),
         other => repr(other),
     };
-    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push('…');
     }
@@ -89,7 +89,7 @@ mod tests {
             repr(&json!([null, true, 1.5, "it's", "\n\u{1}"])),
             r#"[None, True, 1.5, "it's", '\n\x01']"#
         );
-        assert_eq!(shown(&json!("bogus")), "bogus");
-        assert_eq!(shown(&json!("x".repeat(500))).chars().count(), SHOWN + 1);
+        assert_eq!(display(&json!("bogus")), "bogus");
+        assert_eq!(display(&json!("x".repeat(500))).chars().count(), LONGEST + 1);
     }
 }

@@ -1,9 +1,9 @@
-//! Answers, as all services give them.
+//! The answers of all services.
 
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 
-/// An answer of these services: JSON, never kept by a cache since tokens and console URLs are in it.
+/// Makes a JSON answer. Caches must not store it, since it may hold tokens and console URLs.
 pub(super) fn json(status: http::StatusCode, body: &serde_json::Value) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
     response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

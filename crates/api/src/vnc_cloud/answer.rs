@@ -1,4 +1,4 @@
-//! How this API answers: what it refuses, and JSON.
+//! The answers of this API: refusals and JSON.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,11 @@ use transom_model::cloud::{AddressRecord, DraftError};
 use transom_app::Error;
 use transom_http::refusal::Reason;
 
-/// Overload and draining pass within seconds.
+/// The delay in seconds. Overload and draining pass quickly.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A documented `errorCode`. 1000 and up; the gaps are not ours.
+/// A documented `errorCode`. Transom does not use the codes in the gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Code {
     ContentType = 1001,
@@ -31,7 +31,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// The documented description, the same on every endpoint.
+    /// The documented description, which is the same on every endpoint.
     fn message(self) -> &'static str {
         match self {
             Self::ContentType => {
@@ -77,12 +77,12 @@ impl From<DraftError> for Code {
     }
 }
 
-/// A request that is not carried out; nothing was changed.
+/// A refused request. It changed nothing.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
     code: Option<Code>,
-    /// Why it is bad, for the log and the audit.
+    /// The reason for the log and the audit.
     reason: Option<Cow<'static, str>>,
     header: Option<(HeaderName, HeaderValue)>,
 }
@@ -93,7 +93,7 @@ impl Refusal {
         Self { status, code: None, reason: None, header: None }
     }
 
-    /// A bad request without a documented code, and why.
+    /// A bad request without a documented code, and its reason.
     pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(reason.into()), ..Self::of(StatusCode::BAD_REQUEST) }
     }
@@ -127,7 +127,7 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let is_news = error.is_news();
         match error {
-            // What a reader's key may not do, it may not do as if it were no key.
+            // A key whose role forbids the operation is treated like an unknown key.
             Error::Unauthenticated(_) | Error::Forbidden { .. } => Self::unauthorized(),
             Error::RateLimited => {
                 Self { header: Some((RETRY_AFTER, WAIT)), ..Self::of(StatusCode::TOO_MANY_REQUESTS) }
@@ -140,7 +140,7 @@ impl From<Error> for Refusal {
                 }
                 Self::unavailable()
             }
-            // The parts of this API that have such errors answer them in their own words.
+            // This API has no answer of its own for these errors.
             Error::Conflict(_)
             | Error::Malformed(_)
             | Error::Invalid { .. }
@@ -189,7 +189,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
 
 /// An answer with a JSON object.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    // Strings and lists of strings: there is nothing in them that JSON cannot say.
+    // The bodies consist of strings and lists of strings, which JSON can always express.
     let text = serde_json::to_vec(body).unwrap_or_default();
     let mut response = empty(status);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
@@ -197,10 +197,10 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// An answer with a tag is for whoever sends the tag back: a proxy that compresses would change both.
+/// An answer with a tag must not be transformed: a proxy that compresses would change both.
 const AS_IT_IS: HeaderValue = HeaderValue::from_static("no-store, no-transform");
 
-/// Puts the address's entity version on an answer, quoted as `If-Match` will bring it back (RFC 9110 §8.8.3).
+/// Adds the address's entity version, quoted as `If-Match` will send it back (RFC 9110 §8.8.3).
 pub(super) fn with_etag(mut response: Response, record: &AddressRecord) -> Response {
     if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", record.version)) {
         response.headers_mut().insert(ETAG, value);

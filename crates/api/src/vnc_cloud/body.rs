@@ -12,8 +12,8 @@ use transom_http::body::{BodyError, LARGEST, read as read_bytes};
 use transom_http::misfit::misfit;
 use transom_http::object::Object;
 
-/// What an address should be. A member that is not documented is refused: a typo in `accessControl` would otherwise
-/// open the address to the whole key.
+/// The properties of a new address. An undocumented member is refused: a typo in `accessControl`
+/// would otherwise open the address to the whole key.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct NewAddress {
@@ -23,11 +23,11 @@ pub(super) struct NewAddress {
     access_control: Member<Object<AccessControl>>,
 }
 
-/// The same with the address that it is meant for.
+/// All properties of an address, and the address.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct WholeAddress {
-    /// Any text: another one than in the path is a conflict, whatever it looks like.
+    /// Any text. An address other than the path's is a conflict, even if it is malformed.
     pub(super) cloud_address: String,
     allowed_actions: Vec<String>,
     groups: Option<Vec<String>>,
@@ -56,8 +56,8 @@ impl WholeAddress {
 
 fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Member<Object<AccessControl>>) -> Draft {
     let access = match access {
-        // Typed clients send `null` for what they do not set. A listen address would be open to the whole key by that: it is
-        // access control with nobody in it.
+        // Typed clients send `null` for members that they do not set. For a listen address, a
+        // missing access control would admit the whole key, so `null` counts as an empty one.
         Member::Null if actions.iter().any(|action| action == Action::Listen.as_str()) => {
             Some(DraftAccessControl::default())
         }
@@ -69,7 +69,7 @@ fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Member<Objec
     Draft { actions, groups, access }
 }
 
-/// Reads a body: too large is 413, anything else that is wrong is 400 without a code.
+/// Reads a body. An oversized body is 413; any other problem is 400 without a code.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
     let bytes = read_bytes(body, LARGEST).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::of(StatusCode::PAYLOAD_TOO_LARGE),
@@ -78,11 +78,11 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> 
     let mut reader = serde_json::Deserializer::from_slice(&bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(&error.to_string()));
     let Object(value) = read.map_err(|error| Refusal::bad_request(error.to_string()))?;
-    reader.end().map_err(|_| Refusal::bad_request("more follows the JSON object"))?;
+    reader.end().map_err(|_| Refusal::bad_request("data follows the JSON object"))?;
     Ok(value)
 }
 
-/// An address as its owner gets it.
+/// An address as its owner sees it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Details {

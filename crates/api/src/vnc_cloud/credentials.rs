@@ -19,14 +19,14 @@ use transom_http::refusal::set_call;
 use transom_http::source::Source;
 use transom_http::unproved::proved;
 
-/// An authenticated call, and the key whose addresses it is about.
-pub(super) struct Asked {
+/// An authenticated call, and the key that owns the addresses.
+pub(super) struct Authenticated {
     pub(super) key: AccessKeyId,
     pub(super) call: AddressCall,
 }
 
-/// Tells whose key asks. A malformed key is 403 before anything is looked up; everything else that is wrong is 401.
-pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Result<Asked, Refusal> {
+/// Authenticates the key. A malformed key is 403 before any lookup; every other problem is 401.
+pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Result<Authenticated, Refusal> {
     let (key, secret) = basic(parts).ok_or_else(Refusal::unauthorized)?;
     let key: AccessKeyId = key.parse().map_err(|_| Refusal::of(StatusCode::FORBIDDEN))?;
     let mut parts = parts.clone();
@@ -42,7 +42,7 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
         call.caller.need(Role::Member)?;
     }
     let call = AddressCall::of_key(call, key.clone(), Dialect::VncCloud);
-    Ok(Asked { key, call })
+    Ok(Authenticated { key, call })
 }
 
 fn basic(parts: &Parts) -> Option<(String, Secret)> {

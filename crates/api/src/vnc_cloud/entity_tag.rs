@@ -5,21 +5,22 @@ use http::header::IF_MATCH;
 
 use transom_app::devices::cloud_addresses::Precondition;
 
-/// What proxies that compress put behind a tag.
+/// The suffixes that compressing proxies add to a tag.
 const ENCODED: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
 
-/// Which entity versions a request is meant for. A bare number counts as a quoted one, since the vendor's documentation prints
-/// it so.
+/// The entity versions that a request applies to. A bare number counts as a quoted one, since the
+/// vendor's documentation prints it so.
 ///
-/// A proxy that compresses makes `"1"` into `W/"1"` or `"1-gzip"`, and its client sends that back. Both count as `"1"`, which
-/// deviates from RFC 9110 §13.1.1: a version number is the same however the answer is encoded.
+/// A compressing proxy turns `"1"` into `W/"1"` or `"1-gzip"`, and its client sends that back. Both
+/// count as `"1"`, which deviates from RFC 9110 §13.1.1: a version number is the same in every
+/// encoding.
 pub(super) fn if_match(headers: &HeaderMap) -> Precondition {
     let values: Vec<_> =
         headers.get_all(IF_MATCH).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     match values.as_slice() {
         [] => Precondition::Any,
         [only] if only.trim() == "*" => Precondition::Any,
-        // Our own tags have no comma: whatever else is cut apart here matches nothing.
+        // Transom's own tags have no comma, so the pieces of any other tag match no version.
         lists => {
             Precondition::OneOf(lists.iter().flat_map(|list| list.split(',')).filter_map(version).collect())
         }
@@ -34,7 +35,7 @@ fn version(tag: &str) -> Option<u64> {
         Some(opaque) => ENCODED.iter().find_map(|encoded| opaque.strip_suffix(encoded)).unwrap_or(opaque),
         None => tag,
     };
-    // Tags are compared as texts: only the number as we write it is that version.
+    // Tags are compared as text: only the number as Transom writes it is that version.
     opaque.parse().ok().filter(|version: &u64| version.to_string() == opaque)
 }
 

@@ -1,4 +1,4 @@
-//! Pages of the list, and the way to the next one.
+//! Pages of the list of addresses.
 
 use axum::response::Response;
 use http::header::LINK;
@@ -7,13 +7,13 @@ use serde::Serialize;
 use transom_model::cloud::CloudAddress;
 
 use super::answer::{Refusal, empty, json};
-use super::credentials::Asked;
+use super::credentials::Authenticated;
 use transom_app::App;
 
 const DEFAULT: u32 = 20;
 const MOST: u32 = 99;
 const LIMIT: &str = "limit: must be a whole number from 1 to 99";
-const CURSOR: &str = "cursor: is not one that this key was given for this limit";
+const CURSOR: &str = "cursor: does not come from a page of this key with this limit";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,8 +21,9 @@ struct Addresses {
     cloud_addresses: Vec<CloudAddress>,
 }
 
-/// Answers a page: 204 where there is nothing any more, and a `Link` (RFC 8288) where more follows it now.
-pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Response, Refusal> {
+/// Answers a page. Past the end it is 204; if more addresses follow, a `Link` (RFC 8288) leads to
+/// them.
+pub(super) async fn page(app: &App, auth: &Authenticated, query: &str) -> Result<Response, Refusal> {
     let limit = match single(query, "limit")? {
         None => DEFAULT,
         Some(text) => limit(&text).ok_or_else(|| Refusal::bad_request(LIMIT))?,
@@ -31,11 +32,11 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
         None => 0,
         Some(cursor) => app
             .devices
-            .read_address_cursor(&asked.key, limit, &cursor)
+            .read_address_cursor(&auth.key, limit, &cursor)
             .ok_or_else(|| Refusal::bad_request(CURSOR))?,
     };
-    // One more than a page tells whether another follows.
-    let mut found = app.devices.key_addresses(&asked.key, after, limit + 1).await?;
+    // One row more than a page tells whether another page follows.
+    let mut found = app.devices.key_addresses(&auth.key, after, limit + 1).await?;
     let full = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > full;
     found.truncate(full);
@@ -45,7 +46,7 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
     let mut response = json(StatusCode::OK, &Addresses { cloud_addresses });
     if more {
         let base = app.public_url().as_str().trim_end_matches('/');
-        let cursor = app.devices.address_cursor(&asked.key, limit, last);
+        let cursor = app.devices.address_cursor(&auth.key, limit, last);
         let link = format!("<{base}/cloud/1.1/static-address?limit={limit}&cursor={cursor}>; rel=\"next\"");
         let link = HeaderValue::from_str(&link).map_err(|_| Refusal::internal())?;
         response.headers_mut().insert(LINK, link);
@@ -53,7 +54,7 @@ pub(super) async fn page(app: &App, asked: &Asked, query: &str) -> Result<Respon
     Ok(response)
 }
 
-/// The value of a query parameter; one that stands twice is refused, others are not looked at.
+/// The value of a query parameter. A repeated one is refused; other parameters are ignored.
 fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut values = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next().map(|(_, value)| value.into_owned());
@@ -64,7 +65,7 @@ fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// 1 to 99, in digits.
+/// A number from 1 to 99, in digits.
 fn limit(text: &str) -> Option<u32> {
     let digits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit))

@@ -1,10 +1,11 @@
 //! VNC Cloud API 1.1 and 1.0: `/cloud/{version}/static-address…`.
 //!
-//! Which answer wins where several things are wrong with a request, the first of these: draining (503) · path (404),
-//! method (405) · no credentials (401) · malformed key (403) · unknown key or wrong secret (401) · 1001 · 1002 · 1007 ·
-//! query (400) · no such address (404) · `If-Match` (412) · body too large (413), not JSON or of the wrong shape (400) ·
-//! the lowest of 1003, 1004, 1005, 1006, 1008 and 1009 · another address in the body than in the path (409).
-//! Everything under `/cloud/` answers with an empty body or with JSON.
+//! If several things are wrong with a request, the first of these decides: draining (503) · path
+//! (404), method (405) · no credentials (401) · malformed key (403) · unknown key or wrong secret
+//! (401) · 1001 · 1002 · 1007 · query (400) · no such address (404) · `If-Match` (412) · body too
+//! large (413), not JSON or of the wrong shape (400) · the lowest of 1003, 1004, 1005, 1006, 1008
+//! and 1009 · another address in the body than in the path (409). Every answer below `/cloud/` has
+//! an empty body or JSON.
 
 mod answer;
 mod body;
@@ -47,7 +48,7 @@ pub(crate) const DOOR: Door = Door {
 };
 
 fn router(app: Arc<App>) -> Router {
-    // Our own catch: the one around everything answers with a text, which this API's clients cannot read.
+    // The server's own layer answers a panic with text, which this API's clients cannot read.
     let panicked = |_: Box<dyn std::any::Any + Send>| Refusal::internal().into_response();
     Router::new()
         .route("/cloud", any(serve))
@@ -76,11 +77,11 @@ async fn answer(app: &App, request: Request) -> Result<Response, Refusal> {
         route = Route::Collection(Version::V1_1);
     }
     let operation = Operation::of(route, &parts.method)?;
-    let asked = credentials::authenticate(app, &parts, operation.changes()).await?;
-    operation.run(app, &asked, &parts, body).await
+    let auth = credentials::authenticate(app, &parts, operation.changes()).await?;
+    operation.run(app, &auth, &parts, body).await
 }
 
-/// HEAD: everything that GET would say, but the body.
+/// The answer to HEAD: GET's, without the body.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let length = axum::body::HttpBody::size_hint(&body).exact();

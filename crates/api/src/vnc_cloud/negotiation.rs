@@ -1,11 +1,11 @@
-//! What the request's body is, and which answers its sender takes.
+//! The content type of a request's body, and the content types that its sender accepts.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
 use super::answer::Code;
 
-/// Demands a JSON body: no header at all is something other than JSON, parameters do not matter.
+/// Checks that the body is JSON. A missing header counts as another type. Parameters are ignored.
 pub(super) fn demand_json_body(headers: &HeaderMap) -> Result<(), Code> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let is_json = |value: &http::HeaderValue| {
@@ -18,8 +18,8 @@ pub(super) fn demand_json_body(headers: &HeaderMap) -> Result<(), Code> {
     }
 }
 
-/// Demands that JSON is an acceptable answer (RFC 9110 §12.5.1): the most specific range decides. Without ranges,
-/// everything is acceptable. Parameters of a range do not matter.
+/// Checks that the sender accepts JSON (RFC 9110 §12.5.1). The most specific range decides; without
+/// ranges, every type is acceptable. Parameters of a range are ignored.
 pub(super) fn demand_json_accepted(headers: &HeaderMap) -> Result<(), Code> {
     let values: Vec<_> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     let ranges =
@@ -49,7 +49,8 @@ pub(super) fn demand_json_accepted(headers: &HeaderMap) -> Result<(), Code> {
     }
 }
 
-/// Whether a parameter is a weight, and one above zero.
+/// The weight of a parameter: true if it is above zero. Returns `None` if the parameter is not a
+/// weight.
 fn weight(parameter: &str) -> Option<bool> {
     let (name, value) = parameter.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {

@@ -10,7 +10,7 @@ use transom_model::cloud::{AddressRecord, CloudAddress, CloudPassword};
 
 use super::answer::{Code, Refusal, empty, json, with_etag};
 use super::body::{self, Details, NewAddress, WholeAddress};
-use super::credentials::Asked;
+use super::credentials::Authenticated;
 use super::entity_tag::if_match;
 use super::listing;
 use super::negotiation::{demand_json_accepted, demand_json_body};
@@ -18,7 +18,7 @@ use super::route::{Route, Version};
 use transom_app::devices::cloud_addresses::Precondition;
 use transom_app::{App, Error};
 
-/// One of the seven; an address is still as the path has it.
+/// An operation. Its address is not parsed yet.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
     Create(Version),
@@ -31,12 +31,12 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// What a method does to a resource; one that does nothing there is 405.
+    /// The operation of a method on a resource. An unsupported method is 405.
     pub(super) fn of(route: Route, method: &Method) -> Result<Self, Refusal> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         Ok(match (route, method.as_str()) {
             (Route::Collection(Version::V1_1), _) if reads => Self::List,
-            // Listing came with 1.1; in 1.0 it was not there, rather than not allowed.
+            // Listing came with 1.1. In 1.0 the resource was missing, so it is 404 instead of 405.
             (Route::Collection(Version::V1_0), _) if reads => return Err(Refusal::of(StatusCode::NOT_FOUND)),
             (Route::Collection(version), "POST") => Self::Create(version),
             (Route::Collection(Version::V1_1), _) => return Err(Refusal::method("GET, HEAD, POST")),
@@ -51,55 +51,55 @@ impl Operation {
         })
     }
 
-    /// Whether it changes something, which a reader may not.
+    /// Tells whether the operation changes data, which a reader may not do.
     pub(super) fn changes(&self) -> bool {
         !matches!(self, Self::List | Self::Ready(_) | Self::Get(_))
     }
 
-    /// Does it.
+    /// Runs the operation.
     pub(super) async fn run(
         self,
         app: &App,
-        asked: &Asked,
+        auth: &Authenticated,
         parts: &Parts,
         body: Body,
     ) -> Result<Response, Refusal> {
         if let Self::Create(_) | Self::Change(_) = self {
             demand_json_body(&parts.headers)?;
         }
-        // What a change or a deletion answers has no body, so nothing is asked about it.
+        // The answer to a change or a deletion has no body, so any `Accept` will do.
         if !matches!(self, Self::Change(_) | Self::Delete(_)) {
             demand_json_accepted(&parts.headers)?;
         }
         match self {
-            Self::Create(version) => create(app, asked, version, body).await,
-            Self::List => listing::page(app, asked, parts.uri.query().unwrap_or_default()).await,
-            Self::Ready(address) => ready(app, asked, &parsed(&address)?).await,
+            Self::Create(version) => create(app, auth, version, body).await,
+            Self::List => listing::page(app, auth, parts.uri.query().unwrap_or_default()).await,
+            Self::Ready(address) => ready(app, auth, &parsed(&address)?).await,
             Self::Get(address) => {
-                let record = app.devices.address(&asked.call, &parsed(&address)?).await?;
+                let record = app.devices.address(&auth.call, &parsed(&address)?).await?;
                 let response = json(StatusCode::OK, &Details::from(record.clone()));
                 Ok(with_etag(response, &record))
             }
             Self::Change(address) => {
-                change(app, asked, &parsed(&address)?, if_match(&parts.headers), body).await
+                change(app, auth, &parsed(&address)?, if_match(&parts.headers), body).await
             }
             Self::Reset(address) => {
                 let address = parsed(&address)?;
                 let (record, password) =
-                    app.devices.reset_address(&asked.call, &address, if_match(&parts.headers)).await?;
+                    app.devices.reset_address(&auth.call, &address, if_match(&parts.headers)).await?;
                 Ok(issued(StatusCode::OK, &record, &password))
             }
             Self::Delete(address) => {
-                app.devices.remove_address(&asked.call, &parsed(&address)?, if_match(&parts.headers)).await?;
+                app.devices.remove_address(&auth.call, &parsed(&address)?, if_match(&parts.headers)).await?;
                 Ok(empty(StatusCode::NO_CONTENT))
             }
         }
     }
 }
 
-async fn create(app: &App, asked: &Asked, version: Version, body: Body) -> Result<Response, Refusal> {
+async fn create(app: &App, auth: &Authenticated, version: Version, body: Body) -> Result<Response, Refusal> {
     let reach = body::read::<NewAddress>(body).await?.draft().check().map_err(Code::from)?;
-    let (record, password) = app.devices.issue_address(&asked.call, &asked.key, reach).await?;
+    let (record, password) = app.devices.issue_address(&auth.call, &auth.key, reach).await?;
     let mut response = issued(StatusCode::CREATED, &record, &password);
     let base = app.public_url().as_str().trim_end_matches('/');
     let location = format!("{base}/cloud/{}/static-address/{}", version.as_str(), record.address);
@@ -109,24 +109,25 @@ async fn create(app: &App, asked: &Asked, version: Version, body: Body) -> Resul
     Ok(response)
 }
 
-async fn ready(app: &App, asked: &Asked, address: &CloudAddress) -> Result<Response, Refusal> {
+async fn ready(app: &App, auth: &Authenticated, address: &CloudAddress) -> Result<Response, Refusal> {
     #[derive(Serialize)]
     struct Changes {
         changes: &'static str,
     }
-    let in_force = app.devices.address_in_force(&asked.call, address).await?;
+    let in_force = app.devices.address_in_force(&auth.call, address).await?;
     Ok(json(StatusCode::OK, &Changes { changes: if in_force { "none" } else { "pending" } }))
 }
 
 async fn change(
     app: &App,
-    asked: &Asked,
+    auth: &Authenticated,
     address: &CloudAddress,
     condition: Precondition,
     body: Body,
 ) -> Result<Response, Refusal> {
-    // RFC 9110 §13.2.1: the condition is judged before the content. The change itself judges it once more.
-    let record = app.devices.address(&asked.call, address).await?;
+    // The condition is judged before the content (RFC 9110 §13.2.1). The change checks it once
+    // more.
+    let record = app.devices.address(&auth.call, address).await?;
     if !condition.holds(record.version) {
         return Err(Error::Stale.into());
     }
@@ -136,7 +137,7 @@ async fn change(
     if !same {
         return Err(Refusal::of(StatusCode::CONFLICT));
     }
-    let record = app.devices.change_address(&asked.call, address, reach, condition).await?;
+    let record = app.devices.change_address(&auth.call, address, reach, condition).await?;
     Ok(with_etag(empty(StatusCode::OK), &record))
 }
 
@@ -144,7 +145,7 @@ fn parsed(address: &str) -> Result<CloudAddress, Refusal> {
     address.parse().map_err(|_| Code::Address.into())
 }
 
-/// The one answer that shows a password.
+/// The answer that shows a password.
 fn issued(status: StatusCode, record: &AddressRecord, password: &CloudPassword) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! Which resource a path names.
+//! The resource at a path.
 
 use http::StatusCode;
 
@@ -9,7 +9,7 @@ use super::answer::Refusal;
 pub(super) enum Route {
     /// `/cloud/{version}/static-address`
     Collection(Version),
-    /// `/cloud/{version}/static-address/{address}`: what stands there may be malformed.
+    /// `/cloud/{version}/static-address/{address}`. The address may be malformed.
     Address(Version, String),
     /// `/cloud/{version}/static-address/{address}/ready`
     Ready(String),
@@ -18,9 +18,9 @@ pub(super) enum Route {
 /// A version of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// Everything but listing.
+    /// All operations except listing.
     V1_0,
-    /// Everything.
+    /// All operations.
     V1_1,
 }
 
@@ -34,7 +34,7 @@ impl Version {
 }
 
 impl Route {
-    /// Reads a path; an unknown one is 404.
+    /// Parses a path. An unknown one is 404.
     pub(super) fn read(path: &str) -> Result<Self, Refusal> {
         let unknown = || Refusal::of(StatusCode::NOT_FOUND);
         let rest = path.strip_prefix("/cloud/").ok_or_else(unknown)?;
@@ -55,7 +55,8 @@ impl Route {
     }
 }
 
-/// A segment without its percent-encoding. What is no text stays as it is: a percent sign is in no address.
+/// A segment without percent-encoding. A segment that would not be UTF-8 stays encoded: no address
+/// has a percent sign.
 fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

@@ -1,4 +1,5 @@
-//! What surrounds every call: its id, its time limit, and an answer even where the code behind it panics.
+//! The layer around every call: its id, its time limit, and an answer even if the code behind it
+//! panics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use futures_util::FutureExt as _;
 use http::HeaderValue;
 use transom_model::id::RequestId;
 
-use super::fault::{Code, Fault};
+use super::error::{ApiError, Code};
 use transom_app::{Error, random};
 use transom_http::REQUEST_ID;
 
@@ -20,13 +21,13 @@ pub(super) async fn wrap(limit: Duration, mut request: Request, next: Next) -> R
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     let response = match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
-        Ok(Err(panic)) => Fault::from(Error::internal(told(&*panic))).response(&id),
-        Err(_) => Fault::new(Code::TimedOut, "The request took too long.").response(&id),
+        Ok(Err(panic)) => ApiError::from(Error::internal(told(&*panic))).response(&id),
+        Err(_) => ApiError::new(Code::TimedOut, "The request took too long.").response(&id),
     };
     with_id(response, &id)
 }
 
-/// The answer with the call's id beside it.
+/// Adds the request's id to the answer.
 pub(super) fn with_id(mut response: Response, id: &RequestId) -> Response {
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -34,9 +35,9 @@ pub(super) fn with_id(mut response: Response, id: &RequestId) -> Response {
     response
 }
 
-/// What a panic said, for the log.
+/// The message of a panic, for the log.
 fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panic: {}", words.unwrap_or("without a word"))
+    format!("panic: {}", words.unwrap_or("no message"))
 }

@@ -1,4 +1,4 @@
-//! The body for fuzzing, as a plain function: whatever headers a caller sends, they are read or refused.
+//! The fuzz target's body, as a plain function: any headers from a caller are read or refused.
 
 use http::Request;
 use http::request::Parts;
@@ -6,7 +6,8 @@ use transom_model::secret::Secret;
 
 use super::authorization::Authorization;
 
-/// A request's head whose lines are `data`'s: the first one is the `Authorization`, the others are `name: value`.
+/// Reads a request's head from the lines of `data`. The first line is the `Authorization`; the
+/// others are `name: value`.
 pub fn authorization(data: &[u8]) {
     let Some(parts) = head(data) else { return };
     let read = || match Authorization::read(&parts) {
@@ -25,8 +26,8 @@ fn head(data: &[u8]) -> Option<Parts> {
     let mut lines = data.split(|byte| *byte == b'\n');
     let mut request = Request::post("/api/v2/zec").header("authorization", lines.next()?);
     for line in lines {
-        let place = line.iter().position(|byte| *byte == b':')?;
-        request = request.header(&line[..place], line[place + 1..].trim_ascii());
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        request = request.header(&line[..colon], line[colon + 1..].trim_ascii());
     }
     Some(request.body(()).ok()?.into_parts().0)
 }

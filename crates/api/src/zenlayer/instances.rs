@@ -7,21 +7,22 @@ use transom_model::Timestamp;
 use transom_model::instance::Instance;
 use transom_model::project::Project;
 
-use super::asked::Asked;
-use super::fault::{Code, Fault};
+use super::error::{ApiError, Code};
 use super::operation::Service;
 use super::parameters::Parameters;
 use super::reply::reply;
+use super::request::ActionRequest;
 use super::status;
 use transom_app::{App, FoundInstances, InstanceQuery, NameMatch};
 
-/// The vendor's bounds.
+/// The vendor's limits.
 const PAGE_SIZE: u64 = 20;
 const MAX_PAGE_SIZE: u64 = 1000;
 const MAX_IDS: usize = 100;
 const MAX_TAGS: usize = 20;
 
-/// What the vendor's machines have and ours have not: whoever asks for one of these gets none of ours.
+/// Properties of the vendor's machines that Transom's do not have. A filter by one of them selects
+/// no instance.
 const FOREIGN_TEXTS: &[&str] = &[
     "zoneId",
     "imageId",
@@ -43,42 +44,52 @@ struct Listed {
     data_set: Vec<Value>,
 }
 
-/// The instances that fit, in the service's shape.
-pub(super) async fn describe_instances(app: &App, asked: &Asked) -> Result<Response, Fault> {
-    let service = asked.operation.service;
-    let found = find(app, asked, filter(service, &asked.parameters)?).await?;
-    let item = |instance: &Instance| item(service, &asked.project, instance);
-    Ok(listed(asked, &found, item))
+/// The selected instances, in the service's form.
+pub(super) async fn describe_instances(app: &App, request: &ActionRequest) -> Result<Response, ApiError> {
+    let service = request.operation.service;
+    let found = find(app, request, filter(service, &request.parameters)?).await?;
+    let item = |instance: &Instance| item(service, &request.project, instance);
+    Ok(listed(request, &found, item))
 }
 
 /// The states of instances.
-pub(super) async fn describe_instances_status(app: &App, asked: &Asked) -> Result<Response, Fault> {
-    let service = asked.operation.service;
-    let query = InstanceQuery { ids: ids(&asked.parameters)?, ..InstanceQuery::default() };
-    let found = find(app, asked, Some(query)).await?;
+pub(super) async fn describe_instances_status(
+    app: &App,
+    request: &ActionRequest,
+) -> Result<Response, ApiError> {
+    let service = request.operation.service;
+    let query = InstanceQuery { ids: ids(&request.parameters)?, ..InstanceQuery::default() };
+    let found = find(app, request, Some(query)).await?;
     let item = |instance: &Instance| json!({ "instanceId": instance.id, "instanceStatus": status::word(service, instance.status) });
-    Ok(listed(asked, &found, item))
+    Ok(listed(request, &found, item))
 }
 
-fn listed(asked: &Asked, found: &FoundInstances, item: impl Fn(&Instance) -> Value) -> Response {
+fn listed(request: &ActionRequest, found: &FoundInstances, item: impl Fn(&Instance) -> Value) -> Response {
     let data_set = found.instances.iter().map(item).collect();
-    reply(&asked.call.request, &Listed { total_count: found.total, data_set })
+    reply(&request.call.request, &Listed { total_count: found.total, data_set })
 }
 
-/// No query: nothing fits.
-async fn find(app: &App, asked: &Asked, query: Option<InstanceQuery>) -> Result<FoundInstances, Fault> {
-    let parameters = &asked.parameters;
+/// Finds the page of instances that the query selects. Without a query, the page is empty.
+async fn find(
+    app: &App,
+    request: &ActionRequest,
+    query: Option<InstanceQuery>,
+) -> Result<FoundInstances, ApiError> {
+    let parameters = &request.parameters;
     let size = parameters.number("pageSize", 1, MAX_PAGE_SIZE)?.unwrap_or(PAGE_SIZE);
     let number = parameters.number("pageNum", 1, u64::MAX)?.unwrap_or(1);
     // A project is the resource group of its instances.
     let group = parameters.text("resourceGroupId")?;
-    let ours = group.is_none_or(|group| group == asked.project.id.to_string());
+    let ours = group.is_none_or(|group| group == request.project.id.to_string());
     let Some(query) = query.filter(|_| ours) else { return Ok(FoundInstances::default()) };
     let limit = u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(app.inventory.find_instances(&asked.project, &query, (number - 1).saturating_mul(size), limit).await?)
+    Ok(app
+        .inventory
+        .find_instances(&request.project, &query, (number - 1).saturating_mul(size), limit)
+        .await?)
 }
 
-fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQuery>, Fault> {
+fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQuery>, ApiError> {
     let (name, status) = match service {
         Service::Zec => ("name", "status"),
         Service::Vm => ("instanceName", "instanceStatus"),
@@ -92,12 +103,13 @@ fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQu
     }
     foreign |= parameters.texts("tagKeys", MAX_TAGS)?.is_some();
     foreign |= parameters.objects("tags", MAX_TAGS)?;
-    let statuses = match parameters.text(status)? {
-        None => None,
-        Some(wanted) => Some(status::meant(service, wanted).ok_or_else(|| {
-            Fault::new(Code::ParameterValue, format!("{status} is not one of the states that there are."))
-        })?),
-    };
+    let statuses =
+        match parameters.text(status)? {
+            None => None,
+            Some(wanted) => Some(status::meant(service, wanted).ok_or_else(|| {
+                ApiError::new(Code::ParameterValue, format!("{status} is not a known state."))
+            })?),
+        };
     let query = InstanceQuery {
         ids: ids(parameters)?,
         statuses,
@@ -106,7 +118,8 @@ fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQu
     Ok(Some(query).filter(|_| !foreign))
 }
 
-/// In zec a name is searched for; in vm it is the whole name, unless it ends with an asterisk.
+/// The condition on a name. In zec the name contains the text. In vm it equals the text, or
+/// contains what precedes a final asterisk.
 fn name_match(service: Service, text: &str) -> NameMatch {
     match (service, text.strip_suffix('*')) {
         (Service::Zec, _) => NameMatch::Holds(text.to_owned()),
@@ -115,13 +128,14 @@ fn name_match(service: Service, text: &str) -> NameMatch {
     }
 }
 
-/// What is no id of ours names nothing, which is no error in a list.
-fn ids(parameters: &Parameters) -> Result<Option<Vec<transom_model::id::InstanceId>>, Fault> {
+/// The ids of the filter. A malformed id selects no instance and is no error in a list.
+fn ids(parameters: &Parameters) -> Result<Option<Vec<transom_model::id::InstanceId>>, ApiError> {
     let ids = parameters.texts("instanceIds", MAX_IDS)?;
     Ok(ids.map(|ids| ids.into_iter().filter_map(|id| id.parse().ok()).collect()))
 }
 
-/// One instance. Members about hardware and network, which Transom does not know, are left out or empty, never null.
+/// Describes an instance. Members about hardware and network, which Transom does not know, are left
+/// out or empty, never null.
 fn item(service: Service, project: &Project, instance: &Instance) -> Value {
     let status = status::word(service, instance.status);
     let mut item = Map::new();
@@ -154,7 +168,7 @@ fn item(service: Service, project: &Project, instance: &Instance) -> Value {
     Value::Object(item)
 }
 
-/// `YYYY-MM-ddTHH:mm:ssZ`
+/// A time as `YYYY-MM-ddTHH:mm:ssZ`.
 fn second(at: Timestamp) -> String {
     let second = jiff::Timestamp::from_second(at.0.div_euclid(1_000_000));
     second.map_or_else(|_| at.to_string(), |second| second.to_string())

@@ -1,12 +1,12 @@
-//! Which operations there are: service, version, action.
+//! The operations: service, version and action.
 
 use http::request::Parts;
 use transom_model::access_key::Role;
 
-/// Below this path everything is Zenlayer's.
+/// The root of Zenlayer's paths.
 pub(super) const ROOT: &str = "/api/v2";
 
-/// A product; each has its own words for the same things.
+/// A product. Each has its own words for the same things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     /// Elastic compute.
@@ -15,7 +15,7 @@ pub(super) enum Service {
     Vm,
 }
 
-/// What is asked for.
+/// An action.
 #[expect(clippy::enum_variant_names, reason = "the vendor's names; the others do not describe")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -24,7 +24,8 @@ pub(super) enum Action {
     DescribeInstancesStatus,
 }
 
-/// An action of a service. All versions of a service that there are have the same ones, in the same form.
+/// An action of a service. All supported versions of a service have the same actions, in the same
+/// form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Operation {
     pub(super) service: Service,
@@ -32,8 +33,8 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// The operation that the path and the `X-ZC-Version` and `X-ZC-Action` headers name; none where one of the three is
-    /// missing, doubled or unknown.
+    /// The operation that the path, `X-ZC-Version` and `X-ZC-Action` name. Returns `None` if one of
+    /// the three is missing, repeated or unknown.
     pub(super) fn of(parts: &Parts) -> Option<Self> {
         if parts.method != http::Method::POST {
             return None;
@@ -55,7 +56,7 @@ impl Operation {
 }
 
 impl Action {
-    /// The weakest role that may.
+    /// The weakest role that may call the action.
     pub(super) fn role(self) -> Role {
         match self {
             Self::DescribeVncUrl => Role::Member,
@@ -64,7 +65,7 @@ impl Action {
     }
 }
 
-/// The value of a header that comes exactly once.
+/// The value of a header that occurs exactly once.
 pub(super) fn only<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?;

@@ -1,4 +1,4 @@
-//! What a call that succeeded is answered.
+//! The answers to successful calls.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -7,11 +7,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use transom_model::id::RequestId;
 
-/// As the vendor writes it.
+/// The content type as the vendor writes it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// Every SDK reads the members inside `response`; the vendor's pages also show them beside it. The status must be 200
-/// exactly: the SDKs take any other for a failure.
+/// The body of an answer. Every SDK reads the members inside `response`; the vendor's pages also
+/// show them beside it. The status must be exactly 200, since the SDKs take any other for a
+/// failure.
 #[derive(Serialize)]
 struct Wrapped<'a, T> {
     #[serde(flatten)]
@@ -27,7 +28,7 @@ struct Flat<'a, T> {
     members: &'a T,
 }
 
-/// The answer, for the call of this id.
+/// Makes the answer to the request of this id.
 pub(super) fn reply<T: Serialize>(request: &RequestId, members: &T) -> Response {
     let flat = Flat { request, members };
     let mut response = Json(Wrapped { flat: &flat, response: &flat }).into_response();

@@ -1,11 +1,13 @@
-//! `ZC2-HMAC-SHA256`: what is signed, and whether it was.
+//! `ZC2-HMAC-SHA256`: the signed text and its verification.
 //!
 //! ```text
-//! to sign = ZC2-HMAC-SHA256 ⏎ X-ZC-Timestamp ⏎ hex(sha256(canonical))
-//! canonical = METHOD ⏎ / ⏎ (empty) ⏎ name:value ⏎ for each signed header, by name ⏎ names joined with ; ⏎ hex(sha256(body))
+//! to sign   = ZC2-HMAC-SHA256 ⏎ X-ZC-Timestamp ⏎ hex(sha256(canonical))
+//! canonical = METHOD ⏎ / ⏎ (empty) ⏎ name:value ⏎ for each signed header, by name ⏎
+//!             names joined with ; ⏎ hex(sha256(body))
 //! ```
 //!
-//! The path and the query in there are constants, whatever the request's are: neither path, version nor action is signed.
+//! The path and the query in the canonical text are constants. So path, version and action are not
+//! signed.
 
 use aws_lc_rs::{digest, hmac};
 use http::Version;
@@ -18,15 +20,15 @@ use super::operation::only;
 /// The scheme's name.
 pub(super) const METHOD: &str = "ZC2-HMAC-SHA256";
 
-/// What every signature must cover.
+/// The headers that every signature must cover.
 const MANDATORY: [&str; 2] = ["content-type", "host"];
 
-/// A signed request's own claims.
+/// The claims of a signed request.
 #[derive(Debug)]
 pub(super) struct Signed {
     /// The access key's id, as it was sent.
     pub(super) key: String,
-    /// When it was signed, in seconds since 1970.
+    /// The time of the signature, in seconds since 1970.
     pub(super) at: i64,
     timestamp: String,
     /// The signed headers by name.
@@ -35,19 +37,19 @@ pub(super) struct Signed {
 }
 
 impl Signed {
-    /// Reads what follows the scheme, the timestamp, and the headers that it names; nothing where something is missing,
-    /// doubled, unknown or malformed.
+    /// Reads the claims behind the scheme, the timestamp, and the signed headers. Returns `None` if
+    /// one of them is missing, repeated, unknown or malformed.
     pub(super) fn read(claims: &str, parts: &Parts) -> Option<Self> {
         let (mut key, mut names, mut signature) = (None, None, None);
         for claim in claims.split(',') {
             let (name, value) = claim.trim().split_once('=')?;
-            let place = match name {
+            let slot = match name {
                 "Credential" => &mut key,
                 "SignedHeaders" => &mut names,
                 "Signature" => &mut signature,
                 _ => return None,
             };
-            if value.is_empty() || place.replace(value).is_some() {
+            if value.is_empty() || slot.replace(value).is_some() {
                 return None;
             }
         }
@@ -66,7 +68,8 @@ impl Signed {
         })
     }
 
-    /// The texts that may have been signed. The vendor's page has values in lower case, its SDKs sign them as they are.
+    /// The texts that the signature may cover. The vendor's page has values in lower case, while
+    /// its SDKs sign them unchanged.
     pub(super) fn texts(&self, method: &str, body: &[u8]) -> [String; 2] {
         [false, true].map(|lower| {
             let canonical = self.canonical(method, body, lower);
@@ -74,7 +77,7 @@ impl Signed {
         })
     }
 
-    /// By which the signature is known again, however it was written.
+    /// The digest that recognises a repeated signature, in any spelling.
     pub(super) fn digest(&self) -> TokenDigest {
         let whole = digest::digest(&digest::SHA256, &[self.key.as_bytes(), b"\0", &self.signature].concat());
         let mut bytes = [0; 32];
@@ -82,7 +85,7 @@ impl Signed {
         TokenDigest(bytes)
     }
 
-    /// Whether this secret signed one of these texts.
+    /// Tells whether this secret signed one of these texts.
     pub(super) fn is_by(&self, secret: &Secret, texts: &[String]) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         texts.iter().any(|text| hmac::verify(&key, text.as_bytes(), &self.signature).is_ok())
@@ -100,7 +103,7 @@ impl Signed {
     }
 }
 
-/// The headers of the list, sorted by name, each of which must come exactly once.
+/// The headers of the list, sorted by name. Each must occur exactly once.
 fn signed_headers(list: &str, parts: &Parts) -> Option<Vec<(String, Vec<u8>)>> {
     let mut names: Vec<String> = list.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
     names.sort_unstable();
@@ -111,7 +114,7 @@ fn signed_headers(list: &str, parts: &Parts) -> Option<Vec<(String, Vec<u8>)>> {
     names.into_iter().map(|name| value(&name, parts).map(|value| (name, value))).collect()
 }
 
-/// A header's value as it came, without the space around it.
+/// A header's value as it was sent, without surrounding space.
 fn value(name: &str, parts: &Parts) -> Option<Vec<u8>> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next().map(|value| value.as_bytes().trim_ascii().to_owned());
@@ -121,7 +124,7 @@ fn value(name: &str, parts: &Parts) -> Option<Vec<u8>> {
     if name != HOST.as_str() || parts.version < Version::HTTP_2 {
         return value;
     }
-    // HTTP/2 says it in `:authority`; a Host beside it must not differ (RFC 9113 §8.3.1).
+    // HTTP/2 names the host in `:authority`; a Host beside it must be the same (RFC 9113 §8.3.1).
     match (parts.uri.authority().map(|authority| authority.as_str().as_bytes()), value) {
         (Some(authority), Some(host)) if authority != host => None,
         (Some(authority), _) => Some(authority.to_owned()),
@@ -129,7 +132,7 @@ fn value(name: &str, parts: &Parts) -> Option<Vec<u8>> {
     }
 }
 
-/// The lower-case hexadecimal SHA-256.
+/// The SHA-256 in lower-case hexadecimal.
 fn hash(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
@@ -143,7 +146,7 @@ mod tests {
     use serde::Deserialize;
     use std::collections::BTreeMap;
 
-    /// Requests that the vendor's page shows and that its SDKs were seen to send.
+    /// Requests from the vendor's page and from recordings of its SDKs.
     #[derive(Clone, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Vector {

@@ -4,7 +4,7 @@ use transom_model::instance::InstanceStatus;
 
 use super::operation::Service;
 
-/// Every word of Zenlayer's that at least one service knows.
+/// The words that the service zec knows.
 const ZEC: &[&str] = &[
     "DEPLOYING",
     "REBUILDING",
@@ -36,7 +36,7 @@ const VM: &[&str] = &[
     "IMAGING",
 ];
 
-/// A state in a service's own word.
+/// The word of a service for a state.
 pub(super) fn word(service: Service, status: InstanceStatus) -> &'static str {
     match (status, service) {
         (InstanceStatus::Running, _) => "RUNNING",
@@ -46,7 +46,7 @@ pub(super) fn word(service: Service, status: InstanceStatus) -> &'static str {
         (InstanceStatus::Rebooting, _) => "REBOOT",
         (InstanceStatus::Building, _) => "DEPLOYING",
         (InstanceStatus::Resizing, Service::Zec) => "RESIZING",
-        // The service vm has no such word.
+        // The service vm does not know `RESIZING`.
         (InstanceStatus::Resizing, Service::Vm) => "PENDING",
         (InstanceStatus::Imaging, _) => "IMAGING",
         (InstanceStatus::Rebuilding, _) => "REBUILDING",
@@ -56,7 +56,8 @@ pub(super) fn word(service: Service, status: InstanceStatus) -> &'static str {
     }
 }
 
-/// The states that a service's word stands for, which may be none; nothing where the service has no such word.
+/// The states that a service's word stands for, which may be none. Returns `None` if the service
+/// does not know the word.
 pub(super) fn meant(service: Service, wanted: &str) -> Option<Vec<InstanceStatus>> {
     let words = match service {
         Service::Zec => ZEC,

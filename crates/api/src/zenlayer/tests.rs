@@ -1,4 +1,5 @@
-//! What does not happen by itself: a panic, a call that takes too long, too many calls, a database that is gone.
+//! Failures that tests must provoke: a panic, a call that takes too long, too many calls, a
+//! database that is gone.
 
 use aws_lc_rs::{digest, hmac};
 use axum::body::Body;
@@ -17,7 +18,7 @@ use transom_config::Config;
 use transom_model::id::RequestId;
 use transom_server::{Options, Server, Tls};
 
-/// Long enough for a call that works.
+/// Long enough for a successful call.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn answer(router: Router, request: Request<Body>) -> (StatusCode, Value) {
@@ -56,7 +57,7 @@ async fn a_call_that_takes_too_long_has_timed_out() {
     assert_eq!(answer(router, empty()).await, expected);
 }
 
-/// A server, and a request to it that is signed.
+/// Starts a server, and makes signed requests to it.
 async fn started() -> (Server, tempfile::TempDir, impl Fn() -> Request<Body>) {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {

@@ -162,7 +162,7 @@ fn a_typo_is_told_and_changes_nothing() {
     let (kiosk, _) = fleet.add("--action listen");
     let mistyped = fleet.key.replace(&fleet.key[fleet.key.len() - 2..], "11");
     assert_snapshot!(fleet.failing(&format!("address add --key {mistyped} --action listen")), @r"
-    transom: the access key id has a typo, its checksum does not match: the key was not found
+    transom: the access key id has a typo (its checksum does not match), so the key was not found
     exit 1
     ");
     let unknown = AccessKeyId::from_random([7; 22]);

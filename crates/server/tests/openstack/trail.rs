@@ -84,7 +84,7 @@ async fn a_refused_callers_request_id_finds_the_reason_in_the_log() {
     assert_eq!(elsewhere.status, 401);
     let told = line(&log, &elsewhere);
     assert!(told.contains(&format!("key={}", member.id)), "{told}");
-    assert!(told.contains("error=the access key is not of the project that was asked for"), "{told}");
+    assert!(told.contains("error=the access key does not belong to the requested project"), "{told}");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn a_caller_with_unknown_credentials_is_told_the_reason() {
         (
             server.api().anonymous(),
             "401 unauthenticated: send Authorization: Bearer with the operator's token or an API token, \
-             or Basic with access key id and secret",
+             or Basic with an access key's id and secret",
         ),
     ] {
         let refused = api.get("/api/v1/projects").await;
@@ -267,7 +267,7 @@ async fn a_mistyped_key_id_is_distinguished_from_an_unknown_one() {
     let mistyped = format!("{}{last}", &key[..key.len() - 1]);
     assert_eq!(
         server.api().delete(&format!("/api/v1/keys/{mistyped}")).await.to_string(),
-        "404 not-found: the access key id has a typo, its checksum does not match: the key was not found"
+        "404 not-found: the access key id has a typo (its checksum does not match), so the key was not found"
     );
 }
 

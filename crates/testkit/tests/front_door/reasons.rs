@@ -41,7 +41,7 @@ fn of_every_door() -> Vec<Bad> {
             json!({ "allowedActions": ["connect"], "acessControl": { "groups": ["g"] } }),
             "unknown field `acessControl`",
         ),
-        bad(cloud, json!({ "allowedActions": HUSH }), "allowedActions: must be a sequence, not a string"),
+        bad(cloud, json!({ "allowedActions": HUSH }), "allowedActions: must be an array, not a string"),
         bad(
             cloud,
             json!({ "allowedActions": ["listen"], "accessControl": null }),
@@ -68,7 +68,7 @@ fn of_every_door() -> Vec<Bad> {
         patch(json!({ "key": HUSH }), "key: must hold a PEM private key"),
         patch(json!({ "key": 4711 }), "key: must be a string, not a number"),
         get("/api/v1/links?limit=0", "limit: must be a whole number from 1 to 1000"),
-        get("/api/v1/links?limt=1", "unknown here"),
+        get("/api/v1/links?limt=1", "unknown parameter"),
     ]
 }
 

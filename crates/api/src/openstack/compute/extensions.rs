@@ -1,13 +1,14 @@
-//! `GET /extensions`, `/extensions/{alias}`: what stands behind the core, by the names that it had when it was optional.
+//! `GET /extensions`, `/extensions/{alias}`: the former extensions that this service answers, by
+//! their old names.
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::visit::ok;
+use super::context::ok;
 use crate::openstack::fault::Fault;
-use crate::openstack::python::shown;
+use crate::openstack::python::display;
 
-/// Alias, name and description: upstream's, of what is answered here.
+/// Upstream's alias, name and description of each.
 const EXTENSIONS: [(&str, &str, &str); 6] = [
     ("OS-EXT-STS", "ExtendedStatus", "Extended Status support."),
     ("os-console-auth-tokens", "ConsoleAuthTokens", "Console token authentication support."),
@@ -28,11 +29,11 @@ pub(super) fn list() -> Response {
 pub(super) fn one(alias: &str) -> Result<Response, Fault> {
     let found = EXTENSIONS.into_iter().find(|(known, ..)| *known == alias);
     let found = found
-        .ok_or_else(|| Fault::missing(format!("Extension {} could not be found.", shown(&alias.into()))))?;
+        .ok_or_else(|| Fault::missing(format!("Extension {} could not be found.", display(&alias.into()))))?;
     Ok(ok(&json!({ "extension": describe(found) })))
 }
 
-/// Namespace and date are the same of all, upstream as here.
+/// Describes an extension. All have the same namespace and date, as upstream.
 fn describe((alias, name, description): (&str, &str, &str)) -> Value {
     json!({
         "alias": alias, "name": name, "description": description, "links": [],

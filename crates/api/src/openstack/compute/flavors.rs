@@ -1,38 +1,39 @@
-//! `GET /flavors`, `/flavors/detail`, `/flavors/{id}`, `/flavors/{id}/os-extra_specs`: there is one, since sizes are not known here.
+//! `GET /flavors`, `/flavors/detail`, `/flavors/{id}`, `/flavors/{id}/os-extra_specs`: a single
+//! flavor, since Transom does not know the sizes of machines.
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::context::{Context, ok};
 use super::microversion::Microversion;
 use super::query::matches_name;
-use super::visit::{Visit, ok};
 use crate::openstack::fault::Fault;
 
 const ID: &str = "machine";
 
-/// From here on a flavor has a description.
+/// The first microversion in which a flavor has a description.
 const DESCRIPTION: Microversion = Microversion(55);
-/// From here on its details hold what else is known of it.
+/// The first microversion in which a flavor's details include its extra specs.
 const EXTRA_SPECS: Microversion = Microversion(61);
-/// From here on no swap space is 0; before, it is an empty text.
+/// The first microversion in which a missing swap space is 0. Before, it is an empty string.
 const SWAP_IS_A_NUMBER: Microversion = Microversion(75);
-/// From here on two members are gone that nobody used, and a list may be asked for by name.
+/// The first microversion without two unused members, and with a filter by name.
 const SHORTER: Microversion = Microversion(102);
 
-pub(super) fn list(visit: &Visit<'_>, detail: bool) -> Response {
-    let mut asked = url::form_urlencoded::parse(visit.asked.query.as_bytes());
-    let meant =
-        visit.microversion < SHORTER || asked.all(|(name, value)| name != "name" || matches_name(&value, ID));
-    let flavor = if detail { describe(visit) } else { brief(visit) };
+pub(super) fn list(context: &Context<'_>, detail: bool) -> Response {
+    let mut request = url::form_urlencoded::parse(context.request.query.as_bytes());
+    let meant = context.microversion < SHORTER
+        || request.all(|(name, value)| name != "name" || matches_name(&value, ID));
+    let flavor = if detail { describe(context) } else { brief(context) };
     ok(&json!({ "flavors": meant.then_some(flavor).into_iter().collect::<Vec<_>>() }))
 }
 
-pub(super) fn one(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
+pub(super) fn one(context: &Context<'_>, id: &str) -> Result<Response, Fault> {
     known(id)?;
-    Ok(ok(&json!({ "flavor": describe(visit) })))
+    Ok(ok(&json!({ "flavor": describe(context) })))
 }
 
-/// What else is known of a flavor.
+/// The extra specs of a flavor.
 pub(super) fn specs(id: &str) -> Result<Response, Fault> {
     known(id)?;
     Ok(ok(&json!({ "extra_specs": {} })))
@@ -42,29 +43,29 @@ fn known(id: &str) -> Result<(), Fault> {
     if id == ID { Ok(()) } else { Err(Fault::missing(format!("Flavor {id} could not be found."))) }
 }
 
-/// What a server says of its flavor from 2.47 on.
+/// The flavor in a server from 2.47 on.
 pub(super) fn embedded() -> Value {
     json!({
         "original_name": ID, "vcpus": 0, "ram": 0, "disk": 0, "ephemeral": 0, "swap": 0, "extra_specs": {},
     })
 }
 
-/// What a server says of its flavor before.
-pub(super) fn reference(visit: &Visit<'_>) -> Value {
-    json!({ "id": ID, "links": visit.links(&format!("flavors/{ID}")) })
+/// The flavor in a server before 2.47.
+pub(super) fn reference(context: &Context<'_>) -> Value {
+    json!({ "id": ID, "links": context.links(&format!("flavors/{ID}")) })
 }
 
-fn brief(visit: &Visit<'_>) -> Value {
-    let mut flavor = json!({ "id": ID, "name": ID, "links": visit.links(&format!("flavors/{ID}")) });
-    if visit.microversion >= DESCRIPTION {
+fn brief(context: &Context<'_>) -> Value {
+    let mut flavor = json!({ "id": ID, "name": ID, "links": context.links(&format!("flavors/{ID}")) });
+    if context.microversion >= DESCRIPTION {
         flavor["description"] = Value::Null;
     }
     flavor
 }
 
-fn describe(visit: &Visit<'_>) -> Value {
-    let at = visit.microversion;
-    let mut flavor = brief(visit);
+fn describe(context: &Context<'_>) -> Value {
+    let at = context.microversion;
+    let mut flavor = brief(context);
     for (told, name, value) in [
         (true, "vcpus", json!(0)),
         (true, "ram", json!(0)),

@@ -1,30 +1,31 @@
-//! `GET /limits`: how much a project may have. Of machines that are only looked at there is no limit, which upstream writes as -1.
+//! `GET /limits`: the quotas of a project. Transom sets no quotas for machines, which upstream
+//! writes as -1.
 
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use transom_model::metadata::Metadata;
 
+use super::context::{Context, ok};
 use super::microversion::Microversion;
-use super::visit::{Visit, ok};
 use crate::openstack::fault::{About, Fault};
 use transom_app::InstanceQuery;
 
 const UNLIMITED: i64 = -1;
 
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Response, Fault> {
+pub(super) async fn show(context: &Context<'_>) -> Result<Response, Fault> {
     let about = About { policy: "os_compute_api:limits", server: "", operation: "index" };
     let found = async {
-        let app = visit.asked.app;
-        let project = app.access.project(&visit.call, &visit.project).await?;
+        let app = context.request.app;
+        let project = app.access.project(&context.call, &context.project).await?;
         app.inventory.find_instances(&project, &InstanceQuery::default(), 0, 1).await
     };
     let found = found.await.map_err(|error| Fault::of(error, about))?;
-    let body = json!({ "limits": { "rate": [], "absolute": absolute(visit.microversion, found.total) } });
+    let body = json!({ "limits": { "rate": [], "absolute": absolute(context.microversion, found.total) } });
     Ok(ok(&body))
 }
 
 fn absolute(at: Microversion, instances: u64) -> Map<String, Value> {
-    // Each with the microversion at which it went, where it did.
+    // Each limit with the microversion that removed it, if one did.
     let limits = [
         (None, "maxTotalInstances", json!(UNLIMITED)),
         (None, "totalInstancesUsed", json!(instances)),

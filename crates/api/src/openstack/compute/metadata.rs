@@ -9,11 +9,11 @@ use transom_model::access_key::Role;
 use transom_model::grant::Dialect;
 use transom_model::metadata::{Metadata, Unfit};
 
-use super::visit::{Visit, ok};
+use super::context::{Context, ok};
 use super::{schema, servers};
 use crate::openstack::body;
 use crate::openstack::fault::{About, Fault};
-use crate::openstack::python::{quoted, shown};
+use crate::openstack::python::{display, quoted};
 use transom_app::Error;
 use transom_app::inventory::metadata::{MetadataChange, Noted};
 use transom_http::body::LARGEST;
@@ -21,71 +21,71 @@ use transom_http::body::LARGEST;
 /// Upstream's pattern of keys, as its sentences show it.
 const KEYS: &str = "'^[a-zA-Z0-9-_:. ]{1,255}$'";
 
-/// Answers a call about all of a server's metadata.
+/// Answers a request about all metadata of a server.
 pub(super) async fn all(
-    visit: &Visit<'_>,
+    context: &Context<'_>,
     policy: &'static str,
     id: &str,
     body: Body,
 ) -> Result<Response, Fault> {
-    let change: fn(Metadata) -> MetadataChange = match visit.asked.method {
-        Method::GET => return Ok(ok(&json!({ "metadata": noted(visit, id, policy).await? }))),
+    let change: fn(Metadata) -> MetadataChange = match context.request.method {
+        Method::GET => return Ok(ok(&json!({ "metadata": noted(context, id, policy).await? }))),
         Method::POST => MetadataChange::Merge,
         Method::PUT => MetadataChange::Replace,
         _ => return Err(Fault::bad_method("GET, HEAD, POST, PUT")),
     };
-    let body = body::read(&visit.asked.headers, body, LARGEST).await?;
+    let body = body::read(&context.request.headers, body, LARGEST).await?;
     let change = change(read("metadata", &body)?);
-    Ok(ok(&json!({ "metadata": write(visit, id, policy, change).await? })))
+    Ok(ok(&json!({ "metadata": write(context, id, policy, change).await? })))
 }
 
-/// Answers a call about one item.
+/// Answers a request about one item.
 pub(super) async fn item(
-    visit: &Visit<'_>,
+    context: &Context<'_>,
     policy: &'static str,
     (id, key): (&str, &str),
     body: Body,
 ) -> Result<Response, Fault> {
-    match visit.asked.method {
+    match context.request.method {
         Method::GET => {
-            let noted = noted(visit, id, policy).await?;
+            let noted = noted(context, id, policy).await?;
             let value = noted.get(key).ok_or_else(no_item)?;
             Ok(ok(&json!({ "meta": { key: value } })))
         }
         Method::PUT => {
-            let body = body::read(&visit.asked.headers, body, LARGEST).await?;
+            let body = body::read(&context.request.headers, body, LARGEST).await?;
             let meta = one(&body)?;
             if meta.get(key).is_none() {
                 return Err(Fault::bad_request("Request body and URI mismatch"));
             }
             let answer = ok(&json!({ "meta": meta }));
-            write(visit, id, policy, MetadataChange::Merge(meta)).await?;
+            write(context, id, policy, MetadataChange::Merge(meta)).await?;
             Ok(answer)
         }
         Method::DELETE => {
-            write(visit, id, policy, MetadataChange::Remove(key.to_owned())).await?;
+            write(context, id, policy, MetadataChange::Remove(key.to_owned())).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         _ => Err(Fault::bad_method("GET, HEAD, PUT, DELETE")),
     }
 }
 
-/// The refusals of a body: as all of the metadata, and as an item.
+/// The refusals of a body, as all of the metadata and as an item.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     [read("metadata", body).err(), one(body).err()].into_iter().flatten().collect()
 }
 
-async fn noted(visit: &Visit<'_>, id: &str, policy: &'static str) -> Result<Metadata, Fault> {
+async fn noted(context: &Context<'_>, id: &str, policy: &'static str) -> Result<Metadata, Fault> {
     let found = async {
-        let instance = servers::find(visit, id).await?;
-        visit.asked.app.inventory.metadata_of(&instance).await
+        let instance = servers::find(context, id).await?;
+        context.request.app.inventory.metadata_of(&instance).await
     };
     found.await.map_err(|error| Fault::of(error, About { policy, server: id, operation: "show" }))
 }
 
-/// Makes a change, and returns the notes after it.
+/// Makes a change, and returns the metadata after it.
 async fn write(
-    visit: &Visit<'_>,
+    context: &Context<'_>,
     id: &str,
     policy: &'static str,
     change: MetadataChange,
@@ -96,11 +96,11 @@ async fn write(
     };
     let about = About { policy, server: id, operation };
     let changed = async {
-        // A reader hears that it may not, whether or not there is such a server.
-        visit.call.caller.need(Role::Member)?;
+        // A reader is refused, whether or not the server exists.
+        context.call.caller.need(Role::Member)?;
         let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
-        let which = (visit.project.as_str(), &instance);
-        visit.asked.app.inventory.change_metadata(&visit.call, Dialect::Openstack, which, change).await
+        let which = (context.project.as_str(), &instance);
+        context.request.app.inventory.change_metadata(&context.call, Dialect::Openstack, which, change).await
     };
     match changed.await.map_err(|error| Fault::of(error, about))? {
         Noted::Now(metadata) => Ok(metadata),
@@ -116,26 +116,28 @@ fn no_item() -> Fault {
     Fault::missing("Metadata item was not found")
 }
 
-/// Reads the metadata in a body: an object of texts, as the one member of this name.
+/// Reads the metadata in a body: an object of strings, as the only member, with this name.
 fn read(name: &'static str, body: &Value) -> Result<Metadata, Fault> {
     let value = schema::only_member(body, name)?;
     let mut metadata = Metadata::default();
     for (key, note) in schema::object(name, value)? {
         if !Metadata::takes_key(key) {
-            let sentence =
-                format!("{} does not match any of the regexes: {KEYS}", quoted(&shown(&key.as_str().into())));
+            let sentence = format!(
+                "{} does not match any of the regexes: {KEYS}",
+                quoted(&display(&key.as_str().into()))
+            );
             return Err(schema::wrong(name, value, &sentence, &Unfit::Key.to_string()));
         }
         let text = schema::text(key, note)?;
         metadata.note(key, text).map_err(|unfit| {
-            let sentence = format!("{} is too long", quoted(&shown(note)));
+            let sentence = format!("{} is too long", quoted(&display(note)));
             schema::wrong(key, note, &sentence, &unfit.to_string())
         })?;
     }
     Ok(metadata)
 }
 
-/// Reads the one item in a body.
+/// Reads the single item in a body.
 fn one(body: &Value) -> Result<Metadata, Fault> {
     let meta = read("meta", body)?;
     let problem = match meta.len() {
@@ -144,5 +146,5 @@ fn one(body: &Value) -> Result<Metadata, Fault> {
         _ => "has too many properties",
     };
     let value = &body["meta"];
-    Err(schema::wrong("meta", value, &format!("{} {problem}", shown(value)), problem))
+    Err(schema::wrong("meta", value, &format!("{} {problem}", display(value)), problem))
 }

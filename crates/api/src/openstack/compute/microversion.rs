@@ -1,10 +1,10 @@
-//! Microversions: 2.1 to 2.104, by the header of all services or by Nova's own older one.
+//! Microversions 2.1 to 2.104, from the header of all services or from Nova's older one.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::openstack::fault::Fault;
 
-/// The 2 is always the same; this is what stands behind the dot.
+/// The minor version. The major version is always 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Microversion(pub(super) u16);
 
@@ -12,12 +12,13 @@ const STANDARD: HeaderName = HeaderName::from_static("openstack-api-version");
 const LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-version");
 
 impl Microversion {
-    /// What a client gets that names none.
+    /// The microversion of a client that names none.
     pub(super) const FIRST: Self = Self(1);
-    /// The newest that upstream documents (2026.2).
+    /// The newest microversion that upstream documents (2026.2).
     pub(super) const LAST: Self = Self(104);
 
-    /// Reads it off the headers: the last entry for `compute` counts, one for another service does not.
+    /// Reads the microversion from the headers. The last entry for `compute` counts. Entries for
+    /// other services are ignored.
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, Fault> {
         let entries = headers.get_all(STANDARD).into_iter().filter_map(|value| value.to_str().ok());
         let mut ours = entries.flat_map(|value| value.split(',')).filter_map(|entry| {
@@ -58,7 +59,7 @@ impl Microversion {
         })
     }
 
-    /// Tells it in an answer.
+    /// Names the microversion in an answer.
     pub(super) fn show(self, headers: &mut HeaderMap) {
         let version = format!("2.{}", self.0);
         let standard = HeaderValue::from_str(&format!("compute {version}"));

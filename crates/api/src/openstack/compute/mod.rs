@@ -1,7 +1,8 @@
-//! The compute service: servers, and their consoles.
+//! The compute service: servers and their consoles.
 
 mod console_tokens;
 mod consoles;
+mod context;
 mod extensions;
 mod flavors;
 mod limits;
@@ -13,23 +14,22 @@ mod server;
 mod servers;
 mod status;
 mod versions;
-mod visit;
 
 use axum::response::Response;
 use http::Method;
 use serde_json::Value;
 
 use super::access;
-use super::asked::Asked;
 use super::fault::{About, Fault};
-use super::place::Version;
+use super::request::ApiRequest;
+use super::request_path::Version;
+use context::Context;
 use microversion::Microversion;
 use transom_app::{Call, Caller, Error};
-use visit::Visit;
 
 pub(super) use status::states;
 
-/// What a path names.
+/// The resource at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resource<'a> {
     Servers { detail: bool },
@@ -50,7 +50,8 @@ enum Resource<'a> {
 }
 
 impl Resource<'_> {
-    /// Upstream's policy that decides who may; flavors have none there, being everybody's, and extensions need none here.
+    /// Upstream's policy for an operation. Flavors have none there, since everyone may read them;
+    /// extensions need none here.
     fn policy(self, method: &Method) -> &'static str {
         match self {
             Self::Servers { detail: false }
@@ -80,80 +81,81 @@ impl Resource<'_> {
     }
 }
 
-/// Why a body is refused, at each place that takes one.
+/// The refusals of a body by each operation that takes one.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     consoles::read_anywhere(body).into_iter().chain(metadata::read_anywhere(body)).collect()
 }
 
-/// Answers a call.
-pub(super) async fn answer(asked: &Asked<'_>, body: axum::body::Body) -> Result<Response, Fault> {
-    let segments = asked.place.segments();
-    match (asked.place.version, segments.as_slice()) {
-        (Version::None, _) => return versions::list(asked),
+/// Answers a request.
+pub(super) async fn answer(request: &ApiRequest<'_>, body: axum::body::Body) -> Result<Response, Fault> {
+    let segments = request.path.segments();
+    match (request.path.version, segments.as_slice()) {
+        (Version::None, _) => return versions::list(request),
         (Version::V21, []) => {
-            let microversion = Microversion::read(&asked.headers)?;
-            let mut response = versions::one(asked)?;
+            let microversion = Microversion::read(&request.headers)?;
+            let mut response = versions::one(request)?;
             microversion.show(response.headers_mut());
             return Ok(response);
         }
-        (_, []) => return versions::one(asked),
+        (_, []) => return versions::one(request),
         _ => {}
     }
     let named = named(&segments);
-    let policy = named.map_or("os_compute_api:servers:index", |(_, resource)| resource.policy(&asked.method));
-    let call = access::caller(asked, policy).await?;
-    let microversion = match asked.place.version {
-        Version::V21 => Microversion::read(&asked.headers)?,
-        // Rackspace has none: what a client says of them is not looked at.
+    let policy =
+        named.map_or("os_compute_api:servers:index", |(_, resource)| resource.policy(&request.method));
+    let call = access::caller(request, policy).await?;
+    let microversion = match request.path.version {
+        Version::V21 => Microversion::read(&request.headers)?,
+        // Rackspace has no microversions, so the client's headers are ignored.
         _ => Microversion::FIRST,
     };
-    let answered = route(asked, call, microversion, body).await;
-    if asked.place.version != Version::V21 {
+    let answered = route(request, call, microversion, body).await;
+    if request.path.version != Version::V21 {
         return answered;
     }
-    // A fault tells the microversion too, as upstream's do.
-    let style = super::fault::Style::of(&asked.place);
-    let mut response = answered.unwrap_or_else(|fault| fault.render(style, asked.app, &asked.request));
+    // A fault names the microversion too, as upstream's do.
+    let style = super::fault::Style::of(&request.path);
+    let mut response = answered.unwrap_or_else(|fault| fault.render(style, request.app, &request.id));
     microversion.show(response.headers_mut());
     Ok(response)
 }
 
 async fn route(
-    asked: &Asked<'_>,
+    request: &ApiRequest<'_>,
     call: Call,
     microversion: Microversion,
     body: axum::body::Body,
 ) -> Result<Response, Fault> {
-    let segments = asked.place.segments();
+    let segments = request.path.segments();
     let (project, resource) = named(&segments).ok_or_else(Fault::not_found)?;
     let named = project.map(str::to_owned);
-    let policy = resource.policy(&asked.method);
-    let project = project_of(asked, &call, project, policy).await?;
-    let visit = Visit { asked, call, project, named, microversion };
-    let (get, post) = (asked.method == Method::GET, asked.method == Method::POST);
+    let policy = resource.policy(&request.method);
+    let project = project_of(request, &call, project, policy).await?;
+    let context = Context { request, call, project, named, microversion };
+    let (get, post) = (request.method == Method::GET, request.method == Method::POST);
     match resource {
-        Resource::Servers { detail } if get => servers::list(&visit, detail).await,
-        Resource::Server(id) if get => servers::one(&visit, id).await,
-        Resource::Addresses(id) if get => servers::addresses(&visit, id).await,
-        Resource::AddressesOf(id) if get => servers::addresses_of(&visit, id).await,
-        Resource::Metadata(id) => metadata::all(&visit, policy, id, body).await,
-        Resource::MetadataItem(id, key) => metadata::item(&visit, policy, (id, key), body).await,
-        Resource::Action(id) if post => consoles::action(&visit, id, body).await,
+        Resource::Servers { detail } if get => servers::list(&context, detail).await,
+        Resource::Server(id) if get => servers::one(&context, id).await,
+        Resource::Addresses(id) if get => servers::addresses(&context, id).await,
+        Resource::AddressesOf(id) if get => servers::addresses_of(&context, id).await,
+        Resource::Metadata(id) => metadata::all(&context, policy, id, body).await,
+        Resource::MetadataItem(id, key) => metadata::item(&context, policy, (id, key), body).await,
+        Resource::Action(id) if post => consoles::action(&context, id, body).await,
         Resource::RemoteConsoles(_) if microversion < consoles::REMOTE_CONSOLES => Err(Fault::not_found()),
-        Resource::RemoteConsoles(id) if post => consoles::remote_console(&visit, id, body).await,
-        Resource::Flavors { detail } if get => Ok(flavors::list(&visit, detail)),
-        Resource::Flavor(id) if get => flavors::one(&visit, id),
+        Resource::RemoteConsoles(id) if post => consoles::remote_console(&context, id, body).await,
+        Resource::Flavors { detail } if get => Ok(flavors::list(&context, detail)),
+        Resource::Flavor(id) if get => flavors::one(&context, id),
         Resource::FlavorSpecs(id) if get => flavors::specs(id),
-        Resource::Limits if get => limits::show(&visit).await,
+        Resource::Limits if get => limits::show(&context).await,
         Resource::Extensions if get => Ok(extensions::list()),
         Resource::Extension(alias) if get => extensions::one(alias),
-        Resource::ConsoleToken(token) if get => console_tokens::show(&visit, token).await,
+        Resource::ConsoleToken(token) if get => console_tokens::show(&context, token).await,
         Resource::Action(_) | Resource::RemoteConsoles(_) => Err(Fault::bad_method("POST")),
         _ => Err(Fault::bad_method("GET, HEAD")),
     }
 }
 
-/// What the path names, and of which project where it says so.
+/// The resource at the path, and the project if the path names one.
 fn named<'a>(segments: &[&'a str]) -> Option<(Option<&'a str>, Resource<'a>)> {
     match (find(segments), segments) {
         (Some(resource), _) => Some((None, resource)),
@@ -185,9 +187,9 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
     })
 }
 
-/// The project that a call is for: the path's, which must be the key's own, or that of the key.
+/// The project of a call: the one in the path, which must be the key's own, or else the key's.
 async fn project_of(
-    asked: &Asked<'_>,
+    request: &ApiRequest<'_>,
     call: &Call,
     named: Option<&str>,
     policy: &'static str,
@@ -203,7 +205,7 @@ async fn project_of(
         (None, None) => Err(Fault::bad_request(
             "The operator's token belongs to no project: name one in the URL, as in /v2.1/PROJECT/servers.",
         )),
-        (Some(named), own) => match (asked.app.access.project(call, named).await, own) {
+        (Some(named), own) => match (request.app.access.project(call, named).await, own) {
             (Ok(project), _) => Ok(project.id.to_string()),
             (Err(Error::NotFound(_)), Some(own)) => Err(Fault::bad_request(format!(
                 "Malformed request URL: URL's project_id '{named}' doesn't match Context's project_id '{own}'"

@@ -1,4 +1,4 @@
-//! What a list of servers may be asked for.
+//! The filters of a list of servers.
 
 use transom_model::instance::Instance;
 
@@ -6,12 +6,13 @@ use super::microversion::Microversion;
 use super::status;
 use crate::openstack::{fault::Fault, python};
 
-/// From here on a status must be one that there is; before, no server has another.
+/// The first microversion that refuses an unknown status. Before it, an unknown status matches no
+/// server.
 const ONLY_STATUSES: Microversion = Microversion(38);
-/// As many servers as one answer holds.
+/// The maximum number of servers in one answer.
 const MAX_LIMIT: usize = 1000;
 
-/// The query parameters of `GET /servers` that clients send; others are not looked at.
+/// The query parameters of `GET /servers` that clients send. Others are ignored.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) limit: usize,
@@ -53,7 +54,7 @@ impl Query {
         Ok(read)
     }
 
-    /// Whether a server is asked for. Those that are deleted are not here any more.
+    /// Tells whether the query selects a server. Deleted servers no longer exist here.
     pub(super) fn wants(&self, instance: &Instance) -> bool {
         let word = status::word(instance.status);
         !self.deleted
@@ -63,11 +64,12 @@ impl Query {
     }
 }
 
-/// Nova's names are patterns; here `^` and `$` hold an end, and everything else stands for itself.
+/// Matches a name. Nova takes the pattern for a regular expression. Here `^` and `$` anchor it, and
+/// every other character stands for itself.
 pub(super) fn matches_name(pattern: &str, name: &str) -> bool {
     let (begins, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
     let (ends, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
-    // Clients escape what is special in a pattern.
+    // Clients escape the special characters of a regular expression.
     let pattern = pattern.replace('\\', "");
     match (begins, ends) {
         (true, true) => name == pattern,
@@ -79,7 +81,7 @@ pub(super) fn matches_name(pattern: &str, name: &str) -> bool {
 
 fn limit(value: &str) -> Result<usize, Fault> {
     let wrong = || {
-        let value = python::shown(&value.into());
+        let value = python::display(&value.into());
         let quoted = python::quoted(&value);
         let message = format!(
             "Invalid input for query parameters limit. Value: {value}. {quoted} does not match '^[0-9]*$'"

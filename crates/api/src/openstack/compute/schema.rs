@@ -1,14 +1,15 @@
-//! What a body may look like, and Nova's sentences where it does not.
+//! Checks of bodies, with Nova's sentences for their faults.
 
 use serde_json::{Map, Value};
 
 use crate::openstack::body::MALFORMED;
 use crate::openstack::fault::Fault;
-use crate::openstack::python::{quoted, shown};
+use crate::openstack::python::{display, quoted};
 
-/// An object of exactly these members, each a text of a list: `os-getVNCConsole` with `type`, say.
+/// Reads an object of exactly these members, each a string out of a list, such as
+/// `os-getVNCConsole` with `type`.
 ///
-/// Answers the texts in the order of `members`.
+/// Returns the strings in the order of `members`.
 pub(super) fn texts<'a, const N: usize>(
     at: &str,
     value: &'a Value,
@@ -23,26 +24,26 @@ pub(super) fn texts<'a, const N: usize>(
         return Err(wrong(at, value, &sentence, &sentence));
     }
     let mut found = [""; N];
-    for (place, (name, choices)) in found.iter_mut().zip(members) {
-        *place = choice(name, &object[name], choices)?;
+    for (text, (name, choices)) in found.iter_mut().zip(members) {
+        *text = choice(name, &object[name], choices)?;
     }
     Ok(found)
 }
 
-/// The members of an object.
+/// Reads the members of an object.
 pub(super) fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Fault> {
     value.as_object().ok_or_else(|| wrong(at, value, &of_type(value, "object"), "must be an object"))
 }
 
-/// A text.
+/// Reads a string.
 pub(super) fn text<'a>(at: &str, value: &'a Value) -> Result<&'a str, Fault> {
     value.as_str().ok_or_else(|| wrong(at, value, &of_type(value, "string"), "must be a string"))
 }
 
-/// The one member of a whole body.
+/// Reads the single member of a whole body.
 pub(super) fn only_member<'a>(body: &'a Value, name: &'static str) -> Result<&'a Value, Fault> {
     let Some(object) = body.as_object() else {
-        return Err(Fault::bad_request(MALFORMED).because("the body is no JSON object"));
+        return Err(Fault::bad_request(MALFORMED).because("the body is not a JSON object"));
     };
     let value = object.get(name);
     let value =
@@ -60,7 +61,7 @@ fn choice<'a>(at: &str, value: &'a Value, choices: &[&str]) -> Result<&'a str, F
     }
     let list: Vec<String> = choices.iter().map(|choice| quoted(choice)).collect();
     let list = list.join(", ");
-    let sentence = format!("{} is not one of [{list}]", quoted(&shown(value)));
+    let sentence = format!("{} is not one of [{list}]", quoted(&display(value)));
     Err(wrong(at, value, &sentence, &format!("is not one of [{list}]")))
 }
 
@@ -69,7 +70,7 @@ fn unexpected(object: &Map<String, Value>, known: &[&str]) -> Option<String> {
         .keys()
         .filter(|name| !known.contains(&name.as_str()))
         .take(5)
-        .map(|name| quoted(&shown(&name.as_str().into())))
+        .map(|name| quoted(&display(&name.as_str().into())))
         .collect();
     let verb = if extra.len() == 1 { "was" } else { "were" };
     let names = extra.join(", ");
@@ -78,14 +79,14 @@ fn unexpected(object: &Map<String, Value>, known: &[&str]) -> Option<String> {
 
 fn of_type(value: &Value, kind: &str) -> String {
     let value = match value {
-        Value::String(_) => quoted(&shown(value)),
-        _ => shown(value),
+        Value::String(_) => quoted(&display(value)),
+        _ => display(value),
     };
     format!("{value} is not of type '{kind}'")
 }
 
-/// Nova's sentence repeats the value; the reason does not.
+/// Makes the fault. Nova's sentence repeats the value; the reason does not.
 pub(super) fn wrong(at: &str, value: &Value, sentence: &str, reason: &str) -> Fault {
-    let message = format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", shown(value));
+    let message = format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", display(value));
     Fault::bad_request(message).because(format!("{at}: {reason}"))
 }

@@ -1,45 +1,48 @@
-//! How a server reads, at each microversion.
+//! The form of a server at each microversion.
 
 use serde_json::{Map, Value, json};
 use transom_model::instance::Instance;
 use transom_model::metadata::Metadata;
 
+use super::context::Context;
 use super::microversion::Microversion;
-use super::visit::Visit;
 use super::{flavors, status};
 
-/// From here on a server tells what its flavor was, not which.
+/// The first microversion in which a server embeds its flavor instead of a reference.
 const EMBEDDED_FLAVOR: Microversion = Microversion(47);
-/// From here on a server that is shown alone names its groups.
+/// The first microversion in which a single server names its groups.
 const SERVER_GROUPS: Microversion = Microversion(71);
-/// As long as a label of a host name may be (RFC 1035 §2.3.4).
+/// The maximum length of a label in a host name (RFC 1035 §2.3.4).
 const LABEL: usize = 63;
 
-/// What a list tells of a server.
-pub(super) fn brief(visit: &Visit<'_>, instance: &Instance) -> Value {
+/// A server in a list.
+pub(super) fn brief(context: &Context<'_>, instance: &Instance) -> Value {
     let path = format!("servers/{}", instance.id);
-    json!({ "id": instance.id, "name": instance.name, "links": visit.links(&path) })
+    json!({ "id": instance.id, "name": instance.name, "links": context.links(&path) })
 }
 
-/// A server that is shown alone.
-pub(super) fn whole(visit: &Visit<'_>, instance: &Instance, metadata: &Metadata) -> Value {
-    let mut server = detailed(visit, instance, metadata);
-    if visit.microversion >= SERVER_GROUPS {
+/// A server as the answer to a request for it alone.
+pub(super) fn whole(context: &Context<'_>, instance: &Instance, metadata: &Metadata) -> Value {
+    let mut server = detailed(context, instance, metadata);
+    if context.microversion >= SERVER_GROUPS {
         server["server_groups"] = json!([]);
     }
     server
 }
 
-/// What a list with details tells of a server.
-pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance, metadata: &Metadata) -> Value {
-    let mut server = brief(visit, instance);
+/// A server in a list with details.
+pub(super) fn detailed(context: &Context<'_>, instance: &Instance, metadata: &Metadata) -> Value {
+    let mut server = brief(context, instance);
     let (vm_state, task_state) = status::states(instance.status);
-    let flavor =
-        if visit.microversion >= EMBEDDED_FLAVOR { flavors::embedded() } else { flavors::reference(visit) };
+    let flavor = if context.microversion >= EMBEDDED_FLAVOR {
+        flavors::embedded()
+    } else {
+        flavors::reference(context)
+    };
     let first = json!({
         "status": status::word(instance.status),
         "tenant_id": instance.project.to_string(),
-        // Upstream's word where it does not know who made a server.
+        // Upstream's word for an unknown creator.
         "user_id": "UNKNOWN",
         "created": seconds(&instance.created_at.to_string()),
         "updated": seconds(&instance.updated_at.to_string()),
@@ -64,12 +67,13 @@ pub(super) fn detailed(visit: &Visit<'_>, instance: &Instance, metadata: &Metada
     });
     if let (Value::Object(server), Value::Object(first)) = (&mut server, first) {
         server.extend(first);
-        server.extend(later(visit.microversion, instance));
+        server.extend(later(context.microversion, instance));
     }
     server
 }
 
-/// What came with a microversion. Of most of it nothing is known here; a client that asks for it finds upstream's word for that.
+/// The members that came with later microversions. Transom knows few of their values; the others
+/// have upstream's word for an unknown value.
 fn later(microversion: Microversion, instance: &Instance) -> Map<String, Value> {
     let members = [
         (9, "locked", json!(false)),
@@ -85,7 +89,8 @@ fn later(microversion: Microversion, instance: &Instance) -> Map<String, Value> 
     members.map(|(_, name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The host name that Nova would have made of a server's name: what is not Latin has none, and the id stands for it.
+/// The host name that Nova would make of a server's name. A name without Latin letters yields none,
+/// and the id takes its place.
 fn hostname(instance: &Instance) -> String {
     let of = |name: &str| {
         let mut label = String::new();
@@ -104,7 +109,7 @@ fn hostname(instance: &Instance) -> String {
     if label.is_empty() { of(instance.id.as_str()) } else { label }
 }
 
-/// Nova's times have no fractions.
+/// A time without fractions, as Nova writes it.
 fn seconds(time: &str) -> String {
     time.split_once('.').map_or_else(|| time.to_owned(), |(whole, _)| format!("{whole}Z"))
 }

@@ -4,54 +4,54 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use transom_model::instance::Instance;
 
+use super::context::{Context, ok};
 use super::query::Query;
 use super::server;
-use super::visit::{Visit, ok};
 use crate::openstack::fault::{About, Fault};
 use transom_app::{Error, Page};
 
-/// How many rows are looked at in one piece.
+/// The number of rows in one query of the database.
 const PIECE: u32 = 500;
 const ABOUT_LISTS: About<'_> =
     About { policy: "os_compute_api:servers:index", server: "", operation: "index" };
 
-pub(super) async fn list(visit: &Visit<'_>, detail: bool) -> Result<Response, Fault> {
-    let query = Query::read(&visit.asked.query, visit.microversion)?;
-    let (found, more) = collect(visit, &query).await?;
+pub(super) async fn list(context: &Context<'_>, detail: bool) -> Result<Response, Fault> {
+    let query = Query::read(&context.request.query, context.microversion)?;
+    let (found, more) = collect(context, &query).await?;
     let servers: Vec<Value> = if detail {
-        let noted = visit
-            .asked
+        let noted = context
+            .request
             .app
             .inventory
             .metadata(&found)
             .await
             .map_err(|error| Fault::of(error, ABOUT_LISTS))?;
         let noted = |instance: &Instance| noted.get(&instance.uid).cloned().unwrap_or_default();
-        found.iter().map(|instance| server::detailed(visit, instance, &noted(instance))).collect()
+        found.iter().map(|instance| server::detailed(context, instance, &noted(instance))).collect()
     } else {
-        found.iter().map(|instance| server::brief(visit, instance)).collect()
+        found.iter().map(|instance| server::brief(context, instance)).collect()
     };
     let mut body = json!({ "servers": servers });
     if let (true, Some(last)) = (more, found.last()) {
         let path = if detail { "servers/detail" } else { "servers" };
-        let next = visit.link(&format!("{path}?{}", from(&visit.asked.query, last)));
+        let next = context.link(&format!("{path}?{}", from(&context.request.query, last)));
         body["servers_links"] = json!([{ "rel": "next", "href": next }]);
     }
     Ok(ok(&body))
 }
 
-/// The query that goes on behind this instance.
+/// The query for the page after this instance.
 fn from(query: &str, last: &Instance) -> String {
-    let asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
+    let request = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
     let mut next = url::form_urlencoded::Serializer::new(String::new());
-    next.extend_pairs(asked).append_pair("marker", last.id.as_str()).finish()
+    next.extend_pairs(request).append_pair("marker", last.id.as_str()).finish()
 }
 
-/// The servers that are asked for, and whether there are more.
-async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, bool), Fault> {
+/// The requested servers. The flag says that more follow.
+async fn collect(context: &Context<'_>, query: &Query) -> Result<(Vec<Instance>, bool), Fault> {
     let mut after = query.marker.clone();
     if let Some(marker) = &after {
-        let known = find(visit, marker).await;
+        let known = find(context, marker).await;
         known.map_err(|error| match error {
             Error::NotFound("instance") => Fault::bad_request(format!("marker [{marker}] not found")),
             other => Fault::of(other, ABOUT_LISTS),
@@ -60,7 +60,7 @@ async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, boo
     let mut found = Vec::new();
     loop {
         let page = after.as_ref().map_or_else(|| Page::first(PIECE), |last| Page::after(last, PIECE));
-        let piece = visit.asked.app.inventory.instances(&visit.call, &visit.project, page).await;
+        let piece = context.request.app.inventory.instances(&context.call, &context.project, page).await;
         let piece = piece.map_err(|error| Fault::of(error, ABOUT_LISTS))?;
         let last_piece = piece.len() < PIECE as usize;
         after = piece.last().map(|instance| instance.id.to_string());
@@ -73,25 +73,25 @@ async fn collect(visit: &Visit<'_>, query: &Query) -> Result<(Vec<Instance>, boo
     }
 }
 
-pub(super) async fn one(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
+pub(super) async fn one(context: &Context<'_>, id: &str) -> Result<Response, Fault> {
     let found = async {
-        let instance = find(visit, id).await?;
-        let metadata = visit.asked.app.inventory.metadata_of(&instance).await?;
-        Ok(server::whole(visit, &instance, &metadata))
+        let instance = find(context, id).await?;
+        let metadata = context.request.app.inventory.metadata_of(&instance).await?;
+        Ok(server::whole(context, &instance, &metadata))
     };
     let server = found.await.map_err(|error| Fault::of(error, about(id)))?;
     Ok(ok(&json!({ "server": server })))
 }
 
-/// A server's addresses: of networks nothing is known here.
-pub(super) async fn addresses(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
-    exists(visit, id).await?;
+/// A server's addresses. The list is empty, since Transom does not know networks.
+pub(super) async fn addresses(context: &Context<'_>, id: &str) -> Result<Response, Fault> {
+    exists(context, id).await?;
     Ok(ok(&json!({ "addresses": {} })))
 }
 
-/// Those in one network, which no server is in.
-pub(super) async fn addresses_of(visit: &Visit<'_>, id: &str) -> Result<Response, Fault> {
-    exists(visit, id).await?;
+/// The addresses in one network. No server is a member of a network.
+pub(super) async fn addresses_of(context: &Context<'_>, id: &str) -> Result<Response, Fault> {
+    exists(context, id).await?;
     Err(Fault::missing("Instance is not a member of specified network"))
 }
 
@@ -99,12 +99,12 @@ fn about(server: &str) -> About<'_> {
     About { policy: "os_compute_api:servers:show", server, operation: "show" }
 }
 
-async fn exists(visit: &Visit<'_>, id: &str) -> Result<(), Fault> {
-    find(visit, id).await.map(drop).map_err(|error| Fault::of(error, about(id)))
+async fn exists(context: &Context<'_>, id: &str) -> Result<(), Fault> {
+    find(context, id).await.map(drop).map_err(|error| Fault::of(error, about(id)))
 }
 
-/// The instance of this id, in the caller's project.
-pub(super) async fn find(visit: &Visit<'_>, id: &str) -> Result<Instance, Error> {
+/// Finds the instance of this id in the caller's project.
+pub(super) async fn find(context: &Context<'_>, id: &str) -> Result<Instance, Error> {
     let id = id.parse().map_err(|_| Error::NotFound("instance"))?;
-    visit.asked.app.inventory.instance(&visit.call, &visit.project, &id).await
+    context.request.app.inventory.instance(&context.call, &context.project, &id).await
 }

@@ -1,8 +1,8 @@
-//! Nova's words for what state a machine is in.
+//! Nova's words for the state of a machine.
 
 use transom_model::instance::InstanceStatus;
 
-/// Every `status` that Nova has.
+/// All values of Nova's `status`.
 pub(super) const WORDS: [&str; 20] = [
     "ACTIVE",
     "BUILD",
@@ -41,7 +41,7 @@ pub(super) fn word(status: InstanceStatus) -> &'static str {
     }
 }
 
-/// Nova's `vm_state`, and its `task_state` while something is being done.
+/// Nova's `vm_state`, and its `task_state` during an operation.
 pub(in crate::openstack) fn states(status: InstanceStatus) -> (&'static str, Option<&'static str>) {
     match status {
         InstanceStatus::Running => ("active", None),

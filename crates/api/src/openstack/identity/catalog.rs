@@ -1,27 +1,27 @@
-//! The catalogue: where the services are. Each URL has its service's version document at the parent that names no version,
-//! since clients cut the version off and look there.
+//! The catalogue with the URLs of the services. The version document of each service is at the
+//! URL's parent, since clients cut the version off and look there.
 
 use serde_json::{Value, json};
 use transom_model::project::Project;
 
 use transom_app::App;
 
-/// Below this path there is identity alone.
+/// The root of the identity service alone.
 pub(super) const IDENTITY: &str = "/identity";
-/// Below this path there is compute alone.
+/// The root of the compute service alone.
 const COMPUTE: &str = "/compute";
 
-/// Whose words a catalogue of Keystone v2.0 is in.
+/// The names of services in a catalogue of Keystone v2.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Names {
-    /// OpenStack's own.
+    /// OpenStack's own names.
     Openstack,
-    /// Rackspace's: its clients look for services by these.
+    /// Rackspace's names, by which its clients look for services.
     Rackspace,
 }
 
 impl Names {
-    /// What compute and identity are called.
+    /// The names of compute and identity.
     fn of_services(self) -> (&'static str, &'static str) {
         match self {
             Self::Openstack => ("nova", "keystone"),
@@ -30,7 +30,7 @@ impl Names {
     }
 }
 
-/// Keystone v3's form.
+/// The catalogue in Keystone v3's form.
 pub(super) fn v3(app: &App) -> Value {
     let region = &app.config().openstack.region;
     let service = |kind: &str, name: &str, path: &str| {
@@ -52,7 +52,7 @@ pub(super) fn v3(app: &App) -> Value {
     ])
 }
 
-/// Keystone v2.0's form.
+/// The catalogue in Keystone v2.0's form.
 pub(super) fn v2(app: &App, project: &Project, names: Names) -> Value {
     let region = &app.config().openstack.region;
     let service = |kind: &str, name: &str, path: &str| {

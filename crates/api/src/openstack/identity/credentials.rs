@@ -1,4 +1,4 @@
-//! What a client shows to log in, in Keystone's v3 words.
+//! The credentials of a login, in Keystone v3's form.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,7 +53,7 @@ struct User {
     password: Option<Secret>,
 }
 
-/// Something by its id or its name.
+/// An object named by its id or its name.
 #[derive(Deserialize)]
 struct Named {
     id: Option<String>,
@@ -61,25 +61,25 @@ struct Named {
     domain: Option<Box<Named>>,
 }
 
-/// What is shown.
-pub(super) enum Shown {
-    /// An access key. Where it came as an application credential by name, this is the name.
+/// The credential that a client presents.
+pub(super) enum Credential {
+    /// An access key. `name` is the name of an application credential, if it came by name.
     Key { id: String, secret: Secret, name: Option<String> },
-    /// A token that was got before.
+    /// A token that was issued before.
     Token(Secret),
 }
 
 /// A request for a token.
-pub(super) struct Credentials {
-    pub(super) shown: Shown,
-    /// The method's name.
+pub(super) struct TokenRequest {
+    pub(super) credential: Credential,
+    /// The name of the authentication method.
     pub(super) method: &'static str,
-    /// The project that the token is to be for, by id or name; none: the key's own.
+    /// The project that the token is scoped to, by id or name; `None` for the key's own.
     pub(super) project: Option<String>,
 }
 
 /// Reads the body of `POST /v3/auth/tokens`.
-pub(super) fn read(body: Value) -> Result<Credentials, Fault> {
+pub(super) fn read(body: Value) -> Result<TokenRequest, Fault> {
     let read = serde_path_to_error::deserialize(body);
     let Body { auth } = read.map_err(|error| malformed().because(misfit(&error.to_string()).to_string()))?;
     let project = auth.scope.map(scope).transpose()?.flatten();
@@ -87,12 +87,12 @@ pub(super) fn read(body: Value) -> Result<Credentials, Fault> {
     let [method] = methods.as_slice() else {
         return Err(malformed().because("auth.identity.methods: must have one member"));
     };
-    let (method, shown) = match method.as_str() {
+    let (method, credential) = match method.as_str() {
         "password" => {
             let password = password.ok_or_else(|| missing("auth.identity.password"))?;
             ("password", by_password(password)?)
         }
-        "token" => ("token", Shown::Token(token.ok_or_else(|| missing("auth.identity.token"))?.id)),
+        "token" => ("token", Credential::Token(token.ok_or_else(|| missing("auth.identity.token"))?.id)),
         "application_credential" => {
             let credential =
                 application_credential.ok_or_else(|| missing("auth.identity.application_credential"))?;
@@ -100,23 +100,25 @@ pub(super) fn read(body: Value) -> Result<Credentials, Fault> {
         }
         _ => return Err(Fault::unauthorized()),
     };
-    Ok(Credentials { shown, method, project })
+    Ok(TokenRequest { credential, method, project })
 }
 
-fn by_password(Password { user }: Password) -> Result<Shown, Fault> {
+fn by_password(Password { user }: Password) -> Result<Credential, Fault> {
     let (id, password) = user.take()?;
-    Ok(Shown::Key {
+    Ok(Credential::Key {
         id,
         secret: password.ok_or_else(|| missing("auth.identity.password.user.password"))?,
         name: None,
     })
 }
 
-fn by_credential(credential: ApplicationCredential) -> Result<Shown, Fault> {
+fn by_credential(credential: ApplicationCredential) -> Result<Credential, Fault> {
     let ApplicationCredential { id, name, secret, user } = credential;
     match (id, name, user) {
-        (Some(id), _, _) => Ok(Shown::Key { id, secret, name: None }),
-        (None, Some(name), Some(user)) => Ok(Shown::Key { id: user.take()?.0, secret, name: Some(name) }),
+        (Some(id), _, _) => Ok(Credential::Key { id, secret, name: None }),
+        (None, Some(name), Some(user)) => {
+            Ok(Credential::Key { id: user.take()?.0, secret, name: Some(name) })
+        }
         _ => Err(missing("auth.identity.application_credential.id")),
     }
 }
@@ -131,7 +133,7 @@ impl User {
     }
 }
 
-/// The project of a scope. Other scopes than projects are nobody's here.
+/// The project of a scope. Other scopes than projects are unauthorized.
 fn scope(scope: Value) -> Result<Option<String>, Fault> {
     // Typed clients send every other scope as `null`.
     let named = |name: &str| scope.get(name).filter(|value| !value.is_null());
@@ -150,7 +152,7 @@ fn scope(scope: Value) -> Result<Option<String>, Fault> {
     }
 }
 
-/// There is one domain; who names another is nobody.
+/// Accepts only the single domain. A user of another domain is unknown.
 fn in_our_domain(domain: Option<&Named>) -> Result<(), Fault> {
     let Some(domain) = domain else { return Ok(()) };
     let by_id = domain.id.as_ref().is_none_or(|id| id == DOMAIN_ID);

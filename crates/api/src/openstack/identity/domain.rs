@@ -1,6 +1,6 @@
-//! The one domain that everything is in.
+//! The single domain of all users and projects.
 
-/// Its id.
+/// The domain's id.
 pub(super) const DOMAIN_ID: &str = "default";
-/// Its name.
+/// The domain's name.
 pub(super) const DOMAIN_NAME: &str = "Default";

@@ -11,16 +11,16 @@ use transom_model::secret::Secret;
 
 use super::catalog::{self, Names};
 use super::v3::project_of;
-use crate::openstack::asked::Asked;
 use crate::openstack::fault::{About, Fault};
 use crate::openstack::reply::json as answer;
+use crate::openstack::request::ApiRequest;
 use crate::openstack::{access, body};
 use transom_app::access::caller::Proof;
 use transom_http::body::PROOF;
 use transom_http::misfit::misfit;
 
 #[derive(Deserialize)]
-struct Question {
+struct Document {
     auth: Auth,
 }
 
@@ -54,22 +54,22 @@ struct Token {
 }
 
 /// A request for a token.
-pub(super) struct Wanted {
+pub(super) struct TokenRequest {
     proof: Proof,
-    /// The project that the token is to be for; none: the key's own.
+    /// The project that the token is scoped to; `None` for the key's own.
     tenant: Option<String>,
-    /// The words of the client that asks in this way.
+    /// The names of services that this client expects.
     names: Names,
 }
 
 /// Reads the body of `POST /v2.0/tokens`.
-pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
+pub(super) fn read(body: Value) -> Result<TokenRequest, Fault> {
     let malformed = || Fault::bad_request("Invalid request body: unable to parse Auth data.");
     let read = serde_path_to_error::deserialize(body);
-    let Question { auth } =
+    let Document { auth } =
         read.map_err(|error| malformed().because(misfit(&error.to_string()).to_string()))?;
     if auth.tenant_name.is_some() && auth.tenant_id.is_some() {
-        return Err(Fault::bad_request("Tenant name and id were both given: name one of them."));
+        return Err(Fault::bad_request("Give either the tenant's name or its id, not both."));
     }
     let (proof, names) = match (auth.password_credentials, auth.api_key_credentials, auth.token) {
         (Some(Password { username, password }), None, None) => {
@@ -80,29 +80,30 @@ pub(super) fn read(body: Value) -> Result<Wanted, Fault> {
         }
         (None, None, Some(token)) => (Proof::Token(token.id), Names::Openstack),
         _ => {
-            let reason = "auth: must hold passwordCredentials, RAX-KSKEY:apiKeyCredentials or token, and one of them only";
+            let reason =
+                "auth: must hold exactly one of passwordCredentials, RAX-KSKEY:apiKeyCredentials and token";
             return Err(malformed().because(reason));
         }
     };
-    Ok(Wanted { proof, tenant: auth.tenant_name.or(auth.tenant_id), names })
+    Ok(TokenRequest { proof, tenant: auth.tenant_name.or(auth.tenant_id), names })
 }
 
 /// `POST /v2.0/tokens`
-pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
-    let Wanted { proof, tenant, names } = read(body::read(&asked.headers, body, PROOF).await?)?;
+pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Response, Fault> {
+    let TokenRequest { proof, tenant, names } = read(body::read(&request.headers, body, PROOF).await?)?;
     let fault = |error| {
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };
-    let call = access::identify(asked, &proof).await.map_err(fault)?;
+    let call = access::identify(request, &proof).await.map_err(fault)?;
     if let Proof::Token(token) = &proof {
-        // The operator's token is no user's: there is nobody to give another to.
-        asked.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+        // The operator's token belongs to no user, so no token can be issued for it.
+        request.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
     }
-    let project = project_of(asked, &call, tenant).await?;
-    let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
+    let project = project_of(request, &call, tenant).await?;
+    let ttl = request.app.config().openstack.token_ttl.0;
+    let issued = request.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
-    let (key, region) = (&issued.key, &asked.app.config().openstack.region);
+    let (key, region) = (&issued.key, &request.app.config().openstack.region);
     let tenant = json!({ "id": project.id.to_string(), "name": project.name });
     let roles: Vec<Value> = Role::ALL
         .into_iter()
@@ -112,7 +113,7 @@ pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fau
     let body = json!({
         "access": {
             "token": { "id": token.expose(), "expires": issued.expires_at, "tenant": tenant },
-            "serviceCatalog": catalog::v2(asked.app, &project, names),
+            "serviceCatalog": catalog::v2(request.app, &project, names),
             "user": {
                 "id": key.id, "name": key.id, "username": key.id, "roles": roles,
                 "RAX-AUTH:defaultRegion": region,

@@ -12,75 +12,75 @@ use transom_model::project::Project;
 use transom_model::secret::Secret;
 
 use super::catalog as services;
-use super::credentials::{self, Credentials, Shown};
+use super::credentials::{self, Credential, TokenRequest};
 use super::domain::{DOMAIN_ID, DOMAIN_NAME};
-use crate::openstack::asked::Asked;
 use crate::openstack::fault::{About, Fault};
 use crate::openstack::reply::json as answer;
+use crate::openstack::request::ApiRequest;
 use crate::openstack::{access, body};
 use transom_app::access::caller::Proof;
 use transom_app::{Call, Error, Page};
 use transom_http::body::PROOF;
 
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
-/// For the log alone: the caller is told what Keystone tells it.
-const NOT_ITS_PROJECT: &str = "the access key is not of the project that was asked for";
+/// A reason for the log alone. The caller is told what Keystone tells it.
+const NOT_ITS_PROJECT: &str = "the access key does not belong to the requested project";
 const ABOUT: About<'static> = About { policy: "identity:validate_token", server: "", operation: "show" };
 
 /// `POST /v3/auth/tokens`
-pub(super) async fn issue(asked: &Asked<'_>, body: Body) -> Result<Response, Fault> {
-    let Credentials { shown, method, project } =
-        credentials::read(body::read(&asked.headers, body, PROOF).await?)?;
+pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Response, Fault> {
+    let TokenRequest { credential, method, project } =
+        credentials::read(body::read(&request.headers, body, PROOF).await?)?;
     let fault = |error| Fault::of(error, ABOUT);
-    let call = match &shown {
-        Shown::Key { id, secret, .. } => {
+    let call = match &credential {
+        Credential::Key { id, secret, .. } => {
             let proof = Proof::KeySecret(id.clone(), secret.clone());
-            access::identify(asked, &proof).await.map_err(fault)?
+            access::identify(request, &proof).await.map_err(fault)?
         }
-        Shown::Token(token) => {
-            let call = access::identify(asked, &Proof::Token(token.clone())).await.map_err(fault)?;
-            // The operator's token is no user's: there is nobody to give another to.
-            asked.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
+        Credential::Token(token) => {
+            let call = access::identify(request, &Proof::Token(token.clone())).await.map_err(fault)?;
+            // The operator's token belongs to no user, so no token can be issued for it.
+            request.app.access.token(&call, token.expose()).await.map_err(|_| Fault::unauthorized())?;
             call
         }
     };
-    let project = project_of(asked, &call, project).await?;
-    let ttl = asked.app.config().openstack.token_ttl.0;
-    let issued = asked.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
+    let project = project_of(request, &call, project).await?;
+    let ttl = request.app.config().openstack.token_ttl.0;
+    let issued = request.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
-    if let Shown::Key { name: Some(name), .. } = &shown
+    if let Credential::Key { name: Some(name), .. } = &credential
         && *name != issued.key.name
     {
-        asked.app.access.revoke_token(&call, Dialect::Openstack, token.expose()).await.map_err(fault)?;
+        request.app.access.revoke_token(&call, Dialect::Openstack, token.expose()).await.map_err(fault)?;
         return Err(Fault::unauthorized());
     }
-    Ok(shown_token(asked, StatusCode::CREATED, &issued, &project, &[method], &token))
+    Ok(token_answer(request, StatusCode::CREATED, &issued, &project, &[method], &token))
 }
 
 /// `GET` and `HEAD /v3/auth/tokens`
-pub(super) async fn show(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked, ABOUT.policy).await?;
-    let subject = subject(asked)?;
-    let found = asked.app.access.token(&call, subject.expose()).await.map_err(of_subject)?;
-    let project = project_of(asked, &call, Some(found.key.project.to_string())).await?;
-    Ok(shown_token(asked, StatusCode::OK, &found, &project, &["password"], &subject))
+pub(super) async fn show(request: &ApiRequest<'_>) -> Result<Response, Fault> {
+    let call = access::caller(request, ABOUT.policy).await?;
+    let subject = subject(request)?;
+    let found = request.app.access.token(&call, subject.expose()).await.map_err(of_subject)?;
+    let project = project_of(request, &call, Some(found.key.project.to_string())).await?;
+    Ok(token_answer(request, StatusCode::OK, &found, &project, &["password"], &subject))
 }
 
 /// `DELETE /v3/auth/tokens`
-pub(super) async fn revoke(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked, ABOUT.policy).await?;
-    let subject = subject(asked)?;
-    let revoked = asked.app.access.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
+pub(super) async fn revoke(request: &ApiRequest<'_>) -> Result<Response, Fault> {
+    let call = access::caller(request, ABOUT.policy).await?;
+    let subject = subject(request)?;
+    let revoked = request.app.access.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
     revoked.map_err(of_subject)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET /v3/auth/projects`
-pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
-    let call = access::caller(asked, ABOUT.policy).await?;
-    let found = asked.app.access.projects(&call, Page::first(Page::MAX)).await;
+pub(super) async fn projects(request: &ApiRequest<'_>) -> Result<Response, Fault> {
+    let call = access::caller(request, ABOUT.policy).await?;
+    let found = request.app.access.projects(&call, Page::first(Page::MAX)).await;
     let found = found.map_err(|error| Fault::of(error, ABOUT))?;
-    let link = |path: &str| format!("{}{}{path}", base(asked), asked.place.root);
+    let link = |path: &str| format!("{}{}{path}", base(request), request.path.root);
     let projects: Vec<Value> = found
         .iter()
         .map(|project| {
@@ -95,10 +95,10 @@ pub(super) async fn projects(asked: &Asked<'_>) -> Result<Response, Fault> {
     Ok(answer(StatusCode::OK, &json!({ "projects": projects, "links": links })))
 }
 
-/// `GET /v3/auth/domains`: the one that everything is in.
-pub(super) async fn domains(asked: &Asked<'_>) -> Result<Response, Fault> {
-    access::caller(asked, ABOUT.policy).await?;
-    let link = |path: &str| format!("{}{}{path}", base(asked), asked.place.root);
+/// `GET /v3/auth/domains`: the single domain.
+pub(super) async fn domains(request: &ApiRequest<'_>) -> Result<Response, Fault> {
+    access::caller(request, ABOUT.policy).await?;
+    let link = |path: &str| format!("{}{}{path}", base(request), request.path.root);
     let domain = json!({
         "id": DOMAIN_ID, "name": DOMAIN_NAME, "description": "", "enabled": true,
         "links": { "self": link(&format!("/domains/{DOMAIN_ID}")) },
@@ -108,26 +108,31 @@ pub(super) async fn domains(asked: &Asked<'_>) -> Result<Response, Fault> {
 }
 
 /// `GET /v3/auth/catalog`
-pub(super) async fn catalog(asked: &Asked<'_>) -> Result<Response, Fault> {
-    access::caller(asked, ABOUT.policy).await?;
-    let itself = format!("{}{}/auth/catalog", base(asked), asked.place.root);
+pub(super) async fn catalog(request: &ApiRequest<'_>) -> Result<Response, Fault> {
+    access::caller(request, ABOUT.policy).await?;
+    let itself = format!("{}{}/auth/catalog", base(request), request.path.root);
     let links = json!({ "self": itself, "previous": null, "next": null });
-    Ok(answer(StatusCode::OK, &json!({ "catalog": services::v3(asked.app), "links": links })))
+    Ok(answer(StatusCode::OK, &json!({ "catalog": services::v3(request.app), "links": links })))
 }
 
-/// The project that a token is for. One that is not the key's own is nobody's here: 401, as Keystone says it.
+/// The project that a token is scoped to. Another project than the key's own is unauthorized, as in
+/// Keystone.
 pub(super) async fn project_of(
-    asked: &Asked<'_>,
+    request: &ApiRequest<'_>,
     call: &Call,
     wanted: Option<String>,
 ) -> Result<Project, Fault> {
     let own = call.caller.project().map(|own| own.to_string());
     let wanted = wanted.or(own).ok_or_else(Fault::unauthorized)?;
-    asked.app.access.project(call, &wanted).await.map_err(|error| match error {
+    request.app.access.project(call, &wanted).await.map_err(|error| match error {
         Error::NotFound(_) => {
             let key = call.caller.key().map(AccessKeyId::as_str);
             Fault::of(
-                asked.app.access.failed_proof(asked.attempt(), key, Error::Unauthenticated(NOT_ITS_PROJECT)),
+                request.app.access.failed_proof(
+                    request.attempt(),
+                    key,
+                    Error::Unauthenticated(NOT_ITS_PROJECT),
+                ),
                 ABOUT,
             )
         }
@@ -135,8 +140,8 @@ pub(super) async fn project_of(
     })
 }
 
-fn subject(asked: &Asked<'_>) -> Result<Secret, Fault> {
-    let subject = access::single(&asked.headers, SUBJECT_TOKEN.as_str()).flatten();
+fn subject(request: &ApiRequest<'_>) -> Result<Secret, Fault> {
+    let subject = access::single(&request.headers, SUBJECT_TOKEN.as_str()).flatten();
     subject.map(Secret::new).ok_or_else(no_subject)
 }
 
@@ -151,8 +156,8 @@ fn of_subject(error: Error) -> Fault {
     }
 }
 
-fn shown_token(
-    asked: &Asked<'_>,
+fn token_answer(
+    request: &ApiRequest<'_>,
     status: StatusCode,
     issued: &ApiToken,
     project: &Project,
@@ -161,7 +166,7 @@ fn shown_token(
 ) -> Response {
     let key = &issued.key;
     let domain = json!({ "id": DOMAIN_ID, "name": DOMAIN_NAME });
-    // A stronger role is all the weaker ones too.
+    // A stronger role includes the weaker ones.
     let roles: Vec<Value> = Role::ALL
         .into_iter()
         .filter(|role| *role <= key.role)
@@ -180,9 +185,9 @@ fn shown_token(
     if methods.contains(&"application_credential") {
         body["application_credential"] = json!({ "id": key.id, "name": key.name, "restricted": true });
     }
-    let query = url::form_urlencoded::parse(asked.query.as_bytes());
+    let query = url::form_urlencoded::parse(request.query.as_bytes());
     if !query.into_iter().any(|(name, _)| name == "nocatalog") {
-        body["catalog"] = services::v3(asked.app);
+        body["catalog"] = services::v3(request.app);
     }
     let mut response = answer(status, &json!({ "token": body }));
     let headers = response.headers_mut();
@@ -194,6 +199,6 @@ fn shown_token(
     response
 }
 
-fn base<'a>(asked: &'a Asked<'_>) -> &'a str {
-    asked.app.public_url().as_str().trim_end_matches('/')
+fn base<'a>(request: &'a ApiRequest<'_>) -> &'a str {
+    request.app.public_url().as_str().trim_end_matches('/')
 }

@@ -1,4 +1,4 @@
-//! A call as the operations get it.
+//! A request to an action.
 
 use transom_model::project::Project;
 
@@ -6,8 +6,8 @@ use super::operation::Operation;
 use super::parameters::Parameters;
 use transom_app::Call;
 
-/// An authenticated call to an operation that there is, by somebody who may.
-pub(super) struct Asked {
+/// An authenticated and authorized call to an existing operation.
+pub(super) struct ActionRequest {
     pub(super) call: Call,
     pub(super) project: Project,
     pub(super) operation: Operation,

@@ -1,16 +1,16 @@
-//! Which service and version a path leads to, and what is left of it.
+//! The parts of a request's path: service, version and resource.
 
-/// The two services.
+/// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Service {
     Identity,
     Compute,
 }
 
-/// The version of a service; none: its list of versions.
+/// The version of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
-    /// No version is named.
+    /// No version: the list of versions.
     None,
     /// Keystone v3.
     V3,
@@ -22,19 +22,19 @@ pub(super) enum Version {
     V2,
 }
 
-/// Where a path leads.
+/// A request's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RequestPath {
     pub(super) service: Service,
     pub(super) version: Version,
-    /// What stands in front of the resource, such as `/compute/v2.1`: links lead back there.
+    /// The part in front of the resource, such as `/compute/v2.1`. Links lead back there.
     pub(super) root: String,
-    /// The decoded segments behind it.
+    /// The decoded segments behind the root.
     pub(super) rest: Vec<String>,
 }
 
-impl Place {
-    /// Takes a path apart. A slash at its end says nothing, nor does one that follows another.
+impl RequestPath {
+    /// Parses a path. Repeated slashes and one at the end do not matter.
     pub(super) fn of(path: &str) -> Self {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let version = |segment: Option<&&str>| match segment {
@@ -67,7 +67,8 @@ impl Place {
     }
 }
 
-/// Resolves `%41`; what is no UTF-8 then names nothing that we have.
+/// Decodes percent-encoding. Bytes that are not UTF-8 become replacement characters, which match no
+/// resource.
 fn decode(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
@@ -87,8 +88,8 @@ mod tests {
     #[test]
     fn a_path_is_taken_apart_with_and_without_the_services_name() {
         let parts = |path: &str| {
-            let place = Place::of(path);
-            (place.service, place.version, place.root.clone(), place.rest.join(" "))
+            let path = RequestPath::of(path);
+            (path.service, path.version, path.root.clone(), path.rest.join(" "))
         };
         let text = str::to_owned;
         use Service::{Compute, Identity};
@@ -113,6 +114,6 @@ mod tests {
         ] {
             assert_eq!(parts(path), (service, version, text(root), text(rest)), "{path}");
         }
-        assert_eq!(Place::of("/v2/%zz%4").rest, ["%zz%4"]);
+        assert_eq!(RequestPath::of("/v2/%zz%4").rest, ["%zz%4"]);
     }
 }

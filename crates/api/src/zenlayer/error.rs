@@ -1,4 +1,4 @@
-//! Failures: one table of codes, one place where a use case's error becomes one of them.
+//! Errors: the table of Zenlayer's codes, and the conversion of use cases' errors.
 
 use std::borrow::Cow;
 
@@ -16,12 +16,12 @@ use transom_http::body::BodyError;
 use transom_http::error::log;
 use transom_http::refusal::Reason;
 
-/// What a caller is told to wait that came too often or at a bad moment.
+/// The delay in seconds until a rejected caller may retry.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
 
 macro_rules! codes {
     ($($variant:ident = $status:ident $word:literal;)+) => {
-        /// Zenlayer's error codes, as far as anything here can cause them, each with its HTTP status.
+        /// Zenlayer's error codes that Transom may answer, each with its HTTP status.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Code { $($variant,)+ }
 
@@ -57,12 +57,12 @@ codes! {
     TimedOut = SERVICE_UNAVAILABLE "REQUEST_TIMED_OUT";
 }
 
-/// A failure on its way out. The sentence is free: the vendor's own clients judge by the code.
+/// An error to be answered. The sentence is Transom's own: the vendor's clients judge by the code.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct ApiError {
     pub(super) code: Code,
     message: Cow<'static, str>,
-    /// For the log alone.
+    /// The cause, for the log alone.
     cause: Option<Error>,
 }
 
@@ -74,12 +74,13 @@ struct Body<'a> {
     message: &'a str,
 }
 
-impl Fault {
+impl ApiError {
     pub(super) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), cause: None }
     }
 
-    /// The same for an unknown service, version, action or method, and for one that this caller may not use.
+    /// The error for an unknown service, version, action or method, and for one that the caller may
+    /// not use.
     pub(super) fn no_operation() -> Self {
         Self::new(
             Code::UnauthorizedOperation,
@@ -88,13 +89,13 @@ impl Fault {
         )
     }
 
-    /// Too much is being worked on.
+    /// The error at the limit of concurrent calls.
     pub(super) fn busy() -> Self {
         Self::new(Code::Unavailable, "The service is busy; try again in a moment.")
     }
 
-    /// Tells the log why the call of this id was refused; the cause of a 5xx is told with the answer, and a 400 by whoever tells
-    /// all doors' (`refusals`).
+    /// Logs the reason of a refusal. The cause of a 5xx is logged with the answer, and that of a
+    /// 400 by `refusals`.
     pub(super) fn tell(&self, request: &RequestId) {
         if self.cause.is_none() && self.code.status() != StatusCode::BAD_REQUEST {
             let (code, error) = (self.code.word(), &*self.message);
@@ -102,7 +103,7 @@ impl Fault {
         }
     }
 
-    /// The answer, for the call of this id.
+    /// Makes the answer to the request of this id.
     pub(super) fn response(self, request: &RequestId) -> Response {
         let Self { code, message, cause } = self;
         let status = code.status();
@@ -124,12 +125,12 @@ impl Fault {
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match &error {
             Error::Unauthenticated(_) => Self::new(
                 Code::SignatureFailure,
-                "The signature is not what it must be: check the access key id, its secret, and that nothing on the way \
+                "The signature does not match: check the access key id, its secret, and that nothing on the way \
                  changed Host, Content-Type or the body.",
             ),
             Error::RateLimited => {
@@ -155,14 +156,14 @@ impl From<Error> for Fault {
                 cause: Some(error),
                 ..Self::new(
                     Code::InternalServerError,
-                    "Something went wrong here; the request id finds it in the log.",
+                    "An internal error occurred. The request id finds it in the server's log.",
                 )
             },
         }
     }
 }
 
-impl From<BodyError> for Fault {
+impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::new(
