@@ -108,3 +108,36 @@ fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     parts.path_and_query = Some(format!("{path}{query}").parse::<PathAndQuery>().ok()?);
     Uri::from_parts(parts).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use transom_model::grant::Dialect;
+
+    use super::*;
+
+    #[test]
+    fn every_dialect_has_one_door() {
+        for dialect in Dialect::ALL {
+            assert_eq!(DOORS.iter().filter(|door| door.dialect == *dialect).count(), 1, "{dialect}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_one_owner_and_every_other_path_is_answered_by_the_api() {
+        for (path, expected) in [
+            ("/api/v1/keys", Dialect::Api),
+            ("/openapi.json", Dialect::Api),
+            ("/api/v2/zec", Dialect::Zenlayer),
+            ("//api/v2", Dialect::Zenlayer),
+            ("/identity/v3", Dialect::Openstack),
+            ("/v2.1/servers", Dialect::Openstack),
+            ("/cloud/1.1/static-address", Dialect::VncCloud),
+            ("/api/v2zec", Dialect::Api),
+            ("/console", Dialect::Api),
+            ("/", Dialect::Api),
+        ] {
+            assert!(DOORS.iter().filter(|door| (door.owns)(path)).count() <= 1, "{path}");
+            assert_eq!(door_of(path).dialect, expected, "{path}");
+        }
+    }
+}
