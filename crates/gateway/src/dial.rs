@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+use transom_model::endpoint::Endpoint;
 use transom_model::instance::Instance;
 use transom_net::Stream;
 use transom_rfb::instance::{InstanceHandshakeError, Stage};
@@ -19,7 +20,7 @@ use transom_rfb::{
 use super::attempts::{late, unreachable};
 use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
-use super::{access_path, attempts, verify};
+use super::{access_path, attempts, verify, web_socket};
 use transom_app::App;
 use transom_app::consoles::claim::{Claim, Destination};
 use transom_app::consoles::target::DialTarget;
@@ -52,7 +53,7 @@ pub async fn dial(
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
-    let stream = connect(devices, claim, &target).await?;
+    let stream = connect(app, devices, claim, &target).await?;
     let mut machine = InstanceHandshake::new(credentials);
     // The time that a person has, and the time for all other steps.
     let longest = app.config().console.accept_wait.0 + INSTANCE_HANDSHAKE;
@@ -95,11 +96,16 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
     Ok(InstanceCredentials {
         password: password.map(|password| VncPassword::new(password.expose())),
         login,
-        tls: verify::is_configured(&instance.security),
+        tls: verify::is_vencrypt_required(instance),
     })
 }
 
-async fn connect(devices: &dyn DialDevice, claim: &Claim, target: &DialTarget) -> Result<Stream, End> {
+async fn connect(
+    app: &App,
+    devices: &dyn DialDevice,
+    claim: &Claim,
+    target: &DialTarget,
+) -> Result<Stream, End> {
     let Destination { instance, access_path } = &claim.destination;
     // The relay has to tell a device to dial in, and sets the deadline for that.
     if let DialTarget::Device(address) = target {
@@ -112,14 +118,28 @@ async fn connect(devices: &dyn DialDevice, claim: &Claim, target: &DialTarget) -
             DialTarget::Tcp(addresses) => attempts::connect(addresses, deadline).await.map(Stream::from),
             DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
-        match access_path {
-            Some(path) => access_path::ask(stream, path).await,
-            None => Ok(stream),
+        match (&instance.endpoint, access_path) {
+            (_, Some(path)) => access_path::ask(stream, path).await,
+            (Endpoint::WebSocket { is_secure, host, port, path }, None) => {
+                let stream =
+                    if *is_secure { verify::start_tls(app, instance, stream).await? } else { stream };
+                web_socket::ask(stream, &authority(host, *port, *is_secure), path).await
+            }
+            (_, None) => Ok(stream),
         }
     };
     match timeout_at(deadline, attempt).await {
         Ok(connected) => connected,
         Err(_) => Err(late()),
+    }
+}
+
+/// The value of `Host` for a request to an endpoint (RFC 9110 §7.2).
+fn authority(host: &str, port: u16, is_secure: bool) -> String {
+    let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+    match (port, is_secure) {
+        (80, false) | (443, true) => format!("{open}{host}{close}"),
+        _ => format!("{open}{host}{close}:{port}"),
     }
 }
 

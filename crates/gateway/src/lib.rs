@@ -28,3 +28,4 @@ mod pump;
 mod reception;
 pub mod session;
 mod verify;
+mod web_socket;

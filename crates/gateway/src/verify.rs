@@ -8,20 +8,23 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
-use transom_model::instance::{Instance, InstanceSecurity};
+use transom_model::instance::Instance;
 use transom_net::Stream;
 use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tls13_signature};
 
 use transom_app::App;
 use transom_app::inventory::trust;
 
-/// Returns `true` if the instance may be reached by TLS only.
-pub(super) fn is_configured(security: &InstanceSecurity) -> bool {
-    security.ca.is_some() || security.fingerprint.is_some()
+/// Tells whether the instance must speak VeNCrypt. For `wss://` the trust settings are about the
+/// TLS below the WebSocket.
+pub(super) fn is_vencrypt_required(instance: &Instance) -> bool {
+    let is_below = matches!(instance.endpoint, Endpoint::WebSocket { is_secure: true, .. });
+    !is_below && (instance.security.ca.is_some() || instance.security.fingerprint.is_some())
 }
 
 /// Returns TLS's own error, if an error is one.
@@ -34,7 +37,7 @@ pub(super) async fn start_tls(app: &App, instance: &Instance, stream: Stream) ->
     let failed = |cause: String| End::new(EndReason::InstanceTlsFailed, cause);
     let config = client_config(app, instance).map_err(failed)?;
     let name = match &instance.endpoint {
-        Endpoint::Tcp { host, .. } => host.clone(),
+        Endpoint::Tcp { host, .. } | Endpoint::WebSocket { host, .. } => host.clone(),
         Endpoint::Unix { .. } | Endpoint::Cloud { .. } => "localhost".to_owned(),
     };
     let name = ServerName::try_from(name).map_err(|error| failed(error.to_string()))?;
@@ -57,7 +60,11 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
             let named = NamedCertificates::new(trust::certificates(ca)?)?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
         }
-        (None, None) => return Err("neither CA nor fingerprint is set".to_owned()),
+        // Only a `wss://` endpoint comes here: it may have a public certificate.
+        (None, None) => {
+            let machine = Verifier::new(provider).map_err(|error| error.to_string())?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(machine))
+        }
     };
     let (Some(certificate), Some(key)) =
         (&security.certificate, app.inventory.instance_key(instance).map_err(|error| error.to_string())?)

@@ -23,6 +23,17 @@ pub enum Endpoint {
         /// An absolute path.
         path: String,
     },
+    /// `ws://host:port/path` or `wss://host:port/path`: RFB in WebSocket messages.
+    WebSocket {
+        /// Tells whether TLS runs below the WebSocket.
+        is_secure: bool,
+        /// A DNS name or an address, without brackets.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// The request target: an absolute path with an optional query.
+        path: String,
+    },
     /// `cloud:ADDRESS`
     Cloud {
         /// The device's listen address.
@@ -34,12 +45,16 @@ pub enum Endpoint {
 const DEFAULT_PORT: u16 = 5900;
 /// `sun_path` holds 108 bytes with its final NUL (`unix(7)`).
 const MAX_UNIX_PATH: usize = 107;
+/// The longest request target of a WebSocket endpoint.
+const MAX_TARGET: usize = 2048;
 
 /// The reason why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseEndpointError {
     /// The scheme is unknown.
-    #[error("an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS")]
+    #[error(
+        "an endpoint is vnc://host:port, ws://host:port/path, wss://host:port/path, vnc+unix:/path or cloud:ADDRESS"
+    )]
     Scheme,
     /// The host is empty, or contains a character that is not allowed in a name or an address.
     #[error("the endpoint's host is not a DNS name or an address")]
@@ -50,6 +65,9 @@ pub enum ParseEndpointError {
     /// The path is not absolute, is too long, or contains `..`.
     #[error("the endpoint's path must be absolute, without .., and at most {MAX_UNIX_PATH} bytes")]
     Path,
+    /// The request target contains a character that does not belong in one, or is too long.
+    #[error("the endpoint's path must be visible ASCII without # and at most {MAX_TARGET} bytes")]
+    Target,
     /// The text after `cloud:` is not a cloud address.
     #[error("cloud: must be followed by a cloud address, four parts of 16 to 24 letters and digits")]
     Address,
@@ -71,19 +89,47 @@ impl FromStr for Endpoint {
             let address = address.parse().map_err(|_| ParseEndpointError::Address)?;
             return Ok(Self::Cloud { address });
         }
+        for (scheme, is_secure) in [("ws://", false), ("wss://", true)] {
+            if let Some(rest) = text.strip_prefix(scheme) {
+                return web_socket(rest, is_secure);
+            }
+        }
         let authority = text.strip_prefix("vnc://").ok_or(ParseEndpointError::Scheme)?;
         let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let (host, port) = split_port(authority)?;
+        let (host, port) = split_port(authority, DEFAULT_PORT)?;
         Ok(Self::Tcp { host: parse_host(host)?, port })
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), ParseEndpointError> {
+impl Endpoint {
+    /// Returns the host and the port of an endpoint that is reached over TCP.
+    #[must_use]
+    pub fn authority(&self) -> Option<(&str, u16)> {
+        match self {
+            Self::Tcp { host, port } | Self::WebSocket { host, port, .. } => Some((host, *port)),
+            Self::Unix { .. } | Self::Cloud { .. } => None,
+        }
+    }
+}
+
+/// Parses the rest of `ws://` or `wss://`.
+fn web_socket(rest: &str, is_secure: bool) -> Result<Endpoint, ParseEndpointError> {
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = split_port(authority, if is_secure { 443 } else { 80 })?;
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if target.len() >= MAX_TARGET || !target.bytes().all(is_allowed) {
+        return Err(ParseEndpointError::Target);
+    }
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    Ok(Endpoint::WebSocket { is_secure, host: parse_host(host)?, port, path: format!("{slash}{target}") })
+}
+
+fn split_port(authority: &str, default: u16) -> Result<(&str, u16), ParseEndpointError> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let Some(port) = port else { return Ok((host, DEFAULT_PORT)) };
+    let Some(port) = port else { return Ok((host, default)) };
     // Rust's number parser also accepts a plus sign.
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse() {
@@ -109,6 +155,11 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "vnc://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "vnc://{host}:{port}"),
+            Self::WebSocket { is_secure, host, port, path } => {
+                let scheme = if *is_secure { "wss" } else { "ws" };
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                write!(f, "{scheme}://{open}{host}{close}:{port}{path}")
+            }
             Self::Unix { path } => write!(f, "vnc+unix:{path}"),
             Self::Cloud { address } => write!(f, "cloud:{address}"),
         }
@@ -231,6 +282,9 @@ mod tests {
             ("vnc://h1.example:5901", "vnc://h1.example:5901"),
             ("vnc://H1", "vnc://h1:5900"),
             ("vnc://[::1]:5902/", "vnc://[::1]:5902"),
+            ("ws://H1/a?token=x&b=/", "ws://h1:80/a?token=x&b=/"),
+            ("wss://[::1]", "wss://[::1]:443/"),
+            ("ws://h1:5700?x", "ws://h1:5700/?x"),
             ("vnc+unix:/run/vnc.sock", "vnc+unix:/run/vnc.sock"),
             ("vnc+unix:///run/vnc.sock", "vnc+unix:/run/vnc.sock"),
         ] {
@@ -246,6 +300,13 @@ mod tests {
             "vnc://a b",
             "vnc://u@h:1",
             "vnc://h/x",
+            "ws://",
+            "ws://u:p@h/",
+            "wss://h:0/",
+            "ws://h/a b",
+            "ws://h/a#b",
+            "ws://h/é",
+            "ws://h/\r\nX: y",
         ] {
             assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
         }

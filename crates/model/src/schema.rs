@@ -180,14 +180,17 @@ fn words(description: &str, words: impl Iterator<Item = &'static str>) -> Object
 
 fn endpoint() -> AnyOf {
     let tcp = format!("^vnc://([A-Za-z0-9._-]{{1,253}}|\\[{}\\])(:0{{0,4}}{PORT})?/?$", ipv6());
+    let ws =
+        format!("^wss?://([A-Za-z0-9._-]{{1,253}}|\\[{}\\])(:0{{0,4}}{PORT})?([/?][!-\"$-~]*)?$", ipv6());
     let unix = format!("^vnc\\+unix:(//)?(/{SEGMENT})(/{SEGMENT}?)*$");
     let form = |pattern: String| text("").description(None::<String>).pattern(Some(pattern));
     let mut forms = AnyOf::new();
     forms.description = Some(
-        "The location of a VNC server: `vnc://host:port`, `vnc+unix:/path` or `cloud:ADDRESS`.".to_owned(),
+        "The location of a VNC server: `vnc://host:port`, `ws://host:port/path`, `wss://host:port/path`, `vnc+unix:/path` or `cloud:ADDRESS`.".to_owned(),
     );
     forms.items = vec![
         form(tcp).examples(["vnc://10.0.0.5:5901"]).build().into(),
+        form(ws).max_length(Some(2048)).examples(["wss://pve1.example:8443/websockify"]).build().into(),
         // `sun_path` limits the path to 107 bytes.
         form(unix).max_length(Some("vnc+unix:".len() + 107)).build().into(),
         form(format!("^cloud:{ADDRESS}$")).build().into(),
@@ -249,12 +252,14 @@ mod tests {
         fn every_text_that_the_schema_allows_is_accepted(
             id in of(INSTANCE_ID), address in of(ADDRESS), ip in of(&ipv6()), port in of(PORT),
             segments in prop::collection::vec(of(SEGMENT), 1..4), uuid in of(UUID), name in of(LEGIBLE),
-            project in of(PROJECT_NAME), device in of(SEEN),
+            project in of(PROJECT_NAME), device in of(SEEN), target in of("([/?][!-\"$-~]{0,40})?"),
         ) {
             prop_assert!(id.len() > 64 || parses::<InstanceId>(&id), "{id}");
             prop_assert!(parses::<CloudAddress>(&address), "{address}");
             prop_assert!(parses::<Ipv6Addr>(&ip), "{ip}");
             let endpoint = format!("vnc://[{ip}]:{port}");
+            prop_assert!(parses::<Endpoint>(&endpoint), "{endpoint}");
+            let endpoint = format!("wss://[{ip}]:{port}{target}");
             prop_assert!(parses::<Endpoint>(&endpoint), "{endpoint}");
             let path = format!("vnc+unix:/{}", segments.join("/"));
             prop_assert!(path.len() > "vnc+unix:".len() + 107 || parses::<Endpoint>(&path), "{path}");

@@ -33,5 +33,5 @@ pub use accept::{bind, each_connection};
 pub use deadline::deadline;
 pub use keepalive::prepare;
 pub use outbox::Outbox;
-pub use stream::{Stream, poll_read_some};
+pub use stream::{Layer, Stream, poll_read_some};
 pub use tls::provider;

@@ -56,6 +56,13 @@ enum Io {
     Unix(UnixStream),
     TlsAccepted(Box<tokio_rustls::server::TlsStream<Stream>>),
     TlsDialled(Box<tokio_rustls::client::TlsStream<Stream>>),
+    Layered(Box<dyn Layer>),
+}
+
+/// A protocol between a stream and its user, such as WebSocket. It keeps writes until a flush.
+pub trait Layer: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin + 'static {
+    /// Returns the stream that carries the protocol.
+    fn below(&self) -> &Stream;
 }
 
 impl Stream {
@@ -64,10 +71,15 @@ impl Stream {
         Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
     }
 
+    /// Takes a protocol with the stream below it.
+    pub fn layered(layer: impl Layer) -> Self {
+        Self { ahead: None, leash: None, io: Io::Layered(Box::new(layer)) }
+    }
+
     /// Tells whether writes stay in a buffer of ours until they are flushed.
     #[must_use]
     pub fn buffers_writes(&self) -> bool {
-        matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_))
+        matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_) | Io::Layered(_))
     }
 
     /// Returns the bare connection if there is no layer between it and the peer.
@@ -139,6 +151,7 @@ impl Stream {
             Io::Unix(_) => None,
             Io::TlsAccepted(tls) => tls.get_ref().0.bottom(),
             Io::TlsDialled(tls) => tls.get_ref().0.bottom(),
+            Io::Layered(layer) => layer.below().bottom(),
         }
     }
 
@@ -221,6 +234,10 @@ macro_rules! on_io {
                 let $io = Pin::new(&mut **tls);
                 $body
             }
+            Io::Layered(layer) => {
+                let $io = Pin::new(&mut **layer);
+                $body
+            }
         }
     };
 }
@@ -274,6 +291,7 @@ impl AsyncWrite for Stream {
             Io::Unix(unix) => unix.is_write_vectored(),
             Io::TlsAccepted(tls) => tls.is_write_vectored(),
             Io::TlsDialled(tls) => tls.is_write_vectored(),
+            Io::Layered(layer) => layer.is_write_vectored(),
         }
     }
 }

@@ -283,7 +283,7 @@ fn leads_elsewhere(update: Sql, endpoint: &Endpoint, moved: bool) -> Sql {
 fn cloud_address(endpoint: &Endpoint) -> Option<&str> {
     match endpoint {
         Endpoint::Cloud { address } => Some(address.as_str()),
-        Endpoint::Tcp { .. } | Endpoint::Unix { .. } => None,
+        Endpoint::Tcp { .. } | Endpoint::WebSocket { .. } | Endpoint::Unix { .. } => None,
     }
 }
 

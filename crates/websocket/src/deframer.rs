@@ -13,12 +13,15 @@ pub const MAX_TEXT: usize = 4 * 1024;
 /// The most text messages in one chunk: as many as a page may send in a second.
 pub const MAX_TEXTS: usize = 20;
 
-/// A viewer's violation of the protocol.
+/// The sender's violation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Clients must mask (RFC 6455 §5.1).
     #[error("a frame is not masked")]
     Unmasked,
+    /// Servers must not mask (RFC 6455 §5.1).
+    #[error("a frame is masked")]
+    Masked,
     /// No extension was agreed on.
     #[error("a frame has reserved bits set")]
     Reserved,
@@ -50,7 +53,7 @@ pub enum FrameError {
 pub struct Signals {
     /// The newest ping that needs an answer.
     pub ping: Option<Vec<u8>>,
-    /// The viewer's close code; 1005 if its close frame has no code.
+    /// The sender's close code; 1005 if its close frame has no code.
     pub close: Option<u16>,
     /// Whole text messages, at most [`MAX_TEXTS`].
     pub texts: Vec<Vec<u8>>,
@@ -80,6 +83,8 @@ pub struct Deframer {
     /// Tells whether this frame belongs to a text message.
     is_text: bool,
     takes_text: bool,
+    /// Tells whether the sender is a server, which does not mask.
+    is_from_server: bool,
     closed: bool,
     control: Vec<u8>,
     text: Vec<u8>,
@@ -90,6 +95,11 @@ impl Deframer {
     /// data](Signals::texts).
     pub fn taking_text() -> Self {
         Self { takes_text: true, ..Self::default() }
+    }
+
+    /// Returns a deframer for the frames of a server.
+    pub fn from_server() -> Self {
+        Self { is_from_server: true, ..Self::default() }
     }
 
     /// Unmasks the payload in `chunk` and moves it together. It then lies in the returned range.
@@ -108,7 +118,9 @@ impl Deframer {
             }
             let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
             let (payload, _) = rest.split_at_mut(count);
-            xor(payload, self.key, self.phase);
+            if !self.is_from_server {
+                xor(payload, self.key, self.phase);
+            }
             self.phase = self.phase.wrapping_add(count) % 4;
             self.left -= count as u64;
             if self.opcode >= CLOSE {
@@ -156,10 +168,11 @@ impl Deframer {
 
     fn header_len(&self) -> usize {
         let [_, second, ..] = self.header;
+        let key = if self.is_from_server { 0 } else { 4 };
         match second & !MASKED {
-            IN_TWO => 8,
-            IN_EIGHT => 14,
-            _ => 6,
+            IN_TWO => 4 + key,
+            IN_EIGHT => 10 + key,
+            _ => 2 + key,
         }
     }
 
@@ -169,8 +182,10 @@ impl Deframer {
         if first & RESERVED != 0 {
             return Err(FrameError::Reserved);
         }
-        if second & MASKED == 0 {
-            return Err(FrameError::Unmasked);
+        match (second & MASKED != 0, self.is_from_server) {
+            (false, false) => return Err(FrameError::Unmasked),
+            (true, true) => return Err(FrameError::Masked),
+            _ => {}
         }
         match opcode {
             TEXT if !self.takes_text => return Err(FrameError::Text),
@@ -260,7 +275,7 @@ impl Deframer {
 }
 
 /// Undoes the masking, eight bytes at a time so that the compiler can use wide registers.
-fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) {
+pub(crate) fn xor(payload: &mut [u8], key: [u8; 4], phase: usize) {
     let mut key = key;
     key.rotate_left(phase);
     let [a, b, c, d] = key;

@@ -1,4 +1,4 @@
-//! The server's side of WebSocket (RFC 6455), without I/O: only what a console needs.
+//! WebSocket (RFC 6455) without I/O, both roles: only what a console needs.
 //!
 //! Bytes go in; bytes, signals and errors come out. The payload of binary frames passes in pieces,
 //! in the buffer that it was read into, so no message is held.
@@ -6,11 +6,13 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`upgrade`] | the opening handshake: the headers of a request and of its answer |
+//! | [`client`] | the client's side: the request, the check of its answer, masked frames |
 //! | [`frame`] | outgoing frames and their headers |
 //! | [`deframer`] | incoming frames: payloads, text messages, pings and the close |
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+pub mod client;
 pub mod deframer;
 pub mod frame;
 #[doc(hidden)]

@@ -93,7 +93,8 @@ impl<'a> Upgrade<'a> {
     }
 }
 
-fn accept(key: &[u8]) -> String {
+/// Returns the value of `Sec-WebSocket-Accept` for a key.
+pub(crate) fn accept(key: &[u8]) -> String {
     let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key, MAGIC].concat());
     STANDARD.encode(digest)
 }

@@ -41,7 +41,7 @@ impl Consoles {
                 }
                 Ok(DialTarget::Unix(PathBuf::from(path)))
             }
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port } | Endpoint::WebSocket { host, port, .. } => {
                 let allowed = |address: IpAddr| match instance.endpoint_set_by {
                     SetBy::Operator => !is_refused_always(address),
                     SetBy::Project => policy.allows_address(address, *port),

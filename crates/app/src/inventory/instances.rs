@@ -227,7 +227,7 @@ impl Inventory {
             // Whose address it is, is looked at when it is dialled.
             Endpoint::Cloud { .. } => true,
             Endpoint::Unix { path } => policy.allows_unix(path),
-            Endpoint::Tcp { host, port } => match host.parse() {
+            Endpoint::Tcp { host, port } | Endpoint::WebSocket { host, port, .. } => match host.parse() {
                 Ok(address) => policy.allows_address(address, *port),
                 Err(_) => !policy.allow.is_empty(),
             },

@@ -85,7 +85,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --project <P>        The project, by name or id
           --server <URL>       The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
           --data <DIR>         The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT, vnc+unix:/PATH, or cloud:ADDRESS for a device
+          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device
           --json               Print one JSON document on stdout
           --name <N>           What people call it
           --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
@@ -229,7 +229,7 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance add vm --project lab --endpoint http://127.0.0.1"), @r"
-    error: invalid value 'http://127.0.0.1' for '--endpoint <E>': an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS
+    error: invalid value 'http://127.0.0.1' for '--endpoint <E>': an endpoint is vnc://host:port, ws://host:port/path, wss://host:port/path, vnc+unix:/path or cloud:ADDRESS
 
     For more information, try '--help'.
     exit 1

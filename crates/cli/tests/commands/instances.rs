@@ -236,7 +236,7 @@ fn a_csv_file_is_imported_but_for_the_row_that_is_wrong() {
     let answer = program.run(&format!("instance import {file} --project lab"));
     assert_eq!(answer.code, 1, "{answer:?}");
     assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 3 (desk-3): endpoint: an endpoint is vnc://host:port, vnc+unix:/path or cloud:ADDRESS
+    transom: row 3 (desk-3): endpoint: an endpoint is vnc://host:port, ws://host:port/path, wss://host:port/path, vnc+unix:/path or cloud:ADDRESS
     2 of 3 instances added
     transom: 1 of 3 instances could not be added
     ");

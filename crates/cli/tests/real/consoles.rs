@@ -49,6 +49,25 @@ fn chromium_types_into_a_qemu_guest_behind_a_unix_socket_on_postgresql() {
 }
 
 #[test]
+fn chromium_types_into_a_qemu_guest_behind_a_websocket_with_a_password() {
+    qemu(Vnc::WebSocket(PASSWORD), lab(transom()), "guest-websocket");
+}
+
+#[test]
+fn chromium_types_into_a_qemu_guest_behind_a_websocket_with_tls() {
+    let authority = Authority::new();
+    let certificate = authority.self_signed("qemu", &["127.0.0.1"]);
+    let guest = Qemu::start(Vnc::SecureWebSocket(&certificate));
+    let program = lab(transom());
+    add(&program, "guest", guest.endpoint(), &format!("--fingerprint {}", certificate.fingerprint));
+    Visit::to(&console(&program, "guest")).typing("by fingerprint\n").run();
+    guest.serial().expect("by fingerprint", PATIENCE);
+    // Without trust settings, the machine's own authorities decide.
+    add(&program, "stranger", guest.endpoint(), "");
+    Visit::refused(&console(&program, "stranger"), "instance-tls-failed").run();
+}
+
+#[test]
 fn chromium_only_watches_a_qemu_guest_by_a_view_only_url() {
     let guest = Qemu::start(Vnc::Open);
     let program = lab(transom());
@@ -122,7 +141,7 @@ fn xvnc_with_a_password(program: Program) {
 fn qemu(vnc: Vnc<'_>, program: Program, shot: &str) {
     let guest = Qemu::start(vnc);
     add(&program, "guest", guest.endpoint(), "");
-    if let Vnc::Password(password) = vnc {
+    if let Vnc::Password(password) | Vnc::WebSocket(password) = vnc {
         let answer = program.run_with("instance set guest --project lab --password-file -", password);
         assert_eq!(answer.code, 0, "{answer:?}");
     }

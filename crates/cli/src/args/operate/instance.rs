@@ -15,7 +15,7 @@ pub(crate) enum Instance {
         #[arg(long, value_name = "P")]
         /// The project, by name or id.
         project: String,
-        /// Where its VNC server is: vnc://HOST:PORT, vnc+unix:/PATH, or cloud:ADDRESS for a device.
+        /// Where its VNC server is: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device.
         #[arg(long, value_name = "E")]
         endpoint: Endpoint,
         #[command(flatten)]
