@@ -1,4 +1,4 @@
-//! The data folder: master key, operator's token, database, node id. Everything in it is for its owner only.
+//! The data folder: master key, operator's token, database, node id. Only its owner may read it.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,75 +12,78 @@ use transom_model::id::NodeId;
 use transom_app::random;
 use transom_app::vault::MasterKey;
 
-/// Why the data folder cannot be used.
+/// The reason why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The folder, or a file in it, could be somebody else's, or cannot be read or written.
+    /// Another user could own the folder or a file in it, or it cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// A file cannot be read.
     #[error("cannot {what} {path}: {source}", path = .path.display())]
     Io {
-        /// What was tried.
+        /// The failed action.
         what: &'static str,
-        /// On which.
+        /// The file.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
     /// Another server uses the folder.
     #[error("{path}: another server uses this data folder", path = .path.display())]
     Held {
-        /// Which.
+        /// The folder.
         path: PathBuf,
     },
-    /// A file does not hold what it should.
+    /// A file has the wrong content.
     #[error("{path}: {message}", path = .path.display())]
     Content {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: &'static str,
     },
 }
 
-/// What operator commands read to reach the server on this machine.
+/// The file by which operator commands reach the server on this machine.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Admin {
     /// The server's URL.
     pub server: String,
     /// The operator's token.
     pub token: String,
-    /// The authority that its certificate must chain to, a PEM file.
+    /// The authority of the server's certificate, a PEM file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
 }
 
-/// A key is 64 digits, an id 36; `admin.json` holds a URL and a path besides.
+/// The most bytes of a file. A key is 64 digits, an id 36; `admin.json` also holds a URL and a
+/// path.
 const MAX_FILE: u64 = 64 * 1024;
 const ADMIN: &str = "admin.json";
 const MASTER_KEY: &str = "master.key";
 const NODE: &str = "node";
 const LOCK: &str = "lock";
 const DATABASE: &str = "transom.db";
-/// What SQLite opens by itself, beside [`DATABASE`].
+/// The files that SQLite opens beside [`DATABASE`].
 const DATABASES_OWN: [&str; 3] = ["transom.db-wal", "transom.db-shm", "transom.db-journal"];
 
-/// The data folder, held against every other server.
+/// The data folder, locked against every other server.
 #[derive(Debug)]
 pub struct Lock {
-    /// Held for as long as it is open.
+    /// The lock, for as long as the file is open.
     pub file: fs::File,
-    /// The server that held it before ran on this machine since it was started, and on this very folder: it has ended.
+    /// The last server that held the lock ran on this machine since its start, and in this very
+    /// folder: it has ended.
     pub continues: bool,
 }
 
-/// A folder of our own.
+/// A folder of the server's own.
 #[derive(Clone, Debug)]
 pub struct DataFolder(Folder);
 
 impl DataFolder {
-    /// Opens the folder; makes it where it is missing. A folder or a file that could be somebody else's is refused.
+    /// Opens the folder, and makes it if it is missing. Refuses a folder or a file that another
+    /// user could own.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let folder = Folder::open(path)?;
         for name in [ADMIN, MASTER_KEY, NODE, LOCK, DATABASE].into_iter().chain(DATABASES_OWN) {
@@ -89,19 +92,19 @@ impl DataFolder {
         Ok(Self(folder))
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     #[must_use]
     pub fn folder(&self) -> &Folder {
         &self.0
     }
 
-    /// The SQLite database.
+    /// Returns the path of the SQLite database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.0.at(DATABASE)
     }
 
-    /// Keeps a second server out for as long as the file is held.
+    /// Locks the folder against a second server for as long as the lock lives.
     pub fn lock(&self) -> Result<Lock, DataError> {
         let failed = |source| DataError::Io { what: "lock", path: self.0.at(LOCK), source };
         let file = self.0.lock_file(LOCK)?;
@@ -112,7 +115,7 @@ impl DataFolder {
                 let before = self.0.read(LOCK, MAX_FILE)?;
                 let continues = !mark.is_empty() && before.as_ref() == Some(&mark);
                 if !continues {
-                    // On a full disk it is missing at the next start, which then trusts less.
+                    // On a full disk the mark is missing at the next start, which then trusts less.
                     let _ = file.set_len(0).and_then(|()| (&file).write_all(&mark));
                 }
                 Ok(Lock { file, continues })
@@ -122,31 +125,31 @@ impl DataFolder {
         }
     }
 
-    /// This node's id: made once.
+    /// Returns this node's id, which is made once.
     pub fn node(&self) -> Result<NodeId, DataError> {
         let text = self.once(NODE, || random::uuid().to_string())?;
         let path = self.0.at(NODE);
         text.trim().parse().map_err(|_| DataError::Content { path, message: "does not hold a node id" })
     }
 
-    /// Another id for this node.
+    /// Sets another id for this node.
     pub fn set_node(&self, node: NodeId) -> Result<(), DataError> {
         Ok(self.0.replace(NODE, node.to_string().as_bytes(), PRIVATE)?)
     }
 
-    /// Where the master key of this folder is, or would be.
+    /// Returns the path of this folder's master key.
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {
         self.0.at(MASTER_KEY)
     }
 
-    /// The master key of this folder: made once.
+    /// Returns the master key of this folder, which is made once.
     pub fn master_key(&self) -> Result<MasterKey, DataError> {
         let text = self.once(MASTER_KEY, || hex::encode(random::bytes::<32>()) + "\n")?;
         parse_master_key(&text, &self.master_key_file())
     }
 
-    /// The operator's token; made at the first start.
+    /// Returns the operator's token, which is made at the first start.
     pub fn admin(&self, server: &str, ca: Option<&Path>) -> Result<Admin, DataError> {
         let token = match self.0.read(ADMIN, MAX_FILE)? {
             Some(text) => parse_admin(&text, &self.0.at(ADMIN))?.token,
@@ -163,18 +166,19 @@ impl DataFolder {
             self.0.create(name, make().as_bytes(), PRIVATE)?;
         }
         let wrong = |message| DataError::Content { path: self.0.at(name), message };
-        let bytes = self.0.read(name, MAX_FILE)?.ok_or_else(|| wrong("was taken away"))?;
+        let bytes = self.0.read(name, MAX_FILE)?.ok_or_else(|| wrong("has disappeared"))?;
         String::from_utf8(bytes).map_err(|_| wrong("is not text"))
     }
 }
 
-/// Where a server with this data folder has its SQLite database.
+/// Returns the path of the SQLite database in a data folder.
 pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
 }
 
-/// Reads `admin.json` for an operator's command, which sends secrets to the server that it names. Whoever runs the command
-/// need not be the server's user, but nobody else may have written it.
+/// Reads `admin.json` for an operator's command, which sends secrets to the server that it names.
+/// The command's user may differ from the server's, but no third user may have been able to write
+/// the file.
 pub fn read_admin(path: &Path) -> Result<Admin, DataError> {
     let text =
         fs::read(path).map_err(|source| DataError::Io { what: "read", path: path.to_owned(), source })?;
@@ -189,7 +193,7 @@ fn parse_admin(text: &[u8], path: &Path) -> Result<Admin, DataError> {
     })
 }
 
-/// Reads a master key from a file that the operator keeps.
+/// Reads a master key from a file of the operator's.
 pub fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     let text = fs::read_to_string(path).map_err(|source| DataError::Io {
         what: "read the master key",
@@ -199,12 +203,12 @@ pub fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     parse_master_key(&text, path)
 }
 
-/// A mark that a copy of the folder does not share with it, nor the folder after the machine was started again; none where the
+/// A mark that differs in a copy of the folder, and after a restart of the machine. `None` if the
 /// system does not tell.
 fn mark(lock: &fs::File) -> io::Result<Option<String>> {
     let Ok(boot) = fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return Ok(None) };
-    let place = lock.metadata()?;
-    Ok(Some(format!("{} {} {}\n", boot.trim(), place.dev(), place.ino())))
+    let file = lock.metadata()?;
+    Ok(Some(format!("{} {} {}\n", boot.trim(), file.dev(), file.ino())))
 }
 
 fn parse_master_key(text: &str, path: &Path) -> Result<MasterKey, DataError> {

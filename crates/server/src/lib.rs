@@ -1,4 +1,4 @@
-//! The server as a library: `transom serve` is this with a command line in front.
+//! The server as a library: `transom serve` puts a command line in front of it.
 //!
 //! ```text
 //! listener ─► router ─► api (dialects) ─► app (use cases) ─► store

@@ -1,4 +1,5 @@
-//! A database's schema and a server's settings, looked at or brought up to date by a command, without serving.
+//! Commands that show a database's schema and a server's settings, or bring them up to date,
+//! without serving.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,7 +15,8 @@ use crate::start_error::StartError;
 use transom_app::existing_cloud;
 use transom_config::Config;
 
-/// What a server with these settings would do to its database's schema, and which database that is. Nothing is changed.
+/// Returns the database of a server with these settings, and the changes that it would make to the
+/// schema. Changes nothing.
 pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl, SchemaPlan), StartError> {
     let url = url(data, database)?;
     let path = data::database_in(data);
@@ -27,8 +29,8 @@ pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl
     }
 }
 
-/// Brings the schema up to date. A server that uses the data folder keeps this out. Neither folder nor file is made: a new
-/// server's own are made when it starts.
+/// Brings the schema up to date. Fails while a server uses the data folder. Makes neither folder
+/// nor file: a new server makes its own when it starts.
 pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError> {
     let (url, _) = examine(data, database).await?;
     let _lock = match missing(data) {
@@ -45,8 +47,9 @@ pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError
     }
 }
 
-/// What a server with these settings would miss, each as a sentence: the data folder, its database, and files that the
-/// configuration names. Where every file is there, their content is judged as at a start. Nothing is changed.
+/// Returns the things that a server with these settings would miss, each as a sentence: the data
+/// folder, its database, and files that the configuration names. If all files exist, it checks
+/// their content as a start would. Changes nothing.
 pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String> {
     let mut lacks = Vec::new();
     if let Some(why) = missing(data) {
@@ -69,7 +72,7 @@ pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String
     lacks
 }
 
-/// What files hold that a server would not start with.
+/// Returns the faults in files' content that would prevent a start.
 fn wrong(config: &Config) -> impl Iterator<Item = String> {
     let tls = config.http.tls.as_ref().and_then(|files| Certificate::from_files(files).err());
     let cloud = existing_cloud::upstream(config).err().map(StartError::Cloud);
@@ -83,7 +86,7 @@ fn url(data: &Path, database: Option<&str>) -> Result<DatabaseUrl, StartError> {
     })
 }
 
-/// Why this is not there, or cannot be looked at.
+/// Returns the reason why the path is missing or cannot be examined.
 fn missing(path: &Path) -> Option<io::Error> {
     fs::metadata(path).err()
 }

@@ -1,4 +1,4 @@
-//! All of HTTP on one page: which part of the house answers which path.
+//! All of HTTP on one page: the paths, and the part that answers each.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use transom_http::source::Source;
 use transom_http::{Id, body, host, with_host, with_request_id};
 use transom_relay::Relay;
 
-/// The headers by which a proxy tells that it speaks for somebody else.
-const HANDED_ON: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
+/// The headers by which a proxy names the client for whom it speaks.
+const FORWARDED: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 
 /// Every path.
 pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
@@ -51,21 +51,21 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .merge(doors.bare)
 }
 
-/// What answers where no path leads.
+/// The handler of paths that lead nowhere.
 #[derive(Clone)]
 struct Elsewhere {
     app: Arc<App>,
-    /// The front doors to which a path with superfluous slashes leads.
+    /// The front doors whose paths were given with superfluous slashes.
     lenient: Router,
 }
 
-/// No path leads here. A base URL that ends with a slash, or lacks one, does.
+/// Answers a path that leads nowhere. A base URL may end with a slash or lack one.
 async fn nowhere(State(elsewhere): State<Elsewhere>, request: Request) -> Response {
     let answered = transom_api::nearby(&elsewhere.app, elsewhere.lenient, request).await;
     answered.unwrap_or_else(|| (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response())
 }
 
-/// Whether this node can serve: a load balancer asks this.
+/// Tells a load balancer whether this node can serve.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.live.is_closing() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
@@ -83,12 +83,13 @@ fn sentence(why: Unready) -> &'static str {
     }
 }
 
-/// For Prometheus on this machine, or with the operator's token.
+/// Serves Prometheus on this machine, or a caller with the operator's token.
 async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: HeaderMap) -> Response {
-    // What an undeclared proxy on this machine hands on is not asked by this machine. Nor is what a page of elsewhere asks
-    // whose name leads here: it is sent by this machine's browser, to that name.
+    // A request that an undeclared proxy on this machine forwards is not this machine's own. Nor is
+    // the request of a foreign page whose name leads here: this machine's browser sends it, to that
+    // name.
     let from_here = source.address.is_loopback()
-        && !HANDED_ON.iter().any(|name| headers.contains_key(*name))
+        && !FORWARDED.iter().any(|name| headers.contains_key(*name))
         && host::named(&headers).is_some_and(|host| is_own_name(&app, &host));
     if !from_here
         && !shows_operator_token(&app, Attempt { source: source.address, request: &id.0 }, &headers).await
@@ -106,7 +107,7 @@ async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: H
         .into_response()
 }
 
-/// Whether a host is this machine, or what we are called by.
+/// Returns `true` if a host is this machine, or one of the server's own names.
 fn is_own_name(app: &App, host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost")

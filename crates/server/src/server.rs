@@ -1,4 +1,4 @@
-//! A running server: put together, started on a listener, drained at the end.
+//! A running server: assembled, started on a listener, drained at the end.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,28 +34,28 @@ use transom_http::unproved::Unproved;
 use transom_relay::repeater::{self, Kind};
 use transom_relay::{Relay, raw};
 
-/// Where the certificate comes from.
+/// The origin of the certificate.
 #[derive(Clone, Debug)]
 pub enum Tls {
-    /// There is none: plain HTTP.
+    /// No certificate: plain HTTP.
     Off,
     /// These files.
     Files(TlsFiles),
-    /// One of our own making, in the data folder.
+    /// A self-signed one in the data folder.
     SelfSigned,
 }
 
-/// How to start.
+/// The settings of a start.
 pub struct Options {
     /// The data folder.
     pub data: PathBuf,
     /// The configuration.
     pub config: Config,
-    /// The database; none: SQLite in the data folder.
+    /// The database; `None` for SQLite in the data folder.
     pub database: Option<String>,
     /// The certificate.
     pub tls: Tls,
-    /// The master key; none: the data folder's own.
+    /// The master key; `None` for the data folder's own.
     pub master_key: Option<MasterKey>,
 }
 
@@ -108,7 +108,7 @@ impl Server {
             fence,
             keep_node: Box::new(move |node| {
                 if let Err(error) = folder.set_node(node) {
-                    tracing::warn!(%error, "the node's id could not be kept for the next start");
+                    tracing::warn!(%error, "the node's id could not be saved for the next start");
                 }
             }),
             operator: TokenDigest::of(&admin.token),
@@ -121,10 +121,10 @@ impl Server {
         let (accepting, background) = (CancellationToken::new(), CancellationToken::new());
         let raw = RawListener::open(&app)?;
         let relay_address = raw.as_ref().map(|raw| raw.address);
-        let place = raw.as_ref().map_or_else(String::new, |raw| raw.place.clone());
+        let raw_address = raw.as_ref().map_or_else(String::new, |raw| raw.public_address.clone());
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
-        let relay = Relay::new(Arc::clone(&app), tasks.clone(), place, Arc::clone(&half_open));
+        let relay = Relay::new(Arc::clone(&app), tasks.clone(), raw_address, Arc::clone(&half_open));
         let gateway = Gateway::new(Arc::clone(&app), Arc::new(relay.clone()), tasks.clone());
         let repeater = app.config().repeater;
         let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
@@ -159,7 +159,7 @@ impl Server {
         let fence = Watcher::start(&app.upkeep)?;
         watching.spawn(heartbeat::run(Arc::clone(&app.upkeep), background.clone()));
         if let Some(raw) = raw {
-            tracing::info!(address = raw.place, "raw data connections of devices are taken");
+            tracing::info!(address = raw.public_address, "listening for raw data connections of devices");
             tasks.spawn(raw::serve(relay, raw.listener, Arc::clone(&half_open), accepting.clone()));
         }
         tasks.spawn(listener::serve(front, listener, accepting.clone()));
@@ -182,25 +182,25 @@ impl Server {
         })
     }
 
-    /// The address that it listens on.
+    /// The listener's address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it takes raw data connections of devices, if it does.
+    /// The address for devices' raw data connections, if there is such a listener.
     #[must_use]
     pub fn relay_address(&self) -> Option<SocketAddr> {
         self.relay_address
     }
 
-    /// Its URL on this machine, whatever it is called elsewhere.
+    /// The server's URL on this machine, which may differ from its public one.
     #[must_use]
     pub fn url(&self) -> &str {
         self.url.as_str().trim_end_matches('/')
     }
 
-    /// What operator commands need.
+    /// The file for operator commands.
     #[must_use]
     pub fn admin(&self) -> &Admin {
         &self.admin
@@ -212,25 +212,26 @@ impl Server {
         self.ca.as_deref()
     }
 
-    /// What console URLs begin with.
+    /// The beginning of console URLs.
     #[must_use]
     pub fn public_url(&self) -> &Url {
         self.app.public_url()
     }
 
-    /// Where devices or viewers that speak the UltraVNC repeater's protocol come to.
+    /// The addresses for devices and viewers that speak the UltraVNC repeater's protocol.
     #[must_use]
     pub fn repeater(&self, kind: Kind) -> Option<SocketAddr> {
         self.repeaters.iter().find(|(own, _)| *own == kind).map(|(_, address)| *address)
     }
 
-    /// How many tasks serve connections and sessions now; the listener's own is one of them.
+    /// The number of tasks that serve connections and sessions now, including the listener's own.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.tasks.len()
     }
 
-    /// How many connections have not sent a request yet, or, of devices, not proved yet who they are.
+    /// The number of connections that have not sent a request yet and of devices that have not
+    /// proved their identity yet.
     #[must_use]
     pub fn half_open(&self) -> usize {
         self.half_open.count()
@@ -242,7 +243,8 @@ impl Server {
         &self.app
     }
 
-    /// Drains: takes no more connections, tells sessions why, waits for them up to the limit, and ends.
+    /// Drains the server: accepts no more connections, tells sessions the reason, waits for them up
+    /// to the limit, and ends.
     pub async fn stop(self) {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
@@ -255,23 +257,23 @@ impl Server {
             self.tasks.wait().await;
         });
         if drained.await.is_err() {
-            tracing::warn!(left = self.tasks.len(), "not everything ended in time");
+            tracing::warn!(left = self.tasks.len(), "some connections or sessions did not end in time");
         }
         self.background.cancel();
         self.watching.close();
         self.watching.wait().await;
         if let Err(error) = self.store.retire_node(self.app.upkeep.last_life()).await {
-            tracing::warn!(%error, "the other nodes will wait for this one for a minute");
+            tracing::warn!(%error, "this node could not report its end; the other nodes wait for it for a minute");
         }
         self.store.close().await;
     }
 }
 
-/// The raw listener of devices, and how they reach it.
+/// The raw listener for devices' data connections, and its address for them.
 struct RawListener {
     listener: TcpListener,
     address: SocketAddr,
-    place: String,
+    public_address: String,
 }
 
 impl RawListener {
@@ -282,18 +284,19 @@ impl RawListener {
         let listener = listener::bind(address).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let host = || app.public_url().host_str().unwrap_or_default().to_owned();
-        let place = config.public_address.clone().unwrap_or_else(|| format!("{}:{}", host(), bound.port()));
-        Ok(Some(Self { listener, address: bound, place }))
+        let public_address =
+            config.public_address.clone().unwrap_or_else(|| format!("{}:{}", host(), bound.port()));
+        Ok(Some(Self { listener, address: bound, public_address }))
     }
 }
 
-/// What TLS is spoken with, if it is.
+/// The source of the TLS certificate, if there is one.
 #[derive(Default)]
 struct PreparedTls {
     certificate: Option<Certificate>,
-    /// Read again when they change.
+    /// Files that are read again when they change.
     files: Option<TlsFiles>,
-    /// A certificate of our own making, to be renewed.
+    /// A self-signed certificate that is renewed.
     own: Option<SelfSigned>,
 }
 
@@ -320,7 +323,7 @@ fn prepare_tls(
     }
 }
 
-/// What a certificate of our own is good for: this machine's addresses, and the public name.
+/// The names of a self-signed certificate: this machine's addresses, and the public name.
 fn names(config: &Config, address: SocketAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     names.extend(
@@ -343,7 +346,8 @@ fn names(config: &Config, address: SocketAddr) -> Vec<String> {
     names
 }
 
-/// The URL of this listener: on all addresses, the first that is not loopback, unless this machine alone is served.
+/// Returns this listener's URL. If it listens on all addresses, that is the first one beyond
+/// loopback, unless only this machine may connect.
 fn own_url(address: SocketAddr, tls: bool, only_here: bool) -> Result<Url, url::ParseError> {
     let ip = match address.ip() {
         ip if ip.is_unspecified() && only_here => loopback(ip).unwrap_or(ip),
@@ -354,8 +358,8 @@ fn own_url(address: SocketAddr, tls: bool, only_here: bool) -> Result<Url, url::
     Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, address.port())))
 }
 
-/// The URL for operator commands. A certificate from files is for a public name: on this machine itself plain HTTP
-/// needs none.
+/// Returns the URL for operator commands. A certificate from files has a public name, and on this
+/// machine itself plain HTTP needs none.
 fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> Url {
     let url = match (named, loopback(address.ip())) {
         (true, Some(ip)) => Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).ok(),
@@ -365,7 +369,7 @@ fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> U
     url.unwrap_or_else(|| own.clone())
 }
 
-/// The loopback address at which a listener on this one is reached.
+/// Returns the loopback address that reaches a listener on this one.
 fn loopback(ip: IpAddr) -> Option<IpAddr> {
     match ip {
         ip if ip.is_loopback() => Some(ip),
@@ -381,14 +385,15 @@ fn first_address() -> IpAddr {
     found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), if_addrs::Interface::ip)
 }
 
-/// Begins this node's life. Where its id is somebody else's, as of a data folder that was copied, it takes another one.
+/// Begins this node's life. If another node may have its id, as after a copy of the data folder, it
+/// takes a new one.
 async fn register(
     store: &Store,
     data: &DataFolder,
     continues: bool,
     limit: Duration,
 ) -> Result<Fence, StartError> {
-    // A SQLite file has one node, and nobody who could judge it.
+    // A SQLite file has one node, and no other node that could judge it.
     let alone = store.kind() == "sqlite";
     let begun = fence::now();
     let before = data.node()?;
@@ -397,7 +402,7 @@ async fn register(
         Some(node) => node,
         None => {
             let id = NodeId(random::uuid());
-            tracing::warn!(node = %id, %before, "another process may live under this node's id; it takes another one");
+            tracing::warn!(node = %id, %before, "another process may use this node's id, so the node takes a new one");
             data.set_node(id)?;
             let node = store.register_node(id, heartbeat::VERSION, Earlier::Unknown).await?;
             node.ok_or(StoreError::Conflict("the node's id is taken"))?
@@ -406,8 +411,9 @@ async fn register(
     Ok(Fence::new(node, begun, (!alone).then_some(limit)))
 }
 
-/// The vault of the database's secrets. A wrong master key shows at start, not at the first console; and where there are
-/// secrets already, none is made that could not open them.
+/// Returns the vault of the database's secrets. A wrong master key shows at the start and not at
+/// the first console. If there are secrets already, no new key is made, because it could not open
+/// them.
 async fn unlock(store: &Store, data: &DataFolder, given: Option<MasterKey>) -> Result<Vault, StartError> {
     const NAME: &str = "master-key-check";
     let path = data.master_key_file();

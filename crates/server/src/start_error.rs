@@ -1,4 +1,4 @@
-//! Why a server does not start, and what to do about it.
+//! The reasons why a server does not start, and the next step for each.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,70 +8,70 @@ use transom_store::{DatabaseUrl, ParseDatabaseUrlError, StoreError};
 use crate::data::DataError;
 use crate::listener::tls::TlsError;
 
-/// Why the server does not start.
+/// The reason why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder.
+    /// The data folder cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
     /// There is no database to bring up to date.
     #[error("there is no database {path}", path = .path.display())]
     NoDatabase {
-        /// Where it would be.
+        /// The expected path.
         path: PathBuf,
     },
     /// The database cannot be opened.
     #[error("{database}: {error}")]
     Open {
-        /// Which; it is shown without its password.
+        /// The database, displayed without its password.
         database: DatabaseUrl,
-        /// Why.
+        /// The cause.
         error: StoreError,
     },
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The database's URL.
+    /// The database's URL is not valid.
     #[error(transparent)]
     Database(#[from] ParseDatabaseUrlError),
-    /// The certificate.
+    /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The raw listener of devices cannot be opened.
     #[error("relay.listen: cannot listen on {address}: {source}")]
     RelayListener {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),
-    /// A listener of the repeater.
+    /// A listener of the repeater cannot be opened.
     #[error("the repeater cannot listen on {address}: {source}")]
     Repeater {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The existing cloud that we are to stand in front of.
+    /// The existing cloud, for which this server is the front, cannot be used.
     #[error("openstack.{0}")]
     Cloud(String),
-    /// The project for the consoles of that cloud.
+    /// The project for that cloud's consoles cannot be made.
     #[error(transparent)]
     Project(#[from] transom_app::Error),
-    /// The master key does not fit the database.
+    /// The master key is not the database's.
     #[error("the master key is not the one that this database's secrets are sealed with")]
     MasterKey {
-        /// Where the data folder's own is.
+        /// The path of the data folder's own key.
         path: PathBuf,
     },
     /// The database has secrets already, and the data folder has no master key.
     #[error("{path} is missing, and this database's secrets are sealed with a master key", path = .path.display())]
     NoMasterKey {
-        /// Where it would be.
+        /// The expected path.
         path: PathBuf,
     },
     /// The address cannot stand in a URL.
@@ -80,7 +80,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What to do about it, where that is not said already.
+    /// Returns the next step, if the error does not name it already.
     #[must_use]
     pub fn next_step(&self) -> Option<String> {
         match self {
@@ -88,24 +88,24 @@ impl StartError {
                 Some("Stop that server, or name another folder: --data DIR.".to_owned())
             }
             Self::NoDatabase { .. } => Some(
-                "Name the server's data folder: --data DIR. In a new one transom serve makes the database when it starts."
+                "Name the server's data folder: --data DIR. transom serve makes the database of a new folder when it starts."
                     .to_owned(),
             ),
             Self::MasterKey { path } | Self::NoMasterKey { path } => Some(format!(
-                "Put the database's own at {}, or name it with --master-key-file. All nodes on one database need the \
-                 first one's.",
+                "Put the database's master key at {}, or name it with --master-key-file. All nodes on one database \
+                 need the first node's key.",
                 path.display()
             )),
             Self::Open { database, error: StoreError::Unavailable(_) } if database.is_remote() => Some(
-                "PostgreSQL must run there, the database exist (createdb transom), and its user be let in."
+                "Check that PostgreSQL runs there, that the database exists (createdb transom), and that its user may log in."
                     .to_owned(),
             ),
             Self::RelayListener { .. } => Some(
-                "[relay] listen of the configuration says where: name another address, or end who listens there."
+                "The address is [relay] listen in the configuration. Name another one, or end the program that listens there."
                     .to_owned(),
             ),
             Self::Repeater { .. } => Some(
-                "[repeater] of the configuration says where: name another address, or end who listens there."
+                "The address is in [repeater] of the configuration. Name another one, or end the program that listens there."
                     .to_owned(),
             ),
             _ => None,

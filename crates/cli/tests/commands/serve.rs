@@ -196,7 +196,7 @@ fn what_keeps_the_server_from_starting_is_named() {
     // Port 1 has no listener.
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database postgres://u:hunter2@127.0.0.1:1/transom"), @r"
     transom: postgres://u@127.0.0.1:1/transom: the database is unavailable: error communicating with database: Connection refused (os error 111)
-             PostgreSQL must run there, the database exist (createdb transom), and its user be let in.
+             Check that PostgreSQL runs there, that the database exists (createdb transom), and that its user may log in.
     exit 1
     ");
     let authority = Authority::new();
@@ -222,7 +222,7 @@ fn another_master_key_than_the_database_was_sealed_with_is_noticed_at_the_start(
     let key = program.file("key", &"5a".repeat(32));
     assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")), @r"
     transom: the master key is not the one that this database's secrets are sealed with
-             Put the database's own at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first one's.
+             Put the database's master key at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first node's key.
     exit 1
     ");
 }
@@ -236,7 +236,7 @@ fn a_database_without_its_master_key_gets_no_other_one() {
     std::fs::remove_file(&path).expect("it can be lost");
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
     transom: DATA/master.key is missing, and this database's secrets are sealed with a master key
-             Put the database's own at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first one's.
+             Put the database's master key at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first node's key.
     exit 1
     ");
     assert!(!path.exists(), "another key would only be in the way");

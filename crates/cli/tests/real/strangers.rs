@@ -102,7 +102,7 @@ fn without_descriptors_every_door_says_so_and_goes_on_when_there_are_some() {
         ),
         (after("It also takes devices with a repeater ticket on "), introduction.clone(), Vec::new()),
         (after("It also takes viewers with a repeater ID on "), introduction, greeting),
-        (after("raw data connections of devices are taken address="), Vec::new(), b"TRANSOM".to_vec()),
+        (after("listening for raw data connections of devices address="), Vec::new(), b"TRANSOM".to_vec()),
     ];
     let server = program.server().id();
     // Counted once, since the crowd at the previous listener may not be gone yet.

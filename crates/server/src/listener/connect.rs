@@ -1,6 +1,7 @@
-//! The raw CONNECT of the Java viewer: `CONNECT /console?token=… HTTP/1.0`, answered by hand, then RFB.
+//! The raw CONNECT of the Java viewer: `CONNECT /console?token=… HTTP/1.0`, answered directly, then
+//! RFB.
 //!
-//! The answer must be `HTTP/1.1 200 OK` to the letter, whatever version was asked with.
+//! The answer must be `HTTP/1.1 200 OK` to the letter, for any version in the request.
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use transom_net::deadline;
 
 use super::front::Front;
 use super::head::{self, ConnectHead};
-use super::shed::{make_way, unless_told};
+use super::shed::{make_way, unless_displaced};
 use transom_http::error::log;
 use transom_http::limits::HEAD;
 use transom_http::paths::is_console_page;
@@ -23,7 +24,7 @@ const INVALID: &str = "400 Invalid Request";
 const NOT_AUTHORIZED: &str = "401 Not Authorized";
 const UNAVAILABLE: &str = "503 Service Unavailable";
 
-/// Who was refused and still sends is not listened to for longer than this, nor further.
+/// The time and the bytes for reading from a peer that was refused and still sends.
 const LINGER: Duration = Duration::from_secs(2);
 const MAX_UNREAD: u64 = 2 * 1024 * 1024;
 
@@ -34,10 +35,10 @@ pub(super) async fn serve(
     permit: Permit,
     notice: &Notice,
 ) -> io::Result<()> {
-    let heard = unless_told(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
+    let heard = unless_displaced(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
     let Some(head) = heard else { return make_way(front, stream, permit).await };
-    let shown = head.ok().and_then(|head| token_of(&head).map(|token| (token, head.user_agent)));
-    let Some((token, user_agent)) = shown else {
+    let presented = head.ok().and_then(|head| token_of(&head).map(|token| (token, head.user_agent)));
+    let Some((token, user_agent)) = presented else {
         return refuse(front, stream, INVALID, (permit, notice)).await;
     };
     let source = Source { address: connection.peer.ip().to_canonical(), https: connection.tls };
@@ -49,10 +50,10 @@ pub(super) async fn serve(
             Ok(())
         }
         Err((error, request)) => {
-            // That a proof was wrong is told by who judged it.
+            // The judge of a proof reports a wrong one.
             log(&error, &request);
             let status = match error {
-                // Of a limited viewer's token nothing is known: it was not looked at.
+                // A limited viewer's token was not looked at, so its state is unknown.
                 transom_app::Error::Unavailable(_)
                 | transom_app::Error::Internal(_)
                 | transom_app::Error::RateLimited => UNAVAILABLE,
@@ -64,7 +65,7 @@ pub(super) async fn serve(
     }
 }
 
-/// The token of a CONNECT to one of the console's paths.
+/// Returns the token of a CONNECT to one of the console's paths.
 fn token_of(head: &ConnectHead) -> Option<String> {
     let (path, query) = head.target.split_once('?')?;
     if !is_console_page(path) {
@@ -77,14 +78,14 @@ fn token_of(head: &ConnectHead) -> Option<String> {
         .filter(|token| !token.is_empty())
 }
 
-/// Says so, as long as the connection has its place.
+/// Sends the refusal, as long as the connection has its place.
 async fn refuse(
     front: &Front,
     mut stream: Stream,
     status: &str,
     (permit, notice): (Permit, &Notice),
 ) -> io::Result<()> {
-    let told = unless_told(notice, tell(&mut stream, status)).await?;
+    let told = unless_displaced(notice, tell(&mut stream, status)).await?;
     if told.is_none() {
         front.app.metrics.connections_shed.inc();
     }
@@ -103,6 +104,6 @@ async fn tell(stream: &mut Stream, status: &str) -> io::Result<()> {
         stream.shutdown().await
     };
     deadline(HEAD, sent).await?;
-    // Closing with bytes unread would reset the connection, and the answer might be lost with it.
+    // Closing with unread bytes would reset the connection and could lose the answer.
     deadline(LINGER, tokio::io::copy(&mut stream.take(MAX_UNREAD), &mut tokio::io::sink())).await.map(drop)
 }

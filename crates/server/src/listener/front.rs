@@ -14,10 +14,10 @@ use transom_gateway::entrance::Gateway;
 use transom_http::source::Source;
 use transom_http::unproved::Unproved;
 
-/// So many are told at once; more of them would be what the budget is against.
+/// The most refusals at once. More of them would need the resources that the budget protects.
 const AT_ONCE: usize = 256;
 
-/// What serves a connection.
+/// The parts that serve a connection.
 pub struct Front {
     /// The use cases.
     pub app: Arc<App>,
@@ -25,28 +25,28 @@ pub struct Front {
     pub gateway: Gateway,
     /// Everything that is HTTP.
     pub router: Router,
-    /// The certificate; none: plain HTTP only.
+    /// The certificate; `None` for plain HTTP only.
     pub tls: Option<Certificate>,
     /// Connections that have not sent a request yet.
     pub half_open: Arc<Budget>,
     /// HTTP connections, until they end or become WebSockets.
     pub http: Arc<Budget>,
-    /// Requests that declared proxies carry, by whom they are of.
+    /// Requests that declared proxies carry, by their senders.
     pub proxied: Arc<Budget>,
-    /// What requests may make us keep whose callers have proved nothing.
+    /// The memory that requests of unproven callers may occupy.
     pub(crate) unproved: Arc<Unproved>,
-    /// Connections that are being told that there is no place for them.
+    /// Connections that are being refused for want of a place.
     pub shedding: Shedding,
     /// The tasks of connections and sessions.
     pub tasks: TaskTracker,
 }
 
-/// How many are being told.
+/// The number of connections that are being refused.
 #[derive(Debug, Default)]
 pub struct Shedding(AtomicUsize);
 
 impl Shedding {
-    /// Counts one more, unless there are as many as there may be.
+    /// Counts one more. Returns `false` if that would be too many.
     pub(super) fn enter(&self) -> bool {
         let has_room = self.0.fetch_add(1, Ordering::Relaxed) < AT_ONCE;
         if !has_room {
@@ -60,13 +60,13 @@ impl Shedding {
     }
 }
 
-/// Whose connection this is, where connections are counted.
+/// Returns the holder by whom a connection is counted.
 pub(super) fn holder(front: &Front, peer: SocketAddr) -> Holder {
     let address = peer.ip().to_canonical();
     if front.app.config().http.trusts(address) { Holder::Proxy(address) } else { Holder::Source(address) }
 }
 
-/// Whose request this is: a proxy's where it does not say for whom it asks.
+/// Returns the holder by whom a request is counted: a proxy if it does not name its client.
 pub(super) fn sender(front: &Front, peer: SocketAddr, source: Source) -> Holder {
     match holder(front, peer) {
         Holder::Proxy(proxy) if source.address != proxy => Holder::Source(source.address),
@@ -74,7 +74,8 @@ pub(super) fn sender(front: &Front, peer: SocketAddr, source: Source) -> Holder 
     }
 }
 
-/// Plain HTTP is for this machine itself, and for declared proxies that end TLS in front.
+/// Returns `true` for the peers that may use plain HTTP: this machine itself, and declared proxies
+/// that end TLS in front.
 pub(super) fn allows_plain(front: &Front, peer: SocketAddr) -> bool {
     let address = peer.ip().to_canonical();
     address.is_loopback() || front.app.config().http.trusts(address)

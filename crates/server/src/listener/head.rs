@@ -1,4 +1,5 @@
-//! The first bytes of a connection: what kind it is, and the heads of a raw CONNECT and of a request for a WebSocket.
+//! The first bytes of a connection: its kind, and the heads of a raw CONNECT and of a request for a
+//! WebSocket.
 
 use std::io;
 
@@ -10,10 +11,10 @@ use transom_net::Stream;
 use transom_http::host;
 use transom_websocket::upgrade::is_upgrade;
 
-/// What a head needs in the common case.
+/// The length of common heads.
 const FIRST_READ: usize = 1024;
-/// The longest request head that is read: a browser sends a company's cookies to every host of its domain, 32 KiB of
-/// headers in all; the request line is in front of them.
+/// The longest request head. A browser sends a company's cookies to every host of its domain, 32
+/// KiB of headers in all, and the request line is in front of them.
 pub const MAX_HEAD: usize = 36 * 1024;
 /// A TLS record that holds a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -21,20 +22,20 @@ const CONNECT: &[u8] = b"CONNECT ";
 /// The beginning of HTTP/2's preface (RFC 9113 §3.4); HTTP/1 has no such method.
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 
-/// What a connection begins with.
+/// The kind of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// A TLS handshake.
     Tls,
     /// A raw CONNECT.
     Connect,
-    /// HTTP/1, or something that HTTP/1 will refuse.
+    /// HTTP/1, or bytes that HTTP/1 will refuse.
     Http1,
     /// HTTP/2 without negotiation.
     Http2,
 }
 
-/// What the first bytes tell; nothing while they could still become more than one kind.
+/// Returns the kind that the first bytes show; `None` while they could still become more than one.
 #[must_use]
 pub fn recognise(bytes: &[u8]) -> Option<Opening> {
     if bytes.first() == Some(&TLS_HANDSHAKE) {
@@ -51,7 +52,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Opening> {
     Some(Opening::Http1)
 }
 
-/// Reads until it is clear what comes; what was read is put back.
+/// Reads until the kind is clear, and puts the bytes back.
 pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
     loop {
@@ -68,22 +69,23 @@ pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
 /// The head of a CONNECT, read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectHead {
-    /// Path and query, as they were written.
+    /// Path and query, as the client wrote them.
     pub target: String,
-    /// The program, where it says what it is.
+    /// The program, if it names itself.
     pub user_agent: Option<UserAgent>,
-    /// How many bytes the head has.
+    /// The length of the head in bytes.
     pub len: usize,
 }
 
-/// Why a CONNECT's head is refused.
+/// The fault of a CONNECT's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request head is malformed")]
 pub struct BadHead;
 
-/// Takes a CONNECT's head apart; nothing while it is incomplete.
+/// Parses a CONNECT's head; `None` while it is incomplete.
 ///
-/// Viewers send one line and an empty one, without `Host` and as HTTP/1.0. Lines may end in LF alone.
+/// Viewers send one line and an empty one, without `Host` and as HTTP/1.0. Lines may end in LF
+/// alone.
 pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
@@ -106,11 +108,12 @@ pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
 pub struct UpgradeHead {
     /// Path, query and headers.
     pub request: http::Request<()>,
-    /// How many bytes the head has.
+    /// The length of the head in bytes.
     pub len: usize,
 }
 
-/// Takes the head of a request for a WebSocket apart; nothing where it is incomplete, or anything else.
+/// Parses the head of a request for a WebSocket; `None` if it is incomplete, or the head of another
+/// request.
 #[must_use]
 pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -126,14 +129,14 @@ pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
         request.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     host::check(http::Version::HTTP_11, request.uri(), request.headers()).ok()?;
-    // A body, or a wait for the word to send one, is hyper's to deal with.
+    // A body, or a wait for permission to send one, is left to hyper.
     let plain = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT]
         .iter()
         .all(|name| !request.headers().contains_key(name));
     (plain && is_upgrade(request.headers())).then_some(UpgradeHead { request, len })
 }
 
-/// Reads a CONNECT's head; what follows it is put back.
+/// Reads a CONNECT's head, and puts the bytes after it back.
 pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<ConnectHead, BadHead>> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
     loop {
@@ -152,11 +155,11 @@ pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<Conne
     }
 }
 
-/// Tells a peer off this machine that only TLS is spoken with it.
+/// Tells a peer elsewhere that it has to use TLS.
 pub(super) async fn refuse_plain(stream: &mut Stream) -> io::Result<()> {
-    const SENTENCE: &str = "Plain HTTP is served to this machine itself only. Use https://, or declare the proxy \
+    const SENTENCE: &str = "This server accepts plain HTTP only from this machine. Use https://, or declare the proxy \
                             in front in [http] trusted_proxies.";
-    // A WebSocket's client takes what follows the headers for frames.
+    // A WebSocket's client takes the bytes after the headers for frames.
     let (header, body) = match parse_upgrade(stream.ahead()) {
         Some(_) => (format!("X-Refusal: {SENTENCE}"), String::new()),
         None => ("Content-Type: text/plain; charset=utf-8".to_owned(), format!("{SENTENCE}\n")),

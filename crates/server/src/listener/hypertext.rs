@@ -1,4 +1,5 @@
-//! HTTP over a connection, by hyper: until it ends, becomes something else, or has to go.
+//! HTTP over a connection, by hyper, until the connection ends, changes its protocol, or has to
+//! make room.
 
 use std::io;
 use std::sync::Arc;
@@ -14,40 +15,42 @@ use transom_net::deadline;
 
 use super::front::Front;
 use super::head;
-use super::requests::{Place, Requests};
+use super::requests::{Admission, Requests};
 use transom_http::limits::{FAREWELL, HEAD};
 use transom_http::source::Connection;
 use transom_http::stream::HttpStream;
 
-/// Each stream may keep a request's head and body, and HTTP/2 has no way to allow more to who has proved something: a page's
-/// dozen files, or a program's calls, take turns.
+/// The most streams at once. Each may occupy memory for a request's head and body, and HTTP/2 has
+/// no way to allow more to a proven caller. A page's dozen files, or a program's calls, take turns.
 const STREAMS: u32 = 8;
-/// HTTP/2 counts 32 bytes more for each field, and browsers make each cookie a field of its own (RFC 9113 §6.5.2, §8.2.3): a head
-/// that is within [`head::MAX_HEAD`] otherwise may be this long. How long it is otherwise is judged when it is there.
+/// The longest head in HTTP/2's own count: 32 bytes more for each field, and browsers make each
+/// cookie a field of its own (RFC 9113 §6.5.2, §8.2.3). A head within [`head::MAX_HEAD`] may be
+/// this long. Its length in HTTP/1 is checked once it has arrived.
 const MAX_HEADER_LIST: u32 = 3 * head::MAX_HEAD as u32;
-/// What a peer may send ahead of its request's being read: a login whole, and a large body in round trips.
+/// The bytes that a peer may send before its request is read: a whole login, and a large body in
+/// round trips.
 const WINDOW: u32 = 16 * 1024;
-/// The same of a whole connection; HTTP/2 knows no less (RFC 9113 §6.9.2).
+/// The same for a whole connection; HTTP/2 allows no less (RFC 9113 §6.9.2).
 const CONNECTION_WINDOW: u32 = 65_535;
 
-/// Serves HTTP/1; the `answer` to the first request may be known already.
+/// Serves HTTP/1. The first request's `answer` may exist already.
 pub(super) async fn http_1(
     front: Arc<Front>,
     stream: Stream,
     connection: Connection,
-    (place, notice): (Place, Notice),
+    (admission, notice): (Admission, Notice),
     stop: CancellationToken,
     answer: Option<Response>,
 ) -> io::Result<()> {
     let shed = front.app.clone();
-    let service = Requests::new(front, connection, (place, notice.clone()), answer);
+    let service = Requests::new(front, connection, (admission, notice.clone()), answer);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(head::MAX_HEAD);
     let serving =
         builder.serve_connection(TokioIo::new(HttpStream::new(stream, service.progress().ended())), service);
     let mut serving = std::pin::pin!(serving.with_upgrades());
     tokio::select! {
-        // An answer that is there already goes out before it is seen that the end has come.
+        // An answer that exists already goes out before the end is noticed.
         biased;
         served = serving.as_mut() => return served.map_err(io::Error::other),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),
@@ -69,7 +72,7 @@ pub(super) async fn http_2(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let shed = front.app.clone();
-    let service = Requests::new(front, connection, (Place::half_open(permit), notice.clone()), None);
+    let service = Requests::new(front, connection, (Admission::half_open(permit), notice.clone()), None);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

@@ -1,4 +1,4 @@
-//! One port for everything: TLS or plain, the raw CONNECT, and HTTP with its upgrades.
+//! The one port for everything: TLS or plain, the raw CONNECT, and HTTP with its upgrades.
 //!
 //! ```text
 //! accept ─► first byte 0x16? ─► TLS ─┐
@@ -37,17 +37,17 @@ pub use front::{Front, Shedding};
 use front::{allows_plain, holder};
 use head::Opening;
 use hypertext::{http_1, http_2};
-use requests::Place;
-use shed::{make_way, unless_told};
+use requests::Admission;
+use shed::{make_way, unless_displaced};
 use transom_http::limits::HEAD;
 use transom_http::source::Connection;
 
-/// A TLS handshake is two round trips and some arithmetic.
+/// A TLS handshake takes two round trips and some arithmetic.
 const TLS: Duration = Duration::from_secs(10);
 
-/// Takes connections until told to stop.
+/// Accepts connections until told to stop.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
-    // What it accepts inherits that: five calls less for each connection.
+    // Accepted connections inherit this, which saves five calls for each.
     transom_net::prepare(&listener);
     each_connection(&listener, &stop, |tcp, peer| admit(&front, tcp, peer, &stop)).await;
 }
@@ -61,7 +61,7 @@ fn admit(front: &Arc<Front>, tcp: TcpStream, peer: SocketAddr, stop: &Cancellati
     let (handled, stop) = (Arc::clone(front), stop.clone());
     front.tasks.spawn(async move {
         if let Err(error) = connection(handled, tcp, peer, permit, notice, stop).await {
-            tracing::debug!(%peer, %error, "connection over");
+            tracing::debug!(%peer, %error, "a connection has ended");
         }
     });
 }
@@ -80,12 +80,13 @@ async fn connection(
     let mut connection = Connection { peer, tls: false, exporter: None };
     if let Opening::Tls = opening {
         let Some(certificate) = &front.tls else {
-            tracing::debug!(%peer, "TLS was asked for and none is configured");
+            tracing::debug!(%peer, "a peer asked for TLS, which is not configured");
             return Ok(());
         };
         connection.tls = true;
-        // What a handshake needs is much, and gone after it.
-        let shaken = unless_told(&notice, Box::pin(deadline(TLS, accept_tls(certificate, stream)))).await?;
+        // A handshake needs much memory, which is free again after it.
+        let shaken =
+            unless_displaced(&notice, Box::pin(deadline(TLS, accept_tls(certificate, stream)))).await?;
         let Some(shaken) = shaken else {
             front.app.metrics.connections_shed.inc();
             return Ok(());
@@ -95,16 +96,16 @@ async fn connection(
         let Some(heard) = heard else { return Box::pin(make_way(&front, stream, permit)).await };
         opening = heard;
     } else if !allows_plain(&front, peer) {
-        let refused = unless_told(&notice, Box::pin(deadline(HEAD, head::refuse_plain(&mut stream))));
+        let refused = unless_displaced(&notice, Box::pin(deadline(HEAD, head::refuse_plain(&mut stream))));
         return refused.await.map(drop);
     }
     match opening {
-        // TLS within TLS is nobody's browser.
+        // No browser speaks TLS within TLS.
         Opening::Tls => Ok(()),
         Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit, &notice)).await,
         Opening::Http1 => match websocket::request(&stream) {
             Some(head) => {
-                // What decides is gone before the session begins, which takes less.
+                // The memory for the decision is free again before the session, which needs less.
                 let decided = websocket::serve(&front, stream, head, connection, permit, notice, stop);
                 let decided = Box::pin(decided).await?;
                 if let Some((next, switched)) = decided {
@@ -113,20 +114,22 @@ async fn connection(
                 Ok(())
             }
             None => {
-                let place = Place::half_open(permit);
-                Box::pin(http_1(front, stream, connection, (place, notice), stop, None)).await
+                let admission = Admission::half_open(permit);
+                Box::pin(http_1(front, stream, connection, (admission, notice), stop, None)).await
             }
         },
         Opening::Http2 => Box::pin(http_2(front, stream, connection, permit, notice, stop)).await,
     }
 }
 
-/// The first bytes of a connection, unless it has to go meanwhile. Waiting for them needs more memory than what comes after.
+/// Returns the first bytes of a connection, unless it has to make room meanwhile. Waiting for them
+/// needs more memory than the steps after it.
 async fn hear(notice: &Notice, stream: &mut Stream) -> io::Result<Option<Opening>> {
-    unless_told(notice, Box::pin(deadline(HEAD, head::opening(stream)))).await
+    unless_displaced(notice, Box::pin(deadline(HEAD, head::opening(stream)))).await
 }
 
-/// The stream behind a TLS handshake, and what the connection is known by on both ends.
+/// Returns the stream behind a TLS handshake, and the value that identifies the connection at both
+/// ends.
 async fn accept_tls(
     certificate: &tls::Certificate,
     stream: Stream,

@@ -1,4 +1,5 @@
-//! The requests of one HTTP connection: each goes to the router with where it came from, and counts as a sign of life.
+//! The requests of one HTTP connection: each goes to the router with its source, and counts as a
+//! sign of life.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -29,17 +30,19 @@ use transom_http::seat::Seat;
 use transom_http::source::{Connection, Source};
 use transom_http::stream::HEAD_TOO_LONG;
 
-/// Browsers ask again for a page's parts within a minute or not at all; the next request makes a new connection.
+/// Browsers ask again for a page's parts within a minute or not at all; the next request makes a
+/// new connection.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A browser that came over TLS once comes no other way for a year. Other names of the domain are not ours to speak for.
+/// A browser that came over TLS once comes no other way for a year. The domain's other names are
+/// not this server's to speak for.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// What a browser sends besides cookies, and a token.
+/// The length of common heads: a browser's headers besides cookies, and a token.
 const COMMON_HEAD: usize = 4 * 1024;
 
-/// Hands a connection's requests to the router. The first one that finds a place in the budget of HTTP connections makes the
-/// connection a whole one.
+/// The service that sends a connection's requests to the router. The first request that finds a
+/// place in the budget of HTTP connections makes the connection a whole one.
 #[derive(Clone)]
 pub(super) struct Requests {
     front: Arc<Front>,
@@ -47,43 +50,44 @@ pub(super) struct Requests {
     progress: Arc<Progress>,
 }
 
-/// How far a connection has come.
+/// The state of a connection.
 pub(super) struct Progress {
-    place: Mutex<Place>,
+    admission: Mutex<Admission>,
     notice: Notice,
     last_request: Mutex<Instant>,
     answer: Mutex<Option<Response>>,
     ended: Arc<AtomicBool>,
 }
 
-/// What a connection counts as. It is held until the connection ends or becomes something else.
-pub(super) enum Place {
+/// The connection's admission by a budget. It is held until the connection ends or changes its
+/// protocol.
+pub(super) enum Admission {
     HalfOpen { _permit: Permit },
     Http { permit: Permit },
 }
 
-impl Place {
-    /// That of a connection without a request yet.
+impl Admission {
+    /// The admission of a connection without a request yet.
     pub(super) fn half_open(permit: Permit) -> Self {
         Self::HalfOpen { _permit: permit }
     }
 
-    /// That of a connection with a request, unless its budget is used up.
+    /// The admission of a connection with a request, unless its budget is used up.
     pub(super) fn http(front: &Front, holder: Holder, notice: &Notice) -> Option<Self> {
         front.http.admit(holder, notice).map(|permit| Self::Http { permit })
     }
 }
 
 impl Requests {
-    /// `answer`: that of the first request, where it is known already.
+    /// The first request's `answer` may exist already.
     pub(super) fn new(
         front: Arc<Front>,
         connection: Connection,
-        (place, notice): (Place, Notice),
+        (admission, notice): (Admission, Notice),
         answer: Option<Response>,
     ) -> Self {
         let progress = Arc::new(Progress {
-            place: Mutex::new(place),
+            admission: Mutex::new(admission),
             notice,
             last_request: Mutex::new(Instant::now()),
             answer: Mutex::new(answer),
@@ -96,32 +100,34 @@ impl Requests {
         Arc::clone(&self.progress)
     }
 
-    /// Whether a request's source is one, rather than a proxy that does not say for whom it asks.
+    /// Returns `true` if a request's source is a client, and not a proxy that does not name its
+    /// client.
     fn is_alone(&self, source: Source) -> bool {
         matches!(sender(&self.front, self.connection.peer, source), Holder::Source(_))
     }
 
-    /// The place of one request among those that its sender has a declared proxy carry; none is needed for what comes by
-    /// itself.
-    fn turn(&self, source: Source) -> Result<Option<Permit>, ()> {
+    /// Returns a place among the requests of one sender that declared proxies carry. A request that
+    /// comes directly needs none.
+    fn permit_behind_proxy(&self, source: Source) -> Result<Option<Permit>, ()> {
         match holder(&self.front, self.connection.peer) {
             Holder::Proxy(_) if self.is_alone(source) => {
-                let place = self.front.proxied.admit_for_good(Holder::Source(source.address));
-                place.map(Some).ok_or(())
+                let permit = self.front.proxied.admit_for_good(Holder::Source(source.address));
+                permit.map(Some).ok_or(())
             }
             _ => Ok(None),
         }
     }
 
-    /// Whether the connection has its place, now at the latest. One that carries a request at a time is there for its sender.
-    fn has_place(&self, source: Source, version: Version) -> bool {
-        let mut place = self.progress.place.lock();
-        if let Place::HalfOpen { .. } = *place {
+    /// Admits the connection if it is half-open yet. Returns `false` if there is no room. A
+    /// connection that carries one request at a time counts for its sender.
+    fn admits(&self, source: Source, version: Version) -> bool {
+        let mut admission = self.progress.admission.lock();
+        if let Admission::HalfOpen { .. } = *admission {
             let own = holder(&self.front, self.connection.peer);
-            let Some(whole) = Place::http(&self.front, own, &self.progress.notice) else { return false };
-            *place = whole;
+            let Some(whole) = Admission::http(&self.front, own, &self.progress.notice) else { return false };
+            *admission = whole;
         }
-        if let Place::Http { permit } = &mut *place
+        if let Admission::Http { permit } = &mut *admission
             && version < Version::HTTP_2
             && self.is_alone(source)
         {
@@ -133,21 +139,21 @@ impl Requests {
 }
 
 impl Progress {
-    /// Set once the answer was given that ends HTTP.
+    /// A flag that is set after the answer that ends HTTP.
     pub(super) fn ended(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ended)
     }
 
-    /// Waits until the first request should have come and did not: HTTP/2 has no such limit of its own.
+    /// Waits until the first request is overdue: HTTP/2 has no such limit of its own.
     pub(super) async fn overdue(&self) {
         sleep(HEAD).await;
-        let whole = matches!(*self.place.lock(), Place::Http { .. });
+        let whole = matches!(*self.admission.lock(), Admission::Http { .. });
         if whole {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits until no request has come for a while.
+    /// Waits until the connection has been without requests for a while.
     pub(super) async fn idle(&self) {
         loop {
             let last = *self.last_request.lock();
@@ -172,7 +178,7 @@ impl Service<Request<Incoming>> for Requests {
         if !socket {
             return answering;
         }
-        // The client of a refused WebSocket takes what follows the headers for frames.
+        // The client of a refused WebSocket takes the bytes after the headers for frames.
         Box::pin(answering.map_ok(|response| match response.status() {
             status if status.is_client_error() || status.is_server_error() => without_body(response),
             _ => response,
@@ -187,16 +193,16 @@ impl Requests {
         let share = Arc::new(self.front.unproved.share(source, self.is_alone(source)));
         let (body, unread) = Unread::of(body, &parts.headers, &share);
         let mut request = Request::from_parts(parts, body);
-        if !self.has_place(source, request.version()) || !share.take(beyond_common(&request)) {
+        if !self.admits(source, request.version()) || !share.take(beyond_common(&request)) {
             self.front.app.metrics.connections_shed.inc();
             let response = shed(&self.front.app, &request);
             drop((request, share));
-            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+            return Box::pin(after_body(std::future::ready(Ok(response)), unread));
         }
         if length(&request) > head::MAX_HEAD {
             let response = last(head_too_long(), request.version());
             drop(request);
-            return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+            return Box::pin(after_body(std::future::ready(Ok(response)), unread));
         }
         if let Err(bad) = host::check(request.version(), request.uri(), request.headers()) {
             let (app, version) = (Arc::clone(&self.front.app), request.version());
@@ -206,38 +212,38 @@ impl Requests {
                 let answer = transom_api::malformed(&app, source.address, &path, &bad.to_string()).await;
                 Ok(last(answer, version))
             };
-            return Box::pin(heard_out(answering, unread));
+            return Box::pin(after_body(answering, unread));
         }
         if let Some(answer) = self.progress.answer.lock().take() {
             return Box::pin(std::future::ready(Ok(answer)));
         }
-        // A proxy's connection is many people's, a request one's.
-        let turn = match self.turn(source) {
-            Ok(turn) => turn.map(Arc::new),
+        // Many people may share a proxy's connection, but each request has one sender.
+        let permit = match self.permit_behind_proxy(source) {
+            Ok(permit) => permit.map(Arc::new),
             Err(()) => {
                 self.front.app.metrics.connections_shed.inc();
                 let response = transom_api::overloaded(&self.front.app, request.uri().path());
                 drop((request, share));
-                return Box::pin(heard_out(std::future::ready(Ok(response)), unread));
+                return Box::pin(after_body(std::future::ready(Ok(response)), unread));
             }
         };
         request.extensions_mut().insert(source);
         request.extensions_mut().insert(Arc::clone(&share));
-        // A device's proof is bound to the connection that it came over.
+        // A device's proof is bound to its connection.
         request.extensions_mut().insert(self.connection);
         if request.headers().contains_key(header::UPGRADE) {
-            // What it goes over to may be no more than a refusal.
-            let seat = Seat::new((self.progress(), turn.clone()), self.progress.notice.clone());
+            // The new protocol may only carry a refusal.
+            let seat = Seat::new((self.progress(), permit.clone()), self.progress.notice.clone());
             request.extensions_mut().insert(seat);
         }
-        // Older versions know no other protocol to go over to, whatever they are answered (RFC 9110 §7.8).
+        // Older versions cannot change the protocol, for any answer (RFC 9110 §7.8).
         let may_end = request.version() == Version::HTTP_11;
-        // Only what has a body can be cut off for want of room.
+        // Only a request with a body can be cut off for want of room.
         let cut = unread.is_some().then(|| (Arc::clone(&self.front.app), request.uri().path().to_owned()));
         let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
         let answering = async move {
             let mut response = answering.await?;
-            drop(turn);
+            drop(permit);
             if let Some((app, path)) = cut.filter(|_| share.was_refused()) {
                 app.metrics.bodies_shed.inc();
                 response = transom_api::overloaded(&app, &path);
@@ -251,12 +257,12 @@ impl Requests {
             }
             Ok(response)
         };
-        Box::pin(heard_out(answering, unread))
+        Box::pin(after_body(answering, unread))
     }
 }
 
-/// Answers when the caller has sent all it has to send.
-async fn heard_out(
+/// Answers once the caller has sent its whole body.
+async fn after_body(
     answering: impl Future<Output = Result<Response, Infallible>>,
     unread: Option<Unread>,
 ) -> Result<Response, Infallible> {
@@ -267,17 +273,19 @@ async fn heard_out(
     response
 }
 
-/// The bytes of a request's head beyond what heads commonly have: HTTP/2 brings several at once on a connection.
+/// The bytes of a request's head beyond the length of common heads. HTTP/2 has several at once on a
+/// connection.
 fn beyond_common(request: &Request<Body>) -> usize {
     length(request).saturating_sub(COMMON_HEAD)
 }
 
-/// What the sender of a head that is too long is told, as over HTTP/1.
+/// The answer to a head that is too long, as over HTTP/1.
 fn head_too_long() -> Response {
     (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LONG).into_response()
 }
 
-/// How long a request's head would be in HTTP/1: several fields with cookies are one there (RFC 9113 §8.2.3).
+/// The length that a request's head would have in HTTP/1, where several fields with cookies are one
+/// (RFC 9113 §8.2.3).
 fn length(request: &Request<Body>) -> usize {
     let field = |(name, value): (&header::HeaderName, &HeaderValue)| match name {
         &header::COOKIE => value.len() + "; ".len(),
@@ -287,12 +295,13 @@ fn length(request: &Request<Body>) -> usize {
     target + request.headers().iter().map(field).sum::<usize>()
 }
 
-/// The answer where the budget is used up. HTTP/2 knows no header that closes; there, the wait for a first request ends it.
+/// The answer when the budget is used up. HTTP/2 has no header that closes; there, the wait for a
+/// first request ends the connection.
 fn shed(app: &App, request: &Request<Body>) -> Response {
     last(transom_api::overloaded(app, request.uri().path()), request.version())
 }
 
-/// The answer with which a connection ends, as far as a header can say so.
+/// The last answer on a connection, as far as a header can say so.
 pub(super) fn last(mut response: Response, version: Version) -> Response {
     if version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -1,7 +1,8 @@
-//! A certificate authority and certificate of our own, for the first day and for laboratories.
+//! A self-signed certificate authority and its certificate, for the first day and for laboratories.
 //!
-//! Whoever trusts the authority trusts it for this server's names alone (RFC 5280 §4.2.1.10), and for ten years: who steals its
-//! key cannot speak for a bank, and signs no mail. The certificate itself lives for weeks, and is renewed while the server runs.
+//! Clients that trust the authority trust it for this server's names alone (RFC 5280 §4.2.1.10),
+//! and for ten years: a thief of its key cannot speak for a bank, and signs no mail. The
+//! certificate itself lives for weeks, and is renewed while the server runs.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,49 +21,52 @@ use super::tls::TlsError;
 use transom_config::TlsFiles;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Longer than a laboratory stands; clients that were told to trust it need not be told again in between.
+/// Longer than the life of a laboratory, whose clients need to be told only once to trust it.
 const AUTHORITY: Duration = DAY.saturating_mul(3652);
-/// A key that was copied is of use for weeks. Apple's clients take at most 825 days.
+/// The life of a certificate. A copied key is useful for weeks only. Apple's clients accept at most
+/// 825 days.
 const LEAF: Duration = DAY.saturating_mul(90);
 /// A server that is started once a month never serves an old certificate.
 const RENEW_AHEAD: Duration = DAY.saturating_mul(30);
-/// Renewal is weeks ahead; the clock may have been set meanwhile.
+/// Renewal is weeks ahead, but the clock may have been set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
-/// Addresses come and go; an authority for more names than these begins again with the present ones.
+/// The most names of an authority. Addresses come and go; beyond this number, a new authority has
+/// the present names only.
 const MAX_NAMES: usize = 64;
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
-/// What the authority is for, beside it: a certificate is not easily read again.
+/// The authority's scope in a file beside it, because a certificate is harder to read again.
 const CA_SCOPE: &str = "ca.json";
 const CERT: &str = "self-signed.pem";
 const KEY: &str = "self-signed.key";
-/// Each of these is a few lines.
+/// The most bytes of a file. Each of these is a few lines.
 const MAX_FILE: u64 = 16 * 1024;
 
 /// A self-signed certificate in the data folder.
 #[derive(Clone, Debug)]
 pub struct SelfSigned {
-    /// What clients must trust.
+    /// The authority, which clients must trust.
     pub ca: PathBuf,
-    /// What is served.
+    /// The certificate that is served.
     pub files: TlsFiles,
     data: Folder,
     names: Vec<String>,
     until: SystemTime,
 }
 
-/// What an authority was made for.
+/// The scope of an authority.
 #[derive(Debug, Serialize, Deserialize)]
 struct Scope {
     names: Vec<String>,
     /// Seconds since 1970.
     until: u64,
-    /// SHA-256 of certificate and key, as their files have them: they were made together.
+    /// SHA-256 of certificate and key as their files have them, since they were made together.
     digest: String,
 }
 
-/// Makes an authority where there is none for these names, and with it a certificate; both stay in the data folder.
+/// Makes an authority if there is none for these names, and a certificate from it. Both stay in the
+/// data folder.
 pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> {
     for name in [CA, CA_KEY, CA_SCOPE, CERT, KEY] {
         data.has(name)?;
@@ -81,7 +85,8 @@ pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> 
 }
 
 impl SelfSigned {
-    /// Renews the certificate ahead of its end, until told to stop. Who follows the files takes it up.
+    /// Renews the certificate ahead of its end, until told to stop. The watcher of the files takes
+    /// it up.
     pub async fn keep_fresh(mut self, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
@@ -95,7 +100,7 @@ impl SelfSigned {
         }
     }
 
-    /// Whether it was time.
+    /// Renews it if it is due. Returns `true` if it was.
     fn renew_if_due(&mut self, now: SystemTime) -> Result<bool, TlsError> {
         let due = self.until <= now + RENEW_AHEAD;
         if due {
@@ -113,7 +118,7 @@ impl SelfSigned {
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
         let until = now + LEAF;
-        // Clocks differ by hours in laboratories.
+        // Clocks in laboratories differ by hours.
         leaf.not_before = (now - DAY).into();
         leaf.not_after = until.into();
         let key = KeyPair::generate()?;
@@ -125,8 +130,8 @@ impl SelfSigned {
     }
 }
 
-/// Sees to an authority that may speak for these names. One that was made before authorities had a scope is kept: its clients
-/// trust it.
+/// Ensures that there is an authority for these names. An authority from before scopes existed
+/// stays, because its clients trust it.
 fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), TlsError> {
     let made = data.read(CA, MAX_FILE)?.zip(data.read(CA_KEY, MAX_FILE)?);
     let scope = data.read(CA_SCOPE, MAX_FILE)?.map(|json| serde_json::from_slice::<Scope>(&json).ok());
@@ -150,18 +155,18 @@ fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), Tls
     params.not_before = (now - DAY).into();
     params.not_after = until.into();
     params.custom_extensions.push(name_constraints::extension(&all));
-    // A key of its own: authorities of one key would have one number, which browsers refuse.
+    // A new key: authorities with one key would have one number, which browsers refuse.
     let key = KeyPair::generate()?;
     let (certificate, key) = (params.self_signed(&key)?.pem(), key.serialize_pem());
     let digest = digest_of(certificate.as_bytes(), key.as_bytes());
     let scope = Scope { names: all, until: since_1970(until), digest };
     data.replace(CA_KEY, key.as_bytes(), PRIVATE)?;
     data.replace(CA, certificate.as_bytes(), PUBLIC)?;
-    // Last: what does not fit together is made once more.
+    // The scope goes last: files that do not fit together are made again.
     data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PRIVATE)?;
     if made.is_some() {
         let ca = data.at(CA);
-        tracing::warn!(ca = %ca.display(), "the authority was made again, for the names of now: trust it again");
+        tracing::warn!(ca = %ca.display(), "there is a new authority for the present names, which clients have to trust");
     }
     Ok(())
 }
@@ -187,7 +192,10 @@ fn since_1970(time: SystemTime) -> u64 {
 }
 
 fn gone(data: &Folder) -> TlsError {
-    TlsError::Content { path: data.at(CA_KEY), message: "is gone: restart, and it is made again".to_owned() }
+    TlsError::Content {
+        path: data.at(CA_KEY),
+        message: "is missing: restart the server, which makes a new one".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +236,7 @@ mod tests {
             CertificateDer::from_pem_slice(&self.file(name)).expect("a certificate")
         }
 
-        /// Whether a client that trusts this authority takes the certificate for that name at that time.
+        /// Checks a certificate for a name and a time as a client that trusts this authority does.
         fn takes(&self, leaf: &CertificateDer<'_>, name: &str, at: SystemTime) -> Result<(), rustls::Error> {
             let mut roots = RootCertStore::empty();
             roots.add(self.certificate(CA)).expect("an authority");
@@ -239,7 +247,7 @@ mod tests {
             verifier.verify_server_cert(leaf, &[], &name, &[], at).map(drop)
         }
 
-        /// What somebody with the authority's key would make.
+        /// Makes a certificate as a thief of the authority's key would.
         fn forged(&self, name: &str) -> CertificateDer<'static> {
             let name = match name.parse() {
                 Ok(address) => SanType::IpAddress(address),
@@ -258,7 +266,7 @@ mod tests {
             leaf.signed_by(&key, &issuer).expect("signed")
         }
 
-        /// What openssl says of a certificate in this file, and whether it is content.
+        /// Returns the output of openssl, and `true` if it succeeded.
         fn openssl(&self, command: &str) -> (bool, String) {
             let run = std::process::Command::new("openssl")
                 .args(command.split_whitespace())
@@ -284,7 +292,7 @@ mod tests {
         for name in ["bank.example", "127.0.0.2", "10.0.0.1", "::2"] {
             assert!(lab.takes(&lab.forged(name), name, now).is_err(), "{name}");
         }
-        // With names of one kind alone, the other kind is shut.
+        // With names of one form alone, the other form is closed.
         for (names, foreign) in [(&["localhost"], "10.0.0.1"), (&["127.0.0.1"], "bank.example")] {
             let lab = Lab::new();
             lab.prepare(names);
@@ -371,7 +379,7 @@ mod tests {
         let second = lab.file(CA);
         lab.prepare(&NAMES);
         assert_eq!(lab.file(CA), second);
-        // A key that was put there by hand, or a start that was cut short.
+        // The administrator replaced a key, or a start was cut short.
         lab.data
             .replace(CA_KEY, KeyPair::generate().expect("a key").serialize_pem().as_bytes(), PRIVATE)
             .expect("written");

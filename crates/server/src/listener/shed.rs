@@ -1,4 +1,5 @@
-//! Connections that find no place, and those whose place is another's now: each hears so, or sees a clean end.
+//! Connections that find no place, and those that have to make room: each gets an answer or a clean
+//! end.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use transom_net::deadline;
 use super::front::{Front, allows_plain};
 use super::head::{self, Opening};
 
-/// A request comes with the connection, or is not waited for.
+/// The wait for a request, which normally comes with the connection.
 const HEARD: Duration = Duration::from_secs(1);
-/// Who was told that it is over has this long to have heard it, and is not listened to further than this.
+/// The time and the bytes for a peer to receive the end of its connection.
 const PARTING: Duration = Duration::from_secs(1);
 const MAX_UNREAD: u64 = 256 * 1024;
-/// RFC 9112's form: nothing is known of whose path it is.
+/// RFC 9112's form: the path, and so its owner, is unknown.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
                             Connection: close\r\n\r\n";
 
@@ -31,7 +32,7 @@ pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
     let told = Arc::clone(front);
     front.tasks.spawn(async move {
         if let Err(error) = tell(&told, Stream::prepared(tcp)).await {
-            tracing::debug!(%error, "a connection that found no place is over");
+            tracing::debug!(%error, "a connection that found no place has ended");
         }
         told.shedding.leave();
     });
@@ -40,14 +41,14 @@ pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
 async fn tell(front: &Front, mut stream: Stream) -> io::Result<()> {
     let peer = stream.tcp().map(TcpStream::peer_addr).transpose()?;
     let opening = deadline(HEARD, head::opening(&mut stream)).await;
-    // TLS would cost a handshake to be told in, and HTTP/2 has no answer before its own.
+    // TLS would cost a handshake first, and HTTP/2 has no answer before its own.
     if matches!(opening, Ok(Opening::Http1)) && peer.is_some_and(|peer| allows_plain(front, peer)) {
         deadline(PARTING, stream.write_all(OVERLOADED)).await?;
     }
     part(&mut stream).await
 }
 
-/// Ends a connection that has said nothing yet, for a newcomer's sake.
+/// Ends a silent connection to make room for a newcomer.
 pub(super) async fn make_way(front: &Front, mut stream: Stream, permit: Permit) -> io::Result<()> {
     front.app.metrics.connections_shed.inc();
     let parted = part(&mut stream).await;
@@ -55,7 +56,7 @@ pub(super) async fn make_way(front: &Front, mut stream: Stream, permit: Permit) 
     parted
 }
 
-/// Ends a connection so that its peer sees an end, not a reset: what it still sends is heard for a moment.
+/// Ends a connection so that its peer sees an end and not a reset: its bytes are read for a moment.
 async fn part(stream: &mut Stream) -> io::Result<()> {
     deadline(PARTING, async {
         stream.shutdown().await?;
@@ -64,8 +65,8 @@ async fn part(stream: &mut Stream) -> io::Result<()> {
     .await
 }
 
-/// Work on a connection, unless that has to go meanwhile.
-pub(super) async fn unless_told<T>(
+/// Does work on a connection, unless the connection has to make room meanwhile.
+pub(super) async fn unless_displaced<T>(
     notice: &Notice,
     work: impl Future<Output = io::Result<T>>,
 ) -> io::Result<Option<T>> {

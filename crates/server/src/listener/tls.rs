@@ -1,4 +1,4 @@
-//! The certificate: from files that are read again when they change, or of our own making.
+//! The certificate: from files that are read again when they change, or a self-signed one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,32 +17,32 @@ use transom_net::{Stream, provider};
 
 use transom_config::TlsFiles;
 
-/// Certificates are renewed weeks ahead; a look every few seconds costs nothing.
+/// Certificates are renewed weeks ahead; a look every few seconds costs next to no CPU.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Why there is no certificate to serve with.
+/// The reason why there is no usable certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {path}: {source}", path = .path.display())]
     Read {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A file does not hold what it should, or certificate and key do not fit.
+    /// A file has the wrong content, or certificate and key do not fit.
     #[error("{path}: {message}", path = .path.display())]
     Content {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
-    /// A file of our own in the data folder could be somebody else's, or cannot be read or written.
+    /// Another user could own a file in the data folder, or it cannot be read or written.
     #[error(transparent)]
     Folder(#[from] transom_folder::FolderError),
-    /// A certificate of our own could not be made.
+    /// A self-signed certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// The TLS library refuses.
@@ -92,13 +92,14 @@ impl Certificate {
         Ok(Self { current, acceptor: TlsAcceptorShared(TlsAcceptor::from(Arc::new(config))) })
     }
 
-    /// Does handshakes with the certificate that is current.
+    /// Returns the acceptor with the present certificate.
     #[must_use]
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor.0
     }
 
-    /// Reads the files again whenever they change. Sessions that run keep running; a bad file keeps the old certificate.
+    /// Reads the files again whenever they change. Open sessions continue. A bad file leaves the
+    /// old certificate in use.
     pub async fn follow(self, files: TlsFiles, stop: CancellationToken) {
         let mut seen = stamp(&files);
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -117,7 +118,8 @@ impl Certificate {
                     self.current.0.store(Arc::new(key));
                     tracing::info!(certificate = %files.cert.display(), "the new certificate is in use");
                 }
-                // Certificate and key are written one after the other: the second changes them again.
+                // Certificate and key are written one after the other: the second write changes
+                // them again.
                 Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the old one stays"),
             }
         }
@@ -153,7 +155,8 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
-/// What both ends know this connection by, and nobody in between (RFC 9266 §4.2).
+/// Returns the value that identifies this connection at both ends and that no interceptor has (RFC
+/// 9266 §4.2).
 pub(crate) fn exporter(accepted: &TlsStream<Stream>) -> Option<[u8; 32]> {
     let tls = accepted.get_ref().1;
     // Older versions bind to the handshake only with an extension that peers need not offer.

@@ -1,7 +1,8 @@
-//! What is left of a request's body when its answer is ready.
+//! The rest of a request's body when its answer is ready.
 //!
-//! A caller that is refused before its body was read is still sending. An HTTP/1.1 connection that closes then is reset, and
-//! an HTTP/2 stream likewise, and the answer may be lost with it: so the rest is read, and thrown away.
+//! A caller that is refused before its body was read is still sending. If the HTTP/1.1 connection
+//! closed then, it would be reset, as would an HTTP/2 stream, and the answer could be lost. So the
+//! rest is read and discarded.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,35 +18,35 @@ use parking_lot::Mutex;
 
 use transom_http::unproved::Share;
 
-/// So much is thrown away at most: no request that is meant well is larger.
+/// The most bytes that are discarded. No honest request is larger.
 const MOST: usize = 16 * 1024 * 1024;
-/// A caller that trickles its body in does without the answer.
+/// A caller that sends its body too slowly gets no answer.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A body that may outlive the request's handler.
 pub(super) struct Unread {
     body: Arc<Mutex<Incoming>>,
-    /// Its sender waits for `100 Continue`, and sends nothing before it is told to.
+    /// Its sender waits for `100 Continue`, and sends no byte before.
     waits: bool,
 }
 
-/// The handler's hold of it, for as many bytes as the request's share allows.
+/// The handler's access to it, for as many bytes as the request's share allows.
 struct Lent {
     body: Arc<Mutex<Incoming>>,
     share: Arc<Share>,
 }
 
-/// Why a body goes no further.
+/// The cause of a body's early end.
 #[derive(Debug, thiserror::Error)]
 enum Cut {
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    #[error("there is no room for what has proved nothing")]
+    #[error("the room for callers without proof is used up")]
     NoRoom,
 }
 
 impl Unread {
-    /// The body for the handler, and what is left of it afterwards; nothing where nothing comes.
+    /// Returns the body for the handler, and the rest for later; `None` if there is no body.
     pub(super) fn of(body: Incoming, headers: &HeaderMap, share: &Arc<Share>) -> (Body, Option<Self>) {
         if body.is_end_stream() {
             return (Body::new(body), None);
@@ -56,7 +57,7 @@ impl Unread {
         (Body::new(lent), Some(Self { body, waits }))
     }
 
-    /// Reads the rest, within bounds, unless somebody still does.
+    /// Reads the rest, within bounds, unless the handler still reads.
     pub(super) async fn discard(self) {
         if self.waits {
             return;

@@ -1,7 +1,8 @@
-//! A viewer's WebSocket on a connection of its own: answered by hand, like the raw CONNECT.
+//! A viewer's WebSocket on a connection of its own, answered directly, like the raw CONNECT.
 //!
-//! Such a connection is this one request, and then the gateway's. A request that is not whole in what was read first, or that
-//! comes later on a connection, is hyper's; so is every refusal in HTTP's own form. What is decided is the same.
+//! Such a connection is this one request, and then the gateway's. hyper serves a request that is
+//! incomplete after the first read or that comes later on a connection, and every refusal in HTTP's
+//! own form. The decision is the same there.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use transom_net::budget::{Notice, Permit};
 use super::front::{Front, holder, sender};
 use super::head::{self, UpgradeHead};
 use super::hypertext::http_1;
-use super::requests::{Place, last};
+use super::requests::{Admission, last};
 use transom_app::random;
 use transom_gateway::entrance::{Decision, Next};
 use transom_http::limits::{ANSWER, FAREWELL};
@@ -26,12 +27,13 @@ use transom_http::source::{Connection, Source};
 use transom_http::upgrade::Switched;
 use transom_http::{REQUEST_ID, put_id};
 
-/// The request that stands in front of the stream, where it is for a console's WebSocket.
+/// Returns the request in front of the stream, if it is for a console's WebSocket.
 pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {
     head::parse_upgrade(stream.ahead()).filter(|head| is_console_socket(head.request.uri().path()))
 }
 
-/// Answers the request: what then comes over the stream, or nothing more where HTTP has had the last word.
+/// Answers the request. Returns the WebSocket's purpose and stream, or `None` after an answer in
+/// HTTP.
 pub(super) async fn serve(
     front: &Arc<Front>,
     mut stream: Stream,
@@ -44,20 +46,21 @@ pub(super) async fn serve(
     let UpgradeHead { request, len } = head;
     let source = Source::read(connection, request.headers(), &front.app.config().http);
     let (own, sender) = (holder(front, connection.peer), sender(front, connection.peer, source));
-    let Some(place) = Place::http(front, sender, &notice) else {
-        // Too many ask at this moment: HTTP says so. A proxy's connection would find a place where its client has none.
+    let Some(admission) = Admission::http(front, sender, &notice) else {
+        // Too many requests are open: HTTP says so. A proxy's connection may find a place when its
+        // client has none.
         let full = (own != sender).then(|| {
             front.app.metrics.connections_shed.inc();
             last(transom_api::overloaded(&front.app, request.uri().path()), Version::HTTP_11)
         });
-        let place = (Place::half_open(permit), notice);
-        return Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, full))
+        let admission = (Admission::half_open(permit), notice);
+        return Box::pin(http_1(Arc::clone(front), stream, connection, admission, stop, full))
             .await
             .map(|()| None);
     };
     drop(permit);
     let id = random::request_id();
-    // What is decided needs more memory than the session after it.
+    // The decision needs more memory than the session after it.
     let deciding = Box::pin(front.gateway.decide(source, &id, request.uri(), request.headers()));
     let decided = tokio::select! {
         decided = timeout(ANSWER, deciding) => decided,
@@ -72,7 +75,7 @@ pub(super) async fn serve(
                 return Ok(Some((next, switched)));
             }
             let refused = Box::pin(front.gateway.run_websocket(next, switched));
-            if !Seat::new(place, notice).hold_during(refused).await {
+            if !Seat::new(admission, notice).hold_during(refused).await {
                 front.app.metrics.connections_shed.inc();
             }
             Ok(None)
@@ -81,21 +84,21 @@ pub(super) async fn serve(
             if !response.headers().contains_key(REQUEST_ID) {
                 put_id(response.headers_mut(), &id);
             }
-            let place = (place, notice);
-            Box::pin(http_1(Arc::clone(front), stream, connection, place, stop, Some(response)))
+            let admission = (admission, notice);
+            Box::pin(http_1(Arc::clone(front), stream, connection, admission, stop, Some(response)))
                 .await
                 .map(|()| None)
         }
     }
 }
 
-/// Waits until an answer that is on its way has had its time since the end came.
+/// Waits until the end, and then for as long as an answer on its way may take.
 async fn over(stop: &CancellationToken) {
     stop.cancelled().await;
     sleep(FAREWELL).await;
 }
 
-/// The answer that ends HTTP.
+/// Returns the answer that ends HTTP.
 fn switching(headers: &HeaderMap) -> Vec<u8> {
     let mut answer = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
     for (name, value) in headers {

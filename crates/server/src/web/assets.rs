@@ -10,12 +10,12 @@ use rust_embed::RustEmbed;
 #[folder = "../../web/dist/"]
 struct Dist;
 
-/// A page: never cached, since it is where a token arrives.
+/// Returns a page, which is never cached, since it receives a token.
 pub(super) fn page(name: &str) -> Response {
     serve(name, "no-store")
 }
 
-/// An asset: its name holds a hash of its content, so it never changes.
+/// Returns an asset. Its name contains a hash of its content, so it never changes.
 pub(super) async fn asset(Path(path): Path<String>) -> Response {
     serve(&format!("assets/{path}"), "public, max-age=31536000, immutable")
 }

@@ -1,4 +1,5 @@
-//! `POST /console/exchange`: our page shows a token, or a ticket that it kept, and gets a ticket for its WebSocket.
+//! `POST /console/exchange`: our page presents a token, or a ticket that it holds, and gets a
+//! ticket for its WebSocket.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -22,13 +23,13 @@ use transom_http::error::Failure;
 use transom_http::paths::SESSION_PATH;
 use transom_http::source::Source;
 
-/// What the page shows: one of the two.
+/// The page's proof: one of the two.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question {
     token: Option<Secret>,
     ticket: Option<Secret>,
-    /// With a ticket: its session is to end. A page that has a connection says so on its channel.
+    /// With a ticket: ends its session. A page that has a connection says so on its channel.
     #[serde(default)]
     leave: bool,
 }
@@ -39,7 +40,7 @@ struct Answer<'a> {
     ticket: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_expires_at: Option<String>,
-    /// Whole seconds until the link ends, where it does: a page's clock may be wrong.
+    /// Whole seconds until the link ends, if it does; a page's clock may be wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_in_seconds: Option<u64>,
     websocket: &'static str,
@@ -51,7 +52,7 @@ struct Answer<'a> {
 
 #[derive(Serialize)]
 struct InstanceName<'a> {
-    /// The project's id: an instance's own id is unique within its project only.
+    /// The project's id, because an instance's own id is unique within its project only.
     project: String,
     id: &'a str,
     name: &'a str,
@@ -81,7 +82,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<Exchanged>, Error> {
-    // Browsers send the origin with every POST; what sends none is no page.
+    // Browsers send the origin with every POST, so a request without one is not from a page.
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or("an unreadable one");
         if !is_allowed(&web.app, origin, headers, source) {

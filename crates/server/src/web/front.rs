@@ -1,4 +1,5 @@
-//! The root: a page for people, a document for programs, and a console's WebSocket for the noVNC pages of old.
+//! The root: a page for people, a document for programs, and a console's WebSocket for old noVNC
+//! pages.
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -10,14 +11,14 @@ use transom_http::Id;
 use transom_http::source::Source;
 use transom_websocket::upgrade::is_upgrade;
 
-/// It is for people who got lost.
+/// A page for people who are lost.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Transom</title>\n\
     <meta name=\"robots\" content=\"noindex\">\n</head>\n<body>\n<h1>Transom</h1>\n\
-    <p>Consoles open by links of their own.</p>\n\
+    <p>Each console opens by its own link.</p>\n\
     <p>Programs use the API at <code>/api/v1</code>, which <a href=\"/openapi.json\">its description</a> explains.</p>\n\
     </body>\n</html>\n";
 
-/// Answers what is asked of the root.
+/// Answers a request for the root.
 pub(super) async fn root(State(web): State<Web>, id: Id, source: Source, request: Request) -> Response {
     if is_upgrade(request.headers()) {
         return web.gateway.websocket(source, id.0, request).await;
@@ -31,11 +32,12 @@ pub(super) async fn root(State(web): State<Web>, id: Id, source: Source, request
     response
 }
 
-/// Whether a client likes HTML better than JSON. Browsers do; a client that has no preference is a program.
+/// Returns `true` if a client prefers HTML to JSON. Browsers do; a client without a preference is a
+/// program.
 fn prefers_a_page(headers: &HeaderMap) -> bool {
     let accept = || headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let weight = |kind: &str, subtype: &str| {
-        // Of several ranges that fit, the most specific one decides (RFC 9110 §12.5.1).
+        // The most specific range that fits decides (RFC 9110 §12.5.1).
         let ranges = accept().flat_map(|value| value.split(',')).filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let (of, sub) = parts.next()?.split_once('/')?;

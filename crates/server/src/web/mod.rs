@@ -1,4 +1,4 @@
-//! What a browser sees: the console page, its assets, and the exchange of a token for a ticket.
+//! The parts for browsers: the console page, its assets, and the exchange of a token for a ticket.
 
 mod assets;
 mod exchange;
@@ -24,14 +24,15 @@ use transom_http::source::Source;
 use transom_http::{Id, body};
 use transom_websocket::upgrade::is_upgrade;
 
-/// What no page of ours does, whatever runs in it. What is not named stays a page's own: clipboard and fullscreen.
+/// The features that our pages never use, even under attack. A page may use the others, such as
+/// clipboard and fullscreen.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
      accelerometer=(), gyroscope=(), magnetometer=()",
 );
 
-/// Every way in which a WebSocket's path is written. A browser takes what begins with two slashes for another host's, so that
-/// a page has but the first two.
+/// Every spelling of a WebSocket's path. A browser takes a path that begins with two slashes for
+/// another host's, so a page has only the first two.
 fn forms(path: &str) -> [String; 4] {
     [path.to_owned(), format!("{path}/"), format!("/{path}"), format!("/{path}/")]
 }
@@ -54,9 +55,9 @@ pub fn router(app: Arc<App>, gateway: Gateway, document: fn(&App) -> Response) -
     router.layer(middleware::from_fn_with_state(web.clone(), guard)).with_state(web)
 }
 
-/// Puts on every answer what it allows a browser.
+/// Adds the rules for browsers to every answer.
 async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
-    // The answer to a request for a WebSocket is none that a browser shows.
+    // A browser does not display the answer to a request for a WebSocket.
     if is_upgrade(request.headers()) {
         return next.run(request).await;
     }
@@ -73,13 +74,13 @@ async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response
     response
 }
 
-/// `GET` on a console path is always the page, whatever its token: the URL is to be opened in a browser.
+/// `GET` on a console path is always the page, for any token: the URL is opened in a browser.
 async fn console() -> Response {
     assets::page("console.html")
 }
 
-/// `HEAD` tells whether the URL's token would open a console; nothing is used up. A fragment is never sent, so that our
-/// own links are just a page here.
+/// `HEAD` tells if the URL's token would open a console, and uses none up. A fragment is never
+/// sent, so for our own links it just finds a page here.
 async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Response {
     let Some(token) = token_in(uri.query().unwrap_or_default()) else {
         return StatusCode::OK.into_response();
@@ -93,7 +94,8 @@ async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Resp
     }
 }
 
-/// The token of a console URL's query: by itself, or within the path that noVNC would open.
+/// Returns the token of a console URL's query, either its own parameter or within the path that
+/// noVNC would open.
 fn token_in(query: &str) -> Option<String> {
     let named = |query: &str, name: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -118,7 +120,7 @@ async fn websocket(State(web): State<Web>, id: Id, source: Source, request: Requ
         .into_response()
 }
 
-/// Only what we ship runs, and only those may frame it that the configuration names.
+/// Allows only scripts that we ship, and frames only by pages that the configuration names.
 fn content_policy(frame_ancestors: &[String]) -> HeaderValue {
     let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
     let policy = format!(

@@ -14,6 +14,6 @@ pub(super) struct Web {
     pub(super) app: Arc<App>,
     pub(super) gateway: Gateway,
     pub(super) console_policy: HeaderValue,
-    /// What the root says to programs.
+    /// The root's answer to programs.
     pub(super) document: fn(&App) -> Response,
 }

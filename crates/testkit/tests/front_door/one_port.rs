@@ -154,7 +154,10 @@ async fn plain_http_from_another_machine_is_refused_unless_a_proxy_is_trusted() 
     assert_eq!(status_of(&mut stream, socket).await, "HTTP/1.1 400");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
-    assert!(rest.contains("X-Refusal: Plain HTTP is served") && rest.ends_with("\r\n\r\n"), "{rest}");
+    assert!(
+        rest.contains("X-Refusal: This server accepts plain HTTP") && rest.ends_with("\r\n\r\n"),
+        "{rest}"
+    );
 
     let server = TestServer::setup().listen(Ipv4Addr::UNSPECIFIED).config(|config| {
         config.http.trusted_proxies = vec![address.into()];

@@ -24,7 +24,7 @@ const HELD: &[&str] = &[
     "net",
     "relay",
     "rfb",
-    "server/tests",
+    "server",
     "sources",
     "store",
     "testkit",
