@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_long_detail_replaces_the_sentence_and_is_cut_between_characters() {
-        let words = "it has the type 77, and a length that no extension of the protocol has ever given it";
+        let words = "it has the type 77, and a length that no extension of the protocol has given it";
         let end = End::for_viewers(EndReason::ViewerProtocolError, words);
         assert!(end.sentence().len() <= MAX_CLOSE_TEXT);
         let words = format!("{words} in any version of the viewer");
