@@ -35,6 +35,7 @@ mod opening;
 mod paging;
 mod presence;
 mod reservation;
+mod schema;
 mod sweep;
 mod tickets;
 mod tokens;

@@ -112,30 +112,6 @@ async fn nodes_that_start_together_create_one_postgresql_schema() {
 }
 
 #[tokio::test]
-async fn both_schemas_have_the_same_tables_columns_and_indices() {
-    let (sqlite, postgres) = tokio::join!(Lab::on_sqlite(), Lab::on_postgresql());
-    let tables = |lab: Lab, query: &'static str| async move {
-        let mut texts = lab.texts(query).await;
-        texts.retain(|text| !text.contains("sqlx") && !text.contains("autoindex"));
-        texts.sort();
-        texts
-    };
-    // SQLite permits NULL in primary keys unless declared otherwise, so the test compares
-    // nullability.
-    let of_sqlite = "SELECT m.name || '.' || c.name || ' ' || c.\"notnull\" FROM sqlite_schema m, pragma_table_info(m.name) c \
-                     WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' \
-                     UNION ALL SELECT tbl_name || ' ' || name FROM sqlite_schema WHERE type = 'index'";
-    let of_postgres = "SELECT table_name || '.' || column_name || ' ' || CASE is_nullable WHEN 'NO' THEN 1 ELSE 0 END \
-                       FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) \
-                       WHERE table_schema = 'public' AND table_type = 'BASE TABLE' \
-                       UNION ALL SELECT tablename || ' ' || indexname FROM pg_indexes WHERE schemaname = 'public' \
-                       AND indexname NOT LIKE '%\\_pkey' AND indexname NOT LIKE '%\\_key'";
-    let (sqlite, postgres) = (tables(sqlite, of_sqlite).await, tables(postgres, of_postgres).await);
-    assert!(sqlite.len() > 80, "{sqlite:#?}");
-    assert_eq!(sqlite, postgres);
-}
-
-#[tokio::test]
 async fn sqlite_files_are_accessible_to_their_owner_only() {
     let lab = Lab::on_sqlite().await;
     let files: Vec<_> = lab.folder().unwrap().path().read_dir().unwrap().map(|file| file.unwrap()).collect();
