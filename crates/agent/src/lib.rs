@@ -1,6 +1,13 @@
 //! Agent and connector: the device's side and the viewer's side of sessions through a Transom
 //! server. They serve `transom agent` and `transom connect`, and products that embed them.
 //!
+//! Both programs below also stand in `examples/`, ready to run against a server:
+//!
+//! ```text
+//! cargo run -p transom-agent --example agent -- SERVER LISTEN PASSWORD-FILE FOLDER TARGET…
+//! cargo run -p transom-agent --example connector -- SERVER CONNECT PASSWORD-FILE FOLDER LISTEN
+//! ```
+//!
 //! A product that peers can reach:
 //!
 //! ```no_run
