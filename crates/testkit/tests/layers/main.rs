@@ -14,6 +14,7 @@ mod paths;
 mod promises;
 mod requirements;
 mod rules;
+mod unused;
 mod workspace;
 
 use std::collections::{BTreeMap, BTreeSet};
