@@ -1,11 +1,14 @@
 # The tasks of people and machines in this repository; `make` alone lists them.
 
 TARGET    := $(or $(CARGO_TARGET_DIR),target)
+# The crates with features, each as nothing else builds it: alone, and with the sets that the workspace as a whole does not use.
+FEATURES  := 'transom-cli --no-default-features --features agent-only' transom-model 'transom-model --features openapi' \
+             'transom-testkit --no-default-features' 'transom-testkit --no-default-features --features components'
 WEB_FILES := $(shell find web -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*' -not -path 'web/.tests/*' -not -path 'web/e2e/*')
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build agent demo screenshots test acceptance compat bench bench-devices check setup-build
+.PHONY: help build agent demo dev screenshots unit test acceptance compat bench bench-devices check setup-build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +22,16 @@ agent: ## build the small program for devices (target/small/transom): only agent
 demo: build ## build, then open a console on the built-in test desktop
 	@$(TARGET)/release/transom demo $(ARGS)
 
+dev: web/dist ## run the demo, and build and start it again at each change of a source (Ctrl-C ends it)
+	@scripts/dev.sh $(ARGS)
+
 screenshots: build ## make the pictures of the README (docs/images)
 	@scripts/setup.sh test
 	@scripts/screenshots.sh $(TARGET)/release/transom
+
+unit: web/dist ## run the tests that need no other program: no browser, QEMU, Java or PostgreSQL
+	@scripts/setup.sh unit
+	cargo nextest run --workspace --lib --bins --test layers --test fuzz --test conformance --profile unit
 
 test: web/dist ## set up real peers (Chromium, Xvnc, QEMU, PostgreSQL) and run every test
 	@scripts/setup.sh test
@@ -54,6 +64,8 @@ check: web/dist ## check formatting, lints, documentation, types and dependency 
 	@scripts/setup.sh check
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@set -e; for features in $(FEATURES); do echo "clippy: -p $$features"; cargo clippy --quiet --locked -p $$features -- -D warnings; done
+	cp Cargo.lock fuzz/Cargo.lock && cargo check --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	npm --prefix web run check
 	cargo deny --locked check --allow unused-wrapper --allow license-not-encountered bans licenses sources

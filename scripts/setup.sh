@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/setup.sh build|test|check [--dry-run]
+# scripts/setup.sh build|unit|test|check [--dry-run]
 #
 # Installs the missing requirements for building Transom, testing it or checking it. If all of them
 # are present it changes nothing and ends at once. Rust and Node.js must be present already; the
@@ -122,6 +122,8 @@ need_cargo_tool() {
     cargo install --locked "cargo-$name@$version" "$@" || fail "cargo-$name $version is missing and could not be compiled."
 }
 
+need_nextest() { need_cargo_tool nextest "$NEXTEST_VERSION" --no-default-features --features default-no-update; }
+
 # need_python_clients NAME   installs the packages of tests/clients/NAME.txt into
 # target/clients/NAME if the list has changed.
 need_python_clients() {
@@ -159,17 +161,18 @@ dry_run=
 [[ ${2:-} != --dry-run ]] || dry_run=yes
 
 case $purpose in
-  build | test | check) ;;
-  *) fail "usage: scripts/setup.sh build|test|check [--dry-run]" ;;
+  build | unit | test | check) ;;
+  *) fail "usage: scripts/setup.sh build|unit|test|check [--dry-run]" ;;
 esac
 need_rust
 need_node
 need_packages <<<"$BUILD_PACKAGES"
 need_node_packages
 case $purpose in
+  unit) need_nextest ;;
   test)
     need_packages <<<"$TEST_PACKAGES"
-    need_cargo_tool nextest "$NEXTEST_VERSION" --no-default-features --features default-no-update
+    need_nextest
     need_guest
     need_python_clients zenlayer
     need_python_clients openstack

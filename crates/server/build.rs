@@ -4,6 +4,6 @@ fn main() {
     let page = std::path::Path::new("../../web/dist/console.html");
     println!("cargo::rerun-if-changed=../../web/dist");
     if !page.exists() {
-        println!("cargo::error=the web pages are not built: run `make web` (or `make build`) first");
+        println!("cargo::error=the web pages are not built: run `make web/dist` first");
     }
 }
