@@ -176,8 +176,12 @@ struct Standing {
 impl Standing {
     /// The reason why the session does not belong to this hold. `None` if it does.
     fn against(&self, node: Node, hold: Hold) -> Option<EndReason> {
-        if let Some(reason) = self.ended {
-            return Some(reason);
+        match self.ended {
+            // The node still carries it, so no viewer was lost: the sweep ended it after another
+            // node declared this one gone.
+            Some(EndReason::ViewerLost) => return Some(EndReason::StoreUnavailable),
+            Some(reason) => return Some(reason),
+            None => {}
         }
         if self.turn > hold.turn {
             return Some(EndReason::TakenOver);

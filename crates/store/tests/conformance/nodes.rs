@@ -145,6 +145,14 @@ async fn a_node_learns_which_holds_it_has_lost(lab: Lab) {
         ]
     );
     assert_eq!(lab.store.lost_holds(own, Vec::new()).await.unwrap(), []);
+    // The sweep of a node that was declared gone ends a session that its viewer never left.
+    let (_, token) = lab.grant(None).await;
+    let swept = lab.reserve(token).await.hold;
+    lab.end(swept, EndReason::ViewerLost).await;
+    assert_eq!(
+        lab.store.lost_holds(own, vec![swept]).await.unwrap(),
+        [lost(swept, EndReason::StoreUnavailable)]
+    );
     // A hold of another life or of another node does not count.
     let other = lab.another_node().await;
     for node in [Node { incarnation: 2, ..own }, other] {
