@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use transom_model::access_key::{AccessKeyId, Role};
+use transom_model::grant::Dialect;
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
@@ -44,7 +45,12 @@ impl FromRequestParts<Arc<App>> for Caller {
         match app.access.authenticate(&proof, attempt).await {
             Ok(caller) => {
                 proved(&parts.extensions);
-                let caller = Self(Call { caller, request, origin: source.origin(&parts.headers) });
+                let caller = Self(Call {
+                    caller,
+                    dialect: Dialect::Api,
+                    request,
+                    origin: source.origin(&parts.headers),
+                });
                 set_call(&parts.extensions, &caller.0);
                 queries::check(parts).map_err(|error| caller.failed(error))?;
                 Ok(caller)

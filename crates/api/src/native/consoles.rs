@@ -12,7 +12,7 @@ use transom_model::api::{
     ConsoleBody, ErrorBody, LinkBody, LinkReportBody, LinkUseBody, List, NewConsoleBody, OriginBody,
     SessionBody,
 };
-use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::grant::{ConsoleKind, Rights};
 use transom_model::id::InstanceId;
 use transom_model::name::{END_NOTE, ILLEGIBLE, is_legible};
 use transom_model::schema;
@@ -41,7 +41,6 @@ pub(super) async fn open(
 ) -> Result<(StatusCode, Json<ConsoleBody>), Failure> {
     let opened = async {
         let request = ConsoleRequest {
-            dialect: Dialect::Api,
             kind: body.kind.unwrap_or(ConsoleKind::Page),
             rights: Rights { view_only: body.view_only, clipboard: !body.view_only },
             ttl: body.ttl_seconds.map(Duration::from_secs),

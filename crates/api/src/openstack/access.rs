@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use transom_model::grant::Dialect;
 use transom_model::secret::Secret;
 
 use super::fault::{About, Fault};
@@ -30,7 +31,12 @@ pub(super) async fn caller(request: &ApiRequest<'_>, policy: &'static str) -> Re
 /// Authenticates a proof.
 pub(super) async fn identify(request: &ApiRequest<'_>, proof: &Proof) -> Result<Call, Error> {
     let caller = request.app.existing_cloud.authenticate_or_ask(proof, request.attempt()).await?;
-    Ok(Call { caller, request: request.id.clone(), origin: request.source.origin(&request.headers) })
+    Ok(Call {
+        caller,
+        dialect: Dialect::Openstack,
+        request: request.id.clone(),
+        origin: request.source.origin(&request.headers),
+    })
 }
 
 fn proof(headers: &HeaderMap) -> Option<Proof> {

@@ -36,12 +36,12 @@ pub(super) async fn authenticate(app: &App, parts: &Parts, changes: bool) -> Res
     let caller =
         app.access.authenticate(&proof, Attempt { source: source.address, request: &request }).await?;
     proved(&parts.extensions);
-    let call = Call { caller, request, origin: source.origin(&parts.headers) };
+    let call = Call { caller, dialect: Dialect::VncCloud, request, origin: source.origin(&parts.headers) };
     set_call(&parts.extensions, &call);
     if changes {
         call.caller.need(Role::Member)?;
     }
-    let call = AddressCall::of_key(call, key.clone(), Dialect::VncCloud);
+    let call = AddressCall::of_key(call, key.clone());
     Ok(Authenticated { key, call })
 }
 

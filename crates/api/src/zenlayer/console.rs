@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use serde::Serialize;
-use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::grant::{ConsoleKind, Rights};
 
 use super::error::ApiError;
 use super::reply::reply;
@@ -22,7 +22,6 @@ pub(super) async fn describe_vnc_url(app: &App, request: &ActionRequest) -> Resu
     // A malformed id is not found.
     let id = request.parameters.required("instanceId")?.parse().map_err(|_| Error::NotFound("instance"))?;
     let console = ConsoleRequest {
-        dialect: Dialect::Zenlayer,
         kind: ConsoleKind::Page,
         rights: Rights::default(),
         ttl: None,

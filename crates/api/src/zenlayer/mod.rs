@@ -109,7 +109,12 @@ async fn call(State(calls): State<Arc<Calls>>, id: Id, source: Source, request: 
     let (parts, body) = request.into_parts();
     let error = match calls.caller(&id, source, &parts, body).await {
         Ok((caller, body)) => {
-            let call = Call { caller, request: id.0.clone(), origin: source.origin(&parts.headers) };
+            let call = Call {
+                caller,
+                dialect: Dialect::Zenlayer,
+                request: id.0.clone(),
+                origin: source.origin(&parts.headers),
+            };
             set_call(&parts.extensions, &call);
             match calls.answer(call, &parts, &body).await {
                 Ok(response) => return response,

@@ -70,7 +70,8 @@ async fn started() -> (Server, tempfile::TempDir, impl Fn() -> Request<Body>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a listener");
     let server = Server::start(options, listener).await.expect("a server");
     let request = RequestId::in_capitals(random::uuid());
-    let call = Call { caller: Caller::Operator, request, origin: Origin::default() };
+    let call =
+        Call { caller: Caller::Operator, dialect: Dialect::Zenlayer, request, origin: Origin::default() };
     server.app().access.create_project(&call, &"lab".parse().expect("a name")).await.expect("a project");
     let (key, secret) = server.app().access.create_key(&call, "lab", "", Role::Reader).await.expect("a key");
     let signed = move || {

@@ -173,6 +173,8 @@ pub struct Attempt<'a> {
 pub struct Call {
     /// The caller.
     pub caller: Caller,
+    /// The front door.
+    pub dialect: Dialect,
     /// The id that answer, log and audit carry.
     pub request: RequestId,
     /// The place that the call comes from.
@@ -185,7 +187,7 @@ impl Call {
         AuditEntry {
             request: Some(self.request.clone()),
             actor: self.caller.actor(),
-            dialect: Dialect::Api,
+            dialect: self.dialect,
             action,
             target: target.to_string(),
             outcome: "ok",

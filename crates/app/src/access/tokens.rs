@@ -20,16 +20,11 @@ use crate::revocations::held::{Revocation, Revoked};
 
 impl Access {
     /// Makes a token for the key that asks.
-    pub async fn issue_token(
-        &self,
-        call: &Call,
-        dialect: Dialect,
-        ttl: Duration,
-    ) -> Result<(ApiToken, Secret)> {
+    pub async fn issue_token(&self, call: &Call, ttl: Duration) -> Result<(ApiToken, Secret)> {
         let Caller::Key { id, project, .. } = &call.caller else {
             return Err(Error::Conflict("only an access key is given tokens".to_owned()));
         };
-        self.new_token(call, dialect, (id, *project), ttl).await
+        self.new_token(call, (id, *project), ttl).await
     }
 
     /// Makes a token for a key that the caller manages, or that it is.
@@ -47,14 +42,13 @@ impl Access {
         if key.revoked_at.is_some() {
             return Err(Error::Conflict("the access key is revoked".to_owned()));
         }
-        self.new_token(call, Dialect::Api, (&key.id, key.project), ttl).await
+        self.new_token(call, (&key.id, key.project), ttl).await
     }
 
     /// Whoever asks with a token gets one that dies with it.
     async fn new_token(
         &self,
         call: &Call,
-        dialect: Dialect,
         (key, project): (&AccessKeyId, ProjectId),
         ttl: Duration,
     ) -> Result<(ApiToken, Secret)> {
@@ -65,7 +59,6 @@ impl Access {
         let new =
             NewApiToken { token: token.digest(), key: key.clone(), ttl, made_with: call.caller.made_with() };
         let audit = AuditEntry {
-            dialect,
             project: Some(project),
             detail: Some(format!("token {}", ApiTokenId::of(new.token))),
             ..call.entry("token.create", key)
@@ -100,11 +93,11 @@ impl Access {
 
     /// Makes a token worth nothing, and ends what was made with it. Whoever drops the token that it shows keeps the consoles that
     /// it asked for in OpenStack's dialect: that dialect's clients do so as a matter of course, and upstream's consoles live on.
-    pub async fn revoke_token(&self, call: &Call, dialect: Dialect, token: &str) -> Result<()> {
+    pub async fn revoke_token(&self, call: &Call, token: &str) -> Result<()> {
         let found = self.token(call, token).await?;
         let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == found.digest);
         let keeping = drops_its_own.then_some(Dialect::Openstack);
-        self.revoke_found(call, dialect, &found, keeping).await
+        self.revoke_found(call, &found, keeping).await
     }
 
     /// Makes the token with this id worth nothing, and ends everything that was made with it; answers what that was.
@@ -115,19 +108,12 @@ impl Access {
             call.caller.need(Role::Admin)?;
         }
         let ended = self.core.store.tally(Ground::Token(found.digest)).await?;
-        self.revoke_found(call, Dialect::Api, &found, None).await?;
+        self.revoke_found(call, &found, None).await?;
         Ok(ended)
     }
 
-    async fn revoke_found(
-        &self,
-        call: &Call,
-        dialect: Dialect,
-        found: &ApiToken,
-        keeping: Option<Dialect>,
-    ) -> Result<()> {
+    async fn revoke_found(&self, call: &Call, found: &ApiToken, keeping: Option<Dialect>) -> Result<()> {
         let audit = AuditEntry {
-            dialect,
             project: Some(found.key.project),
             detail: Some(format!("token {}", found.id())),
             ..call.entry("token.revoke", &found.key.id)

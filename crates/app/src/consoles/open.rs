@@ -22,8 +22,6 @@ pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What a caller wants of a console.
 #[derive(Clone, Debug)]
 pub struct ConsoleRequest {
-    /// The front door.
-    pub dialect: Dialect,
     /// The URL's form.
     pub kind: ConsoleKind,
     /// What the viewer may do.
@@ -56,11 +54,11 @@ impl Consoles {
     ) -> Result<OpenedConsole> {
         let project = self.access.project_for(call, project, Role::Member).await?;
         let instance = self.inventory.found_instance(&project, id).await?;
-        if !opens(request.dialect, instance.status) {
-            self.core.metrics.grant(request.dialect, EndReason::InstanceNotRunning.code());
+        if !opens(call.dialect, instance.status) {
+            self.core.metrics.grant(call.dialect, EndReason::InstanceNotRunning.code());
             return Err(Error::InstanceStatus(instance.status));
         }
-        let policy = self.core.config.links.of(request.dialect);
+        let policy = self.core.config.links.of(call.dialect);
         let ttl = request.ttl.unwrap_or(policy.ttl.0);
         if ttl.is_zero() || ttl > MAX_TTL {
             return Err(Error::invalid("ttl_seconds", "must be more than 0 and at most 7 days"));
@@ -73,7 +71,7 @@ impl Consoles {
             return Err(Error::invalid("ends_after_seconds", "must be more than 0 and at most 30 days"));
         }
         // OpenStack's clients know tokens as UUIDs.
-        let token = match request.dialect {
+        let token = match call.dialect {
             Dialect::Openstack => Secret::new(random::uuid().to_string()),
             _ => random::token(),
         };
@@ -83,7 +81,7 @@ impl Consoles {
             project: project.id,
             key: call.caller.key().cloned(),
             made_with: call.caller.made_with(),
-            dialect: request.dialect,
+            dialect: call.dialect,
             kind: request.kind,
             instance: instance.uid,
             rights: request.rights,
@@ -95,14 +93,13 @@ impl Consoles {
             no_later_than: call.caller.until(),
         };
         let audit = AuditEntry {
-            dialect: request.dialect,
             project: Some(project.id),
             grant: Some(grant_id),
             detail: Some(granted(&new)),
             ..call.entry("link.create", &instance.id)
         };
         let grant = self.core.store.create_grant(new, &audit).await?;
-        self.core.metrics.grant(request.dialect, "created");
+        self.core.metrics.grant(call.dialect, "created");
         tracing::info!(request = %call.request, link = %grant.id, instance = %instance.id, "console granted");
         Ok(OpenedConsole { grant, token })
     }
@@ -131,19 +128,14 @@ impl Consoles {
     }
 
     /// The console behind a token that this dialect gave out, for the administrator of its project.
-    pub async fn console_of_dialect(
-        &self,
-        call: &Call,
-        dialect: Dialect,
-        token: &str,
-    ) -> Result<(Grant, Instance)> {
+    pub async fn console_of_dialect(&self, call: &Call, token: &str) -> Result<(Grant, Instance)> {
         call.caller.need(Role::Admin)?;
         let (grant, instance) = self.console_behind(token).await.map_err(|error| match error {
             Error::End(_) => Error::NotFound("token"),
             other => other,
         })?;
         let visible = call.caller.project().is_none_or(|own| own == grant.project);
-        if visible && grant.dialect == dialect {
+        if visible && grant.dialect == call.dialect {
             Ok((grant, instance))
         } else {
             Err(Error::NotFound("token"))

@@ -6,7 +6,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
-use transom_model::grant::Dialect;
 pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
 
@@ -25,8 +24,6 @@ pub struct AddressCall {
     pub call: Call,
     /// Whose addresses exist for it.
     pub scope: Scope,
-    /// The front door.
-    pub dialect: Dialect,
 }
 
 impl AddressCall {
@@ -34,17 +31,17 @@ impl AddressCall {
     #[must_use]
     pub fn native(call: Call) -> Self {
         let scope = call.caller.project().map_or(Scope::All, Scope::Project);
-        Self { call, scope, dialect: Dialect::Api }
+        Self { call, scope }
     }
 
     /// A call that sees nothing but the addresses of this key.
     #[must_use]
-    pub fn of_key(call: Call, key: AccessKeyId, dialect: Dialect) -> Self {
-        Self { call, scope: Scope::Key(key), dialect }
+    pub fn of_key(call: Call, key: AccessKeyId) -> Self {
+        Self { call, scope: Scope::Key(key) }
     }
 
     pub(crate) fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
-        AuditEntry { dialect: self.dialect, ..self.call.entry(action, address) }
+        self.call.entry(action, address)
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
-use transom_model::grant::Dialect;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceStatus};
 use transom_model::metadata::Metadata;
@@ -36,7 +35,6 @@ impl Inventory {
     pub async fn change_metadata(
         &self,
         call: &Call,
-        dialect: Dialect,
         (project, id): (&str, &InstanceId),
         change: MetadataChange,
     ) -> Result<Noted> {
@@ -47,7 +45,6 @@ impl Inventory {
         }
         let audit = AuditEntry {
             project: Some(project.id),
-            dialect,
             detail: Some(described(&change)),
             ..call.entry("metadata.change", id)
         };

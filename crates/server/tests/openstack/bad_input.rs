@@ -2,6 +2,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use transom_app::Call;
 use transom_app::consoles::open::ConsoleRequest;
 use transom_model::access_key::Role;
 use transom_model::grant::{ConsoleKind, Dialect, Rights};
@@ -12,14 +13,14 @@ const MALFORMED_AUTH: &str = "Invalid request body: unable to parse Auth data.";
 
 async fn console_token(house: &House, dialect: Dialect) -> String {
     let request = ConsoleRequest {
-        dialect,
         kind: ConsoleKind::Websocket,
         rights: Rights::default(),
         ttl: None,
         uses: None,
         ends_after: None,
     };
-    let (call, instance) = (operator(), RUNNING.parse().unwrap());
+    let call = Call { dialect, ..operator() };
+    let instance = RUNNING.parse().unwrap();
     let opened = house.server.app().consoles.open_console(&call, PROJECT, &instance, request).await;
     opened.unwrap().token.expose().to_owned()
 }

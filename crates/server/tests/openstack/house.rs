@@ -16,6 +16,7 @@ use transom_config::Config;
 use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
+use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_model::session::{Session, SessionState};
@@ -201,6 +202,7 @@ pub(crate) async fn output(mut command: Command) -> Output {
 
 pub(crate) fn operator() -> Call {
     Call {
+        dialect: Dialect::Openstack,
         caller: Caller::Operator,
         request: RequestId::from_uuid(Uuid::new_v4()),
         origin: Origin::default(),

@@ -55,7 +55,7 @@ async fn a_revoked_token_and_one_of_a_revoked_key_are_not_valid() {
     let house = House::start().await;
     let (first, second) = (issued(&house, &house.member).await, issued(&house, &house.member).await);
     let app = house.server.app();
-    app.access.revoke_token(&operator(), transom_model::grant::Dialect::Openstack, &first).await.unwrap();
+    app.access.revoke_token(&operator(), &first).await.unwrap();
     ask(&house, RUNNING, &first).fails(&house, 401, "AUTHFAILURE_INVALID_AUTHORIZATION").await;
     assert_eq!(ask(&house, RUNNING, &second).send(&house).await.status, 200);
     app.access.revoke_key(&operator(), &house.member.id.parse().unwrap()).await.unwrap();

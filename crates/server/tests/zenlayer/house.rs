@@ -10,6 +10,7 @@ use transom_config::Config;
 use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
+use transom_model::grant::Dialect;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_server::{Options, Server, Tls};
@@ -111,5 +112,5 @@ async fn make_key(server: &Server, role: Role) -> Key {
 
 pub(crate) fn operator() -> Call {
     let request: RequestId = "req-test".parse().unwrap();
-    Call { caller: Caller::Operator, request, origin: Origin::default() }
+    Call { caller: Caller::Operator, dialect: Dialect::Zenlayer, request, origin: Origin::default() }
 }

@@ -4,7 +4,6 @@
 use axum::response::Response;
 use serde_json::{Value, json};
 use transom_model::endpoint::Endpoint;
-use transom_model::grant::Dialect;
 
 use super::context::{Context, ok};
 use super::microversion::Microversion;
@@ -20,8 +19,7 @@ pub(super) async fn show(context: &Context<'_>, token: &str) -> Result<Response,
         return Err(Fault::generic().because("requires microversion 2.31 or later"));
     }
     let about = About { policy: "os_compute_api:os-console-auth-tokens", server: "", operation: "show" };
-    let found =
-        context.request.app.consoles.console_of_dialect(&context.call, Dialect::Openstack, token).await;
+    let found = context.request.app.consoles.console_of_dialect(&context.call, token).await;
     let (_, instance) = found.map_err(|error| Fault::of(error, about))?;
     // Another machine cannot dial a Unix socket.
     let Endpoint::Tcp { host, port } = &instance.endpoint else {

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
-use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::grant::{ConsoleKind, Rights};
 
 use super::context::{Context, ok};
 use super::microversion::Microversion;
@@ -115,14 +115,7 @@ async fn open(context: &Context<'_>, id: &str, kind: &str) -> Result<String, Fau
         "xvpvnc" => (ConsoleKind::Xvpvnc, Shape::Connect),
         _ => (ConsoleKind::Page, Shape::Novnc(form)),
     };
-    let request = ConsoleRequest {
-        dialect: Dialect::Openstack,
-        kind,
-        rights: Rights::default(),
-        ttl: None,
-        uses: None,
-        ends_after: None,
-    };
+    let request = ConsoleRequest { kind, rights: Rights::default(), ttl: None, uses: None, ends_after: None };
     let opened = async {
         // A reader is refused, whether or not the server exists.
         context.call.caller.need(transom_model::access_key::Role::Member)?;

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse as _, Response};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use transom_model::access_key::Role;
-use transom_model::grant::Dialect;
 use transom_model::metadata::{Metadata, Unfit};
 
 use super::context::{Context, ok};
@@ -100,7 +99,7 @@ async fn write(
         context.call.caller.need(Role::Member)?;
         let instance = id.parse().map_err(|_| Error::NotFound("instance"))?;
         let which = (context.project.as_str(), &instance);
-        context.request.app.inventory.change_metadata(&context.call, Dialect::Openstack, which, change).await
+        context.request.app.inventory.change_metadata(&context.call, which, change).await
     };
     match changed.await.map_err(|error| Fault::of(error, about))? {
         Noted::Now(metadata) => Ok(metadata),

@@ -6,7 +6,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transom_model::access_key::Role;
-use transom_model::grant::Dialect;
 use transom_model::secret::Secret;
 
 use super::catalog::{self, Names};
@@ -101,7 +100,7 @@ pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Respon
     }
     let project = project_of(request, &call, tenant).await?;
     let ttl = request.app.config().openstack.token_ttl.0;
-    let issued = request.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
+    let issued = request.app.access.issue_token(&call, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     let (key, region) = (&issued.key, &request.app.config().openstack.region);
     let tenant = json!({ "id": project.id.to_string(), "name": project.name });

@@ -7,7 +7,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::api_token::ApiToken;
-use transom_model::grant::Dialect;
 use transom_model::project::Project;
 use transom_model::secret::Secret;
 
@@ -46,12 +45,12 @@ pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Respon
     };
     let project = project_of(request, &call, project).await?;
     let ttl = request.app.config().openstack.token_ttl.0;
-    let issued = request.app.access.issue_token(&call, Dialect::Openstack, ttl).await;
+    let issued = request.app.access.issue_token(&call, ttl).await;
     let (issued, token) = issued.map_err(fault)?;
     if let Credential::Key { name: Some(name), .. } = &credential
         && *name != issued.key.name
     {
-        request.app.access.revoke_token(&call, Dialect::Openstack, token.expose()).await.map_err(fault)?;
+        request.app.access.revoke_token(&call, token.expose()).await.map_err(fault)?;
         return Err(Fault::unauthorized());
     }
     Ok(token_answer(request, StatusCode::CREATED, &issued, &project, &[method], &token))
@@ -70,7 +69,7 @@ pub(super) async fn show(request: &ApiRequest<'_>) -> Result<Response, Fault> {
 pub(super) async fn revoke(request: &ApiRequest<'_>) -> Result<Response, Fault> {
     let call = access::caller(request, ABOUT.policy).await?;
     let subject = subject(request)?;
-    let revoked = request.app.access.revoke_token(&call, Dialect::Openstack, subject.expose()).await;
+    let revoked = request.app.access.revoke_token(&call, subject.expose()).await;
     revoked.map_err(of_subject)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
