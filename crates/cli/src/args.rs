@@ -49,24 +49,16 @@ impl Args {
     }
 }
 
-/// Options that every command takes and that these do not show, with what to do instead where one is typed. In the environment
-/// they may stand for other commands.
+/// Options that every command takes and that these do not show, with what to do instead where one
+/// is typed. In the environment they may stand for other commands.
 const IDLE: &[(&str, &str, Option<&str>)] = if cfg!(feature = "server") {
     &[
-        ("serve", "server", Some("this is the server: --listen says where")),
+        ("serve", "server", Some("this is the server: use --listen")),
         // A failure is told by it all the same.
         ("serve", "json", None),
-        ("demo", "server", Some("it starts a server of its own: --listen says where")),
-        (
-            "demo",
-            "data",
-            Some("it makes a folder of its own and removes it in the end; to keep one, run transom serve"),
-        ),
-        (
-            "migrate",
-            "server",
-            Some("it works on the database itself: --data or --database says where that is"),
-        ),
+        ("demo", "server", Some("it starts its own server: use --listen")),
+        ("demo", "data", Some("it uses a temporary folder. To keep the data, run transom serve")),
+        ("migrate", "server", Some("it works on the database: use --data or --database")),
     ]
 } else {
     &[]
@@ -88,7 +80,7 @@ fn refuse_idle(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), 
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Common {
-    /// The server to talk to; without it, the one that DATA/admin.json names.
+    /// The URL of the server. Default: the one in DATA/admin.json.
     #[arg(long, global = true, value_name = "URL", env = "TRANSOM_SERVER", value_parser = web_url)]
     pub(crate) server: Option<url::Url>,
     /// The data folder.
@@ -104,19 +96,21 @@ pub(crate) enum Command {
     #[cfg(feature = "server")]
     #[command(flatten)]
     Operate(Operate),
-    /// Join as a device: its VNC server is reached through the server, from behind any NAT.
+    /// Join as a device, so that viewers can reach its VNC server from outside its NAT.
     Agent(Agent),
-    /// Reach a device: opens a local port for a VNC viewer.
+    /// Connect to a device: opens a local port for a VNC viewer.
     Connect(Connect),
 }
 
-/// How a device or a viewer reaches the server.
+/// The connection of a device or a viewer to the server.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Joining {
-    /// The CA that the server's certificate must chain to, or that certificate itself, PEM; without it, those that this machine trusts.
+    /// PEM file with the CA of the server's certificate, or with that certificate. Default: the CAs
+    /// that this machine trusts.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// A proxy on the way out, http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; without it, what HTTPS_PROXY, ALL_PROXY and NO_PROXY say.
+    /// The HTTP proxy to the server: http://HOST:PORT or http://USER:PASSWORD@HOST:PORT. Default:
+    /// HTTPS_PROXY, ALL_PROXY and NO_PROXY.
     #[arg(
         long,
         value_name = "URL",
@@ -128,20 +122,22 @@ pub(crate) struct Joining {
     /// The same, from a file.
     #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
     pub(crate) proxy_file: Option<PathBuf>,
-    /// Allow http:// to another machine: whoever is in between can take the address's place.
+    /// Allow http:// to another machine. Anyone on the network path can then impersonate this
+    /// address.
     #[arg(long)]
     pub(crate) insecure: bool,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Agent {
-    /// Its cloud address; an empty text is none.
+    /// The device's cloud address. An empty value counts as none.
     #[arg(long, value_name = "A", requires = "password_file", value_parser = optional_address)]
     pub(crate) address: Option<OptionalAddress>,
-    /// A file with its cloud password; - reads it from standard input.
+    /// File with the password of the cloud address; - reads it from standard input.
     #[arg(long, value_name = "FILE", requires = "address")]
     pub(crate) password_file: Option<PathBuf>,
-    /// Get an address with this enrollment token at the first start, and keep it in the data folder for all later ones; - reads it from standard input.
+    /// Enrollment token: at the first start, the agent gets an address and saves it in the data
+    /// folder; - reads it from standard input.
     #[arg(
         long,
         value_name = "TOKEN",
@@ -151,18 +147,20 @@ pub(crate) struct Agent {
         conflicts_with = "address"
     )]
     pub(crate) enroll: Option<String>,
-    /// The same, from a file; not needed any more once the device has its address. With --address it is not read.
+    /// File with the enrollment token. Not read once the device has its address, nor with
+    /// --address.
     #[arg(long, value_name = "FILE", conflicts_with = "enroll")]
     pub(crate) enroll_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) joining: Joining,
-    /// Where viewers may get to, and nowhere else; the first is meant where none is named.
+    /// A target that viewers may connect to; repeatable. The first is the default, and others are
+    /// refused.
     #[arg(long = "to", value_name = "[NAME=]HOST:PORT", required = true)]
     pub(crate) targets: Vec<String>,
-    /// Let in only viewers with these keys, as `transom connect` shows them.
+    /// Accept only viewers with this key, as `transom connect` prints it; repeatable.
     #[arg(long = "allow-key", value_name = "K")]
     pub(crate) allow_keys: Vec<PublicKey>,
-    /// No consoles in the browser: the server itself is not let in, nor a key that --allow-key does not name.
+    /// Refuse consoles in the browser, which the server opens with its own key.
     #[arg(long)]
     pub(crate) end_to_end_only: bool,
 }
@@ -171,30 +169,32 @@ pub(crate) struct Agent {
 pub(crate) struct Connect {
     /// The device's cloud address, or ADDRESS/NAME for one of its targets.
     pub(crate) peer: Peer,
-    /// Its cloud address.
+    /// The viewer's own cloud address.
     #[arg(long, value_name = "A")]
     pub(crate) address: CloudAddress,
-    /// A file with its cloud password; - reads it from standard input.
+    /// File with the password of the cloud address; - reads it from standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: PathBuf,
     #[command(flatten)]
     pub(crate) joining: Joining,
-    /// Where viewers are to connect to: PORT, IP:PORT (0 is any free port) or unix:/PATH. It is printed on stdout.
+    /// The local address for viewers: PORT, IP:PORT (port 0: any free port) or unix:/PATH. Printed
+    /// on stdout.
     #[arg(long, value_name = "PLACE", default_value = "127.0.0.1:0", value_parser = bind)]
     pub(crate) bind: Bind,
-    /// One viewer, at standard input and output.
+    /// Serve one viewer on standard input and output.
     #[arg(long, conflicts_with_all = ["bind", "viewer"])]
     pub(crate) stdio: bool,
-    /// A VNC viewer to be started with 127.0.0.1::PORT as its last argument, or where CMD says {port}; we end with it.
+    /// Start this VNC viewer with 127.0.0.1::PORT as its last argument, or with the port in place
+    /// of {port}. The command ends with it.
     #[arg(long, value_name = "CMD")]
     pub(crate) viewer: Option<String>,
-    /// Wait until the device is there.
+    /// Wait until the device is online.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// How fast the server may carry a session, in bytes a second, from 1024 to 999999999.
+    /// The most bytes per second that the server relays for a session, from 1024 to 999999999.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=999_999_999))]
     pub(crate) max_rate: Option<u32>,
-    /// The key that the device must show, as its agent prints it.
+    /// The key that the device must have, as its agent prints it.
     #[arg(long, value_name = "KEY")]
     pub(crate) peer_key: Option<PublicKey>,
 }
@@ -207,7 +207,7 @@ fn optional_address(text: &str) -> Result<OptionalAddress, ParseIdError> {
     if text.is_empty() { Ok(OptionalAddress(None)) } else { text.parse().map(Some).map(OptionalAddress) }
 }
 
-/// Where a connector's viewers come in.
+/// The local address for a connector's viewers.
 #[derive(Clone, Debug)]
 pub(crate) enum Bind {
     Tcp(SocketAddr),
@@ -241,7 +241,7 @@ fn web_url(text: &str) -> Result<url::Url, &'static str> {
 mod tests {
     use super::*;
 
-    /// One random token in 64 does.
+    /// A random token begins with a hyphen once in 64 times.
     #[test]
     fn an_enrollment_token_may_begin_with_a_hyphen() {
         let line = "transom agent --enroll -Sx --to 127.0.0.1:5900";

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-/// Whether a browser was asked to open it.
+/// Asks a browser to open the URL. Returns `false` if there is no browser.
 pub(crate) fn open(url: &str) -> bool {
     if cfg!(not(target_os = "macos"))
         && std::env::var_os("DISPLAY").is_none()

@@ -18,7 +18,7 @@ use crate::failure::Failure;
 const CONNECT: Duration = Duration::from_secs(10);
 /// The server answers within 30 seconds or not at all.
 const ANSWER: Duration = Duration::from_secs(35);
-/// What the server's audit has of us.
+/// The name of this program in the server's audit.
 const PROGRAM: &str = concat!("transom/", env!("CARGO_PKG_VERSION"));
 /// Lists are fetched in pages of this size.
 const PAGE: usize = 1000;
@@ -28,7 +28,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     server: String,
     proof: Proof,
-    /// What to think of when the proof is refused.
+    /// A possible cause if the server refuses the credentials.
     doubt: Option<&'static str>,
     naming: Naming,
 }
@@ -48,7 +48,8 @@ enum Proof {
 }
 
 impl Client {
-    /// Finds server and token: `--server` and `TRANSOM_TOKEN`, or what `transom serve` wrote to the data folder.
+    /// Finds the server and the token: `--server` and `TRANSOM_TOKEN`, or the file that `transom
+    /// serve` writes to the data folder.
     pub(crate) fn new(common: &Common) -> Result<Self, Failure> {
         let path = common.data.join("admin.json");
         let admin = match read_admin(&path) {
@@ -64,8 +65,9 @@ impl Client {
         };
         // The operator's token goes to the server that it belongs to, and nowhere else.
         let admin = admin.filter(|admin| admin.server == server);
-        let doubt = (token.is_some() && admin.is_some())
-            .then_some("TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.");
+        let doubt = (token.is_some() && admin.is_some()).then_some(
+            "TRANSOM_TOKEN is set and was used. Without it, the command uses the data folder's admin.json.",
+        );
         let proof = match (token, &admin) {
             (Some(token), _) => Proof::read(token),
             (None, Some(admin)) => Proof::Token(Secret::new(admin.token.clone())),
@@ -220,7 +222,7 @@ impl Client {
 }
 
 impl Proof {
-    /// An access key's id and secret stand with a colon between them; the operator's token has none.
+    /// An access key's id and secret have a colon between them. The operator's token has none.
     fn read(token: String) -> Self {
         match token.split_once(':') {
             Some((id, secret)) => Self::Key(id.to_owned(), Secret::new(secret)),
@@ -271,19 +273,19 @@ fn flag(path: &str, member: &str) -> Option<&'static str> {
     })
 }
 
-/// Where to look for what was not found.
+/// The command that lists the objects of the kind that was not found.
 fn listing(message: &str) -> Option<&'static str> {
     Some(match message.strip_suffix(" not found")? {
-        "project" => "Those that there are: transom project list",
-        "instance" => "Those that there are: transom instance list --project P",
-        "token" => "Those that there are: transom token list",
-        "access key" => "Those that there are: transom key list",
-        "cloud address" => "Those that there are: transom address list",
-        "link" => "Those that there are: transom link list --all",
+        "project" => "To list them: transom project list",
+        "instance" => "To list them: transom instance list --project P",
+        "token" => "To list them: transom token list",
+        "access key" => "To list them: transom key list",
+        "cloud address" => "To list them: transom address list",
+        "link" => "To list them: transom link list --all",
         "link of this token" => {
-            "It was mistyped or cut off, another server made it, or it is older than [retention] links keeps."
+            "It was mistyped or cut off, another server created it, or it is older than [retention] links."
         }
-        "session" => "Those that there are: transom session list",
+        "session" => "To list them: transom session list",
         _ => return None,
     })
 }
@@ -293,8 +295,8 @@ pub(crate) fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// Whether a proxy of the environment may stand in between: it would read the token, unless it only tunnels TLS; and
-/// this machine needs none to reach itself.
+/// Returns whether requests may go through a proxy of the environment. A proxy can read the token
+/// unless it only tunnels TLS, and this machine needs none to reach itself.
 fn goes_through_proxies(server: &reqwest::Url) -> bool {
     let here = server.host_str().is_some_and(|host| {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();

@@ -1,5 +1,6 @@
-//! How a command fails: a sentence on stderr and an exit code: 1 the user's or the far side's code, 2 ours or this machine's,
-//! as a full disk, 10 to 19 the named faults of devices and their viewers.
+//! Failures of commands: a sentence on stderr and an exit code. The code is 1 for a fault of the
+//! user or of the far side, 2 for a fault of Transom or of this machine such as a full disk, and 10
+//! to 19 for the named faults of devices and their viewers.
 
 use std::fmt::Display;
 use std::io;
@@ -33,7 +34,8 @@ impl Failure {
         Self { code: OURS, ..Self::theirs(sentence) }
     }
 
-    /// What this machine did not do. What may go by itself is no code of the user's: a unit starts the program again.
+    /// A fault of this machine. It may pass without the user, so its code makes a service manager
+    /// start the program again.
     pub(crate) fn of_machine(sentence: impl Display, error: &io::Error) -> Self {
         let code = if transom_folder::is_transient(error) { OURS } else { THEIRS };
         Self { code, ..Self::theirs(format_args!("{sentence}: {error}")) }
@@ -60,13 +62,14 @@ impl Failure {
             io::ErrorKind::AddrInUse => failure.with_next_step(format_args!(
                 "Another program listens there: end it, or name another address with {flag}."
             )),
-            io::ErrorKind::AddrNotAvailable => failure
-                .with_next_step("This machine has no such address: 0.0.0.0 stands for all that it has."),
+            io::ErrorKind::AddrNotAvailable => failure.with_next_step(
+                "This machine does not have this address. 0.0.0.0 stands for all its addresses.",
+            ),
             _ => failure,
         }
     }
 
-    /// What to do about it.
+    /// Adds the next step.
     pub(crate) fn with_next_step(self, next_step: impl Display) -> Self {
         Self { next_step: Some(next_step.to_string()), ..self }
     }
@@ -76,7 +79,7 @@ impl Failure {
         Self { sentence: format!("{what}: {}", self.sentence), ..self }
     }
 
-    /// What the server answered, for `--json`.
+    /// The server's answer, for `--json`.
     #[cfg(feature = "server")]
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
         Self { detail: Some(Box::new(detail)), ..self }
@@ -91,7 +94,7 @@ impl Failure {
         if json {
             let plain = || serde_json::json!({ "message": self.sentence });
             let detail = self.detail.map_or_else(plain, |detail| *detail);
-            // Whoever asked for JSON may have gone.
+            // The reader of the JSON may have gone.
             let _ = output::json(&serde_json::json!({ "error": detail }));
         }
         ExitCode::from(self.code)
@@ -110,7 +113,7 @@ impl From<FolderError> for Failure {
     }
 }
 
-/// A command line that cannot be understood: the user's code, while help and version are no code at all.
+/// A command line that cannot be parsed: the user's code. Help and version are not failures.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Where help cannot be printed, nothing can.
     let _ = error.print();

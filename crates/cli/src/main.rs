@@ -7,7 +7,7 @@ mod browser;
 mod client;
 mod command;
 mod failure;
-#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "operators' commands print more"))]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "the operators' commands print more"))]
 mod output;
 mod process_list;
 
@@ -43,16 +43,17 @@ fn run(args: Args) -> Result<(), Failure> {
             Command::Connect(connect) => command::connect::run(&common, connect).await,
         }
     });
-    // Somebody may still be reading standard input, and would keep us until its next line.
+    // A task may still read standard input, and would delay the exit until the next line.
     runtime.shutdown_background();
     done
 }
 
-/// A runtime with a thread for each processor but one: that has the database's thread, and the kernel's packets. With one
-/// more, every session costs a tenth more, since work is handed to and fro between them.
+/// A runtime with one thread fewer than processors. The last processor runs the database's thread
+/// and the kernel's network work. With one thread more, every session costs a tenth more, because
+/// the threads pass work to each other.
 fn for_many() -> Builder {
     let mut builder = Builder::new_multi_thread();
-    // Tokio reads that by itself, unless it is told a number.
+    // Tokio reads this variable unless the program sets a number.
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         builder.worker_threads(processors.saturating_sub(1).max(1));
@@ -60,7 +61,7 @@ fn for_many() -> Builder {
     builder
 }
 
-/// Whether many are served, on several of the machine's processors.
+/// Returns whether the command serves many connections, and so uses several processors.
 fn serves(command: &Command) -> bool {
     match command {
         #[cfg(feature = "server")]

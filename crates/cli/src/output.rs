@@ -1,5 +1,5 @@
-//! What commands print: results on stdout, everything else for people on stderr. Names and words come from machines, devices and
-//! projects: what in them would command the terminal is written out.
+//! Output of commands: results on stdout, everything else on stderr. Names come from machines,
+//! devices and projects, so control characters in them are escaped.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,25 +10,26 @@ use transom_model::name::{escape_hidden, escape_hidden_in_json};
 use crate::args::Common;
 use crate::failure::Failure;
 
-/// One line on stderr.
+/// Prints one line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
-    // Whole, so that lines of several programs do not mix. Nobody listening is no reason to fail.
+    // In one write, so that lines of several programs do not mix. A closed stderr is no reason to
+    // fail.
     let line = format!("{line}\n");
     let _ = io::stderr().write_all(escape_hidden(&line).as_bytes());
 }
 
-/// One line on stdout.
+/// Prints one line on stdout.
 pub(crate) fn line(line: impl fmt::Display) -> Result<(), Failure> {
     write(&escape_hidden(&format!("{line}\n")))
 }
 
-/// One JSON document on stdout.
+/// Prints one JSON document on stdout.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(Failure::ours)?;
     write(&escape_hidden_in_json(&format!("{text}\n")))
 }
 
-/// One JSON object on a line of its own.
+/// Prints one JSON object on one line.
 pub(crate) fn json_line(object: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(object).map_err(Failure::ours)?;
     write(&escape_hidden_in_json(&format!("{text}\n")))
@@ -44,7 +45,7 @@ fn write(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// What was done, in one sentence on stderr, or as JSON on stdout.
+/// Prints the result of a change: a sentence on stderr, or JSON on stdout.
 pub(crate) fn done(
     common: &Common,
     object: &impl Serialize,
@@ -57,7 +58,7 @@ pub(crate) fn done(
     Ok(())
 }
 
-/// So many of something, in words.
+/// A count with its noun, such as "2 links".
 pub(crate) fn counted(count: u32, what: &str) -> String {
     match count {
         0 => format!("no {what}"),

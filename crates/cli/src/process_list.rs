@@ -1,7 +1,9 @@
-//! The process list: every user of a machine can read every command line. A secret on ours is there for a moment only.
+//! The process list. Every user of a machine can read every command line, so a secret on this
+//! program's command line stays there only for a moment.
 //!
-//! What a command line holds cannot be overwritten by safe code. So a program that finds a secret on its own starts once more in
-//! its own place, under the same number: the secret goes into a pipe, and the new command line names the pipe.
+//! Safe code cannot overwrite a command line. So a program that finds a secret on its command line
+//! executes itself again under the same process id. It writes the secret into a pipe, and the new
+//! command line names the pipe.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -16,7 +18,7 @@ use crate::output::say;
 
 /// Commands that run for long, and so show their command lines for long.
 const COMMANDS: [&str; 4] = ["agent", "connect", "serve", "migrate"];
-/// What a pipe holds before anybody reads it (pipe(7)); no secret of ours is as long.
+/// The bytes that a pipe holds without a reader (pipe(7)). Every secret is shorter.
 const MOST: usize = 4096;
 
 /// An option that may hold a secret.
@@ -34,7 +36,7 @@ const OPTIONS: [Confidential; 3] = [
         name: "--enroll",
         file: "--enroll-file",
         variable: "TRANSOM_ENROLL",
-        // By itself it is standard input.
+        // A single hyphen is standard input.
         is_secret: |token| token != "-",
     },
     Confidential {
@@ -51,7 +53,7 @@ const OPTIONS: [Confidential; 3] = [
     },
 ];
 
-/// Starts this program once more without the secrets that its command line holds. Returns where it holds none.
+/// Executes this program again without the secrets on its command line. Returns if there are none.
 pub(crate) fn hide_secrets() {
     let line: Vec<OsString> = std::env::args_os().collect();
     let Some(hidden) = Hidden::of(&line) else { return };
@@ -103,7 +105,7 @@ impl Hidden {
         self.pipes.push(pipe);
     }
 
-    /// Why it did not start: a program that does takes the place of this one.
+    /// Executes the program. Returns only the error, since a success replaces this process.
     fn start(&self) -> io::Error {
         let Some((name, words)) = self.line.split_first() else { return io::ErrorKind::InvalidInput.into() };
         let mut command = match own_file() {

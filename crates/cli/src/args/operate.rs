@@ -1,4 +1,5 @@
-//! The command line of the server and of its operators: what a build for small devices (`agent-only`) does without.
+//! The command line of the server and of its operators. A build for small devices (`agent-only`)
+//! does not have it.
 
 mod access;
 mod console;
@@ -26,61 +27,61 @@ use crate::failure::Failure;
 pub(crate) enum Operate {
     /// Run the server.
     Serve(Serve),
-    /// Show it all: a server in a temporary folder and a test desktop, with a console URL that works.
+    /// Try Transom: a server in a temporary folder, a test desktop, and a console URL for it.
     Demo(Demo),
-    /// Bring the database's schema up to date, which a server does by itself when it starts.
+    /// Update the database's schema. A server also does this when it starts.
     Migrate(Migrate),
-    /// Projects: tenants, who own access keys and instances.
+    /// Projects: tenants that own access keys and instances.
     #[command(subcommand)]
     Project(Project),
-    /// Access keys: id and secrets of a project, for programs.
+    /// Access keys: a project's credentials for programs.
     #[command(subcommand)]
     Key(Key),
-    /// API tokens: temporary credentials in place of an access key.
+    /// API tokens: temporary credentials that replace an access key.
     #[command(subcommand)]
     Token(Token),
     /// Instances: machines with a console.
     #[command(subcommand)]
     Instance(Instance),
-    /// Cloud addresses: the identities of devices and of those who connect to them.
+    /// Cloud addresses: the identities of devices and of viewers.
     #[command(subcommand)]
     Address(Address),
-    /// Enrollments: tokens by which devices get addresses of their own, or take another device's place.
+    /// Enrollments: tokens with which devices get an address or replace another device.
     #[command(subcommand)]
     Enrollment(Enrollment),
-    /// Repeater tickets: devices and viewers that speak the UltraVNC repeater's protocol.
+    /// Repeater tickets: for devices and viewers that use the UltraVNC repeater's protocol.
     #[command(subcommand)]
     Repeater(Repeater),
-    /// Make a console URL: the URL alone on stdout, its expiry on stderr.
+    /// Create a console URL. Prints the URL on stdout and its expiry on stderr.
     Console(Console),
     /// Links: the permissions behind console URLs.
     #[command(subcommand, alias = "links")]
     Link(Link),
-    /// Sessions: who is looking.
+    /// Sessions: consoles that are open.
     #[command(subcommand)]
     Session(Session),
-    /// The audit: events, who caused them, and the link they belong to.
+    /// The audit: events, their actors and their links.
     Audit(Audit),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
-    /// Configuration file (TOML). Flags win over it.
+    /// Configuration file (TOML). Flags take precedence.
     #[arg(long, value_name = "FILE", env = "TRANSOM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Where to listen. Off loopback, TLS is needed, or a declared proxy in front.
+    /// The address to listen on. Other addresses than loopback need TLS or a declared proxy.
     #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
-    /// What console URLs begin with, such as https://console.example.com.
+    /// The beginning of console URLs, such as https://console.example.com.
     #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = transom_config::public_url)]
     pub(crate) public_url: Option<url::Url>,
-    /// Certificate chain, PEM; read again when it changes.
+    /// PEM file with the certificate chain. Reloaded when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "self_signed")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key, PEM.
+    /// PEM file with the private key.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Serve TLS with a certificate of our own making; its CA is kept in the data folder.
+    /// Serve TLS with a generated certificate. Its CA is in the data folder.
     #[arg(long)]
     pub(crate) self_signed: bool,
     #[command(flatten)]
@@ -92,7 +93,8 @@ pub(crate) struct Serve {
 /// The source of the master key.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MasterKeyFile {
-    /// The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder.
+    /// File with the key that encrypts secrets, 64 hexadecimal digits. Default: a generated one in
+    /// the data folder.
     #[arg(long, value_name = "FILE", env = "TRANSOM_MASTER_KEY_FILE")]
     master_key_file: Option<PathBuf>,
 }
@@ -104,10 +106,10 @@ impl MasterKeyFile {
     }
 }
 
-/// Where the database is.
+/// The location of the database.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Database {
-    /// The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder.
+    /// The database: postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in the data folder.
     #[arg(long, value_name = "URL", env = "TRANSOM_DATABASE", hide_env_values = true)]
     database: Option<String>,
     /// The same, from a file.
@@ -127,11 +129,12 @@ impl Database {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Migrate {
-    /// Say what would happen to the database, whether this program may run on it, and what a server with these settings would
-    /// miss: its data folder, its database, files that the configuration names. Changes nothing.
+    /// Report the pending changes, whether this program can run on the database, and what is
+    /// missing for a server with these settings: the data folder, the database, files that the
+    /// configuration names. Changes nothing.
     #[arg(long)]
     pub(crate) check: bool,
-    /// The server's configuration file (TOML), to be checked too.
+    /// The server's configuration file (TOML), for --check.
     #[arg(long, value_name = "FILE", env = "TRANSOM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
@@ -142,7 +145,7 @@ pub(crate) struct Migrate {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// Where to listen; without it, 127.0.0.1:6080 or any free port.
+    /// The address to listen on. Default: 127.0.0.1:6080, or any free port.
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Do not open a browser.

@@ -51,14 +51,14 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
                 && body.allow_groups.is_none()
                 && body.allow_addresses.is_none();
             if nothing {
-                return Err(Failure::theirs("nothing to change was named")
-                    .with_next_step("transom address set --help lists what can be changed."));
+                return Err(Failure::theirs("no setting to change was given")
+                    .with_next_step("transom address set --help lists the settings."));
             }
             let lists_named = body.allow_groups.is_some() || body.allow_addresses.is_some();
             let address: AddressBody = client.send(Method::PATCH, &at(&address, ""), &body).await?;
             if lists_named && address.open_to_key {
                 // Who takes the last name off the list may have meant the opposite.
-                output::say("Every connect address of its key may connect now.");
+                output::say("Every connect address of its key may now connect.");
             }
             if common.json { output::json(&address) } else { Ok(()) }
         }
@@ -67,7 +67,7 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
         }
         Address::Remove { address } => {
             client.act(Method::DELETE, &at(&address, "")).await?;
-            let sentence = format_args!("removed address {address}, and ended what was open there");
+            let sentence = format_args!("removed address {address} and ended its sessions");
             output::done(common, &json!({ "address": address }), sentence)
         }
         Address::Move { address, to_key } => {
@@ -84,7 +84,7 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             }
             let key = accepted.trusted_key.unwrap_or_default();
             output::say(format_args!(
-                "Consoles know the device by the key {key} now. Compare it with what its agent prints when it starts."
+                "Consoles now accept the device's key {key}. Compare it with the key that its agent prints at the start."
             ));
             Ok(())
         }
@@ -171,7 +171,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
         (
             "rival",
             format!(
-                "{host}{from} has the same identity, and the two drive each other out (last {})",
+                "{host}{from} has the same identity, and each of the two disconnects the other (last {})",
                 rival.at
             ),
         )
@@ -204,6 +204,6 @@ fn show_secret(common: &Common, made: &AddressSecretBody) -> Result<(), Failure>
     }
     output::line(format_args!("address  {}", made.cloud_address))?;
     output::line(format_args!("password {}", made.cloud_password))?;
-    output::say("The password is shown this once: keep it now.");
+    output::say("The password is printed only now: save it.");
     Ok(())
 }

@@ -16,8 +16,8 @@ use crate::args::{self, Common, OptionalAddress};
 use crate::failure::Failure;
 use crate::output::say;
 
-/// What a token is made by.
-const ANOTHER: &str = "Make another enrollment token: transom enrollment add --key ID";
+/// The command that creates a token.
+const ANOTHER: &str = "Create another enrollment token: transom enrollment add --key ID";
 /// The two ways for a device to start.
 const EITHER: &str = "Type --enroll TOKEN, which transom enrollment add --key ID makes, or --address A --password-file FILE, which \
                       transom address add --key ID --action listen shows.";
@@ -58,13 +58,14 @@ pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failu
 struct Enrolled<'a> {
     server: &'a Server,
     folder: &'a Path,
-    /// None: it was used, and is not kept.
+    /// The enrollment token. `None` if it was used.
     token: Option<&'a str>,
     stop: &'a CancellationToken,
 }
 
 impl Enrolled<'_> {
-    /// Runs by the address that the device has. Where it has none, or the server takes it no more, the token makes one.
+    /// Runs under the device's address. If it has none, or the server no longer accepts it, the
+    /// token obtains one.
     async fn run(&self, agent: impl Fn(Credentials) -> Agent) -> Result<(), Failure> {
         let enrollment = Enrollment::open(self.folder)?;
         let agent = |credentials| agent(credentials).run(|status| tell(&status), self.stop.clone());
@@ -103,7 +104,7 @@ impl Enrolled<'_> {
         };
         let token = self.token.ok_or_else(|| {
             Failure::theirs(
-                "this device has no address yet, and was given neither an enrollment token nor an address",
+                "this device has no address yet, and neither an enrollment token nor an address was given",
             )
             .with_next_step(EITHER)
         })?;
@@ -139,7 +140,7 @@ fn tell(status: &Status) {
             device::advise(refusal);
         }
         Status::SentAway(refusal) => {
-            say(format_args!("{refusal} Nobody can come any more; sessions go on."));
+            say(format_args!("{refusal} New viewers cannot connect; open sessions continue."));
         }
         Status::Opened { peer, phrase, new, unsaved } => {
             if let Some(why) = unsaved {
@@ -159,8 +160,8 @@ fn tell(status: &Status) {
 fn how(ending: Ending) -> &'static str {
     match ending {
         Ending::Far => "has left",
-        Ending::Near => "was sent away: the target closed its connection",
+        Ending::Near => "was disconnected: the target closed its connection",
         Ending::Dropped => "was lost",
-        Ending::Stopped => "was sent away: this agent ends",
+        Ending::Stopped => "was disconnected: this agent ends",
     }
 }

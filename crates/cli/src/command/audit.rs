@@ -59,9 +59,9 @@ fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure>
     match request {
         _ if !records.is_empty() => {}
         Some(id) => {
-            output::say(format_args!("No audit entry; the server's log may have it: search it for {id}"));
+            output::say(format_args!("There is no audit entry. Search the server's log for {id}"));
         }
-        None => output::say("Nothing is on record."),
+        None => output::say("There are no events."),
     }
     for record in records {
         show(record)?;

@@ -16,11 +16,11 @@ use crate::output::{self, say};
 pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), Failure> {
     if connect.stdio && connect.password_file.as_os_str() == "-" {
         return Err(Failure::theirs(
-            "with --stdio standard input is the viewer's, and cannot hold the password",
+            "with --stdio, standard input belongs to the viewer and cannot contain the password",
         ));
     }
     if connect.viewer.is_some() && matches!(connect.bind, Bind::Unix(_)) {
-        return Err(Failure::theirs("a viewer that we start comes by TCP: leave --bind unix: out"));
+        return Err(Failure::theirs("--viewer uses TCP: omit --bind unix:"));
     }
     let Setup { server, identity, .. } = Setup::read(common, &connect.joining)?;
     let credentials = device::credentials(connect.address.clone(), &connect.password_file)?;
@@ -54,7 +54,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     };
     let serving = async {
         let served = host.serve(told, &stop).await;
-        // Nobody would learn where to go, or the viewer is done.
+        // The address could not be printed, or the viewer has ended.
         stop.cancel();
         served
     };
@@ -65,7 +65,8 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     served
 }
 
-/// Asks the person at the terminal about a key that the server says is a device's new one; without a terminal, nobody.
+/// Asks the person at the terminal about a key that, according to the server, is the device's new
+/// one. Without a terminal it asks no one.
 fn renewed(connect: &args::Connect) -> Option<Verify> {
     let somebody = !connect.stdio && io::stdin().is_terminal() && io::stderr().is_terminal();
     somebody.then(|| Verify::new(ask))
@@ -79,7 +80,7 @@ async fn ask(peer: Introduction) -> bool {
          it alone says so."
     ));
     say(format_args!("Compare with its agent: {phrase}"));
-    say("Is it the device? Its key is kept then, in the place of the other one. yes or no (25 seconds):");
+    say("Is this the right device? If yes, its new key replaces the old one. yes or no (25 seconds):");
     let read = || {
         let mut answer = String::new();
         // Who has gone says no.
@@ -103,7 +104,7 @@ fn door(connect: &args::Connect) -> Result<Door, Failure> {
     }
 }
 
-/// What is printed for whoever starts viewers.
+/// The line to print for the program that starts viewers.
 fn place(connect: &args::Connect, door: &Door) -> Option<String> {
     match &connect.bind {
         _ if connect.stdio => None,
@@ -112,7 +113,7 @@ fn place(connect: &args::Connect, door: &Door) -> Option<String> {
     }
 }
 
-/// Who tells people and viewers where to go.
+/// Prints the local address, and starts the viewer.
 struct Host {
     place: Option<String>,
     address: Option<SocketAddr>,
@@ -165,7 +166,7 @@ impl Host {
                 device::advise(refusal);
             }
             Event::Shut(refusal) => {
-                say(format_args!("{refusal} Nobody can come any more; sessions go on."));
+                say(format_args!("{refusal} New viewers cannot connect; open sessions continue."));
             }
             Event::Opened { key, phrase, new: true, unsaved } => {
                 match unsaved {
@@ -180,7 +181,7 @@ impl Host {
                 say(format_args!("Compare with its agent: {phrase}"));
             }
             Event::Opened { phrase, new: false, .. } => {
-                say(format_args!("{peer} is connected, with the key of before: {phrase}"));
+                say(format_args!("{peer} is connected, with the previous key: {phrase}"));
             }
             Event::Failed(refusal) => {
                 say(format_args!("{refusal}"));

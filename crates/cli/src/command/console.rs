@@ -38,7 +38,7 @@ pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure
         output::say(format_args!("opens until {}{ends} (link {})", console.expires_at, console.link));
     }
     if open && !browser::open(&console.url) {
-        output::say("There is no browser to open it in: copy the URL.");
+        output::say("No browser was found. Copy the URL.");
     }
     Ok(())
 }

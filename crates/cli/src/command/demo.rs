@@ -1,4 +1,4 @@
-//! `transom demo`: a server in a temporary folder, a test desktop behind it, and a console URL that works.
+//! `transom demo`: a server in a temporary folder, a test desktop, and a console URL for it.
 
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +18,10 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::{browser, output};
 
-/// Where people look for noVNC.
+/// The usual port of noVNC.
 const PORT: u16 = 6080;
 const NAME: &str = "demo";
-/// The gateway knows it; whoever opens the console does not need it.
+/// The gateway has it. A viewer of the console does not need it.
 const PASSWORD: &str = "curtain";
 /// A day, in seconds.
 const TTL: u64 = 24 * 3600;
@@ -98,7 +98,7 @@ fn introduce(
     let program =
         std::env::current_exe().map_or_else(|_| "transom".to_owned(), |path| path.display().to_string());
     let (data, url) = (data.display(), &server.admin().server);
-    output::say("Open this in a browser; it is good for 24 hours:\n");
+    output::say("Open this in a browser. It is valid for 24 hours:\n");
     output::line(&console.url)?;
     output::say(format_args!(
         "\nWhat to try next, in another terminal:

@@ -1,4 +1,4 @@
-//! What `transom agent` and `transom connect` share.
+//! The common parts of `transom agent` and `transom connect`.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use crate::output::say;
 /// The folder of this end's key and of the keys that it knows, in the data folder.
 const FOLDER: &str = "device";
 
-/// What joining takes.
+/// The settings for joining.
 pub(super) struct Setup {
     pub(super) server: Server,
     pub(super) identity: Identity,
-    /// Where this end keeps what is its own.
+    /// The folder of this end's keys and state.
     pub(super) folder: PathBuf,
 }
 
@@ -54,20 +54,20 @@ pub(super) fn credentials(address: CloudAddress, password_file: &Path) -> Result
     let password = read_password(password_file)?;
     if password.trim().is_empty() {
         return Err(Failure::theirs("the password file is empty").with_next_step(
-            "It holds what was printed as cloudPassword: when the address was made, or by transom address reset",
+            "It must contain the cloudPassword that was printed when the address was issued, or by transom address reset",
         ));
     }
     Ok(Credentials::new(address, password))
 }
 
-/// What to do, where that is known of this one case.
+/// Prints the next step, if one is known for this refusal.
 pub(super) fn advise(refusal: &Refusal) {
     if let Some(advice) = refusal.advice {
         say(format_args!("         {advice}"));
     }
 }
 
-/// Runs until the work is done; it is told once somebody wants the program to end.
+/// Runs until the work is done. A signal cancels `stop` first, so that the work can end in order.
 pub(super) async fn run<T>(stop: CancellationToken, work: impl Future<Output = T>) -> Result<T, Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::ours)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::ours)?;

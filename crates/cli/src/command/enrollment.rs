@@ -39,21 +39,19 @@ pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Fail
         }
         Enrollment::Revoke { id } => {
             client.act(Method::DELETE, &format!("{ALL}/{id}")).await?;
-            output::done(
-                common,
-                &json!({ "id": id }),
-                format_args!("revoked enrollment {id}: no device comes by it"),
-            )
+            output::done(common, &json!({ "id": id }), format_args!("revoked enrollment {id}"))
         }
     }
 }
 
-/// One name a line; lines without one are left out.
+/// Reads one name per line and skips empty lines.
 fn read_names(text: &str) -> Result<Vec<String>, Failure> {
     let names: Vec<_> =
         text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     if names.is_empty() {
-        return Err(Failure::theirs("there is no name in the file").with_next_step("It holds one a line."));
+        return Err(
+            Failure::theirs("the file has no names").with_next_step("The file has one name per line.")
+        );
     }
     Ok(names)
 }
@@ -74,7 +72,10 @@ fn show_tokens(common: &Common, made: &[EnrollmentTokenBody], as_csv: bool) -> R
         }
     }
     if let Some(first) = made.first() {
-        output::say(format_args!("Each works once, until {}, and is shown this once.", first.expires_at));
+        output::say(format_args!(
+            "Each token works once, until {}, and is printed only now.",
+            first.expires_at
+        ));
     }
     Ok(())
 }

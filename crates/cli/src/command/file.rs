@@ -6,17 +6,18 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
-/// What vncpasswd and its kin write: a password of eight characters, and perhaps one to only look, each obfuscated.
+/// The lengths of the files of vncpasswd and similar programs: an obfuscated password of eight
+/// characters, and optionally a second one for view-only access.
 #[cfg(feature = "server")]
 const OBFUSCATED: [usize; 2] = [8, 16];
-/// Where a password goes.
+/// The destination of a password.
 #[cfg(feature = "server")]
 const ONE_LINE: &str = "Write the password itself into a file of one line, or pipe it in (--password-file -)";
 
-/// What is in it.
+/// Reads the content.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let text = String::from_utf8(bytes(path)?);
-    text.map_err(|_| Failure::theirs(format_args!("cannot read {}: it is no text", path.display())))
+    text.map_err(|_| Failure::theirs(format_args!("cannot read {}: it is not text", path.display())))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -46,7 +47,7 @@ pub(super) fn read_vnc_password(path: &Path) -> Result<String, Failure> {
         .with_next_step(format_args!("{ONE_LINE}, as people type it.")));
     }
     let text = String::from_utf8(bytes);
-    let text = text.map_err(|_| Failure::theirs(format_args!("cannot read {place}: it is no text")))?;
+    let text = text.map_err(|_| Failure::theirs(format_args!("cannot read {place}: it is not text")))?;
     let password = without_newline(text);
     if password.is_empty() {
         return Err(Failure::theirs(format_args!("{place} holds no password")).with_next_step(format_args!(
@@ -70,7 +71,8 @@ fn without_newline(mut text: String) -> String {
     text
 }
 
-/// Whether this is no text of the length that vncpasswd writes. What it hides is text by chance once in some thousand times.
+/// Returns whether this is binary data of a length that vncpasswd writes. An obfuscated password
+/// looks like text about once in a thousand times.
 #[cfg(feature = "server")]
 fn is_obfuscated(bytes: &[u8]) -> bool {
     let is_text = std::str::from_utf8(bytes)

@@ -38,8 +38,8 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
                 body.insert("moved".into(), true.into());
             }
             if body.is_empty() {
-                return Err(Failure::theirs("nothing to change was named")
-                    .with_next_step("transom instance set --help lists what can be changed."));
+                return Err(Failure::theirs("no setting to change was given")
+                    .with_next_step("transom instance set --help lists the settings."));
             }
             let path = one(&project, id.as_str());
             let replaced = replaced(&client, &path, &body).await?;
@@ -97,7 +97,7 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     put("status", settings.status.map(|status| status.to_string()));
     let password = settings.password_file.as_deref().map(read_vnc_password).transpose()?;
     if password.as_ref().is_some_and(|password| password.len() > VNC_PASSWORD) {
-        output::say("The password is longer than 8 characters: VNC authentication uses the first 8 only.");
+        output::say("The password is longer than 8 characters. VNC authentication uses only the first 8.");
     }
     put("password", password);
     put("username", settings.username);
@@ -111,7 +111,7 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     Ok(body)
 }
 
-/// What to say where the CA that is named takes the place of a fingerprint, or the other way round.
+/// Returns the note that a new CA replaces a fingerprint, or the reverse.
 async fn replaced(
     client: &Client,
     path: &str,

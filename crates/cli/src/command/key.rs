@@ -22,7 +22,7 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
         Key::Rotate { id } => {
             show(common, &client.send(Method::POST, &at(&id, "/rotate"), &json!({})).await?)?;
             output::say(format_args!(
-                "The old secret stays valid until: transom key retire {id}, which also ends the consoles that were opened with it"
+                "The old secret stays valid until transom key retire {id}, which also ends the sessions opened with it."
             ));
             Ok(())
         }
@@ -38,7 +38,7 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
             }
             output::line(&made.token)?;
             output::say(format_args!(
-                "valid until {}; it is revoked by: transom token revoke {}",
+                "valid until {}. To revoke it: transom token revoke {}",
                 made.expires_at, made.id
             ));
             Ok(())
@@ -82,7 +82,7 @@ fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
     output::line(format_args!("id      {}", key.id))?;
     output::line(format_args!("secret  {}", key.secret))?;
     output::line(format_args!("project {}", key.project))?;
-    output::say("The secret is shown this once: keep it now.");
+    output::say("The secret is printed only now: save it.");
     Ok(())
 }
 

@@ -68,7 +68,7 @@ async fn list(common: &Common, client: &Client, all: bool) -> Result<(), Failure
         "DIALECT",
         "MADE BY",
     ];
-    output::table(&header, &rows, "No link would open a session now, and none has one that is open.")
+    output::table(&header, &rows, "No link can open a session, and no session is open under a link.")
 }
 
 fn uses(link: &LinkBody) -> String {
@@ -93,12 +93,13 @@ fn state(link: &LinkBody) -> String {
     if link.open_sessions == 0 { word.to_owned() } else { format!("{word}, in use") }
 }
 
-/// Who made a link: an access key, or else the operator.
+/// The creator of a link: an access key, or the operator.
 pub(super) fn by(key: Option<&String>) -> String {
     key.cloned().unwrap_or_else(|| "operator".to_owned())
 }
 
-/// What the API is asked for: the link's id, or the digest of its token. The token itself is not sent.
+/// The reference for the API: the link's id, or the digest of its token. The token itself is not
+/// sent.
 fn reference(text: &str) -> Result<String, Failure> {
     let read = if text == "-" { file::read(Path::new("-"))? } else { text.to_owned() };
     let text = read.trim().trim_matches(['<', '>', '"', '\'']);
@@ -109,15 +110,15 @@ fn reference(text: &str) -> Result<String, Failure> {
         return Ok(id.to_string());
     }
     let token = token_in(text).ok_or_else(|| {
-        Failure::theirs("that is no console URL with a token, no token and no link's id")
+        Failure::theirs("this is neither a console URL with a token, nor a token, nor a link's id")
             .with_next_step("Copy the whole URL, up to its last character, or see transom link list --all.")
     })?;
     let digest: String = TokenDigest::of(&token).0.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("sha256:{digest}"))
 }
 
-/// The token of a console URL in any form that was ever handed out: in the fragment, in the query, or in the query of the
-/// path that noVNC would open; or a bare token.
+/// Returns the token of a console URL in every form that Transom has issued: in the fragment, in
+/// the query, or in the query of noVNC's path. Also accepts a bare token.
 fn token_in(text: &str) -> Option<String> {
     for part in text.split(['#', '?']).skip(1) {
         let pairs = Url::parse(&format!("http://localhost/?{part}")).ok()?;
@@ -159,7 +160,7 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
     }
     let rows: Vec<_> = report.uses.iter().flat_map(rows).collect();
     let header = ["SESSION", "SINCE", "SECONDS", "TO VIEWER", "TO MACHINE", "STATE", "", "FROM", "PROGRAM"];
-    output::table(&header, &rows, "Nobody has used it.")
+    output::table(&header, &rows, "It was never used.")
 }
 
 /// A session, from where it was opened last; and below it, from where else.

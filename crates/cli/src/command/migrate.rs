@@ -56,17 +56,17 @@ fn incomplete(lacks: &[String]) -> Failure {
 fn stopped(error: StartError) -> Failure {
     match error {
         StartError::Data(DataError::Held { path }) => Failure::theirs(format_args!(
-            "a server uses {}, and has brought its database's schema up to date when it started",
+            "a server uses {}, and updated its database's schema when it started",
             path.display()
         ))
         .with_next_step(
-            "To update it, start it again with this program. What that would do is told meanwhile by: transom migrate --check",
+            "To update it, start the server again with this program. To see the changes first: transom migrate --check",
         ),
         error => Failure::of_start(error),
     }
 }
 
-/// What would happen, for people.
+/// Describes the pending changes in a sentence.
 fn sentence(plan: &SchemaPlan) -> String {
     let has = match plan.has {
         None => "it has no schema yet".to_owned(),
@@ -74,13 +74,13 @@ fn sentence(plan: &SchemaPlan) -> String {
     };
     let adds: Vec<_> = plan.adds.iter().map(|(version, name)| format!("{version} ({name})")).collect();
     if !adds.is_empty() {
-        return format!("{has}, and this program adds {}", adds.join(", "));
+        return format!("{has}; this program adds {}", adds.join(", "));
     }
     match plan.has {
         Some(newer) if newer > plan.knows => {
-            format!("{has}, and this program, which knows {}, may run on it", plan.knows)
+            format!("{has}; this program knows {} and can run on it", plan.knows)
         }
-        _ => format!("{has}, and this program adds nothing"),
+        _ => format!("{has}; this program adds nothing"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One file for each command.
+//! The commands, each in a file of its own.
 
 pub(crate) mod agent;
 pub(crate) mod connect;

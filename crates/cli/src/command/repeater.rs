@@ -21,7 +21,7 @@ pub(crate) async fn run(common: &Common, command: Repeater) -> Result<(), Failur
                 return output::json(&made);
             }
             output::line(&made.ticket)?;
-            output::say("The ticket is shown this once. It works until it is revoked or replaced.");
+            output::say("The ticket is printed only now. It works until it is revoked or replaced.");
             Ok(())
         }
         Repeater::Revoke { address } => {

@@ -15,7 +15,7 @@ use crate::args::{Common, Serve};
 use crate::failure::Failure;
 use crate::output;
 
-/// Whoever listens to everybody means to serve somebody.
+/// A server that listens on all addresses is meant for other machines.
 const ONLY_HERE: &str = "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
      or declare the proxy in front in [http] trusted_proxies.";
 /// A proxy on this machine that was not declared is taken for the viewer itself.
@@ -52,7 +52,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     }
     if serve.listen.ip().is_unspecified() && !only_here && config.http.public_url.is_none() {
         output::say(
-            "Console URLs will begin with this machine's first address: --public-url sets what they should begin with.",
+            "Console URLs begin with this machine's first address. To change that, use --public-url.",
         );
     }
     let master_key = serve.master_key.read()?;
@@ -63,7 +63,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     let signals = Signals::listen()?;
     introduce(common, &server);
     let status = warning.map_or_else(|| format!("Serves {}", server.public_url()), str::to_owned);
-    // Where no service manager listens, there is nobody to tell.
+    // This fails if no service manager listens, which does no harm.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
     signals.wait().await;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
@@ -86,7 +86,7 @@ fn introduce(common: &Common, server: &Server) {
         (RepeaterKind::Viewers, "viewers with a repeater ID"),
     ] {
         if let Some(address) = server.repeater(kind) {
-            output::say(format_args!("It also takes {who} on {address}, unencrypted"));
+            output::say(format_args!("It also accepts {who} on {address}, unencrypted"));
         }
     }
     if let Some(ca) = server.ca() {
@@ -95,14 +95,15 @@ fn introduce(common: &Common, server: &Server) {
     }
 }
 
-/// SIGTERM and Ctrl-C. Listened to before anybody is told that we are here: who is told may end us at once.
+/// SIGTERM and Ctrl-C. The program listens for them before it reports that it is ready, since a
+/// signal may follow at once.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on they do not end the program by themselves.
+    /// Listens for the signals. From now on they do not end the process directly.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(Failure::ours);
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
@@ -117,10 +118,12 @@ impl Signals {
     }
 }
 
-/// Libraries that log a peer's bytes: a peer that sends them at will would fill the log. `TRANSOM_LOG` may name them.
+/// Libraries that log a peer's bytes, so that a peer could fill the log. `TRANSOM_LOG` can enable
+/// them.
 const AT_WILL: &str = "rustls=error,h2=error";
 
-/// `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one JSON object per line.
+/// Starts the log. `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one
+/// JSON object per line.
 pub(crate) fn start_log(default: &str) {
     let filter = |text: &str| EnvFilter::try_new(format!("{AT_WILL},{text}")).ok();
     let wanted = std::env::var("TRANSOM_LOG").ok().filter(|text| !text.trim().is_empty());
@@ -139,6 +142,6 @@ pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of descriptors stays at {:?}", limit.current);
+        tracing::warn!(%error, "the limit on file descriptors stays at {:?}", limit.current);
     }
 }

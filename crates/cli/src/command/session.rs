@@ -19,7 +19,9 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
                 None => {
                     output::done(common, &was, format_args!("ended session {id}: {viewer} at {instance}"))
                 }
-                Some(why) => output::done(common, &was, format_args!("session {id} was over before: {why}")),
+                Some(why) => {
+                    output::done(common, &was, format_args!("session {id} had already ended: {why}"))
+                }
             }
         }
         Session::List { all } => {
@@ -38,13 +40,13 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
                 })
                 .collect();
             let header = ["ID", "LINK", "INSTANCE", "STATE", "VIEWER", "MADE BY", "BYTES", "SINCE"];
-            output::table(&header, &rows, "Nobody is looking.")
+            output::table(&header, &rows, "No console is open.")
         }
     }
 }
 
-/// A count of a session's bytes, where the server that was asked knows it: what another node carries is counted once its
-/// connection ends.
+/// A count of a session's bytes, if the queried node knows it. It learns the count of another
+/// node's connection when that connection ends.
 pub(super) fn bytes(session: &SessionBody, count: u64) -> String {
     if session.uncounted { "live".to_owned() } else { count.to_string() }
 }

@@ -52,13 +52,14 @@ impl Drop for Viewer {
     fn drop(&mut self) {
         let id = self.child.as_ref().and_then(Child::id).and_then(|id| i32::try_from(id).ok());
         if let Some(pid) = id.and_then(Pid::from_raw) {
-            // It may end by itself between the two lines.
+            // The viewer may end between the two lines.
             let _ = kill_process(pid, Signal::TERM);
         }
     }
 }
 
-/// The command with the viewer's address in it. TigerVNC, TightVNC, UltraVNC and RealVNC read HOST::PORT.
+/// Returns the command line with the local address. TigerVNC, TightVNC, UltraVNC and RealVNC accept
+/// HOST::PORT.
 fn line(command: &str, address: SocketAddr) -> String {
     let port = address.port().to_string();
     if command.contains("{port}") {

@@ -79,12 +79,12 @@ fn an_address_is_issued_shown_listed_and_removed() {
     assert!(!fleet.addresses("").contains(&kiosk));
     assert_snapshot!(fleet.failing(&format!("address show {kiosk}")), @r"
     transom: cloud address not found
-             Those that there are: transom address list
+             To list them: transom address list
     exit 1
     ");
     assert_snapshot!(fleet.failing(&format!("address remove {kiosk}")), @r"
     transom: cloud address not found
-             Those that there are: transom address list
+             To list them: transom address list
     exit 1
     ");
 }
@@ -122,14 +122,14 @@ fn set_changes_only_what_is_named() {
     assert_eq!(set(&["--allow-address", ""]).0, json!(["listen", [], ["night", "day"], []]));
     // Without options, the command changes no member.
     assert_snapshot!(fleet.failing(&format!("address set {kiosk}")), @r"
-    transom: nothing to change was named
-             transom address set --help lists what can be changed.
+    transom: no setting to change was given
+             transom address set --help lists the settings.
     exit 1
     ");
     // Removing the last restriction opens the address, and the command says so.
     let (open, said) = set(&["--allow-group", ""]);
     assert_eq!(open, json!(["listen", [], [], []]));
-    assert_eq!(said, "Every connect address of its key may connect now.\n");
+    assert_eq!(said, "Every connect address of its key may now connect.\n");
     // The other action has its own lists.
     assert_eq!(set(&["--action", "connect", "--group", "staff"]).0, json!(["connect", ["staff"], [], []]));
     let misplaced = fleet.run(&["address", "set", &kiosk, "--allow-group", "staff"]);
@@ -149,7 +149,7 @@ fn a_reset_shows_a_new_password_and_a_move_leaves_it_alone() {
     assert_ne!(text(&reset, "cloudPassword"), first);
     let shown = fleet.program.run(&format!("address reset {kiosk}"));
     assert!(shown.stdout.starts_with(&format!("address  {kiosk}\npassword ")), "{shown:?}");
-    assert_eq!(shown.stderr, "The password is shown this once: keep it now.\n");
+    assert_eq!(shown.stderr, "The password is printed only now: save it.\n");
     let other = text(&fleet.program.ask_json("key add --project lab"), "id");
     assert_eq!(fleet.program.ask(&format!("address move {kiosk} --to-key {other}")), "");
     assert_eq!(text(&fleet.show(&kiosk), "key"), other);
@@ -168,7 +168,7 @@ fn a_typo_is_told_and_changes_nothing() {
     let unknown = AccessKeyId::from_random([7; 22]);
     assert_snapshot!(fleet.failing(&format!("address add --key {unknown} --action listen")), @r"
     transom: access key not found
-             Those that there are: transom key list
+             To list them: transom key list
     exit 1
     ");
     assert_snapshot!(fleet.failing(&format!("address add --key {} --action view", fleet.key)), @r"
@@ -193,12 +193,12 @@ fn a_typo_is_told_and_changes_nothing() {
     ");
     assert_snapshot!(fleet.failing(&format!("address move {kiosk} --to-key {unknown}")), @r"
     transom: access key not found
-             Those that there are: transom key list
+             To list them: transom key list
     exit 1
     ");
     assert_snapshot!(fleet.failing("address list --project office"), @r"
     transom: project not found
-             Those that there are: transom project list
+             To list them: transom project list
     exit 1
     ");
     assert_snapshot!(fleet.failing("address list --key nobody"), @r"

@@ -47,7 +47,7 @@ fn a_device_enrols_once_runs_ever_after_and_loses_nothing_by_a_crash() {
     let made = program.run(&format!("enrollment add --key {key} --count 2 --allow-group staff --ttl 1h"));
     let tokens: Vec<_> = made.stdout.lines().collect();
     assert_eq!(tokens.len(), 2, "{made:?}");
-    assert!(made.stderr.starts_with("Each works once, until 2"), "{made:?}");
+    assert!(made.stderr.starts_with("Each token works once, until 2"), "{made:?}");
     let device = |name: &str| Device { program: &program, folder: program.data().with_file_name(name) };
     let first = device("first");
     let mut agent = first.online(tokens[0]);
@@ -131,7 +131,7 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     assert_eq!(refused.wait(PATIENCE).code(), Some(10));
     let next = format!(
         "\n         The server does not take {second}, which this device enrolled as: it was removed, or its password \
-         reset. Make another enrollment token: transom enrollment add --key ID\n"
+         reset. Create another enrollment token: transom enrollment add --key ID\n"
     );
     assert!(refused.stderr().text().ends_with(&next), "{}", refused.stderr().text());
     drop(device.online(tokens[2]));
@@ -142,7 +142,7 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
 fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there_yet() {
     let mut program = lab();
     let neither = program.run(&format!("agent --server http://{} --to 127.0.0.1:5900", program.address()));
-    let why = "this device has no address yet, and was given neither an enrollment token nor an address";
+    let why = "this device has no address yet, and neither an enrollment token nor an address was given";
     assert!(neither.code == 1 && neither.stderr.contains(why), "{neither:?}");
     for typed in ["--enroll TOKEN, which transom enrollment add", "--address A --password-file FILE"] {
         assert!(neither.stderr.contains(typed), "{neither:?}");
@@ -206,8 +206,8 @@ fn devices_are_enrolled_by_a_file_of_their_names_and_found_by_these() {
     // The errors for typos.
     let empty = program.file("empty", "\n");
     insta::assert_snapshot!(failing(&program, &format!("enrollment add --key {key} --names {empty}")), @r"
-    transom: there is no name in the file
-             It holds one a line.
+    transom: the file has no names
+             The file has one name per line.
     exit 1
     ");
     let both = program.run(&format!("enrollment add --key {key} --names {empty} --count 2"));

@@ -20,25 +20,25 @@ fn the_help_of_the_program_is_its_table_of_contents() {
 
     Commands:
       serve       Run the server
-      demo        Show it all: a server in a temporary folder and a test desktop, with a console URL that works
-      migrate     Bring the database's schema up to date, which a server does by itself when it starts
-      project     Projects: tenants, who own access keys and instances
-      key         Access keys: id and secrets of a project, for programs
-      token       API tokens: temporary credentials in place of an access key
+      demo        Try Transom: a server in a temporary folder, a test desktop, and a console URL for it
+      migrate     Update the database's schema. A server also does this when it starts
+      project     Projects: tenants that own access keys and instances
+      key         Access keys: a project's credentials for programs
+      token       API tokens: temporary credentials that replace an access key
       instance    Instances: machines with a console
-      address     Cloud addresses: the identities of devices and of those who connect to them
-      enrollment  Enrollments: tokens by which devices get addresses of their own, or take another device's place
-      repeater    Repeater tickets: devices and viewers that speak the UltraVNC repeater's protocol
-      console     Make a console URL: the URL alone on stdout, its expiry on stderr
+      address     Cloud addresses: the identities of devices and of viewers
+      enrollment  Enrollments: tokens with which devices get an address or replace another device
+      repeater    Repeater tickets: for devices and viewers that use the UltraVNC repeater's protocol
+      console     Create a console URL. Prints the URL on stdout and its expiry on stderr
       link        Links: the permissions behind console URLs
-      session     Sessions: who is looking
-      audit       The audit: events, who caused them, and the link they belong to
-      agent       Join as a device: its VNC server is reached through the server, from behind any NAT
-      connect     Reach a device: opens a local port for a VNC viewer
+      session     Sessions: consoles that are open
+      audit       The audit: events, their actors and their links
+      agent       Join as a device, so that viewers can reach its VNC server from outside its NAT
+      connect     Connect to a device: opens a local port for a VNC viewer
       help        Print this message or the help of the given subcommand(s)
 
     Options:
-          --server <URL>  The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --server <URL>  The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
           --data <DIR>    The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
           --json          Print one JSON document on stdout
       -h, --help          Print help
@@ -56,16 +56,16 @@ fn the_help_of_serve_names_every_setting_of_the_contract() {
     Usage: transom serve [OPTIONS]
 
     Options:
-          --config <FILE>           Configuration file (TOML). Flags win over it [env: TRANSOM_CONFIG=]
+          --config <FILE>           Configuration file (TOML). Flags take precedence [env: TRANSOM_CONFIG=]
           --data <DIR>              The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --listen <ADDR>           Where to listen. Off loopback, TLS is needed, or a declared proxy in front [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
-          --public-url <URL>        What console URLs begin with, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
-          --tls-cert <FILE>         Certificate chain, PEM; read again when it changes
-          --tls-key <FILE>          Private key, PEM
-          --self-signed             Serve TLS with a certificate of our own making; its CA is kept in the data folder
-          --database <URL>          The database: postgres://USER:PASSWORD@HOST/NAME; without it, SQLite in the data folder [env: TRANSOM_DATABASE]
+          --listen <ADDR>           The address to listen on. Other addresses than loopback need TLS or a declared proxy [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
+          --public-url <URL>        The beginning of console URLs, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
+          --tls-cert <FILE>         PEM file with the certificate chain. Reloaded when it changes
+          --tls-key <FILE>          PEM file with the private key
+          --self-signed             Serve TLS with a generated certificate. Its CA is in the data folder
+          --database <URL>          The database: postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in the data folder [env: TRANSOM_DATABASE]
           --database-file <FILE>    The same, from a file
-          --master-key-file <FILE>  The key that seals secrets (64 hexadecimal digits); without it, one is made in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
+          --master-key-file <FILE>  File with the key that encrypts secrets, 64 hexadecimal digits. Default: a generated one in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
       -h, --help                    Print help
       -V, --version                 Print version
     ");
@@ -79,23 +79,23 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
     Usage: transom instance add [OPTIONS] --project <P> --endpoint <E> <ID>
 
     Arguments:
-      <ID>  Its id, unique in the project: 1 to 64 of A-Z a-z 0-9 . _ -
+      <ID>  The instance's id, unique in the project: 1 to 64 of A-Z a-z 0-9 . _ -
 
     Options:
           --project <P>        The project, by name or id
-          --server <URL>       The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --server <URL>       The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
           --data <DIR>         The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --endpoint <E>       Where its VNC server is: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device
+          --endpoint <E>       Its VNC server: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device
           --json               Print one JSON document on stdout
-          --name <N>           What people call it
-          --status <STATUS>    running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
-          --password-file <F>  A file, pipe or - with the VNC password, in one line. VNC authentication uses its first 8 characters
-          --username <U>       The user for VeNCrypt Plain
-          --ca <F>             VeNCrypt: PEM certificates that the VNC server's must chain to, or be one of; replaces a fingerprint
-          --cert <F>           VeNCrypt: PEM certificate chain that the gateway shows
-          --key <F>            VeNCrypt: the PEM key to --cert
-          --fingerprint <H>    VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA
-          --for-ticket-holder  The password and the key are also for who holds the cloud address's repeater ticket; refused otherwise while there is one
+          --name <N>           A name for people
+          --status <STATUS>    The machine's status: running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
+          --password-file <F>  File with the VNC password in one line; - reads standard input. VNC authentication uses the first 8 characters
+          --username <U>       The user name for VeNCrypt Plain
+          --ca <F>             TLS (VeNCrypt or wss): PEM file with the CA of the VNC server's certificate, or with that certificate. Replaces a fingerprint
+          --cert <F>           TLS: PEM file with the certificate chain that the gateway presents
+          --key <F>            TLS: PEM file with the key of --cert
+          --fingerprint <H>    TLS: SHA-256 of the VNC server's certificate, instead of --ca. Replaces a CA
+          --for-ticket-holder  Entrust the password and the key also to a device that joins with the cloud address's repeater ticket. Required while there is such a ticket
       -h, --help               Print help
       -V, --version            Print version
     ");
@@ -104,24 +104,24 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
 #[test]
 fn the_help_of_console_tells_what_a_console_url_may_be() {
     assert_snapshot!(help(&transom(), "console --help"), @r"
-    Make a console URL: the URL alone on stdout, its expiry on stderr
+    Create a console URL. Prints the URL on stdout and its expiry on stderr
 
     Usage: transom console [OPTIONS] --project <P> <ID>
 
     Arguments:
-      <ID>  The instance
+      <ID>  The instance's id
 
     Options:
           --project <P>     The project, by name or id
-          --server <URL>    The server to talk to; without it, the one that DATA/admin.json names [env: TRANSOM_SERVER=]
+          --server <URL>    The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
           --data <DIR>      The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --kind <KIND>     page, websocket or xvpvnc [default: page]
+          --kind <KIND>     The form of the URL: page, websocket or xvpvnc [default: page]
           --json            Print one JSON document on stdout
-          --view-only       Drop keys, pointer and clipboard from the viewer
-          --ttl <T>         Time to connect, such as 60s, 10m, 24h
-          --uses <N>        How often the URL opens; 0: as often as wanted until it expires
-          --ends-after <T>  When everything under the URL is over, counted from now, such as 1h: --ttl bounds only how long it opens
-          --open            Open it in the browser
+          --view-only       Ignore the viewer's keys, pointer and clipboard
+          --ttl <T>         The time in which the URL opens, such as 60s, 10m, 24h
+          --uses <N>        The number of times that the URL opens; 0: no limit until it expires
+          --ends-after <T>  The time after which all sessions of the URL end, such as 1h. --ttl only limits the time in which it opens
+          --open            Open the URL in a browser
       -h, --help            Print help
       -V, --version         Print version
     ");
@@ -201,8 +201,7 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     "#);
     for words in ["--uses -1", "--uses 10001"] {
         let said = failing(&program, &format!("console vm --project lab {words}"));
-        let why =
-            "for '--uses <N>': type a number from 1 to 10000, or 0: as often as wanted until it expires";
+        let why = "for '--uses <N>': give a number from 1 to 10000, or 0 for no limit until it expires";
         assert!(said.contains(why), "{said}");
     }
     for words in
@@ -235,7 +234,7 @@ fn what_is_mistyped_is_named_with_what_was_meant() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "link revoke it"), @r"
-    transom: that is no console URL with a token, no token and no link's id
+    transom: this is neither a console URL with a token, nor a token, nor a link's id
              Copy the whole URL, up to its last character, or see transom link list --all.
     exit 1
     ");

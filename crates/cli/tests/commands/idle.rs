@@ -13,7 +13,7 @@ fn an_option_that_would_be_ignored_is_refused_with_what_to_do_instead() {
     let program = transom();
     let behind = failing(&program, "demo --no-open --data /tmp/mine");
     assert_snapshot!(behind, @r"
-    error: --data is not for transom demo: it makes a folder of its own and removes it in the end; to keep one, run transom serve
+    error: --data is not for transom demo: it uses a temporary folder. To keep the data, run transom serve
 
     Usage: transom [OPTIONS] <COMMAND>
 
@@ -23,8 +23,8 @@ fn an_option_that_would_be_ignored_is_refused_with_what_to_do_instead() {
     assert_eq!(failing(&program, "--data /tmp/mine demo --no-open"), behind);
     for (words, why) in [
         ("serve --server http://127.0.0.1:1", "this is the server"),
-        ("demo --server http://127.0.0.1:1", "a server of its own"),
-        ("migrate --check --server http://127.0.0.1:1", "on the database itself"),
+        ("demo --server http://127.0.0.1:1", "its own server"),
+        ("migrate --check --server http://127.0.0.1:1", "on the database"),
     ] {
         let said = failing(&program, words);
         assert!(said.starts_with("error: --server is not for transom ") && said.contains(why), "{said}");

@@ -75,7 +75,7 @@ fn an_instance_is_added_changed_shown_and_removed() {
     ");
     let long = program
         .run_with("instance set vm --project lab --password-file - --name Kiosk", "longer than eight\n");
-    assert_snapshot!(long.stderr, @"The password is longer than 8 characters: VNC authentication uses the first 8 only.");
+    assert_snapshot!(long.stderr, @"The password is longer than 8 characters. VNC authentication uses only the first 8.");
     program.ask("instance set vm --project lab --status stopped --username kiosk");
     assert_json_snapshot!(
         program.ask_json("instance show vm --project lab"),
@@ -107,19 +107,19 @@ fn an_instance_is_added_changed_shown_and_removed() {
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance set vm --project lab"), @r"
-    transom: nothing to change was named
-             transom instance set --help lists what can be changed.
+    transom: no setting to change was given
+             transom instance set --help lists the settings.
     exit 1
     ");
     program.ask("instance remove vm --project lab");
     assert_snapshot!(failing(&program, "instance show vm --project lab"), @r"
     transom: instance not found
-             Those that there are: transom instance list --project P
+             To list them: transom instance list --project P
     exit 1
     ");
     assert_snapshot!(failing(&program, "instance show vm --project nowhere"), @r"
     transom: project not found
-             Those that there are: transom project list
+             To list them: transom project list
     exit 1
     ");
 }

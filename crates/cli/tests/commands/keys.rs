@@ -178,7 +178,7 @@ fn tokens_are_listed_by_id_until_they_are_revoked_with_what_was_made_with_them()
     assert_eq!(program.ask_json("link list"), serde_json::json!([]));
     assert_snapshot!(failing(&program, &format!("token revoke {id_of}")), @r"
     transom: token not found
-             Those that there are: transom token list
+             To list them: transom token list
     exit 1
     ");
     // The command derives the id of a leaked token from the token, and does not send the token.

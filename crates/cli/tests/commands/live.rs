@@ -212,7 +212,7 @@ fn what_was_ended_is_told_with_what_ended_with_it() {
     stage.until("the session's end", over);
     assert_eq!(
         said(program, &format!("session end {session}")),
-        format!("session {session} was over before: session-killed")
+        format!("session {session} had already ended: session-killed")
     );
     assert_eq!(
         said(program, "instance remove vm --project lab"),
@@ -235,7 +235,7 @@ fn what_is_taken_from_devices_is_told() {
     let ticket = said(&program, &format!("repeater revoke {address}"));
     assert_eq!(ticket, format!("revoked the repeater ticket of {address}"));
     let removed = said(&program, &format!("address remove {address}"));
-    assert_eq!(removed, format!("removed address {address}, and ended what was open there"));
+    assert_eq!(removed, format!("removed address {address} and ended its sessions"));
     program.ask(&format!("enrollment add --key {id}"));
     let enrollment = program.ask_json("enrollment list")[0]["id"].as_str().expect("an id").to_owned();
     let revoked = program.ask_json(&format!("enrollment revoke {enrollment}"));

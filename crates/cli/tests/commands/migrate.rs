@@ -89,10 +89,7 @@ fn what_would_happen_is_told_beforehand_and_changes_nothing() {
         assert_eq!((&done["has"], &done["adds"]), (&fresh["knows"], &json!([])));
         let said = house.program.ask(&format!("migrate --check {}", house.settings));
         assert!(
-            said.ends_with(&format!(
-                "its schema has version {}, and this program adds nothing",
-                fresh["knows"]
-            )),
+            said.ends_with(&format!("its schema has version {}; this program adds nothing", fresh["knows"])),
             "{said}"
         );
     }
@@ -108,7 +105,7 @@ fn a_program_that_a_newer_schema_does_not_admit_is_told_so_before_it_is_started(
         );
         assert_eq!(house.check()["has"], 9999);
         let said = house.program.ask(&format!("migrate --check {}", house.settings));
-        assert!(said.ends_with("may run on it"), "{said}");
+        assert!(said.ends_with("can run on it"), "{said}");
         house.sql("UPDATE schema_programs SET oldest_program = '99.1.0' WHERE version = 9999");
         for words in ["migrate --check", "migrate", "serve --listen 127.0.0.1:0"] {
             let answer = house.program.run(&format!("{words} {}", house.settings));
@@ -130,10 +127,10 @@ fn a_wrong_configuration_and_a_database_that_is_out_of_reach_are_told() {
     assert_eq!(serving.ask_json("migrate --check")["adds"], json!([]), "while it runs");
     let answer = serving.run("migrate --check --database postgres://nobody:hunter2@127.0.0.1:9/x");
     assert!(answer.code == 1 && !answer.stderr.contains("hunter2"), "{answer:?}");
-    assert!(answer.stderr.contains("PostgreSQL must run there"), "{answer:?}");
+    assert!(answer.stderr.contains("Check that PostgreSQL runs there"), "{answer:?}");
     assert_snapshot!(failing(&serving, "migrate"), @r"
-    transom: a server uses DATA, and has brought its database's schema up to date when it started
-             To update it, start it again with this program. What that would do is told meanwhile by: transom migrate --check
+    transom: a server uses DATA, and updated its database's schema when it started
+             To update it, start the server again with this program. To see the changes first: transom migrate --check
     exit 1
     ");
 }

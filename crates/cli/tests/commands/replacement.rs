@@ -92,5 +92,5 @@ fn who_sits_at_a_terminal_is_asked_once_about_a_replaced_panels_key() {
     // From then on there is no question.
     let connector = connect();
     assert_eq!(heard(connected(&connector)), "hello");
-    connector.stderr().expect("is connected, with the key of before", PATIENCE);
+    connector.stderr().expect("is connected, with the previous key", PATIENCE);
 }

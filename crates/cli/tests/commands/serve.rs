@@ -55,9 +55,7 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
     let mut command = program.command();
     let serve = ["serve", "--listen", "0.0.0.0:0", "--self-signed"];
     let server = Process::start("transom serve", command.args(serve));
-    server
-        .stderr()
-        .expect("Console URLs will begin with this machine's first address: --public-url", PATIENCE);
+    server.stderr().expect("Console URLs begin with this machine's first address.", PATIENCE);
     server.stderr().expect("Transom serves https://", PATIENCE);
     let program = transom();
     let mut command = program.command();
@@ -140,12 +138,12 @@ fn a_wrong_token_is_refused_with_its_reason() {
     };
     assert_snapshot!(with("wrong"), @r"
     transom: the token is not valid
-             TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.
+             TRANSOM_TOKEN is set and was used. Without it, the command uses the data folder's admin.json.
     exit 1
     ");
     assert_snapshot!(with("takDf5wdnmu3Bi1ArcYg7qEhhNiYd:secret"), @r"
     transom: the access key id is mistyped: its checksum does not match
-             TRANSOM_TOKEN is set and was used; without it, the data folder's admin.json is.
+             TRANSOM_TOKEN is set and was used. Without it, the command uses the data folder's admin.json.
     exit 1
     ");
 }

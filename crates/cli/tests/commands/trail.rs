@@ -38,7 +38,7 @@ fn a_console_url_stands_alone_on_stdout() {
     assert_eq!(ending["ends_at"], ending["expires_at"], "{ending}");
     let answer = program.run("console vm --project lab --open");
     assert_eq!(answer.code, 0);
-    assert!(answer.stderr.ends_with("There is no browser to open it in: copy the URL.\n"), "{answer:?}");
+    assert!(answer.stderr.ends_with("No browser was found. Copy the URL.\n"), "{answer:?}");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
     let program = vm();
     assert_snapshot!(failing(&program, "console other --project lab"), @r"
     transom: instance not found
-             Those that there are: transom instance list --project P
+             To list them: transom instance list --project P
     exit 1
     ");
     assert_snapshot!(failing(&program, "console vm --project lab --ttl 0s"), @r"
@@ -82,7 +82,7 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
 #[test]
 fn a_grant_is_listed_until_it_is_revoked() {
     let program = vm();
-    assert_snapshot!(program.run("link list").stderr, @"No link would open a session now, and none has one that is open.");
+    assert_snapshot!(program.run("link list").stderr, @"No link can open a session, and no session is open under a link.");
     let issued = program.ask_json("console vm --project lab --uses 3");
     let redactions = insta::dynamic_redaction(|value, _| if value.is_nil() { value } else { "TIME".into() });
     assert_json_snapshot!(
@@ -120,7 +120,7 @@ fn a_grant_is_listed_until_it_is_revoked() {
     assert_eq!(program.ask_json("link list --all").as_array().map(Vec::len), Some(1));
     assert_snapshot!(failing(&program, "link revoke 00000000-0000-7000-8000-000000000000"), @r"
     transom: link not found
-             Those that there are: transom link list --all
+             To list them: transom link list --all
     exit 1
     ");
 }
@@ -142,11 +142,11 @@ fn a_leaked_link_is_shown_and_revoked_by_its_url() {
     assert!(again.contains("revoked   20"), "{again}");
     assert_snapshot!(failing(&program, "link revoke https://console.example.com/console#token=mVJmZ0c1Xy7RkS2bLd"), @r"
     transom: link of this token not found
-             It was mistyped or cut off, another server made it, or it is older than [retention] links keeps.
+             It was mistyped or cut off, another server created it, or it is older than [retention] links.
     exit 1
     ");
     assert_snapshot!(failing(&program, "link show https://console.example.com/console"), @r"
-    transom: that is no console URL with a token, no token and no link's id
+    transom: this is neither a console URL with a token, nor a token, nor a link's id
              Copy the whole URL, up to its last character, or see transom link list --all.
     exit 1
     ");
@@ -214,12 +214,12 @@ fn nobody_looking_is_said_to_people_and_an_empty_list_to_programs() {
     let answer = program.run("session list");
     assert_eq!(
         (answer.code, answer.stdout.as_str(), answer.stderr.as_str()),
-        (0, "", "Nobody is looking.\n")
+        (0, "", "No console is open.\n")
     );
     assert_eq!(program.ask("session list --json"), "[]");
     assert_snapshot!(failing(&program, "session end 00000000-0000-7000-8000-000000000000"), @r"
     transom: session not found
-             Those that there are: transom session list
+             To list them: transom session list
     exit 1
     ");
 }
@@ -282,7 +282,7 @@ fn the_audit_finds_everything_by_a_grant_and_follows_what_happens() {
     }
     assert_snapshot!(failing(&program, "audit --project nowhere"), @r"
     transom: project not found
-             Those that there are: transom project list
+             To list them: transom project list
     exit 1
     ");
 }
@@ -308,7 +308,7 @@ fn a_request_that_only_the_log_has_is_told_so_and_a_mistyped_id_is_told_as_such(
     let id = refused["error"]["request_id"].as_str().expect("an id");
     for word in [id, &id[id.len() - 8..]] {
         let answer = program.run(&format!("audit --request {word}"));
-        let said = format!("No audit entry; the server's log may have it: search it for {word}\n");
+        let said = format!("There is no audit entry. Search the server's log for {word}\n");
         assert_eq!((answer.code, answer.stderr), (0, said));
     }
     for word in [&id[1..], &id[..id.len() - 1], "4b5c6d7", "4b5c6d7x"] {

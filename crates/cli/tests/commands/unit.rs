@@ -129,7 +129,7 @@ fn the_shipped_unit_runs_an_agent_that_has_an_address_and_one_that_enrols() {
     let mut nobody = device("nobody").service(&settings, &[]);
     assert_eq!(nobody.wait(PATIENCE).code(), Some(1));
     let said = nobody.stderr().text();
-    assert!(said.contains("transom: this device has no address yet, and was given neither an enrollment token nor an address\n"), "{said}");
+    assert!(said.contains("transom: this device has no address yet, and neither an enrollment token nor an address was given\n"), "{said}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ const TAKEN: &str =
 
 /// The message of a program that is sent away for good while it has an open session.
 const SENT_AWAY: &str = "CloudAuthenticationFailed: The cloud address or its password is not valid. \
-                         (its password was reset) Nobody can come any more; sessions go on.\n";
+                         (its password was reset) New viewers cannot connect; open sessions continue.\n";
 
 #[test]
 fn a_connector_that_waits_comes_back_to_a_server_that_was_gone() {

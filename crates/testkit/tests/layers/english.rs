@@ -14,7 +14,7 @@ use crate::workspace;
 const HELD: &[&str] = &[
     "agent",
     "api",
-    "cli/tests",
+    "cli",
     "config",
     "desktop",
     "folder",

@@ -9,9 +9,9 @@ use transom_model::api_token::ApiTokenId;
 use transom_model::id::ParseIdError;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Project {
-    /// Make a project.
+    /// Create a project.
     Add {
-        /// Its name, unique.
+        /// The project's name, which must be unique.
         name: String,
     },
     /// List projects.
@@ -20,61 +20,63 @@ pub(crate) enum Project {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Make an access key. Its secret is shown this once.
+    /// Create an access key. Its secret is printed only now.
     Add {
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
-        /// What people call it.
+        /// A name for people.
         #[arg(long, value_name = "N", default_value = "")]
         name: String,
-        /// reader views; member also opens consoles and ends any link or session of the project; admin manages
-        /// the project.
+        /// reader: lists and shows; member: also opens consoles and ends any link or session of the
+        /// project; admin: also manages the project.
         #[arg(long, value_name = "ROLE", default_value = "member")]
         role: Role,
     },
     /// List access keys.
     List {
-        /// Only those of this project.
+        /// Limit the list to this project.
         #[arg(long, value_name = "P")]
         project: Option<String>,
     },
     /// Add a second secret; the old one stays valid until `key retire`.
     Rotate {
-        /// The key.
+        /// The key's id.
         id: String,
     },
-    /// End the older of two secrets, and the tokens, links and consoles that were made with it.
+    /// Revoke the older of two secrets, and end the tokens, links and sessions made with it.
     Retire {
-        /// The key.
+        /// The key's id.
         id: String,
     },
-    /// Make a token that stands for the key until it expires: the token alone on stdout.
+    /// Create a token that replaces the key until it expires. Prints only the token on stdout.
     Token {
-        /// The key.
+        /// The key's id.
         id: String,
-        /// How long it is valid, such as 10m, 1h, 30d.
+        /// The token's lifetime, such as 10m, 1h, 30d.
         #[arg(long, value_name = "T", default_value = "1h", allow_hyphen_values = true)]
         ttl: HumanDuration,
     },
-    /// Make a key worth nothing and end the consoles that were opened under it.
+    /// Revoke a key and end its consoles.
     Revoke {
-        /// The key.
+        /// The key's id.
         id: String,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
-    /// List tokens that are valid, the newest first; the tokens themselves are not shown.
+    /// List valid tokens by their ids, the newest first.
     List {
-        /// Only those of this access key.
+        /// Limit the list to this access key.
         #[arg(long, value_name = "K")]
         key: Option<String>,
     },
-    /// Revoke a token and every token obtained with it, and end the links and consoles made with them.
+    /// Revoke a token and every token obtained with it, and end the links and sessions made with
+    /// them.
     Revoke {
-        /// The token's id; - reads it from standard input, or the token itself, which is not sent.
+        /// The token's id; - reads the id or the token from standard input. The token itself is not
+        /// sent.
         id: TokenName,
     },
 }

@@ -10,31 +10,33 @@ use transom_model::instance::InstanceStatus;
 pub(crate) enum Instance {
     /// Add an instance.
     Add {
-        /// Its id, unique in the project: 1 to 64 of A-Z a-z 0-9 . _ -
+        /// The instance's id, unique in the project: 1 to 64 of A-Z a-z 0-9 . _ -
         id: InstanceId,
         #[arg(long, value_name = "P")]
         /// The project, by name or id.
         project: String,
-        /// Where its VNC server is: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device.
+        /// Its VNC server: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or
+        /// cloud:ADDRESS for a device.
         #[arg(long, value_name = "E")]
         endpoint: Endpoint,
         #[command(flatten)]
         settings: InstanceSettings,
     },
-    /// Change an instance: only what is named changes. Another endpoint ends its sessions.
+    /// Change the named settings of an instance. A new endpoint ends its sessions.
     Set {
-        /// The instance.
+        /// The instance's id.
         id: InstanceId,
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
-        /// Where its VNC server is.
+        /// Its VNC server.
         #[arg(long, value_name = "E")]
         endpoint: Option<Endpoint>,
-        /// The endpoint leads to the same machine, as after a live migration: open consoles dial again there.
+        /// The endpoint leads to the same machine, for example after a live migration: open
+        /// consoles reconnect there.
         #[arg(long, requires = "endpoint")]
         moved: bool,
-        /// Its VNC server asks for no password any more: the one that is set is taken away.
+        /// Remove the VNC password.
         #[arg(long, conflicts_with = "password_file")]
         no_password: bool,
         #[command(flatten)]
@@ -48,7 +50,7 @@ pub(crate) enum Instance {
     },
     /// Show an instance.
     Show {
-        /// The instance.
+        /// The instance's id.
         id: InstanceId,
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
@@ -56,17 +58,19 @@ pub(crate) enum Instance {
     },
     /// Remove an instance and end its consoles.
     Remove {
-        /// The instance.
+        /// The instance's id.
         id: InstanceId,
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
     },
-    /// Add many instances from a file: CSV with a header line, or JSON (an array, or one object per line).
+    /// Add many instances from a file: CSV with a header line, or JSON (an array, or one object per
+    /// line).
     ///
-    /// Columns or members: id, endpoint, name, status, username, password, ca, certificate, key, fingerprint.
+    /// Columns or members: id, endpoint, name, status, username, password, ca, certificate, key,
+    /// fingerprint.
     Import {
-        /// The file; - for standard input (JSON).
+        /// The file; - reads JSON from standard input.
         file: PathBuf,
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
@@ -76,31 +80,35 @@ pub(crate) enum Instance {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InstanceSettings {
-    /// What people call it.
+    /// A name for people.
     #[arg(long, value_name = "N")]
     pub(crate) name: Option<String>,
-    /// running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
+    /// The machine's status: running stopped starting stopping rebooting building resizing imaging
+    /// rebuilding recycled releasing failed.
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<InstanceStatus>,
-    /// A file, pipe or - with the VNC password, in one line. VNC authentication uses its first 8 characters.
+    /// File with the VNC password in one line; - reads standard input. VNC authentication uses the
+    /// first 8 characters.
     #[arg(long, value_name = "F")]
     pub(crate) password_file: Option<PathBuf>,
-    /// The user for VeNCrypt Plain.
+    /// The user name for VeNCrypt Plain.
     #[arg(long, value_name = "U")]
     pub(crate) username: Option<String>,
-    /// VeNCrypt: PEM certificates that the VNC server's must chain to, or be one of; replaces a fingerprint.
+    /// TLS (VeNCrypt or wss): PEM file with the CA of the VNC server's certificate, or with that
+    /// certificate. Replaces a fingerprint.
     #[arg(long, value_name = "F", conflicts_with = "fingerprint")]
     pub(crate) ca: Option<PathBuf>,
-    /// VeNCrypt: PEM certificate chain that the gateway shows.
+    /// TLS: PEM file with the certificate chain that the gateway presents.
     #[arg(long, value_name = "F", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// VeNCrypt: the PEM key to --cert.
+    /// TLS: PEM file with the key of --cert.
     #[arg(long, value_name = "F", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    /// VeNCrypt: SHA-256 of the VNC server's certificate, instead of --ca; replaces a CA.
+    /// TLS: SHA-256 of the VNC server's certificate, instead of --ca. Replaces a CA.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<String>,
-    /// The password and the key are also for who holds the cloud address's repeater ticket; refused otherwise while there is one.
+    /// Entrust the password and the key also to a device that joins with the cloud address's
+    /// repeater ticket. Required while there is such a ticket.
     #[arg(long)]
     pub(crate) for_ticket_holder: bool,
 }
