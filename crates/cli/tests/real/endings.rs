@@ -99,7 +99,7 @@ fn chromium_is_told_about_passwords_that_are_wrong_or_missing() {
         Visit::refused(&console(&program, "wrong"), "instance-password-wrong").shot("password").run();
     assert!(report.next_step().starts_with("Tell the machine's administrator"), "{report:?}");
     let title = report.whole()["title"].as_str().unwrap_or_default();
-    assert!(title.starts_with("wrong – The VNC server did not accept"), "{title}");
+    assert!(title.starts_with("wrong – The VNC server rejected the password"), "{title}");
     let whole = report.whole().to_string();
     assert!(!whole.contains("transom instance") && !whole.contains("Authentication fail"), "{whole}");
     // The short request id, which people can read out, finds the details that the page does not
