@@ -1,4 +1,4 @@
-//! What can go wrong in a use case. Each dialect turns this into its own errors in one place.
+//! The errors of use cases. Each dialect converts them into its own errors in one place.
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -11,19 +11,19 @@ use transom_model::instance::InstanceStatus;
 use transom_model::name;
 use transom_store::StoreError;
 
-/// So many outages of what we stand on are told a minute, one by one: while it is away, every call of anybody meets that.
+/// The outages that are logged individually per minute. During an outage every call fails.
 const OUTAGES: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// One for the process, as its log is one.
+/// The budget of the process, which has one log.
 static TOLD: LazyLock<DefaultDirectRateLimiter> =
     LazyLock::new(|| DefaultDirectRateLimiter::direct(Quota::per_minute(OUTAGES)));
 
 /// The result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use case did not do what was asked. Nothing was changed.
+/// The reason why a use case failed. It changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody we know asks.
+    /// The caller is unknown.
     #[error("{0}")]
     Unauthenticated(&'static str),
     /// Too many failed attempts from this source.
@@ -32,7 +32,7 @@ pub enum Error {
     /// The caller's role does not reach.
     #[error("this needs {needed}")]
     Forbidden {
-        /// What would do.
+        /// The role that would suffice.
         needed: Needed,
     },
     /// There is none, or it is another project's.
@@ -44,7 +44,7 @@ pub enum Error {
     /// It is not the version that the caller means.
     #[error("it was changed meanwhile")]
     Stale,
-    /// What was sent cannot be understood as a whole.
+    /// The request as a whole is malformed.
     #[error("{0}")]
     Malformed(String),
     /// A value is not what it must be.
@@ -52,7 +52,7 @@ pub enum Error {
     Invalid {
         /// Which member or parameter.
         field: Cow<'static, str>,
-        /// What is wrong with it.
+        /// The fault of the value.
         problem: String,
     },
     /// The instance's status does not allow it.
@@ -69,7 +69,7 @@ pub enum Error {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a caller would have to be.
+/// The required role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
     /// A key of at least this role.
@@ -98,7 +98,7 @@ impl Error {
         Self::Invalid { field: field.into(), problem: problem.to_string() }
     }
 
-    /// Whether the log is to be told of this one too.
+    /// Returns whether to log this error too.
     pub fn is_news(&self) -> bool {
         !matches!(self, Self::Unavailable(_)) || outage_is_news()
     }
@@ -109,7 +109,7 @@ impl Error {
     }
 }
 
-/// Whether the log is to be told once more that what we stand on does not answer.
+/// Returns whether to log another outage.
 pub(crate) fn outage_is_news() -> bool {
     TOLD.check().is_ok()
 }

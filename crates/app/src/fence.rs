@@ -1,10 +1,11 @@
-//! The fence: a node that the others may soon call gone ends what it carries, before they act on that.
+//! The fence: a node that the others may soon declare gone ends everything that it carries before
+//! they act.
 //!
 //! ```text
-//! a beat is heard ──── 45 s ────► this node cuts everything            others: 60 s of the same beat ─► it is gone
+//! a beat is heard ── 45 s ──► this node cuts everything    60 s of the same beat ──► it is gone
 //! ```
-//! Each side counts by its own clock. A beat that finds the node called gone cuts everything as well; either way the node then
-//! begins another life, and goes on.
+//! Each side counts by its own clock. A beat that finds the node declared gone also cuts
+//! everything. In both cases the node then begins another life and continues.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use transom_store::Node;
 /// Which life of the node this is, and until when it may go on without another beat.
 pub struct Fence {
     state: Mutex<State>,
-    /// The time after its last beat when the node cuts everything; none where it is alone on its database.
+    /// The time from the last beat until the node cuts everything. `None` if it is alone on its
+    /// database.
     limit: Option<Duration>,
 }
 
@@ -24,7 +26,8 @@ struct State {
     until: Option<Duration>,
 }
 
-/// The time since some moment, by a clock that goes on while the process is stopped or the machine sleeps.
+/// The time since a fixed moment, by a clock that continues while the process is stopped or the
+/// machine sleeps.
 pub fn now() -> Duration {
     #[cfg(target_os = "linux")]
     let clock = rustix::time::ClockId::Boottime;

@@ -45,16 +45,16 @@ pub struct LookupLabels {
     outcome: Word,
 }
 
-/// What an existing cloud is asked about.
+/// The kinds of lookups at an existing cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Where a console is.
+    /// A console's location.
     ConsoleToken,
-    /// Whose token it is.
+    /// A token's user.
     UserToken,
 }
 
-/// What may be guessed, or asked about in vain.
+/// The kinds of credentials that can be guessed or looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guesses {
     /// Tokens of an existing cloud.
@@ -96,7 +96,7 @@ pub struct DirectionLabel {
     direction: Word,
 }
 
-/// What is not counted but is so at the moment of asking.
+/// The current values, which are read at the moment of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// Sessions that this node carries.
@@ -105,7 +105,7 @@ pub struct Now {
     pub tasks: usize,
 }
 
-/// What is counted.
+/// The counters.
 pub struct Metrics {
     grants: Family<GrantLabels, Counter>,
     ended: Family<ReasonLabel, Counter>,
@@ -129,7 +129,8 @@ pub struct Metrics {
     /// Seconds from a viewer's claim to the instance's first pixels being on the way.
     pub first_byte: Histogram,
     bytes: Family<DirectionLabel, Counter>,
-    /// Times that this node ended everything that it carried, because the others might have called it gone.
+    /// The number of times that this node ended everything that it carried, because the others
+    /// might have declared it gone.
     pub fenced: Counter,
     nodes: Family<StateLabel, Gauge>,
 }
@@ -172,7 +173,7 @@ impl Metrics {
         self.ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
     }
 
-    /// Counts ends of sessions that nobody here carries, for as long as these metrics are read.
+    /// Returns a function that counts the ends of sessions that this node does not carry.
     pub(crate) fn count_end(&self) -> transom_store::CountEnd {
         let ended = self.ended.clone();
         Box::new(move |reason| {
@@ -202,7 +203,7 @@ impl Metrics {
         }
     }
 
-    /// Somebody was not let try, or asked about, one more.
+    /// Counts a refused try or lookup.
     pub(crate) fn guess_refused(&self, what: Guesses) {
         self.guesses.get_or_create(&GuessLabel { what: Word(what.word()) }).inc();
     }

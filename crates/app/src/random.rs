@@ -28,14 +28,16 @@ pub fn ordered_uuid() -> Uuid {
     Uuid::now_v7()
 }
 
-/// A call's id. It sorts by time: the audit finds records by it, and an index that grows at its end costs little to write.
+/// Returns a request id. It sorts by time, since the audit finds records by it, and an index that
+/// grows at its end is cheap to write.
 #[must_use]
 pub fn request_id() -> RequestId {
     RequestId::from_uuid(ordered_uuid())
 }
 
-/// The id of the call that will show this ticket. Its short form depends on the ticket alone: whoever exchanges is told it
-/// beforehand, since a browser tells its page nothing but the close of a WebSocket.
+/// Returns the id of the call that will present this ticket. Its short form depends on the ticket
+/// alone, so the exchange can tell the page in advance: a browser tells its page only the close of
+/// a WebSocket.
 #[must_use]
 pub fn request_id_by(ticket: &str) -> RequestId {
     const PURPOSE: &[u8] = b"transom request\0";

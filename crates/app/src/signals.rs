@@ -3,7 +3,7 @@
 
 use tokio::sync::Notify;
 
-/// The bell. Rings that nobody has heard yet count as one.
+/// The bell. Rings that the watch has not heard yet count as one.
 #[derive(Default)]
 pub(crate) struct Signals(Notify);
 

@@ -1,7 +1,8 @@
 //! The vault: seals the secrets that must be read again, under keys derived from the master key.
 //!
-//! A sealed value is `1 version · 12 nonce · ciphertext · 16 tag` (AES-256-GCM). Each purpose has a key of its own
-//! (HKDF-SHA-256), and the row's id is authenticated with the ciphertext, so that a value cannot be moved to another row.
+//! A sealed value is `1 version · 12 nonce · ciphertext · 16 tag` (AES-256-GCM). Each purpose has
+//! its own key (HKDF-SHA-256). The row's id is authenticated with the ciphertext, so a value cannot
+//! be moved to another row.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
@@ -15,7 +16,7 @@ use crate::random;
 /// The only key version so far.
 const VERSION: u8 = 1;
 
-/// What a sealed value is for.
+/// The purpose of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// An access key's secret: signatures are verified with it.
@@ -24,13 +25,13 @@ pub enum Purpose {
     InstancePassword,
     /// An instance's client key.
     InstanceKey,
-    /// Where a list of cloud addresses goes on: its callers hand it back.
+    /// The position in a list of cloud addresses, which callers send back.
     ListCursor,
     /// A console token of an existing cloud: it is asked about at every connect.
     ForeignToken,
     /// The salt of an address that does not exist.
     DeviceChallenge,
-    /// What is kept of repeater tickets and IDs: some are short, and a digest of those could be searched.
+    /// Repeater tickets and IDs. Some are short, and a digest of those could be searched.
     RepeaterTicket,
     /// The key that the gateway shows to agents.
     GatewayKey,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::vault::Purpose;
 
 impl Access {
-    /// Tells who calls. A correct proof is never delayed by somebody else's wrong ones.
+    /// Authenticates a caller. Wrong proofs from others never delay a correct one.
     pub async fn authenticate(&self, proof: &Proof, attempt: Attempt<'_>) -> Result<Caller> {
         self.recognise(proof).await.map_err(|error| match error {
             Error::Unauthenticated(_) => self.failed_proof(attempt, proof.key(), error),
@@ -22,7 +22,7 @@ impl Access {
         })
     }
 
-    /// Tells who calls, for somebody who has proved it before: a failure is no attempt to guess.
+    /// Authenticates a caller again. A failure does not count as an attempt to guess.
     pub(crate) async fn recognise(&self, proof: &Proof) -> Result<Caller> {
         let caller = match proof {
             Proof::Token(token) => self.authenticate_token(token).await,
@@ -46,8 +46,8 @@ impl Access {
         }
     }
 
-    /// Tells whose access key it is by something other than its secret, such as a signature: `proves` is asked about each
-    /// active secret of the key.
+    /// Authenticates the holder of an access key by a proof other than its secret, such as a
+    /// signature. Calls `proves` with each active secret of the key.
     pub async fn authenticate_by(
         &self,
         id: &str,
@@ -61,12 +61,13 @@ impl Access {
         })
     }
 
-    /// Whether a signature comes for the first time, at any node; it is remembered for so long.
+    /// Returns whether this is the first use of a signature at any node. The store remembers it for
+    /// the given time.
     pub async fn is_first_use(&self, signature: TokenDigest, keep: Duration) -> Result<bool> {
         Ok(self.core.store.note_signature(signature, keep).await?)
     }
 
-    /// Demands that there is such a key, and that it is not revoked: without one, no proof can be right.
+    /// Fails unless the key exists and is not revoked. Otherwise no proof can be right.
     pub async fn demand_key(&self, id: &str, attempt: Attempt<'_>) -> Result<()> {
         let unknown = || Error::Unauthenticated("the access key or its secret is not valid");
         let found = match id.parse::<AccessKeyId>() {
@@ -79,8 +80,8 @@ impl Access {
         }
     }
 
-    /// Counts a failed attempt and tells the log whose key was named, if anybody's: the error itself, or that there were
-    /// too many.
+    /// Counts a failed attempt and logs the named key, if any. Returns the error, or the error that
+    /// there were too many attempts.
     pub fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
         if self.is_news_of(attempt.source) {
             // What is no key's id may be its secret, typed into the wrong field.
@@ -97,9 +98,9 @@ impl Access {
         if self.failures.allows(source) { error } else { Error::RateLimited }
     }
 
-    /// Counts an error that tells of a guessed token or ticket; every other one passes as it is. The log has why, under the
-    /// request id that the page shows, unless that source was refused often: a program with an expired link may ask, and be refused,
-    /// without limit.
+    /// Counts an error that means a guessed token or ticket, and returns every other error
+    /// unchanged. The log has the cause under the request id that the page shows, unless the source
+    /// was refused often: a program with an expired link may ask without limit.
     pub fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
         match &error {
             Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
@@ -155,7 +156,7 @@ impl Access {
         Err(unknown)
     }
 
-    /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
+    /// Returns whether to log another refusal to this unauthenticated source.
     pub fn is_news_of(&self, source: IpAddr) -> bool {
         self.core.log_budget.is_news_from(source)
     }

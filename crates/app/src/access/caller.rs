@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Needed, Result};
 
-/// Who calls.
+/// The caller of a use case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// The holder of the operator's token: above projects.
@@ -23,11 +23,12 @@ pub enum Caller {
         id: AccessKeyId,
         /// Its project.
         project: ProjectId,
-        /// What it may do there.
+        /// Its role there.
         role: Role,
         /// The token that it showed instead of its secret.
         token: Option<ShownToken>,
-        /// Which of its secrets it showed, or got the token with; none: nobody knows.
+        /// The secret that it presented, or with which it obtained its token. `None` if that is
+        /// unknown.
         secret: Option<Uuid>,
     },
     /// A user of an existing cloud, known by a token of its Keystone.
@@ -38,14 +39,14 @@ pub enum Caller {
         home: String,
         /// The project here.
         project: ProjectId,
-        /// What it may do there.
+        /// Its role there.
         role: Role,
         /// Until when its token is valid, where the Keystone has said so.
         until: Option<Timestamp>,
     },
 }
 
-/// A token that somebody showed.
+/// A token that a caller presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownToken {
     /// By which the store knows it.
@@ -101,7 +102,8 @@ impl Caller {
         }
     }
 
-    /// Until when what was shown is valid, where its time is bounded: what is made with it opens no longer.
+    /// Returns the end of the presented credential's validity, if it has one. Links made with it
+    /// open no longer than that.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
         match self {
@@ -122,8 +124,8 @@ impl Caller {
         }
     }
 
-    /// Demands the key's own secret, or the operator's token: whoever finds a token for a minute must make nothing with it that
-    /// stays, such as another secret or a device's password.
+    /// Requires the key's own secret or the operator's token. A stolen token must not create
+    /// anything lasting, such as another secret or a device's password.
     pub fn need_secret(&self) -> Result<()> {
         match self {
             Self::Operator | Self::Key { token: None, .. } => Ok(()),
@@ -140,7 +142,7 @@ impl Caller {
     }
 }
 
-/// How a caller proves who it is.
+/// The proof of a caller's identity.
 #[derive(Clone, Debug)]
 pub enum Proof {
     /// The operator's token, or an API token.
@@ -162,13 +164,13 @@ impl Proof {
 /// A call whose caller has proved nothing yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// Where it comes from.
+    /// The source address.
     pub source: IpAddr,
-    /// Its id, by which whoever was refused asks the operator why.
+    /// The request id, with which a refused caller can ask the operator for the cause.
     pub request: &'a RequestId,
 }
 
-/// One call of a use case.
+/// A call of a use case.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The caller.

@@ -76,7 +76,8 @@ impl Access {
         Ok(ended)
     }
 
-    /// Makes a key worth nothing, and with it every console that was opened under it; answers what ended with it.
+    /// Revokes a key and ends every console opened under it. Returns the number of links and
+    /// sessions that ended.
     pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
         let audit = AuditEntry { project: Some(key.project), ..call.entry("key.revoke", id) };

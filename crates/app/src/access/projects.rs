@@ -30,7 +30,7 @@ impl Access {
         }
     }
 
-    /// The project that a call names, by name or id. Another's project is not found, never forbidden.
+    /// Returns the named project, by name or id. A project of others is not found, never forbidden.
     pub async fn project(&self, call: &Call, name_or_id: &str) -> Result<Project> {
         let by_id = match name_or_id.parse() {
             Ok(id) => self.core.store.project(id).await?,

@@ -45,7 +45,7 @@ impl Access {
         self.new_token(call, (&key.id, key.project), ttl).await
     }
 
-    /// Whoever asks with a token gets one that dies with it.
+    /// Creates a token. If the caller authenticated with a token, the new one ends with it.
     async fn new_token(
         &self,
         call: &Call,
@@ -66,7 +66,8 @@ impl Access {
         Ok((self.core.store.create_token(new, &audit).await?, token))
     }
 
-    /// The valid token behind this text, for its own key, its project's administrator or the operator.
+    /// Returns the valid token with this text, for its own key, an administrator of its project, or
+    /// the operator.
     pub async fn token(&self, call: &Call, token: &str) -> Result<ApiToken> {
         let found = self.core.store.token(TokenDigest::of(token)).await?;
         let found = found.filter(|found| call.caller.project().is_none_or(|own| own == found.key.project));
@@ -77,7 +78,8 @@ impl Access {
         Ok(found)
     }
 
-    /// Valid tokens: of a project for who manages it, and of all for the operator; a key that manages nothing sees its own.
+    /// Lists valid tokens: a project's for its administrators, all for the operator. Another key
+    /// sees its own tokens.
     pub async fn tokens(&self, call: &Call, key: Option<&AccessKeyId>, page: Page) -> Result<Vec<ApiToken>> {
         let own = call.caller.key();
         let key = match call.caller.need(Role::Admin) {
@@ -91,8 +93,9 @@ impl Access {
         Ok(self.core.store.tokens(call.caller.project(), key, page).await?)
     }
 
-    /// Makes a token worth nothing, and ends what was made with it. Whoever drops the token that it shows keeps the consoles that
-    /// it asked for in OpenStack's dialect: that dialect's clients do so as a matter of course, and upstream's consoles live on.
+    /// Revokes a token and ends what was made with it. A caller that revokes its own token keeps
+    /// its consoles of OpenStack's dialect: clients of that dialect routinely revoke their token,
+    /// and upstream's consoles survive it.
     pub async fn revoke_token(&self, call: &Call, token: &str) -> Result<()> {
         let found = self.token(call, token).await?;
         let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == found.digest);
@@ -100,7 +103,8 @@ impl Access {
         self.revoke_found(call, &found, keeping).await
     }
 
-    /// Makes the token with this id worth nothing, and ends everything that was made with it; answers what that was.
+    /// Revokes the token with this id and ends everything that was made with it. Returns the number
+    /// of links and sessions that ended.
     pub async fn revoke_token_by_id(&self, call: &Call, id: ApiTokenId) -> Result<Tally> {
         let found =
             self.core.store.token_by_id(call.caller.project(), id).await?.ok_or(Error::NotFound("token"))?;
@@ -123,7 +127,8 @@ impl Access {
         self.revocations.revoke(Revocation { what, within, audit }).await.map(drop)
     }
 
-    /// Writes down which tokens were shown since this was done last. What the store does not take is told the next time.
+    /// Records the tokens used since the last call. If the store does not take them, the next call
+    /// tries again.
     pub(crate) async fn settle_token_uses(&self) {
         let used: Vec<_> = self.token_uses.lock().drain().collect();
         if !used.is_empty() && self.core.store.note_token_uses(used.clone()).await.is_err() {
@@ -131,7 +136,7 @@ impl Access {
         }
     }
 
-    /// Who shows this token: its key, with the role that the key has now.
+    /// Authenticates a token: the caller is its key, with the key's current role.
     pub(crate) async fn authenticate_token(&self, token: &Secret) -> Result<Caller> {
         if token.digest() == self.operator {
             return Ok(Caller::Operator);

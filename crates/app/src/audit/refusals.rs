@@ -1,7 +1,8 @@
 //! Requests that are refused as bad: why, for those who look for it by the request's id.
 //!
-//! The log has the reason of each; of somebody who has proved nothing, so many a minute. The audit has it of those who have
-//! proved who they are, so many a minute for each: a key that changes nothing must not fill the database.
+//! The log has the reason of each refusal, with a limit per minute for unauthenticated sources. The
+//! audit has the refusals of authenticated callers, with a limit per minute for each: a key that
+//! changes nothing must not fill the database.
 
 use std::net::IpAddr;
 
@@ -13,22 +14,23 @@ use transom_model::name::escape_hidden;
 use crate::Call;
 use crate::audit::Audit;
 
-/// A sentence is shorter; what somebody wrote for the name of a member may not be.
+/// The longest reason. Transom's sentences are shorter, but a member's name from the caller may not
+/// be.
 const REASON: usize = 400;
 
 /// A request that is refused as bad.
 pub struct BadRequest<'a> {
     /// Its id.
     pub request: &'a RequestId,
-    /// Where it comes from.
+    /// The source address.
     pub source: IpAddr,
-    /// Who sent it, where that was proved.
+    /// The call, if its sender is authenticated.
     pub call: Option<&'a Call>,
     /// The front door.
     pub dialect: Dialect,
-    /// What was asked for, without what the caller wrote there.
+    /// The requested path, without the caller's values in it.
     pub target: String,
-    /// What is wrong with it, without any value that it held: one may be a secret.
+    /// The fault, without any value from the request: one may be a secret.
     pub reason: &'a str,
 }
 

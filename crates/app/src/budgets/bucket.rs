@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The time in which an allowance comes back whole.
 pub(crate) const PERIOD: Duration = Duration::from_secs(60);
 
-/// What is left of an allowance.
+/// The rest of an allowance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     left: f64,
@@ -17,7 +17,7 @@ impl Bucket {
         Self { left: most, at: now }
     }
 
-    /// Whether there is one left now, of so many in a [`PERIOD`].
+    /// Returns whether one is left now, of `most` in a [`PERIOD`].
     pub(crate) fn has_one(&mut self, most: f64, now: Instant) -> bool {
         let back = most * now.saturating_duration_since(self.at).as_secs_f64() / PERIOD.as_secs_f64();
         *self = Self { left: (self.left + back).min(most), at: now };
@@ -33,7 +33,7 @@ impl Bucket {
         self.left = (self.left + 1.0).min(most);
     }
 
-    /// Whether it says no more than that nobody has used it lately.
+    /// Returns whether the allowance is full again, so its entry can be removed.
     pub(crate) fn is_idle(&self) -> bool {
         self.at.elapsed() >= PERIOD
     }

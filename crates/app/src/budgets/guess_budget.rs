@@ -1,9 +1,9 @@
-//! How often somebody may show what is not known here: tokens that an existing cloud has to be asked about, and numbers short
-//! enough to be guessed.
+//! Limits on unknown credentials: tokens about which an existing cloud must be asked, and numbers
+//! short enough to guess.
 //!
-//! Each source has an allowance, and the networks around it have some; this machine itself needs none. Where guessing wears a
-//! secret down, so has the node: who has many networks would have as many allowances otherwise, or comes by a program on this
-//! machine that carries many.
+//! Each source and each network around it has an allowance. This machine itself has no limit.
+//! Against guesses at short secrets the node also has one: otherwise an attacker with many networks
+//! would have as many allowances, or would use a program on this machine that relays many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,11 +26,11 @@ pub(crate) struct GuessBudget {
 struct Buckets {
     by_network: HashMap<Network, Bucket>,
     all: Bucket,
-    /// When it was told last that all is used up.
+    /// The last time that the log reported an exhausted allowance.
     told: Option<Instant>,
 }
 
-/// What came of asking for one try.
+/// The result of asking for a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
     Granted,
@@ -51,8 +51,8 @@ impl GuessBudget {
         Self { what, per_source, in_all, buckets }
     }
 
-    /// One try of somebody from there to show what is perhaps not known. What is refused is counted, and that somebody guesses
-    /// from everywhere is told.
+    /// Takes one try for a credential from this source that may be unknown. Counts refusals, and
+    /// logs when the node's own allowance is exhausted.
     pub(crate) fn guess(&self, source: IpAddr, metrics: &Metrics) -> Option<Guess<'_>> {
         let attempt = self.take(source);
         if attempt == Try::Granted {
@@ -122,13 +122,13 @@ impl GuessBudget {
     }
 }
 
-/// The networks whose allowances somebody from there uses.
+/// The networks whose allowances this source uses.
 fn own(source: IpAddr, tiers: &Tiers) -> &[Tier] {
     if source.to_canonical().is_loopback() { &[] } else { tiers }
 }
 
-/// One try, paid in advance, so that many at once are counted as well. It is given back unless it was a miss: a database that
-/// does not answer makes nobody a guesser.
+/// A try, taken in advance so that simultaneous ones count. It is returned unless the credential
+/// was wrong: a database that does not answer does not use up tries.
 #[must_use]
 pub(crate) struct Guess<'a> {
     budget: &'a GuessBudget,

@@ -1,4 +1,5 @@
-//! What may be repeated at will must not write at will: whoever holds a link could fill the database otherwise.
+//! Limits on log and audit records for events that a caller can repeat. Without them the holder of
+//! a link could fill the database.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,30 +20,33 @@ use crate::budgets::bucket::Bucket;
 /// A refusal that repeats an earlier one is news again after this.
 const NEWS: Duration = Duration::from_secs(60);
 
-/// So many refusals of one source a minute are told one by one, whatever it had shown: who mistypes is seen, who guesses
-/// floods no log.
+/// The refusals of one source that are logged individually per minute. A typing error is visible,
+/// and guessing does not flood the log.
 const FAILURES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// So many refusals of one kind to one connector a minute are told one by one: who tries its handful of devices is seen,
-/// whoever tries all there may be fills no database.
+/// The refusals of one kind to one connector that are logged individually per minute. A few
+/// attempts are visible, and a scan of all addresses does not fill the database.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// So many bad requests of one caller a minute are audited: a script with a mistake in it is seen, one in a loop fills no
-/// database. The log has all of them.
+/// The bad requests of one caller that are audited per minute. A faulty script is visible, and a
+/// loop does not fill the database. The log has all of them.
 const BAD_REQUESTS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-/// A page whose network comes and goes tries with pauses of up to 15 s; a person reloads a few times. A program in a loop
-/// would write each time.
+/// The exchanges of one session per minute. A page with an unreliable network retries with pauses
+/// of up to 15 s, and a person reloads a few times. Each exchange is a write.
 const EXCHANGES: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
-/// So many old tickets of one session a minute are audited one by one: a copy can be shown at will.
+/// The old tickets of one session that are audited individually per minute. A copy can be presented
+/// any number of times.
 const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
-/// A link that opens as often as wanted gets tickets for this many times the sessions that it may have at once, and as many
-/// again each minute: people who come and go are not refused, a program that only asks writes no more than that.
+/// A link without a limit on uses gets tickets for this many times its simultaneous sessions, and
+/// as many again each minute. Viewers who come and go are not refused, and a program in a loop
+/// causes no more writes than that.
 const TURNOVER: usize = 4;
 
-/// The tickets that links have left. Only a link that stands and has given one is kept: a text that is none leaves nothing.
+/// The tickets that links have left. It has entries only for valid links that issued a ticket, so
+/// invalid tokens occupy no memory.
 struct Tickets {
     most: f64,
     left: Mutex<HashMap<TokenDigest, Bucket>>,
@@ -82,7 +86,8 @@ pub(crate) struct LogBudget {
 }
 
 impl LogBudget {
-    /// What a link that opens as often as wanted may be exchanged for depends on how many sessions it may have at once.
+    /// Creates the budgets. `sessions_per_link` determines the tickets of a link without a limit on
+    /// uses.
     pub(crate) fn new(sessions_per_link: usize) -> Self {
         let once = Quota::with_period(NEWS).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
         Self {
@@ -96,27 +101,27 @@ impl LogBudget {
         }
     }
 
-    /// Whether a refusal to somebody from there, who has proved nothing, belongs into the log once more.
+    /// Returns whether to log another refusal to this unauthenticated source.
     pub(crate) fn is_news_from(&self, source: IpAddr) -> bool {
         self.failures.check_key(&network::of(source)).is_ok()
     }
 
-    /// Whether this refusal belongs into the audit once more.
+    /// Returns whether to audit this refusal again.
     pub(crate) fn is_news(&self, grant: GrantId, reason: EndReason) -> bool {
         self.refusals.check_key(&(grant, reason)).is_ok()
     }
 
-    /// Whether this refusal to a connector belongs into the audit once more.
+    /// Returns whether to audit this refusal to a connector again.
     pub(crate) fn is_news_to(&self, connector: &CloudAddress, refusal: &'static str) -> bool {
         self.connections.check_key(&(connector.clone(), refusal)).is_ok()
     }
 
-    /// Whether a bad request of this caller belongs into the audit once more.
+    /// Returns whether to audit another bad request of this caller.
     pub(crate) fn is_news_by(&self, actor: &Actor) -> bool {
         self.bad_requests.check_key(&actor.to_string()).is_ok()
     }
 
-    /// Whether the link may be exchanged for one more ticket, if it is one.
+    /// Returns whether the link may be exchanged for another ticket, if the token is a link's.
     pub(crate) fn has_ticket(&self, token: TokenDigest) -> bool {
         self.tickets.has_one(token)
     }
@@ -126,12 +131,12 @@ impl LogBudget {
         self.tickets.take(token);
     }
 
-    /// Whether the session's ticket may be exchanged once more.
+    /// Returns whether the session's ticket may be exchanged again.
     pub(crate) fn has_exchange(&self, session: SessionId) -> bool {
         self.exchanges.check_key(&session).is_ok()
     }
 
-    /// Whether an old ticket of this session belongs into the audit once more.
+    /// Returns whether to audit another old ticket of this session.
     pub(crate) fn is_news_of_old_ticket(&self, session: SessionId) -> bool {
         self.old_tickets.check_key(&session).is_ok()
     }

@@ -15,12 +15,12 @@ use transom_model::session::SessionState;
 use transom_sources::openstack::Located;
 use transom_store::{Commit, ConsoleTarget, Node};
 
-/// Where a session leads.
+/// A session's destination.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The instance; of another cloud's console, what that cloud says of it.
     pub instance: Instance,
-    /// What is to be asked for by `CONNECT` at its endpoint, before RFB.
+    /// The path for a `CONNECT` at the endpoint, before RFB.
     pub access_path: Option<String>,
 }
 
@@ -28,15 +28,15 @@ pub struct Destination {
 pub struct Claim {
     /// The grant and the session.
     pub target: ConsoleTarget,
-    /// Where it leads.
+    /// Its destination.
     pub destination: Destination,
     /// The session's place in this node's table.
     pub live: LiveSession,
-    /// Who claimed it.
+    /// The visitor that claimed it.
     pub visitor: Visitor,
-    /// Whether the viewer can come back with a ticket.
+    /// True if the viewer can return with a ticket.
     pub resumable: bool,
-    /// When it was claimed: what the target says of times is counted from here.
+    /// The moment of the claim. The target's times count from here.
     pub at: Instant,
 }
 
@@ -64,12 +64,14 @@ impl Consoles {
         self.claim((target, node), None, visitor, true).await
     }
 
-    /// The instance showed its screen: the use is spent and the session lives, unless something was revoked meanwhile.
+    /// Spends the use and makes the session live, after the instance showed its screen. Fails if
+    /// something was revoked meanwhile.
     pub async fn commit(&self, claim: &Claim) -> Result<()> {
         let again = if claim.target.state == SessionState::Reserved { "" } else { ", again" };
         let detail = Some(format!("viewer {}{again}", claim.visitor.address));
         let audit = AuditEntry { detail, ..claim.entry("session.start", "ok") };
-        // What is counted must be on the disk before the screen is shown: it could be used twice otherwise.
+        // A counted use must be on disk before the screen is shown. Otherwise it could be used
+        // twice.
         let committed = if claim.target.grant.uses.is_some() || claim.resumable {
             self.core.store.commit(claim.target.hold, &audit).await?
         } else {

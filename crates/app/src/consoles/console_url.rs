@@ -6,7 +6,7 @@ use url::Url;
 
 use transom_config::NovncForm;
 
-/// How a token becomes a URL.
+/// The forms of console URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// `https://…/console#token=…`: a fragment never reaches a log.
@@ -17,7 +17,8 @@ pub enum Shape {
     WebSocket,
     /// `https://…:443/console?token=…`: the Java viewer wants the port written out.
     Connect,
-    /// `https://…/vnc_auto.html?path=%3Ftoken%3D…` or `…?token=…`: noVNC's page, as OpenStack names it.
+    /// `https://…/vnc_auto.html?path=%3Ftoken%3D…` or `…?token=…`: noVNC's page, with the name that
+    /// OpenStack uses.
     Novnc(NovncForm),
 }
 

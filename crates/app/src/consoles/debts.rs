@@ -7,7 +7,7 @@ use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_store::{Hold, Traffic};
 
-/// How a connection ended, for the store.
+/// The end of a connection, for the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
     pub(crate) hold: Hold,
@@ -15,7 +15,7 @@ pub(crate) struct Settlement {
     pub(crate) how: How,
 }
 
-/// What its end means for the session.
+/// The consequence for the session.
 #[derive(Clone, Debug)]
 pub(crate) enum How {
     /// It may be carried on.
@@ -26,7 +26,8 @@ pub(crate) enum How {
 
 /// Settlements that the store could not be told: without them, it would take the sessions for live.
 ///
-/// There are at most as many as this node had sessions when the database went away, since none begins without it.
+/// There are at most as many as this node had sessions when the database became unreachable, since
+/// no session begins without it.
 #[derive(Default)]
 pub(crate) struct Debts(Mutex<VecDeque<Settlement>>);
 

@@ -21,7 +21,7 @@ use transom_store::{
 pub struct Exchanged {
     /// The grant and the session.
     pub target: ConsoleTarget,
-    /// What people call the machine.
+    /// The machine's name for people.
     pub name: String,
     /// The secret for the WebSocket, or for the next exchange.
     pub ticket: Secret,
@@ -50,7 +50,8 @@ impl Consoles {
     /// Exchanges a ticket for a fresh one: the page comes back to its session.
     pub async fn exchange_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(ticket);
-        // Each exchange is written down. What is not exchanged does not count: an old copy must not keep the page out.
+        // Each exchange is a write. A ticket that cannot be exchanged does not count: an old copy
+        // must not lock the page out.
         if let Some(session) = self.core.store.exchangeable(shown).await?
             && !self.core.log_budget.has_exchange(session)
         {
@@ -112,7 +113,7 @@ impl Consoles {
         Ok((target, located))
     }
 
-    /// A refused use of a known grant is part of its trail, once a minute; an unknown token has none.
+    /// Audits a refused use of a known grant, once a minute. An unknown token has no audit trail.
     async fn refused(&self, reason: EndReason, grant: Option<&Grant>, visitor: &Visitor) {
         let Some(grant) = grant else {
             self.core.metrics.grant(Dialect::Api, reason.code());
@@ -163,7 +164,8 @@ impl Consoles {
         Err(End::from(reason).into())
     }
 
-    /// An old ticket of a session that waits for its page: it is refused and written down, and changes nothing.
+    /// Audits an old ticket of a session that waits for its page. The ticket is refused and changes
+    /// nothing.
     async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, visitor: &Visitor) {
         if !self.core.log_budget.is_news_of_old_ticket(session) {
             return;

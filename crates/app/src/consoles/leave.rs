@@ -11,9 +11,11 @@ use crate::consoles::visitor::{Visitor, session_entry};
 use crate::error::Result;
 
 impl Consoles {
-    /// Ends the session of a ticket that may still be exchanged. A use that was only reserved is given back.
+    /// Ends the session of a ticket that may still be exchanged. Returns a use that was only
+    /// reserved.
     pub async fn leave_by_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<()> {
-        // It stays what it is until the end is written: where that fails, the page asks again with the same.
+        // The ticket stays valid until the end is written. If that fails, the page asks again with
+        // the same ticket.
         let shown = TokenDigest::of(ticket);
         let outcome = self.core.store.judge_ticket(shown, &visitor.request, &visitor.origin()).await?;
         let target = self.ticket_target(outcome, visitor).await?;

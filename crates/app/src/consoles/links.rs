@@ -1,4 +1,4 @@
-//! Links that somebody else may have: found by their token's digest, revoked with everything under them, and told of.
+//! Links: found by id or by their token's digest, revoked with everything under them, and reported.
 
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ use crate::Call;
 use crate::consoles::Consoles;
 use crate::error::{Error, Result};
 
-/// Every node ends what was revoked within a second. A report that waits longer tells what is still open instead.
+/// The longest wait of a report. Every node ends revoked sessions within a second; after this time
+/// the report lists the sessions that are still open.
 const REVOCATION: Duration = Duration::from_secs(3);
-/// How often the store is asked meanwhile whether it has.
+/// The interval at which the report asks the store meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How a link is named.
+/// A reference to a link.
 #[derive(Clone, Copy, Debug)]
 pub enum LinkName {
     /// By its public id.
@@ -30,18 +31,20 @@ pub enum LinkName {
     Token(TokenDigest),
 }
 
-/// What is known of a link.
+/// A report on a link.
 #[derive(Debug)]
 pub struct LinkReport {
     /// The link.
     pub grant: ShownGrant,
-    /// Its sessions, the newest first, at most a page of them: those that are open, or were ended now, before all others.
+    /// Its sessions, the newest first, at most one page. Sessions that are open or ended now come
+    /// before all others.
     pub uses: Vec<LinkUse>,
-    /// Its audit records, the oldest first, at most a page of the newest; for who may read the audit.
+    /// Its audit records, the oldest first, at most one page of the newest. Only for callers that
+    /// may read the audit.
     pub trail: Option<Vec<AuditRecord>>,
 }
 
-/// One session under a link.
+/// A session under a link.
 #[derive(Debug)]
 pub struct LinkUse {
     /// The session.
@@ -55,7 +58,7 @@ pub struct LinkUse {
 }
 
 impl Consoles {
-    /// One link, by either name.
+    /// Returns a link by its id or its token's digest.
     pub async fn link(&self, call: &Call, name: LinkName) -> Result<ShownGrant> {
         match name {
             LinkName::Id(id) => self.grant(call, id).await,
@@ -66,7 +69,7 @@ impl Consoles {
         }
     }
 
-    /// Who made a link, and who used it when and from where (member).
+    /// Reports a link's creator and its uses with time and source (member).
     pub async fn link_report(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
         let grant = self.link(call, name).await?;
         call.caller.need(Role::Member)?;
@@ -90,8 +93,8 @@ impl Consoles {
         self.report(call, grant, Some(since)).await
     }
 
-    /// What has ended since it was `revoked` was ended now. Audit records, and where viewers came from, are the audit's:
-    /// they are told by the rule by which it is read.
+    /// Builds the report. Sessions that ended since `revoked` ended now. Audit records and viewers'
+    /// addresses follow the audit's access rule.
     async fn report(&self, call: &Call, grant: ShownGrant, revoked: Option<Timestamp>) -> Result<LinkReport> {
         let now = self.core.store.now().await?;
         let id = grant.grant.id;

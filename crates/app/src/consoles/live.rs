@@ -85,8 +85,8 @@ impl LiveSessions {
         Self { table: Mutex::default(), limits, count: watch::Sender::new(0) }
     }
 
-    /// Takes a session in. Where the same session is live already, its viewer is told that it was taken over, unless
-    /// it holds a later turn: then this one comes too late.
+    /// Registers a session. If the same session is already live, its viewer is told that it was
+    /// taken over, unless it holds a later turn: then this one is too late.
     pub(crate) fn register(self: &Arc<Self>, hold: Hold, of: Of) -> Result<LiveSession, EndReason> {
         let Hold { session, turn } = hold;
         let (cut, told) = oneshot::channel();
@@ -121,7 +121,8 @@ impl LiveSessions {
         Ok(LiveSession { sessions: Arc::clone(self), session, entry, told: Some(told) })
     }
 
-    /// Tells the connection under this hold, or an older one, to end; false where this node does not carry it.
+    /// Tells the connection under this hold, or an older one, to end. Returns `false` if this node
+    /// does not carry it.
     pub fn cut(&self, hold: Hold, end: End) -> bool {
         let entry = self.table.lock().sessions.get(&hold.session).cloned();
         entry.filter(|entry| entry.turn <= hold.turn).map(|entry| entry.tell(end)).is_some()
@@ -157,12 +158,12 @@ impl LiveSessions {
         }
     }
 
-    /// Whether no more sessions are taken in.
+    /// Returns whether new sessions are refused.
     pub fn is_closing(&self) -> bool {
         self.table.lock().closing
     }
 
-    /// How many there are.
+    /// Returns the number of sessions.
     pub fn count(&self) -> usize {
         *self.count.borrow()
     }
@@ -201,7 +202,7 @@ fn decrement<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, usize>, key: &K) {
 impl Entry {
     fn tell(&self, end: End) {
         if let Some(cut) = self.cut.lock().take() {
-            // The session may be ending by itself at this moment.
+            // The session may already be ending.
             let _ = cut.send(end);
         }
     }
@@ -243,7 +244,7 @@ impl LiveSession {
         self.entry.traffic.read()
     }
 
-    /// What tells this session to end. There is one for each session.
+    /// Takes the signal that tells this session to end. Each session has one.
     pub fn cut_signal(&mut self) -> Option<oneshot::Receiver<End>> {
         self.told.take()
     }

@@ -1,7 +1,8 @@
-//! Look-ups of names: each keeps a thread until the system's resolver gives up, so there are only so many at once.
+//! Look-ups of names. Each occupies a thread until the system's resolver gives up, so their number
+//! is limited.
 //!
-//! The threads are shared with the database. A look-up that nobody waits for any more still has its thread, so it keeps its
-//! place as well.
+//! The database uses the same threads. An abandoned look-up still occupies its thread, so it also
+//! occupies its place.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use transom_model::id::ProjectId;
 
-/// Resolvers that take longer answer nobody in time.
+/// The time after which a resolver's answer comes too late.
 const RESOLVE: Duration = Duration::from_secs(5);
 /// A name server of one project's that never answers holds up that project's look-ups only.
 const PER_PROJECT: usize = 8;
@@ -34,7 +35,8 @@ impl Default for Lookups {
 }
 
 impl Lookups {
-    /// What a blocking look-up on behalf of a project finds; an error of the kind `TimedOut` where that takes too long.
+    /// Runs a blocking look-up for a project. Returns an error of the kind `TimedOut` if it takes
+    /// too long.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         project: ProjectId,
@@ -76,7 +78,7 @@ mod tests {
     const GREEDY: ProjectId = ProjectId(Uuid::from_u128(1));
     const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));
 
-    /// What becomes of a look-up that has to wait for ever.
+    /// Runs a look-up that would wait forever.
     async fn waited<T>(look_up: impl Future<Output = T>) -> T {
         let time = async {
             pause();

@@ -16,21 +16,23 @@ use transom_model::instance::{Instance, InstanceStatus};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{NewGrant, TokenStanding};
 
-/// The latest end of everything under a grant: sessions may go on after the grant has opened its last one.
+/// The latest end of everything under a grant. Sessions may continue after the grant has opened its
+/// last one.
 pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What a caller wants of a console.
+/// A request for a console.
 #[derive(Clone, Debug)]
 pub struct ConsoleRequest {
     /// The URL's form.
     pub kind: ConsoleKind,
-    /// What the viewer may do.
+    /// The viewer's rights.
     pub rights: Rights,
     /// Time to connect; none: as the dialect's policy says.
     pub ttl: Option<Duration>,
-    /// How often the URL opens, 0 for as often as wanted; none: as the dialect's policy says.
+    /// The number of times that the URL opens; 0 means no limit. `None` means the dialect's policy.
     pub uses: Option<u32>,
-    /// How long from now everything under the URL may last; none: as long as a session may.
+    /// The time from now after which everything under the URL ends. `None` means the limit of a
+    /// session.
     pub ends_after: Option<Duration>,
 }
 
@@ -104,19 +106,20 @@ impl Consoles {
         Ok(OpenedConsole { grant, token })
     }
 
-    /// What a console URL's token would open now; nothing is used up.
+    /// Returns the console that a URL's token would open now. Spends no use.
     pub async fn console_behind(&self, token: &str) -> Result<(Grant, Instance)> {
         match self.core.store.token_standing(TokenDigest::of(token)).await? {
             TokenStanding::Stands(found) => match found.instance {
                 Some(instance) => Ok((found.grant, instance)),
-                // Found by another name than its token: nobody shows that.
+                // The grant was found by a foreign digest, which is not a token.
                 None => Err(End::from(EndReason::TokenUnknown).into()),
             },
             TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
         }
     }
 
-    /// Whether a console URL's token would open something now, here or in an existing cloud; nothing is used up.
+    /// Checks that a console URL's token would open a console now, here or in an existing cloud.
+    /// Spends no use.
     pub async fn opens_console(&self, token: &str, attempt: Attempt<'_>) -> Result<()> {
         match self.console_behind(token).await {
             Err(Error::End(end)) if end.reason == EndReason::TokenUnknown => {
@@ -143,7 +146,8 @@ impl Consoles {
     }
 }
 
-/// Native consoles also open while a machine starts or is built, when they are wanted most; the dialects need it to run.
+/// Returns whether consoles open in this status. Native consoles also open while a machine starts
+/// or is built, when they are needed most. The dialects require that it runs.
 pub(crate) fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
     match dialect {
         Dialect::Api | Dialect::VncCloud => status.opens_native_console(),
@@ -151,7 +155,7 @@ pub(crate) fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
     }
 }
 
-/// What was granted, for the audit.
+/// Describes the grant for the audit.
 fn granted(new: &NewGrant) -> String {
     let uses = new.uses.map_or_else(|| "unlimited".to_owned(), |uses| uses.to_string());
     let ends = new.ends_after.map(|end| format!(", ends after {} s", end.as_secs()));

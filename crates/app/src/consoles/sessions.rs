@@ -20,7 +20,7 @@ impl Consoles {
         Ok(sessions)
     }
 
-    /// Counts in what the connections at this node have carried: the store learns that when they end.
+    /// Adds the bytes of the connections at this node, which the store learns only when they end.
     pub(crate) fn count(&self, sessions: &mut [Session]) {
         for session in sessions {
             if let Some(traffic) = self.live.traffic(session.id) {
@@ -48,12 +48,13 @@ impl Consoles {
         Ok(session)
     }
 
-    /// Grants, the newest first; `live` leaves out revoked ones, and those that are spent or expired and have no open session.
+    /// Lists grants, the newest first. `live` omits revoked ones, and spent or expired ones without
+    /// an open session.
     pub async fn grants(&self, call: &Call, page: Page, live: bool) -> Result<Vec<ShownGrant>> {
         Ok(self.core.store.grants(call.caller.project(), page, live).await?)
     }
 
-    /// One grant.
+    /// Returns a grant.
     pub async fn grant(&self, call: &Call, id: GrantId) -> Result<ShownGrant> {
         self.core.store.grant(call.caller.project(), id).await?.ok_or(Error::NotFound("link"))
     }

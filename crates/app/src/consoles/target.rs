@@ -1,4 +1,5 @@
-//! Targets: where a console may lead. A name is resolved once, checked, and that address is dialled.
+//! Targets: the addresses to which a console may lead. A name is resolved once, and the checked
+//! addresses are dialled.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -12,10 +13,10 @@ use transom_model::instance::{Instance, SetBy};
 
 use crate::consoles::Consoles;
 
-/// Why an endpoint is refused that the policy does not list.
+/// The detail for an endpoint that the policy does not list.
 const BY_KEY: &str = "a project's key set it: [endpoints] allow, or set it as the operator";
 
-/// Where to dial; already allowed.
+/// A permitted target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialTarget {
     /// These addresses, in the resolver's order.
@@ -48,7 +49,8 @@ impl Consoles {
                     SetBy::Cloud => self.core.config.openstack.nova_targets.allows_address(address, *port),
                 };
                 let mut addresses = self.resolve(instance.project, host, *port).await?;
-                // A second look-up could answer differently and walk past the allow-list: only these are dialled.
+                // A second look-up could return other addresses and bypass the allow-list, so only
+                // these are dialled.
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
                     let why = match instance.endpoint_set_by {

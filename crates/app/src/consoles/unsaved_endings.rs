@@ -1,4 +1,5 @@
-//! Settlements: how a connection ended is written down, if not at once then as soon as the database answers again.
+//! Settlements: the ends of connections, which are written at once or as soon as the database
+//! answers again.
 
 use transom_store::Ending;
 
@@ -16,8 +17,8 @@ impl Consoles {
         settled
     }
 
-    /// Writes the endings that are owed, as far as the database takes them. Only the heartbeat calls
-    /// this.
+    /// Writes the endings that are owed, as far as the database takes them. Only the heartbeat
+    /// calls this.
     pub(crate) async fn settle_sessions(&self) {
         loop {
             let Some(owed) = self.debts.oldest() else { return };

@@ -5,10 +5,10 @@ use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
 use transom_model::grant::{ConsoleKind, Grant};
 use transom_model::id::{RequestId, SessionId};
 
-/// Who shows a token or a ticket, and how it came.
+/// A program that presents a token or a ticket.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// Where from.
+    /// Its address.
     pub address: IpAddr,
     /// With which program.
     pub user_agent: Option<UserAgent>,
@@ -19,7 +19,7 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// What the audit has of it.
+    /// Returns its entry in audit records.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin { source: Some(self.address), user_agent: self.user_agent.clone() }

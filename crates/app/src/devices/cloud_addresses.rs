@@ -22,7 +22,7 @@ use crate::vault::Purpose;
 pub struct AddressCall {
     /// The call.
     pub call: Call,
-    /// Whose addresses exist for it.
+    /// The addresses that it can see.
     pub scope: Scope,
 }
 
@@ -45,7 +45,7 @@ impl AddressCall {
     }
 }
 
-/// Somebody else's change came between reading and writing; more often than this in a row is no accident.
+/// The attempts to change an address while others change it.
 const AMEND_ATTEMPTS: u32 = 8;
 
 /// The longest name, as an instance's.
@@ -76,17 +76,18 @@ impl Devices {
         Ok((self.core.store.create_address(new, &audit).await?, password))
     }
 
-    /// One address.
+    /// Returns an address.
     pub async fn address(&self, asked: &AddressCall, address: &CloudAddress) -> Result<AddressRecord> {
         self.core.store.address(&asked.scope, address).await?.ok_or(NO_ADDRESS)
     }
 
-    /// Whether the address as it is now is in force at every living node.
+    /// Returns whether every live node enforces the address in its current state.
     pub async fn address_in_force(&self, asked: &AddressCall, address: &CloudAddress) -> Result<bool> {
         self.core.store.address_in_force(&asked.scope, address).await?.ok_or(NO_ADDRESS)
     }
 
-    /// A key's addresses in the order in which they came to it, each with its number, after that number.
+    /// Lists a key's addresses after this number, in the order in which the key received them, each
+    /// with its number.
     pub async fn key_addresses(
         &self,
         key: &AccessKeyId,
@@ -109,7 +110,7 @@ impl Devices {
         Ok(self.core.store.addresses(&query, page).await?)
     }
 
-    /// Replaces what an address does, and whom it reaches or lets in; its name, where another one is given.
+    /// Replaces an address's action and access lists, and its name if one is given.
     pub async fn change_address(
         &self,
         asked: &AddressCall,
@@ -189,11 +190,12 @@ impl Devices {
         condition: Precondition,
     ) -> Result<()> {
         let audit = self.managed_address(asked, address, "address.remove").await?;
-        // Looked at here as well: what is held in memory meanwhile must not cut for a condition that does not hold.
+        // Checked here as well: a held revocation must not cut sessions for a condition that does
+        // not hold.
         let version = self.address(asked, address).await?.version;
         let condition = match condition {
             Precondition::Any => Precondition::Any,
-            // A list may be long, and this one is kept.
+            // A list may be long, and this one is stored.
             listed if listed.holds(version) => Precondition::OneOf(vec![version]),
             _ => return Err(Error::Stale),
         };
@@ -206,7 +208,8 @@ impl Devices {
         }
     }
 
-    /// Where a key's list goes on, as a text that only we can make: bound to the key and the length of its pages.
+    /// Returns a cursor into a key's list. Only this server can create it; it is bound to the key
+    /// and the page length.
     #[must_use]
     pub fn address_cursor(&self, key: &AccessKeyId, limit: u32, after: i64) -> String {
         let after = after.to_be_bytes();
@@ -253,7 +256,7 @@ impl Devices {
     }
 }
 
-/// What a name of a device may be.
+/// Checks a device's name.
 pub(crate) fn device_name(name: String) -> Result<String> {
     legible(&name)?;
     if name.chars().count() > MAX_NAME {

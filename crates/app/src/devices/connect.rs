@@ -25,15 +25,15 @@ pub struct Listener {
 }
 
 impl Devices {
-    /// Whether this connector may reach that address. Of what is not its own key's it learns nothing: an address of
-    /// another key and an unknown one are both not found.
+    /// Checks whether this connector may reach that address. It cannot distinguish an address of
+    /// another key from an unknown one: both are not found.
     pub async fn judge_connection(
         &self,
         connector: &Member,
         peer: &CloudAddress,
     ) -> Result<Listener, Refusal> {
         let own = self.core.store.standing_address(&connector.address).await.map_err(unavailable)?;
-        // A proof is worth what its password is worth now, whether it was heard of here already or not.
+        // The password may have changed since the proof, even if this node has not seen the change.
         let Some((own, _)) = own.filter(|(record, verifier)| connector.stands(record, verifier)) else {
             return Err(gone("its password was reset, or the address removed"));
         };
@@ -53,7 +53,7 @@ impl Devices {
         }
     }
 
-    /// The verdict on two addresses as they are now, whoever is joined under them.
+    /// Judges two addresses in their current state, regardless of the joined peers.
     pub(crate) async fn judge_addresses(
         &self,
         connector: &CloudAddress,
@@ -69,8 +69,8 @@ impl Devices {
         Ok(judge(party(&connector), party(&listener), self.core.config.cloud.cross_key()))
     }
 
-    /// Whether consoles of this project may lead to that address: the grant stands in for the access rule, but the
-    /// address must be the same project's.
+    /// Checks whether consoles of this project may lead to that address. The grant replaces the
+    /// access rule, but the address must belong to the same project.
     pub async fn console_may_reach(
         &self,
         project: ProjectId,
@@ -90,8 +90,8 @@ impl Devices {
         }
     }
 
-    /// Whoever is reached there: joined by the password, or the ticket, that the address has now, and not superseded at
-    /// another node.
+    /// Returns the agent at this address: it joined with the address's current password or ticket
+    /// and is not superseded at another node.
     #[must_use]
     pub fn reached_at(&self, listener: &Listener) -> Option<Arc<Member>> {
         let member = self.joined.listening(&listener.record.address);
@@ -101,7 +101,8 @@ impl Devices {
         })
     }
 
-    /// Whoever a connector reaches there: with what speaks the repeater's protocol there is nothing end to end.
+    /// Returns the agent that a connector can reach there. A device with the repeater's protocol
+    /// has no end-to-end encryption, so it is refused.
     pub fn reached_by_connector(&self, listener: &Listener) -> Result<Arc<Member>, Refusal> {
         let member = self.reached_at(listener).ok_or(RefusalCode::CloudTargetNotFound)?;
         if member.is_legacy() {
@@ -118,8 +119,8 @@ impl Devices {
         self.audit_opening(listener, project, "ok", detail, &connector.origin).await;
     }
 
-    /// Writes down that a connector got none, in its own project: whether the device is in another is not its business. What
-    /// may be repeated at will is written a few times a minute.
+    /// Audits a refused connection in the connector's project, without revealing another project's
+    /// device. It limits repeated records to a few per minute.
     pub async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
         let outcome = why.code.name();
         if self.core.log_budget.is_news_to(&connector.address, outcome) {

@@ -30,7 +30,8 @@ impl Devices {
         EndpointKey::from_pkcs8(&pkcs8).map_err(Error::internal)
     }
 
-    /// Whether a device shows the key that it showed at first. Resetting the address's password forgets that.
+    /// Checks that a device presents the key that it presented first. A reset of the address's
+    /// password forgets that key.
     pub async fn check_device_key(&self, address: &CloudAddress, shown: PublicKey) -> Result<(), End> {
         let pinned = self.pinned_key(address, shown).await.map_err(|error| {
             tracing::warn!(%error, "a device's key could not be compared");

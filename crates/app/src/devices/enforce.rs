@@ -1,6 +1,6 @@
-//! Enforcing: after every change in the store, who is joined must still be who it proved to be, and every session must
-//! still be allowed. A password's reset sends the agent away and leaves its sessions alone; what was removed or forbidden
-//! ends them.
+//! Enforcement: after every change in the store, each joined peer must still be authenticated and
+//! every session must still be allowed. A password reset disconnects the agent and leaves its
+//! sessions alone; a removal or a new rule ends them.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;

@@ -28,26 +28,28 @@ use crate::random;
 
 /// A pallet of devices; more than this is asked for in several calls.
 const MAX_COUNT: u32 = 500;
-/// Devices may lie in a warehouse for a while, not for ever: a token that nobody misses must not stay good.
+/// The longest lifetime of a token. Devices may stay in a warehouse for a while, but a forgotten
+/// token must expire.
 const MAX_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// What devices are to come with tokens.
+/// The devices to create tokens for.
 pub enum Wanted {
-    /// So many, without names.
+    /// This number of devices, without names.
     Count(u32),
-    /// One for each of these names.
+    /// Devices with these names.
     Named(Vec<String>),
-    /// One, in the place of the device at this address: its name, groups, instances and history stay.
+    /// A device that replaces the one at this address. Its name, groups, instances and history
+    /// stay.
     InPlaceOf(CloudAddress),
 }
 
-/// One enrollment as it was made.
+/// A new enrollment.
 pub struct FreshEnrollment {
     /// Its id.
     pub id: EnrollmentId,
     /// Its token, which is shown this once.
     pub token: Secret,
-    /// What the device will be called.
+    /// The device's name.
     pub name: Option<String>,
 }
 
@@ -60,8 +62,8 @@ pub struct FreshEnrollments {
 }
 
 impl Devices {
-    /// Makes enrollment tokens for devices whose addresses will belong to this key; without one, to the key of the address whose
-    /// device is replaced.
+    /// Creates enrollment tokens. The devices' addresses will belong to this key; without one, to
+    /// the key of the address whose device is replaced.
     pub async fn create_enrollments(
         &self,
         call: &Call,
@@ -134,7 +136,7 @@ impl Devices {
         address: &CloudAddress,
     ) -> Result<AddressRecord> {
         let record = self.address(&AddressCall::native(call.clone()), address).await?;
-        // What the address is says so: the call by itself is well-formed.
+        // This depends on the address. The call alone is well-formed.
         if record.reach.action() != Action::Listen {
             return Err(Error::Conflict("replace: must be an address that listens".to_owned()));
         }
@@ -165,7 +167,8 @@ impl Devices {
         }
     }
 
-    /// Gives a device its address for the token that it proves to have, over this message; and our own proof.
+    /// Issues an address to a device that proves its token over this message. Returns it with the
+    /// server's own proof.
     pub async fn enrol_device(
         &self,
         shown: &transom_tunnel::Enrollment,

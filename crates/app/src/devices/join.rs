@@ -24,17 +24,17 @@ use crate::devices::trail::Arrival;
 use crate::error::{Error, Result};
 use crate::vault::Purpose;
 
-/// What was proved was changed at the same moment: the next attempt meets the new state.
+/// The delay after a simultaneous change of the password. The next attempt meets the new state.
 const CHANGED_MEANWHILE: Duration = Duration::from_secs(1);
 /// A source that guesses passwords is to wait.
 const TOO_MANY: Duration = Duration::from_secs(10);
 
-/// Somebody who says that it is an address, before it has proved so.
+/// A peer that claims an address and has not proved it yet.
 #[derive(Debug)]
 pub struct Candidate {
-    /// None: there is no such address.
+    /// The address. `None` if it does not exist.
     known: Option<AddressRecord>,
-    /// What its proof is verified with; of an unknown one, what no password fits.
+    /// The verifier for its proof. That of an unknown address fits no password.
     verifier: Verifier,
 }
 
@@ -45,34 +45,35 @@ impl Candidate {
         &self.verifier.salt
     }
 
-    /// How often the password is stretched.
+    /// Returns the number of iterations of the key derivation.
     #[must_use]
     pub fn iterations(&self) -> NonZeroU32 {
         self.verifier.iterations
     }
 }
 
-/// As what somebody wants to join.
+/// The way in which a peer wants to join.
 #[derive(Debug)]
 pub struct Wish {
     /// Which side it is.
     pub role: Role,
-    /// It takes nobody who could see what passes.
+    /// True if it accepts no peer that could read the data, such as the server.
     pub end_to_end_only: bool,
     /// The program and its version, as it says of itself.
     pub program: String,
-    /// What an agent says of its machine.
+    /// The agent's report on its machine.
     pub report: Option<Report>,
 }
 
 impl Wish {
-    /// What is kept of the program's name: it comes from outside, and is read in terminals.
+    /// Returns the stored form of the program's name, which comes from outside and appears in
+    /// terminals.
     fn program(&self) -> Option<String> {
         let shown = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
         Some(self.program.chars().filter(shown).collect::<String>()).filter(|name| !name.trim().is_empty())
     }
 
-    /// What is kept of the report, which comes from outside as well.
+    /// Returns the stored form of the report, which also comes from outside.
     fn report(&self) -> DeviceReport {
         let Some(Report { host_name, run, key, targets }) = &self.report else {
             return DeviceReport::default();
@@ -88,7 +89,7 @@ impl Wish {
     }
 }
 
-/// As what somebody joins who has shown enough.
+/// The role in which a verified peer joins.
 pub(crate) enum Joins {
     /// A device.
     Agent(Joining),
@@ -97,8 +98,8 @@ pub(crate) enum Joins {
 }
 
 impl Devices {
-    /// Looks an address up. One that does not exist gets a salt too, always the same one, and as much work: neither the
-    /// challenge nor its time tells them apart.
+    /// Looks an address up. One that does not exist also gets a salt, always the same, and the same
+    /// work, so neither the challenge nor its duration reveals it.
     pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
         let known = match address.parse::<CloudAddress>() {
             Ok(address) => self.core.store.standing_address(&address).await?,
@@ -115,7 +116,7 @@ impl Devices {
         })
     }
 
-    /// Takes somebody in who has proved to be the address; answers the server's own proof.
+    /// Joins a peer that has proved its address. Returns the server's own proof.
     pub async fn device_join(
         self: &Arc<Self>,
         candidate: Candidate,
@@ -223,12 +224,14 @@ impl Devices {
                 }
                 *joined += 1;
             }
-            // In the table before its join is written: a reset after that finds it there, one before fails the join.
+            // The member is in the table before its join is written. A later reset finds it there,
+            // and an earlier one fails the join.
             table.members.insert(member.serial, Arc::clone(&member));
         }
         let membership = Membership { devices: Arc::clone(self), member, ordered };
         let admitted = match joins {
-            // In the table first, and looked at then: a revocation that comes meanwhile finds it there.
+            // The member is in the table before this check, so a simultaneous revocation finds it
+            // there.
             _ if self.revocations.held.has_key(&membership.member.key) => {
                 Err(gone("its access key was revoked"))
             }
@@ -263,7 +266,8 @@ impl Devices {
         if rounds() != before
             && let Some(refusal) = self.no_longer_joined(member).await.map_err(unavailable)?
         {
-            // It was changed, or another node took a newer one in, and enforcement has not seen the epoch.
+            // The address was changed, or a newer agent joined at another node, and enforcement has
+            // not seen the epoch.
             return Err(refusal);
         }
         let superseded = {
@@ -286,7 +290,7 @@ impl Devices {
         Ok(())
     }
 
-    /// A connector leaves no trace in the store: what its proof was verified with is compared once more.
+    /// The store has no record of a connector, so its verifier is compared once more.
     async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
         let standing = self.core.store.standing_address(&member.address).await.map_err(unavailable)?;
         match standing {
@@ -311,7 +315,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Whose it is.
+    /// Returns its owner.
     #[must_use]
     pub fn member(&self) -> &Arc<Member> {
         &self.member

@@ -1,4 +1,5 @@
-//! Leaves: that a device is gone is written down, if not at once then as soon as the database answers again.
+//! Leaves: the departures of devices, which are written at once or as soon as the database answers
+//! again.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,8 @@ use crate::error::Result;
 const PAGE: u32 = 500;
 
 impl Devices {
-    /// Writes down that the device which joined under this epoch is gone; what the database cannot take now is owed.
+    /// Records that the device that joined under this epoch has left. If the database cannot take
+    /// it now, it is owed.
     pub(crate) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
         match self.core.store.leave_address(address, epoch).await {
             Ok(_) => self.joined.listeners.ring(),
@@ -43,8 +45,8 @@ impl Devices {
         }
     }
 
-    /// Takes those devices for gone that the store has joined here and that are not: a join or a leave whose answer was lost
-    /// may have happened all the same.
+    /// Records departures of devices that the store lists here and that are not here. A join or a
+    /// leave whose answer was lost may have happened all the same.
     pub(crate) async fn reconcile_presence(&self) -> Result<()> {
         let mut known = Vec::new();
         loop {
@@ -56,7 +58,7 @@ impl Devices {
                 break;
             }
         }
-        // After the look into the store: a device that is joined there is in the table before its join is written.
+        // This comes after the query: a device is in the table before its join is written.
         let here = self.joined_here();
         let is_here = |address: &CloudAddress, epoch: u64| {
             // One that joins at this moment has no epoch yet.

@@ -1,4 +1,5 @@
-//! Devices and viewers that speak the UltraVNC repeater's protocol: they show a text instead of proving a password.
+//! Devices and viewers with the UltraVNC repeater's protocol. They present a text instead of
+//! proving a password.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Devices {
         Err(Error::Conflict("no free number was found: try again".to_owned()))
     }
 
-    /// Makes an address's repeater ticket worth nothing: the device that waits under it is sent away.
+    /// Revokes an address's repeater ticket and disconnects the waiting device.
     pub async fn revoke_repeater_ticket(&self, asked: &AddressCall, address: &CloudAddress) -> Result<()> {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
@@ -101,8 +102,9 @@ impl Devices {
         Err(Error::Conflict("no free number was found: try again".to_owned()))
     }
 
-    /// Takes a device in that shows a ticket; `None` where the ticket is not one. A number that is none counts as a miss; a
-    /// text cannot be guessed, and whoever has one is held up by nobody's guesses.
+    /// Joins a device that presents a ticket. Returns `None` if the ticket is not valid. A wrong
+    /// number counts as a guess. A text ticket cannot be guessed, so wrong guesses by others never
+    /// delay its holder.
     pub async fn join_by_ticket(
         self: &Arc<Self>,
         ticket: &str,
@@ -171,7 +173,7 @@ fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
     Ok(())
 }
 
-/// What nobody takes is better not given.
+/// A credential for a listener that is off would be useless.
 fn taken_here(listener: Option<SocketAddr>, name: &str) -> Result<()> {
     let off =
         || Error::Conflict(format!("this server takes none: its configuration has no [repeater] {name}"));

@@ -23,7 +23,7 @@ pub(crate) struct Listeners {
     pub(crate) closing: CancellationToken,
 }
 
-/// What listeners have to look at.
+/// The changes that listeners must look at.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct News {
     /// Changes of presence.
@@ -43,7 +43,7 @@ impl Default for Listeners {
 }
 
 impl Listeners {
-    /// Somebody has joined or left here.
+    /// Notes that a device has joined or left at this node.
     pub(crate) fn ring(&self) {
         self.news.send_modify(|news| news.own += 1);
     }

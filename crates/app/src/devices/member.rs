@@ -10,21 +10,22 @@ use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
 use transom_tunnel::{MeetingTicket, Refusal, RefusalCode, Role};
 
-/// How many orders may wait for one agent or connector. One that does not take them is as good as gone.
+/// The most orders that may wait for one agent or connector. A member that does not take them is
+/// disconnected.
 pub(crate) const ORDERS: usize = 64;
 
-/// What the node asks of a connection that is joined here.
+/// An order of the node to a joined connection.
 #[derive(Debug)]
 pub enum Order {
     /// Come to the data connection of this ticket.
     Dial {
         /// The ticket.
         ticket: MeetingTicket,
-        /// The connection kept ready that becomes this session's.
+        /// The standby connection that becomes this session's.
         standby: Option<[u8; 16]>,
         /// `HOST:PORT` of the raw listener; empty: there is none.
         relay: String,
-        /// Who connects.
+        /// The peer that connects.
         peer: String,
     },
     /// Open a data connection for a session to come.
@@ -38,14 +39,14 @@ pub enum Order {
     Failed {
         /// The connector's call.
         call: u32,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
     /// It is over.
     End(Refusal),
 }
 
-/// One control connection that has proved who it is.
+/// An authenticated control connection.
 #[derive(Debug)]
 pub struct Member {
     pub(crate) serial: u64,
@@ -56,7 +57,7 @@ pub struct Member {
     pub(crate) key: AccessKeyId,
     pub(crate) shown: Shown,
     pub(crate) epoch: AtomicU64,
-    /// Where it joined from, and with which program.
+    /// The address and the program of its join.
     pub(crate) origin: Origin,
     /// It was told why it has to go.
     pub(crate) superseded: AtomicBool,
@@ -66,14 +67,14 @@ pub struct Member {
 /// The credential that a peer presented. It is void once the address has another one.
 #[derive(Debug)]
 pub(crate) enum Shown {
-    /// A proof of the password that this is kept of.
+    /// A proof of the password with this verifier.
     Password(Verifier),
     /// A repeater ticket.
     Ticket(TokenDigest),
 }
 
 impl Member {
-    /// Whether what it has shown is good for the address as it is now.
+    /// Returns whether its credential is valid for the address in its current state.
     pub(crate) fn stands(&self, record: &AddressRecord, verifier: &Verifier) -> bool {
         match &self.shown {
             Shown::Password(shown) => shown == verifier,
@@ -81,13 +82,13 @@ impl Member {
         }
     }
 
-    /// Whether it speaks the repeater's protocol: there is no end-to-end encryption with it.
+    /// Returns whether it uses the repeater's protocol, which has no end-to-end encryption.
     #[must_use]
     pub fn is_legacy(&self) -> bool {
         matches!(self.shown, Shown::Ticket(_))
     }
 
-    /// What tells it from all others that were ever joined here.
+    /// Returns its serial number, which is unique at this node.
     #[must_use]
     pub fn serial(&self) -> u64 {
         self.serial
@@ -99,20 +100,21 @@ impl Member {
         &self.address
     }
 
-    /// Where it joined from.
+    /// Returns the address of its join.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Whether a newer one than this has joined, wherever, when the address had this epoch. One that is still joining has
-    /// none to compare.
+    /// Returns whether a newer agent has joined at any node when the address had this epoch. A
+    /// member that is still joining has no epoch to compare.
     pub(crate) fn is_older_than(&self, epoch: u64) -> bool {
         let own = self.epoch.load(Ordering::Acquire);
         self.role == Role::Agent && own != 0 && own < epoch
     }
 
-    /// True of the join that had this epoch. One that is still joining has none, and nor has an address before its first.
+    /// Returns whether its join had this epoch. A member that is still joining has no epoch, nor
+    /// does an address before its first join.
     pub(crate) fn is_of(&self, epoch: u64) -> bool {
         self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
     }
@@ -130,7 +132,7 @@ impl Member {
         !self.superseded.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether both have shown the same password or ticket.
+    /// Returns whether both presented the same password or ticket.
     pub(crate) fn has_shown_what(&self, other: &Self) -> bool {
         match (&self.shown, &other.shown) {
             (Shown::Password(own), Shown::Password(others)) => own == others,

@@ -1,9 +1,9 @@
-//! Devices: who is joined at this node, who may reach whom, and which sessions run between them.
+//! Devices: the devices that are joined at this node, their access rules, and their sessions.
 //!
 //! ```text
-//! join      a proof is verified ─► the epoch rises in the store ─► the newest is the one that is reached
+//! join      a proof is verified ─► the epoch rises in the store ─► the newest agent is reached
 //! connect   the access rule ─► a slot in the table of sessions, which enforcement cuts
-//! enforce   after every change: who is joined still may be, and every session is still allowed
+//! enforce   after each change: members must still be authenticated and sessions still allowed
 //! ```
 
 pub mod cloud_addresses;

@@ -7,8 +7,9 @@ use transom_model::cloud::CloudAddress;
 
 /// Leaves that the store could not be told: without them it would take the devices for joined.
 ///
-/// There are at most as many as were joined here when the database went away, since none joins without it. Each names the
-/// epoch of its join, so that one which is paid late does not undo a later join.
+/// There are at most as many as were joined here when the database became unreachable, since no
+/// device joins without it. Each names the epoch of its join, so a late one does not undo a later
+/// join.
 #[derive(Default)]
 pub(crate) struct Owed(Mutex<VecDeque<(CloudAddress, u64)>>);
 

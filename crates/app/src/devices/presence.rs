@@ -1,5 +1,5 @@
-//! Presence as it changes, for who wants to be told: each listener reads the list of changes from where it stands, so
-//! that one which is slow holds nothing and one which was away misses nothing.
+//! Changes of presence for listeners. Each listener reads the list of changes from its own
+//! position, so a slow one occupies no memory and an absent one loses no change.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,25 +27,26 @@ pub enum Told {
     Current(i64),
 }
 
-/// One listener. Its place is given up when dropped.
+/// A listener. Dropping it frees its place.
 pub struct PresenceStream {
     devices: Arc<Devices>,
     proof: Proof,
     caller: Caller,
     query: PresenceQuery,
-    /// What was read last.
+    /// The number of the last change that was read.
     after: i64,
-    /// Where a listener that knew nothing began: what was removed before need not be told.
+    /// The start of a listener without a position. It needs no removals from before.
     began: Option<i64>,
     current: bool,
     waiting: VecDeque<PresenceChange>,
     news: watch::Receiver<News>,
-    /// What the permission was last looked at for: the revision, and what is held.
+    /// The revision and the count of held revocations at the last check of the permission.
     checked: (i64, u64),
 }
 
 impl Devices {
-    /// Tells of presence from this number on; without one, of every address that was ever joined, first.
+    /// Follows presence from this number on. Without a number, it begins with every address that
+    /// ever joined.
     pub async fn follow_presence(
         self: &Arc<Self>,
         call: &Call,
@@ -58,7 +59,7 @@ impl Devices {
         }
         let news = self.joined.listeners.news.subscribe();
         let now = self.core.store.presence_seq().await?;
-        // A number that is still to come is one of another database: of one that this was restored from.
+        // A number in the future comes from another database, for example from before a restore.
         let after = after.filter(|after| (0..=now).contains(after));
         let key = call.caller.key().cloned();
         self.joined.listeners.admit(key)?;
@@ -96,7 +97,8 @@ impl Devices {
 }
 
 impl PresenceStream {
-    /// What is told next; `None` once it is over: the caller's permission is gone, or the node is going down.
+    /// Returns the next event, or `None` at the end: the caller lost its permission, or the node is
+    /// shutting down.
     pub async fn next(&mut self) -> Option<Told> {
         let closing = self.devices.joined.listeners.closing.clone();
         tokio::select! {

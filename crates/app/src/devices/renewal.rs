@@ -1,4 +1,4 @@
-//! Devices with another key than before: one that has taken another's place, and one whose new key is accepted.
+//! Devices with a new key: one that replaced another device, and one whose new key was accepted.
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
@@ -10,7 +10,8 @@ use crate::devices::cloud_addresses::AddressCall;
 use crate::error::{Error, Result};
 
 impl Devices {
-    /// Has consoles know the device by another key from now on: by this one, or by the one that it shows. Its password stays.
+    /// Accepts a device's new key for consoles: this one, or the one that the device presents. Its
+    /// password stays.
     pub async fn accept_device_key(
         &self,
         asked: &AddressCall,
@@ -42,8 +43,8 @@ impl Devices {
         self.done(self.core.store.accept_device_key(&asked.scope, address, &key, &audit).await?)
     }
 
-    /// Our word on the device's key, for a connector that may know another one: of a device that was replaced, or whose new key was
-    /// accepted.
+    /// Returns the server's statement about the device's key, for a connector that may know another
+    /// one: the device was replaced, or its new key was accepted.
     pub async fn renewal_of(&self, record: &AddressRecord) -> Option<Renewal> {
         let at = record.device.renewed_at?;
         let key: PublicKey = record.device.trusted_key.as_ref()?.parse().ok()?;

@@ -34,7 +34,7 @@ impl Slot {
         self.over.clone()
     }
 
-    /// What tells the session to end.
+    /// Returns the token that tells the session to end.
     #[must_use]
     pub fn cut(&self) -> CancellationToken {
         self.cut.clone()

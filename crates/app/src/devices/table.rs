@@ -42,9 +42,9 @@ pub(crate) struct Table {
     pub(crate) members: HashMap<u64, Arc<Member>>,
     pub(crate) listening: HashMap<CloudAddress, Arc<Member>>,
     pub(crate) sessions: HashMap<u64, SessionEntry>,
-    /// How many of these each connecting address has.
+    /// The number of sessions of each connecting address.
     pub(crate) of_connectors: HashMap<CloudAddress, usize>,
-    /// How many connectors have joined under each address.
+    /// The number of joined connectors of each address.
     pub(crate) connectors: HashMap<CloudAddress, usize>,
     pub(crate) closing: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &Clou
     }
 }
 
-/// Who is at the viewer's end.
+/// The viewer's end of a session.
 #[derive(Clone, Debug)]
 pub(crate) enum Viewer {
     /// A connector, under the access rule.
@@ -99,19 +99,20 @@ impl JoinedDevices {
         self.serial.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whoever is reached under this address.
+    /// Returns the agent at this address.
     #[must_use]
     pub fn listening(&self, address: &CloudAddress) -> Option<Arc<Member>> {
         self.table.lock().listening.get(address).cloned()
     }
 
-    /// What changes whenever an agent joins or goes, and whenever somebody's rights may have changed.
+    /// Returns two channels: one changes with every join or leave of an agent, the other when
+    /// rights may have changed.
     #[must_use]
     pub fn watch(&self) -> (watch::Receiver<u64>, watch::Receiver<i64>) {
         (self.movements.subscribe(), self.rules.subscribe())
     }
 
-    /// Waits until somebody listens at this address who is not this one.
+    /// Waits until another agent listens at this address.
     pub async fn wait_for(&self, address: &CloudAddress, other_than: Option<u64>) {
         let mut movements = self.movements.subscribe();
         while self.listening(address).is_none_or(|member| Some(member.serial) == other_than) {
@@ -121,19 +122,19 @@ impl JoinedDevices {
         }
     }
 
-    /// How many agents and connectors are joined here.
+    /// Returns the number of joined agents and connectors.
     #[must_use]
     pub fn count(&self) -> usize {
         self.table.lock().members.len()
     }
 
-    /// How many sessions of devices pass here.
+    /// Returns the number of device sessions at this node.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.table.lock().sessions.len()
     }
 
-    /// Takes nobody in any more, and sends all away.
+    /// Refuses new joins and disconnects all members.
     pub fn close(&self, refusal: &Refusal) {
         self.table.lock().closing = true;
         self.send_away(refusal);

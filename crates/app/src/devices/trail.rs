@@ -1,5 +1,5 @@
-//! What the audit tells of devices that come, go, and drive each other out. A device that comes and goes all the time is written
-//! down a few times a minute.
+//! Audit records of devices that join, leave, and disconnect each other. A device that does so all
+//! the time is recorded a few times per minute.
 
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::Rival;
@@ -13,7 +13,7 @@ use crate::devices::refusals::gone;
 
 const REPLACED: &str = "another machine has taken its place";
 
-/// Who comes, in words.
+/// A description of the joining peer.
 pub(crate) struct Arrival(String);
 
 impl Arrival {
@@ -36,7 +36,8 @@ impl Devices {
         self.note(member, "device.join", &who.0).await;
     }
 
-    /// Sends away who was reached at an address until this one came: what it has shown may be worth nothing since that moment.
+    /// Disconnects the previous agent at an address, whose credentials may have ended at that
+    /// moment.
     pub(crate) async fn drive_out(&self, old: &Member, new: &Member) {
         if old.has_shown_what(new) {
             if old.supersede() {
@@ -52,7 +53,8 @@ impl Devices {
         self.note(old, "device.supersede", "another one has joined in its place").await;
     }
 
-    /// Two machines with one identity drive each other out in turn: a person has to decide which of them it belongs to.
+    /// Records two machines with one identity that disconnect each other in turn. A person has to
+    /// decide which of them owns it.
     pub(crate) async fn note_rival(&self, member: &Member, who: &Arrival, rival: &Rival) {
         let other = rival.host_name.as_deref().unwrap_or("a machine without a name");
         let place = rival.source.map_or_else(String::new, |source| format!(" at {source}"));

@@ -1,4 +1,5 @@
-//! Consoles: a token that is not ours becomes a grant while the existing Nova knows it, and leads where that Nova says.
+//! Consoles of the existing cloud. A token that Transom did not issue becomes a grant while the
+//! existing Nova knows it, and leads to the place that Nova names.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,8 +25,8 @@ use crate::random;
 use crate::vault::Purpose;
 use transom_sources::openstack::Located;
 
-/// The grant is lengthened whenever its token is shown and the cloud still knows it: this is the time from there to the
-/// reservation.
+/// Each use of a token that the cloud still knows extends its grant. This is the time from the
+/// check to the reservation.
 const GRANT_TTL: Duration = Duration::from_secs(60);
 
 impl ExistingCloud {
@@ -59,7 +60,8 @@ impl ExistingCloud {
         }
     }
 
-    /// Asks the existing cloud about a console token that is not ours: what its grant is found by, and where it leads.
+    /// Asks the existing cloud about a console token that Transom did not issue. Returns the digest
+    /// of its grant and the destination.
     pub(crate) async fn adopt(
         &self,
         token: &str,
@@ -106,7 +108,8 @@ impl ExistingCloud {
         Ok(Some((digest, located)))
     }
 
-    /// Whether a console token that is not ours would open something now. Nothing is used up.
+    /// Returns whether a console token that Transom did not issue would open a console now. Spends
+    /// no use.
     pub(crate) async fn is_foreign_console(&self, token: &str, attempt: Attempt<'_>) -> Result<bool> {
         if self.look_up_console(token, attempt).await?.is_none() {
             return Ok(false);
@@ -117,13 +120,14 @@ impl ExistingCloud {
         Ok(!matches!(standing, TokenStanding::Refused { grant: Some(grant), .. } if revoked(&grant)))
     }
 
-    /// What the grant of a foreign token is found by: not the token's own digest, by which it would open a console here
-    /// without being asked about there.
+    /// The digest of a foreign token's grant. It differs from the token's own digest, which would
+    /// open a console without asking the cloud.
     fn foreign_digest(&self, token: &str) -> TokenDigest {
         TokenDigest(self.core.vault.sign(Purpose::ForeignToken, token.as_bytes()))
     }
 
-    /// Where a session leads: its instance, or what the existing cloud says now.
+    /// Returns a session's destination: its instance, or the place that the existing cloud names
+    /// now.
     pub(crate) async fn place_of(
         &self,
         target: &mut ConsoleTarget,
@@ -160,7 +164,7 @@ impl ExistingCloud {
         Ok(Destination { instance, access_path: located.access_path })
     }
 
-    /// How the gateway proves itself to the existing cloud's VNC servers.
+    /// The gateway's credentials for the existing cloud's VNC servers.
     async fn foreign_security(&self, uid: InstanceUid) -> Result<InstanceSecurity> {
         let Some(files) = &self.core.config.openstack.nova_vencrypt else {
             return Ok(InstanceSecurity::default());

@@ -20,7 +20,7 @@ impl ExistingCloud {
             return self.access.authenticate(proof, attempt).await;
         }
         match self.access.authenticate_token(token).await {
-            // One that was ours and is not valid any more is none of the cloud's.
+            // A token that Transom issued and that has ended is not a token of the cloud.
             Err(Error::Unauthenticated(why)) if self.core.store.was_token(token.digest()).await? => {
                 Err(self.access.failed_proof(attempt, None, Error::Unauthenticated(why)))
             }
@@ -36,7 +36,8 @@ impl ExistingCloud {
         }
     }
 
-    /// A guest is a caller where its project is one of ours: by its id there, or by its name in the configured domain.
+    /// Accepts a guest whose project exists here, by the project's id in the cloud or by its name
+    /// in the configured domain.
     async fn admit_guest(&self, guest: Guest, attempt: Attempt<'_>) -> Result<Caller> {
         let project = match self.project_called(&guest.project_id).await? {
             None if guest.project_domain == self.core.config.openstack.keystone_domain => {

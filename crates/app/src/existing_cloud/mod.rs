@@ -1,4 +1,4 @@
-//! Consoles and users of an existing cloud: who shows a token of it is asked about there, each time anew.
+//! Consoles and users of an existing cloud. Transom asks the cloud about each token at each use.
 
 mod consoles;
 mod guests;
@@ -30,7 +30,7 @@ pub fn upstream(config: &transom_config::Config) -> std::result::Result<Option<U
         let client = files.client.iter();
         let client = client.flat_map(|pair| [("client.cert", &pair.cert), ("client.key", &pair.key)]);
         for (key, path) in client.chain([("ca", &files.ca)]) {
-            // Read anew at each connect; that they can be read is told now.
+            // Each connection reads the files again. Unreadable files are reported now.
             let read = std::fs::File::open(path);
             read.map_err(|error| format!("nova_vencrypt.{key}: cannot read {}: {error}", path.display()))?;
         }
@@ -64,7 +64,8 @@ impl ExistingCloud {
             self.core.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
         };
-        // Who shows a good token gets it back. Who does not wait for the answer has asked all the same.
+        // A good token returns the try. A caller that does not wait for the answer has used it all
+        // the same.
         guess.missed();
         let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {

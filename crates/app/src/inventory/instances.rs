@@ -23,14 +23,15 @@ use crate::random;
 use crate::revocations::held::{Revocation, Revoked};
 use crate::vault::Purpose;
 
-/// What a caller says of an instance. When it is added, an endpoint is needed; when it is changed, only what is named changes.
+/// A caller's settings for an instance. An addition needs an endpoint; a change affects only the
+/// named settings.
 #[derive(Debug, Default)]
 pub struct InstanceInput {
-    /// What people call it.
+    /// The name for people.
     pub name: Option<String>,
-    /// What state it is in.
+    /// The machine's status.
     pub status: Option<InstanceStatus>,
-    /// Where its VNC server is.
+    /// The location of its VNC server.
     pub endpoint: Option<Endpoint>,
     /// The user for VeNCrypt Plain.
     pub username: Option<String>,
@@ -44,9 +45,11 @@ pub struct InstanceInput {
     pub key: Option<Secret>,
     /// SHA-256 of the VNC server's certificate.
     pub fingerprint: Option<String>,
-    /// The endpoint that is named leads to the same machine: its sessions dial again there instead of ending.
+    /// The named endpoint leads to the same machine: its sessions reconnect there instead of
+    /// ending.
     pub moved: bool,
-    /// The password and the key are also for whoever holds the repeater ticket of the instance's cloud address.
+    /// The password and the key are also entrusted to a device that joins with the repeater ticket
+    /// of the instance's cloud address.
     pub for_ticket_holder: bool,
 }
 
@@ -95,8 +98,9 @@ impl Inventory {
         Ok(self.core.store.create_instance(new, &audit).await?)
     }
 
-    /// Changes what is named. Another endpoint ends the instance's sessions, or lets them dial again where it is the same
-    /// machine's; nothing else does: who is connected has shown that it may be.
+    /// Changes the named settings. A new endpoint ends the instance's sessions, or makes them
+    /// reconnect if it leads to the same machine. Other changes do not affect sessions, which have
+    /// already been authorised.
     pub async fn change_instance(
         &self,
         call: &Call,
@@ -105,7 +109,8 @@ impl Inventory {
         input: InstanceInput,
     ) -> Result<Instance> {
         let project = self.access.project_for(call, project, Role::Member).await?;
-        // A member tells what state a machine is in; where it is and how to get in is the administrator's.
+        // A member may set the status. Only an administrator may set the endpoint and the
+        // credentials.
         let only_status = input.endpoint.is_none() && input.name.is_none() && !input.names_security();
         if !only_status {
             call.caller.need(Role::Admin)?;
@@ -114,7 +119,8 @@ impl Inventory {
         let leads_elsewhere = input.endpoint.is_some();
         let instance = self.found_instance(&project, id).await?;
         let detail = described(&input, &instance.endpoint);
-        // What the operator entrusted to one place must not be sent to another that a key of the project names.
+        // Credentials that the operator entrusted to one endpoint must not go to another one that a
+        // key of the project names.
         let entrusted = call.caller == Caller::Operator || !input.names_peer();
         let secret = |purpose, input| match change(input, |secret| {
             self.sealed(purpose, instance.uid, Some(&secret))
@@ -138,7 +144,8 @@ impl Inventory {
             fingerprint,
             for_ticket_holder: input.for_ticket_holder,
         };
-        // What was set before says whether it fits: the call by itself is well-formed.
+        // Whether the certificate fits depends on the earlier settings. The call alone is
+        // well-formed.
         check_certificate(&changes, &instance.security)?;
         let audit = AuditEntry {
             project: Some(project.id),
@@ -152,7 +159,7 @@ impl Inventory {
         changed.ok_or(Error::NotFound("instance"))
     }
 
-    /// One instance.
+    /// Returns an instance.
     pub async fn instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Instance> {
         let project = self.access.project(call, project).await?;
         self.found_instance(&project, id).await
@@ -217,7 +224,8 @@ impl Inventory {
         }
     }
 
-    /// What can be told before a name is resolved; the address itself is checked at every dial.
+    /// Checks the endpoint as far as possible without resolving its name. Every dial checks the
+    /// address.
     fn check_endpoint(&self, caller: &Caller, endpoint: &Endpoint) -> Result<()> {
         if *caller == Caller::Operator {
             return Ok(());
@@ -242,7 +250,7 @@ impl Inventory {
 }
 
 impl InstanceInput {
-    /// Whether it says where the instance is, or who it must be, or as whom it is spoken to.
+    /// Returns whether it sets the endpoint, the expected identity, or the user name.
     fn names_peer(&self) -> bool {
         self.endpoint.is_some()
             || self.username.is_some()
@@ -260,7 +268,8 @@ impl InstanceInput {
             || self.fingerprint.is_some()
     }
 
-    /// A certificate that cannot be read is told now, not when somebody wants a console. Empty texts clear.
+    /// Reports an unreadable certificate now instead of at the next console. Empty texts clear a
+    /// setting.
     fn check_security(&self) -> Result<()> {
         let named = |text: &Option<String>| text.clone().and_then(some_or_cleared);
         for (field, pem) in [("ca", named(&self.ca)), ("certificate", named(&self.certificate))] {
@@ -330,7 +339,7 @@ fn some_or_cleared(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// What was not named stays; what was named empty is cleared.
+/// Keeps a setting that was not named, and clears one that was named empty.
 fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U> {
     match input.map(keep) {
         None => Change::Keep,
@@ -339,7 +348,7 @@ fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U
     }
 }
 
-/// The VNC server's certificate is checked by its CA or by its fingerprint: the one that is set replaces the other.
+/// The CA or the fingerprint verifies the VNC server's certificate. Setting one replaces the other.
 fn one_of_both(ca: Change<String>, fingerprint: Change<String>) -> (Change<String>, Change<String>) {
     match (ca, fingerprint) {
         (ca @ Change::Set(_), Change::Keep) => (ca, Change::Clear),

@@ -17,8 +17,8 @@ use crate::inventory::Inventory;
 const NAMED: usize = 8;
 
 impl Inventory {
-    /// Returns the notes beside each of these instances, which the caller may see. An instance without
-    /// notes is left out.
+    /// Returns the metadata of each of these instances, which the caller may see. Omits instances
+    /// without metadata.
     pub async fn metadata(&self, instances: &[Instance]) -> Result<HashMap<InstanceUid, Metadata>> {
         let uids: Vec<_> = instances.iter().map(|instance| instance.uid).collect();
         Ok(self.core.store.metadata(&uids).await?)
@@ -30,8 +30,8 @@ impl Inventory {
         Ok(noted.remove(&instance.uid).unwrap_or_default())
     }
 
-    /// Changes the notes beside an instance. A member may: notes say neither where a machine is nor how
-    /// to get in.
+    /// Changes an instance's metadata. A member may do this, because metadata contains neither the
+    /// endpoint nor credentials.
     pub async fn change_metadata(
         &self,
         call: &Call,

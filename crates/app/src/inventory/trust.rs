@@ -1,4 +1,5 @@
-//! What TLS with an instance stands on, as people hand it in: PEM certificates, a PEM key, a fingerprint.
+//! Trust settings for TLS with an instance, as callers send them: PEM certificates, a PEM key, a
+//! fingerprint.
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -1,5 +1,5 @@
-//! Revocations: what somebody has ended or forbidden holds at this node at once, and is written down as soon as the database
-//! takes it.
+//! Held revocations. A revocation takes effect at this node at once, and is written as soon as the
+//! database takes it.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use transom_model::secret::TokenDigest;
 use transom_store::{ConsoleTarget, OPERATION_DEADLINE, Precondition, Scope};
 use uuid::Uuid;
 
-/// Each is a call of somebody who may revoke; more of them than this in one outage is a program in a loop. So many of the operator,
-/// and as many of all projects together.
+/// The most held revocations of the operator, and of all projects together. More of them in one
+/// outage come from a program in a loop.
 const MOST: usize = 10_000;
 
 /// Something that must end, and must not begin again.
@@ -73,7 +73,7 @@ impl Revoked {
         }
     }
 
-    /// Whether a grant was made with this token, or was not made with the secret that stays.
+    /// Returns whether a grant was made with this token, or not with the secret that stays.
     pub(crate) fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
         match self {
             Self::Token { token, keeping } => with.token == Some(*token) && *keeping != Some(dialect),
@@ -101,7 +101,7 @@ impl Revocation {
         self.audit.project.filter(|_| self.audit.actor != Actor::Operator)
     }
 
-    /// Whether both would be written down alike.
+    /// Returns whether both write the same.
     fn is_same(&self, other: &Self) -> bool {
         self.what == other.what && self.within == other.within
     }
@@ -126,8 +126,9 @@ struct Pending {
 }
 
 impl HeldRevocations {
-    /// Keeps a revocation until it is lifted. One that is there already is kept once, and lifted for all who asked: the database
-    /// has decided it. None where there are too many, of all or of its project: the others have room beside that.
+    /// Holds a revocation until it is lifted. An equal one is held once and lifted for all callers,
+    /// since the database has decided it. Returns `None` if there are too many, in all or of its
+    /// project. Other projects then still have room.
     pub(crate) fn hold(&self, revocation: &Revocation, per_project: usize) -> Option<u64> {
         let mut held = self.0.lock();
         if let Some(same) = held.all.iter().find(|pending| pending.revocation.is_same(revocation)) {
@@ -158,7 +159,7 @@ impl HeldRevocations {
         pending.is_some_and(|pending| !std::mem::replace(&mut pending.owed, true))
     }
 
-    /// The next one that is owed, or that nobody waits for any more.
+    /// Returns the next one that is owed or whose caller no longer waits.
     pub(crate) fn due(&self) -> Option<(u64, Revocation)> {
         let held = self.0.lock();
         let due =
@@ -166,7 +167,8 @@ impl HeldRevocations {
         due.map(|pending| (pending.serial, pending.revocation.clone()))
     }
 
-    /// The reason why a session may not go on, where something was revoked that the store has not taken yet.
+    /// Returns the reason against a session, if a revocation that the store has not taken yet
+    /// concerns it.
     pub(crate) fn against(&self, target: &ConsoleTarget) -> Option<EndReason> {
         let held = self.0.lock();
         let found = held.all.iter().find(|pending| pending.revocation.what.is_about(target));
@@ -187,7 +189,8 @@ impl HeldRevocations {
         )
     }
 
-    /// True where this API token of the key, with what it was got with, is good no more, and the store has not taken that yet.
+    /// Returns whether this API token of the key, or the credential that it was obtained with, was
+    /// revoked and the store has not taken that yet.
     pub(crate) fn has_token(&self, key: &AccessKeyId, shown: &MadeWith) -> bool {
         let held = self.0.lock();
         held.all.iter().any(|pending| match &pending.revocation.what {
@@ -250,7 +253,7 @@ mod tests {
         let operator =
             (0..=PER_PROJECT as u128).all(|n| revocations.hold(&of(None, n), PER_PROJECT).is_some());
         assert!(operator, "the operator's own");
-        // One that is there already is kept once, however full it is.
+        // An equal one is held once, even if the list is full.
         let serial = revocations.hold(&of(Some(1), 0), PER_PROJECT);
         assert_eq!((serial, revocations.hold(&of(Some(1), 0), PER_PROJECT)), (Some(1), Some(1)));
         assert!(revocations.owe(1) && !revocations.owe(1));

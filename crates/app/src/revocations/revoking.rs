@@ -15,9 +15,10 @@ use crate::revocations::held::{Revocation, Revoked};
 const CUT_ANYWAY: Duration = Duration::from_millis(500);
 
 impl Revocations {
-    /// Ends and forbids something; whether there was anything to end. Where the database does not take it, that is an error,
-    /// and it holds at this node all the same until it is written. Where too many are owed already, what there is ends all the
-    /// same, and nothing is kept.
+    /// Revokes something. Returns whether there was anything to end. If the database does not take
+    /// the revocation, this is an error, but the revocation holds at this node until it is written.
+    /// If too many are owed already, the current sessions end all the same, and the revocation is
+    /// not held.
     pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
         let what = revocation.what.clone();
         // Before anything else: what begins from now on meets it.
@@ -63,7 +64,8 @@ impl Revocations {
         }
     }
 
-    /// Writes down the revocations that are owed. Only the heartbeat calls this, before it writes down what ended by them.
+    /// Writes the revocations that are owed. Only the heartbeat calls this, before it writes the
+    /// ends that they caused.
     pub(crate) async fn settle_revocations(&self) {
         while let Some((serial, revocation)) = self.held.due() {
             match self.write_revocation(&revocation).await {
@@ -105,7 +107,8 @@ impl Revocations {
                 self.core.store.revoke_token(*token, *keeping, audit).await?
             }
             Revoked::Secret { key, secret } => {
-                // Where somebody was quicker at another node, the older of two is not the one that was meant any more.
+                // If another node was quicker, the older of two secrets is no longer the intended
+                // one.
                 let active = self.core.store.key_secrets(key).await?;
                 let is_older = active.len() > 1 && active.last().is_some_and(|own| own.id == *secret);
                 if is_older {

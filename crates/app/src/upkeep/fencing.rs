@@ -11,13 +11,15 @@ use transom_tunnel::{Refusal, RefusalCode};
 
 use crate::upkeep::Upkeep;
 
-/// A suspended machine's clocks jump while the watcher waits by one that stood still: it looks at least this often.
+/// The longest pause between two looks. On a suspended machine the watcher waits by a clock that
+/// stands still.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Upkeep {
     /// Ends everything that this node carries: pages, raw viewers, devices and their viewers.
     pub(crate) fn cut_everything(&self, why: &'static str) {
-        // First: what is being taken on looks afterwards whether the life it was taken on in still stands.
+        // This comes first: a session that is being registered checks afterwards whether its life
+        // still stands.
         if !self.core.fence.end() {
             return;
         }
@@ -36,8 +38,8 @@ impl Upkeep {
     }
 }
 
-/// The thread that ends the node's life in time. A thread of its own: after a freeze it runs before the runtime has looked at its
-/// timers, and it needs nothing that may be busy.
+/// The thread that ends the node's life in time. It is separate from the runtime: after a freeze it
+/// runs before the runtime handles its timers, and it depends on nothing that may be busy.
 pub struct Watcher {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,

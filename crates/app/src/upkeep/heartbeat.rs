@@ -1,5 +1,5 @@
-//! The heartbeat: says to the other nodes that this one lives, looks whether they do, ends what lapsed, and writes down what is
-//! owed.
+//! The heartbeat: shows the other nodes that this one lives, watches theirs, ends what lapsed, and
+//! writes what is owed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,8 @@ pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
 /// State that the heartbeat keeps from one beat to the next.
 struct Round {
     witness: Witness,
-    /// When the store's account of this node was compared with what it carries; none: that is due.
+    /// The time of the last comparison between the store and what this node carries. `None` means
+    /// that one is due.
     compared: Option<Duration>,
     /// The nodes that were gone when what they carried was let go.
     gone: Vec<Node>,
@@ -51,7 +52,8 @@ impl Upkeep {
         if !self.is_heard(begun).await {
             // Whatever was asked of the store meanwhile may have happened, or not.
             round.compared = None;
-            // A full disk can be read: a session whose beginning it did not take is known to nobody who could end it.
+            // A full disk can still be read. A session whose beginning was not written is unknown
+            // to the store, so no revocation would end it.
             if self.core.fence.is_alone()
                 && let Err(error) = self.end_lost_sessions().await
             {
@@ -95,7 +97,7 @@ impl Upkeep {
                 self.core.fence.beaten(begun);
                 true
             }
-            // Nobody else looks at its rows; a database that was put back may not have its row.
+            // No other node uses its rows, and a restored database may not have its row.
             Ok(false) if self.core.fence.is_alone() => true,
             Ok(false) => {
                 self.cut_everything("the other nodes have called it gone");
@@ -166,7 +168,8 @@ impl Upkeep {
         Ok(more)
     }
 
-    /// Compares what this node carries with what the store has of it, and ends or mends what differs; whether it could.
+    /// Compares what this node carries with the store, and ends or corrects the differences.
+    /// Returns whether it could.
     async fn compare(&self) -> bool {
         let compared = timeout(self.core.config.limits.node.compare, async {
             self.end_lost_sessions().await?;
@@ -183,7 +186,8 @@ impl Upkeep {
         }
     }
 
-    /// Ends the sessions that the store does not know as this node's any more: nothing that is revoked would reach them.
+    /// Ends the sessions that the store no longer attributes to this node: no revocation would
+    /// reach them.
     async fn end_lost_sessions(&self) -> crate::Result<()> {
         let node = self.core.node()?;
         for holds in self.live.holds().chunks(Store::HOLDS) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use transom_store::{Node, Store};
 
-/// Anybody may ask, and each look is a write: within this time, one look is for all.
+/// The time for which one look serves all requests. Anyone may ask, and each look is a write.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A reason for not being ready.

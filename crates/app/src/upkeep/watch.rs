@@ -9,12 +9,14 @@ use transom_store::{Retention, ToEnd};
 
 use crate::upkeep::Upkeep;
 
-/// What is revoked on another node ends here within a second: half of it for the poll, half for the rest.
+/// The interval of the poll. A revocation on another node takes effect here within a second: half
+/// for the poll, half for the rest.
 const POLL: Duration = Duration::from_millis(500);
 /// Old rows are deleted in small pieces, so that no writer waits long.
 const FORGET: Duration = Duration::from_secs(60);
 const FORGET_ROWS: u32 = 200;
-/// A token that was ours is known as such for a day longer than it is valid: nobody else needs to be asked about it.
+/// The time for which an expired token is still recognised, so that the existing cloud is not asked
+/// about it.
 const FORGET_TOKENS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Runs until told to stop.
@@ -24,7 +26,7 @@ pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
     let mut seen = None;
     loop {
         let done = tokio::select! {
-            // Forgetting comes last: however much there is of it, what is revoked ends within its second.
+            // Deletion comes last, so that any amount of it does not delay a revocation.
             biased;
             () = stop.cancelled() => return,
             () = upkeep.core.signals.rung() => upkeep.enforce(&mut seen).await,
@@ -49,12 +51,13 @@ pub(crate) fn interval(period: Duration) -> tokio::time::Interval {
 }
 
 impl Upkeep {
-    /// Ends this node's sessions that the store no longer allows, and tells the other nodes that it has.
+    /// Ends this node's sessions that the store no longer allows, and records that for the other
+    /// nodes.
     async fn enforce(&self, seen: &mut Option<i64>) -> crate::Result<()> {
         // Read before looking: what changes meanwhile is the next round's.
         let revision = self.core.store.revision().await?;
         for ToEnd { hold, reason } in self.core.store.to_end(self.core.fence.last().id).await? {
-            // A session that no connection carries has nobody to tell; the sweep ends it.
+            // The sweep ends a session that no connection carries.
             self.live.cut(hold, End::from(reason));
         }
         self.devices.enforce_devices().await?;

@@ -1,4 +1,4 @@
-//! The witness: which of the other nodes are gone, by what this node itself has seen of their beats.
+//! The witness: decides which other nodes are gone, from the beats that this node has seen.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use transom_store::{NodeState, Pulse};
 pub(crate) struct Witness {
     /// The time for which a beat must stay the same.
     gone: Duration,
-    /// The longest pause between two looks: in between, the other node may have beaten and stopped again.
+    /// The longest pause between two looks. In a longer one the other node may have beaten and
+    /// stopped again.
     gap: Duration,
     looked: Option<Duration>,
     seen: HashMap<NodeId, Seen>,
@@ -99,7 +100,8 @@ mod tests {
     fn who_was_away_itself_has_seen_nothing() {
         let mut witness = witness();
         witness.look(seconds(0), &[pulse(OTHER, 7)], OWN);
-        // Frozen for a while, or without its database: the other one may have beaten thousands of times.
+        // This node was frozen, or had no database: the other one may have beaten thousands of
+        // times.
         for at in (100..160).step_by(10) {
             assert_eq!(witness.look(seconds(at), &[pulse(OTHER, 7)], OWN), [], "{at}");
         }

@@ -13,6 +13,7 @@ use crate::workspace;
 /// The crates and folders below `crates/` that follow the rules. The list grows to all of them.
 const HELD: &[&str] = &[
     "agent",
+    "app",
     "api",
     "cli",
     "config",
