@@ -13,8 +13,11 @@ use transom_model::cloud::CloudAddress;
 use transom_model::id::ParseIdError;
 use transom_model::secret::Secret;
 
+use values::address;
+
 #[cfg(feature = "server")]
 mod operate;
+mod values;
 #[cfg(feature = "server")]
 pub(crate) use operate::{
     Address, Audit, Console, Demo, Enrollment, Instance, InstanceSettings, Key, Link, Migrate, Operate,
@@ -212,10 +215,6 @@ fn optional_address(text: &str) -> Result<OptionalAddress, ParseIdError> {
 pub(crate) enum Bind {
     Tcp(SocketAddr),
     Unix(PathBuf),
-}
-
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "an address is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:443 or [::]:443")
 }
 
 fn bind(text: &str) -> Result<Bind, &'static str> {

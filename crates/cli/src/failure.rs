@@ -9,18 +9,16 @@ use std::process::ExitCode;
 use transom_agent::{Refusal, SetupError};
 use transom_folder::FolderError;
 
-use crate::output;
-
 const THEIRS: u8 = 1;
 const OURS: u8 = 2;
 
 /// A command that failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    sentence: String,
-    next_step: Option<String>,
-    detail: Option<Box<serde_json::Value>>,
-    code: u8,
+    pub(crate) sentence: String,
+    pub(crate) next_step: Option<String>,
+    pub(crate) detail: Option<Box<serde_json::Value>>,
+    pub(crate) code: u8,
 }
 
 impl Failure {
@@ -83,21 +81,6 @@ impl Failure {
     #[cfg(feature = "server")]
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
         Self { detail: Some(Box::new(detail)), ..self }
-    }
-
-    /// Says it.
-    pub(crate) fn report(self, json: bool) -> ExitCode {
-        output::say(format_args!("transom: {}", self.sentence));
-        if let Some(next_step) = &self.next_step {
-            output::say(format_args!("         {next_step}"));
-        }
-        if json {
-            let plain = || serde_json::json!({ "message": self.sentence });
-            let detail = self.detail.map_or_else(plain, |detail| *detail);
-            // The reader of the JSON may have gone.
-            let _ = output::json(&serde_json::json!({ "error": detail }));
-        }
-        ExitCode::from(self.code)
     }
 }
 

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let json = args.common.json;
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(json),
+        Err(failure) => output::report(failure, json),
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use serde::Serialize;
 use transom_model::name::{escape_hidden, escape_hidden_in_json};
 
-use crate::args::Common;
 use crate::failure::Failure;
 
 /// Prints one line on stderr.
@@ -47,11 +47,11 @@ fn write(text: &str) -> Result<(), Failure> {
 
 /// Prints the result of a change: a sentence on stderr, or JSON on stdout.
 pub(crate) fn done(
-    common: &Common,
+    is_json: bool,
     object: &impl Serialize,
     sentence: impl fmt::Display,
 ) -> Result<(), Failure> {
-    if common.json {
+    if is_json {
         return json(object);
     }
     say(sentence);
@@ -103,4 +103,21 @@ pub(crate) fn progress_done() {
     if io::stderr().is_terminal() {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
+}
+
+/// Prints a failure on stderr, and also as JSON on stdout if the caller asked for JSON. Returns the
+/// exit code.
+pub(crate) fn report(failure: Failure, is_json: bool) -> ExitCode {
+    let Failure { sentence, next_step, detail, code } = failure;
+    say(format_args!("transom: {sentence}"));
+    if let Some(next_step) = &next_step {
+        say(format_args!("         {next_step}"));
+    }
+    if is_json {
+        let plain = || serde_json::json!({ "message": sentence });
+        let detail = detail.map_or_else(plain, |detail| *detail);
+        // The reader of the JSON may have gone.
+        let _ = json(&serde_json::json!({ "error": detail }));
+    }
+    ExitCode::from(code)
 }

@@ -18,7 +18,7 @@ pub(crate) use console::{Audit, Console, Link, Session};
 pub(crate) use device::{Address, Enrollment, Repeater};
 pub(crate) use instance::{Instance, InstanceSettings};
 
-use super::address;
+use super::values::address;
 use crate::command::file::read_password;
 use crate::failure::Failure;
 

@@ -68,12 +68,16 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
         Address::Remove { address } => {
             client.act(Method::DELETE, &at(&address, "")).await?;
             let sentence = format_args!("removed address {address} and ended its sessions");
-            output::done(common, &json!({ "address": address }), sentence)
+            output::done(common.json, &json!({ "address": address }), sentence)
         }
         Address::Move { address, to_key } => {
             let body = json!({ "to_key": to_key });
             let address: AddressBody = client.send(Method::POST, &at(&address, "/move"), &body).await?;
-            output::done(common, &address, format_args!("moved address {} to key {to_key}", address.address))
+            output::done(
+                common.json,
+                &address,
+                format_args!("moved address {} to key {to_key}", address.address),
+            )
         }
         Address::AcceptKey { address, device_key } => {
             let body = AcceptKeyBody { key: device_key.map(|key| key.to_string()) };

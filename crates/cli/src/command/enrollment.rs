@@ -39,7 +39,7 @@ pub(crate) async fn run(common: &Common, command: Enrollment) -> Result<(), Fail
         }
         Enrollment::Revoke { id } => {
             client.act(Method::DELETE, &format!("{ALL}/{id}")).await?;
-            output::done(common, &json!({ "id": id }), format_args!("revoked enrollment {id}"))
+            output::done(common.json, &json!({ "id": id }), format_args!("revoked enrollment {id}"))
         }
     }
 }

@@ -177,7 +177,8 @@ async fn import(common: &Common, client: &Client, file: &Path, project: &str) ->
             Ok(instance) => added.push(instance),
             Err(failure) => {
                 output::progress_done();
-                failure.of(format_args!("row {}{id}", number + 1)).report(false);
+                let failure = failure.of(format_args!("row {}{id}", number + 1));
+                output::report(failure, false);
                 failed += 1;
             }
         }

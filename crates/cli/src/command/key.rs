@@ -89,5 +89,5 @@ fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
 /// Tells what was done to something, and what ended with it.
 pub(super) fn ended(common: &Common, done: &EndedBody, what: impl Display) -> Result<(), Failure> {
     let (links, sessions) = (output::counted(done.links, "link"), output::counted(done.sessions, "session"));
-    output::done(common, done, format_args!("{what}: {links} and {sessions} ended"))
+    output::done(common.json, done, format_args!("{what}: {links} and {sessions} ended"))
 }

@@ -9,7 +9,7 @@ use transom_model::api::{LinkBody, LinkReportBody, LinkUseBody, OriginBody};
 use transom_model::id::GrantId;
 use transom_model::secret::TokenDigest;
 
-use super::session::bytes;
+use super::columns::{by, bytes};
 use super::{file, project};
 use crate::args::{Common, Link};
 use crate::client::Client;
@@ -91,11 +91,6 @@ fn state(link: &LinkBody) -> String {
         Some(_) => link.refusal.as_deref().unwrap_or_default(),
     };
     if link.open_sessions == 0 { word.to_owned() } else { format!("{word}, in use") }
-}
-
-/// The creator of a link: an access key, or the operator.
-pub(super) fn by(key: Option<&String>) -> String {
-    key.cloned().unwrap_or_else(|| "operator".to_owned())
 }
 
 /// The reference for the API: the link's id, or the digest of its token. The token itself is not

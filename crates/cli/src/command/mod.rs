@@ -11,6 +11,8 @@ mod address;
 #[cfg(feature = "server")]
 mod audit;
 #[cfg(feature = "server")]
+mod columns;
+#[cfg(feature = "server")]
 mod console;
 #[cfg(feature = "server")]
 mod demo;

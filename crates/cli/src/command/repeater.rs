@@ -27,7 +27,7 @@ pub(crate) async fn run(common: &Common, command: Repeater) -> Result<(), Failur
         Repeater::Revoke { address } => {
             client.act(Method::DELETE, &at(&address, "repeater-ticket")).await?;
             let sentence = format_args!("revoked the repeater ticket of {address}");
-            output::done(common, &json!({ "address": address }), sentence)
+            output::done(common.json, &json!({ "address": address }), sentence)
         }
         Repeater::Viewer { address } => {
             let made: ViewerIdBody =

@@ -2,7 +2,7 @@
 
 use transom_model::api::SessionBody;
 
-use super::link::by;
+use super::columns::{by, bytes};
 use crate::args::{Common, Session};
 use crate::client::{Client, escape};
 use crate::failure::Failure;
@@ -16,11 +16,13 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
             let was: SessionBody = client.remove(&format!("/api/v1/sessions/{id}{why}")).await?;
             let SessionBody { instance, viewer, end_reason, .. } = &was;
             match end_reason {
-                None => {
-                    output::done(common, &was, format_args!("ended session {id}: {viewer} at {instance}"))
-                }
+                None => output::done(
+                    common.json,
+                    &was,
+                    format_args!("ended session {id}: {viewer} at {instance}"),
+                ),
                 Some(why) => {
-                    output::done(common, &was, format_args!("session {id} had already ended: {why}"))
+                    output::done(common.json, &was, format_args!("session {id} had already ended: {why}"))
                 }
             }
         }
@@ -43,10 +45,4 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
             output::table(&header, &rows, "No console is open.")
         }
     }
-}
-
-/// A count of a session's bytes, if the queried node knows it. It learns the count of another
-/// node's connection when that connection ends.
-pub(super) fn bytes(session: &SessionBody, count: u64) -> String {
-    if session.uncounted { "live".to_owned() } else { count.to_string() }
 }
