@@ -17,7 +17,7 @@ const EACH_WAY: usize = 256 << 10;
 const OWN_MEMORY_KIB: u64 = 6 * 1024;
 
 /// Returns the memory in KiB that is the process's own, without the pages of files
-/// (proc_pid_status(5)).
+/// (`proc_pid_status(5)`).
 fn own_memory(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux 4.5 or newer");

@@ -31,7 +31,7 @@ impl Field {
         program.ask("project add lab");
         let log = program.log();
         let door = |who: &str| {
-            let (_, rest) = log.split_once(&format!("It also takes {who} on ")).expect("it says so");
+            let (_, rest) = log.split_once(&format!("It also accepts {who} on ")).expect("it says so");
             rest.split_once(',').expect("an address").0.to_owned()
         };
         let (devices, viewers) = (door("devices with a repeater ticket"), door("viewers with a repeater ID"));

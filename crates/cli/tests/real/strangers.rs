@@ -100,8 +100,8 @@ fn without_descriptors_every_door_says_so_and_goes_on_when_there_are_some() {
             b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".to_vec(),
             b"HTTP/1.1 200".to_vec(),
         ),
-        (after("It also takes devices with a repeater ticket on "), introduction.clone(), Vec::new()),
-        (after("It also takes viewers with a repeater ID on "), introduction, greeting),
+        (after("It also accepts devices with a repeater ticket on "), introduction.clone(), Vec::new()),
+        (after("It also accepts viewers with a repeater ID on "), introduction, greeting),
         (after("listening for raw data connections of devices address="), Vec::new(), b"TRANSOM".to_vec()),
     ];
     let server = program.server().id();
