@@ -92,7 +92,7 @@ impl Report {
             for kind in Kind::ALL {
                 let values =
                     self.values.get(&(figure.name, kind)).map(|values| values.values().copied().collect());
-                let _ = write!(table, " {} |", values.map_or("–".to_owned(), spread));
+                let _ = write!(table, " {} |", values.map_or_else(|| "–".to_owned(), spread));
             }
             let judged: Vec<_> =
                 figure.floors.iter().filter_map(|floor| self.judge(figure, own, floor)).collect();

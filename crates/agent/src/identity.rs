@@ -111,7 +111,7 @@ impl Identity {
         if let Some(Unsaved { key, replaces: true }) = unsaved {
             return Ok(Some(key));
         }
-        Ok(self.known.key_of(peer)?.or(unsaved.map(|unsaved| unsaved.key)))
+        Ok(self.known.key_of(peer)?.or_else(|| unsaved.map(|unsaved| unsaved.key)))
     }
 
     /// Returns whether this peer's key still has to be stored.

@@ -35,9 +35,10 @@ pub fn request_id() -> RequestId {
     RequestId::from_uuid(ordered_uuid())
 }
 
-/// Returns the id of the call that will present this ticket. Its short form depends on the ticket
-/// alone, so the exchange can tell the page in advance: a browser tells its page only the close of
-/// a WebSocket.
+/// Returns the id of the call that will present this ticket.
+///
+/// Its short form depends on the ticket alone, so the exchange can tell the page in advance: a
+/// browser tells its page only the close of a WebSocket.
 #[must_use]
 pub fn request_id_by(ticket: &str) -> RequestId {
     const PURPOSE: &[u8] = b"transom request\0";

@@ -1,6 +1,11 @@
 //! The command line, as it is typed. It is a contract: scripts use it.
 
-#![allow(rustdoc::bare_urls, reason = "these comments are help texts, which are read in a terminal")]
+#![allow(
+    rustdoc::bare_urls,
+    clippy::doc_markdown,
+    clippy::too_long_first_doc_paragraph,
+    reason = "these comments are help texts, which are read in a terminal"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

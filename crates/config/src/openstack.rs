@@ -85,8 +85,10 @@ impl Openstack {
 }
 
 /// VeNCrypt X509 with the existing cloud's VNC servers, like `[vnc] vencrypt_…` of Nova's own
-/// gateway. The files are PEM. The server reads them at every connection, so a renewed certificate
-/// needs no restart.
+/// gateway.
+///
+/// The files are PEM. The server reads them at every connection, so a renewed certificate needs no
+/// restart.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vencrypt {

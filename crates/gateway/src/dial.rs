@@ -182,7 +182,7 @@ async fn handshake(
         let said = say(&mut stream, machine).await;
         match progress.map_err(named)? {
             InstanceProgress::NeedMore => {
-                unheard = unheard.or(said.err());
+                unheard = unheard.or_else(|| said.err());
                 if machine.stage() != Stage::Version {
                     dialling.greeted();
                 }

@@ -119,7 +119,8 @@ impl Gateway {
         let own = origin.and_then(|origin| origin.to_str().ok());
         let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
         let token = token_of(uri).or_else(|| own.and_then(|_| cookie_of(headers)));
-        let presented = upgrade.ticket.map(Presented::Ticket).or(token.as_deref().map(Presented::Token));
+        let presented =
+            upgrade.ticket.map(Presented::Ticket).or_else(|| token.as_deref().map(Presented::Token));
         let withheld = presented.is_none() && cookie_of(headers).is_some();
         let admitted = match origin {
             // A cookie does not count with a page from another port, and the page cannot know that.

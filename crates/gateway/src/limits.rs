@@ -18,12 +18,15 @@ pub const VIEWER_HANDSHAKE: Duration = Duration::from_secs(15);
 /// into [`VIEWER_SILENCE`].
 pub const BEAT_EVERY: Duration = Duration::from_secs(10);
 /// The silence after which a viewer that can return is lost: it has answered neither of two beats,
-/// and taken no bytes. An early end brings it back early. A page gives up after 25 seconds, so a
-/// page that can still be heard leaves first.
+/// and taken no bytes.
+///
+/// An early end brings it back early. A page gives up after 25 seconds, so a page that can still be
+/// heard leaves first.
 pub const VIEWER_SILENCE: Duration = Duration::from_secs(28);
-/// The silence after which a viewer that cannot return is lost. It is longer, because the viewer's
-/// session ends with its line. The same time applies to any viewer for which bytes wait and that
-/// takes no byte, even if it sends messages meanwhile.
+/// The silence after which a viewer that cannot return is lost.
+///
+/// It is longer, because the viewer's session ends with its line. The same time applies to any
+/// viewer for which bytes wait and that takes no byte, even if it sends messages meanwhile.
 pub const VIEWER_LOST: Duration = Duration::from_secs(65);
 /// The notice of a session's end precedes it by this long.
 pub const ENDING_NOTICE: Duration = Duration::from_secs(5 * 60);

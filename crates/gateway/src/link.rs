@@ -173,7 +173,7 @@ impl Link {
             self.unanswered = Some(payload);
         }
         let left = self.hear(&signals.texts)?;
-        self.closing = left.or(signals.close.map(Goodbye::Close));
+        self.closing = left.or_else(|| signals.close.map(Goodbye::Close));
         Poll::Ready(Ok(match self.closing {
             Some(goodbye) if data.is_empty() => Received::Goodbye(goodbye),
             _ => Received::Data(data),

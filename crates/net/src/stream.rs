@@ -203,14 +203,14 @@ impl From<UnixStream> for Stream {
     }
 }
 
-impl From<tokio_rustls::server::TlsStream<Stream>> for Stream {
-    fn from(tls: tokio_rustls::server::TlsStream<Stream>) -> Self {
+impl From<tokio_rustls::server::TlsStream<Self>> for Stream {
+    fn from(tls: tokio_rustls::server::TlsStream<Self>) -> Self {
         Self { ahead: None, leash: None, io: Io::TlsAccepted(Box::new(tls)) }
     }
 }
 
-impl From<tokio_rustls::client::TlsStream<Stream>> for Stream {
-    fn from(tls: tokio_rustls::client::TlsStream<Stream>) -> Self {
+impl From<tokio_rustls::client::TlsStream<Self>> for Stream {
+    fn from(tls: tokio_rustls::client::TlsStream<Self>) -> Self {
         Self { ahead: None, leash: None, io: Io::TlsDialled(Box::new(tls)) }
     }
 }

@@ -1,4 +1,4 @@
-//! PIXEL_FORMAT: the layout of a colour in a pixel (RFC 6143 §7.4).
+//! `PIXEL_FORMAT`: the layout of a colour in a pixel (RFC 6143 §7.4).
 //!
 //! `U8 bits-per-pixel · U8 depth · U8 big-endian · U8 true-colour · U16 red-max · U16 green-max ·
 //! U16 blue-max · U8 red-shift · U8 green-shift · U8 blue-shift · 3 padding`

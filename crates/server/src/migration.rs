@@ -48,8 +48,9 @@ pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError
 }
 
 /// Returns the things that a server with these settings would miss, each as a sentence: the data
-/// folder, its database, and files that the configuration names. If all files exist, it checks
-/// their content as a start would. Changes nothing.
+/// folder, its database, and files that the configuration names.
+///
+/// If all files exist, it checks their content as a start would. Changes nothing.
 pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String> {
     let mut lacks = Vec::new();
     if let Some(why) = missing(data) {

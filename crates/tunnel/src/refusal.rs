@@ -176,7 +176,7 @@ impl Refusal {
     /// The advice for people.
     #[must_use]
     pub fn next_step(&self) -> &'static str {
-        self.advice.unwrap_or(self.code.next_step())
+        self.advice.unwrap_or_else(|| self.code.next_step())
     }
 }
 

@@ -235,7 +235,7 @@ pub struct PendingChallenge {
 /// An answer that still has to be verified.
 #[derive(Debug)]
 pub struct Answer {
-    /// The ClientProof of RFC 5802.
+    /// The `ClientProof` of RFC 5802.
     pub proof: Zeroizing<[u8; HASH]>,
     /// The message over which both sides make their proofs.
     pub auth_message: String,

@@ -142,10 +142,10 @@ pub(super) async fn revoke_and_report(
 fn name(text: &str) -> Result<LinkName, Error> {
     let Some(digest) = text.strip_prefix("sha256:") else { return id(text, "link").map(LinkName::Id) };
     let digest = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok());
-    digest.map(|digest| LinkName::Token(TokenDigest(digest))).ok_or(Error::invalid(
-        "id",
-        "must be a link's id, or sha256: and the 64 hexadecimal digits of its token's digest",
-    ))
+    digest.map(|digest| LinkName::Token(TokenDigest(digest))).ok_or_else(|| {
+        let problem = "must be a link's id, or sha256: and the 64 hexadecimal digits of its token's digest";
+        Error::invalid("id", problem)
+    })
 }
 
 fn body(report: LinkReport) -> LinkReportBody {

@@ -185,7 +185,7 @@ impl Fault {
         if self.status == StatusCode::BAD_REQUEST {
             response
                 .extensions_mut()
-                .insert(Reason(self.reason.map_or(self.message.into(), |reason| *reason)));
+                .insert(Reason(self.reason.map_or_else(|| self.message.into(), |reason| *reason)));
         }
         let headers = response.headers_mut();
         if self.retry_after {

@@ -103,7 +103,8 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
         method: if parts.method == Method::HEAD { Method::GET } else { parts.method },
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
-        source: source.unwrap_or(Source { address: std::net::Ipv4Addr::UNSPECIFIED.into(), https: false }),
+        source: source
+            .unwrap_or_else(|| Source { address: std::net::Ipv4Addr::UNSPECIFIED.into(), https: false }),
         id: id.unwrap_or_else(random::request_id),
         extensions: parts.extensions,
     };

@@ -76,7 +76,7 @@ impl GuessBudget {
         let tiers = network::tiers(source);
         for tier in own(source, &tiers) {
             let most = self.most(tier.shares);
-            let bucket = buckets.by_network.entry(tier.network).or_insert(Bucket::full(most, now));
+            let bucket = buckets.by_network.entry(tier.network).or_insert_with(|| Bucket::full(most, now));
             if !bucket.has_one(most, now) {
                 return Try::Refused;
             }

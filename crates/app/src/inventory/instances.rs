@@ -63,7 +63,7 @@ impl Inventory {
         input: InstanceInput,
     ) -> Result<Instance> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
-        let endpoint = input.endpoint.clone().ok_or(Error::invalid("endpoint", "is missing"))?;
+        let endpoint = input.endpoint.clone().ok_or_else(|| Error::invalid("endpoint", "is missing"))?;
         if input.moved {
             return Err(Error::invalid("moved", "is for an instance that has another endpoint already"));
         }

@@ -69,7 +69,7 @@ fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure>
             && let Ok(reason) = record.outcome.parse::<EndReason>()
         {
             output::say(reason.sentence());
-            output::say(reason.remedy().unwrap_or(reason.next_step()));
+            output::say(reason.remedy().unwrap_or_else(|| reason.next_step()));
         }
     }
     Ok(())

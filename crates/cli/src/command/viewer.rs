@@ -59,7 +59,7 @@ impl Drop for Viewer {
 }
 
 /// Returns the command line with the local address. TigerVNC, TightVNC, UltraVNC and RealVNC accept
-/// HOST::PORT.
+/// `HOST::PORT`.
 fn line(command: &str, address: SocketAddr) -> String {
     let port = address.port().to_string();
     if command.contains("{port}") {

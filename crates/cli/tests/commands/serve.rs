@@ -23,7 +23,7 @@ fn the_first_start_makes_a_folder_that_only_its_owner_reads() {
     assert_eq!(program.terminate(PATIENCE), Some(0));
 }
 
-/// systemd's protocol (sd_notify(3)), on which `Type=notify` in packaging/transom.service relies.
+/// systemd's protocol (`sd_notify(3)`), on which `Type=notify` in packaging/transom.service relies.
 #[test]
 fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
     let folder = tempfile::tempdir().expect("a temporary folder");

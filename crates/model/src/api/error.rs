@@ -41,8 +41,10 @@ impl ErrorDetail {
     pub fn for_manager(end: &End, request: &RequestId) -> Self {
         let sentence = end.reason.sentence();
         Self {
-            message: end.detail().map_or(sentence.to_owned(), |detail| format!("{sentence} ({detail})")),
-            next_step: Some(end.reason.remedy().unwrap_or(end.reason.next_step()).to_owned()),
+            message: end
+                .detail()
+                .map_or_else(|| sentence.to_owned(), |detail| format!("{sentence} ({detail})")),
+            next_step: Some(end.reason.remedy().unwrap_or_else(|| end.reason.next_step()).to_owned()),
             ..Self::of_end(end, request)
         }
     }

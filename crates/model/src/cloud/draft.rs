@@ -166,7 +166,7 @@ impl Amendment {
     /// the previous one.
     #[must_use]
     pub fn apply(self, reach: &Reach) -> Draft {
-        let action = self.action.unwrap_or(reach.action());
+        let action = self.action.unwrap_or_else(|| reach.action());
         let stays = if action == reach.action() { Draft::from(reach) } else { Draft::default() };
         let access = stays.access.unwrap_or_default();
         let access = DraftAccessControl {

@@ -187,7 +187,7 @@ impl InstanceHandshake {
     /// A server may close it before its reason has fully arrived. Its verdict is known all the
     /// same.
     pub fn closed(&self) -> InstanceHandshakeError {
-        self.verdict().unwrap_or(InstanceHandshakeError::Closed(self.stage()))
+        self.verdict().unwrap_or_else(|| InstanceHandshakeError::Closed(self.stage()))
     }
 
     /// The verdict that the instance has already given, with the part of its reason that has

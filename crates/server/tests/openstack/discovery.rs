@@ -145,7 +145,7 @@ async fn a_version_leads_back_below_where_it_was_read() {
     {
         let read = answer(house.request(Method::GET, at)).await.body;
         let one = [&read["version"]];
-        let many = read["versions"].as_array().or(read["versions"]["values"].as_array());
+        let many = read["versions"].as_array().or_else(|| read["versions"]["values"].as_array());
         let versions: Vec<_> = match many {
             Some(many) => many.iter().collect(),
             None => one.to_vec(),

@@ -85,7 +85,7 @@ async fn a_console_of_an_existing_nova_opens_in_every_way() {
         let viewer = Viewer::connect(front.server.address(), &token).await.unwrap();
         assert_eq!(
             viewer.name,
-            Viewer::connect(nova.server.address(), &token).await.err().unwrap_or(viewer.name.clone())
+            Viewer::connect(nova.server.address(), &token).await.err().unwrap_or_else(|| viewer.name.clone())
         );
         let path = format!("/websockify?token={token}");
         assert_eq!(websocket(&front, &path, None).await, 101);

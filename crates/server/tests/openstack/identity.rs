@@ -204,7 +204,7 @@ async fn a_token_expires_and_the_database_holds_no_token() {
 
 /// Returns the ids of the versions in a document, in either service's form.
 fn versions(document: &Value) -> Vec<&str> {
-    let listed = document["versions"]["values"].as_array().or(document["versions"].as_array());
+    let listed = document["versions"]["values"].as_array().or_else(|| document["versions"].as_array());
     listed.into_iter().flatten().map(|version| version["id"].as_str().unwrap()).collect()
 }
 
@@ -221,7 +221,7 @@ async fn every_url_of_the_catalogue_has_its_services_versions_at_the_parent_with
     assert_eq!(services.len(), 4);
     for service in services {
         let endpoint = &service["endpoints"][0];
-        let url = endpoint["url"].as_str().or(endpoint["publicURL"].as_str()).unwrap();
+        let url = endpoint["url"].as_str().or_else(|| endpoint["publicURL"].as_str()).unwrap();
         let path = url.strip_prefix(&house.url).unwrap();
         let (parent, _) = path.split_once("/v").unwrap();
         let version = if service["type"] == "compute" { "v2.1" } else { "v3.14" };
@@ -237,7 +237,7 @@ async fn the_root_tells_programs_identitys_versions_and_browsers_a_page() {
     let house = House::start().await;
     let ask = |accept: Option<&'static str>| {
         let request = house.request(Method::GET, "/");
-        accept.map_or(house.request(Method::GET, "/"), |accept| request.header("accept", accept))
+        accept.map_or_else(|| house.request(Method::GET, "/"), |accept| request.header("accept", accept))
     };
     for accept in [None, Some("*/*"), Some("application/json"), Some("application/json, text/html;q=0.5")] {
         let found = answer(ask(accept)).await;

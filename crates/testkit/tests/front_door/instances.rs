@@ -28,7 +28,10 @@ async fn every_version_and_both_ways_to_authenticate_work() {
     for version in [Version::V3_3, Version::V3_7, Version::V3_8] {
         for password in [None, Some("curtains")] {
             let script = Script::default().version(version);
-            let script = password.map_or(script.clone(), |password| script.password(password));
+            let script = match password {
+                Some(password) => script.password(password),
+                None => script,
+            };
             let machine = Instance::start(script).await;
             let id = server.add_with(&machine, json!({ "password": password })).await;
             let token = server.console(&id).await.token;

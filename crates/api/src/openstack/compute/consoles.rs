@@ -124,7 +124,7 @@ async fn open(context: &Context<'_>, id: &str, kind: &str) -> Result<String, Fau
     };
     let opened = opened.await.map_err(|error| Fault::of(error, about(id)))?;
     let elsewhere = app.config().openstack.xvpvnc_url.as_ref().filter(|_| shape == Shape::Connect);
-    Ok(shape.url(elsewhere.unwrap_or(app.public_url()), &opened.token))
+    Ok(shape.url(elsewhere.unwrap_or_else(|| app.public_url()), &opened.token))
 }
 
 async fn exists(context: &Context<'_>, id: &str) -> Result<(), Fault> {

@@ -58,7 +58,7 @@ struct User {
 struct Named {
     id: Option<String>,
     name: Option<String>,
-    domain: Option<Box<Named>>,
+    domain: Option<Box<Self>>,
 }
 
 /// The credential that a client presents.
