@@ -2,6 +2,7 @@
 
 #![allow(
     rustdoc::bare_urls,
+    rustdoc::broken_intra_doc_links,
     clippy::doc_markdown,
     clippy::too_long_first_doc_paragraph,
     reason = "these comments are help texts, which are read in a terminal"

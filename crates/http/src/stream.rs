@@ -30,7 +30,7 @@ pub const HEAD_TOO_LONG: &str = "The request's headers are too long: the limit i
 const PARTING: Duration = Duration::from_secs(1);
 const MAX_UNREAD: usize = 256 * 1024;
 
-/// A stream whose writes fail once the peer has taken no bytes for [`STALL`].
+/// A stream whose writes fail once the peer has taken no bytes for `STALL`.
 pub struct HttpStream {
     stream: Stream,
     /// True once the answer that ends HTTP was given. From then on, written bytes are buffered.
