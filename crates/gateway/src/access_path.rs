@@ -1,5 +1,5 @@
-//! The access path: where a hypervisor has all its consoles at one port, the gateway asks for the
-//! right one by `CONNECT`, and RFB follows on the same stream.
+//! The access path: some hypervisors serve all their consoles at one port. The gateway names the
+//! one that it wants in a `CONNECT` request, and RFB follows on the same stream.
 //!
 //! ```text
 //! CONNECT /console?ref=…&session_id=… HTTP/1.1   the gateway, with the Host that HTTP/1.1 demands
@@ -11,11 +11,11 @@ use transom_model::EndReason;
 use transom_model::end_reason::End;
 use transom_net::Stream;
 
-/// The most bytes of an answer, as in OpenStack's own gateway.
+/// The length limit of the answer in bytes, the same as in OpenStack's own gateway.
 const MAX_ANSWER: usize = 4096;
 
-/// Asks for the console. The caller sets the deadline. The path has no blanks and no control
-/// characters.
+/// Asks the hypervisor for the console. The caller sets the deadline and ensures that the path
+/// contains no blanks and no control characters.
 pub(super) async fn ask(mut stream: Stream, path: &str) -> Result<Stream, End> {
     let gone = |error: std::io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
     let peer = stream.tcp().and_then(|tcp| tcp.peer_addr().ok());

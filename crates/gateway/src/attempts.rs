@@ -1,8 +1,8 @@
-//! Connection attempts: of a name's addresses, the gateway takes the one that answers first (RFC
-//! 8305).
+//! Connection attempts: the gateway dials the addresses of a name side by side, and takes the first
+//! that answers (RFC 8305).
 //!
-//! An address that swallows all packets, such as an IPv6 address in a network without a way out,
-//! costs a quarter of a second and not the whole time for the dial.
+//! An address that swallows all packets, such as an IPv6 address in a network without IPv6 routes,
+//! therefore costs a quarter of a second and not the whole dial timeout.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -19,7 +19,7 @@ use transom_model::end_reason::End;
 
 /// The pause between two attempts, unless the earlier one fails sooner (RFC 8305 §8).
 const STAGGER: Duration = Duration::from_millis(250);
-/// The most addresses that are tried. No machine's name has more, and a name that does must not
+/// The number of addresses that are tried. An honest name has fewer, and a hostile one must not
 /// make the gateway scan a network.
 const MOST: usize = 16;
 
@@ -74,8 +74,8 @@ pub(super) fn unreachable(error: &io::Error, place: &dyn Display) -> End {
     End::new(reason, format!("{place}: {}", error.kind()))
 }
 
-/// Returns the addresses with the families taking turns, beginning with the family of the first
-/// (RFC 8305 §4).
+/// Returns the addresses with the two families alternating, beginning with the family of the first
+/// address (RFC 8305 §4).
 fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let of_first =
         |address: &&SocketAddr| addresses.first().is_some_and(|first| first.is_ipv4() == address.is_ipv4());

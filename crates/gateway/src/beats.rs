@@ -1,8 +1,8 @@
-//! The beats to a viewer: one in each period, and for each session at a moment of its own.
+//! The beats (keep-alives) to a viewer: one in each period, at a different moment for each session.
 //!
-//! Sessions that were opened together would otherwise get their beats together. Thousands of
-//! timers, packets and answers would then delay the people who work at their screens. A late beat
-//! does not move those after it, so a delay of all sessions does not bring them into step either.
+//! Sessions that were opened together would otherwise get their beats together, and thousands of
+//! timers, packets and answers at once would delay everybody's work. A late beat does not move
+//! those after it, so a pause of the whole node does not bring the sessions into step either.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::limits::BEAT_EVERY;
 
-/// The golden ratio's part of a period. Any number of sessions that follow each other by it lie
-/// evenly over the period.
+/// The golden ratio as a fraction of a period. If each session's phase differs from that of the
+/// session before it by this step, any number of sessions is spread evenly over the period.
 const STEP: u32 = 0x9E37_79B9;
 
 /// The moments at which a viewer gets a beat.
@@ -66,7 +66,7 @@ mod tests {
         let mut beats: Vec<_> = (0..9000).map(|_| Beats::begin(begun)).collect();
         assert!(beats.iter().all(|beats| beats.next() <= begun + BEAT_EVERY), "within a period");
         assert!(busiest(&beats, begun) <= 14, "of nine");
-        // The node stands still for two periods and a half. Each viewer gets one beat then, and the
+        // The node stands still for two and a half periods. Each viewer then gets one beat, and the
         // next ones at its own moment again.
         let late = begun + BEAT_EVERY * 5 / 2;
         assert!(beats.iter_mut().all(|beats| beats.are_due(late)));

@@ -13,13 +13,13 @@
 //!   {"type":"waiting","for":"acceptance"}            a person at the instance may have to accept
 //!   {"type":"notice","what":"ending","seconds":300}  the session ends by then
 //!   {"type":"notice","what":"restart"}               the node stops; the page comes back by ticket
-//!   {"type":"clipboard","state":"written"}           the VNC server got a text and confirms none
+//!   {"type":"clipboard","state":"written"}           the VNC server got the text, unconfirmed
 //!   {"type":"clipboard","state":"offered"}           the VNC server knows that there is a text
 //!   {"type":"clipboard","state":"provided"}          the VNC server asked for the text and got it
 //!   {"type":"clipboard","state":"skipped"}           the text was over the limit
 //! from the page
 //!   {"type":"beat"}                                  the page is there
-//!   {"type":"leave"}                                 the session is over; closing alone ends none
+//!   {"type":"leave"}                                 ends the session; a close alone does not
 //! ```
 
 use std::time::Duration;
@@ -29,7 +29,8 @@ use tokio::time::Instant;
 use transom_rfb::ClipboardFate;
 use transom_websocket::deframer;
 
-/// Messages that a page may send in a second, and at once. People do not click faster.
+/// The number of messages that a page may send per second, all at once if it likes. People do not
+/// click faster.
 pub const MAX_PER_SECOND: u32 = deframer::MAX_TEXTS as u32;
 
 /// A message to the page.
@@ -59,7 +60,7 @@ pub enum ToPage {
 pub enum Wait {
     /// The gateway is dialling the instance.
     Connection,
-    /// The VNC server has greeted and is silent since: a person there may have to accept.
+    /// The VNC server has been silent since its greeting: a person there may have to accept.
     Acceptance,
 }
 
@@ -108,7 +109,7 @@ pub enum FromPage {
     Beat,
     /// The session is over.
     Leave,
-    /// A message that only newer pages send.
+    /// A message of a type that only newer pages send.
     Unknown,
 }
 
@@ -143,8 +144,8 @@ impl FromPage {
     }
 }
 
-/// The number of messages that a page may still send: [`MAX_PER_SECOND`] at once, which return
-/// within a second.
+/// The number of messages that a page may still send: at most [`MAX_PER_SECOND`], and back at that
+/// number a second after the last one.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     /// The time at which the whole allowance is there again.

@@ -1,5 +1,5 @@
-//! Reaches an instance and authenticates to it. The resulting stream is ready for ClientInit's
-//! answer.
+//! Reaches an instance and authenticates to it, up to the screen that the instance announces in
+//! ServerInit.
 
 use std::io;
 use std::path::Path;
@@ -26,7 +26,7 @@ use transom_app::consoles::claim::{Claim, Destination};
 use transom_app::consoles::target::DialTarget;
 use transom_app::devices::DialDevice;
 
-/// The most bytes of a read. A handshake's messages are short, and bytes after them return to the
+/// The size of one read. Handshake messages are short, and bytes that follow them return to the
 /// front of the stream.
 const READ: usize = 1024;
 
@@ -40,8 +40,8 @@ pub struct Dialled {
 
 /// Dials the instance's endpoint and goes through RFB's handshake up to ServerInit.
 ///
-/// It gives up soon on a port that accepts the connection and never greets. If the instance has
-/// greeted, a person may have to accept the viewer and has the time for it.
+/// A port that accepts the connection and never greets is given up soon. After a greeting, a person
+/// at the instance may have to accept the viewer, and gets the time for that.
 pub async fn dial(
     app: &App,
     devices: &dyn DialDevice,
@@ -77,7 +77,7 @@ fn silent(machine: &InstanceHandshake) -> End {
         InstanceHandshakeError::Closed(stage) => {
             End::new(EndReason::InstanceSilent, format!("it fell silent during the {stage}"))
         }
-        // The verdict is known, and only the explanation is missing.
+        // The verdict is known; only its explanation is missing.
         verdict => named(verdict),
     }
 }
@@ -107,7 +107,7 @@ async fn connect(
     target: &DialTarget,
 ) -> Result<Stream, End> {
     let Destination { instance, access_path } = &claim.destination;
-    // The relay has to tell a device to dial in, and sets the deadline for that.
+    // The relay has to tell the device to dial in, and sets its own deadline for that.
     if let DialTarget::Device(address) = target {
         return devices.dial(instance, address, &claim.visitor.origin()).await;
     }
@@ -161,7 +161,7 @@ async fn handshake(
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
     let mut buffer = [0; READ];
-    // An instance that has hung up may have said why, so that is read first.
+    // An instance that has hung up may have sent the reason first, so that is still read.
     let mut unheard = None;
     loop {
         let limit = match machine.verdict() {
@@ -177,7 +177,7 @@ async fn handshake(
         };
         let mut bytes = &buffer[..count];
         let progress = machine.receive(&mut bytes);
-        // The handshake may have bytes to send after an error, too. If they cannot be sent, the
+        // The handshake may have bytes to send even after an error. If they cannot be sent, the
         // error stands.
         let said = say(&mut stream, machine).await;
         match progress.map_err(named)? {
@@ -211,8 +211,8 @@ async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(),
     said.await.map_err(|error| gone(&error))
 }
 
-/// The end of an instance that went without a word. If its last word is a TLS alert, it refused the
-/// client certificate: that alert follows the handshake (RFC 8446 §4.4.2.4).
+/// The end of an instance that closed without giving a reason. If the last thing it sent is a TLS
+/// alert, it refused the client certificate: that alert follows the handshake (RFC 8446 §4.4.2.4).
 fn gone(error: &io::Error) -> End {
     match verify::alert_in(error) {
         Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
@@ -220,7 +220,7 @@ fn gone(error: &io::Error) -> End {
     }
 }
 
-/// Returns the end reason for each failure of a VNC server.
+/// Returns the end reason for a failed handshake with a VNC server.
 fn named(error: InstanceHandshakeError) -> End {
     use InstanceHandshakeError as Error;
     let reason = match &error {

@@ -1,5 +1,5 @@
-//! The ways in: a WebSocket upgrade, or a raw CONNECT. A viewer presents a token or a ticket and
-//! gets a session or a reason.
+//! The ways in: a WebSocket upgrade, or a raw CONNECT. A viewer presents a token or a resume
+//! ticket, and gets a session or the reason for a refusal.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ pub enum Next {
     /// A session, and `true` if it has the page's channel. The claim is large and moves through
     /// several futures, each of which would reserve room for it.
     Carry(Box<Claim>, bool),
-    /// The reason for having no session.
+    /// The viewer gets no session, for this reason.
     Close(End),
 }
 
@@ -75,7 +75,7 @@ impl Gateway {
             Decision::Refuse(response) => response,
             Decision::Switch(headers, next) => {
                 let gateway = self.clone();
-                // A session has a place of its own.
+                // A session has a slot of its own, so only a refusal needs the connection's seat.
                 let seat =
                     http.extensions().get::<Seat>().filter(|_| matches!(next, Next::Close(_))).cloned();
                 self.tasks.spawn(async move {
@@ -123,7 +123,8 @@ impl Gateway {
             upgrade.ticket.map(Presented::Ticket).or_else(|| token.as_deref().map(Presented::Token));
         let withheld = presented.is_none() && cookie_of(headers).is_some();
         let admitted = match origin {
-            // A cookie does not count with a page from another port, and the page cannot know that.
+            // The cookie of a page from another port does not count. The page cannot know that, so
+            // it is refused as a page of a foreign origin.
             Some(origin) if withheld || !self.allows_origin(origin, headers, source) => {
                 let attempt = Attempt { source: source.address, request };
                 Err(self.app.access.refuse_origin(attempt, origin.to_str().unwrap_or("an unreadable one")))
@@ -146,7 +147,7 @@ impl Gateway {
         }
     }
 
-    /// Serves the stream of a connection that was HTTP.
+    /// Serves a connection after its upgrade to a WebSocket.
     pub async fn run_websocket(&self, next: Next, switched: Switched) {
         match next {
             Next::Carry(claim, has_channel) => {
@@ -157,7 +158,7 @@ impl Gateway {
         }
     }
 
-    /// Gives the use back after the viewer left before the end of the upgrade.
+    /// Gives the token's use back after the viewer left before the upgrade was complete.
     async fn give_up(&self, next: Next) {
         if let Next::Carry(claim, _) = next
             && let Err(error) = self.app.consoles.give_back(&claim, &EndReason::ViewerLost.into()).await
@@ -219,8 +220,8 @@ pub fn is_allowed(app: &App, origin: &str, headers: &HeaderMap, source: Source) 
     {
         return true;
     }
-    // Our own pages also have other names, such as an address: a page from the destination of this
-    // very request.
+    // Our own pages are also reached by other names, such as an address: a page whose origin is the
+    // destination of this very request is our own.
     let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
     let scheme = if source.https { "https" } else { "http" };
     host.is_some_and(|host| normal(&format!("{scheme}://{host}")).is_some_and(|own| own == origin))
@@ -236,8 +237,8 @@ fn normal(origin: &str) -> Option<String> {
 }
 
 /// Returns `true` if a page comes from the host whose console it opens, by the same scheme. The
-/// port may differ: noVNC often has a server beside the gateway, and OpenStack's own gateway
-/// ignores the port as well.
+/// port may differ: noVNC is often served by another server on the same host, and OpenStack's own
+/// gateway ignores the port as well.
 fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
     let Ok(origin) = origin.parse::<Uri>() else { return false };
     let called = headers.get(http::header::HOST).and_then(|called| called.to_str().ok());
@@ -274,7 +275,7 @@ fn malformed(error: UpgradeError) -> Response {
     response
 }
 
-/// Returns the end for a viewer that was upgraded already.
+/// Returns the end for a viewer whose connection has already been upgraded.
 fn end_of(error: Error, request: &RequestId) -> End {
     match error {
         Error::End(end) => end,

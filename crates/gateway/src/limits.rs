@@ -1,39 +1,40 @@
-//! Every wait of the gateway, in one place.
+//! The durations of all the gateway's waits, in one place.
 
 use std::time::Duration;
 
 pub use transom_model::instance::HANDSHAKE as INSTANCE_HANDSHAKE;
 
-/// A TCP connection inside a data centre takes milliseconds; ten seconds outlast two lost SYN
-/// packets.
+/// The time for a TCP connection to an instance. Inside a data centre it takes milliseconds; ten
+/// seconds outlast two lost SYN packets.
 pub const DIAL: Duration = Duration::from_secs(10);
-/// A wait for the instance that lasts longer than this has a cause that people want to know.
+/// The wait for the instance after which the page is told its cause.
 pub const SLOW_DIAL: Duration = Duration::from_secs(2);
-/// A verdict's reason arrives in the same packet or the next. It only explains, so the gateway does
-/// without one that is late.
+/// The time for the explanation of a verdict, which arrives in the same packet or the next. The
+/// gateway does without a late one.
 pub const REASON: Duration = Duration::from_secs(3);
-/// Four round trips over a bad mobile network, and no time for a slow loris.
+/// The time for a viewer's handshake: four round trips over a bad mobile network, but too short for
+/// a slow loris.
 pub const VIEWER_HANDSHAKE: Duration = Duration::from_secs(15);
-/// Proxies in front drop connections that are idle for 60 seconds, some after 30. Two beats fit
-/// into [`VIEWER_SILENCE`].
+/// The period of beats. Proxies drop connections that are idle for 60 seconds, some after 30. Two
+/// beats fit into [`VIEWER_SILENCE`].
 pub const BEAT_EVERY: Duration = Duration::from_secs(10);
-/// The silence after which a viewer that can return is lost: it has answered neither of two beats,
-/// and taken no bytes.
+/// The silence after which a viewer with a resume ticket counts as lost: it has answered neither of
+/// two beats, and taken no bytes.
 ///
-/// An early end brings it back early. A page gives up after 25 seconds, so a page that can still be
-/// heard leaves first.
+/// An early end lets the viewer return early. A page gives up after 25 seconds, so a page that can
+/// still reach the gateway leaves first.
 pub const VIEWER_SILENCE: Duration = Duration::from_secs(28);
-/// The silence after which a viewer that cannot return is lost.
+/// The silence after which a viewer without a resume ticket counts as lost.
 ///
-/// It is longer, because the viewer's session ends with its line. The same time applies to any
-/// viewer for which bytes wait and that takes no byte, even if it sends messages meanwhile.
+/// It is longer, because such a viewer's session ends with its connection. The same limit applies
+/// to any viewer that takes none of the bytes waiting for it, even if it sends messages meanwhile.
 pub const VIEWER_LOST: Duration = Duration::from_secs(65);
-/// The notice of a session's end precedes it by this long.
+/// The time between the notice of a session's end and that end.
 pub const ENDING_NOTICE: Duration = Duration::from_secs(5 * 60);
-/// An instance that takes no input for this long hangs. The gateway does not read its viewer
-/// meanwhile.
+/// The time after which an instance that takes no input counts as hung. The gateway does not read
+/// from the viewer meanwhile.
 pub const INSTANCE_STALL: Duration = Duration::from_secs(65);
-/// The time that a close frame's answer may take before the connection is dropped.
+/// The time for the answer to a close frame. After it, the connection is dropped.
 pub const CLOSE: Duration = Duration::from_secs(3);
-/// The time for sending the rest after the instance closed.
+/// The time without bytes after which a session ends once its raw viewer has closed its half.
 pub const LINGER: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The viewer's side of a session: a stream that carries RFB raw or in WebSocket frames.
+//! The viewer's side of a session: a stream that carries RFB, either raw or in WebSocket frames.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -21,18 +21,18 @@ use super::limits::CLOSE;
 use super::pace::{self, Pace};
 use transom_http::upgrade::Switched;
 
-/// The most bytes of a read from a viewer, and of a write to one behind TLS. Viewers send little,
-/// but a pasted text should arrive in few pieces. TLS cuts a write into records anyway, and copies
-/// the part that does not fit its buffer.
+/// The size of one read from a viewer, and of one write to a viewer behind TLS. Viewers send
+/// little, but a pasted text should arrive in few pieces. TLS cuts a write into records anyway, and
+/// copies the part that does not fit into its buffer.
 pub(super) const SHORT: usize = 64 * 1024;
-/// A viewer's handshake messages are a dozen bytes.
+/// The size of one read during the handshake, whose messages are a dozen bytes.
 const HANDSHAKE_READ: usize = 512;
 
-/// The most unsent bytes in the kernel. With more of them, the gateway could not tell how fast the
-/// viewer takes bytes, and it has no other sign: a viewer may talk and take none. A line of 8 KB/s
-/// carries this much in 16 seconds.
+/// The limit of unsent bytes in the kernel. With more, the gateway could not tell how fast the
+/// viewer takes bytes, and it has no other sign: a viewer may send messages and yet take no bytes.
+/// A line of 8 KB/s carries this much in 16 seconds.
 const UNSENT: u32 = 128 * 1024;
-/// The most unsent bytes until a line has proved fast.
+/// The limit of unsent bytes until the line has proved fast.
 const UNSENT_AT_FIRST: u32 = 16 * 1024;
 
 /// A viewer.
@@ -42,14 +42,14 @@ pub struct Link {
     framing: Framing,
     /// The page's channel: the number of messages that the page may still send.
     channel: Option<Allowance>,
-    /// The viewer has a resume ticket: only its `leave` is a goodbye.
+    /// True if the viewer has a resume ticket: only a `leave` then counts as a goodbye.
     returns: bool,
-    /// A goodbye that arrived behind data, which goes first.
+    /// A goodbye that arrived behind data. The data is passed on first.
     closing: Option<Goodbye>,
-    /// The viewer sends no more.
+    /// True once the viewer sends no more.
     finished: bool,
-    /// The last ping that has no pong yet. The pong goes out behind the bytes that wait for the
-    /// viewer.
+    /// The payload of the last ping that has no pong yet. The pong is sent behind the bytes that
+    /// already wait for the viewer.
     unanswered: Option<Vec<u8>>,
     /// The length of frames; `None` for a raw viewer.
     pace: Option<Pace>,
@@ -62,12 +62,12 @@ enum Framing {
     WebSocket(Deframer),
 }
 
-/// A viewer's action, besides data.
+/// The outcome of a read from the viewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     /// Bytes of RFB, in this range of the buffer.
     Data(std::ops::Range<usize>),
-    /// The stream ended without a word.
+    /// The stream ended without a goodbye.
     Eof,
     /// The viewer leaves.
     Goodbye(Goodbye),
@@ -83,7 +83,7 @@ pub(super) enum Goodbye {
 }
 
 impl Link {
-    /// A viewer that speaks RFB without framing: after CONNECT, or on a listener of its own.
+    /// A viewer that speaks RFB without framing.
     #[must_use]
     pub fn raw(stream: Stream) -> Self {
         stream.keep_unsent(UNSENT);
@@ -145,7 +145,7 @@ impl Link {
         self.outbox.waiting()
     }
 
-    /// Reads once and takes the framing off.
+    /// Reads once and removes the framing.
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -168,8 +168,8 @@ impl Link {
         let mut signals = Signals::default();
         let data = deframer.unmask(&mut buffer[..count], &mut signals).map_err(|error| broken(&error))?;
         if let Some(payload) = signals.ping {
-            // Only the last of several needs an answer (RFC 6455 §5.5.3), so a viewer that pings
-            // and does not read gets one.
+            // Only the last of several pings needs an answer (RFC 6455 §5.5.3), so pings from a
+            // viewer that does not read do not pile up.
             self.unanswered = Some(payload);
         }
         let left = self.hear(&signals.texts)?;
@@ -200,7 +200,7 @@ impl Link {
         Ok(left)
     }
 
-    /// The most bytes that the viewer may be sent at once.
+    /// The number of bytes that may be sent to the viewer at once.
     pub(super) fn takes(&self) -> usize {
         match &self.pace {
             Some(pace) if !pace.is_full() => pace.limit(),
@@ -214,7 +214,7 @@ impl Link {
         self.pace.as_ref().is_none_or(Pace::is_full)
     }
 
-    /// Learns from the fate of a frame of this length.
+    /// Adjusts the pace to a frame of this length: the stream took it at once, or part of it waits.
     fn sent(&mut self, len: usize) {
         let busy = !self.outbox.is_empty();
         self.learn(|pace| if busy { pace.held_up(len, Instant::now()) } else { pace.taken_at_once(len) });
@@ -222,8 +222,8 @@ impl Link {
 
     fn learn(&mut self, learn: impl FnOnce(&mut Pace)) {
         let Some(pace) = &mut self.pace else { return };
-        // The bound shrinks as the line becomes slower, because bytes in the kernel have to go
-        // first.
+        // The limit of unsent bytes shrinks as the line becomes slower, because a new frame waits
+        // behind the bytes in the kernel.
         let unsent =
             |pace: &Pace| if pace.is_full() { UNSENT } else { UNSENT_AT_FIRST.max(pace.limit() as u32) };
         let before = unsent(pace);
@@ -242,8 +242,9 @@ impl Link {
     }
 
     /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a
-    /// page that sleeps does not, and a page behind a proxy may get no ping. The gateway sends
-    /// neither while earlier bytes wait, because the viewer's taking them tells more.
+    /// sleeping page does not answer, and a proxy may not pass pings on. The gateway
+    /// sends neither while earlier bytes wait, because it then watches whether the viewer takes
+    /// those.
     pub(super) fn beat(&mut self) {
         if let Framing::WebSocket(_) = self.framing
             && self.outbox.is_empty()
@@ -258,7 +259,7 @@ impl Link {
         self.unanswered.is_some()
     }
 
-    /// Sends the waiting bytes and, behind them, the pong that is due. Ready when no bytes wait.
+    /// Sends the waiting bytes and, behind them, the pong that is due. Ready once no bytes wait.
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut drained = self.outbox.poll_drain(&mut self.stream, cx);
         if self.outbox.is_empty()
@@ -286,10 +287,10 @@ impl Link {
         Ok(())
     }
 
-    /// Returns the meaning of a goodbye for the session. A viewer that has a resume ticket may
-    /// close its WebSocket for any cause and return, whether the page gives a line up or the
-    /// browser is shut: only `leave` ends its session. For all others, closing is leaving, except
-    /// that 1001 is "going away" (RFC 6455 §7.4.1).
+    /// Returns the end that a goodbye means for the session. A viewer with a resume ticket may
+    /// close its WebSocket for any cause and return, for example when the page gives up a slow line
+    /// or the browser shuts down: only `leave` ends its session. For all others a close ends the
+    /// session as the viewer's wish, except 1001, "going away" (RFC 6455 §7.4.1).
     pub(super) fn ended_by(&self, goodbye: Goodbye) -> End {
         match goodbye {
             Goodbye::Close(_) if self.returns => EndReason::ViewerLost.into(),
@@ -298,7 +299,7 @@ impl Link {
         }
     }
 
-    /// Sends messages whole, each in a frame of its own, together.
+    /// Sends whole messages together, each in a frame of its own.
     pub async fn send(&mut self, messages: &[Vec<u8>]) -> Result<(), End> {
         if messages.is_empty() {
             return Ok(());
@@ -313,11 +314,11 @@ impl Link {
         Ok(())
     }
 
-    /// Tells the viewer the reason, gives it a moment to receive that, and closes.
+    /// Tells the viewer the reason, gives it a moment to receive the reason, and closes.
     pub async fn close(mut self, end: &End) {
         if let Framing::WebSocket(_) = self.framing {
             let code = match end.reason {
-                // The viewer closed first: the normal code answers it.
+                // The viewer closed first, so the normal code answers it.
                 EndReason::ViewerClosed => 1000,
                 EndReason::ViewerLost if self.closing.is_some() => 1000,
                 reason => reason.close_code(),
@@ -344,7 +345,7 @@ impl Link {
 impl mover::Sink for Link {
     const HEAD_ROOM: usize = HEAD_ROOM;
 
-    /// Sends the bytes in frames of at most `pace::MOST`.
+    /// Sends the bytes in frames of at most [`pace::MOST`] bytes.
     fn send(&mut self, cx: &mut Context<'_>, framed: &mut [u8]) -> io::Result<()> {
         let len = framed.len() - HEAD_ROOM;
         let first = len.min(pace::MOST);
@@ -390,7 +391,7 @@ impl mover::Sink for Link {
     }
 }
 
-/// The end of a viewer that went without a word.
+/// The end of a viewer whose connection failed without a goodbye.
 pub(super) fn lost(error: &io::Error) -> End {
     End::new(EndReason::ViewerLost, error.kind().to_string())
 }

@@ -1,24 +1,23 @@
 //! The length of the frames to a viewer.
 //!
-//! A browser shows no byte of a WebSocket message before its last one has arrived. On a slow line a
-//! long frame is therefore a long silence, and on a fast line short frames cost more than they
-//! reveal. So frames begin short. They double while the viewer takes each promptly, and halve when
-//! it takes long.
+//! A browser shows no byte of a WebSocket message before the last one has arrived. On a slow line a
+//! long frame is therefore a long silence; on a fast line short frames are overhead. So frames
+//! begin short. They double while the viewer takes each promptly, and halve when it takes long.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The longest frame. On a line that suddenly carries 8 KB/s it takes 16 seconds, and a page waits
-/// for 25.
+/// The longest frame in bytes. On a line that suddenly drops to 8 KB/s it takes 16 seconds; a page
+/// waits for 25.
 pub(super) const MOST: usize = 128 * 1024;
-/// The first frame: two seconds at 8 KB/s.
+/// The length of the first frame: two seconds at 8 KB/s.
 const FIRST: usize = 16 * 1024;
-/// The shortest frame: a second at 2 KB/s, which is slower than any line that shows a screen.
+/// The shortest frame: one second at 2 KB/s, slower than any line that can show a screen.
 const LEAST: usize = 2 * 1024;
-/// A longer frame may follow one that is taken within this time.
+/// The time within which a frame must be taken for a longer one to follow.
 const PROMPT: Duration = Duration::from_millis(100);
-/// A shorter frame follows one that takes this long.
+/// The time after which a frame counts as slow, so that a shorter one follows.
 const LONG: Duration = Duration::from_secs(1);
 
 /// The length of the next frame.
@@ -26,17 +25,17 @@ const LONG: Duration = Duration::from_secs(1);
 pub(super) struct Pace {
     limit: usize,
     most: usize,
-    /// The frame that is being taken: its start, and `true` if it is of full length.
+    /// The frame that the viewer is taking: its start, and `true` if it has full length.
     begun: Option<(Instant, bool)>,
 }
 
 impl Pace {
-    /// The pace of an unknown line; no frame is ever longer than `most`.
+    /// The pace of an unknown line, with no frame longer than `most`.
     pub(super) fn new(most: usize) -> Self {
         Self { limit: FIRST.min(most), most, begun: None }
     }
 
-    /// The most bytes of the next frame.
+    /// The limit of the next frame in bytes.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
@@ -69,7 +68,7 @@ impl Pace {
         }
     }
 
-    /// Returns `true` while a frame is being taken.
+    /// Returns `true` while the viewer is taking a frame.
     pub(super) fn is_busy(&self) -> bool {
         self.begun.is_some()
     }
@@ -79,7 +78,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Sends a frame of full length, which takes this long.
+    /// Sends a frame of full length, which the viewer takes after this long.
     fn frame(pace: &mut Pace, took: Duration) -> usize {
         let (len, now) = (pace.limit(), Instant::now());
         pace.held_up(len, now);
@@ -102,7 +101,7 @@ mod tests {
     #[test]
     fn a_line_of_8_kb_a_second_is_never_silent_for_long() {
         let mut pace = Pace::new(MOST);
-        // The kernel takes the first ones at once, even if they wait elsewhere.
+        // The kernel takes the first frames at once, even if they wait further on.
         pace.taken_at_once(pace.limit());
         pace.taken_at_once(pace.limit());
         for _ in 0..20 {

@@ -1,8 +1,8 @@
-//! The pump: moves bytes between viewer and instance until something ends the session.
+//! The pump: moves bytes between viewer and instance until the session ends.
 //!
 //! It is one future, polled when a socket is ready. It borrows the thread's scratch buffer for the
 //! duration of a poll. It owns memory only while a peer does not take the bytes read for it, and
-//! then reads no more from the other side.
+//! then stops reading from the other side.
 
 use std::future::Future as _;
 use std::io;
@@ -26,15 +26,15 @@ use super::link::{self, Link, Received, SHORT};
 use transom_app::consoles::live::Traffic;
 use transom_app::metrics::Metrics;
 
-/// The reads in one direction after which the thread's other sessions get their turn.
+/// The number of reads in one direction after which the thread's other sessions get their turn.
 const TURN: usize = 8;
 
-/// The limits of a session besides its peers.
+/// The limits on the duration of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// The latest end, and its reason.
+    /// The time at which the session ends at the latest, and the reason for that end.
     pub(super) until: Option<(Instant, EndReason)>,
-    /// The longest time without input and pixels.
+    /// The longest time without input from the viewer and bytes from the instance.
     pub(super) idle: Option<Duration>,
 }
 
@@ -51,8 +51,8 @@ pub(super) struct Pump<'a> {
     to_viewer: Mover,
     to_instance: Outbox,
     filter: ClientFilter,
-    /// The instance's announcements before its first picture, if the viewer's rights depend on
-    /// them.
+    /// The announcements that the instance makes before its first picture. `None` if they do not
+    /// matter to the viewer's rights.
     announcements: Option<Box<Announcements>>,
     meters: Meters<'a>,
     cut: oneshot::Receiver<End>,
@@ -61,24 +61,24 @@ pub(super) struct Pump<'a> {
     beats: Beats,
     last_activity: Instant,
     viewer_alive: Instant,
-    /// The page has yet to be told that its session will end.
+    /// The time to tell the page that its session will end. `None` once it has been told.
     notice_at: Option<Instant>,
-    /// The page has yet to be told the fate of its text.
+    /// The fate of the page's clipboard text, until the page has been told.
     clipboard: Option<ClipboardFate>,
-    /// The viewer has not taken all bytes, and last took some then.
+    /// The last time the viewer took some bytes, while it has not taken all of them.
     viewer_behind: Option<Instant>,
-    /// The instance has not taken all bytes, and last took some then. The viewer is not read
-    /// meanwhile.
+    /// The last time the instance took some bytes, while it has not taken all of them. The gateway
+    /// does not read from the viewer meanwhile.
     instance_behind: Option<Instant>,
-    /// The viewer closed its half.
+    /// True once the viewer has closed its half.
     viewer_done: bool,
-    /// The instance knows that the viewer closed its half.
+    /// True once the instance has been told that the viewer closed its half.
     instance_informed: bool,
-    /// The instance closed.
+    /// True once the instance has closed.
     instance_done: bool,
 }
 
-/// The cause of a direction's pause: no progress is possible now, or its turn is over.
+/// The reason why one direction pauses: no progress is possible now, or its turn is over.
 enum Turn {
     Waiting,
     Over,
@@ -129,7 +129,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Moves the bytes that can move now. Ready when the session is over.
+    /// Moves the bytes that can move now. Ready once the session is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         if let Poll::Ready(end) = Pin::new(&mut self.cut).poll(cx) {
             return Poll::Ready(end.unwrap_or_else(|_| EndReason::InternalError.into()));
@@ -144,7 +144,7 @@ impl<'a> Pump<'a> {
         let to_viewer = self.poll_to_viewer(cx)?;
         let to_instance = self.poll_to_instance(cx)?;
         self.tell_of_clipboard(cx)?;
-        // Without other bytes to move, no other call sends it.
+        // A due pong goes out here if no other bytes move.
         if self.viewer.owes_pong() {
             let _ = self.viewer.poll_drain(cx).map_err(|error| link::lost(&error))?;
         }
@@ -168,7 +168,7 @@ impl<'a> Pump<'a> {
             }
             self.viewer_behind = None;
             if self.instance_done {
-                // The instance knew that the viewer is done.
+                // The instance closed because it had been told that the viewer was done.
                 let reason = if self.viewer_done { EndReason::ViewerClosed } else { EndReason::InstanceGone };
                 return Err(reason.into());
             }
@@ -185,7 +185,7 @@ impl<'a> Pump<'a> {
         Ok(Turn::Over)
     }
 
-    /// Tells the page the fate of its text, once that is true: the instance's socket has all of it.
+    /// Tells the page the fate of its text once the instance's socket has taken all of it.
     fn tell_of_clipboard(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if self.clipboard.is_some()
             && self.to_instance.is_empty()
@@ -198,11 +198,11 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// Moves some bytes to the viewer, whose outbox is empty. Returns their number, 0 when the
+    /// Moves some bytes to the viewer, whose outbox is empty. Returns their number: 0 if the
     /// instance has closed.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, End>> {
         let most = self.viewer.takes();
-        // The filter has to see what the instance announces.
+        // The kernel may move the bytes only once the filter needs to see no more announcements.
         let in_kernel = self.viewer.takes_bulk() && self.announcements.is_none();
         let portion = Portion { most, bulk: most, in_kernel };
         let see = |bytes: &[u8]| listen(&mut self.announcements, &mut self.filter, bytes);
@@ -223,7 +223,7 @@ impl<'a> Pump<'a> {
             }
             self.instance_behind = None;
             if self.viewer_done {
-                // The viewer will send no more, but may still look.
+                // The viewer sends no more, but may still be watching.
                 if !self.instance_informed && Pin::new(&mut self.instance).poll_shutdown(cx).is_ready() {
                     self.instance_informed = true;
                 }
@@ -300,9 +300,10 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    /// The time at which the viewer is lost unless it gives a sign of life. `None` while the
+    /// The time at which the viewer counts as lost unless it gives a sign of life. `None` while the
     /// instance takes no bytes, because the viewer is not read then, and while the viewer has bytes
-    /// to take, because it gets no beats then and its taking counts.
+    /// to take, because it gets no beats then and is judged by taking those bytes. `None` for raw
+    /// viewers, which get no beats.
     fn silence_out(&self) -> Option<Instant> {
         let heard = self.instance_behind.is_none() && self.viewer_behind.is_none() && !self.viewer.is_raw();
         let patience = if self.viewer.returns() { VIEWER_SILENCE } else { VIEWER_LOST };
@@ -334,7 +335,7 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// Shows the filter what the instance announces, up to the instance's first picture.
+/// Shows the filter the instance's announcements, up to the first picture.
 fn listen(announcements: &mut Option<Box<Announcements>>, filter: &mut ClientFilter, bytes: &[u8]) {
     if let Some(open) = announcements {
         open.see(bytes);
@@ -345,19 +346,19 @@ fn listen(announcements: &mut Option<Box<Announcements>>, filter: &mut ClientFil
     }
 }
 
-/// Notes that a peer has not taken all bytes, unless that is known and it `took` none since.
+/// Starts the clock of a peer that has not taken all bytes, or restarts it if the peer `took` some.
 fn fall_behind(since: &mut Option<Instant>, took: bool) {
     if took || since.is_none() {
         *since = Some(Instant::now());
     }
 }
 
-/// The end of an instance that went without a word.
+/// The end of an instance whose connection failed.
 fn instance_lost(error: &io::Error) -> End {
     End::new(EndReason::InstanceGone, error.kind().to_string())
 }
 
-/// The end of a viewer whose messages the filter cannot follow any further.
+/// The end of a viewer whose messages the filter can no longer follow.
 fn refused(error: ClientMessageError) -> End {
     let reason = match error {
         ClientMessageError::UnknownType(_)

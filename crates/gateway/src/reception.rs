@@ -1,4 +1,5 @@
-//! The viewer during the dial: it learns the cause of the wait, and its leaving is noticed.
+//! The viewer during the dial: the gateway tells it the cause of the wait, and notices if it
+//! leaves.
 
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +13,19 @@ use super::channel::{ToPage, Wait};
 use super::limits::{INSTANCE_HANDSHAKE, SLOW_DIAL};
 use super::link::{self, Link, Received};
 
-/// The most bytes of one read.
+/// The size of one read.
 const READ: usize = 512;
-/// The most bytes that a viewer may send ahead of its handshake.
+/// The number of bytes that a viewer may send ahead of its handshake.
 const EARLY: usize = 4 * 1024;
 
-/// The progress of a dial, for its viewer.
+/// The progress of a dial, which its viewer is told.
 #[derive(Debug, Default)]
 pub struct Dialling {
     greeted: AtomicBool,
 }
 
 impl Dialling {
-    /// Notes that the instance speaks RFB. A person may be the cause of the wait now.
+    /// Notes that the instance speaks RFB. From now on a person there may be the cause of the wait.
     pub(super) fn greeted(&self) {
         self.greeted.store(true, Ordering::Relaxed);
     }
@@ -34,11 +35,11 @@ impl Dialling {
     }
 }
 
-/// Attends to a viewer until the dial is over, and gathers its early bytes. Returns only if the
-/// viewer leaves.
+/// Attends to a viewer until the dial is over, and collects the bytes that it sends early. Returns
+/// only if the viewer leaves.
 ///
-/// Viewers without the page's channel need no attention during a usual dial: their bytes wait in
-/// the kernel.
+/// A raw viewer is left alone. A WebSocket without the page's channel is left alone for the length
+/// of a usual dial: its bytes wait in the kernel.
 pub(super) async fn attend(link: &mut Link, dialling: &Dialling, early: &mut Vec<u8>) -> End {
     if link.is_raw() {
         return pending().await;

@@ -21,10 +21,10 @@ use transom_app::consoles::claim::Claim;
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error};
 
-/// Carries a session until it ends, and gives viewer, store, log and metrics the reason.
+/// Carries a session until it ends, and reports the reason to the viewer, the store, the log and
+/// the metrics.
 ///
-/// Claim and link have boxes of their own, since each future that they pass through reserves room
-/// for them.
+/// Claim and link are boxed, since each future that they pass through would reserve room for them.
 pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Claim>, mut link: Box<Link>) {
     link.will_return(claim.resumable);
     let Some(mut cut) = claim.live.cut_signal() else { return };
@@ -41,7 +41,7 @@ pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Cla
         Err(failure) => Box::pin(fail(&app, &claim, failure)).await,
     };
     log(&claim, &end);
-    // The place in the table is free before the viewer has the reason, so a slow viewer does not
+    // The session's slot is freed before the viewer gets the reason, so that a slow viewer does not
     // occupy it.
     drop(claim);
     if !introduced {
@@ -53,17 +53,17 @@ pub async fn run(app: Arc<App>, devices: Arc<dyn DialDevice>, mut claim: Box<Cla
     Box::pin(link.close(&end)).await;
 }
 
-/// Tells a viewer that has no session the reason.
+/// Tells a viewer the reason why it gets no session.
 pub async fn refuse(mut link: Link, end: &End) {
     tell_by_rfb(&mut link, ViewerHandshake::new(), end).await;
     link.close(end).await;
 }
 
-/// The progress of a session that did not reach its screen.
+/// The reason why a session did not reach its screen, by its progress.
 enum Failure {
-    /// The use was not spent.
+    /// The failure came before the token's use was spent.
     Dial(End),
-    /// The use was spent.
+    /// The failure came after the token's use was spent.
     Viewer(End),
 }
 
@@ -72,8 +72,8 @@ struct Ready {
     early: Vec<u8>,
 }
 
-/// Goes all the way to the first pixels. It and its parts have boxes of their own, since they need
-/// much more memory than the session after them.
+/// Takes a session to its first pixels. This and its parts are boxed, since they need much more
+/// memory than the session after them.
 async fn open(
     app: &App,
     devices: &dyn DialDevice,
@@ -93,15 +93,15 @@ async fn open(
         }
     });
     let instance = unless_cut(cut, dialled).await.map_err(Failure::Dial)?;
-    // The session is registered, then committed, then pumped: one of the three steps sees a
-    // revocation at any moment.
+    // The session is registered, then committed, then pumped, so one of the three steps sees a
+    // revocation that comes at any moment.
     Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
     let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
     let early = unless_cut(cut, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
 }
 
-/// Does the work, unless the session is told to end meanwhile.
+/// Awaits the work, unless the session is told to end first.
 async fn unless_cut<T>(
     cut: &mut oneshot::Receiver<End>,
     work: impl Future<Output = Result<T, End>>,
@@ -112,14 +112,14 @@ async fn unless_cut<T>(
     }
 }
 
-/// Sends the version of RFB that the gateway speaks.
+/// Sends the gateway's version of RFB.
 async fn greet(link: &mut Link, greeting: &mut ViewerHandshake) -> Result<(), End> {
     let greeted = timeout(VIEWER_HANDSHAKE, link.send(&greeting.take_output())).await;
     greeted.unwrap_or_else(|_| Err(EndReason::ViewerTooSlow.into()))
 }
 
-/// Brings the viewer to the instance's state, after ServerInit. The bytes that it sent `ahead` go
-/// first. Returns the bytes beyond ClientInit.
+/// Completes the viewer's handshake with the instance's ServerInit. The bytes that the viewer sent
+/// `ahead` are read first. Returns the bytes that follow ClientInit.
 async fn introduce(
     link: &mut Link,
     greeting: ViewerHandshake,
@@ -177,10 +177,10 @@ fn policy(rights: Rights) -> ClientPolicy {
 /// Records the end of a session that had reached its screen.
 async fn settle(app: &App, claim: &Claim, end: &End) {
     let settled = match end.reason {
-        // Another connection carries the session now and will settle it.
+        // Another connection carries the session now, and will settle it.
         EndReason::TakenOver => app.consoles.detach(claim).await,
-        // A passing failure must not cost the page its ticket: "try again" would always meet the
-        // old reason.
+        // A passing failure must not cost the page its resume ticket: otherwise "try again" would
+        // always return the old reason.
         reason if claim.resumable && matches!(reason.retry(), Retry::Resume | Retry::Later) => {
             app.consoles.detach(claim).await
         }
@@ -191,17 +191,17 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     }
 }
 
-/// Records that a session did not reach its screen. Returns the reason, and `true` if the viewer
-/// had been introduced.
+/// Records that a session did not reach its screen. Returns the reason, and `true` if the instance
+/// had been reached.
 async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     match failure {
-        // The page was closed or reloaded during the wait. It returns with its ticket, and its use
-        // waits with it.
+        // The page was closed or reloaded during the wait. It returns with its resume ticket, and
+        // its use waits until then.
         Failure::Dial(end) if claim.resumable && end.reason == EndReason::ViewerLost => {
             settle(app, claim, &end).await;
             (end, false)
         }
-        // There is no use to give back, and the page does not want to return.
+        // There is no use to give back, and the page will not return.
         Failure::Dial(end)
             if claim.target.state != SessionState::Reserved && end.reason == EndReason::ViewerClosed =>
         {
@@ -222,7 +222,7 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     }
 }
 
-/// Tells a raw viewer the reason by RFB's own form of failure (RFC 6143 §7.1.2), since it has no
+/// Tells a raw viewer the reason in RFB's own form of failure (RFC 6143 §7.1.2), since it gets no
 /// close frame.
 async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
     if !link.is_raw() {

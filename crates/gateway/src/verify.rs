@@ -20,14 +20,14 @@ use transom_tunnel::trust::{NamedCertificates, pinned_tls12_signature, pinned_tl
 use transom_app::App;
 use transom_app::inventory::trust;
 
-/// Tells whether the instance must speak VeNCrypt. For `wss://` the trust settings are about the
-/// TLS below the WebSocket.
+/// Returns `true` if the instance must speak VeNCrypt. For `wss://`, the trust settings concern the
+/// TLS connection below the WebSocket.
 pub(super) fn is_vencrypt_required(instance: &Instance) -> bool {
     let is_below = matches!(instance.endpoint, Endpoint::WebSocket { is_secure: true, .. });
     !is_below && (instance.security.ca.is_some() || instance.security.fingerprint.is_some())
 }
 
-/// Returns TLS's own error, if an error is one.
+/// Returns the TLS error inside an I/O error, if there is one.
 pub(super) fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
@@ -60,7 +60,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
             let named = NamedCertificates::new(trust::certificates(ca)?)?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
         }
-        // Only a `wss://` endpoint comes here: it may have a public certificate.
+        // Only a `wss://` endpoint gets here, which may have a public certificate.
         (None, None) => {
             let machine = Verifier::new(provider).map_err(|error| error.to_string())?;
             builder.dangerous().with_custom_certificate_verifier(Arc::new(machine))
@@ -76,7 +76,7 @@ fn client_config(app: &App, instance: &Instance) -> Result<ClientConfig, String>
     builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }
 
-/// Trusts one certificate, regardless of its issuer, name and version.
+/// A verifier that trusts one certificate, regardless of its issuer, name and version.
 #[derive(Debug)]
 struct Pinned {
     fingerprint: [u8; 32],

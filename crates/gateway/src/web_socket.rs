@@ -1,4 +1,4 @@
-//! Endpoints behind a WebSocket: the gateway is the client, and RFB follows in binary messages.
+//! Endpoints behind a WebSocket: the gateway is the client, and RFB travels in binary messages.
 
 use std::fmt;
 use std::io;
@@ -15,10 +15,11 @@ use transom_websocket::deframer::{Deframer, Signals};
 
 /// The code of a close without an error.
 const NORMAL: u16 = 1000;
-/// The bytes that may wait before pings go unanswered: a server that takes nothing needs no answer.
+/// The number of unsent bytes above which pings go unanswered: a server that takes no bytes does
+/// not read the answer either.
 const MOST_WAITING: usize = 256 * 1024;
 
-/// Asks for a WebSocket at `target`. The caller has a deadline for this.
+/// Asks for a WebSocket at `target`. The caller sets the deadline.
 pub(super) async fn ask(mut stream: Stream, host: &str, target: &str) -> Result<Stream, End> {
     let gone = |error: io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
     let request = Request::new(random::bytes());
@@ -36,7 +37,7 @@ pub(super) async fn ask(mut stream: Stream, host: &str, target: &str) -> Result<
             break head;
         }
     };
-    // The first message may have come with the answer.
+    // The first message may have arrived together with the answer.
     stream.unread(&answer[head..]);
     Ok(Stream::layered(ClientSocket::new(stream)))
 }
@@ -58,7 +59,7 @@ struct ClientSocket {
     /// Frames that the server has not taken yet.
     out: Outbox,
     has_closed: bool,
-    /// The server has closed: no data follows.
+    /// True once the server has closed: no data follows.
     is_over: bool,
 }
 
@@ -104,7 +105,7 @@ impl AsyncRead for ClientSocket {
             let before = buffer.filled().len();
             let read = Pin::new(&mut self.below).poll_read(cx, buffer);
             if read.is_pending() && !self.out.is_empty() {
-                // The answer to a ping has no other occasion.
+                // No other call would send the answer to a ping.
                 let _ = self.poll_drain(cx)?;
             }
             ready!(read)?;
