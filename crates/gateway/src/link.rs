@@ -242,9 +242,8 @@ impl Link {
     }
 
     /// Appends a ping, which the browser answers, and the channel's beat, which the page echoes: a
-    /// sleeping page does not answer, and a proxy may not pass pings on. The gateway
-    /// sends neither while earlier bytes wait, because it then watches whether the viewer takes
-    /// those.
+    /// sleeping page does not answer, and a proxy may not pass pings on. The gateway sends neither
+    /// while earlier bytes wait, because it then watches whether the viewer takes those.
     pub(super) fn beat(&mut self) {
         if let Framing::WebSocket(_) = self.framing
             && self.outbox.is_empty()

@@ -1,10 +1,10 @@
-//! Data connections on their way to a session, and the tickets that wait for them.
+//! Data connections on their way to a session, and the meeting tickets that they present.
 
 use tokio::sync::oneshot;
 use transom_net::Stream;
 use transom_tunnel::{Cause, MeetingTicket, Role};
 
-/// The way of a data connection to the server.
+/// The route by which a data connection reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// The raw listener.
@@ -15,16 +15,16 @@ pub(super) enum Way {
     Repeater,
 }
 
-/// A data connection that has arrived.
+/// A data connection that has arrived at its session.
 pub(super) struct Arrived {
     pub(super) stream: Stream,
     pub(super) way: Way,
-    /// The agent opened it in advance, and it became this session's.
+    /// True if the agent opened it in advance, as a standby connection.
     pub(super) standby: bool,
 }
 
 impl Arrived {
-    /// Its way, as logs and audit name it.
+    /// Returns the connection's route as logs and audit name it.
     pub(super) fn how(&self) -> &'static str {
         match (self.way, self.standby) {
             (Way::Repeater, _) => "repeater",
@@ -38,13 +38,13 @@ impl Arrived {
 
 pub(super) type AgentComes = oneshot::Sender<Result<Arrived, Declined>>;
 
-/// An agent's message that it will not come.
+/// An agent's message that it will not open a data connection.
 pub(super) struct Declined {
     pub(super) cause: Cause,
     pub(super) why: String,
 }
 
-/// A ticket that waits for its sides.
+/// A meeting ticket whose data connections have not both arrived.
 pub(super) struct Pending {
     pub(super) ticket: MeetingTicket,
     pub(super) agent: Option<AgentComes>,
@@ -52,7 +52,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Takes one side's part of the ticket, which is then spent.
+    /// Takes one side's half of the ticket. The half can be taken only once.
     pub(super) fn spend(&mut self, role: Role) -> Option<Arrival> {
         match role {
             Role::Agent => self.agent.take().map(Arrival::Agent),
@@ -70,7 +70,7 @@ pub(super) enum Arrival {
 impl Arrival {
     pub(super) fn deliver(self, stream: Stream, way: Way) {
         let arrived = Arrived { stream, way, standby: false };
-        // The recipient may have gone; the connection goes with it.
+        // The recipient may have gone. The connection is then dropped.
         match self {
             Self::Agent(waiting) => drop(waiting.send(Ok(arrived))),
             Self::Connector(waiting) => drop(waiting.send(arrived)),

@@ -1,4 +1,5 @@
-//! A session between two devices: each side gets the other's bytes, no faster than it takes them.
+//! A session between two devices: each side gets the other's bytes, read no faster than it takes
+//! them.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,25 +17,25 @@ use super::pace::Pace;
 /// The limits of a session.
 #[derive(Debug, Default)]
 pub(super) struct Terms {
-    /// Bytes a second, over both directions; 0 for no limit.
+    /// The rate in bytes a second, over both directions together; 0 for no limit.
     pub(super) limit: u32,
-    /// The longest silence.
+    /// The silence that ends the session; `None` for no limit.
     pub(super) idle: Option<Duration>,
-    /// The longest duration.
+    /// The longest duration; `None` for no limit.
     pub(super) longest: Option<Duration>,
 }
 
 /// The end of a session, and the bytes that it carried.
 #[derive(Debug)]
 pub(super) struct Carried {
-    /// `closed`, `lost`, `cut`, `idle` or `too-long`.
+    /// The kind of end: `closed`, `lost`, `cut`, `idle` or `too-long`.
     pub(super) how: &'static str,
     pub(super) to_agent: u64,
     pub(super) to_connector: u64,
 }
 
-/// Carries until both sides are done, one is lost, or the session is cut. An unintended end at one
-/// side looks like one at the other.
+/// Carries until both sides are done, one is lost, or the session is cut. If one side is lost, the
+/// other sees its connection lost as well.
 pub(super) async fn carry(
     mut agent: Stream,
     mut connector: Stream,
@@ -87,8 +88,8 @@ async fn pass(
     .await
 }
 
-/// Polls both directions until both are done. One may be done long before the other, since a half
-/// may close.
+/// Polls both directions until both are done. They may end far apart, since each side can close its
+/// half alone.
 async fn both(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(Poll<()>, Poll<()>)>>,
 ) -> io::Result<()> {
@@ -100,7 +101,7 @@ async fn both(
     .await
 }
 
-/// Waits until no byte has passed for this long.
+/// Waits until a whole period of this length passes without a byte.
 async fn silence(counts: &Counts, limit: Option<Duration>) {
     let Some(limit) = limit else { return std::future::pending().await };
     let mut before = None;

@@ -1,5 +1,5 @@
-//! The gateway's way to a device: the gateway is a connector with a key of its own, and a console
-//! is its session.
+//! The gateway's way to a device: the gateway acts as a connector with a key of its own, and each
+//! console is a session of that connector.
 
 use std::time::Duration;
 
@@ -23,26 +23,27 @@ use super::arrival::Declined;
 use super::rendezvous::Absent;
 use transom_app::devices::{DialDevice, Slot};
 
-/// A console's name in logs and audit.
+/// The name of a console in logs and audit.
 const CONSOLE: &str = "a console";
-/// The gateway's name for agents.
+/// The name by which agents know the gateway.
 const GATEWAY: &str = "gateway";
-/// The time for a TLS handshake through the relay and the agent's dial to its target, on which the
-/// agent gives up after 10 s.
+/// The time for a TLS handshake through the relay and the agent's dial to its target. The agent
+/// limits its dial to 10 s.
 const OPEN: Duration = Duration::from_secs(20);
 
-/// The reason for withholding an instance's secrets.
+/// The reason given when an instance's secrets are withheld.
 const RENEWED: &str =
     "a key of the project changed the address's ticket, password, key or action after they were set";
 
-/// The time for an agent's message, which arrives in one piece. It only explains, so the gateway
-/// does without one that is late.
+/// The time for an agent's message, which arrives in one piece. It is only an explanation, so the
+/// gateway does without a late one.
 const WORDS: Duration = Duration::from_secs(3);
 
 /// A connection to a device.
 pub(super) struct Reached {
     pub(super) stream: Stream,
-    /// The device speaks the repeater's protocol: its connection is unencrypted.
+    /// True if the device speaks the repeater's protocol, so the connection is not encrypted end to
+    /// end.
     pub(super) legacy: bool,
 }
 
@@ -76,8 +77,8 @@ impl Relay {
         Ok(stream.leashed(slot.cut(), slot))
     }
 
-    /// Records the end of a console on a device without encryption. The console's own session
-    /// records its bytes.
+    /// Records in the audit the end of a console on a device without end-to-end encryption. The
+    /// byte counts are in the record of the console's own session.
     fn record_end(&self, project: ProjectId, address: CloudAddress, slot: &Slot, origin: Origin) {
         let (app, began) = (self.app.clone(), Instant::now());
         let (cut, over) = (slot.cut(), slot.over());
@@ -89,8 +90,8 @@ impl Relay {
         });
     }
 
-    /// Reaches a device for a session that has this slot; `secrets` are those that the device will
-    /// be asked to take.
+    /// Reaches a device for the session that has this slot. `secrets` are those that will be sent
+    /// to the device.
     pub(super) async fn reach(
         &self,
         project: ProjectId,
@@ -115,10 +116,10 @@ impl Relay {
         address: &CloudAddress,
         secrets: Option<&InstanceSecurity>,
     ) -> Result<Reached, End> {
-        // The slot comes first, so that a removal between the two cuts the session.
+        // The slot is taken first, so that a removal between the two steps cuts the session.
         let listener = self.app.devices.console_may_reach(project, address).await?;
-        // The check uses the record by which the device is found, so no other device slips in
-        // between.
+        // The check uses the same record by which the device is found, so no other device can take
+        // its place in between.
         if secrets.is_some_and(|secrets| !secrets.is_entrusted_to(listener.record.generation)) {
             return Err(End::new(EndReason::InstanceSecretsWithheld, RENEWED));
         }
@@ -168,8 +169,8 @@ impl Relay {
                 "an interceptor stands between it and this server",
             ));
         }
-        // Only after the device has vouched, so that the key of an interceptor cannot become the
-        // device's own.
+        // This comes after the device has vouched, so that an interceptor's key is never stored as
+        // the device's own.
         self.app.devices.check_device_key(address, key_shown).await?;
         let garbled = |error: FrameError| End::new(EndReason::DeviceRefused, error.to_string());
         let length: [u8; opening::LENGTH] = read_array(&mut tls).await.map_err(broken)?;

@@ -21,26 +21,26 @@ use transom_app::devices::{Candidate, Membership, Order, Wish};
 use transom_app::random;
 use transom_http::seat::Seat;
 
-/// Two round trips over a bad mobile network.
+/// The time for a peer to prove its identity: two round trips over a bad mobile network.
 const PROVE: Duration = Duration::from_secs(15);
 /// The time for telling a peer that it has to make room for another.
 const PARTING: Duration = Duration::from_secs(1);
-/// NAT mappings of TCP live for minutes and proxies give up after 60 s of silence: three heartbeats
-/// fit into that.
+/// The period of heartbeats. NAT mappings of TCP live for minutes, and proxies give up after 60 s
+/// of silence: three heartbeats fit into that.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// Two heartbeats and some patience: a peer that sent neither is gone.
+/// The silence after which a peer counts as gone: two heartbeats and some patience.
 const SILENCE: Duration = Duration::from_secs(45);
-/// The most peers that a connector may wait for at once.
+/// The number of peers that a connector may wait for at once.
 const MAX_WAITING: usize = 64;
-/// The most sessions that a connector may call for at once. With so many calls open, the server
-/// reads its next message once it has answered one of them.
+/// The number of sessions that a connector may call for at once. With so many calls open, the relay
+/// reads the connector's next message only after it has answered one of them.
 const MAX_CALLING: usize = 64;
 
 /// The facts about a peer's connection.
 pub(super) struct Origin {
     pub(super) source: IpAddr,
     pub(super) exporter: Option<Exporter>,
-    /// According to the configuration, the other end is a proxy that ends TLS.
+    /// True if, by the configuration, the other end of the TCP connection is a proxy that ends TLS.
     pub(super) proxied: bool,
 }
 
@@ -54,8 +54,8 @@ impl Origin {
     }
 }
 
-/// Serves an agent or a connector until it leaves or is refused. It holds the permit until it has
-/// proved its identity or received its refusal.
+/// Serves an agent or a connector until it leaves or is refused. Holds the permit until the peer
+/// has proved its identity or received its refusal.
 pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open, notice): (Permit, Notice)) {
     let mut wire = Wire::new(stream);
     let proved = tokio::select! {
@@ -65,7 +65,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
             relay.app.metrics.connections_shed.inc();
             let full = "too many connections have not proved their identity yet";
             let refusal = Refusal::from(RefusalCode::CloudConnectivityError).because(full);
-            // Another connection has its place already.
+            // Another connection has taken its place already.
             let _ = timeout(PARTING, wire.refuse(refusal)).await;
             return;
         }
@@ -112,7 +112,7 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
     }
 }
 
-/// Does SCRAM-SHA-256, bound to the TLS connection if TLS ends here.
+/// Performs SCRAM-SHA-256, bound to the TLS connection if TLS ends at this server.
 async fn prove(
     relay: &Relay,
     wire: &mut Wire,
@@ -131,7 +131,7 @@ async fn prove(
             let enrolled = relay.app.devices.enrol_device(&enrollment, &message, origin.source).await;
             let (address, proof) = enrolled.map_err(Lost::Garbled)?;
             wire.send(&Message::Enrolled { proof, address: address.to_string() }).await?;
-            // The device returns with its address.
+            // The device joins with its new address over a new connection.
             return Err(Lost::Gone(std::io::ErrorKind::UnexpectedEof.into()));
         }
         _ => return Err(out_of_turn()),
@@ -196,10 +196,10 @@ struct Serving {
     relay: Relay,
     wire: Wire,
     membership: Membership,
-    /// A connector's calls that wait for their peer; they end with the connection.
+    /// The open questions of a connector about its peers. They end with the connection.
     waiting: JoinSet<(u32, Result<(), Refusal>)>,
-    /// Sessions that a connector has called for. A call that waits for the end of the last session
-    /// with its peer delays no other (requirement S8).
+    /// The sessions that a connector has called for. A call that waits for the last session with
+    /// its peer to end delays no other call (requirement S8).
     calling: JoinSet<(u32, u32, Result<Session, Refusal>)>,
     monitor: Monitor,
 }
@@ -268,7 +268,8 @@ impl Serving {
         Ok(())
     }
 
-    /// Answers a connector that asks whether it may reach a peer and whether the peer is there.
+    /// Answers a connector that asks whether it may reach a peer and whether that peer is online.
+    /// With `wait`, the answer comes once the peer is online.
     async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
         if self.waiting.len() >= MAX_WAITING {
             let refusal = Refusal::from(RefusalCode::PeerBusy)
@@ -280,13 +281,13 @@ impl Serving {
             let asked = async {
                 let peer = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
                 loop {
-                    // The look at the device comes before the rule, so that a later device counts
-                    // as another one.
+                    // The look at the device comes before the rule, so that a device that joins in
+                    // between counts as a new one.
                     let present = app.devices.joined.listening(&peer).map(|member| member.serial());
-                    // The wait may have taken days, so the rule as it is now decides.
+                    // The wait may have taken days, so the rule in force now decides.
                     let listener = app.devices.judge_connection(&member, &peer).await?;
                     match app.devices.reached_by_connector(&listener) {
-                        // No device is there, or only one whose proof no longer counts.
+                        // No device is online, or only one whose proof no longer counts.
                         Err(refusal) if wait && refusal.code == RefusalCode::CloudTargetNotFound => {
                             app.devices.joined.wait_for(&peer, present).await;
                         }

@@ -1,4 +1,4 @@
-//! The two ways in, each by an upgrade on the one port.
+//! The two ways in, each by an HTTP upgrade on the main port.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -29,13 +29,13 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     let connection = request.extensions().get::<Connection>();
     let exporter = connection.and_then(|connection| connection.exporter);
     if exporter.is_none() && connection.is_some_and(|connection| connection.tls) {
-        // The proof has no TLS connection to bind to. Otherwise an interceptor would only have to
-        // ask for an old version.
+        // Without TLS 1.3 there is no exporter for the proof to bind to. If such connections were
+        // accepted, an interceptor would only have to ask for an older version.
         return (StatusCode::FORBIDDEN, "Devices join over TLS 1.3.\n").into_response();
     }
     let config = &relay.app.config().http;
     let proxied = connection.is_some_and(|connection| config.trusts(connection.peer.ip()));
-    // A proxy that does not name its client speaks for many.
+    // A proxy that does not name its clients speaks for many of them.
     let speaks_for_many =
         proxied && connection.is_some_and(|connection| connection.peer.ip().to_canonical() == source.address);
     let half_open = &relay.half_open;
@@ -76,7 +76,7 @@ async fn data(State(relay): State<Relay>, mut request: Request) -> Response {
     switching()
 }
 
-/// Returns the connection below HTTP, once its peer has the answer to the upgrade.
+/// Returns the stream below HTTP, once the answer to the upgrade has been sent.
 async fn stream_of(upgrade: OnUpgrade) -> Option<Stream> {
     let stream = Switched::from(upgrade).await?.answered().await.ok()?;
     stream.watch_closely();
@@ -97,7 +97,7 @@ fn switching() -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-/// The answer while too many peers from one source are proving their identity.
+/// The answer when too many peers from one source are proving their identity.
 fn too_many() -> Response {
     let headers = [(header::RETRY_AFTER, HeaderValue::from(Refusal::FIRST_RETRY.as_secs()))];
     (

@@ -1,5 +1,5 @@
-//! The relay: devices join here, and the bytes of their sessions pass through. It moves them
-//! without being able to read them.
+//! The relay: devices join here, and it carries the bytes of their sessions, which it cannot read
+//! if they are encrypted end to end.
 //!
 //! ```text
 //! entrance     the two upgrades: /tunnel/v1/control and /tunnel/v1/data
@@ -55,9 +55,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay whose connections run in these tasks. Its raw listener is reached at `raw_address`,
-    /// a `HOST:PORT` that is empty if there is no such listener. Peers that have not proved their
-    /// identity count as `half_open`.
+    /// A relay whose connections run in these tasks. Devices reach its raw listener at
+    /// `raw_address`, a `HOST:PORT` that is empty if there is none. Peers count in `half_open`
+    /// until they have proved their identity.
     #[must_use]
     pub fn new(app: Arc<App>, tasks: TaskTracker, raw_address: String, half_open: Arc<Budget>) -> Self {
         Self {

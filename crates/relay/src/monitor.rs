@@ -15,7 +15,7 @@ use transom_tunnel::{Availability, Refusal, RefusalCode};
 use transom_app::App;
 use transom_app::devices::Member;
 
-/// The pause before a failed look is repeated.
+/// The pause after which a failed look is repeated.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The peers that one connector watches.
@@ -29,9 +29,10 @@ pub(super) struct Monitor {
 
 struct Watched {
     call: u32,
-    /// `None` if the connector's word is not an address.
+    /// The peer's address. `None` if the connector sent text that is not an address.
     peer: Option<CloudAddress>,
-    /// The device that was there and the rules in force at the last look; `None` if a look is due.
+    /// The device that was online and the version of the rules at the last look. `None` if a look
+    /// is due.
     looked: Option<(Option<u64>, i64)>,
     told: Option<Availability>,
 }
@@ -56,7 +57,7 @@ impl Monitor {
     /// Returns the next news. It is cancel-safe: a later call finds undelivered news again.
     pub(super) async fn news(&mut self) -> (u32, Availability) {
         loop {
-            // This comes before the look, so that a change meanwhile causes another look.
+            // This precedes the look, so that a change during the look causes another one.
             self.movements.mark_unchanged();
             let rules = *self.rules.borrow_and_update();
             for n in 0..self.watched.len() {

@@ -1,4 +1,5 @@
-//! A direction of a session: through the bulk mover, and no faster than its limit.
+//! One direction of a session: moves bytes through the bulk mover, no faster than the session's
+//! limit.
 
 use std::io;
 use std::pin::Pin;
@@ -11,8 +12,8 @@ use transom_net::{Outbox, Stream};
 
 use super::pace::{Pace, Paced};
 
-/// The most bytes of a read. The kernel's copies limit bulk transfers, so the size of a read
-/// decides their cost.
+/// The size of one read. Bulk transfers cost mostly copies to and from the kernel, whose number the
+/// size of a read decides.
 const READ: usize = 128 * 1024;
 
 /// The state of one direction.
@@ -33,7 +34,7 @@ enum End {
 }
 
 impl OneWay {
-    /// Moves the bytes that can move now. Ready once the end was passed on.
+    /// Moves the bytes that can move now. Ready once the end of `from` has been passed on to `to`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

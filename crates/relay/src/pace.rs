@@ -1,4 +1,4 @@
-//! The speed limit of a session (requirement S11): a bucket that fills by the second.
+//! The speed limit of a session (requirement S11): a token bucket, filled continuously.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The bucket holds the bytes of an eighth of a second. Users do not feel such bursts, and packets
-/// need no timer each.
+/// The capacity of the bucket: an eighth of a second's bytes. Users do not notice such bursts, and
+/// not every packet needs a timer.
 const BURSTS_PER_SECOND: u32 = 8;
 
 /// A limit in bytes a second, over both directions.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: u32,
-    /// The bytes that may pass now; below zero if more have passed than were there.
+    /// The bytes that may pass now. Negative after more have passed than the bucket held.
     level: f64,
     filled: Instant,
 }
@@ -43,7 +43,8 @@ impl Pace {
             )]
             return Ok(self.level as usize);
         }
-        // The wait lasts until the bucket is full again: one burst, and not a byte at a time.
+        // The wait lasts until the bucket is full again, so that a burst passes and not single
+        // bytes.
         let missing = Self::room(self.rate) - self.level;
         Err(now + Duration::from_secs_f64(missing / f64::from(self.rate)))
     }
@@ -56,12 +57,12 @@ impl Pace {
     }
 }
 
-/// A direction's wait for the bucket.
+/// The timer of one direction that waits for the bucket.
 #[derive(Default)]
 pub(super) struct Paced(Option<Pin<Box<Sleep>>>);
 
 impl Paced {
-    /// Returns the number of bytes that may pass, once some may.
+    /// Returns the number of bytes that may pass, once there are any.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, pace: &mut Option<Pace>) -> Poll<usize> {
         let Some(pace) = pace else { return Poll::Ready(usize::MAX) };
         loop {

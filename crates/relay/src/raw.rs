@@ -1,5 +1,5 @@
-//! The raw listener: data connections without HTTP and TLS around them, whose bytes the kernel can
-//! relay alone.
+//! The raw listener: data connections without HTTP and TLS around them, whose bytes can move inside
+//! the kernel.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use super::Relay;
 use super::arrival::{Arrival, Way};
 use transom_app::random;
 
-/// The time for one short answer over a bad mobile network, and no time for a slow loris.
+/// The time for a short answer over a bad mobile network, too short for a slow loris.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Accepts data connections until told to stop. Those that have not proved their ticket count as
-/// half-open.
+/// Accepts data connections until told to stop. Connections that have not proved their ticket count
+/// as half-open.
 pub async fn serve(relay: Relay, listener: TcpListener, half_open: Arc<Budget>, stop: CancellationToken) {
     each_connection(&listener, &stop, |tcp, peer| {
         relay.app.metrics.connections.inc();
@@ -57,7 +57,7 @@ async fn connection(relay: &Relay, tcp: TcpStream, peer: SocketAddr, _permit: Pe
     }
 }
 
-/// Asks for the proof of a ticket, and tells the peer the verdict.
+/// Asks for the proof of a ticket, checks it, and tells the peer the result.
 async fn claimed(relay: &Relay, stream: &mut Stream) -> std::io::Result<Option<Arrival>> {
     let nonce = random::bytes();
     stream.write_all(&raw::greeting(&nonce)).await?;

@@ -1,4 +1,4 @@
-//! The connections that agents have ready.
+//! Ready connections: data connections that agents have opened in advance.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 
 use super::arrival::Arrived;
 
-/// All ready connections, by their agent's serial number.
+/// All ready connections, by the serial numbers of their agents.
 pub(super) type ReadyConnections = Arc<Mutex<HashMap<u64, Vec<Ready>>>>;
 
-/// A connection that waits for a session.
+/// A connection that waits for its session.
 pub(super) struct Ready {
     pub(super) id: [u8; 16],
     pub(super) take: oneshot::Sender<oneshot::Sender<Arrived>>,
@@ -19,7 +19,7 @@ pub(super) struct Ready {
 
 /// A connection that was taken for a session.
 pub(super) struct Reserve {
-    /// Its id for the agent.
+    /// The id by which the agent knows it.
     pub(super) id: [u8; 16],
     pub(super) stream: oneshot::Receiver<Arrived>,
 }

@@ -1,5 +1,5 @@
-//! Meeting tickets: each names one session, lives a minute at most, and is presented once by each
-//! of its two sides.
+//! Meeting tickets: each belongs to one session, soon expires, and is presented once by each of the
+//! two sides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,14 @@ use super::ready::Reserve;
 use transom_app::devices::{Member, Order};
 use transom_app::random;
 
-/// An agent dials back within a round trip or two; over a bad mobile network it needs a few more.
+/// The time for a side's data connection. An agent dials back within a round trip or two; over a
+/// bad mobile network it needs a few more.
 pub(super) const MEET: Duration = Duration::from_secs(20);
-/// A ready connection answers within a round trip, or its NAT has forgotten it.
+/// The time for the answer on a ready connection. If a round trip does not suffice, a NAT has
+/// probably forgotten the connection.
 const WARM: Duration = Duration::from_secs(3);
 
-/// The cause of a missing data connection from an agent.
+/// The reason why an agent's data connection is missing.
 pub(super) enum Absent {
     Declined(Declined),
     Late,
@@ -39,12 +41,12 @@ impl From<Absent> for Refusal {
     }
 }
 
-/// The meeting place of two data connections. Its ticket ends when it is dropped.
+/// The meeting place of two data connections. Its ticket expires when it is dropped.
 pub(super) struct Rendezvous {
     relay: Relay,
     pub(super) ticket: MeetingTicket,
     summoned: Arc<Member>,
-    /// The connector's name for the agent.
+    /// The connector's name, as the agent is told it.
     peer: String,
     reserve: Option<Reserve>,
     agent: oneshot::Receiver<Result<Arrived, Declined>>,
@@ -52,7 +54,8 @@ pub(super) struct Rendezvous {
 }
 
 impl Relay {
-    /// Asks an agent to come to a new rendezvous, or takes a connection that it has ready.
+    /// Asks an agent to come to a new rendezvous, over one of its ready connections if there is
+    /// one.
     pub(super) fn summon(&self, agent: &Arc<Member>, peer: &str) -> Result<Rendezvous, Refusal> {
         let mut rendezvous = self.rendezvous(agent, peer);
         rendezvous.reserve = self.take_reserve(agent);
@@ -65,7 +68,7 @@ impl Relay {
         }
     }
 
-    /// A rendezvous that no device knows of yet.
+    /// A rendezvous of which no device has been told yet.
     pub(super) fn rendezvous(&self, agent: &Arc<Member>, peer: &str) -> Rendezvous {
         let ticket = MeetingTicket::from_bytes(random::bytes());
         let (agent_arrives, agent_arrived) = oneshot::channel();
@@ -87,7 +90,8 @@ impl Relay {
         }
     }
 
-    /// Returns the recipient of a ticket's data connection, and spends that side of the ticket.
+    /// Returns the recipient of the data connection that presents this ticket, and spends that side
+    /// of the ticket.
     pub(super) fn redeem(&self, presented: &TicketHeader) -> Option<Arrival> {
         let mut pending = self.pending.lock();
         pending
@@ -96,13 +100,13 @@ impl Relay {
             .spend(presented.role)
     }
 
-    /// Does the same for a ticket whose secret was not sent but proved.
+    /// Does the same for a claim, which proves the ticket's secret without sending it.
     pub(super) fn redeem_claim(&self, claim: &Claim, nonce: &Nonce) -> Option<Arrival> {
         let mut pending = self.pending.lock();
         pending.get_mut(&claim.id).filter(|found| claim.is_of(&found.ticket, nonce))?.spend(claim.role)
     }
 
-    /// Notes that the agent will not come.
+    /// Notes that the agent will not open a data connection.
     pub(super) fn decline(&self, ticket: [u8; 16], declined: Declined) {
         let agent = self.pending.lock().get_mut(&ticket).and_then(|found| found.agent.take());
         if let Some(agent) = agent {
@@ -119,7 +123,7 @@ impl Rendezvous {
         self.summoned.order(order)
     }
 
-    /// Waits for the agent's data connection: the ready one, or else a new one.
+    /// Waits for the agent's data connection: the ready one, or a new one if that fails.
     pub(super) async fn agent(&mut self) -> Result<Arrived, Absent> {
         let come = timeout(MEET, async {
             if let Some(reserve) = self.reserve.take() {
@@ -148,7 +152,8 @@ impl Rendezvous {
     }
 }
 
-/// Returns the ready connection, once the agent has confirmed on it that it is this session's.
+/// Returns the ready connection, once the agent has confirmed on it that it is bound to this
+/// session.
 async fn taken_over(reserve: Reserve) -> Option<Arrived> {
     let mut arrived = Arrived { standby: true, ..reserve.stream.await.ok()? };
     (arrived.stream.read_u8().await.ok()? == transom_tunnel::raw::BOUND).then_some(arrived)

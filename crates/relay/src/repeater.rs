@@ -32,27 +32,29 @@ use super::console::Reached;
 use transom_app::devices::{Membership, Order};
 use transom_app::error::Error;
 
-/// The length of either side's introduction.
+/// The length of an introduction, from a device or a viewer.
 const INTRODUCTION: usize = 250;
-/// UltraVNC's own repeater waits 5 s; a bad mobile network takes a little longer.
+/// The time for an introduction. UltraVNC's own repeater waits 5 s; a bad mobile network takes a
+/// little longer.
 const INTRODUCE: Duration = Duration::from_secs(10);
 /// The greeting by which a viewer recognises a repeater.
 const GREETING: &[u8; 12] = b"RFB 000.000\n";
-/// A device sends its version (12 bytes) and waits; UltraVNC's own repeater holds as much.
+/// The number of bytes that a device may send ahead. It sends its version (12 bytes) and waits;
+/// UltraVNC's own repeater holds as much.
 const MAX_AHEAD: usize = 1024;
-/// The longest wait of a device for a viewer. UltraVNC's own repeater forgets it after this time,
-/// too, and it comes again.
+/// The longest wait of a device for a viewer. UltraVNC's own repeater also gives up after this
+/// time, and the device connects again.
 const WAIT: Duration = Duration::from_secs(10 * 3600);
-/// The pause between two looks. A device goes offline soon after its second unanswered probe, and
-/// online soon after an answer.
+/// The pause between two looks at whether a device answers TCP probes. The device goes offline soon
+/// after its second unanswered probe, and online soon after an answer.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The peers of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Devices, with tickets.
+    /// Devices, which introduce themselves by tickets.
     Devices,
-    /// Viewers, with IDs.
+    /// Viewers, which introduce themselves by numbers.
     Viewers,
 }
 
@@ -75,7 +77,7 @@ pub async fn serve(
         relay.tasks.clone().spawn(async move {
             let guest = Guest { tcp, peer, permit, notice };
             let served = match kind {
-                // Once they have been admitted, both end in good order when the server stops.
+                // Once admitted, both shut down cleanly when the server stops.
                 Kind::Devices => device(&relay, guest, &stop).await,
                 Kind::Viewers => viewer(&relay, guest, &stop).await,
             };
@@ -96,7 +98,8 @@ struct Guest {
 }
 
 impl Guest {
-    /// Returns its introduction; `None` if it says something else, or has to make room.
+    /// Returns the peer's introduction. `None` if the peer sends something else, or has to make
+    /// room.
     async fn introduction(&mut self, relay: &Relay, stop: &CancellationToken) -> io::Result<Option<String>> {
         tokio::select! {
             () = stop.cancelled() => Ok(None),
@@ -109,7 +112,7 @@ impl Guest {
     }
 }
 
-/// Serves a device: reads its ticket, and holds its connection until a viewer is there.
+/// Serves a device: reads its ticket, and holds its connection until a viewer comes.
 async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
     let Some(ticket) = guest.introduction(relay, stop).await? else { return Ok(()) };
     let Guest { tcp, peer, mut permit, .. } = guest;
@@ -117,7 +120,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let Some(mut membership) = join(relay, &ticket, source).await else { return Ok(()) };
     let address = membership.member().address().clone();
     tracing::info!(%address, %source, "joined by a repeater ticket");
-    // It waits for hours, and later peers have no better right to its place.
+    // The device may wait for hours, and later peers have no better claim to its place.
     permit.settle();
     let mut line = Line { stream: Stream::from(tcp), ahead: Vec::new(), until: Instant::now() + WAIT };
     line.stream.wait_long();
@@ -142,7 +145,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             back = line.back() => back,
         };
         match back {
-            // Another device has come meanwhile, and the newest stays.
+            // Another device has joined at this address meanwhile, and the newest one stays.
             Ok(()) if relay.app.devices.joined.listening(&address).is_some() => return Ok(()),
             Ok(()) => {}
             Err(error) => break Err(error),
@@ -166,7 +169,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     Ok(())
 }
 
-/// Admits a device with this ticket. The log has a refusal's reason.
+/// Admits a device with this ticket. `None` after a refusal, whose reason is in the log.
 async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership> {
     match relay.app.devices.join_by_ticket(ticket, source).await {
         Ok(Some(membership)) => Some(membership),
@@ -183,20 +186,20 @@ async fn join(relay: &Relay, ticket: &str, source: IpAddr) -> Option<Membership>
     }
 }
 
-/// The line of a device that waits for a viewer.
+/// The connection of a device that waits for a viewer.
 struct Line {
     stream: Stream,
-    /// The bytes that it has sent already.
+    /// The bytes that the device has sent already.
     ahead: Vec<u8>,
-    /// The end of its wait.
+    /// The time at which the wait ends.
     until: Instant,
 }
 
-/// The cause of the end of a device's wait.
+/// The reason why a device's wait is interrupted.
 enum News {
-    /// A viewer wants it, or it has to leave.
+    /// A viewer wants the device, or the device has to leave.
     Order(Order),
-    /// It no longer answers.
+    /// The device no longer answers probes.
     OutOfReach,
 }
 
@@ -233,7 +236,7 @@ impl Line {
         }
     }
 
-    /// Reads once, at most until the end of the device's wait.
+    /// Reads once, at most until the device's wait ends.
     async fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 256];
         let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "no viewer has come for it");
@@ -247,7 +250,7 @@ impl Line {
         }
     }
 
-    /// Returns the stream of a device that a viewer wants. From now on its loss is noticed soon.
+    /// Returns the stream of a device that a viewer wants. From now on, its loss is noticed soon.
     fn called(mut self) -> Stream {
         self.stream.unread(&self.ahead);
         self.stream.watch_closely();
@@ -255,7 +258,7 @@ impl Line {
     }
 }
 
-/// Serves a viewer: reads its number, and carries between it and the device.
+/// Serves a viewer: reads its number, and carries the bytes between it and the device.
 async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io::Result<()> {
     let source = guest.peer.ip().to_canonical();
     guest.tcp.write_all(GREETING).await?;
@@ -295,7 +298,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
         Err(end) => {
             let (reason, detail) = (end.reason, end.detail());
             tracing::info!(%address, %source, %reason, detail, "a repeater viewer could not reach its device");
-            // Each number allows one attempt.
+            // Each number allows one attempt, which a failure uses up as well.
             let (outcome, detail) = (end.reason.code(), format!("legacy: from {who}"));
             relay.app.devices.audit_opening(&address, project, outcome, detail, &origin).await;
             return Ok(());
@@ -317,7 +320,7 @@ async fn viewer(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     Ok(())
 }
 
-/// Returns the text after `ID:`, or `None` if there is no such text.
+/// Returns the text after `ID:`, or `None` if the bytes do not begin with `ID:`.
 async fn introduction(tcp: &mut TcpStream) -> io::Result<Option<String>> {
     let mut bytes = [0; INTRODUCTION];
     let read = timeout(INTRODUCE, tcp.read_exact(&mut bytes)).await;

@@ -1,4 +1,4 @@
-//! A session between devices: from a connector's call to its last byte, and its record.
+//! A session between two devices, from a connector's call to its last byte, and its audit record.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::carry::{Carried, Terms, carry};
 use super::rendezvous::Rendezvous;
 use transom_app::devices::{Member, Order, Slot};
 
-/// A session that a connector has called for: the agent knows that it has to come.
+/// A session that a connector has called for. Its agent has been asked for a data connection.
 pub(super) struct Session {
     relay: Relay,
     rendezvous: Rendezvous,
@@ -26,9 +26,9 @@ pub(super) struct Session {
 }
 
 impl Relay {
-    /// Begins a session for a connector. If there is none, the audit has the reason.
+    /// Begins a session for a connector. A refusal is recorded in the audit.
     pub(super) async fn call(&self, connector: &Arc<Member>, peer: &str) -> Result<Session, Refusal> {
-        // Text that is not an address names no device either.
+        // Text that is not an address is refused like an unknown address.
         let peer: CloudAddress = peer.parse().map_err(|_| RefusalCode::CloudTargetNotFound)?;
         let called = self.called(connector, &peer).await;
         if let Err(refusal) = &called {
@@ -38,7 +38,8 @@ impl Relay {
     }
 
     async fn called(&self, connector: &Arc<Member>, peer: &CloudAddress) -> Result<Session, Refusal> {
-        // The slot comes before the look, so that a rule changed between the two cuts the session.
+        // The slot is taken before the look at the rules, so that a change between the two cuts the
+        // session.
         let slot = self.app.devices.slot_for_connector(connector, peer).await?;
         let listener = self.app.devices.judge_connection(connector, peer).await?;
         let agent = self.app.devices.reached_by_connector(&listener)?;
@@ -50,12 +51,12 @@ impl Relay {
 }
 
 impl Session {
-    /// The ticket for the connector's data connection.
+    /// The ticket that the connector's data connection presents.
     pub(super) fn ticket(&self) -> &MeetingTicket {
         &self.rendezvous.ticket
     }
 
-    /// News of the device's key for the connector.
+    /// The server's statement for the connector that the device's key has changed.
     pub(super) fn renewal(&self) -> Option<Renewal> {
         self.renewal.clone()
     }
@@ -103,8 +104,8 @@ impl Session {
     /// Returns the reason why the session was cut before it began.
     async fn forbidden(&self) -> Refusal {
         let judged = self.relay.app.devices.judge_connection(&self.connector, self.agent.address()).await;
-        // The connection is allowed again meanwhile, or the node is sending its devices away: the
-        // device is not there now.
+        // The connection is allowed again meanwhile, or the node is sending its devices away:
+        // either way the device is not online now.
         judged.err().unwrap_or_else(|| RefusalCode::CloudTargetNotFound.into())
     }
 }

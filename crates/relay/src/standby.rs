@@ -1,6 +1,6 @@
-//! Standby connections: after a session, an agent opens a data connection for the next one, which
-//! then begins without a handshake with the server. The connection is authenticated when it is
-//! opened, and bound to a ticket when it is used.
+//! Standby connections: while an agent has a session, it opens a data connection for the next one,
+//! which then begins without a handshake with the server. The connection is authenticated when it
+//! is opened, and bound to a session when it is used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::arrival::Arrived;
 use super::ready::{Ready, Reserve};
 use transom_app::devices::{Member, Order};
 
-/// The longest wait. People look at a screen again soon, or not on the same day.
+/// The longest wait for a session. People look at a screen again soon, or not on the same day.
 const WARM_FOR: Duration = Duration::from_secs(10 * 60);
 
 impl Relay {
@@ -24,7 +24,7 @@ impl Relay {
         let waiting = ready.get_mut(&agent.serial())?;
         while let Some(next) = waiting.pop() {
             let (give, stream) = oneshot::channel();
-            // A connection that has just ended is passed over.
+            // A connection that has just ended is skipped.
             if next.take.send(give).is_ok() {
                 return Some(Reserve { id: next.id, stream });
             }
@@ -32,8 +32,8 @@ impl Relay {
         None
     }
 
-    /// Asks an agent that has a session now for a connection for the next one, up to the configured
-    /// number.
+    /// Asks an agent that has a session now for a connection for the next session, up to the
+    /// configured number.
     pub(super) fn order_standby(&self, agent: Arc<Member>) {
         let has = self.ready.lock().get(&agent.serial()).map_or(0, Vec::len);
         if has >= self.app.config().relay.warm {
@@ -47,7 +47,7 @@ impl Relay {
         }
         let relay = self.clone();
         self.tasks.spawn(async move {
-            // The relay does without one that does not come.
+            // The relay does without a connection that does not arrive.
             let Ok(arrived) = rendezvous.agent().await else { return };
             let id = rendezvous.ticket.id;
             drop(rendezvous);
@@ -73,7 +73,7 @@ impl Relay {
                 }
                 return;
             }
-            // The connection has ended, or it carried bytes out of turn, which end it as well.
+            // The connection has ended. Bytes that arrive out of turn end it as well.
             _ = arrived.stream.read(&mut nothing) => {}
             () = sleep(WARM_FOR) => {}
         }
@@ -82,7 +82,7 @@ impl Relay {
         }
     }
 
-    /// Forgets the ready connections of an agent that has gone.
+    /// Drops the ready connections of an agent that has gone.
     pub(super) fn forget_ready(&self, agent: &Member) {
         self.ready.lock().remove(&agent.serial());
     }

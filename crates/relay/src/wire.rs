@@ -9,9 +9,9 @@ use transom_net::Stream;
 use transom_tunnel::frame::Inbox;
 use transom_tunnel::{Message, Refusal, RefusalCode};
 
-/// The time for sending a message. Messages are short.
+/// The time for sending one message. Messages are short.
 const SEND: Duration = Duration::from_secs(10);
-/// The most bytes of a read. Messages are short.
+/// The size of one read. Messages are short.
 const READ: usize = 512;
 
 pub(super) struct Wire {
@@ -19,12 +19,12 @@ pub(super) struct Wire {
     inbox: Inbox,
 }
 
-/// The reason why no more messages come.
+/// The reason why no more messages arrive.
 #[derive(Debug)]
 pub(super) enum Lost {
-    /// The connection is gone.
+    /// The connection is lost.
     Gone(io::Error),
-    /// The bytes that came are not a message.
+    /// The peer sent bytes that are not a message.
     Garbled(Refusal),
 }
 
@@ -66,10 +66,10 @@ impl Wire {
         sent.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Tells the peer the refusal, as far as it listens.
+    /// Sends the refusal, as long as the peer still reads.
     pub(super) async fn refuse(mut self, refusal: Refusal) {
         if self.send(&Message::Refused(refusal)).await.is_ok() {
-            // Unread bytes would reset the connection and could lose the last message.
+            // Closing with unread bytes would reset the connection and could lose the last message.
             let _ = timeout(SEND, async {
                 self.stream.shutdown().await?;
                 let mut sink = [0; READ];
