@@ -15,13 +15,13 @@ use transom_app::vault::MasterKey;
 /// The reason why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// Another user could own the folder or a file in it, or it cannot be read or written.
+    /// Another user could own the folder or a file in it, or the folder cannot be read or written.
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// A file cannot be read.
     #[error("cannot {what} {path}: {source}", path = .path.display())]
     Io {
-        /// The failed action.
+        /// The action that failed.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -56,8 +56,8 @@ pub struct Admin {
     pub ca: Option<PathBuf>,
 }
 
-/// The most bytes of a file. A key is 64 digits, an id 36; `admin.json` also holds a URL and a
-/// path.
+/// The size limit of a file in bytes. A key is 64 digits, an id 36; `admin.json` also holds a URL
+/// and a path.
 const MAX_FILE: u64 = 64 * 1024;
 const ADMIN: &str = "admin.json";
 const MASTER_KEY: &str = "master.key";
@@ -70,19 +70,19 @@ const DATABASES_OWN: [&str; 3] = ["transom.db-wal", "transom.db-shm", "transom.d
 /// The data folder, locked against every other server.
 #[derive(Debug)]
 pub struct Lock {
-    /// The lock, for as long as the file is open.
+    /// The file that holds the lock for as long as it is open.
     pub file: fs::File,
-    /// The last server that held the lock ran on this machine since its start, and in this very
-    /// folder: it has ended.
+    /// True if the last server that held the lock ran in this very folder and since this machine's
+    /// last start. It has ended, since the lock is free.
     pub continues: bool,
 }
 
-/// A folder of the server's own.
+/// The server's data folder.
 #[derive(Clone, Debug)]
 pub struct DataFolder(Folder);
 
 impl DataFolder {
-    /// Opens the folder, and makes it if it is missing. Refuses a folder or a file that another
+    /// Opens the folder, and creates it if it is missing. Refuses a folder or a file that another
     /// user could own.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let folder = Folder::open(path)?;
@@ -115,7 +115,8 @@ impl DataFolder {
                 let before = self.0.read(LOCK, MAX_FILE)?;
                 let continues = !mark.is_empty() && before.as_ref() == Some(&mark);
                 if !continues {
-                    // On a full disk the mark is missing at the next start, which then trusts less.
+                    // If the disk is full, the mark is missing at the next start, which then
+                    // assumes nothing about the last server.
                     let _ = file.set_len(0).and_then(|()| (&file).write_all(&mark));
                 }
                 Ok(Lock { file, continues })
@@ -125,7 +126,7 @@ impl DataFolder {
         }
     }
 
-    /// Returns this node's id, which is made once.
+    /// Returns this node's id, which is generated once.
     pub fn node(&self) -> Result<NodeId, DataError> {
         let text = self.once(NODE, || random::uuid().to_string())?;
         let path = self.0.at(NODE);
@@ -143,13 +144,14 @@ impl DataFolder {
         self.0.at(MASTER_KEY)
     }
 
-    /// Returns the master key of this folder, which is made once.
+    /// Returns the master key of this folder, which is generated once.
     pub fn master_key(&self) -> Result<MasterKey, DataError> {
         let text = self.once(MASTER_KEY, || hex::encode(random::bytes::<32>()) + "\n")?;
         parse_master_key(&text, &self.master_key_file())
     }
 
-    /// Returns the operator's token, which is made at the first start.
+    /// Writes `admin.json` and returns its content. The operator's token is generated at the first
+    /// start.
     pub fn admin(&self, server: &str, ca: Option<&Path>) -> Result<Admin, DataError> {
         let token = match self.0.read(ADMIN, MAX_FILE)? {
             Some(text) => parse_admin(&text, &self.0.at(ADMIN))?.token,
@@ -176,9 +178,9 @@ pub(crate) fn database_in(folder: &Path) -> PathBuf {
     folder.join(DATABASE)
 }
 
-/// Reads `admin.json` for an operator's command, which sends secrets to the server that it names.
-/// The command's user may differ from the server's, but no third user may have been able to write
-/// the file.
+/// Reads `admin.json` for an operator's command, which sends secrets to the server named there. The
+/// command's user may differ from the server's, but no third user may have been able to write the
+/// file.
 pub fn read_admin(path: &Path) -> Result<Admin, DataError> {
     let text =
         fs::read(path).map_err(|source| DataError::Io { what: "read", path: path.to_owned(), source })?;
@@ -193,7 +195,7 @@ fn parse_admin(text: &[u8], path: &Path) -> Result<Admin, DataError> {
     })
 }
 
-/// Reads a master key from a file of the operator's.
+/// Reads a master key from a file that the operator named.
 pub fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     let text = fs::read_to_string(path).map_err(|source| DataError::Io {
         what: "read the master key",
@@ -203,8 +205,8 @@ pub fn read_master_key(path: &Path) -> Result<MasterKey, DataError> {
     parse_master_key(&text, path)
 }
 
-/// A mark that differs in a copy of the folder, and after a restart of the machine. `None` if the
-/// system does not tell.
+/// Returns a mark that changes when the folder is copied and when the machine restarts. `None` if
+/// the system reveals no boot id.
 fn mark(lock: &fs::File) -> io::Result<Option<String>> {
     let Ok(boot) = fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return Ok(None) };
     let file = lock.metadata()?;

@@ -1,11 +1,11 @@
-//! Bodies for fuzzing, as plain functions. Arbitrary bytes must not cause a panic, and a split at
-//! any place must not change the result.
+//! The bodies of fuzz targets, as plain functions. Arbitrary bytes must not cause a panic, and
+//! splitting them at any place must not change the result.
 
 use crate::listener::head::{parse_connect, parse_upgrade, recognise};
 use transom_api::{openstack, zenlayer};
 
-/// The peek at a connection's first bytes, and the heads of a raw CONNECT and of a request for a
-/// WebSocket.
+/// Feeds the check of a connection's first bytes, and the parsers of a raw CONNECT and of a
+/// WebSocket request.
 pub fn request_head(data: &[u8]) {
     let (mut opening, mut head, mut upgrade) = (None, Ok(None), None);
     for end in 0..=data.len() {
@@ -28,12 +28,12 @@ pub fn request_head(data: &[u8]) {
     }
 }
 
-/// The headers of a call to Zenlayer's door, each on a line; the first is the `Authorization`.
+/// Feeds the headers of a Zenlayer API call, one on each line; the first is the `Authorization`.
 pub fn zenlayer_authorization(data: &[u8]) {
     zenlayer::fuzz::authorization(data);
 }
 
-/// The body of a call to OpenStack's door.
+/// Feeds the body of an OpenStack API call.
 pub fn openstack_body(data: &[u8]) {
     openstack::fuzz::body(data);
 }

@@ -1,4 +1,4 @@
-//! The server as a library: `transom serve` puts a command line in front of it.
+//! The server as a library. `transom serve` adds the command line.
 //!
 //! ```text
 //! listener ─► router ─► api (dialects) ─► app (use cases) ─► store

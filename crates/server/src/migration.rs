@@ -1,5 +1,4 @@
-//! Commands that show a database's schema and a server's settings, or bring them up to date,
-//! without serving.
+//! The commands that check or migrate a database's schema and a server's settings without serving.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,8 +14,8 @@ use crate::start_error::StartError;
 use transom_app::existing_cloud;
 use transom_config::Config;
 
-/// Returns the database of a server with these settings, and the changes that it would make to the
-/// schema. Changes nothing.
+/// Returns the database of a server with these settings, and the changes that the server would make
+/// to its schema. Changes nothing.
 pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl, SchemaPlan), StartError> {
     let url = url(data, database)?;
     let path = data::database_in(data);
@@ -29,13 +28,13 @@ pub async fn examine(data: &Path, database: Option<&str>) -> Result<(DatabaseUrl
     }
 }
 
-/// Brings the schema up to date. Fails while a server uses the data folder. Makes neither folder
-/// nor file: a new server makes its own when it starts.
+/// Migrates the schema. Fails while a server uses the data folder. Creates neither folder nor file:
+/// a new server creates its own when it starts.
 pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError> {
     let (url, _) = examine(data, database).await?;
     let _lock = match missing(data) {
         None => Some(DataFolder::open(data)?.lock()?),
-        // No server of this folder can be running.
+        // Without a folder, no server can be running in it.
         Some(_) => None,
     };
     match Store::open(&url).await {
@@ -47,10 +46,10 @@ pub async fn apply(data: &Path, database: Option<&str>) -> Result<(), StartError
     }
 }
 
-/// Returns the things that a server with these settings would miss, each as a sentence: the data
+/// Returns the things that a server with these settings would lack, each as a sentence: the data
 /// folder, its database, and files that the configuration names.
 ///
-/// If all files exist, it checks their content as a start would. Changes nothing.
+/// Existing files are checked as a start would check them. Changes nothing.
 pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String> {
     let mut lacks = Vec::new();
     if let Some(why) = missing(data) {
@@ -73,7 +72,7 @@ pub fn lacks(data: &Path, database: Option<&str>, config: &Config) -> Vec<String
     lacks
 }
 
-/// Returns the faults in files' content that would prevent a start.
+/// Returns the faults in the content of files that would prevent a start.
 fn wrong(config: &Config) -> impl Iterator<Item = String> {
     let tls = config.http.tls.as_ref().and_then(|files| Certificate::from_files(files).err());
     let cloud = existing_cloud::upstream(config).err().map(StartError::Cloud);

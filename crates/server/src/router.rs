@@ -1,4 +1,4 @@
-//! All of HTTP on one page: the paths, and the part that answers each.
+//! All HTTP paths on one page, each with the part that answers it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use transom_http::source::Source;
 use transom_http::{Id, body, host, with_host, with_request_id};
 use transom_relay::Relay;
 
-/// The headers by which a proxy names the client for whom it speaks.
+/// The headers in which a proxy names the client for which it speaks.
 const FORWARDED: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 
-/// Every path.
+/// Returns the router of all paths.
 pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
     let own = Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -51,15 +51,16 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, relay: Relay) -> Router {
         .merge(doors.bare)
 }
 
-/// The handler of paths that lead nowhere.
+/// The state for paths that no route matches.
 #[derive(Clone)]
 struct Elsewhere {
     app: Arc<App>,
-    /// The front doors whose paths were given with superfluous slashes.
+    /// The routes of the front doors that also accept superfluous slashes in a path.
     lenient: Router,
 }
 
-/// Answers a path that leads nowhere. A base URL may end with a slash or lack one.
+/// Answers a path that no route matches. A base URL may end with a slash or lack one, so the path
+/// may still mean a front door.
 async fn nowhere(State(elsewhere): State<Elsewhere>, request: Request) -> Response {
     let answered = transom_api::nearby(&elsewhere.app, elsewhere.lenient, request).await;
     answered.unwrap_or_else(|| (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response())
@@ -83,11 +84,11 @@ fn sentence(why: Unready) -> &'static str {
     }
 }
 
-/// Serves Prometheus on this machine, or a caller with the operator's token.
+/// Serves Prometheus metrics to callers on this machine, and to callers with the operator's token.
 async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: HeaderMap) -> Response {
-    // A request that an undeclared proxy on this machine forwards is not this machine's own. Nor is
-    // the request of a foreign page whose name leads here: this machine's browser sends it, to that
-    // name.
+    // A request may come from this machine's address and yet be foreign: an undeclared proxy on
+    // this machine forwarded it, or this machine's browser sent it for a foreign page, to a name of
+    // that page's that resolves to here.
     let from_here = source.address.is_loopback()
         && !FORWARDED.iter().any(|name| headers.contains_key(*name))
         && host::named(&headers).is_some_and(|host| is_own_name(&app, &host));
@@ -107,7 +108,7 @@ async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: H
         .into_response()
 }
 
-/// Returns `true` if a host is this machine, or one of the server's own names.
+/// Returns `true` if a host name means this machine, or is one of the server's own names.
 fn is_own_name(app: &App, host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost")

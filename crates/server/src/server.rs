@@ -1,4 +1,4 @@
-//! A running server: assembled, started on a listener, drained at the end.
+//! A running server: assembled, started on a listener, and drained at the end.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,18 +34,18 @@ use transom_http::unproved::Unproved;
 use transom_relay::repeater::{self, Kind};
 use transom_relay::{Relay, raw};
 
-/// The origin of the certificate.
+/// The source of the TLS certificate.
 #[derive(Clone, Debug)]
 pub enum Tls {
-    /// No certificate: plain HTTP.
+    /// The certificate of the configuration, or plain HTTP if it names none.
     Off,
-    /// These files.
+    /// A certificate from files.
     Files(TlsFiles),
-    /// A self-signed one in the data folder.
+    /// A self-signed certificate in the data folder.
     SelfSigned,
 }
 
-/// The settings of a start.
+/// The settings for starting a server.
 pub struct Options {
     /// The data folder.
     pub data: PathBuf,
@@ -53,7 +53,7 @@ pub struct Options {
     pub config: Config,
     /// The database; `None` for SQLite in the data folder.
     pub database: Option<String>,
-    /// The certificate.
+    /// The source of the TLS certificate.
     pub tls: Tls,
     /// The master key; `None` for the data folder's own.
     pub master_key: Option<MasterKey>,
@@ -79,7 +79,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a bound listener.
+    /// Starts the server on a bound listener.
     pub async fn start(options: Options, listener: TcpListener) -> Result<Self, StartError> {
         let Options { data, config, database, tls, master_key } = options;
         let data = DataFolder::open(&data)?;
@@ -182,49 +182,50 @@ impl Server {
         })
     }
 
-    /// The listener's address.
+    /// Returns the listener's address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address for devices' raw data connections, if there is such a listener.
+    /// Returns the address of the raw listener for devices' data connections, if there is one.
     #[must_use]
     pub fn relay_address(&self) -> Option<SocketAddr> {
         self.relay_address
     }
 
-    /// The server's URL on this machine, which may differ from its public one.
+    /// Returns the server's URL on this machine, which may differ from its public one.
     #[must_use]
     pub fn url(&self) -> &str {
         self.url.as_str().trim_end_matches('/')
     }
 
-    /// The file for operator commands.
+    /// Returns the content of the file for operator commands.
     #[must_use]
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
 
-    /// The authority of a self-signed certificate.
+    /// Returns the path of the self-signed certificate's authority. `None` for other certificates.
     #[must_use]
     pub fn ca(&self) -> Option<&std::path::Path> {
         self.ca.as_deref()
     }
 
-    /// The beginning of console URLs.
+    /// Returns the URL with which console URLs begin.
     #[must_use]
     pub fn public_url(&self) -> &Url {
         self.app.public_url()
     }
 
-    /// The addresses for devices and viewers that speak the UltraVNC repeater's protocol.
+    /// Returns the address of a listener for the UltraVNC repeater's protocol, if there is one.
     #[must_use]
     pub fn repeater(&self, kind: Kind) -> Option<SocketAddr> {
         self.repeaters.iter().find(|(own, _)| *own == kind).map(|(_, address)| *address)
     }
 
-    /// The number of tasks that serve connections and sessions now, including the listener's own.
+    /// Returns the number of tasks that serve connections and sessions now, including the
+    /// listener's own.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.tasks.len()
@@ -237,14 +238,14 @@ impl Server {
         self.half_open.count()
     }
 
-    /// The use cases.
+    /// Returns the use cases.
     #[must_use]
     pub fn app(&self) -> &Arc<App> {
         &self.app
     }
 
-    /// Drains the server: accepts no more connections, tells sessions the reason, waits for them up
-    /// to the limit, and ends.
+    /// Drains the server: stops accepting connections, tells sessions the reason, waits for them up
+    /// to the configured limit, and ends.
     pub async fn stop(self) {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
@@ -269,7 +270,7 @@ impl Server {
     }
 }
 
-/// The raw listener for devices' data connections, and its address for them.
+/// The raw listener for devices' data connections, and the address by which devices reach it.
 struct RawListener {
     listener: TcpListener,
     address: SocketAddr,
@@ -290,7 +291,7 @@ impl RawListener {
     }
 }
 
-/// The source of the TLS certificate, if there is one.
+/// The TLS certificate and the way in which it is renewed.
 #[derive(Default)]
 struct PreparedTls {
     certificate: Option<Certificate>,
@@ -323,7 +324,7 @@ fn prepare_tls(
     }
 }
 
-/// The names of a self-signed certificate: this machine's addresses, and the public name.
+/// Returns the names of a self-signed certificate: this machine's addresses, and the public name.
 fn names(config: &Config, address: SocketAddr) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     names.extend(
@@ -346,8 +347,8 @@ fn names(config: &Config, address: SocketAddr) -> Vec<String> {
     names
 }
 
-/// Returns this listener's URL. If it listens on all addresses, that is the first one beyond
-/// loopback, unless only this machine may connect.
+/// Returns the URL of this listener. If it listens on all addresses, the URL has the first IPv4
+/// address beyond loopback, or the loopback address if only this machine may connect.
 fn own_url(address: SocketAddr, tls: bool, only_here: bool) -> Result<Url, url::ParseError> {
     let ip = match address.ip() {
         ip if ip.is_unspecified() && only_here => loopback(ip).unwrap_or(ip),
@@ -358,8 +359,9 @@ fn own_url(address: SocketAddr, tls: bool, only_here: bool) -> Result<Url, url::
     Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, address.port())))
 }
 
-/// Returns the URL for operator commands. A certificate from files has a public name, and on this
-/// machine itself plain HTTP needs none.
+/// Returns the URL for operator commands. A certificate from files may lack this machine's address,
+/// so commands use plain HTTP on loopback if the listener is reached there, and otherwise the
+/// public name.
 fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> Url {
     let url = match (named, loopback(address.ip())) {
         (true, Some(ip)) => Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).ok(),
@@ -369,7 +371,7 @@ fn operators_url(own: &Url, address: SocketAddr, named: bool, public: &Url) -> U
     url.unwrap_or_else(|| own.clone())
 }
 
-/// Returns the loopback address that reaches a listener on this one.
+/// Returns the loopback address at which a listener on this address is reached.
 fn loopback(ip: IpAddr) -> Option<IpAddr> {
     match ip {
         ip if ip.is_loopback() => Some(ip),
@@ -385,15 +387,15 @@ fn first_address() -> IpAddr {
     found.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), if_addrs::Interface::ip)
 }
 
-/// Begins this node's life. If another node may have its id, as after a copy of the data folder, it
-/// takes a new one.
+/// Registers this node in the database. If another process may use the node's id, as after a copy
+/// of the data folder, the node takes a new one.
 async fn register(
     store: &Store,
     data: &DataFolder,
     continues: bool,
     limit: Duration,
 ) -> Result<Fence, StartError> {
-    // A SQLite file has one node, and no other node that could judge it.
+    // A SQLite file belongs to one node, so no other node can declare it dead.
     let alone = store.kind() == "sqlite";
     let begun = fence::now();
     let before = data.node()?;
@@ -411,9 +413,9 @@ async fn register(
     Ok(Fence::new(node, begun, (!alone).then_some(limit)))
 }
 
-/// Returns the vault of the database's secrets. A wrong master key shows at the start and not at
-/// the first console. If there are secrets already, no new key is made, because it could not open
-/// them.
+/// Returns the vault of the database's secrets. A wrong master key is found now and not at the
+/// first console. If the database has secrets already, no new key is generated, because it could
+/// not open them.
 async fn unlock(store: &Store, data: &DataFolder, given: Option<MasterKey>) -> Result<Vault, StartError> {
     const NAME: &str = "master-key-check";
     let path = data.master_key_file();

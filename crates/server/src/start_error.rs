@@ -14,7 +14,7 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// There is no database to bring up to date.
+    /// There is no database to migrate.
     #[error("there is no database {path}", path = .path.display())]
     NoDatabase {
         /// The expected path.
@@ -34,7 +34,7 @@ pub enum StartError {
     /// The database's URL is not valid.
     #[error(transparent)]
     Database(#[from] ParseDatabaseUrlError),
-    /// The certificate cannot be used.
+    /// The certificate cannot be used, or not be made.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The raw listener of devices cannot be opened.
@@ -45,7 +45,7 @@ pub enum StartError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The listener has no address.
+    /// The address of the listener cannot be read.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),
     /// A listener of the repeater cannot be opened.
@@ -59,10 +59,10 @@ pub enum StartError {
     /// The existing cloud, for which this server is the front, cannot be used.
     #[error("openstack.{0}")]
     Cloud(String),
-    /// The project for that cloud's consoles cannot be made.
+    /// The project for that cloud's consoles cannot be created.
     #[error(transparent)]
     Project(#[from] transom_app::Error),
-    /// The master key is not the database's.
+    /// The secrets in the database are sealed with another master key.
     #[error("the master key is not the one that this database's secrets are sealed with")]
     MasterKey {
         /// The path of the data folder's own key.
@@ -74,13 +74,13 @@ pub enum StartError {
         /// The expected path.
         path: PathBuf,
     },
-    /// The address cannot stand in a URL.
+    /// The listener's address cannot be part of a URL.
     #[error("the listener's address does not make a URL: {0}")]
     Url(#[from] url::ParseError),
 }
 
 impl StartError {
-    /// Returns the next step, if the error does not name it already.
+    /// Returns the operator's next step, if the message does not name it already.
     #[must_use]
     pub fn next_step(&self) -> Option<String> {
         match self {

@@ -1,7 +1,7 @@
-//! The raw CONNECT of the Java viewer: `CONNECT /console?token=… HTTP/1.0`, answered directly, then
-//! RFB.
+//! The raw CONNECT of the Java viewer: `CONNECT /console?token=… HTTP/1.0` is answered directly,
+//! then RFB follows.
 //!
-//! The answer must be `HTTP/1.1 200 OK` to the letter, for any version in the request.
+//! The answer must be exactly `HTTP/1.1 200 OK`, whatever the version in the request.
 
 use std::io;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const INVALID: &str = "400 Invalid Request";
 const NOT_AUTHORIZED: &str = "401 Not Authorized";
 const UNAVAILABLE: &str = "503 Service Unavailable";
 
-/// The time and the bytes for reading from a peer that was refused and still sends.
+/// The time and the number of bytes for reading from a peer that was refused and still sends.
 const LINGER: Duration = Duration::from_secs(2);
 const MAX_UNREAD: u64 = 2 * 1024 * 1024;
 
@@ -50,10 +50,10 @@ pub(super) async fn serve(
             Ok(())
         }
         Err((error, request)) => {
-            // The judge of a proof reports a wrong one.
+            // A wrong token is reported where it is checked.
             log(&error, &request);
             let status = match error {
-                // A limited viewer's token was not looked at, so its state is unknown.
+                // The token of a rate-limited viewer was not checked, so its state is unknown.
                 transom_app::Error::Unavailable(_)
                 | transom_app::Error::Internal(_)
                 | transom_app::Error::RateLimited => UNAVAILABLE,
@@ -65,7 +65,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Returns the token of a CONNECT to one of the console's paths.
+/// Returns the token of a CONNECT to a console path.
 fn token_of(head: &ConnectHead) -> Option<String> {
     let (path, query) = head.target.split_once('?')?;
     if !is_console_page(path) {
@@ -78,7 +78,7 @@ fn token_of(head: &ConnectHead) -> Option<String> {
         .filter(|token| !token.is_empty())
 }
 
-/// Sends the refusal, as long as the connection has its place.
+/// Sends the refusal, unless the connection has to make room first.
 async fn refuse(
     front: &Front,
     mut stream: Stream,

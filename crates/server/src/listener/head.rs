@@ -11,10 +11,10 @@ use transom_net::Stream;
 use transom_http::host;
 use transom_websocket::upgrade::is_upgrade;
 
-/// The length of common heads.
+/// The size of the first read: most heads are shorter.
 const FIRST_READ: usize = 1024;
-/// The longest request head. A browser sends a company's cookies to every host of its domain, 32
-/// KiB of headers in all, and the request line is in front of them.
+/// The longest request head. A browser may send up to 32 KiB of headers, since a company's cookies
+/// go to every host of its domain; the request line comes on top.
 pub const MAX_HEAD: usize = 36 * 1024;
 /// A TLS record that holds a handshake (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -35,7 +35,8 @@ pub enum Opening {
     Http2,
 }
 
-/// Returns the kind that the first bytes show; `None` while they could still become more than one.
+/// Returns the kind of a connection by its first bytes. `None` while more than one is still
+/// possible.
 #[must_use]
 pub fn recognise(bytes: &[u8]) -> Option<Opening> {
     if bytes.first() == Some(&TLS_HANDSHAKE) {
@@ -52,7 +53,7 @@ pub fn recognise(bytes: &[u8]) -> Option<Opening> {
     Some(Opening::Http1)
 }
 
-/// Reads until the kind is clear, and puts the bytes back.
+/// Reads until the kind is clear, and then returns the bytes to the stream.
 pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
     loop {
@@ -66,23 +67,23 @@ pub(super) async fn opening(stream: &mut Stream) -> io::Result<Opening> {
     }
 }
 
-/// The head of a CONNECT, read to its end.
+/// The complete head of a CONNECT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectHead {
     /// Path and query, as the client wrote them.
     pub target: String,
-    /// The program, if it names itself.
+    /// The client's program, if it names itself.
     pub user_agent: Option<UserAgent>,
     /// The length of the head in bytes.
     pub len: usize,
 }
 
-/// The fault of a CONNECT's head.
+/// The error for a malformed head of a CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request head is malformed")]
 pub struct BadHead;
 
-/// Parses a CONNECT's head; `None` while it is incomplete.
+/// Parses the head of a CONNECT. `None` while it is incomplete.
 ///
 /// Viewers send one line and an empty one, without `Host` and as HTTP/1.0. Lines may end in LF
 /// alone.
@@ -104,7 +105,7 @@ pub fn parse_connect(bytes: &[u8]) -> Result<Option<ConnectHead>, BadHead> {
     }
 }
 
-/// The head of a request for a WebSocket. It holds a token.
+/// The head of a request for a WebSocket. It may contain a token.
 pub struct UpgradeHead {
     /// Path, query and headers.
     pub request: http::Request<()>,
@@ -112,8 +113,8 @@ pub struct UpgradeHead {
     pub len: usize,
 }
 
-/// Parses the head of a request for a WebSocket; `None` if it is incomplete, or the head of another
-/// request.
+/// Parses the head of a request for a WebSocket. `None` if it is incomplete, or asks for something
+/// else.
 #[must_use]
 pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
@@ -129,14 +130,14 @@ pub fn parse_upgrade(bytes: &[u8]) -> Option<UpgradeHead> {
         request.headers_mut().append(name, HeaderValue::from_bytes(header.value).ok()?);
     }
     host::check(http::Version::HTTP_11, request.uri(), request.headers()).ok()?;
-    // A body, or a wait for permission to send one, is left to hyper.
+    // A request with a body, or one that waits for permission to send a body, is left to hyper.
     let plain = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::EXPECT]
         .iter()
         .all(|name| !request.headers().contains_key(name));
     (plain && is_upgrade(request.headers())).then_some(UpgradeHead { request, len })
 }
 
-/// Reads a CONNECT's head, and puts the bytes after it back.
+/// Reads the head of a CONNECT, and returns the bytes after it to the stream.
 pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<ConnectHead, BadHead>> {
     let mut bytes = Vec::with_capacity(FIRST_READ);
     loop {
@@ -155,11 +156,11 @@ pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<Conne
     }
 }
 
-/// Tells a peer elsewhere that it has to use TLS.
+/// Tells a peer on another machine that it has to use TLS.
 pub(super) async fn refuse_plain(stream: &mut Stream) -> io::Result<()> {
     const SENTENCE: &str = "This server accepts plain HTTP only from this machine. Use https://, or declare the proxy \
                             in front in [http] trusted_proxies.";
-    // A WebSocket's client takes the bytes after the headers for frames.
+    // A WebSocket client that is refused would take a body for frames.
     let (header, body) = match parse_upgrade(stream.ahead()) {
         Some(_) => (format!("X-Refusal: {SENTENCE}"), String::new()),
         None => ("Content-Type: text/plain; charset=utf-8".to_owned(), format!("{SENTENCE}\n")),

@@ -1,5 +1,5 @@
-//! HTTP over a connection, by hyper, until the connection ends, changes its protocol, or has to
-//! make room.
+//! HTTP over a connection, served by hyper until the connection ends, changes its protocol, or has
+//! to make room.
 
 use std::io;
 use std::sync::Arc;
@@ -20,20 +20,21 @@ use transom_http::limits::{FAREWELL, HEAD};
 use transom_http::source::Connection;
 use transom_http::stream::HttpStream;
 
-/// The most streams at once. Each may occupy memory for a request's head and body, and HTTP/2 has
-/// no way to allow more to a proven caller. A page's dozen files, or a program's calls, take turns.
+/// The number of concurrent HTTP/2 streams. Each may occupy memory for a request's head and body,
+/// and HTTP/2 cannot allow more to a proven caller only. A page's dozen files, or a program's
+/// calls, take turns.
 const STREAMS: u32 = 8;
-/// The longest head in HTTP/2's own count: 32 bytes more for each field, and browsers make each
-/// cookie a field of its own (RFC 9113 §6.5.2, §8.2.3). A head within [`head::MAX_HEAD`] may be
-/// this long. Its length in HTTP/1 is checked once it has arrived.
+/// The longest head by HTTP/2's count, which adds 32 bytes for each field; browsers also send each
+/// cookie as a field of its own (RFC 9113 §6.5.2, §8.2.3). A head within [`head::MAX_HEAD`] may
+/// therefore count up to this much. Its length in HTTP/1 is checked once it has arrived.
 const MAX_HEADER_LIST: u32 = 3 * head::MAX_HEAD as u32;
-/// The bytes that a peer may send before its request is read: a whole login, and a large body in
-/// round trips.
+/// The number of bytes that a peer may send before they are read. A whole login fits; a large body
+/// takes several round trips.
 const WINDOW: u32 = 16 * 1024;
-/// The same for a whole connection; HTTP/2 allows no less (RFC 9113 §6.9.2).
+/// The same limit for a whole connection. HTTP/2 allows no smaller one (RFC 9113 §6.9.2).
 const CONNECTION_WINDOW: u32 = 65_535;
 
-/// Serves HTTP/1. The first request's `answer` may exist already.
+/// Serves HTTP/1. If there is an `answer` already, the first request gets it.
 pub(super) async fn http_1(
     front: Arc<Front>,
     stream: Stream,
@@ -50,7 +51,7 @@ pub(super) async fn http_1(
         builder.serve_connection(TokioIo::new(HttpStream::new(stream, service.progress().ended())), service);
     let mut serving = std::pin::pin!(serving.with_upgrades());
     tokio::select! {
-        // An answer that exists already goes out before the end is noticed.
+        // An answer that exists already goes out before a stop is noticed.
         biased;
         served = serving.as_mut() => return served.map_err(io::Error::other),
         () = stop.cancelled() => serving.as_mut().graceful_shutdown(),

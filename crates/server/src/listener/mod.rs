@@ -42,12 +42,12 @@ use shed::{make_way, unless_displaced};
 use transom_http::limits::HEAD;
 use transom_http::source::Connection;
 
-/// A TLS handshake takes two round trips and some arithmetic.
+/// The time for a TLS handshake: two round trips and some arithmetic.
 const TLS: Duration = Duration::from_secs(10);
 
 /// Accepts connections until told to stop.
 pub async fn serve(front: Arc<Front>, listener: TcpListener, stop: CancellationToken) {
-    // Accepted connections inherit this, which saves five calls for each.
+    // Accepted connections inherit these options, which saves five system calls for each.
     transom_net::prepare(&listener);
     each_connection(&listener, &stop, |tcp, peer| admit(&front, tcp, peer, &stop)).await;
 }
@@ -84,7 +84,7 @@ async fn connection(
             return Ok(());
         };
         connection.tls = true;
-        // A handshake needs much memory, which is free again after it.
+        // A handshake needs much memory. It is boxed, so that this memory is free again afterwards.
         let shaken =
             unless_displaced(&notice, Box::pin(deadline(TLS, accept_tls(certificate, stream)))).await?;
         let Some(shaken) = shaken else {
@@ -100,12 +100,13 @@ async fn connection(
         return refused.await.map(drop);
     }
     match opening {
-        // No browser speaks TLS within TLS.
+        // No client speaks TLS within TLS.
         Opening::Tls => Ok(()),
         Opening::Connect => Box::pin(connect::serve(&front, stream, connection, permit, &notice)).await,
         Opening::Http1 => match websocket::request(&stream) {
             Some(head) => {
-                // The memory for the decision is free again before the session, which needs less.
+                // The decision is boxed, so that its memory is free again before the session, which
+                // needs less.
                 let decided = websocket::serve(&front, stream, head, connection, permit, notice, stop);
                 let decided = Box::pin(decided).await?;
                 if let Some((next, switched)) = decided {
@@ -122,13 +123,13 @@ async fn connection(
     }
 }
 
-/// Returns the first bytes of a connection, unless it has to make room meanwhile. Waiting for them
-/// needs more memory than the steps after it.
+/// Returns the kind of a connection by its first bytes. `None` if it has to make room first. The
+/// wait needs more memory than the steps after it, so it is boxed.
 async fn hear(notice: &Notice, stream: &mut Stream) -> io::Result<Option<Opening>> {
     unless_displaced(notice, Box::pin(deadline(HEAD, head::opening(stream)))).await
 }
 
-/// Returns the stream behind a TLS handshake, and the value that identifies the connection at both
+/// Returns the stream after the TLS handshake, and the value that identifies the connection at both
 /// ends.
 async fn accept_tls(
     certificate: &tls::Certificate,

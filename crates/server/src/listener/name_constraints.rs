@@ -1,8 +1,8 @@
-//! The names that the self-signed authority may certify (RFC 5280 §4.2.1.10), in DER, because
-//! `rcgen` has no constraint of URIs.
+//! The names that the self-signed authority may certify (RFC 5280 §4.2.1.10), encoded in DER here
+//! because `rcgen` supports no constraints on URIs.
 //!
-//! Directory names stay free: the subject of every certificate is one, and rustls accepts none
-//! under such a constraint. No TLS client looks for a machine's name there.
+//! Directory names stay unconstrained: the subject of every certificate is one, and rustls accepts
+//! no certificate under such a constraint. No TLS client looks for a machine's name there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,12 +18,12 @@ const EMAIL: u8 = 0x81;
 const DNS: u8 = 0x82;
 const URI: u8 = 0x86;
 const IP: u8 = 0x87;
-/// The one permitted host of its form of name, which no host bears (RFC 2606 §2). Implementations
-/// differ in how they exclude an empty name.
+/// The one permitted name of forms that the authority never certifies. No host has this name (RFC
+/// 2606 §2). Implementations differ in how they read an empty name.
 const NOBODY: &[u8] = b"nobody.invalid";
 
-/// Permits these names and no others. A form without any permitted name would be free, so it is
-/// closed.
+/// Returns the extension that permits these names and no others. A form of name without a
+/// constraint would be unlimited, so each form that is not needed is closed.
 pub(super) fn extension(names: &[String]) -> CustomExtension {
     let (mut permitted, mut excluded) = (Vec::new(), Vec::new());
     let (mut dns, mut ip) = (false, false);
@@ -63,7 +63,7 @@ fn subtree(form: u8, base: &[u8]) -> Vec<u8> {
     tlv(SEQUENCE, &tlv(form, base))
 }
 
-/// Returns the address with a mask of such bytes.
+/// Returns the address followed by a mask of equal bytes.
 fn network(address: IpAddr, mask: u8) -> Vec<u8> {
     let mut bytes = match address {
         IpAddr::V4(address) => address.octets().to_vec(),
@@ -73,7 +73,7 @@ fn network(address: IpAddr, mask: u8) -> Vec<u8> {
     bytes
 }
 
-/// Returns an element (X.690 §8.1). The names of an authority are far shorter than 64 KiB.
+/// Returns an element (X.690 §8.1). An authority's names are far shorter than 64 KiB.
 fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let significant = length.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();

@@ -1,5 +1,5 @@
-//! The requests of one HTTP connection: each goes to the router with its source, and counts as a
-//! sign of life.
+//! The requests of one HTTP connection: each goes to the router together with its source, and
+//! counts as a sign of life.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -30,19 +30,20 @@ use transom_http::seat::Seat;
 use transom_http::source::{Connection, Source};
 use transom_http::stream::HEAD_TOO_LONG;
 
-/// Browsers ask again for a page's parts within a minute or not at all; the next request makes a
-/// new connection.
+/// The time after which a connection without requests is closed. Browsers ask for a page's parts
+/// within a minute or not at all; a later request makes a new connection.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A browser that came over TLS once comes no other way for a year. The domain's other names are
-/// not this server's to speak for.
+/// The `Strict-Transport-Security` header: a browser that came over TLS once comes only over TLS
+/// for a year. It covers this name alone, because this server does not speak for the domain's other
+/// names.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// The length of common heads: a browser's headers besides cookies, and a token.
+/// The length of common heads: a browser's headers without cookies, and a token.
 const COMMON_HEAD: usize = 4 * 1024;
 
-/// The service that sends a connection's requests to the router. The first request that finds a
-/// place in the budget of HTTP connections makes the connection a whole one.
+/// The service that passes a connection's requests to the router. A connection counts as half-open
+/// until a request is admitted by the budget of HTTP connections.
 #[derive(Clone)]
 pub(super) struct Requests {
     front: Arc<Front>,
@@ -59,7 +60,7 @@ pub(super) struct Progress {
     ended: Arc<AtomicBool>,
 }
 
-/// The connection's admission by a budget. It is held until the connection ends or changes its
+/// The connection's permit from a budget. It is held until the connection ends or changes its
 /// protocol.
 pub(super) enum Admission {
     HalfOpen { _permit: Permit },
@@ -67,19 +68,19 @@ pub(super) enum Admission {
 }
 
 impl Admission {
-    /// The admission of a connection without a request yet.
+    /// The admission of a connection that has not sent a request yet.
     pub(super) fn half_open(permit: Permit) -> Self {
         Self::HalfOpen { _permit: permit }
     }
 
-    /// The admission of a connection with a request, unless its budget is used up.
+    /// The admission of a connection with a request. `None` if the budget is used up.
     pub(super) fn http(front: &Front, holder: Holder, notice: &Notice) -> Option<Self> {
         front.http.admit(holder, notice).map(|permit| Self::Http { permit })
     }
 }
 
 impl Requests {
-    /// The first request's `answer` may exist already.
+    /// A service for one connection. If there is an `answer` already, the first request gets it.
     pub(super) fn new(
         front: Arc<Front>,
         connection: Connection,
@@ -100,14 +101,14 @@ impl Requests {
         Arc::clone(&self.progress)
     }
 
-    /// Returns `true` if a request's source is a client, and not a proxy that does not name its
-    /// client.
+    /// Returns `true` if a request's source is a single client, and not a proxy that does not name
+    /// its client.
     fn is_alone(&self, source: Source) -> bool {
         matches!(sender(&self.front, self.connection.peer, source), Holder::Source(_))
     }
 
-    /// Returns a place among the requests of one sender that declared proxies carry. A request that
-    /// comes directly needs none.
+    /// Returns a permit from the budget of requests that declared proxies carry for one sender. A
+    /// request that comes directly needs none.
     fn permit_behind_proxy(&self, source: Source) -> Result<Option<Permit>, ()> {
         match holder(&self.front, self.connection.peer) {
             Holder::Proxy(_) if self.is_alone(source) => {
@@ -118,8 +119,8 @@ impl Requests {
         }
     }
 
-    /// Admits the connection if it is half-open yet. Returns `false` if there is no room. A
-    /// connection that carries one request at a time counts for its sender.
+    /// Admits the connection if it is still half-open. Returns `false` if there is no room. A
+    /// connection that carries one request at a time counts for the request's sender.
     fn admits(&self, source: Source, version: Version) -> bool {
         let mut admission = self.progress.admission.lock();
         if let Admission::HalfOpen { .. } = *admission {
@@ -139,12 +140,12 @@ impl Requests {
 }
 
 impl Progress {
-    /// A flag that is set after the answer that ends HTTP.
+    /// The flag that is set with the answer that ends HTTP on the connection.
     pub(super) fn ended(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ended)
     }
 
-    /// Waits until the first request is overdue: HTTP/2 has no such limit of its own.
+    /// Waits until the first request is overdue. HTTP/2 has no such limit of its own.
     pub(super) async fn overdue(&self) {
         sleep(HEAD).await;
         let whole = matches!(*self.admission.lock(), Admission::Http { .. });
@@ -153,7 +154,7 @@ impl Progress {
         }
     }
 
-    /// Waits until the connection has been without requests for a while.
+    /// Waits until the connection has had no request for [`IDLE`].
     pub(super) async fn idle(&self) {
         loop {
             let last = *self.last_request.lock();
@@ -178,7 +179,7 @@ impl Service<Request<Incoming>> for Requests {
         if !socket {
             return answering;
         }
-        // The client of a refused WebSocket takes the bytes after the headers for frames.
+        // A WebSocket client that is refused would take a body for frames.
         Box::pin(answering.map_ok(|response| match response.status() {
             status if status.is_client_error() || status.is_server_error() => without_body(response),
             _ => response,
@@ -229,16 +230,18 @@ impl Requests {
         };
         request.extensions_mut().insert(source);
         request.extensions_mut().insert(Arc::clone(&share));
-        // A device's proof is bound to its connection.
+        // A device's proof is bound to the TLS connection.
         request.extensions_mut().insert(self.connection);
         if request.headers().contains_key(header::UPGRADE) {
-            // The new protocol may only carry a refusal.
+            // The new protocol may only carry a refusal, during which this connection may have to
+            // make room.
             let seat = Seat::new((self.progress(), permit.clone()), self.progress.notice.clone());
             request.extensions_mut().insert(seat);
         }
-        // Older versions cannot change the protocol, for any answer (RFC 9110 §7.8).
+        // Connections of older versions never change their protocol, whatever the answer (RFC 9110
+        // §7.8).
         let may_end = request.version() == Version::HTTP_11;
-        // Only a request with a body can be cut off for want of room.
+        // Only a request with a body can be cut off for lack of room.
         let cut = unread.is_some().then(|| (Arc::clone(&self.front.app), request.uri().path().to_owned()));
         let (answering, progress) = (self.front.router.clone().oneshot(request), self.progress());
         let answering = async move {
@@ -261,7 +264,7 @@ impl Requests {
     }
 }
 
-/// Answers once the caller has sent its whole body.
+/// Returns the answer once the caller has sent its whole body, or enough of it.
 async fn after_body(
     answering: impl Future<Output = Result<Response, Infallible>>,
     unread: Option<Unread>,
@@ -273,8 +276,8 @@ async fn after_body(
     response
 }
 
-/// The bytes of a request's head beyond the length of common heads. HTTP/2 has several at once on a
-/// connection.
+/// Returns the number of bytes in a request's head beyond the length of common heads. HTTP/2 can
+/// have several heads at once on a connection.
 fn beyond_common(request: &Request<Body>) -> usize {
     length(request).saturating_sub(COMMON_HEAD)
 }
@@ -284,8 +287,8 @@ fn head_too_long() -> Response {
     (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, HEAD_TOO_LONG).into_response()
 }
 
-/// The length that a request's head would have in HTTP/1, where several fields with cookies are one
-/// (RFC 9113 §8.2.3).
+/// Returns the length that a request's head would have in HTTP/1, which joins several cookie fields
+/// into one (RFC 9113 §8.2.3).
 fn length(request: &Request<Body>) -> usize {
     let field = |(name, value): (&header::HeaderName, &HeaderValue)| match name {
         &header::COOKIE => value.len() + "; ".len(),
@@ -295,13 +298,13 @@ fn length(request: &Request<Body>) -> usize {
     target + request.headers().iter().map(field).sum::<usize>()
 }
 
-/// The answer when the budget is used up. HTTP/2 has no header that closes; there, the wait for a
-/// first request ends the connection.
+/// The answer when a budget is used up. HTTP/2 has no header to close the connection; there, the
+/// limit on the first request ends it.
 fn shed(app: &App, request: &Request<Body>) -> Response {
     last(transom_api::overloaded(app, request.uri().path()), request.version())
 }
 
-/// The last answer on a connection, as far as a header can say so.
+/// Marks an answer as the last one on its connection, in versions that have a header for that.
 pub(super) fn last(mut response: Response, version: Version) -> Response {
     if version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

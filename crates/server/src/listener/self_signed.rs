@@ -1,8 +1,9 @@
-//! A self-signed certificate authority and its certificate, for the first day and for laboratories.
+//! A self-signed certificate authority and its certificate, for the first day and for test
+//! installations.
 //!
 //! Clients that trust the authority trust it for this server's names alone (RFC 5280 §4.2.1.10),
-//! and for ten years: a thief of its key cannot speak for a bank, and signs no mail. The
-//! certificate itself lives for weeks, and is renewed while the server runs.
+//! and for ten years: a thief of its key can neither impersonate a bank nor sign mail. The
+//! certificate itself is valid for weeks, and is renewed while the server runs.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,26 +22,29 @@ use super::tls::TlsError;
 use transom_config::TlsFiles;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Longer than the life of a laboratory, whose clients need to be told only once to trust it.
+/// The validity of an authority: longer than any test installation lives, so that its clients need
+/// to trust it only once.
 const AUTHORITY: Duration = DAY.saturating_mul(3652);
-/// The life of a certificate. A copied key is useful for weeks only. Apple's clients accept at most
-/// 825 days.
+/// The validity of a certificate. A stolen key is useful for weeks only. Apple's clients accept at
+/// most 825 days.
 const LEAF: Duration = DAY.saturating_mul(90);
-/// A server that is started once a month never serves an old certificate.
+/// The remaining validity at which a certificate is renewed. Even a server that is started only
+/// once a month never serves an expired one.
 const RENEW_AHEAD: Duration = DAY.saturating_mul(30);
-/// Renewal is weeks ahead, but the clock may have been set meanwhile.
+/// The pause between looks at the clock, which may be set at any time.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
-/// The most names of an authority. Addresses come and go; beyond this number, a new authority has
-/// the present names only.
+/// The number of names of an authority. Addresses come and go: beyond this number, a new authority
+/// gets the present names only.
 const MAX_NAMES: usize = 64;
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
-/// The authority's scope in a file beside it, because a certificate is harder to read again.
+/// The file beside an authority with its scope, which would be harder to read back from the
+/// certificate.
 const CA_SCOPE: &str = "ca.json";
 const CERT: &str = "self-signed.pem";
 const KEY: &str = "self-signed.key";
-/// The most bytes of a file. Each of these is a few lines.
+/// The size limit of a file in bytes. Each of these has a few lines.
 const MAX_FILE: u64 = 16 * 1024;
 
 /// A self-signed certificate in the data folder.
@@ -48,25 +52,26 @@ const MAX_FILE: u64 = 16 * 1024;
 pub struct SelfSigned {
     /// The authority, which clients must trust.
     pub ca: PathBuf,
-    /// The certificate that is served.
+    /// The files of the certificate that is served.
     pub files: TlsFiles,
     data: Folder,
     names: Vec<String>,
     until: SystemTime,
 }
 
-/// The scope of an authority.
+/// The scope of an authority: its names and its validity.
 #[derive(Debug, Serialize, Deserialize)]
 struct Scope {
     names: Vec<String>,
     /// Seconds since 1970.
     until: u64,
-    /// SHA-256 of certificate and key as their files have them, since they were made together.
+    /// The SHA-256 digest of certificate and key as their files contain them: it shows that all
+    /// three files were written together.
     digest: String,
 }
 
-/// Makes an authority if there is none for these names, and a certificate from it. Both stay in the
-/// data folder.
+/// Creates an authority if there is none for these names, and a certificate from it. Both are
+/// stored in the data folder.
 pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> {
     for name in [CA, CA_KEY, CA_SCOPE, CERT, KEY] {
         data.has(name)?;
@@ -85,8 +90,8 @@ pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> 
 }
 
 impl SelfSigned {
-    /// Renews the certificate ahead of its end, until told to stop. The watcher of the files takes
-    /// it up.
+    /// Renews the certificate before it expires, until told to stop.
+    /// `Certificate::follow` then notices the new files.
     pub async fn keep_fresh(mut self, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
@@ -100,7 +105,7 @@ impl SelfSigned {
         }
     }
 
-    /// Renews it if it is due. Returns `true` if it was.
+    /// Renews the certificate if it is due. Returns `true` if it was.
     fn renew_if_due(&mut self, now: SystemTime) -> Result<bool, TlsError> {
         let due = self.until <= now + RENEW_AHEAD;
         if due {
@@ -118,7 +123,7 @@ impl SelfSigned {
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
         let until = now + LEAF;
-        // Clocks in laboratories differ by hours.
+        // Clocks in test installations may differ by hours.
         leaf.not_before = (now - DAY).into();
         leaf.not_after = until.into();
         let key = KeyPair::generate()?;
@@ -130,8 +135,8 @@ impl SelfSigned {
     }
 }
 
-/// Ensures that there is an authority for these names. An authority from before scopes existed
-/// stays, because its clients trust it.
+/// Ensures that there is an authority for these names. An authority without a scope file stays,
+/// because its clients trust it: an earlier version made it.
 fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), TlsError> {
     let made = data.read(CA, MAX_FILE)?.zip(data.read(CA_KEY, MAX_FILE)?);
     let scope = data.read(CA_SCOPE, MAX_FILE)?.map(|json| serde_json::from_slice::<Scope>(&json).ok());
@@ -155,14 +160,15 @@ fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), Tls
     params.not_before = (now - DAY).into();
     params.not_after = until.into();
     params.custom_extensions.push(name_constraints::extension(&all));
-    // A new key: authorities with one key would have one number, which browsers refuse.
+    // The key is new as well: authorities with the same key would have the same serial number,
+    // which browsers refuse.
     let key = KeyPair::generate()?;
     let (certificate, key) = (params.self_signed(&key)?.pem(), key.serialize_pem());
     let digest = digest_of(certificate.as_bytes(), key.as_bytes());
     let scope = Scope { names: all, until: since_1970(until), digest };
     data.replace(CA_KEY, key.as_bytes(), PRIVATE)?;
     data.replace(CA, certificate.as_bytes(), PUBLIC)?;
-    // The scope goes last: files that do not fit together are made again.
+    // The scope is written last: files that do not belong together are made again.
     data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PRIVATE)?;
     if made.is_some() {
         let ca = data.at(CA);
@@ -236,7 +242,8 @@ mod tests {
             CertificateDer::from_pem_slice(&self.file(name)).expect("a certificate")
         }
 
-        /// Checks a certificate for a name and a time as a client that trusts this authority does.
+        /// Verifies a certificate for a name and a time, as a client that trusts this authority
+        /// does.
         fn takes(&self, leaf: &CertificateDer<'_>, name: &str, at: SystemTime) -> Result<(), rustls::Error> {
             let mut roots = RootCertStore::empty();
             roots.add(self.certificate(CA)).expect("an authority");
@@ -247,7 +254,7 @@ mod tests {
             verifier.verify_server_cert(leaf, &[], &name, &[], at).map(drop)
         }
 
-        /// Makes a certificate as a thief of the authority's key would.
+        /// Makes a certificate, as a thief of the authority's key could.
         fn forged(&self, name: &str) -> CertificateDer<'static> {
             let name = match name.parse() {
                 Ok(address) => SanType::IpAddress(address),
@@ -266,7 +273,7 @@ mod tests {
             leaf.signed_by(&key, &issuer).expect("signed")
         }
 
-        /// Returns the output of openssl, and `true` if it succeeded.
+        /// Runs openssl. Returns its output, and `true` if it succeeded.
         fn openssl(&self, command: &str) -> (bool, String) {
             let run = std::process::Command::new("openssl")
                 .args(command.split_whitespace())
@@ -292,7 +299,7 @@ mod tests {
         for name in ["bank.example", "127.0.0.2", "10.0.0.1", "::2"] {
             assert!(lab.takes(&lab.forged(name), name, now).is_err(), "{name}");
         }
-        // With names of one form alone, the other form is closed.
+        // If all names have one form, the other form is closed.
         for (names, foreign) in [(&["localhost"], "10.0.0.1"), (&["127.0.0.1"], "bank.example")] {
             let lab = Lab::new();
             lab.prepare(names);
@@ -379,7 +386,7 @@ mod tests {
         let second = lab.file(CA);
         lab.prepare(&NAMES);
         assert_eq!(lab.file(CA), second);
-        // The administrator replaced a key, or a start was cut short.
+        // The administrator replaced a key, or a start was interrupted.
         lab.data
             .replace(CA_KEY, KeyPair::generate().expect("a key").serialize_pem().as_bytes(), PRIVATE)
             .expect("written");

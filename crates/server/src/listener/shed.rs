@@ -1,5 +1,5 @@
-//! Connections that find no place, and those that have to make room: each gets an answer or a clean
-//! end.
+//! Connections for which there is no room, and those that have to make room: each gets an answer or
+//! at least a clean end.
 
 use std::io;
 use std::sync::Arc;
@@ -14,16 +14,17 @@ use transom_net::deadline;
 use super::front::{Front, allows_plain};
 use super::head::{self, Opening};
 
-/// The wait for a request, which normally comes with the connection.
+/// The wait for a request, which usually comes with the connection.
 const HEARD: Duration = Duration::from_secs(1);
-/// The time and the bytes for a peer to receive the end of its connection.
+/// The time and the number of bytes for a peer to notice the end of its connection.
 const PARTING: Duration = Duration::from_secs(1);
 const MAX_UNREAD: u64 = 256 * 1024;
-/// RFC 9112's form: the path, and so its owner, is unknown.
+/// The refusal in plain HTTP (RFC 9112). The path is not known yet, and so neither is the door
+/// whose form of error would apply.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\
                             Connection: close\r\n\r\n";
 
-/// Refuses a connection for which there is no place.
+/// Refuses a connection for which there is no room.
 pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
     front.app.metrics.connections_shed.inc();
     if !front.shedding.enter() {
@@ -41,7 +42,7 @@ pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
 async fn tell(front: &Front, mut stream: Stream) -> io::Result<()> {
     let peer = stream.tcp().map(TcpStream::peer_addr).transpose()?;
     let opening = deadline(HEARD, head::opening(&mut stream)).await;
-    // TLS would cost a handshake first, and HTTP/2 has no answer before its own.
+    // TLS would first need a handshake, and HTTP/2 cannot answer before its own.
     if matches!(opening, Ok(Opening::Http1)) && peer.is_some_and(|peer| allows_plain(front, peer)) {
         deadline(PARTING, stream.write_all(OVERLOADED)).await?;
     }
@@ -56,7 +57,8 @@ pub(super) async fn make_way(front: &Front, mut stream: Stream, permit: Permit) 
     parted
 }
 
-/// Ends a connection so that its peer sees an end and not a reset: its bytes are read for a moment.
+/// Ends a connection so that its peer sees an end and not a reset: remaining bytes are read for a
+/// moment.
 async fn part(stream: &mut Stream) -> io::Result<()> {
     deadline(PARTING, async {
         stream.shutdown().await?;
@@ -65,7 +67,7 @@ async fn part(stream: &mut Stream) -> io::Result<()> {
     .await
 }
 
-/// Does work on a connection, unless the connection has to make room meanwhile.
+/// Awaits work on a connection. Returns `None` if the connection has to make room first.
 pub(super) async fn unless_displaced<T>(
     notice: &Notice,
     work: impl Future<Output = io::Result<T>>,

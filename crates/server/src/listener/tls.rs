@@ -1,4 +1,4 @@
-//! The certificate: from files that are read again when they change, or a self-signed one.
+//! The server's certificate: from files that are read again when they change, or a self-signed one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ use transom_net::{Stream, provider};
 
 use transom_config::TlsFiles;
 
-/// Certificates are renewed weeks ahead; a look every few seconds costs next to no CPU.
+/// The pause between looks at the files. Certificates are renewed weeks ahead, but a look costs
+/// next to no CPU.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The reason why there is no usable certificate.
@@ -31,7 +32,7 @@ pub enum TlsError {
         /// The cause.
         source: io::Error,
     },
-    /// A file has the wrong content, or certificate and key do not fit.
+    /// A file has the wrong content, or certificate and key do not belong together.
     #[error("{path}: {message}", path = .path.display())]
     Content {
         /// The file.
@@ -39,13 +40,13 @@ pub enum TlsError {
         /// The fault.
         message: String,
     },
-    /// Another user could own a file in the data folder, or it cannot be read or written.
+    /// Another user could own a file in the data folder, or the file cannot be read or written.
     #[error(transparent)]
     Folder(#[from] transom_folder::FolderError),
     /// A self-signed certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// The TLS library refuses.
+    /// The TLS library rejects the certificate.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
 }
@@ -76,7 +77,7 @@ impl std::fmt::Debug for TlsAcceptorShared {
 }
 
 impl Certificate {
-    /// Reads certificate chain and key.
+    /// Reads the certificate chain and its key.
     pub fn from_files(files: &TlsFiles) -> Result<Self, TlsError> {
         Self::new(load(files)?)
     }
@@ -92,7 +93,7 @@ impl Certificate {
         Ok(Self { current, acceptor: TlsAcceptorShared(TlsAcceptor::from(Arc::new(config))) })
     }
 
-    /// Returns the acceptor with the present certificate.
+    /// Returns the acceptor that presents the current certificate.
     #[must_use]
     pub fn acceptor(&self) -> &TlsAcceptor {
         &self.acceptor.0
@@ -118,8 +119,8 @@ impl Certificate {
                     self.current.0.store(Arc::new(key));
                     tracing::info!(certificate = %files.cert.display(), "the new certificate is in use");
                 }
-                // Certificate and key are written one after the other: the second write changes
-                // them again.
+                // Certificate and key are written one after the other, so this may be a moment in
+                // between: the second write changes the files again.
                 Err(error) => tracing::warn!(%error, "the new certificate cannot be used; the old one stays"),
             }
         }
@@ -155,11 +156,11 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
-/// Returns the value that identifies this connection at both ends and that no interceptor has (RFC
-/// 9266 §4.2).
+/// Returns the value that identifies this connection at both ends and that an interceptor cannot
+/// share (RFC 9266 §4.2).
 pub(crate) fn exporter(accepted: &TlsStream<Stream>) -> Option<[u8; 32]> {
     let tls = accepted.get_ref().1;
-    // Older versions bind to the handshake only with an extension that peers need not offer.
+    // Older versions need an extension for this that peers may lack (RFC 7627).
     let modern = tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
     modern.then(|| tls.export_keying_material([0; 32], transom_tunnel::EXPORTER_LABEL, None).ok()).flatten()
 }

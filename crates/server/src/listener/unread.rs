@@ -1,8 +1,8 @@
-//! The rest of a request's body when its answer is ready.
+//! The part of a request's body that is still unread when the answer is ready.
 //!
-//! A caller that is refused before its body was read is still sending. If the HTTP/1.1 connection
-//! closed then, it would be reset, as would an HTTP/2 stream, and the answer could be lost. So the
-//! rest is read and discarded.
+//! A caller that is refused early is still sending its body. If the HTTP/1.1 connection closed
+//! then, it would be reset, as would an HTTP/2 stream, and the answer could be lost. So the rest of
+//! the body is read and discarded.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use parking_lot::Mutex;
 
 use transom_http::unproved::Share;
 
-/// The most bytes that are discarded. No honest request is larger.
+/// The number of bytes that are discarded at most. No honest request is larger.
 const MOST: usize = 16 * 1024 * 1024;
-/// A caller that sends its body too slowly gets no answer.
+/// The time for discarding. After it, the answer goes out anyway.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A body that may outlive the request's handler.
 pub(super) struct Unread {
     body: Arc<Mutex<Incoming>>,
-    /// Its sender waits for `100 Continue`, and sends no byte before.
+    /// True if the sender waits for `100 Continue`, and sends no bytes before.
     waits: bool,
 }
 
-/// The handler's access to it, for as many bytes as the request's share allows.
+/// The handler's access to the body, limited by the bytes that the request's share allows.
 struct Lent {
     body: Arc<Mutex<Incoming>>,
     share: Arc<Share>,
 }
 
-/// The cause of a body's early end.
+/// The reason why a body ends early.
 #[derive(Debug, thiserror::Error)]
 enum Cut {
     #[error(transparent)]
@@ -46,7 +46,8 @@ enum Cut {
 }
 
 impl Unread {
-    /// Returns the body for the handler, and the rest for later; `None` if there is no body.
+    /// Returns the body for the handler, and the access to its rest for later. The latter is `None`
+    /// if there is no body.
     pub(super) fn of(body: Incoming, headers: &HeaderMap, share: &Arc<Share>) -> (Body, Option<Self>) {
         if body.is_end_stream() {
             return (Body::new(body), None);
@@ -57,7 +58,7 @@ impl Unread {
         (Body::new(lent), Some(Self { body, waits }))
     }
 
-    /// Reads the rest, within bounds, unless the handler still reads.
+    /// Reads and discards the rest, within limits, unless the handler still reads.
     pub(super) async fn discard(self) {
         if self.waits {
             return;

@@ -1,8 +1,8 @@
-//! A viewer's WebSocket on a connection of its own, answered directly, like the raw CONNECT.
+//! A viewer's WebSocket on a connection of its own, answered without hyper, like the raw CONNECT.
 //!
-//! Such a connection is this one request, and then the gateway's. hyper serves a request that is
-//! incomplete after the first read or that comes later on a connection, and every refusal in HTTP's
-//! own form. The decision is the same there.
+//! Such a connection carries this one request, and then belongs to the gateway. hyper serves a
+//! request that is incomplete after the first read or that is not the first of its connection, and
+//! sends all refusals in HTTP. Both ways share the gateway's decision.
 
 use std::io;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ use transom_http::source::{Connection, Source};
 use transom_http::upgrade::Switched;
 use transom_http::{REQUEST_ID, put_id};
 
-/// Returns the request in front of the stream, if it is for a console's WebSocket.
+/// Returns the request at the front of the stream if it asks for a console's WebSocket.
 pub(super) fn request(stream: &Stream) -> Option<UpgradeHead> {
     head::parse_upgrade(stream.ahead()).filter(|head| is_console_socket(head.request.uri().path()))
 }
 
-/// Answers the request. Returns the WebSocket's purpose and stream, or `None` after an answer in
-/// HTTP.
+/// Answers the request. Returns the WebSocket's purpose and stream, or `None` if the connection
+/// stayed HTTP or ended.
 pub(super) async fn serve(
     front: &Arc<Front>,
     mut stream: Stream,
@@ -47,8 +47,8 @@ pub(super) async fn serve(
     let source = Source::read(connection, request.headers(), &front.app.config().http);
     let (own, sender) = (holder(front, connection.peer), sender(front, connection.peer, source));
     let Some(admission) = Admission::http(front, sender, &notice) else {
-        // Too many requests are open: HTTP says so. A proxy's connection may find a place when its
-        // client has none.
+        // Too many connections are open, so the answer is an HTTP error. A proxy's connection may
+        // itself still be admitted when its client is not.
         let full = (own != sender).then(|| {
             front.app.metrics.connections_shed.inc();
             last(transom_api::overloaded(&front.app, request.uri().path()), Version::HTTP_11)
@@ -60,7 +60,7 @@ pub(super) async fn serve(
     };
     drop(permit);
     let id = random::request_id();
-    // The decision needs more memory than the session after it.
+    // The decision needs more memory than the session after it, so it is boxed.
     let deciding = Box::pin(front.gateway.decide(source, &id, request.uri(), request.headers()));
     let decided = tokio::select! {
         decided = timeout(ANSWER, deciding) => decided,
@@ -92,13 +92,13 @@ pub(super) async fn serve(
     }
 }
 
-/// Waits until the end, and then for as long as an answer on its way may take.
+/// Waits until the server stops, and then for as long as an answer on its way may take.
 async fn over(stop: &CancellationToken) {
     stop.cancelled().await;
     sleep(FAREWELL).await;
 }
 
-/// Returns the answer that ends HTTP.
+/// Returns the answer that ends HTTP on the connection.
 fn switching(headers: &HeaderMap) -> Vec<u8> {
     let mut answer = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
     for (name, value) in headers {

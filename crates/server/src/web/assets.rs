@@ -10,7 +10,7 @@ use rust_embed::RustEmbed;
 #[folder = "../../web/dist/"]
 struct Dist;
 
-/// Returns a page, which is never cached, since it receives a token.
+/// Returns a page. Pages are never cached, since their URLs contain tokens.
 pub(super) fn page(name: &str) -> Response {
     serve(name, "no-store")
 }

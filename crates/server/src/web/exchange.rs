@@ -1,5 +1,5 @@
-//! `POST /console/exchange`: our page presents a token, or a ticket that it holds, and gets a
-//! ticket for its WebSocket.
+//! `POST /console/exchange`: the page presents a token, or a resume ticket that it already has, and
+//! gets a ticket for its WebSocket.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -23,13 +23,14 @@ use transom_http::error::Failure;
 use transom_http::paths::SESSION_PATH;
 use transom_http::source::Source;
 
-/// The page's proof: one of the two.
+/// The page's proof: either a token or a ticket.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Question {
     token: Option<Secret>,
     ticket: Option<Secret>,
-    /// With a ticket: ends its session. A page that has a connection says so on its channel.
+    /// True to end the ticket's session. A page that has a connection says so on its channel
+    /// instead.
     #[serde(default)]
     leave: bool,
 }
@@ -40,7 +41,8 @@ struct Answer<'a> {
     ticket: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket_expires_at: Option<String>,
-    /// Whole seconds until the link ends, if it does; a page's clock may be wrong.
+    /// Whole seconds until the link ends, if it does. This is not a time of day, because a page's
+    /// clock may be wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     ends_in_seconds: Option<u64>,
     websocket: &'static str,
@@ -82,7 +84,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<Exchanged>, Error> {
-    // Browsers send the origin with every POST, so a request without one is not from a page.
+    // Browsers send the origin with every POST, so a request without one does not come from a page.
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or("an unreadable one");
         if !is_allowed(&web.app, origin, headers, source) {

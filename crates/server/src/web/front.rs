@@ -11,7 +11,7 @@ use transom_http::Id;
 use transom_http::source::Source;
 use transom_websocket::upgrade::is_upgrade;
 
-/// A page for people who are lost.
+/// The page for people who open the root instead of a console.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Transom</title>\n\
     <meta name=\"robots\" content=\"noindex\">\n</head>\n<body>\n<h1>Transom</h1>\n\
     <p>Each console opens by its own link.</p>\n\
@@ -32,7 +32,7 @@ pub(super) async fn root(State(web): State<Web>, id: Id, source: Source, request
     response
 }
 
-/// Returns `true` if a client prefers HTML to JSON. Browsers do; a client without a preference is a
+/// Returns `true` if a client prefers HTML to JSON. Browsers do. A client without a preference is a
 /// program.
 fn prefers_a_page(headers: &HeaderMap) -> bool {
     let accept = || headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,5 @@
-//! The parts for browsers: the console page, its assets, and the exchange of a token for a ticket.
+//! The parts for browsers: the console page, its assets, and the exchange of a token for a resume
+//! ticket.
 
 mod assets;
 mod exchange;
@@ -24,20 +25,20 @@ use transom_http::source::Source;
 use transom_http::{Id, body};
 use transom_websocket::upgrade::is_upgrade;
 
-/// The features that our pages never use, even under attack. A page may use the others, such as
-/// clipboard and fullscreen.
+/// The browser features that our pages never use and that are therefore blocked. Others, such as
+/// clipboard and fullscreen, stay available.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), hid=(), midi=(), \
      accelerometer=(), gyroscope=(), magnetometer=()",
 );
 
-/// Every spelling of a WebSocket's path. A browser takes a path that begins with two slashes for
-/// another host's, so a page has only the first two.
+/// Returns every spelling of a WebSocket's path. A browser takes a path that begins with two
+/// slashes for another host, so pages are served at the first two spellings only.
 fn forms(path: &str) -> [String; 4] {
     [path.to_owned(), format!("{path}/"), format!("/{path}"), format!("/{path}/")]
 }
 
-/// The pages and the WebSockets, and `document` for programs that ask the root.
+/// Returns the routes of pages and WebSockets. `document` answers programs that ask for the root.
 pub fn router(app: Arc<App>, gateway: Gateway, document: fn(&App) -> Response) -> Router {
     let console_policy = content_policy(&app.config().console.frame_ancestors);
     let web = Web { app, gateway, console_policy, document };
@@ -55,7 +56,7 @@ pub fn router(app: Arc<App>, gateway: Gateway, document: fn(&App) -> Response) -
     router.layer(middleware::from_fn_with_state(web.clone(), guard)).with_state(web)
 }
 
-/// Adds the rules for browsers to every answer.
+/// Adds the browser security headers to every answer.
 async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     // A browser does not display the answer to a request for a WebSocket.
     if is_upgrade(request.headers()) {
@@ -74,13 +75,13 @@ async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response
     response
 }
 
-/// `GET` on a console path is always the page, for any token: the URL is opened in a browser.
+/// `GET` on a console path always returns the page, for any token: the URL is opened in a browser.
 async fn console() -> Response {
     assets::page("console.html")
 }
 
-/// `HEAD` tells if the URL's token would open a console, and uses none up. A fragment is never
-/// sent, so for our own links it just finds a page here.
+/// `HEAD` tells whether the URL's token would open a console, and does not use it up. A fragment is
+/// never sent, so for our own links it only shows that a page is here.
 async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Response {
     let Some(token) = token_in(uri.query().unwrap_or_default()) else {
         return StatusCode::OK.into_response();
@@ -94,8 +95,8 @@ async fn probe(State(web): State<Web>, id: Id, source: Source, uri: Uri) -> Resp
     }
 }
 
-/// Returns the token of a console URL's query, either its own parameter or within the path that
-/// noVNC would open.
+/// Returns the token in the query of a console URL: its own parameter, or a parameter within the
+/// path that noVNC would open.
 fn token_in(query: &str) -> Option<String> {
     let named = |query: &str, name: &str| {
         let mut pairs = url::form_urlencoded::parse(query.as_bytes());
@@ -120,7 +121,8 @@ async fn websocket(State(web): State<Web>, id: Id, source: Source, request: Requ
         .into_response()
 }
 
-/// Allows only scripts that we ship, and frames only by pages that the configuration names.
+/// Returns the policy that allows only scripts that we ship, and frames only in the pages that the
+/// configuration names.
 fn content_policy(frame_ancestors: &[String]) -> HeaderValue {
     let ancestors = if frame_ancestors.is_empty() { "'none'".to_owned() } else { frame_ancestors.join(" ") };
     let policy = format!(

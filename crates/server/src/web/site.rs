@@ -1,4 +1,4 @@
-//! The state of the pages.
+//! The state that the handlers of the pages share.
 
 use std::sync::Arc;
 
@@ -8,12 +8,11 @@ use http::HeaderValue;
 use transom_app::App;
 use transom_gateway::entrance::Gateway;
 
-/// The state that every handler of the pages has.
 #[derive(Clone)]
 pub(super) struct Web {
     pub(super) app: Arc<App>,
     pub(super) gateway: Gateway,
     pub(super) console_policy: HeaderValue,
-    /// The root's answer to programs.
+    /// Answers programs that ask for the root.
     pub(super) document: fn(&App) -> Response,
 }
