@@ -27,7 +27,7 @@ pub const VIEWER_SILENCE: Duration = Duration::from_secs(28);
 /// The silence after which a viewer without a resume ticket counts as lost.
 ///
 /// It is longer, because such a viewer's session ends with its connection. The same limit applies
-/// to any viewer that takes none of the bytes waiting for it, even if it sends messages meanwhile.
+/// to a viewer that takes no bytes although some wait for it, even if it sends messages meanwhile.
 pub const VIEWER_LOST: Duration = Duration::from_secs(65);
 /// The time between the notice of a session's end and that end.
 pub const ENDING_NOTICE: Duration = Duration::from_secs(5 * 60);

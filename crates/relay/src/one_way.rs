@@ -1,4 +1,4 @@
-//! One direction of a session: moves bytes through the bulk mover, no faster than the session's
+//! A direction of a session: moves bytes through the bulk mover, no faster than the session's
 //! limit.
 
 use std::io;

@@ -90,8 +90,8 @@ pub fn prepare(data: &Folder, names: &[String]) -> Result<SelfSigned, TlsError> 
 }
 
 impl SelfSigned {
-    /// Renews the certificate before it expires, until told to stop.
-    /// `Certificate::follow` then notices the new files.
+    /// Renews the certificate before it expires, until told to stop. `Certificate::follow` then
+    /// notices the new files.
     pub async fn keep_fresh(mut self, stop: CancellationToken) {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
