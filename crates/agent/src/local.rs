@@ -17,7 +17,8 @@ pub(crate) enum Local {
 
 impl Local {
     pub(crate) fn tcp(tcp: TcpStream) -> Self {
-        // A key press must not wait for the next one. If the socket is gone, the first read fails.
+        // A key press must not wait for the next one. If this fails, the socket is gone, and the
+        // first read fails as well.
         let _ = tcp.set_nodelay(true);
         Self::Tcp(tcp)
     }

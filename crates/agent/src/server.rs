@@ -52,8 +52,8 @@ impl Server {
     /// Reads a server's URL, `https://…`. The server's certificate must chain to `ca`, or be in it.
     /// If `ca` is `None`, it must chain to a CA that this machine trusts.
     ///
-    /// Plain `http://` is for this machine itself. For any other it requires `insecure`, since a
-    /// machine in between could pass the password's proof on, and take the address's place.
+    /// Plain `http://` is for a server on this machine. Any other server requires `insecure`, since
+    /// a machine in between could pass the password's proof on, and take the address's place.
     pub fn new(url: &str, ca: Option<&Path>, insecure: bool) -> Result<Self, SetupError> {
         let wrong = |why: &str| SetupError::new(format_args!("--server {url}: {why}"));
         let parsed = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;

@@ -86,7 +86,7 @@ struct Service {
 /// The reason why the connection to the server ended.
 struct Lost {
     refusal: Refusal,
-    /// True if another attempt is of no use.
+    /// True if another attempt is pointless.
     last: bool,
 }
 
