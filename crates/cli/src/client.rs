@@ -14,16 +14,16 @@ use transom_server::data::{Admin, DataError, read_admin};
 use crate::args::Common;
 use crate::failure::Failure;
 
-/// A server that does not take a connection in this time is not there.
+/// The time for a connection. A server that needs longer counts as unreachable.
 const CONNECT: Duration = Duration::from_secs(10);
-/// The server answers within 30 seconds or not at all.
+/// The time for an answer. The server answers within 30 seconds or not at all.
 const ANSWER: Duration = Duration::from_secs(35);
 /// The name of this program in the server's audit.
 const PROGRAM: &str = concat!("transom/", env!("CARGO_PKG_VERSION"));
-/// Lists are fetched in pages of this size.
+/// The number of items in each page of a list.
 const PAGE: usize = 1000;
 
-/// A server, and how we prove who we are.
+/// A server, and the credentials for it.
 pub(crate) struct Client {
     http: reqwest::Client,
     server: String,
@@ -33,12 +33,12 @@ pub(crate) struct Client {
     naming: Naming,
 }
 
-/// The names that the caller knows the API's members by.
+/// The names by which messages refer to the members of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Naming {
-    /// The flag that was typed.
+    /// The flags of the command line.
     Flags,
-    /// The API's own name, which stands in a file of the caller's.
+    /// The API's own names, as in a file that the user wrote.
     Members,
 }
 
@@ -63,7 +63,7 @@ impl Client {
             return Err(Failure::theirs(format_args!("no server is known: there is no {}", path.display()))
                 .with_next_step("Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN."));
         };
-        // The operator's token goes to the server that it belongs to, and nowhere else.
+        // The operator's token is sent only to the server that it belongs to.
         let admin = admin.filter(|admin| admin.server == server);
         let doubt = (token.is_some() && admin.is_some()).then_some(
             "TRANSOM_TOKEN is set and was used. Without it, the command uses the data folder's admin.json.",
@@ -80,7 +80,7 @@ impl Client {
         Ok(Self { doubt, ..Self::with(server, proof, admin.as_ref())? })
     }
 
-    /// As the operator of this server.
+    /// A client with the operator's credentials for this server.
     pub(crate) fn operator(admin: &Admin) -> Result<Self, Failure> {
         Self::with(admin.server.clone(), Proof::Token(Secret::new(admin.token.clone())), Some(admin))
     }
@@ -104,17 +104,17 @@ impl Client {
         Ok(Self { http, server, proof, doubt: None, naming: Naming::Flags })
     }
 
-    /// The same for what stands in a file, by the names of the API.
+    /// The same client for requests from a file: messages use the API's names.
     pub(crate) fn naming_members(self) -> Self {
         Self { naming: Naming::Members, ..self }
     }
 
-    /// Asks for something.
+    /// Gets a resource.
     pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::GET, path, None::<&()>).await
     }
 
-    /// Asks for all pages of a list.
+    /// Gets all pages of a list.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
@@ -133,7 +133,7 @@ impl Client {
         }
     }
 
-    /// Sends a body.
+    /// Sends a body and returns the answer.
     pub(crate) async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -143,12 +143,13 @@ impl Client {
         self.call(method, path, Some(body)).await
     }
 
-    /// Asks for something to be removed; answers what it was, or what ended with it.
+    /// Removes a resource. Returns the answer: the removed resource, or the number of links and
+    /// sessions that ended with it.
     pub(crate) async fn remove<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call(Method::DELETE, path, None::<&()>).await
     }
 
-    /// Asks for something to be done that has no answer.
+    /// Performs an action that has no answer.
     pub(crate) async fn act(&self, method: Method, path: &str) -> Result<(), Failure> {
         self.answer(method, path, None::<&()>).await.map(drop)
     }
@@ -222,7 +223,8 @@ impl Client {
 }
 
 impl Proof {
-    /// An access key's id and secret have a colon between them. The operator's token has none.
+    /// Reads a token. A colon separates an access key's id and secret; the operator's token
+    /// contains none.
     fn read(token: String) -> Self {
         match token.split_once(':') {
             Some((id, secret)) => Self::Key(id.to_owned(), Secret::new(secret)),
@@ -273,7 +275,7 @@ fn flag(path: &str, member: &str) -> Option<&'static str> {
     })
 }
 
-/// The command that lists the objects of the kind that was not found.
+/// Returns the command that lists the objects of the kind that was not found.
 fn listing(message: &str) -> Option<&'static str> {
     Some(match message.strip_suffix(" not found")? {
         "project" => "To list them: transom project list",
@@ -290,13 +292,13 @@ fn listing(message: &str) -> Option<&'static str> {
     })
 }
 
-/// A text as one segment of a path, or one value of a query.
+/// Escapes a text for one segment of a path or one value of a query.
 pub(crate) fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// Returns whether requests may go through a proxy of the environment. A proxy can read the token
-/// unless it only tunnels TLS, and this machine needs none to reach itself.
+/// Returns whether requests may go through a proxy that the environment names. A proxy can read the
+/// token unless it only tunnels TLS, and this machine reaches itself without one.
 fn goes_through_proxies(server: &reqwest::Url) -> bool {
     let here = server.host_str().is_some_and(|host| {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();

@@ -22,24 +22,25 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The user's or the far side's code.
+    /// A failure whose cause is the user or the far side.
     pub(crate) fn theirs(sentence: impl Display) -> Self {
         Self { sentence: sentence.to_string(), next_step: None, detail: None, code: THEIRS }
     }
 
-    /// Our own code.
+    /// A failure of Transom itself.
     pub(crate) fn ours(sentence: impl Display) -> Self {
         Self { code: OURS, ..Self::theirs(sentence) }
     }
 
-    /// A fault of this machine. It may pass without the user, so its code makes a service manager
+    /// A failure of this machine, such as a full disk. If it may pass without the user's help, its
+    /// code makes a service manager start the program again.
     /// start the program again.
     pub(crate) fn of_machine(sentence: impl Display, error: &io::Error) -> Self {
         let code = if transom_folder::is_transient(error) { OURS } else { THEIRS };
         Self { code, ..Self::theirs(format_args!("{sentence}: {error}")) }
     }
 
-    /// A server does not start.
+    /// The failure of a server to start.
     #[cfg(feature = "server")]
     pub(crate) fn of_start(error: transom_server::StartError) -> Self {
         match error.next_step() {
@@ -48,12 +49,12 @@ impl Failure {
         }
     }
 
-    /// A device or its viewer was refused: the code's own name and exit code.
+    /// The refusal of a device or its viewer, with the refusal's own exit code.
     pub(crate) fn refused(refusal: &Refusal) -> Self {
         Self { code: refusal.code.exit_code(), ..Self::theirs(refusal) }.with_next_step(refusal.next_step())
     }
 
-    /// There is no listening at this place, which was named with that flag.
+    /// The failure to listen at this place, which the user named with that flag.
     pub(crate) fn no_listening(place: impl Display, flag: &str, error: &io::Error) -> Self {
         let failure = Self::theirs(format_args!("cannot listen on {place}: {error}"));
         match error.kind() {
@@ -72,12 +73,12 @@ impl Failure {
         Self { next_step: Some(next_step.to_string()), ..self }
     }
 
-    /// Which of many things it was that failed.
+    /// Names the item that failed, for commands that work on several.
     pub(crate) fn of(self, what: impl Display) -> Self {
         Self { sentence: format!("{what}: {}", self.sentence), ..self }
     }
 
-    /// The server's answer, for `--json`.
+    /// Adds the server's answer, for `--json`.
     #[cfg(feature = "server")]
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
         Self { detail: Some(Box::new(detail)), ..self }
@@ -96,9 +97,10 @@ impl From<FolderError> for Failure {
     }
 }
 
-/// A command line that cannot be parsed: the user's code. Help and version are not failures.
+/// Prints the error of a command line that cannot be parsed, and returns the user's code. Help and
+/// version are not failures.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // Where help cannot be printed, nothing can.
+    // If this cannot be printed, there is no other way to report it.
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(THEIRS) } else { ExitCode::SUCCESS }
 }

@@ -12,8 +12,8 @@ use crate::failure::Failure;
 
 /// Prints one line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
-    // In one write, so that lines of several programs do not mix. A closed stderr is no reason to
-    // fail.
+    // This is a single write, so that lines of several programs do not mix. A closed stderr is no
+    // reason to fail.
     let line = format!("{line}\n");
     let _ = io::stderr().write_all(escape_hidden(&line).as_bytes());
 }
@@ -38,7 +38,7 @@ pub(crate) fn json_line(object: &impl Serialize) -> Result<(), Failure> {
 fn write(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // `transom … | head` is fine.
+        // A reader such as `head` may stop early.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::theirs(format_args!("cannot write: {error}"))),
         Ok(()) => Ok(()),
@@ -58,7 +58,7 @@ pub(crate) fn done(
     Ok(())
 }
 
-/// A count with its noun, such as "2 links".
+/// Returns a count with its noun, such as "2 links".
 pub(crate) fn counted(count: u32, what: &str) -> String {
     match count {
         0 => format!("no {what}"),
@@ -67,7 +67,7 @@ pub(crate) fn counted(count: u32, what: &str) -> String {
     }
 }
 
-/// A table on stdout, or a sentence on stderr where it would be empty.
+/// Prints a table on stdout, or a sentence on stderr if the table would be empty.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>], empty: &str) -> Result<(), Failure> {
     if rows.is_empty() {
         say(empty);
@@ -90,7 +90,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>], empty: &str) -> Resul
     Ok(())
 }
 
-/// Progress of long work, on a terminal only.
+/// Shows the progress of long work, on a terminal only.
 pub(crate) fn progress(text: fmt::Arguments<'_>) {
     let mut stderr = io::stderr();
     if stderr.is_terminal() {
@@ -98,7 +98,7 @@ pub(crate) fn progress(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Ends a line of progress.
+/// Clears the line of progress.
 pub(crate) fn progress_done() {
     if io::stderr().is_terminal() {
         let _ = write!(io::stderr(), "\r\x1b[K");

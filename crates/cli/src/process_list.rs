@@ -16,17 +16,17 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::output::say;
 
-/// Commands that run for long, and so show their command lines for long.
+/// The commands that run for long, and so show their command lines for long.
 const COMMANDS: [&str; 4] = ["agent", "connect", "serve", "migrate"];
-/// The bytes that a pipe holds without a reader (pipe(7)). Every secret is shorter.
+/// The length limit of a secret: the bytes that a pipe holds without a reader (pipe(7)).
 const MOST: usize = 4096;
 
 /// An option that may hold a secret.
 struct Confidential {
     name: &'static str,
-    /// The same, read from a file.
+    /// The option for the same value in a file.
     file: &'static str,
-    /// The same in the environment, where the command line wins over it.
+    /// The environment variable for the same value. The option takes precedence over it.
     variable: &'static str,
     is_secret: fn(&str) -> bool,
 }
@@ -57,7 +57,7 @@ const OPTIONS: [Confidential; 3] = [
 pub(crate) fn hide_secrets() {
     let line: Vec<OsString> = std::env::args_os().collect();
     let Some(hidden) = Hidden::of(&line) else { return };
-    // A program that did not start goes on as it is.
+    // If the new program does not start, this one continues as it is.
     let error = hidden.map_or_else(|error| error, |hidden| hidden.start());
     say(format_args!(
         "Other users of this machine can read the secret on this command line ({error}): give it in a file or in the \
@@ -69,12 +69,12 @@ pub(crate) fn hide_secrets() {
 struct Hidden {
     line: Vec<OsString>,
     variables: Vec<&'static str>,
-    /// Open for as long as the program that reads them.
+    /// The read ends of the pipes, which the new program inherits.
     pipes: Vec<OwnedFd>,
 }
 
 impl Hidden {
-    /// `None` where there is nothing to hide.
+    /// Moves the secrets of a command line into pipes. `None` if it contains no secrets.
     fn of(line: &[OsString]) -> Option<io::Result<Self>> {
         let command = line.iter().skip(1).position(|word| COMMANDS.iter().any(|name| word == name))?;
         let mut hidden = Self { line: Vec::new(), variables: Vec::new(), pipes: Vec::new() };
@@ -120,7 +120,8 @@ impl Hidden {
     }
 }
 
-/// The option that this word begins, with a value that is a secret; whether both are one word.
+/// Returns the option that this word begins if its value is a secret, the value, and `true` if
+/// option and value are one word.
 fn option<'a>(word: &'a OsStr, next: Option<&'a OsString>) -> Option<(&'static Confidential, &'a str, bool)> {
     let word = word.to_str()?;
     OPTIONS.iter().find_map(|option| {
@@ -133,7 +134,7 @@ fn option<'a>(word: &'a OsStr, next: Option<&'a OsString>) -> Option<(&'static C
     })
 }
 
-/// A pipe with this in it, which the next program of this process has too. It can be read once.
+/// Returns a pipe that contains the secret. The new program inherits it, and can read it once.
 fn keep(secret: &str) -> io::Result<OwnedFd> {
     if secret.len() > MOST {
         return Err(io::Error::other("it is too long"));
@@ -143,7 +144,8 @@ fn keep(secret: &str) -> io::Result<OwnedFd> {
     Ok(read)
 }
 
-/// This program's file; where it was replaced meanwhile, the one that runs.
+/// Returns the path of this program's file. If that file was replaced meanwhile, the path leads to
+/// the running program.
 fn own_file() -> io::Result<PathBuf> {
     let path = std::env::current_exe()?;
     Ok(if path.exists() { path } else { "/proc/self/exe".into() })

@@ -57,7 +57,7 @@ pub(crate) async fn run(common: &Common, command: Address) -> Result<(), Failure
             let lists_named = body.allow_groups.is_some() || body.allow_addresses.is_some();
             let address: AddressBody = client.send(Method::PATCH, &at(&address, ""), &body).await?;
             if lists_named && address.open_to_key {
-                // Who takes the last name off the list may have meant the opposite.
+                // A user who takes the last name off the list may have meant the opposite.
                 output::say("Every connect address of its key may now connect.");
             }
             if common.json { output::json(&address) } else { Ok(()) }

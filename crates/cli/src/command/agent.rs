@@ -16,9 +16,9 @@ use crate::args::{self, Common, OptionalAddress};
 use crate::failure::Failure;
 use crate::output::say;
 
-/// The command that creates a token.
+/// The advice to create another token.
 const ANOTHER: &str = "Create another enrollment token: transom enrollment add --key ID";
-/// The two ways for a device to start.
+/// The advice on the two ways for a device to start.
 const EITHER: &str = "Type --enroll TOKEN, which transom enrollment add --key ID makes, or --address A --password-file FILE, which \
                       transom address add --key ID --action listen shows.";
 
@@ -54,11 +54,11 @@ pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failu
     device::run(stop.clone(), enrolled.run(agent)).await?
 }
 
-/// A device that has its address by a token.
+/// A device that gets its address for an enrollment token.
 struct Enrolled<'a> {
     server: &'a Server,
     folder: &'a Path,
-    /// The enrollment token. `None` if it was used.
+    /// The enrollment token, if one was given.
     token: Option<&'a str>,
     stop: &'a CancellationToken,
 }
@@ -96,7 +96,8 @@ impl Enrolled<'_> {
         })
     }
 
-    /// The credentials that the device gets for the token; none where it is to end.
+    /// Returns the credentials that the device gets for the token. `None` if the agent is told to
+    /// stop.
     async fn enroll(&self, enrollment: Enrollment) -> Result<Option<Credentials>, Failure> {
         let waits = |refusal: &Refusal, wait: Duration| {
             say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
@@ -123,7 +124,8 @@ impl Enrolled<'_> {
     }
 }
 
-/// The address that a token made is not taken, and there is no other token.
+/// The failure if the server does not accept the address that a token made, and there is no other
+/// token.
 fn gone(refusal: &Refusal, address: &CloudAddress) -> Failure {
     Failure::refused(refusal).with_next_step(format_args!(
         "The server does not take {address}, which this device enrolled as: it was removed, or its password reset. \

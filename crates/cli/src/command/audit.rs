@@ -11,7 +11,8 @@ use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
 
-/// People who follow want to see it soon; the server does not notice one question a second.
+/// The pause between queries while following. New records should appear soon, and one query a
+/// second costs the server next to nothing.
 const FOLLOW: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
@@ -54,7 +55,7 @@ pub(crate) async fn run(common: &Common, command: Audit) -> Result<(), Failure> 
     }
 }
 
-/// Prints the records. When a request has none, says where else to look.
+/// Prints the records. If a request has none, tells where else to look.
 fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure> {
     match request {
         _ if !records.is_empty() => {}
@@ -75,7 +76,7 @@ fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Lines are no longer than this, unless one member alone is.
+/// The longest line, unless a single member is longer.
 const WIDTH: usize = 120;
 const INDENT: &str = "    ";
 
@@ -85,7 +86,7 @@ fn show(record: &AuditBody) -> Result<(), Failure> {
         "{} {:<8} {} {} {} by {}",
         record.at, record.dialect, record.action, record.target, record.outcome, record.actor
     );
-    // By which it is found as well.
+    // The short form, by which a request can be found as well.
     let request = record.request_id.as_deref().and_then(|id| id.parse::<RequestId>().ok());
     let request = request.map(|id| id.short().to_owned());
     for (name, value) in [
@@ -94,7 +95,8 @@ fn show(record: &AuditBody) -> Result<(), Failure> {
         ("link", &record.link),
         ("session", &record.session),
         ("detail", &record.detail),
-        // Anybody's own words, and so last: nothing of them reads as another member.
+        // A client chooses this text freely, so it comes last: no part of it can pass for another
+        // member.
         ("user_agent", &record.user_agent),
     ] {
         let Some(value) = value else { continue };

@@ -49,7 +49,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     };
     let (events, told) = unbounded_channel();
     let told_event = move |event| {
-        // Printing ends with the command.
+        // The receiver is gone once the command has stopped printing.
         let _ = events.send(event);
     };
     let serving = async {
@@ -65,8 +65,8 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
     served
 }
 
-/// Asks the person at the terminal about a key that, according to the server, is the device's new
-/// one. Without a terminal it asks no one.
+/// Returns the check for a key that, according to the server, is the device's new one: it asks the
+/// person at the terminal. `None` if there is no terminal.
 fn renewed(connect: &args::Connect) -> Option<Verify> {
     let somebody = !connect.stdio && io::stdin().is_terminal() && io::stderr().is_terminal();
     somebody.then(|| Verify::new(ask))
@@ -83,7 +83,7 @@ async fn ask(peer: Introduction) -> bool {
     say("Is this the right device? If yes, its new key replaces the old one. yes or no (25 seconds):");
     let read = || {
         let mut answer = String::new();
-        // Who has gone says no.
+        // If standard input has ended, the answer is no.
         let _ = io::stdin().read_line(&mut answer);
         answer.trim() == "yes"
     };
@@ -104,7 +104,7 @@ fn door(connect: &args::Connect) -> Result<Door, Failure> {
     }
 }
 
-/// The line to print for the program that starts viewers.
+/// Returns the line to print for the program that starts viewers: the socket's path, or the port.
 fn place(connect: &args::Connect, door: &Door) -> Option<String> {
     match &connect.bind {
         _ if connect.stdio => None,
@@ -113,7 +113,7 @@ fn place(connect: &args::Connect, door: &Door) -> Option<String> {
     }
 }
 
-/// Prints the local address, and starts the viewer.
+/// The viewer's end: prints the local address, starts the viewer, and prints events.
 struct Host {
     place: Option<String>,
     address: Option<SocketAddr>,
@@ -123,7 +123,8 @@ struct Host {
 }
 
 impl Host {
-    /// Tells what happens until nothing more does, or until the viewer that was started ends.
+    /// Prints events until there are no more. When the viewer that was started ends, stops the
+    /// connector.
     async fn serve(
         &self,
         mut told: UnboundedReceiver<Event>,

@@ -16,7 +16,7 @@ pub(crate) async fn run(common: &Common, command: Console) -> Result<(), Failure
     let mut body = Map::new();
     body.insert("kind".into(), kind.as_str().into());
     body.insert("view_only".into(), view_only.into());
-    // A part of a second is granted whole.
+    // A fraction of a second counts as a whole one.
     let seconds = |span: HumanDuration| Value::from(span.0.as_millis().div_ceil(1000) as u64);
     if let Some(ttl) = ttl {
         body.insert("ttl_seconds".into(), seconds(ttl));

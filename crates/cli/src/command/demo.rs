@@ -21,9 +21,9 @@ use crate::{browser, output};
 /// The usual port of noVNC.
 const PORT: u16 = 6080;
 const NAME: &str = "demo";
-/// The gateway has it. A viewer of the console does not need it.
+/// The desktop's password. The gateway has it, so a viewer of the console does not need it.
 const PASSWORD: &str = "curtain";
-/// A day, in seconds.
+/// The validity of the links: a day, in seconds.
 const TTL: u64 = 24 * 3600;
 
 pub(crate) async fn run(common: &Common, demo: Demo) -> Result<(), Failure> {
@@ -33,7 +33,7 @@ pub(crate) async fn run(common: &Common, demo: Demo) -> Result<(), Failure> {
         .bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| Failure::ours(format_args!("the test desktop does not start: {error}")))?;
-    // Its key and its token are for this user alone, whatever the umask says.
+    // The key and the token in the folder are for this user alone, whatever the umask.
     let private = Permissions::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("transom-demo-").permissions(private).tempdir();
     let folder = folder.map_err(Failure::ours)?;
@@ -64,7 +64,7 @@ pub(crate) async fn run(common: &Common, demo: Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// On the usual port, or where it is taken on any.
+/// Listens on the usual port, or on any free one if it is taken.
 fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     match wanted {
         Some(wanted) => serve::listen(wanted),
@@ -73,7 +73,7 @@ fn listen(wanted: Option<SocketAddr>) -> Result<TcpListener, Failure> {
     }
 }
 
-/// Project, key, instance and console, through the same API that everybody uses.
+/// Creates project, key, instance and console, through the API that everybody uses.
 async fn furnish(server: &Server, desktop: SocketAddr) -> Result<(ConsoleBody, KeySecretBody), Failure> {
     let client = Client::operator(server.admin())?;
     let _: ProjectBody = client.send(Method::POST, "/api/v1/projects", &json!({ "name": NAME })).await?;
@@ -131,7 +131,7 @@ Ctrl-C ends the demo and removes everything.",
     Ok(())
 }
 
-/// A signed call in the shell's own words; the vendor's SDKs do the same.
+/// Returns a signed call as a shell script. The vendor's SDKs send the same.
 fn zenlayer(server: &Server, key: &KeySecretBody) -> String {
     format!(
         r#"  # the same as Zenlayer's DescribeVncUrl, signed as its SDKs do

@@ -41,7 +41,8 @@ impl Setup {
                 .through(Proxy::new(url.expose()).map_err(|error| Failure::theirs(error).of("--proxy"))?),
             None => server.through_environment(|name| std::env::var(name).ok())?,
         };
-        // The folder around it counts too: who can write to that, can put another one in its place.
+        // The enclosing folder is checked too: a user who can write to it could put another folder
+        // in place of the inner one.
         Folder::open(&common.data)?;
         let folder = common.data.join(FOLDER);
         let identity = Identity::open(&folder)?;
@@ -49,7 +50,7 @@ impl Setup {
     }
 }
 
-/// The address and its password, as they were given.
+/// Returns the address with the password from the file.
 pub(super) fn credentials(address: CloudAddress, password_file: &Path) -> Result<Credentials, Failure> {
     let password = read_password(password_file)?;
     if password.trim().is_empty() {

@@ -80,7 +80,7 @@ fn show_tokens(common: &Common, made: &[EnrollmentTokenBody], as_csv: bool) -> R
     Ok(())
 }
 
-/// A field of a CSV file (RFC 4180 §2).
+/// Quotes a field of a CSV file if needed (RFC 4180 §2).
 fn csv_field(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// characters, and optionally a second one for view-only access.
 #[cfg(feature = "server")]
 const OBFUSCATED: [usize; 2] = [8, 16];
-/// The destination of a password.
+/// The advice for a file that does not contain a password in plain text.
 #[cfg(feature = "server")]
 const ONE_LINE: &str = "Write the password itself into a file of one line, or pipe it in (--password-file -)";
 
@@ -30,12 +30,13 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| Failure::of_machine(format_args!("cannot read {}", path.display()), &error))
 }
 
-/// A secret that stands alone in a file. One trailing newline is an editor's, not the secret's.
+/// Reads a secret that stands alone in a file. One trailing newline belongs to the editor and not
+/// to the secret.
 pub(crate) fn read_password(path: &Path) -> Result<String, Failure> {
     Ok(without_newline(read(path)?))
 }
 
-/// A password for a VNC server, from a file of one line.
+/// Reads a password for a VNC server from a file of one line.
 #[cfg(feature = "server")]
 pub(super) fn read_vnc_password(path: &Path) -> Result<String, Failure> {
     let bytes = bytes(path)?;

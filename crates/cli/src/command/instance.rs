@@ -13,7 +13,7 @@ use crate::client::{Client, escape};
 use crate::failure::Failure;
 use crate::output;
 
-/// VNC authentication looks at no more characters of a password.
+/// The number of characters of a password that VNC authentication uses.
 const VNC_PASSWORD: usize = 8;
 
 pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failure> {
@@ -166,7 +166,7 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds what can be added; what cannot is named with its row, and the command fails in the end.
+/// Adds every instance that can be added. Reports the others with their rows, and fails at the end.
 async fn import(common: &Common, client: &Client, file: &Path, project: &str) -> Result<(), Failure> {
     let rows = rows(file)?;
     let (total, mut added, mut failed) = (rows.len(), Vec::new(), 0_usize);
@@ -203,7 +203,7 @@ fn rows(file: &Path) -> Result<Vec<Map<String, Value>>, Failure> {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| wrong(&error))?;
-            // A column stands in every row; an empty cell says nothing.
+            // Every row has all columns. An empty cell counts as absent.
             let cells = header.iter().zip(&record).filter(|(_, cell)| !cell.is_empty());
             rows.push(cells.map(|(name, cell)| (name.to_owned(), Value::String(cell.to_owned()))).collect());
         }

@@ -86,7 +86,7 @@ fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells what was done to something, and what ended with it.
+/// Reports a change, and the numbers of links and sessions that ended with it.
 pub(super) fn ended(common: &Common, done: &EndedBody, what: impl Display) -> Result<(), Failure> {
     let (links, sessions) = (output::counted(done.links, "link"), output::counted(done.sessions, "session"));
     output::done(common.json, done, format_args!("{what}: {links} and {sessions} ended"))

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output;
 
-/// Tokens have at least 122 random bits: 22 characters, however they are written.
+/// The length of the shortest token: 122 random bits take 22 characters in any form.
 const SHORTEST_TOKEN: usize = 22;
 
 pub(crate) async fn run(common: &Common, command: Link) -> Result<(), Failure> {
@@ -87,18 +87,18 @@ fn state(link: &LinkBody) -> String {
         Some(Ok(EndReason::TokenSpent)) => "used up",
         Some(Ok(EndReason::TokenExpired | EndReason::LinkEnded)) => "expired",
         Some(Ok(EndReason::InstanceRemoved)) => "instance removed",
-        // A later server's word.
+        // A reason that only later servers know.
         Some(_) => link.refusal.as_deref().unwrap_or_default(),
     };
     if link.open_sessions == 0 { word.to_owned() } else { format!("{word}, in use") }
 }
 
-/// The reference for the API: the link's id, or the digest of its token. The token itself is not
-/// sent.
+/// Returns the reference for the API: the link's id, or the digest of its token. The token itself
+/// is not sent.
 fn reference(text: &str) -> Result<String, Failure> {
     let read = if text == "-" { file::read(Path::new("-"))? } else { text.to_owned() };
     let text = read.trim().trim_matches(['<', '>', '"', '\'']);
-    // Ids are UUIDs that rise with time, of version 7; tokens that are UUIDs are random ones.
+    // Ids are UUIDs of version 7, which rise with time. Tokens that are UUIDs are random ones.
     if let Ok(id) = text.parse::<GrantId>()
         && text.as_bytes().get(14) == Some(&b'7')
     {
@@ -158,7 +158,8 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
     output::table(&header, &rows, "It was never used.")
 }
 
-/// A session, from where it was opened last; and below it, from where else.
+/// Returns the rows of a session: the first with its latest origin, and one for each earlier
+/// origin.
 fn rows(used: &LinkUseBody) -> Vec<Vec<String>> {
     let session = &used.session;
     let state = session.end_reason.clone().unwrap_or_else(|| session.state.as_str().to_owned());

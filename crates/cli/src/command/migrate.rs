@@ -15,7 +15,8 @@ use crate::output;
 
 pub(crate) async fn run(common: &Common, migrate: Migrate) -> Result<(), Failure> {
     start_log("warn");
-    // What the server would refuse is to be known before it is stopped for an update.
+    // The user has to know of settings that the server would refuse before stopping it for an
+    // update.
     let config = migrate.config.as_deref().map(Config::read).transpose().map_err(Failure::theirs)?;
     migrate.master_key.read()?;
     let database = migrate.database.url()?;
@@ -44,7 +45,7 @@ pub(crate) async fn run(common: &Common, migrate: Migrate) -> Result<(), Failure
     if common.json { output::json(&document(&place.to_string(), &done)) } else { Ok(()) }
 }
 
-/// Settings that a server would not start with.
+/// Reports settings with which a server would not start.
 fn incomplete(lacks: &[String]) -> Failure {
     for lack in lacks {
         output::say(format_args!("transom: {lack}"));

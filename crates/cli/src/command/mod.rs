@@ -37,7 +37,7 @@ mod session;
 #[cfg(feature = "server")]
 mod token;
 
-/// The server, and the commands of its operators.
+/// Runs the server, or a command of its operators.
 #[cfg(feature = "server")]
 pub(crate) async fn operate(
     common: &crate::args::Common,

@@ -37,18 +37,18 @@ pub(crate) async fn run(common: &Common, command: Project) -> Result<(), Failure
     }
 }
 
-/// The projects' names, by their ids.
+/// The names of projects, by their ids.
 #[derive(Default)]
 pub(super) struct Names(HashMap<String, String>);
 
-/// The names of all projects that the caller sees.
+/// Gets the names of all projects that the caller may see.
 pub(super) async fn names(client: &Client) -> Result<Names, Failure> {
     let projects: Vec<ProjectBody> = client.list("/api/v1/projects").await?;
     Ok(Names(projects.into_iter().map(|project| (project.id, project.name)).collect()))
 }
 
 impl Names {
-    /// A project's name; its id where there is none.
+    /// Returns the name of a project, or its id if the name is not known.
     pub(super) fn of(&self, id: &str) -> String {
         self.0.get(id).map_or_else(|| id.to_owned(), Clone::clone)
     }

@@ -15,10 +15,11 @@ use crate::args::{Common, Serve};
 use crate::failure::Failure;
 use crate::output;
 
-/// A server that listens on all addresses is meant for other machines.
+/// The warning if a server without TLS listens on an address beyond loopback.
 const ONLY_HERE: &str = "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
      or declare the proxy in front in [http] trusted_proxies.";
-/// A proxy on this machine that was not declared is taken for the viewer itself.
+/// The warning if the proxy in front is not declared, so that the server takes it for the viewer
+/// itself.
 const UNDECLARED: &str = "The public URL is https, and here is no TLS: declare the proxy in front in [http] \
      trusted_proxies, or all its callers count as one and X-Forwarded-Proto is not believed.";
 
@@ -72,7 +73,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A listener, or what to do where there can be none.
+/// Opens a listener. The failure names the next step.
 pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     listener::bind(address).map_err(|error| Failure::no_listening(address, "--listen", &error))
 }
@@ -118,8 +119,8 @@ impl Signals {
     }
 }
 
-/// Libraries that log a peer's bytes, so that a peer could fill the log. `TRANSOM_LOG` can enable
-/// them.
+/// The log filter for libraries that log a peer's bytes, with which the peer could fill the log.
+/// `TRANSOM_LOG` can enable them.
 const AT_WILL: &str = "rustls=error,h2=error";
 
 /// Starts the log. `TRANSOM_LOG` filters as `RUST_LOG` does; `TRANSOM_LOG_FORMAT=json` prints one
@@ -137,7 +138,7 @@ pub(crate) fn start_log(default: &str) {
     }
 }
 
-/// Each session holds two descriptors; the soft limit is commonly 1024 for no reason of ours.
+/// Raises the soft limit on descriptors, commonly 1024, to the hard limit. Each session needs two.
 pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

@@ -32,12 +32,12 @@ pub(crate) async fn run(common: &Common, command: Token) -> Result<(), Failure> 
     }
 }
 
-/// The id that is given, or that of the token: the token itself is not sent.
+/// Returns the id in this text, or the id of the token in it: the token itself is not sent.
 fn named(text: &str) -> ApiTokenId {
     text.parse().unwrap_or_else(|_| ApiTokenId::of(TokenDigest::of(text)))
 }
 
-/// Tokens, the newest first.
+/// Prints the tokens, the newest first.
 fn list(common: &Common, mut tokens: Vec<ListedTokenBody>) -> Result<(), Failure> {
     tokens.sort_by(|one, other| other.created_at.cmp(&one.created_at));
     if common.json {

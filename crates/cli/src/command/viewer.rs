@@ -1,4 +1,4 @@
-//! A VNC viewer that we start.
+//! The VNC viewer that the command starts.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -16,17 +16,18 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    /// Starts this command for that address.
+    /// Starts this command with the local address.
     pub(super) fn start(command: &str, address: SocketAddr) -> Result<Self, Failure> {
         let line = line(command, address);
         let mut shell = Command::new("sh");
-        // `exec`: what ends us ends the viewer, not a shell that waits for it.
+        // With `exec`, a signal to the child ends the viewer and not a shell that waits for it.
         shell.args(["-c", &format!("exec {line}")]).stdin(Stdio::null());
         let child = shell.spawn().map_err(|error| Failure::theirs(format_args!("{command}: {error}")))?;
         Ok(Self { name: command.to_owned(), child: Some(child) })
     }
 
-    /// Waits for its end; for ever where there is none, or it has ended. Cancel-safe.
+    /// Waits for the viewer's end. Never returns if there is no viewer, or if it has ended before.
+    /// Cancel-safe.
     pub(super) async fn ended(&mut self) -> Result<(), Failure> {
         let Some(child) = &mut self.child else { return std::future::pending().await };
         let status = child.wait().await;
