@@ -16,13 +16,13 @@ use tokio::task::JoinSet;
 
 use crate::rfb::{self, Update, ViewerMessage};
 
-/// The connections that may wait: a thousand viewers may come at once.
+/// The length of the listen queue: a thousand viewers may connect at once.
 const BACKLOG: i32 = 4096;
 /// The longest order. Longer clipboard text is load, and the guest discards it.
 const LONGEST_ORDER: usize = 32;
 const READ: usize = 256 * 1024;
 
-/// The guest's process; it ends with its handle.
+/// The guest's process. Dropping it ends the process.
 pub(crate) struct Guest {
     child: Child,
     pub(crate) address: SocketAddr,

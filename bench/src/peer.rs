@@ -59,7 +59,7 @@ pub(crate) struct Programs {
     pub(crate) websockify: PathBuf,
 }
 
-/// A running gateway; it ends, with all its processes, with its handle.
+/// A running gateway. Dropping it ends all of its processes.
 pub(crate) struct Peer {
     child: Child,
     /// The processes whose usage is measured.
@@ -113,7 +113,7 @@ impl Peer {
             pause(Duration::from_millis(20));
         }
         if self.kind == Kind::Transom {
-            // It listens before it is ready, so its answer decides.
+            // The gateway listens before it is ready, so its answer decides.
             self.ask("/readyz")?;
         }
         Ok(())

@@ -30,9 +30,9 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// 64 KiB of pixels: a window that scrolls, a picture that changes.
+    /// 64 KiB of pixels: a window that scrolls, or a picture that changes.
     pub(crate) const BULK: Self = Self { width: WIDTH, height: 16 };
-    /// 800 bytes: what a moved pointer or a typed letter costs.
+    /// 800 bytes of pixels: the change after a moved pointer or a typed letter.
     pub(crate) const ECHO: Self = Self { width: 20, height: 10 };
     /// The smallest update.
     pub(crate) const PIXEL: Self = Self { width: 1, height: 1 };

@@ -12,8 +12,8 @@ use crate::{pause, say};
 
 const SESSIONS: usize = 1000;
 const CYCLES: usize = 10;
-/// The pause after a cycle. Viewers leave without a word; the gateway says goodbye to each and
-/// records its end.
+/// The pause after a cycle. Viewers disconnect abruptly; the gateway closes each connection and
+/// records each end.
 const REST: Duration = Duration::from_secs(3);
 /// The growth that the allocator's bookkeeping may cause. Sessions that leak a single KiB each
 /// would show as 10 MiB.
@@ -28,7 +28,7 @@ struct Held {
 
 impl Held {
     fn by(peer: &Peer) -> Result<Self> {
-        // The request for metrics takes one connection and its task, the same each time.
+        // The request for metrics has a connection and a task of its own, the same each time.
         let tasks = peer.metric("transom_tasks")?;
         Ok(Self { descriptors: peer.tree.descriptors()?, tasks, pss: peer.tree.pss()? })
     }

@@ -9,8 +9,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::rfb::{self, Update};
 
-/// The time after which a gateway without an answer is broken or full. The bench reports that
-/// instead of waiting.
+/// The time after which a gateway that does not answer counts as broken or full. The bench reports
+/// that instead of waiting.
 const PATIENCE: Duration = Duration::from_secs(15);
 const READ: usize = 256 * 1024;
 const BINARY: u8 = 2;
@@ -31,7 +31,7 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
-    /// Connects and continues up to the first pixel. The `number` chooses the source address, so
+    /// Connects and continues up to the first pixel. The `number` selects the source address, so
     /// that no gateway takes a thousand viewers for one.
     pub(crate) fn open(door: &Door, number: usize) -> Result<Self> {
         let mut viewer = Self::connect(door, number)?;

@@ -14,7 +14,7 @@ use transom_agent::{Agent, Credentials, Identity, Policy, Server, Status, Target
 use super::node::{Credential, Node};
 use crate::usage::Tree;
 
-/// The agents' process; it ends with its handle.
+/// The process of the agents. Dropping it ends the process.
 pub(super) struct Agents {
     child: Child,
     joined: Receiver<Instant>,
@@ -67,13 +67,13 @@ fn listen(told: BufReader<ChildStdout>, tell: &mpsc::Sender<Instant>) {
     }
 }
 
-/// Runs the process itself: `agents URL FILE TARGET`. It prints a line whenever an agent has
+/// Runs the process of the agents: `agents URL FILE TARGET`. It prints a line whenever an agent has
 /// joined.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let [url, file, target] = arguments else { anyhow::bail!("agents URL FILE TARGET") };
     let list = std::fs::read_to_string(file)?;
     let folder = tempfile::tempdir()?;
-    // One key for all agents: the time to make thousands would be measured, too.
+    // All agents share one key. Otherwise the time for generating thousands would be measured, too.
     let identity = Identity::open(folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

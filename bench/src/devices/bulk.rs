@@ -1,5 +1,5 @@
-//! A device's screen on its way: the cost of relay and agent together, beside rathole, which does
-//! not encrypt.
+//! The transport of a device's screen: the cost of relay and agent together, beside rathole, which
+//! does not encrypt.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -68,7 +68,7 @@ pub(super) fn run(programs: &Programs, plan: &Plan, guest: SocketAddr) -> Result
             (percentile(&mut values, 50), percentile(&mut ratios, 50))
         };
         let (bulk, session) = (of(|cost| cost.0), of(|cost| cost.1));
-        // The floors apply to the raw way.
+        // The floors apply to the raw data connection.
         hold &= !name.ends_with("raw") || (bulk.1 <= FLOORS.0 && session.1 <= FLOORS.1);
         let cell = |value: f64| format!("{value:.3}");
         row(&[(*name).to_owned(), cell(bulk.0), cell(bulk.1), cell(session.0), cell(session.1)])?;
@@ -106,7 +106,7 @@ fn cost(address: SocketAddr, trees: &[Tree]) -> Result<Cost> {
     Ok((bulk, session))
 }
 
-/// `transom agent` and `transom connect`, run as users run them. They end with their handle.
+/// `transom agent` and `transom connect`, run as users run them. Dropping this ends both.
 pub(super) struct Ends {
     agent: Ended,
     _connect: Ended,
@@ -186,7 +186,7 @@ fn rathole(program: &Rathole, guest: SocketAddr) -> Result<Cost> {
     cost(door, &trees)
 }
 
-/// A process that ends with its handle.
+/// A process that ends when this is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {

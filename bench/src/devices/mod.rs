@@ -1,5 +1,5 @@
-//! Devices: thousands of agents on one node, the way to a device's first byte, and the cost of its
-//! screen on the way.
+//! Devices: thousands of agents on one node, the time to a device's first byte, and the cost of
+//! transporting its screen.
 //!
 //! ```text
 //! this process: connectors ──► node (own process) ◄── agents (own process) ──► guest (own process)

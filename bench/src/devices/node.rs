@@ -22,14 +22,14 @@ const START: Duration = Duration::from_secs(60);
 const LIMITS: &str =
     "[limits]\nhalf_open_per_source = 20000\nhalf_open = 20000\nhttp_per_source = 20000\nhttp = 20000\n";
 
-/// The way in which a node takes the sessions' bytes.
+/// The options of a node for the data connections of sessions.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) raw: bool,
     pub(super) warm: usize,
 }
 
-/// A running node; it ends with its handle.
+/// A running node. Dropping it ends the process.
 pub(super) struct Node {
     transom: PathBuf,
     child: Child,
@@ -62,7 +62,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Kills it, and starts it again on the same data and the same port.
+    /// Kills the node, and starts it again on the same data and the same port.
     pub(super) fn restart(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -78,7 +78,7 @@ impl Node {
         format!("http://{}", self.address)
     }
 
-    /// Returns the path of a file of the bench's own.
+    /// Returns the path of a file of the bench in the node's folder.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -199,7 +199,7 @@ async fn open(door: &Door, count: usize, first: usize) -> Result<Vec<Session>> {
     Ok(open)
 }
 
-/// Holds still: it discards all data, and answers the gateway's pings.
+/// Keeps a session idle: discards all data, and answers the gateway's pings.
 async fn idle(mut session: Session, mut watch: Watch) {
     tokio::select! {
         _ = watch.stop.changed() => {}
@@ -209,7 +209,7 @@ async fn idle(mut session: Session, mut watch: Watch) {
 
 /// Sends an event each second, and times its answer.
 async fn active(mut session: Session, mut watch: Watch) {
-    // The sessions do not all send at the same moment.
+    // The sessions send at different moments.
     let phase = Duration::from_millis(session.number as u64 * 997 % 1000);
     let mut due = interval_at((Instant::now() + phase).into(), EVENT_EVERY);
     let mut stop = watch.stop.clone();
@@ -236,7 +236,7 @@ async fn active(mut session: Session, mut watch: Watch) {
     }
 }
 
-/// Runs sessions that come and go: each is opened, does something, and leaves.
+/// Opens sessions at a steady rate. Each does something and leaves.
 async fn arrive(door: Door, first: usize, each_second: usize, watch: Watch, came: Arc<AtomicUsize>) {
     if each_second == 0 {
         return;
@@ -280,7 +280,7 @@ struct Spread {
 }
 
 impl Spread {
-    /// Sums up all latencies since the last call.
+    /// Summarizes all latencies since the last call.
     fn of(timed: &mut mpsc::UnboundedReceiver<Duration>) -> Result<Self> {
         let mut all = Vec::new();
         while let Ok(latency) = timed.try_recv() {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::rfb::{self, Update};
 use crate::viewer::{Door, masked};
 
-/// The time after which a gateway without an answer has lost the session.
+/// The time after which a session without an answer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The size of a read: frames of the gateway are short here.
 const READ: usize = 2048;
@@ -26,13 +26,13 @@ pub(super) struct Session {
     stream: TcpStream,
     /// The bytes of an incomplete frame.
     frames: Vec<u8>,
-    /// The RFB bytes that were not read yet.
+    /// The RFB bytes that have not been read yet.
     bytes: Vec<u8>,
     pub(super) number: usize,
 }
 
 impl Session {
-    /// Connects and continues up to the first pixel. The number chooses the source address, so that
+    /// Connects and continues up to the first pixel. The number selects the source address, so that
     /// no gateway takes thousands of viewers for one.
     pub(super) async fn open(door: &Door, number: usize) -> Result<Self> {
         timeout(PATIENCE, Self::opened(door, number)).await.context("the session does not open in time")?
@@ -55,8 +55,8 @@ impl Session {
         session.take(rfb::INIT_LEN).await?;
         session.send(&rfb::viewer_setup()).await?;
         session.take(Update::PIXEL.len()).await?;
-        // The buffers of a thousand still sessions are not measured, but take this machine's
-        // memory.
+        // The buffers of thousands of idle sessions would not change the measurement, but fill this
+        // machine's memory.
         session.frames.shrink_to_fit();
         session.bytes = Vec::new();
         Ok(session)
@@ -104,7 +104,7 @@ impl Session {
         }
     }
 
-    /// Leaves like a viewer that is closed.
+    /// Leaves as a viewer does when its window is closed.
     pub(super) async fn leave(mut self) -> Result<()> {
         self.stream.shutdown().await?;
         Ok(())

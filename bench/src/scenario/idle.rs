@@ -1,6 +1,7 @@
 //! Idle sessions: the memory of each, untouched and after a burst.
 //!
-//! Buffers that were never touched look free, so the second figure is the true one.
+//! Buffers that were never written occupy no memory yet, so the figure after a burst is the true
+//! one.
 
 use std::time::Duration;
 

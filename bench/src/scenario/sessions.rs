@@ -15,7 +15,7 @@ pub(super) fn run(peer: &Peer) -> Result<Measured> {
     in_threads(WARM_UP, visit)?;
     let before = peer.tree.cpu()?;
     in_threads(sessions, visit)?;
-    // The end belongs to a session, and comes a moment after its viewer's.
+    // The gateway ends a session a moment after the viewer, and that work belongs to the session.
     crate::pause(std::time::Duration::from_millis(500));
     let spent = peer.tree.cpu()? - before;
     Ok(vec![("session-cpu", spent * 1e3 / sessions as f64)])
