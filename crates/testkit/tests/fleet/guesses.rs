@@ -124,7 +124,7 @@ async fn a_ticket_that_the_database_could_not_look_up_does_not_count_as_a_guess(
     network.stall();
     for _ in 0..2 * IN_ALL {
         let device = field.shows(&ticket, &[262]).await;
-        // The device has been heard and waits for the database.
+        // The server has read the ticket, and waits for the database.
         assert!(timeout(Duration::from_millis(100), device.readable()).await.is_err());
         clock::pass(Duration::from_secs(6)).await;
         ended(device).await;

@@ -45,8 +45,7 @@ async fn thousands_of_half_open_connections_disturb_no_session_and_are_all_relea
     for source in 2..2 + SOURCES {
         let mut connections = join_all((0..EACH).map(|_| connect(&stage, source))).await;
         for (n, connection) in connections.iter_mut().enumerate() {
-            // A third each sends nothing, a partial request, and the bytes of a TLS handshake's
-            // place.
+            // A third each sends nothing, part of a GET, and part of a CONNECT.
             let said = [&b""[..], b"GET /", b"CONNECT /console"][n % 3];
             connection.write_all(said).await.unwrap();
         }

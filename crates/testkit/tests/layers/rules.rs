@@ -99,7 +99,7 @@ pub(crate) const MODULES: &[Modules] = &[
             ("signals", &[]),
             ("fence", &[]),
             ("budgets", &[]),
-            // The tables of live connections, to cut what the database does not take.
+            // The tables of live connections, to cut sessions whose end the database cannot record.
             ("revocations", &["consoles", "devices"]),
             ("access", &["budgets", "revocations"]),
             ("audit", &["access"]),
