@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output;
 
-/// The length of the shortest token: 122 random bits take 22 characters in any form.
+/// The length of the shortest token: a UUID, with 122 random bits, takes at least 22 characters.
 const SHORTEST_TOKEN: usize = 22;
 
 pub(crate) async fn run(common: &Common, command: Link) -> Result<(), Failure> {
