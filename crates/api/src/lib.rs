@@ -12,6 +12,7 @@ pub mod zenlayer;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -21,6 +22,7 @@ use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
 use transom_app::App;
 use transom_app::audit::refusals::BadRequest;
+use transom_app::consoles::endpoint_test::TestEndpoint;
 use transom_http::put_id;
 
 use door::{Door, Unrouted};
@@ -38,8 +40,8 @@ pub struct Routes {
     pub lenient: Router,
 }
 
-/// Builds the routes.
-pub fn routes(app: &Arc<App>) -> Routes {
+/// Builds the routes. `tester` tests endpoints for them.
+pub fn routes(app: &Arc<App>, tester: Arc<dyn TestEndpoint>) -> Routes {
     let mut routes = Routes { layered: Router::new(), bare: Router::new(), lenient: Router::new() };
     for door in DOORS {
         let router = (door.routes)(Arc::clone(app));
@@ -49,6 +51,7 @@ pub fn routes(app: &Arc<App>) -> Routes {
         let all = if door.has_own_layers { &mut routes.bare } else { &mut routes.layered };
         *all = std::mem::take(all).merge(router);
     }
+    routes.layered = routes.layered.layer(Extension(tester));
     routes
 }
 

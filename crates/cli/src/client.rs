@@ -149,6 +149,11 @@ impl Client {
         self.call(Method::DELETE, path, None::<&()>).await
     }
 
+    /// Performs an action that needs no body, and returns its answer.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::POST, path, None::<&()>).await
+    }
+
     /// Performs an action that has no answer.
     pub(crate) async fn act(&self, method: Method, path: &str) -> Result<(), Failure> {
         self.answer(method, path, None::<&()>).await.map(drop)

@@ -17,14 +17,27 @@ const OURS: u8 = 2;
 pub(crate) struct Failure {
     pub(crate) sentence: String,
     pub(crate) next_step: Option<String>,
-    pub(crate) detail: Option<Box<serde_json::Value>>,
+    pub(crate) document: Document,
     pub(crate) code: u8,
+}
+
+/// The JSON document of a failed command, for `--json`.
+#[derive(Debug)]
+pub(crate) enum Document {
+    /// The sentence, as an error.
+    Sentence,
+    /// The server's error.
+    #[cfg(feature = "server")]
+    Error(Box<serde_json::Value>),
+    /// The command has printed its result, which says what failed.
+    #[cfg(feature = "server")]
+    Printed,
 }
 
 impl Failure {
     /// A failure whose cause is the user or the far side.
     pub(crate) fn theirs(sentence: impl Display) -> Self {
-        Self { sentence: sentence.to_string(), next_step: None, detail: None, code: THEIRS }
+        Self { sentence: sentence.to_string(), next_step: None, document: Document::Sentence, code: THEIRS }
     }
 
     /// A failure of Transom itself.
@@ -81,7 +94,13 @@ impl Failure {
     /// Adds the server's answer, for `--json`.
     #[cfg(feature = "server")]
     pub(crate) fn with_detail(self, detail: serde_json::Value) -> Self {
-        Self { detail: Some(Box::new(detail)), ..self }
+        Self { document: Document::Error(Box::new(detail)), ..self }
+    }
+
+    /// The command has printed its result, which says what failed.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_printed_result(self) -> Self {
+        Self { document: Document::Printed, ..self }
     }
 }
 

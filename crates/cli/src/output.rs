@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use transom_model::name::{escape_hidden, escape_hidden_in_json};
 
-use crate::failure::Failure;
+use crate::failure::{Document, Failure};
 
 /// Prints one line on stderr.
 pub(crate) fn say(line: impl fmt::Display) {
@@ -108,16 +108,21 @@ pub(crate) fn progress_done() {
 /// Prints a failure on stderr, and also as JSON on stdout if the caller asked for JSON. Returns the
 /// exit code.
 pub(crate) fn report(failure: Failure, is_json: bool) -> ExitCode {
-    let Failure { sentence, next_step, detail, code } = failure;
+    let Failure { sentence, next_step, document, code } = failure;
     say(format_args!("transom: {sentence}"));
     if let Some(next_step) = &next_step {
         say(format_args!("         {next_step}"));
     }
     if is_json {
-        let plain = || serde_json::json!({ "message": sentence });
-        let detail = detail.map_or_else(plain, |detail| *detail);
+        let error = match document {
+            Document::Sentence => serde_json::json!({ "message": sentence }),
+            #[cfg(feature = "server")]
+            Document::Error(error) => *error,
+            #[cfg(feature = "server")]
+            Document::Printed => return ExitCode::from(code),
+        };
         // The reader of the JSON may have gone.
-        let _ = json(&serde_json::json!({ "error": detail }));
+        let _ = json(&serde_json::json!({ "error": error }));
     }
     ExitCode::from(code)
 }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use transom_model::EndReason;
+use transom_model::audit::Origin;
+use transom_model::dial_step::DialStep;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::instance::Instance;
@@ -22,7 +24,7 @@ use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
 use super::{access_path, attempts, verify, web_socket};
 use transom_app::App;
-use transom_app::consoles::claim::{Claim, Destination};
+use transom_app::consoles::claim::Destination;
 use transom_app::consoles::target::DialTarget;
 use transom_app::devices::DialDevice;
 
@@ -45,15 +47,22 @@ pub struct Dialled {
 pub async fn dial(
     app: &App,
     devices: &dyn DialDevice,
-    claim: &Claim,
+    destination: &Destination,
+    origin: &Origin,
     dialling: &Dialling,
 ) -> Result<Dialled, End> {
-    let instance = &claim.destination.instance;
+    let instance = &destination.instance;
+    dialling.begins(match instance.endpoint {
+        Endpoint::Tcp { .. } | Endpoint::WebSocket { .. } => DialStep::Resolve,
+        Endpoint::Unix { .. } | Endpoint::Cloud { .. } => DialStep::Connect,
+    });
     let target = app.consoles.dial_target(instance).await?;
+    dialling.begins(DialStep::Connect);
     let credentials = credentials(app, instance)?;
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
-    let stream = connect(app, devices, claim, &target).await?;
+    let stream = connect(app, devices, destination, origin, &target, dialling).await?;
+    dialling.begins(DialStep::Version);
     let mut machine = InstanceHandshake::new(credentials);
     // The time that a person has, and the time for all other steps.
     let longest = app.config().console.accept_wait.0 + INSTANCE_HANDSHAKE;
@@ -103,13 +112,15 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
 async fn connect(
     app: &App,
     devices: &dyn DialDevice,
-    claim: &Claim,
+    destination: &Destination,
+    origin: &Origin,
     target: &DialTarget,
+    dialling: &Dialling,
 ) -> Result<Stream, End> {
-    let Destination { instance, access_path } = &claim.destination;
+    let Destination { instance, access_path } = destination;
     // The relay has to tell the device to dial in, and sets its own deadline for that.
     if let DialTarget::Device(address) = target {
-        return devices.dial(instance, address, &claim.visitor.origin()).await;
+        return devices.dial(instance, address, origin).await;
     }
     let deadline = Instant::now() + DIAL;
     let attempt = async {
@@ -119,10 +130,18 @@ async fn connect(
             DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
         match (&instance.endpoint, access_path) {
-            (_, Some(path)) => access_path::ask(stream, path).await,
+            (_, Some(path)) => {
+                dialling.begins(DialStep::Upgrade);
+                access_path::ask(stream, path).await
+            }
             (Endpoint::WebSocket { is_secure, host, port, path }, None) => {
-                let stream =
-                    if *is_secure { verify::start_tls(app, instance, stream).await? } else { stream };
+                let stream = if *is_secure {
+                    dialling.begins(DialStep::Tls);
+                    verify::start_tls(app, instance, stream).await?
+                } else {
+                    stream
+                };
+                dialling.begins(DialStep::Upgrade);
                 web_socket::ask(stream, &authority(host, *port, *is_secure), path).await
             }
             (_, None) => Ok(stream),
@@ -183,15 +202,18 @@ async fn handshake(
         match progress.map_err(named)? {
             InstanceProgress::NeedMore => {
                 unheard = unheard.or_else(|| said.err());
+                dialling.begins(step_of(machine.stage()));
                 if machine.stage() != Stage::Version {
                     dialling.greeted();
                 }
             }
             InstanceProgress::StartTls(_) => {
                 said?;
+                dialling.begins(DialStep::Tls);
                 let secured = timeout(INSTANCE_HANDSHAKE, verify::start_tls(app, instance, stream)).await;
                 stream = secured.unwrap_or_else(|_| Err(silent(machine)))?;
                 machine.tls_established();
+                dialling.begins(step_of(machine.stage()));
                 unheard = say(&mut stream, machine).await.err();
             }
             InstanceProgress::Done(init) => {
@@ -199,6 +221,17 @@ async fn handshake(
                 return Ok(Dialled { stream, init });
             }
         }
+    }
+}
+
+/// Returns the step that a stage of the handshake belongs to.
+fn step_of(stage: Stage) -> DialStep {
+    match stage {
+        Stage::Version => DialStep::Version,
+        Stage::Security => DialStep::Security,
+        Stage::Tls => DialStep::Tls,
+        Stage::Authentication => DialStep::Authentication,
+        Stage::Init | Stage::Over => DialStep::Screen,
     }
 }
 

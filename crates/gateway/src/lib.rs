@@ -13,6 +13,8 @@
 //!    │     └── pace          the length of the frames to a viewer
 //!    ├── pump       both directions; holds no buffer while no bytes move
 //!    └── beats      the moments of the beats to a viewer, different for each session
+//!
+//! endpoint_test  dials without a viewer, and reports each step
 //! ```
 
 mod access_path;
@@ -20,6 +22,7 @@ mod attempts;
 mod beats;
 pub mod channel;
 pub mod dial;
+pub mod endpoint_test;
 pub mod entrance;
 pub mod limits;
 pub mod link;

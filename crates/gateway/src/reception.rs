@@ -4,8 +4,11 @@
 use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, interval_at, sleep, sleep_until};
+use transom_model::dial_step::DialStep;
 use transom_model::end_reason::End;
 
 use super::beats::Beats;
@@ -18,13 +21,36 @@ const READ: usize = 512;
 /// The number of bytes that a viewer may send ahead of its handshake.
 const EARLY: usize = 4 * 1024;
 
-/// The progress of a dial, which its viewer is told.
+/// The progress of a dial, for its viewer or for a test.
 #[derive(Debug, Default)]
 pub struct Dialling {
     greeted: AtomicBool,
+    /// The steps and their beginnings, if a test wants to know them.
+    begun: Option<Mutex<Vec<(DialStep, Instant)>>>,
 }
 
 impl Dialling {
+    /// The progress of a dial whose steps are timed.
+    pub(super) fn timed() -> Self {
+        Self { begun: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// Notes that a step begins, and that those before it succeeded.
+    pub(super) fn begins(&self, step: DialStep) {
+        let Some(begun) = &self.begun else { return };
+        let mut begun = begun.lock();
+        if begun.last().is_none_or(|(last, _)| *last != step) {
+            begun.push((step, Instant::now()));
+        }
+    }
+
+    /// The steps and their durations, if the last one has just ended.
+    pub(super) fn steps(&self) -> Vec<(DialStep, Duration)> {
+        let begun = self.begun.as_ref().map(|begun| begun.lock().clone()).unwrap_or_default();
+        let ends = begun.iter().skip(1).map(|(_, begun)| *begun).chain([Instant::now()]);
+        begun.iter().zip(ends).map(|((step, begun), end)| (*step, end.duration_since(*begun))).collect()
+    }
+
     /// Notes that the instance speaks RFB. From now on a person there may be the cause of the wait.
     pub(super) fn greeted(&self) {
         self.greeted.store(true, Ordering::Relaxed);

@@ -87,8 +87,9 @@ async fn open(
         // The viewer answers during the dial, which saves one round trip.
         greet(link, greeting).await?;
         let dialling = Dialling::default();
+        let origin = claim.visitor.origin();
         tokio::select! {
-            dialled = dial(app, devices, claim, &dialling) => dialled,
+            dialled = dial(app, devices, &claim.destination, &origin, &dialling) => dialled,
             gone = attend(link, &dialling, &mut ahead) => Err(gone),
         }
     });

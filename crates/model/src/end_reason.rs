@@ -53,7 +53,7 @@ macro_rules! end_reasons {
 
             /// The word for APIs, logs and metrics.
             #[must_use]
-            pub fn code(self) -> &'static str {
+            pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
             }
 
@@ -221,6 +221,12 @@ end_reasons! {
 }
 
 impl EndReason {
+    /// The next step for the people who manage the machine.
+    #[must_use]
+    pub fn manager_step(self) -> &'static str {
+        self.remedy().unwrap_or_else(|| self.next_step())
+    }
+
     /// The WebSocket close code.
     #[must_use]
     pub fn close_code(self) -> u16 {
@@ -324,6 +330,16 @@ impl End {
     pub fn sentence(&self) -> String {
         match self.detail.for_viewers() {
             Some(words) => format!("{} ({words})", self.reason.sentence()),
+            None => self.reason.sentence().to_owned(),
+        }
+    }
+
+    /// The sentence, followed by the complete detail if there is any, for the people who manage the
+    /// machine.
+    #[must_use]
+    pub fn manager_sentence(&self) -> String {
+        match self.detail() {
+            Some(detail) => format!("{} ({detail})", self.reason.sentence()),
             None => self.reason.sentence().to_owned(),
         }
     }

@@ -10,6 +10,7 @@ pub mod api;
 pub mod api_token;
 pub mod audit;
 pub mod cloud;
+pub mod dial_step;
 pub mod end_reason;
 pub mod endpoint;
 pub mod grant;

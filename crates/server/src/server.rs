@@ -29,6 +29,7 @@ use transom_app::upkeep::{heartbeat, watch};
 use transom_app::vault::{MasterKey, Purpose, Vault};
 use transom_app::{App, Parts, existing_cloud, random};
 use transom_config::{Config, TlsFiles};
+use transom_gateway::endpoint_test::EndpointTester;
 use transom_gateway::entrance::Gateway;
 use transom_http::unproved::Unproved;
 use transom_relay::repeater::{self, Kind};
@@ -125,7 +126,9 @@ impl Server {
         let limits = &app.config().limits;
         let half_open = Budget::new(limits.half_open_per_source, limits.half_open);
         let relay = Relay::new(Arc::clone(&app), tasks.clone(), raw_address, Arc::clone(&half_open));
-        let gateway = Gateway::new(Arc::clone(&app), Arc::new(relay.clone()), tasks.clone());
+        let devices = Arc::new(relay.clone());
+        let tester = Arc::new(EndpointTester::new(Arc::clone(&app), Arc::clone(&devices) as _));
+        let gateway = Gateway::new(Arc::clone(&app), devices, tasks.clone());
         let repeater = app.config().repeater;
         let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
         let mut repeaters = Vec::new();
@@ -138,7 +141,7 @@ impl Server {
             tasks.spawn(repeater::serve(relay, kind, listener, budget, stop));
         }
         let front = Arc::new(Front {
-            router: router::router(&app, gateway.clone(), relay.clone()),
+            router: router::router(&app, gateway.clone(), tester, relay.clone()),
             gateway,
             half_open: Arc::clone(&half_open),
             http: Budget::new(limits.http_per_source, limits.http),

@@ -1,11 +1,16 @@
 //! `/api/v1/projects/{project}/instances`
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
-use transom_model::api::{EndedBody, ErrorBody, InstanceBody, InstanceChangeBody, List, NewInstanceBody};
+use transom_model::api::{
+    EndedBody, ErrorBody, InstanceBody, InstanceChangeBody, InstanceTestBody, List, NewInstanceBody,
+    ScreenBody, TestResult, TestStepBody,
+};
+use transom_model::end_reason::End;
 use transom_model::id::InstanceId;
 use transom_model::instance::Instance;
 use transom_model::metadata::Metadata;
@@ -15,6 +20,7 @@ use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use super::tally::ended;
+use transom_app::consoles::endpoint_test::{EndpointTest, TestEndpoint, TestedStep};
 use transom_app::inventory::instances::InstanceInput;
 use transom_app::{App, Error};
 use transom_http::error::Failure;
@@ -109,6 +115,53 @@ pub(super) async fn remove(
     let removed =
         async { app.inventory.remove_instance(&caller.0, &project, &id(&instance, "instance")?).await };
     removed.await.map(|tally| ended(&instance, tally)).map_err(|error| caller.failed(error))
+}
+
+/// Tests whether an instance's console opens: dials its endpoint as a session does, and hangs up
+/// (admin).
+///
+/// The answer names the step that failed, and the next step for the people who manage the machine.
+/// A test logs in once. It takes 20 seconds at most.
+#[utoipa::path(post, operation_id = "test_instance", path = "/api/v1/projects/{project}/instances/{id}/test", tag = "instances",
+    params(("project" = schema::ProjectWord, Path), ("id" = InstanceId, Path)), responses(
+    (status = 200, body = InstanceTestBody), (status = "default", body = ErrorBody)))]
+pub(super) async fn test(
+    State(app): State<Arc<App>>,
+    Extension(tester): Extension<Arc<dyn TestEndpoint>>,
+    caller: Caller,
+    Path((project, instance)): Path<(String, String)>,
+) -> Result<Json<InstanceTestBody>, Failure> {
+    let tested = async {
+        let id = id(&instance, "instance")?;
+        app.consoles.test_endpoint(&caller.0, &project, &id, &*tester).await
+    };
+    tested.await.map(|tested| Json(tested_body(instance, tested))).map_err(|error| caller.failed(error))
+}
+
+fn tested_body(instance: String, tested: EndpointTest) -> InstanceTestBody {
+    let EndpointTest { steps, outcome } = tested;
+    let end = outcome.as_ref().err();
+    InstanceTestBody {
+        instance,
+        result: if end.is_none() { TestResult::Opens } else { TestResult::Fails },
+        reason: end.map(|end| end.reason.code().to_owned()),
+        message: end.map(End::manager_sentence),
+        next_step: end.map(|end| end.reason.manager_step().to_owned()),
+        steps: steps
+            .into_iter()
+            .map(|TestedStep { step, took, ok }| TestStepBody { name: step, ms: milliseconds(took), ok })
+            .collect(),
+        screen: outcome.ok().map(|screen| ScreenBody {
+            width: screen.width,
+            height: screen.height,
+            name: screen.name,
+        }),
+    }
+}
+
+/// Returns a duration in milliseconds, to a tenth.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 async fn with_metadata(app: &App, instance: Instance) -> Result<Json<InstanceBody>, Error> {

@@ -82,6 +82,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(instances::list, instances::create))
         .routes(routes!(instances::show, instances::change, instances::remove))
+        .routes(routes!(instances::test))
         .routes(routes!(addresses::list, addresses::create))
         .routes(routes!(addresses::show, addresses::change, addresses::remove))
         .routes(routes!(addresses::reset))

@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod console_url;
 pub mod debts;
+pub mod endpoint_test;
 pub mod exchange;
 mod leave;
 pub mod links;

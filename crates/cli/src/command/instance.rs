@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use futures_util::stream::{self, StreamExt as _};
 use reqwest::Method;
 use serde_json::{Map, Value};
-use transom_model::api::{EndedBody, InstanceBody};
+use transom_model::EndReason;
+use transom_model::api::{EndedBody, InstanceBody, InstanceTestBody};
 
 use super::file::{read, read_vnc_password};
 use super::key::ended;
@@ -15,6 +17,11 @@ use crate::output;
 
 /// The number of characters of a password that VNC authentication uses.
 const VNC_PASSWORD: usize = 8;
+
+/// The end reason of a machine that is switched off.
+const NOT_RUNNING: &str = EndReason::InstanceNotRunning.code();
+/// The most tests of instances that run at once.
+const AT_ONCE: usize = 8;
 
 pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failure> {
     let client = Client::new(common)?;
@@ -68,13 +75,17 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
                     vec![instance.id, instance.name, instance.status.to_string(), instance.endpoint]
                 })
                 .collect();
-            let empty = format!(
-                "There are no instances: transom instance add ID --project {project} --endpoint vnc://HOST:PORT"
-            );
-            output::table(&["ID", "NAME", "STATUS", "ENDPOINT"], &rows, &empty)
+            output::table(&["ID", "NAME", "STATUS", "ENDPOINT"], &rows, &empty(&project))
         }
+        Instance::Test { id: Some(id), project, .. } => test(common, &client, &project, id.as_str()).await,
+        Instance::Test { id: None, project, .. } => test_all(common, &client, &project).await,
         Instance::Import { file, project } => import(common, &client.naming_members(), &file, &project).await,
     }
+}
+
+/// The sentence about a project without instances.
+fn empty(project: &str) -> String {
+    format!("There are no instances: transom instance add ID --project {project} --endpoint vnc://HOST:PORT")
 }
 
 fn all(project: &str) -> String {
@@ -190,8 +201,92 @@ async fn import(common: &Common, client: &Client, file: &Path, project: &str) ->
     }
     match failed {
         0 => Ok(()),
-        _ => Err(Failure::theirs(format_args!("{failed} of {total} instances could not be added"))),
+        _ => {
+            let sentence = format!("{failed} of {total} instances could not be added");
+            Err(Failure::theirs(sentence).with_printed_result())
+        }
     }
+}
+
+/// Tests one instance, and prints the steps as lines.
+async fn test(common: &Common, client: &Client, project: &str, id: &str) -> Result<(), Failure> {
+    let tested = client.post::<InstanceTestBody>(&test_of(project, id)).await?;
+    if common.json {
+        output::json(&tested)?;
+    } else {
+        for step in &tested.steps {
+            let outcome = if step.ok { "ok" } else { "failed" };
+            output::line(format_args!("{:<14}  {outcome:<6}  {:>9.1} ms", step.name.as_str(), step.ms))?;
+        }
+        if let Some(screen) = &tested.screen {
+            output::line(format_args!("opens: {}x{} {}", screen.width, screen.height, screen.name))?;
+        }
+    }
+    match failure_of(&tested) {
+        None => Ok(()),
+        Some(failure) => Err(failure.with_printed_result()),
+    }
+}
+
+/// Tests all instances of a project, and prints those that do not open by reason.
+async fn test_all(common: &Common, client: &Client, project: &str) -> Result<(), Failure> {
+    let instances: Vec<InstanceBody> = client.list(&all(project)).await?;
+    if instances.is_empty() && !common.json {
+        output::say(empty(project));
+        return Ok(());
+    }
+    let total = instances.len();
+    let paths: Vec<_> = instances.iter().map(|instance| test_of(project, &instance.id)).collect();
+    let mut running =
+        stream::iter(paths.iter().map(|path| client.post::<InstanceTestBody>(path))).buffered(AT_ONCE);
+    let mut tested = Vec::with_capacity(total);
+    while let Some(done) = running.next().await {
+        tested.push(done?);
+        output::progress(format_args!("{} of {total}", tested.len()));
+    }
+    output::progress_done();
+    let mut shut: Vec<_> = tested.iter().filter(|tested| tested.reason.is_some()).collect();
+    shut.sort_by_key(|tested| tested.reason.clone());
+    if common.json {
+        output::json(&tested)?;
+    } else if !shut.is_empty() {
+        let cell = |text: &Option<String>| text.clone().unwrap_or_default();
+        let row = |tested: &&InstanceTestBody| {
+            vec![tested.instance.clone(), cell(&tested.reason), cell(&tested.message)]
+        };
+        let rows: Vec<_> = shut.iter().map(row).collect();
+        output::table(&["ID", "REASON", "MESSAGE"], &rows, "")?;
+    }
+    // A machine that is switched off is no fault.
+    let is_off = |tested: &&&InstanceTestBody| tested.reason.as_deref() == Some(NOT_RUNNING);
+    let off = shut.iter().filter(is_off).count();
+    let off_too = match off {
+        0 => String::new(),
+        1 => ", 1 machine is not running".to_owned(),
+        more => format!(", {more} machines are not running"),
+    };
+    output::say(format_args!("{} of {total} consoles open{off_too}", total - shut.len()));
+    let sentence = match shut.len() - off {
+        0 => return Ok(()),
+        1 => "1 console does not open".to_owned(),
+        more => format!("{more} consoles do not open"),
+    };
+    let next = format!("transom instance test ID --project {project} names the step and what to do.");
+    Err(Failure::theirs(sentence).with_next_step(next).with_printed_result())
+}
+
+fn test_of(project: &str, id: &str) -> String {
+    format!("{}/test", one(project, id))
+}
+
+/// The failure of an instance whose console does not open.
+fn failure_of(tested: &InstanceTestBody) -> Option<Failure> {
+    let message = tested.message.as_deref()?;
+    let failure = Failure::theirs(format_args!("{}: {message}", tested.instance));
+    Some(match &tested.next_step {
+        Some(next_step) => failure.with_next_step(next_step),
+        None => failure,
+    })
 }
 
 fn rows(file: &Path) -> Result<Vec<Map<String, Value>>, Failure> {

@@ -149,6 +149,7 @@ fn every_command_of_the_contract_explains_itself() {
         "instance set",
         "instance list",
         "instance show",
+        "instance test",
         "instance remove",
         "instance import",
         "console",

@@ -279,3 +279,61 @@ fn a_file_that_is_not_what_it_says_is_named() {
     exit 1
     ");
 }
+
+/// Replaces durations, which differ from run to run.
+fn without_times(text: &str) -> String {
+    let lines =
+        text.lines().map(|line| match line.strip_suffix(" ms").and_then(|line| line.rsplit_once("  ")) {
+            Some((step, _)) => format!("{} TIME\n", step.trim_end()),
+            None => format!("{line}\n"),
+        });
+    lines.collect()
+}
+
+#[test]
+fn a_test_prints_each_step_and_what_to_do() {
+    let program = lab();
+    let none = program.run("instance test --all --project lab");
+    assert_eq!((none.code, &*none.stdout), (0, ""), "{none:?}");
+    assert_snapshot!(none.stderr, @"There are no instances: transom instance add ID --project lab --endpoint vnc://HOST:PORT");
+    // Port 1 is reserved, so a server listens there on no usual machine.
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    program.ask("instance add off --project lab --endpoint vnc://127.0.0.1:1 --status stopped");
+    let refused = program.run("instance test vm --project lab");
+    assert_eq!(refused.code, 1);
+    assert_snapshot!(without_times(&refused.stdout), @r"
+    resolve         ok TIME
+    connect         failed TIME
+    ");
+    assert_snapshot!(refused.stderr, @r"
+    transom: vm: The machine refuses VNC connections. (127.0.0.1:1: connection refused)
+             Check that the VNC server runs and listens on the endpoint's port.
+    ");
+    let all = program.run("instance test --all --project lab");
+    assert_eq!(all.code, 1);
+    assert_snapshot!(all.stdout, @r"
+    ID   REASON                       MESSAGE
+    off  instance-not-running         The machine is not running. (it is stopped)
+    vm   instance-refused-connection  The machine refuses VNC connections. (127.0.0.1:1: connection refused)
+    ");
+    assert_snapshot!(all.stderr, @r"
+    0 of 2 consoles open, 1 machine is not running
+    transom: 1 console does not open
+             transom instance test ID --project lab names the step and what to do.
+    ");
+    program.ask("instance remove vm --project lab");
+    assert_eq!(program.run("instance test --all --project lab").code, 0, "a stopped machine is no fault");
+    program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
+    let json = program.run("instance test --all --project lab --json");
+    let tested: serde_json::Value = serde_json::from_str(&json.stdout).expect("one JSON document");
+    assert_eq!(tested.as_array().map(Vec::len), Some(2), "{json:?}");
+    for (words, complaint) in [
+        ("instance test --project lab", "required arguments"),
+        ("instance test vm --all --project lab", "cannot be used with"),
+        ("instance test none --project lab", "instance not found"),
+    ] {
+        let answer = program.run(words);
+        assert_eq!(answer.code, 1, "{answer:?}");
+        assert!(answer.stderr.contains(complaint), "{answer:?}");
+    }
+}

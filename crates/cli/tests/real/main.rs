@@ -16,6 +16,7 @@ mod device_viewers;
 mod devices;
 mod doors;
 mod endings;
+mod endpoint_tests;
 mod howto;
 mod lines;
 mod machine;

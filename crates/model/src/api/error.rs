@@ -39,12 +39,9 @@ impl ErrorDetail {
     /// A failure with an end reason and its complete detail, for the people who manage the machine.
     #[must_use]
     pub fn for_manager(end: &End, request: &RequestId) -> Self {
-        let sentence = end.reason.sentence();
         Self {
-            message: end
-                .detail()
-                .map_or_else(|| sentence.to_owned(), |detail| format!("{sentence} ({detail})")),
-            next_step: Some(end.reason.remedy().unwrap_or_else(|| end.reason.next_step()).to_owned()),
+            message: end.manager_sentence(),
+            next_step: Some(end.reason.manager_step().to_owned()),
             ..Self::of_end(end, request)
         }
     }

@@ -407,3 +407,20 @@ async fn a_console_reports_that_its_device_is_offline_or_refuses_consoles() {
     assert!(end().await.starts_with("4437 "));
     assert_eq!(field.machine.arrived(), 0);
 }
+
+#[tokio::test]
+async fn a_test_of_a_devices_instance_goes_through_the_device() {
+    let field = Field::set().await;
+    let (device, _) = field.pair().await;
+    let endpoint = format!("cloud:{}", device.address);
+    let id = field.server.api().add_instance("alpha", json!({ "endpoint": endpoint })).await;
+    let path = format!("{}/test", field.server.instance_path(&id));
+    let test = async || field.server.api().post(&path, json!({})).await.done();
+    let offline = test().await;
+    assert_eq!(offline["reason"], "device-offline", "{offline}");
+    assert_eq!(offline["steps"][0]["name"], "connect");
+    let _agent = field.joined(&device).await;
+    let online = test().await;
+    assert_eq!(online["result"], "opens", "{online}");
+    field.machine.guest().await.ended().await;
+}

@@ -16,6 +16,7 @@ mod device_viewers;
 mod devices;
 mod endings;
 mod endpoint_keys;
+mod endpoint_tests;
 mod endpoint_websockets;
 mod flow;
 mod handshakes;

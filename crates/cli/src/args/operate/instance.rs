@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Subcommand};
 use transom_model::endpoint::Endpoint;
 use transom_model::id::InstanceId;
 use transom_model::instance::InstanceStatus;
@@ -52,6 +52,20 @@ pub(crate) enum Instance {
     Show {
         /// The instance's id.
         id: InstanceId,
+        /// The project, by name or id.
+        #[arg(long, value_name = "P")]
+        project: String,
+    },
+    /// Test whether a console opens: dial the endpoint as a viewer's session does, and hang up.
+    ///
+    /// Exits with 1 if a console does not open, and says what to do. A test logs in once.
+    #[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
+    Test {
+        /// The instance's id.
+        id: Option<InstanceId>,
+        /// Test all instances of the project, eight at a time.
+        #[arg(long)]
+        all: bool,
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
