@@ -63,6 +63,8 @@ pub async fn refuse(mut link: Link, end: &End) {
 enum Failure {
     /// The failure came before the token's use was spent.
     Dial(End),
+    /// The use could not be recorded as spent.
+    Commit(End),
     /// The failure came after the token's use was spent.
     Viewer(End),
 }
@@ -96,7 +98,7 @@ async fn open(
     let instance = unless_cut(cut, dialled).await.map_err(Failure::Dial)?;
     // The session is registered, then committed, then pumped, so one of the three steps sees a
     // revocation that comes at any moment.
-    Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Viewer(end_of(error)))?;
+    Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Commit(end_of(error)))?;
     let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
     let early = unless_cut(cut, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
@@ -192,8 +194,8 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
     }
 }
 
-/// Records that a session did not reach its screen. Returns the reason, and `true` if the instance
-/// had been reached.
+/// Records that a session did not reach its screen. Returns the reason, and `true` if the viewer's
+/// handshake had begun, so that RFB can no longer carry a reason.
 async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
     match failure {
         // The page was closed or reloaded during the wait. It returns with its resume ticket, and
@@ -213,6 +215,11 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
             if let Err(error) = app.consoles.give_back(claim, &end).await {
                 tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
             }
+            (end, false)
+        }
+        Failure::Commit(end) => {
+            app.metrics.handshake_failed(end.reason);
+            settle(app, claim, &end).await;
             (end, false)
         }
         Failure::Viewer(end) => {

@@ -7,10 +7,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use transom_config::NodeLimits;
+use transom_model::EndReason;
 use transom_testkit::api::text;
 use transom_testkit::full_disk::SmallDisk;
 use transom_testkit::wait::{lasts, within};
-use transom_testkit::{Instance, Script, TestServer, Viewer};
+use transom_testkit::{Instance, Script, Step, TestServer, Viewer};
 use transom_tunnel::RefusalCode;
 
 use crate::field::Field;
@@ -113,6 +114,21 @@ async fn open_sessions_survive_a_full_disk_and_the_node_recovers_when_there_is_r
     let (_again, _) = open(&field, &machine).await;
     let online = field.server.api().get(&format!("/api/v1/addresses/{}", own.name)).await.done();
     assert_eq!(online["online"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_viewer_is_told_that_its_session_could_not_be_recorded() {
+    let (field, disk) = on_a_small_disk(Duration::from_millis(100)).await;
+    is_ready(&field).await;
+    let machine = Instance::start(Script::default().holds(Step::Init)).await;
+    let id = field.server.add(&machine).await;
+    let token = field.api().console("alpha", &id, json!({})).await.token;
+    let mut raw = field.server.viewer().path(&format!("/console?token={token}")).connect().await.unwrap();
+    machine.held().await;
+    disk.fill();
+    is_full(&field).await;
+    machine.release();
+    assert_eq!(raw.refusal().await.unwrap(), EndReason::StoreUnavailable.sentence());
 }
 
 #[tokio::test(flavor = "multi_thread")]
