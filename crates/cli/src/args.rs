@@ -80,7 +80,7 @@ fn refuse_idle(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), 
         if let Some(instead) = instead
             && given.value_source(option) == Some(ValueSource::CommandLine)
         {
-            let sentence = format!("--{option} is not for transom {name}: {instead}");
+            let sentence = format!("--{option} does not apply to transom {name}: {instead}");
             return Err(command.error(ErrorKind::ArgumentConflict, sentence));
         }
     }

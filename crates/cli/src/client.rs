@@ -60,8 +60,8 @@ impl Client {
         let token = std::env::var("TRANSOM_TOKEN").ok().filter(|token| !token.is_empty());
         let server = common.server.as_ref().map(|server| server.as_str().trim_end_matches('/').to_owned());
         let Some(server) = server.or_else(|| admin.as_ref().map(|admin| admin.server.clone())) else {
-            return Err(Failure::theirs(format_args!("no server is known: there is no {}", path.display()))
-                .with_next_step("Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN."));
+            return Err(Failure::theirs(format_args!("no server is known: there is no file {}", path.display()))
+                .with_next_step("Start one with `transom serve`, or specify one: --data DIR, or --server URL with TRANSOM_TOKEN."));
         };
         // The operator's token is sent only to the server that it belongs to.
         let admin = admin.filter(|admin| admin.server == server);
@@ -167,7 +167,7 @@ impl Client {
     ) -> Result<T, Failure> {
         let bytes = self.answer(method, path, body).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::theirs(format_args!("{} does not answer as Transom does: {error}", self.server))
+            Failure::theirs(format_args!("{} did not answer as a Transom server does: {error}", self.server))
         })
     }
 

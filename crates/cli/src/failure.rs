@@ -72,7 +72,7 @@ impl Failure {
         let failure = Self::theirs(format_args!("cannot listen on {place}: {error}"));
         match error.kind() {
             io::ErrorKind::AddrInUse => failure.with_next_step(format_args!(
-                "Another program listens there: end it, or name another address with {flag}."
+                "Another program is listening there. Stop it, or choose another address with {flag}."
             )),
             io::ErrorKind::AddrNotAvailable => failure.with_next_step(
                 "This machine does not have this address. 0.0.0.0 stands for all its addresses.",

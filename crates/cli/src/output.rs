@@ -40,7 +40,7 @@ fn write(text: &str) -> Result<(), Failure> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // A reader such as `head` may stop early.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::theirs(format_args!("cannot write: {error}"))),
+        Err(error) => Err(Failure::theirs(format_args!("cannot write to standard output: {error}"))),
         Ok(()) => Ok(()),
     }
 }

@@ -99,7 +99,7 @@ impl Program {
         command.env("TRANSOM_LOG", &self.log).envs(self.environment.iter().cloned());
         let server = Process::start("transom serve", &mut command);
         let address = server.stderr().find(PATIENCE, |log| {
-            let (_, rest) = log.split_once("Transom serves ")?;
+            let (_, rest) = log.split_once("Transom is running at ")?;
             let (url, _) = rest.split_once('\n')?;
             // The following lines belong to the same message.
             rest.contains("admin.json\n")

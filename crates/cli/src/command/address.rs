@@ -134,7 +134,11 @@ async fn list(
         })
         .collect();
     let header = ["NAME", "ADDRESS", "ACTION", "STATE", "LAST SEEN", "SOURCE", "HOST", "AGENT", "KEY"];
-    output::table(&header, &rows, "There are no addresses: transom address add --key ID --action listen")
+    output::table(
+        &header,
+        &rows,
+        "There are no addresses. To issue one: transom address add --key ID --action listen",
+    )
 }
 
 fn show(address: AddressBody) -> Result<(), Failure> {
@@ -147,9 +151,9 @@ fn show(address: AddressBody) -> Result<(), Failure> {
     };
     let connects = match (address.action, address.open_to_key) {
         (Action::Connect, _) => vec![("groups", list(address.groups))],
-        (_, true) => vec![("lets in", "every connect address of its key".to_owned())],
+        (_, true) => vec![("allows", "every connect address of its key".to_owned())],
         (_, false) => {
-            vec![("lets in", list(address.allow_groups)), ("", list(address.allow_addresses))]
+            vec![("allows", list(address.allow_groups)), ("", list(address.allow_addresses))]
         }
     };
     let unknown = |text: Option<String>| text.unwrap_or_else(|| "not known".to_owned());
@@ -164,7 +168,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
     let keys = match (address.device_key, address.trusted_key) {
         (None, None) => vec![("its key", "not known".to_owned())],
         (Some(shown), Some(trusted)) if shown != trusted => {
-            vec![("its key", format!("{shown}, which consoles refuse: they know {trusted}"))]
+            vec![("its key", format!("{shown}, which consoles refuse: they trust {trusted}"))]
         }
         (Some(key), _) | (None, Some(key)) => vec![("its key", key)],
     };
@@ -189,7 +193,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
     ];
     let after = [
         ("presence", presence),
-        ("agent", address.agent_version.unwrap_or_else(|| "none has joined".to_owned())),
+        ("agent", address.agent_version.unwrap_or_else(|| "never joined".to_owned())),
         ("version", address.version.to_string()),
         ("created", address.created_at),
         ("changed", address.changed_at),
@@ -208,6 +212,6 @@ fn show_secret(common: &Common, made: &AddressSecretBody) -> Result<(), Failure>
     }
     output::line(format_args!("address  {}", made.cloud_address))?;
     output::line(format_args!("password {}", made.cloud_password))?;
-    output::say("The password is printed only now: save it.");
+    output::say("Save the password now. It is not shown again.");
     Ok(())
 }

@@ -19,8 +19,8 @@ use crate::output::say;
 /// The advice to create another token.
 const ANOTHER: &str = "Create another enrollment token: transom enrollment add --key ID";
 /// The advice on the two ways for a device to start.
-const EITHER: &str = "Type --enroll TOKEN, which transom enrollment add --key ID makes, or --address A --password-file FILE, which \
-                      transom address add --key ID --action listen shows.";
+const EITHER: &str = "Give --enroll TOKEN (to create one: transom enrollment add --key ID), or --address A --password-file FILE \
+                      (to issue one: transom address add --key ID --action listen).";
 
 pub(crate) async fn run(common: &Common, given: args::Agent) -> Result<(), Failure> {
     let Setup { server, identity, folder } = Setup::read(common, &given.joining)?;
@@ -83,7 +83,7 @@ impl Enrolled<'_> {
                 };
                 let Some(anew) = anew else { return Err(gone(&refusal, &address)) };
                 say(format_args!(
-                    "{refusal} The server does not take {address}: the new token makes another."
+                    "{refusal} The server no longer accepts {address}. Enrolling again with the new token."
                 ));
                 anew
             }
@@ -100,7 +100,7 @@ impl Enrolled<'_> {
     /// stop.
     async fn enroll(&self, enrollment: Enrollment) -> Result<Option<Credentials>, Failure> {
         let waits = |refusal: &Refusal, wait: Duration| {
-            say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
+            say(format_args!("{refusal} Retrying in {} s.", wait.as_secs()));
             device::advise(refusal);
         };
         let token = self.token.ok_or_else(|| {
@@ -128,7 +128,7 @@ impl Enrolled<'_> {
 /// token.
 fn gone(refusal: &Refusal, address: &CloudAddress) -> Failure {
     Failure::refused(refusal).with_next_step(format_args!(
-        "The server does not take {address}, which this device enrolled as: it was removed, or its password reset. \
+        "The server no longer accepts {address}, this device's address: it was removed, or its password was reset. \
          {ANOTHER}"
     ))
 }
@@ -138,7 +138,7 @@ fn tell(status: &Status) {
         Status::Searching => say("Searching"),
         Status::Online => say("Online"),
         Status::Waiting(refusal, wait) => {
-            say(format_args!("{refusal} Next try in {} s.", wait.as_secs()));
+            say(format_args!("{refusal} Retrying in {} s.", wait.as_secs()));
             device::advise(refusal);
         }
         Status::SentAway(refusal) => {
@@ -147,11 +147,15 @@ fn tell(status: &Status) {
         Status::Opened { peer, phrase, new, unsaved } => {
             if let Some(why) = unsaved {
                 say(format_args!(
-                    "{peer} shows its key for the first time, and it cannot be written down: {why}. It holds until this agent \
-                     ends, and is written once it can be."
+                    "{peer} presents its key for the first time, but the key cannot be saved: {why}. This agent trusts it until \
+                     it ends, and saves it as soon as possible."
                 ));
             }
-            let known = if *new { "for the first time; compare" } else { "as before" };
+            let known = if *new {
+                "for the first time; compare this phrase with its viewer"
+            } else {
+                "with the previous key"
+            };
             say(format_args!("{peer} is connected, {known}: {phrase}"));
         }
         Status::Refused { peer, why } => say(format_args!("{peer} was refused: {why}")),
@@ -164,6 +168,6 @@ fn how(ending: Ending) -> &'static str {
         Ending::Far => "has left",
         Ending::Near => "was disconnected: the target closed its connection",
         Ending::Dropped => "was lost",
-        Ending::Stopped => "was disconnected: this agent ends",
+        Ending::Stopped => "was disconnected: this agent is stopping",
     }
 }

@@ -62,7 +62,7 @@ fn show_all(records: &[AuditBody], request: Option<&str>) -> Result<(), Failure>
         Some(id) => {
             output::say(format_args!("There is no audit entry. Search the server's log for {id}"));
         }
-        None => output::say("There are no events."),
+        None => output::say("No events were found."),
     }
     for record in records {
         show(record)?;

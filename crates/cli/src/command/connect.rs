@@ -33,7 +33,7 @@ pub(crate) async fn run(common: &Common, connect: args::Connect) -> Result<(), F
         peer: connect.peer.to_string(),
         known: identity.known_keys().display().to_string(),
     };
-    say(format_args!("This side's key is {}", identity.public()));
+    say(format_args!("This connector's key is {}", identity.public()));
     let stop = CancellationToken::new();
     let connector = Connector {
         server,
@@ -76,11 +76,13 @@ async fn ask(peer: Introduction) -> bool {
     let Introduction { peer, key, phrase, before, .. } = peer;
     let before = before.map(|key| key.to_string()).unwrap_or_default();
     say(format_args!(
-        "{peer} had the key {before}, and shows {key}. The server says that its device was replaced, or its new key accepted; \
-         it alone says so."
+        "{peer} had the key {before}, and now presents {key}. The server says that the device was replaced, or that its \
+         new key was accepted. Only the server vouches for this."
     ));
-    say(format_args!("Compare with its agent: {phrase}"));
-    say("Is this the right device? If yes, its new key replaces the old one. yes or no (25 seconds):");
+    say(format_args!("Compare this phrase with its agent: {phrase}"));
+    say(
+        "Is this the right device? If so, its new key replaces the old one. Type yes or no within 25 seconds:",
+    );
     let read = || {
         let mut answer = String::new();
         // If standard input has ended, the answer is no.
@@ -163,7 +165,7 @@ impl Host {
         match event {
             Event::Ready => {}
             Event::Waiting(refusal, wait) => {
-                say(format_args!("{refusal} Next try in {} s; sessions go on.", wait.as_secs()));
+                say(format_args!("{refusal} Retrying in {} s; open sessions continue.", wait.as_secs()));
                 device::advise(refusal);
             }
             Event::Shut(refusal) => {
@@ -172,14 +174,14 @@ impl Host {
             Event::Opened { key, phrase, new: true, unsaved } => {
                 match unsaved {
                     None => say(format_args!(
-                        "{peer} shows the key {key} for the first time; it is kept in {known}."
+                        "{peer} presents the key {key} for the first time. It was saved in {known}."
                     )),
                     Some(why) => say(format_args!(
-                        "{peer} shows the key {key} for the first time, and it cannot be written to {known}: {why}. It holds \
-                         until this connector ends, and is written once it can be."
+                        "{peer} presents the key {key} for the first time, but the key cannot be saved in {known}: {why}. This connector \
+                         trusts it until it ends, and saves it as soon as possible."
                     )),
                 }
-                say(format_args!("Compare with its agent: {phrase}"));
+                say(format_args!("Compare this phrase with its agent: {phrase}"));
             }
             Event::Opened { phrase, new: false, .. } => {
                 say(format_args!("{peer} is connected, with the previous key: {phrase}"));
@@ -196,8 +198,8 @@ impl Host {
 fn how(ending: Ending) -> &'static str {
     match ending {
         Ending::Near => "a viewer has left",
-        Ending::Far => "the device has closed the session",
+        Ending::Far => "the device closed the session",
         Ending::Dropped => "the session was lost; connect again",
-        Ending::Stopped => "the session ends here",
+        Ending::Stopped => "this connector is stopping",
     }
 }

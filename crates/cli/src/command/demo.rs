@@ -32,7 +32,7 @@ pub(crate) async fn run(common: &Common, demo: Demo) -> Result<(), Failure> {
     let desktop = Desktop::with_password(VncPassword::new(PASSWORD))
         .bind((Ipv4Addr::LOCALHOST, 0))
         .await
-        .map_err(|error| Failure::ours(format_args!("the test desktop does not start: {error}")))?;
+        .map_err(|error| Failure::ours(format_args!("the test desktop cannot start: {error}")))?;
     // The key and the token in the folder are for this user alone, whatever the umask.
     let private = Permissions::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("transom-demo-").permissions(private).tempdir();
@@ -103,23 +103,23 @@ fn introduce(
     output::say(format_args!(
         "\nWhat to try next, in another terminal:
 
-  # another console, for watching only
+  # another console, view-only
   {program} console demo --project demo --view-only --data {data}
 
-  # who is looking; `session end` with one of the ids ends it
+  # the open sessions; `session end ID` ends one
   {program} session list --data {data}
 
-  # a console by Transom's own API, as a program would ask for it
+  # a console through Transom's own API, as a program requests it
   curl -sS -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{}}' \\
     {url}/api/v1/projects/demo/instances/demo/console
 
 {zenlayer}
 
-  # the same by OpenStack's own client (pip install python-openstackclient)
+  # the same through OpenStack's client (pip install python-openstackclient)
   OS_AUTH_URL={url}/v3 OS_AUTH_TYPE=v3applicationcredential OS_APPLICATION_CREDENTIAL_ID={id} \\
     OS_APPLICATION_CREDENTIAL_SECRET={secret} openstack console url show demo
 
-  # an address for a device, by VNC Cloud's API
+  # an address for a device, through the VNC Cloud API
   curl -sS -u {id}:{secret} -X POST -H 'content-type: application/json' -d '{{\"allowedActions\":[\"listen\"]}}' \
     {url}/cloud/1.1/static-address
 
@@ -134,7 +134,7 @@ Ctrl-C ends the demo and removes everything.",
 /// Returns a signed call as a shell script. The vendor's SDKs send the same.
 fn zenlayer(server: &Server, key: &KeySecretBody) -> String {
     format!(
-        r#"  # the same as Zenlayer's DescribeVncUrl, signed as its SDKs do
+        r#"  # the same through Zenlayer's DescribeVncUrl, signed as its SDKs do
   sha() {{ openssl dgst -sha256 -r "$@" | cut -c 1-64; }}; now=$(date +%s) body='{{"instanceId":"{NAME}"}}'; \
   sum=$(printf 'POST\n/\n\ncontent-type:application/json\nhost:{host}\n\ncontent-type;host\n'$(printf "$body" | sha) | sha); \
   mac=$(printf "ZC2-HMAC-SHA256\n$now\n$sum" | sha -hmac {secret}); \

@@ -29,7 +29,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn read(common: &Common, joining: &Joining) -> Result<Self, Failure> {
         let url = common.server.as_ref().ok_or_else(|| {
-            Failure::theirs("no server was named").with_next_step("Name it: --server https://…")
+            Failure::theirs("no server was given").with_next_step("Give its URL: --server https://…")
         })?;
         let server = Server::new(url.as_str(), joining.ca.as_deref(), joining.insecure)?;
         let proxy = match (&joining.proxy, &joining.proxy_file) {

@@ -73,7 +73,7 @@ fn show_tokens(common: &Common, made: &[EnrollmentTokenBody], as_csv: bool) -> R
     }
     if let Some(first) = made.first() {
         output::say(format_args!(
-            "Each token works once, until {}, and is printed only now.",
+            "Each token works once, until {}. Save them now. They are not shown again.",
             first.expires_at
         ));
     }
@@ -90,16 +90,16 @@ fn list(common: &Common, enrollments: &[EnrollmentBody]) -> Result<(), Failure> 
         return output::json(&enrollments);
     }
     let state = |enrollment: &EnrollmentBody| match (&enrollment.address, &enrollment.revoked_at) {
-        (Some(address), _) => format!("became {address}"),
+        (Some(address), _) => format!("issued {address}"),
         (None, Some(at)) => format!("revoked {at}"),
-        (None, None) => format!("open until {}", enrollment.expires_at),
+        (None, None) => format!("unused, valid until {}", enrollment.expires_at),
     };
     let what = |enrollment: &EnrollmentBody| match (&enrollment.replaces, &enrollment.name) {
-        (Some(address), _) => format!("in place of {address}"),
+        (Some(address), _) => format!("replaces {address}"),
         (None, name) => name.clone().unwrap_or_else(|| "-".to_owned()),
     };
     let rows: Vec<_> =
         enrollments.iter().map(|one| vec![what(one), one.id.clone(), one.key.clone(), state(one)]).collect();
-    let header = ["NAME", "ENROLMENT", "KEY", "STATE"];
-    output::table(&header, &rows, "There are no enrollments: transom enrollment add --key ID")
+    let header = ["NAME", "ENROLLMENT", "KEY", "STATE"];
+    output::table(&header, &rows, "There are no enrollments. To create one: transom enrollment add --key ID")
 }

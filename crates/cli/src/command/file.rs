@@ -12,7 +12,7 @@ use crate::failure::Failure;
 const OBFUSCATED: [usize; 2] = [8, 16];
 /// The advice for a file that does not contain a password in plain text.
 #[cfg(feature = "server")]
-const ONE_LINE: &str = "Write the password itself into a file of one line, or pipe it in (--password-file -)";
+const ONE_LINE: &str = "Write the plain password to a file of one line, or pipe it in (--password-file -)";
 
 /// Reads the content.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
@@ -43,21 +43,21 @@ pub(super) fn read_vnc_password(path: &Path) -> Result<String, Failure> {
     let place = path.display();
     if is_obfuscated(&bytes) {
         return Err(Failure::theirs(format_args!(
-            "{place} was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not"
+            "{place} was written by vncpasswd, which obfuscates the password. Transom cannot read such a file"
         ))
-        .with_next_step(format_args!("{ONE_LINE}, as people type it.")));
+        .with_next_step(format_args!("{ONE_LINE}.")));
     }
     let text = String::from_utf8(bytes);
     let text = text.map_err(|_| Failure::theirs(format_args!("cannot read {place}: it is not text")))?;
     let password = without_newline(text);
     if password.is_empty() {
-        return Err(Failure::theirs(format_args!("{place} holds no password")).with_next_step(format_args!(
-            "{ONE_LINE}. To take away the one that is set: transom instance set ID --project P --no-password"
+        return Err(Failure::theirs(format_args!("{place} contains no password")).with_next_step(format_args!(
+            "{ONE_LINE}. To remove the current password: transom instance set ID --project P --no-password"
         )));
     }
     if password.contains(['\n', '\r']) {
-        return Err(Failure::theirs(format_args!("{place} holds more than one line"))
-            .with_next_step(format_args!("{ONE_LINE}, and nothing else.")));
+        return Err(Failure::theirs(format_args!("{place} contains more than one line"))
+            .with_next_step(format_args!("{ONE_LINE}.")));
     }
     Ok(password)
 }

@@ -160,7 +160,9 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
     let security = if ways.is_empty() { "none".to_owned() } else { ways.join(", ") };
     let security = match withheld {
         false => security,
-        true => format!("{security} (withheld: the address has new credentials since; set them again)"),
+        true => {
+            format!("{security} (withheld, because the address has received new credentials; set them again)")
+        }
     };
     for (name, value) in [
         ("id", instance.id),

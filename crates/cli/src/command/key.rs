@@ -70,7 +70,11 @@ pub(crate) async fn run(common: &Common, command: Key) -> Result<(), Failure> {
                 })
                 .collect();
             let header = ["ID", "NAME", "ROLE", "STATE", "SECRETS", "PROJECT", "CREATED"];
-            output::table(&header, &rows, "There are no access keys: transom key add --project P")
+            output::table(
+                &header,
+                &rows,
+                "There are no access keys. To create one: transom key add --project P",
+            )
         }
     }
 }
@@ -82,7 +86,7 @@ fn show(common: &Common, key: &KeySecretBody) -> Result<(), Failure> {
     output::line(format_args!("id      {}", key.id))?;
     output::line(format_args!("secret  {}", key.secret))?;
     output::line(format_args!("project {}", key.project))?;
-    output::say("The secret is printed only now: save it.");
+    output::say("Save the secret now. It is not shown again.");
     Ok(())
 }
 

@@ -68,7 +68,11 @@ async fn list(common: &Common, client: &Client, all: bool) -> Result<(), Failure
         "DIALECT",
         "MADE BY",
     ];
-    output::table(&header, &rows, "No link can open a session, and no session is open under a link.")
+    let empty = match all {
+        true => "There are no links.",
+        false => "No link can open a session or has one open. To list all links: transom link list --all",
+    };
+    output::table(&header, &rows, empty)
 }
 
 fn uses(link: &LinkBody) -> String {
@@ -138,9 +142,9 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
     }
     let link = &report.link;
     output::line(format_args!("link      {}", link.id))?;
-    output::line(format_args!("machine   {}", link.instance))?;
+    output::line(format_args!("instance  {}", link.instance))?;
     output::line(format_args!(
-        "made      {} by {} ({})",
+        "created   {} by {} ({})",
         link.created_at,
         by(link.key.as_ref()),
         link.dialect
@@ -154,7 +158,7 @@ fn tell(common: &Common, report: &LinkReportBody) -> Result<(), Failure> {
         output::line(format_args!("revoked   {at}"))?;
     }
     let rows: Vec<_> = report.uses.iter().flat_map(rows).collect();
-    let header = ["SESSION", "SINCE", "SECONDS", "TO VIEWER", "TO MACHINE", "STATE", "", "FROM", "PROGRAM"];
+    let header = ["SESSION", "SINCE", "SECONDS", "TO VIEWER", "TO INSTANCE", "STATE", "", "FROM", "PROGRAM"];
     output::table(&header, &rows, "It was never used.")
 }
 

@@ -57,7 +57,7 @@ fn incomplete(lacks: &[String]) -> Failure {
 fn stopped(error: StartError) -> Failure {
     match error {
         StartError::Data(DataError::Held { path }) => Failure::theirs(format_args!(
-            "a server uses {}, and updated its database's schema when it started",
+            "a server is using {}: it updated the database's schema when it started",
             path.display()
         ))
         .with_next_step(
@@ -81,7 +81,7 @@ fn sentence(plan: &SchemaPlan) -> String {
         Some(newer) if newer > plan.knows => {
             format!("{has}; this program knows {} and can run on it", plan.knows)
         }
-        _ => format!("{has}; this program adds nothing"),
+        _ => format!("{has}; this program changes nothing"),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn run(common: &Common, command: Project) -> Result<(), Failure
             output::table(
                 &["NAME", "ID", "CREATED"],
                 &rows,
-                "There are no projects: transom project add NAME",
+                "There are no projects. To create one: transom project add NAME",
             )
         }
     }

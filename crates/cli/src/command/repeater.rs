@@ -21,7 +21,9 @@ pub(crate) async fn run(common: &Common, command: Repeater) -> Result<(), Failur
                 return output::json(&made);
             }
             output::line(&made.ticket)?;
-            output::say("The ticket is printed only now. It works until it is revoked or replaced.");
+            output::say(
+                "Save the ticket now. It is not shown again. It is valid until it is revoked or replaced.",
+            );
             Ok(())
         }
         Repeater::Revoke { address } => {

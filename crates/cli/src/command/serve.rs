@@ -16,12 +16,12 @@ use crate::failure::Failure;
 use crate::output;
 
 /// The warning if a server without TLS listens on an address beyond loopback.
-const ONLY_HERE: &str = "Without TLS only this machine itself is served: add --self-signed, --tls-cert and --tls-key, \
-     or declare the proxy in front in [http] trusted_proxies.";
+const ONLY_HERE: &str = "Without TLS, Transom serves only this machine. Add --self-signed, or --tls-cert and --tls-key, \
+     or declare the proxy in front of Transom in [http] trusted_proxies.";
 /// The warning if the proxy in front is not declared, so that the server takes it for the viewer
 /// itself.
-const UNDECLARED: &str = "The public URL is https, and here is no TLS: declare the proxy in front in [http] \
-     trusted_proxies, or all its callers count as one and X-Forwarded-Proto is not believed.";
+const UNDECLARED: &str = "The public URL is https, but TLS is off. Declare the proxy in front of Transom in [http] \
+     trusted_proxies. Otherwise all its callers count as one, and X-Forwarded-Proto is ignored.";
 
 pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     start_log("info");
@@ -63,7 +63,7 @@ pub(crate) async fn run(common: &Common, serve: Serve) -> Result<(), Failure> {
     let server = Server::start(options, listener).await.map_err(Failure::of_start)?;
     let signals = Signals::listen()?;
     introduce(common, &server);
-    let status = warning.map_or_else(|| format!("Serves {}", server.public_url()), str::to_owned);
+    let status = warning.map_or_else(|| format!("Serving {}", server.public_url()), str::to_owned);
     // This fails if no service manager listens, which does no harm.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
     signals.wait().await;
@@ -80,8 +80,11 @@ pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn introduce(common: &Common, server: &Server) {
     tracing::info!(address = %server.address(), public_url = %server.public_url(), "serving");
-    output::say(format_args!("Transom serves {}", server.url()));
-    output::say(format_args!("Operator commands find it by {}", common.data.join("admin.json").display()));
+    output::say(format_args!("Transom is running at {}", server.url()));
+    output::say(format_args!(
+        "Operator commands read its URL and token from {}",
+        common.data.join("admin.json").display()
+    ));
     for (kind, who) in [
         (RepeaterKind::Devices, "devices with a repeater ticket"),
         (RepeaterKind::Viewers, "viewers with a repeater ID"),
@@ -143,6 +146,6 @@ pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit on file descriptors stays at {:?}", limit.current);
+        tracing::warn!(%error, "the limit on file descriptors could not be raised and stays at {:?}", limit.current);
     }
 }

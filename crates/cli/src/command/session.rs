@@ -42,7 +42,11 @@ pub(crate) async fn run(common: &Common, command: Session) -> Result<(), Failure
                 })
                 .collect();
             let header = ["ID", "LINK", "INSTANCE", "STATE", "VIEWER", "MADE BY", "BYTES", "SINCE"];
-            output::table(&header, &rows, "No console is open.")
+            output::table(
+                &header,
+                &rows,
+                if all { "There are no sessions." } else { "There are no open sessions." },
+            )
         }
     }
 }

@@ -51,5 +51,5 @@ fn list(common: &Common, mut tokens: Vec<ListedTokenBody>) -> Result<(), Failure
         })
         .collect();
     let header = ["ID", "KEY", "CREATED", "EXPIRES", "LAST USED"];
-    output::table(&header, &rows, "There is no token that is valid: transom key token ID makes one")
+    output::table(&header, &rows, "There are no valid tokens. To create one: transom key token ID")
 }

@@ -115,9 +115,10 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     assert_eq!(device.address(), first);
     // The operator removes its address while it runs, so the token that it has creates another one.
     program.ask(&format!("address remove {first}"));
-    agent
-        .stderr()
-        .expect(&format!("The server does not take {first}: the new token makes another."), PATIENCE);
+    agent.stderr().expect(
+        &format!("The server no longer accepts {first}. Enrolling again with the new token."),
+        PATIENCE,
+    );
     agent.stderr().expect("Enrolled as ", PATIENCE);
     let back = agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));
     assert!(back.is_some(), "{}", agent.stderr().text());
@@ -130,8 +131,8 @@ fn a_device_whose_address_is_gone_enrols_anew_by_another_token_and_by_no_other_w
     let mut refused = device.start(tokens[1]);
     assert_eq!(refused.wait(PATIENCE).code(), Some(10));
     let next = format!(
-        "\n         The server does not take {second}, which this device enrolled as: it was removed, or its password \
-         reset. Create another enrollment token: transom enrollment add --key ID\n"
+        "\n         The server no longer accepts {second}, this device's address: it was removed, or its password \
+         was reset. Create another enrollment token: transom enrollment add --key ID\n"
     );
     assert!(refused.stderr().text().ends_with(&next), "{}", refused.stderr().text());
     drop(device.online(tokens[2]));
@@ -144,7 +145,8 @@ fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there
     let neither = program.run(&format!("agent --server http://{} --to 127.0.0.1:5900", program.address()));
     let why = "this device has no address yet, and neither an enrollment token nor an address was given";
     assert!(neither.code == 1 && neither.stderr.contains(why), "{neither:?}");
-    for typed in ["--enroll TOKEN, which transom enrollment add", "--address A --password-file FILE"] {
+    for typed in ["--enroll TOKEN (to create one: transom enrollment add", "--address A --password-file FILE"]
+    {
         assert!(neither.stderr.contains(typed), "{neither:?}");
     }
     let key = program.ask_json("key add --project lab")["id"].as_str().expect("an id").to_owned();
@@ -155,7 +157,7 @@ fn an_agent_needs_an_address_or_a_token_and_waits_for_a_server_that_is_not_there
     agent.args(["agent", "--server", &format!("http://{}", program.address()), "--data"]);
     agent.arg(folder).args(["--enroll", &token, "--to", "127.0.0.1:5900"]);
     let agent = Process::start("transom agent", &mut agent);
-    agent.stderr().expect("Next try in ", PATIENCE);
+    agent.stderr().expect("Retrying in ", PATIENCE);
     program.serve();
     agent.stderr().expect("Online\n", PATIENCE);
 }
@@ -226,7 +228,7 @@ fn a_panel_is_replaced_by_a_token_for_its_place() {
     let mut broken = old.online(&program.ask(&format!("enrollment add --key {key} --name Lobby")));
     let address = old.address();
     let token = program.ask(&format!("enrollment add --replace {address}"));
-    assert!(program.ask("enrollment list").contains(&format!("in place of {address}")));
+    assert!(program.ask("enrollment list").contains(&format!("replaces {address}")));
     let new = Device { program: &program, folder: program.data().with_file_name("new") };
     let _panel = new.online(&token);
     assert_eq!(new.address(), address);

@@ -13,7 +13,7 @@ fn an_option_that_would_be_ignored_is_refused_with_what_to_do_instead() {
     let program = transom();
     let behind = failing(&program, "demo --no-open --data /tmp/mine");
     assert_snapshot!(behind, @r"
-    error: --data is not for transom demo: it uses a temporary folder. To keep the data, run transom serve
+    error: --data does not apply to transom demo: it uses a temporary folder. To keep the data, run transom serve
 
     Usage: transom [OPTIONS] <COMMAND>
 
@@ -27,7 +27,10 @@ fn an_option_that_would_be_ignored_is_refused_with_what_to_do_instead() {
         ("migrate --check --server http://127.0.0.1:1", "on the database"),
     ] {
         let said = failing(&program, words);
-        assert!(said.starts_with("error: --server is not for transom ") && said.contains(why), "{said}");
+        assert!(
+            said.starts_with("error: --server does not apply to transom ") && said.contains(why),
+            "{said}"
+        );
     }
     for command in ["demo", "serve", "migrate"] {
         let help = program.ask(&format!("{command} --help"));

@@ -157,20 +157,20 @@ fn what_is_no_password_of_one_line_is_refused_with_what_to_do() {
     });
     assert!(hidden.iter().all(|told| *told == hidden[0]), "{hidden:?}");
     assert_snapshot!(hidden[0], @r"
-    transom: FILE was written by vncpasswd, which hides the password: a VNC server reads such a file, Transom does not
-             Write the password itself into a file of one line, or pipe it in (--password-file -), as people type it.
+    transom: FILE was written by vncpasswd, which obfuscates the password. Transom cannot read such a file
+             Write the plain password to a file of one line, or pipe it in (--password-file -).
     exit 1
     ");
     let file = program.file("empty", "\n");
     assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
-    transom: FILE holds no password
-             Write the password itself into a file of one line, or pipe it in (--password-file -). To take away the one that is set: transom instance set ID --project P --no-password
+    transom: FILE contains no password
+             Write the plain password to a file of one line, or pipe it in (--password-file -). To remove the current password: transom instance set ID --project P --no-password
     exit 1
     ");
     let file = program.file("lines", "geheim12\nagain\n");
     assert_snapshot!(set(&file).replace(&file, "FILE"), @r"
-    transom: FILE holds more than one line
-             Write the password itself into a file of one line, or pipe it in (--password-file -), and nothing else.
+    transom: FILE contains more than one line
+             Write the plain password to a file of one line, or pipe it in (--password-file -).
     exit 1
     ");
     let security = program.ask_json("instance show vm --project lab")["security"].clone();
@@ -199,7 +199,7 @@ fn a_password_that_is_withheld_is_shown_as_such() {
     assert_eq!(reset.code, 0, "{reset:?}");
     assert_eq!(
         security(),
-        "security  password (withheld: the address has new credentials since; set them again)"
+        "security  password (withheld, because the address has received new credentials; set them again)"
     );
     program.ask(&format!("instance set kiosk --project lab --password-file {file}"));
     assert_eq!(security(), "security  password");

@@ -138,7 +138,7 @@ fn tokens_are_listed_by_id_until_they_are_revoked_with_what_was_made_with_them()
     let key = program.ask_json("key add --project lab");
     let other = program.ask_json("key add --project lab");
     let id = key["id"].as_str().expect("an id");
-    assert_snapshot!(program.run("token list").stderr, @"There is no token that is valid: transom key token ID makes one");
+    assert_snapshot!(program.run("token list").stderr, @"There are no valid tokens. To create one: transom key token ID");
     let made = program.ask_json(&format!("key token {id} --ttl 10m"));
     let leaked = program.ask(&format!("key token {id}"));
     program.ask(&format!("key token {}", other["id"].as_str().expect("an id")));

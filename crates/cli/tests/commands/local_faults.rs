@@ -132,7 +132,7 @@ fn an_agent_that_has_its_key_goes_on_on_a_disk_that_takes_nothing_and_lets_new_v
     };
     connected();
     let told = format!(
-        "[vnccloud:{}] shows its key for the first time, and it cannot be written down: no storage space.",
+        "[vnccloud:{}] presents its key for the first time, but the key cannot be saved: no storage space.",
         desk.name
     );
     device.stderr().expect(&told, PATIENCE);
@@ -144,8 +144,9 @@ fn an_agent_that_has_its_key_goes_on_on_a_disk_that_takes_nothing_and_lets_new_v
     greeting.join().expect("both came");
     let kept = fs::read_to_string(&known).expect("it is written");
     assert!(kept.starts_with(&format!("{} ", desk.name)) && kept.lines().count() == 1, "{kept}");
-    let opened =
-        device.stderr().find(PATIENCE, |text| text.contains("is connected, as before").then_some(()));
+    let opened = device
+        .stderr()
+        .find(PATIENCE, |text| text.contains("is connected, with the previous key").then_some(()));
     assert!(opened.is_some(), "{}", device.stderr().text());
 }
 
@@ -168,7 +169,7 @@ fn without_a_name_service_or_a_network_an_agent_waits() {
     for mut command in [unnamed, alone] {
         let mut waits = Process::start("transom agent", &mut command);
         waits.stderr().expect("CloudConnectivityError: ", PATIENCE);
-        waits.stderr().expect("Next try in ", PATIENCE);
+        waits.stderr().expect("Retrying in ", PATIENCE);
         assert!(waits.runs(), "{}", waits.stderr().text());
     }
 }

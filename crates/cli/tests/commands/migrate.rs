@@ -89,7 +89,10 @@ fn what_would_happen_is_told_beforehand_and_changes_nothing() {
         assert_eq!((&done["has"], &done["adds"]), (&fresh["knows"], &json!([])));
         let said = house.program.ask(&format!("migrate --check {}", house.settings));
         assert!(
-            said.ends_with(&format!("its schema has version {}; this program adds nothing", fresh["knows"])),
+            said.ends_with(&format!(
+                "its schema has version {}; this program changes nothing",
+                fresh["knows"]
+            )),
             "{said}"
         );
     }
@@ -129,7 +132,7 @@ fn a_wrong_configuration_and_a_database_that_is_out_of_reach_are_told() {
     assert!(answer.code == 1 && !answer.stderr.contains("hunter2"), "{answer:?}");
     assert!(answer.stderr.contains("Check that PostgreSQL runs there"), "{answer:?}");
     assert_snapshot!(failing(&serving, "migrate"), @r"
-    transom: a server uses DATA, and updated its database's schema when it started
+    transom: a server is using DATA: it updated the database's schema when it started
              To update it, start the server again with this program. To see the changes first: transom migrate --check
     exit 1
     ");

@@ -37,7 +37,7 @@ fn a_devices_and_a_viewers_command_line_do_not_show_their_secrets() {
         (format!("agent {joining} --enroll={token} --to 127.0.0.1:5900"), "This device's key is "),
         (
             format!("connect {ADDRESS} --wait {joining} --address {ADDRESS} --password-file {password}"),
-            "This side's key is ",
+            "This connector's key is ",
         ),
     ] {
         let process = started(&program, &words, says);

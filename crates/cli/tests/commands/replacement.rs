@@ -84,7 +84,7 @@ fn who_sits_at_a_terminal_is_asked_once_about_a_replaced_panels_key() {
     let mut keyboard = asking.stdin();
     let port = connected(&asking);
     let viewer = thread::spawn(move || heard(port));
-    asking.stdout().expect("The server says that its device was replaced", PATIENCE);
+    asking.stdout().expect("The server says that the device was replaced", PATIENCE);
     asking.stdout().expect("yes or no", PATIENCE);
     keyboard.write_all(b"yes\n").expect("it reads");
     assert_eq!(viewer.join().expect("it ran"), "hello", "{}", asking.stdout().text());

@@ -36,7 +36,7 @@ fn a_service_manager_is_told_when_the_server_listens_and_when_it_drains() {
         String::from_utf8_lossy(&message[..length]).trim_end().to_owned()
     };
     let mut program = transom().environment("NOTIFY_SOCKET", &path).serving();
-    let ready = format!("READY=1\nSTATUS=Serves http://{}/", program.address());
+    let ready = format!("READY=1\nSTATUS=Serving http://{}/", program.address());
     assert_eq!(hear(), ready);
     TcpStream::connect(program.address()).expect("a ready server listens");
     assert_eq!(program.terminate(PATIENCE), Some(0));
@@ -48,20 +48,20 @@ fn who_listens_to_everybody_is_told_what_is_missing_for_it() {
     let program = transom();
     let mut command = program.command();
     let server = Process::start("transom serve", command.args(["serve", "--listen", "0.0.0.0:0"]));
-    server.stderr().expect("Without TLS only this machine itself is served: add --self-signed,", PATIENCE);
+    server.stderr().expect("Without TLS, Transom serves only this machine. Add --self-signed,", PATIENCE);
     // It serves this machine, as the warning says.
-    server.stderr().expect("Transom serves http://127.0.0.1:", PATIENCE);
+    server.stderr().expect("Transom is running at http://127.0.0.1:", PATIENCE);
     let program = transom();
     let mut command = program.command();
     let serve = ["serve", "--listen", "0.0.0.0:0", "--self-signed"];
     let server = Process::start("transom serve", command.args(serve));
     server.stderr().expect("Console URLs begin with this machine's first address.", PATIENCE);
-    server.stderr().expect("Transom serves https://", PATIENCE);
+    server.stderr().expect("Transom is running at https://", PATIENCE);
     let program = transom();
     let mut command = program.command();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--public-url", "https://console.example.com"];
     let server = Process::start("transom serve", command.args(serve));
-    server.stderr().expect("declare the proxy in front in [http] trusted_proxies", PATIENCE);
+    server.stderr().expect("Declare the proxy in front of Transom in [http] trusted_proxies", PATIENCE);
 }
 
 /// A proxy from the environment would read the operator's token.
@@ -114,8 +114,8 @@ fn who_speaks_tls_to_a_plain_port_is_asked_about_it() {
 #[test]
 fn without_a_server_the_next_step_is_named() {
     assert_snapshot!(failing(&transom(), "project list"), @r"
-    transom: no server is known: there is no DATA/admin.json
-             Start one with `transom serve`, or name it: --data DIR, or --server URL with TRANSOM_TOKEN.
+    transom: no server is known: there is no file DATA/admin.json
+             Start one with `transom serve`, or specify one: --data DIR, or --server URL with TRANSOM_TOKEN.
     exit 1
     ");
     let program = transom();
@@ -167,7 +167,7 @@ fn what_keeps_the_server_from_starting_is_named() {
     let taken = failing(&program, &format!("serve --listen {}", running.address()));
     assert_snapshot!(taken.replace(running.address(), "TAKEN"), @r"
     transom: cannot listen on TAKEN: Address already in use (os error 98)
-             Another program listens there: end it, or name another address with --listen.
+             Another program is listening there. Stop it, or choose another address with --listen.
     exit 1
     ");
     assert_snapshot!(failing(&program, &format!("serve --config {config}")).replace(&config, "CONFIG"), @r"

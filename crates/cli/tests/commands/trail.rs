@@ -82,7 +82,7 @@ fn a_console_that_cannot_be_granted_is_refused_with_its_reason() {
 #[test]
 fn a_grant_is_listed_until_it_is_revoked() {
     let program = vm();
-    assert_snapshot!(program.run("link list").stderr, @"No link can open a session, and no session is open under a link.");
+    assert_snapshot!(program.run("link list").stderr, @"No link can open a session or has one open. To list all links: transom link list --all");
     let issued = program.ask_json("console vm --project lab --uses 3");
     let redactions = insta::dynamic_redaction(|value, _| if value.is_nil() { value } else { "TIME".into() });
     assert_json_snapshot!(
@@ -131,7 +131,7 @@ fn a_leaked_link_is_shown_and_revoked_by_its_url() {
     let url = program.run("console vm --project lab --uses 0").stdout;
     let (_, token) = url.trim().split_once("#token=").expect("a token");
     let shown = program.ask(&format!("link show {}", url.trim()));
-    assert!(shown.contains("made      20") && shown.contains("by operator (api)"), "{shown}");
+    assert!(shown.contains("created   20") && shown.contains("by operator (api)"), "{shown}");
     assert!(!shown.contains("revoked"), "{shown}");
     let answer = program.run_with("link revoke - --json", &url);
     assert_eq!(answer.code, 0, "{answer:?}");
@@ -214,7 +214,7 @@ fn nobody_looking_is_said_to_people_and_an_empty_list_to_programs() {
     let answer = program.run("session list");
     assert_eq!(
         (answer.code, answer.stdout.as_str(), answer.stderr.as_str()),
-        (0, "", "No console is open.\n")
+        (0, "", "There are no open sessions.\n")
     );
     assert_eq!(program.ask("session list --json"), "[]");
     assert_snapshot!(failing(&program, "session end 00000000-0000-7000-8000-000000000000"), @r"

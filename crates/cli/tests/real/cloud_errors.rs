@@ -26,7 +26,7 @@ fn closed_port() -> String {
 #[track_caller]
 fn assert_ends(answer: &Answer, code: i32, said: &str) {
     let lines: Vec<_> =
-        answer.stderr.lines().filter(|line| !line.starts_with("This side's key is ")).collect();
+        answer.stderr.lines().filter(|line| !line.starts_with("This connector's key is ")).collect();
     assert_eq!((answer.code, lines.join("\n").as_str()), (code, said));
     assert_eq!(answer.stdout, "", "no device was reached");
 }
@@ -127,11 +127,11 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
     // A program that tries again prints the same each time.
     let waiting =
         fleet.start("transom connect", &format!("connect {} {} --wait", device.name, joining(&viewer)));
-    waiting.stderr().expect(&format!(" s; sessions go on.\n         {named}\n"), PATIENCE);
+    waiting.stderr().expect(&format!(" s; open sessions continue.\n         {named}\n"), PATIENCE);
     let line = format!("agent {} --to 127.0.0.1:5900", joining(&device));
     let agent = fleet.start("transom agent", &line);
     agent.stderr().expect(&format!(" s.\n         {named}\n"), PATIENCE);
-    agent.stderr().expect(&said(" Next try in "), PATIENCE);
+    agent.stderr().expect(&said(" Retrying in "), PATIENCE);
     drop(agent);
     let ca = fleet.program.data().join("ca.pem");
     let trusting = fleet.start("transom agent", &format!("{line} --ca {}", ca.display()));
@@ -232,7 +232,7 @@ fn an_agent_without_a_version_in_common_stays_and_says_so() {
     command.args(format!("agent {joining} --to 127.0.0.1:5900").split_whitespace());
     let mut agent = Process::start("transom agent", &mut command);
     let said = agent.stderr().find(PATIENCE, |text| {
-        let (_, rest) = text.split_once("update this program) Next try in ")?;
+        let (_, rest) = text.split_once("update this program) Retrying in ")?;
         Some(rest.split_once(" s.")?.0.parse::<u64>().expect("a number"))
     });
     // At least an hour, and at most half as long again.

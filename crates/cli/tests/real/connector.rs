@@ -67,7 +67,7 @@ fn a_viewer_at_standard_input_and_output_is_at_the_device_until_that_closes() {
     drop(guest);
     assert_eq!(connector.wait(PATIENCE).code(), Some(0));
     assert_eq!(connector.stdout().text(), "hello");
-    let peer = format!("[vnccloud:{}]: the device has closed the session", desk.device.name);
+    let peer = format!("[vnccloud:{}]: the device closed the session", desk.device.name);
     assert!(connector.stderr().text().contains(&peer), "{}", connector.stderr().text());
 }
 
@@ -182,7 +182,7 @@ fn an_agent_that_is_told_to_end_ends_its_sessions_in_good_order() {
     assert_eq!(screen.read(&mut [0]).expect("an orderly end"), 0);
     // Viewers behave like this then.
     drop(screen);
-    connector.stderr().expect("the device has closed the session\n", PATIENCE);
+    connector.stderr().expect("the device closed the session\n", PATIENCE);
     assert_eq!(guest.read(&mut [0]).expect("an orderly end"), 0);
     assert_eq!(agent.wait(PATIENCE).code(), Some(0));
 }
@@ -193,7 +193,7 @@ fn programs_that_share_a_state_folder_show_one_key_and_know_the_same_peers() {
     let [mut first, mut second] = [desk.connect("--stdio"), desk.connect("--stdio")];
     let mut guests = [desk.guest(), desk.guest()];
     for (connector, guest) in [&first, &second].into_iter().zip(&mut guests) {
-        connector.stderr().expect("This side's key is ", PATIENCE);
+        connector.stderr().expect("This connector's key is ", PATIENCE);
         guest.write_all(b"hello").expect("it listens");
     }
     for connector in [&mut first, &mut second] {
@@ -215,7 +215,7 @@ fn a_server_that_restarts_has_its_devices_back_and_a_connector_keeps_its_port() 
     let port = place(&connector);
     assert_eq!(desk.fleet.program.terminate(PATIENCE), Some(0));
     for process in [&desk.agent, &connector] {
-        process.stderr().expect("(the server is going down) Next try in ", PATIENCE);
+        process.stderr().expect("(the server is going down) Retrying in ", PATIENCE);
     }
     desk.fleet.program.serve();
     let back = desk.agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));

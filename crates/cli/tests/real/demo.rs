@@ -46,7 +46,7 @@ fn chromium_opens_the_demo_and_what_it_says_to_try_next_works() {
 
     let port = url.split(['/', '#']).nth(2).expect("a URL names host and port");
     let another = program.run(&format!("demo --no-open --listen {port}"));
-    assert!(another.stderr.contains("name another address with --listen"), "{another:?}");
+    assert!(another.stderr.contains("choose another address with --listen"), "{another:?}");
 
     demo.terminate();
     assert_eq!(demo.wait(PATIENCE).code(), Some(0));

@@ -126,8 +126,10 @@ fn a_viewer_types_into_an_xvnc_through_connector_relay_and_agent() {
     xvnc.typed().expect("through the relay\n", PATIENCE);
     // Both ends show the same words, and the viewer's side stores the device's key.
     let phrase = |text: &str, before: &str| Some(text.split_once(before)?.1.split_once('\n')?.0.to_owned());
-    let told = connector.stderr().find(PATIENCE, |text| phrase(text, "Compare with its agent: "));
-    let heard = agent.stderr().find(PATIENCE, |text| phrase(text, "for the first time; compare: "));
+    let told = connector.stderr().find(PATIENCE, |text| phrase(text, "Compare this phrase with its agent: "));
+    let heard = agent
+        .stderr()
+        .find(PATIENCE, |text| phrase(text, "for the first time; compare this phrase with its viewer: "));
     assert_eq!(told.expect("a phrase"), heard.expect("a phrase"));
     connector.terminate();
     assert_eq!(connector.wait(PATIENCE).code(), Some(0));

@@ -16,7 +16,7 @@ const TURNED_AWAY: Duration = Duration::from_secs(25);
 
 /// The error of a second connector for the same address.
 const TAKEN: &str =
-    " in use\n         Another program listens there: end it, or name another address with --bind.\n";
+    " in use\n         Another program is listening there. Stop it, or choose another address with --bind.\n";
 
 /// The message of a program that is sent away for good while it has an open session.
 const SENT_AWAY: &str = "CloudAuthenticationFailed: The cloud address or its password is not valid. \
@@ -28,12 +28,12 @@ fn a_connector_that_waits_comes_back_to_a_server_that_was_gone() {
     desk.agent.terminate();
     desk.agent.wait(PATIENCE);
     let before = desk.connect("--stdio --wait");
-    before.stderr().expect("This side's key is ", PATIENCE);
+    before.stderr().expect("This connector's key is ", PATIENCE);
     desk.fleet.program.server().stderr().expect(" joined ", PATIENCE);
     assert_eq!(desk.fleet.program.terminate(PATIENCE), Some(0));
     let after = desk.connect("--stdio --wait");
     for connector in [&before, &after] {
-        connector.stderr().expect("Next try in ", PATIENCE);
+        connector.stderr().expect("Retrying in ", PATIENCE);
     }
     // A connector that does not wait is told.
     let mut hasty = desk.connect("--stdio");
@@ -65,7 +65,7 @@ fn a_place_is_one_connectors_before_its_device_is_there_too() {
     let socket = format!("unix:{}", path.display());
     let waiting = [&port, &socket].map(|bind| {
         let connector = desk.connect(&format!("--wait --bind {bind}"));
-        connector.stderr().expect("This side's key is ", PATIENCE);
+        connector.stderr().expect("This connector's key is ", PATIENCE);
         connector
     });
     for bind in [&port, &socket] {
@@ -119,7 +119,7 @@ fn a_viewer_that_comes_while_the_server_is_gone_is_turned_away_and_told_why() {
     let connector = desk.connect("");
     let place = format!("127.0.0.1:{}", place(&connector));
     assert_eq!(desk.fleet.program.terminate(PATIENCE), Some(0));
-    connector.stderr().expect("Next try in ", PATIENCE);
+    connector.stderr().expect("Retrying in ", PATIENCE);
     let mut viewer = TcpStream::connect(&place).expect("the connector keeps its port");
     viewer.set_read_timeout(Some(TURNED_AWAY)).expect("a limit");
     assert_eq!(viewer.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));

@@ -92,7 +92,7 @@ impl Laboratory {
         let viewer =
             self.internet.at(Host::Viewer, || TcpStream::connect(format!("127.0.0.1:{}", self.port)));
         let viewer = viewer.expect("the connector listens");
-        self.connector.stderr().expect("Compare with its agent: ", PATIENCE);
+        self.connector.stderr().expect("Compare this phrase with its agent: ", PATIENCE);
         viewer
     }
 }
