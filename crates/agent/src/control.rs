@@ -74,7 +74,9 @@ impl ControlConnection {
     pub(crate) async fn join(server: &Server, own: &Credentials, join_as: JoinAs) -> Result<Self, Refusal> {
         let (mut control, exporter) = Self::open(server).await?;
         let proved = timeout(PROVE, control.prove(own, join_as, exporter)).await;
-        proved.unwrap_or_else(|_| Err(unreachable("the server fell silent while joining")))?;
+        proved.unwrap_or_else(|_| {
+            Err(unreachable("the server stopped responding while this program joined"))
+        })?;
         Ok(control)
     }
 
@@ -99,7 +101,9 @@ impl ControlConnection {
             }
             Ok(address)
         });
-        asked.await.unwrap_or_else(|_| Err(unreachable("the server fell silent while enrolling")))
+        asked
+            .await
+            .unwrap_or_else(|_| Err(unreachable("the server stopped responding while this device enrolled")))
     }
 
     async fn open(server: &Server) -> Result<(Self, Option<scram::Exporter>), Refusal> {
@@ -117,8 +121,10 @@ impl ControlConnection {
         let Message::Hello { versions, binding } = self.message().await? else { return Err(out_of_turn()) };
         let version = versions.common(Versions::OURS).ok_or_else(|| {
             let older = if versions.newest < Versions::OURS.oldest { "the server" } else { "this program" };
-            let detail =
-                format!("the server speaks {versions}, and {PROGRAM} {}: update {older}", Versions::OURS);
+            let detail = format!(
+                "the server supports {versions}, but {PROGRAM} supports {}: update {older}",
+                Versions::OURS
+            );
             Refusal::from(RefusalCode::ProtocolError).because(detail)
         })?;
         Ok((version, binding))
@@ -224,5 +230,5 @@ impl ControlConnection {
 }
 
 fn out_of_turn() -> Refusal {
-    Refusal::from(RefusalCode::ProtocolError).because("a message came out of turn")
+    Refusal::from(RefusalCode::ProtocolError).because("a message arrived out of order")
 }

@@ -31,10 +31,12 @@ pub(crate) async fn open(
             Ok(Some(connection)) => return Ok(connection),
             // The relay has answered: the ticket is spent for an upgrade as well.
             Ok(None) => {
-                return Err(Refusal::from(RefusalCode::CloudConnectivityError).because("the ticket is spent"));
+                return Err(
+                    Refusal::from(RefusalCode::CloudConnectivityError).because("the ticket was already used")
+                );
             }
             Err(error) => {
-                tracing::info!(relay, %error, "cannot reach the raw listener; using the server's one port");
+                tracing::info!(relay, %error, "cannot reach the raw listener; using the server's main port");
                 server.unreached.avoid(relay, Instant::now());
             }
         }

@@ -97,7 +97,7 @@ impl Identity {
         match self.known.folder.lock() {
             Ok(Some(folder)) => Ok(FolderLock(Some(folder))),
             Ok(None) => Err(SetupError::passing(format_args!(
-                "another agent uses the folder {}: each agent needs a folder of its own (--data DIR)",
+                "another agent uses the folder {}: each agent needs its own folder (--data DIR)",
                 self.known.folder.path().display()
             ))),
             Err(error) if error.is_transient() => Err(error.into()),

@@ -113,7 +113,7 @@ impl Device {
                 .map_err(|error| error.to_string())?,
         };
         let request = timeout(GREET, self.greet(connection, ticket)).await;
-        let request = request.map_err(|_| "the peer fell silent".to_owned())??;
+        let request = request.map_err(|_| "the peer stopped responding".to_owned())??;
         let (target, AcceptedKey { introduction, unsaved }) = match self.decide(peer, &request).await {
             Ok(decided) => decided,
             Err(rejected) => {
@@ -154,7 +154,7 @@ impl Device {
     ) -> Result<PeerRequest, String> {
         let handshake = TlsAcceptor::from(self.identity.key().accepting()).accept(connection).await;
         let mut tls = handshake.map_err(|error| format!("the end-to-end handshake failed: {error}"))?;
-        let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer showed no key")?;
+        let shown = peer_key(tls.get_ref().1.peer_certificates()).ok_or("the peer presented no key")?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exporter.map_err(|error| error.to_string())?;
         let mut theirs = [0; VOUCHER];
@@ -162,7 +162,7 @@ impl Device {
         // This comes before the check of the key: the key of a machine in between must not become
         // the peer's.
         if !ticket.vouched(Role::Connector, &exporter, &theirs) {
-            return Err("a machine in between intercepts the connection to the peer".to_owned());
+            return Err("a machine in between is intercepting the connection to the peer".to_owned());
         }
         let voucher = ticket.vouch(Role::Agent, &exporter);
         let mut length = [0; opening::LENGTH];
@@ -208,8 +208,9 @@ impl Device {
             Some(known) if known == shown => Ok(false),
             Some(before) => Err(changed(peer, before, shown)),
             None if *end_to_end_only => {
-                let words =
-                    format!("it is for end-to-end connections only, and --allow-key does not name {shown}");
+                let words = format!(
+                    "it is for end-to-end connections only, and the key {shown} is not on its --allow-key list"
+                );
                 Err((Outcome::KeyRefused, words))
             }
             None => Ok(true),
@@ -218,7 +219,7 @@ impl Device {
 }
 
 fn changed(peer: &str, before: PublicKey, shown: PublicKey) -> (Outcome, String) {
-    (Outcome::KeyChanged, format!("{peer} had the key {before} before, but now shows {shown}"))
+    (Outcome::KeyChanged, format!("{peer} had the key {before} before, but now presents {shown}"))
 }
 
 fn unreadable(error: &std::io::Error) -> (Outcome, String) {

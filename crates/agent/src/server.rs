@@ -32,9 +32,8 @@ const KEEPALIVE_TRIES: u32 = 4;
 const UNTAKEN: Duration = Duration::from_secs(70);
 
 const NO_CA: &str =
-    "If the server made its certificate itself (--self-signed), name a copy of its ca.pem: --ca ca.pem.";
-const OTHER_CA: &str = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem again, or omit --ca if \
-                        the certificate comes from a public CA.";
+    "If the server uses a self-signed certificate (--self-signed), pass a copy of its ca.pem: --ca ca.pem.";
+const OTHER_CA: &str = "Its certificate was not issued by the CA in --ca. Copy the server's ca.pem again, or omit --ca if a public CA issued the certificate.";
 
 /// A Transom server.
 #[derive(Clone)]
@@ -67,7 +66,9 @@ impl Server {
             "https" => Some(Arc::new(client_config(ca)?)),
             "http" if local || insecure => None,
             "http" => {
-                return Err(wrong("http:// is only for this machine itself; use https:// or --insecure"));
+                return Err(wrong(
+                    "http:// is only for a server on this machine; use https:// or --insecure",
+                ));
             }
             _ => return Err(wrong("it must begin with https://")),
         };
@@ -178,7 +179,7 @@ mod tests {
         let refused = Server::new("http://console.example.com", None, false).expect_err("off loopback");
         assert_eq!(
             refused.to_string(),
-            "--server http://console.example.com: http:// is only for this machine itself; use https:// or --insecure"
+            "--server http://console.example.com: http:// is only for a server on this machine; use https:// or --insecure"
         );
         assert!(Server::new("http://console.example.com", None, true).is_ok());
         assert!(Server::new("ftp://console.example.com", None, true).is_err());

@@ -20,7 +20,7 @@ impl Targets {
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, SetupError> {
         let targets = texts.iter().map(|text| Target::parse(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
         if targets.is_empty() {
-            return Err(SetupError::new("name at least one target: --to HOST:PORT"));
+            return Err(SetupError::new("give at least one target: --to HOST:PORT"));
         }
         for (index, target) in targets.iter().enumerate() {
             if !target.name.is_empty() && targets[index + 1..].iter().any(|other| other.name == target.name) {

@@ -180,7 +180,7 @@ async fn join(
 }
 
 fn out_of_turn() -> Lost {
-    Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because("a message came out of turn"))
+    Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because("a message arrived out of order"))
 }
 
 fn scram_failed(error: ScramError) -> Lost {

@@ -41,31 +41,31 @@ codes! {
         "The cloud address or its password is not valid.",
         "Check --address and --password-file. A reset shows the new password only once.";
     2 CloudConnectionRefused 11
-        "This cloud address may not connect to that one.",
-        "Allow the address or one of its groups at the listening address (transom address set).";
+        "This cloud address is not allowed to connect to the other one.",
+        "Allow this address or one of its groups on the listen address: transom address set.";
     3 CloudTargetNotFound 12
-        "No agent listens at that cloud address.",
-        "Check the address, and that its agent runs. --wait waits until it does.";
+        "No agent is listening at that cloud address.",
+        "Check the address, and that its agent is running. With --wait, the connector waits for the agent.";
     4 CloudConnectivityError 13
         "The server cannot be reached, or the connection to it was lost.",
-        "Check the network and --server. A program that keeps running tries again.";
+        "Check the network and --server. If the program keeps running, it retries automatically.";
     5 Superseded 14
         "Another agent has joined under this cloud address.",
-        "Each device needs an address of its own; stop the other agent, or reset the address's password.";
+        "Each device needs its own address. Stop the other agent, or reset the address's password.";
     6 DeviceRefused 15
         "The device refused the connection.",
-        "See its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
+        "Read its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that has changed.";
     7 PeerKeyChanged 16
-        "The other side shows another key than expected.",
-        "If it was reinstalled, compare fingerprints with its owner and remove its line from the known-keys file. Otherwise a machine in between may be intercepting the connection.";
+        "The other side presents a different key than expected.",
+        "If it was reinstalled, compare keys with its owner and remove its line from the known-keys file. Otherwise a machine in between may be intercepting the connection.";
     8 PeerBusy 17
         "This connector already has a session with that cloud address.",
         "End that session first, or start a second connector.";
     9 ProtocolError 18
-        "The two sides do not understand each other.",
-        "Update the older of the two; transom --version shows which that is.";
+        "The two programs are not compatible.",
+        "Update the older of the two. To compare them: transom --version.";
     10 ConnectionIntercepted 19
-        "Something between this machine and the server ends its TLS connection.",
+        "A proxy or another machine between this machine and the server terminates its TLS connection.",
         "If it is the server's own proxy, declare it there ([http] trusted_proxies). Otherwise bypass it, or trust another CA with --ca.";
 }
 
@@ -157,7 +157,7 @@ impl Refusal {
         };
         let words = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
         let detail =
-            format!("the server's reason has the number {number}, which this version does not know{words}");
+            format!("the server gave reason number {number}, which this version does not know{words}");
         Self { code: RefusalCode::ProtocolError, retry, detail: Some(detail), advice: None }
     }
 

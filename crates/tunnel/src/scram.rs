@@ -31,10 +31,12 @@ pub enum ScramError {
     #[error("a SCRAM message belongs to another exchange")]
     Nonce,
     /// The proof is bound to another connection, or to none.
-    #[error("its TLS connection ends in front of the server")]
+    #[error("its TLS connection is terminated in front of the server")]
     Binding,
     /// The peer is on TLS, this connection is not, and no proxy was declared.
-    #[error("TLS ends in front of the server, but no proxy there is declared ([http] trusted_proxies)")]
+    #[error(
+        "TLS is terminated in front of the server, but no proxy is declared there ([http] trusted_proxies)"
+    )]
     Undeclared,
 }
 

@@ -224,7 +224,7 @@ fn a_message_that_ends_early_is_named_wherever_it_ends() {
 fn unknown_values_of_later_versions_have_a_meaning() {
     let read = |text: &str| next(&hex::decode(text.replace(' ', "")).expect("bytes"));
     let words =
-        |number| format!("the server's reason has the number {number}, which this version does not know: x");
+        |number| format!("the server gave reason number {number}, which this version does not know: x");
     let hour = Retry::After(Duration::from_secs(3600));
     let refused = |retry, number| {
         let refusal = Refusal::from(RefusalCode::ProtocolError).because(words(number));

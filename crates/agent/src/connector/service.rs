@@ -247,7 +247,7 @@ impl Service {
 
     fn open_door(&mut self) -> Result<(), Lost> {
         let taken = |error| {
-            let refusal = unreachable(format_args!("cannot open the door for viewers: {error}"));
+            let refusal = unreachable(format_args!("cannot listen for viewers: {error}"));
             Lost::last(
                 refusal.advising("Another program uses the address in --bind. Choose another address."),
             )

@@ -41,16 +41,16 @@ const HEARD: Duration = Duration::from_secs(2);
 /// The entry in the known keys for the server: it holds the key with which the server signs
 /// statements about devices' keys.
 const SERVER: &str = "server";
-const RENEWED: &str = "The server says that the device was replaced, or that its new key was accepted. Compare the key that it shows \
-                       with the key that its agent prints when it starts, and name it once: --peer-key KEY.";
-const OTHER_SERVER: &str = "The server says that the device was replaced, but signs this with another key than before. Compare the key that \
-                            the device shows with the key that its agent prints when it starts, and name it once: --peer-key KEY.";
+const RENEWED: &str = "The server says that the device was replaced, or that its new key was accepted. Compare the key that it \
+     presents with the key that its agent prints when it starts, then pass it once: --peer-key KEY.";
+const OTHER_SERVER: &str = "The server says that the device was replaced, but signed this with a different key than before. Compare \
+     the key that the device presents with the key that its agent prints when it starts, then pass it once: \
+     --peer-key KEY.";
 /// The advice for a target's name that the device does not have.
-const NO_SUCH_TARGET: &str = "Leave /NAME out for its first target, or type a name of its agent's --to NAME=HOST:PORT: \
-                              transom address show ADDRESS tells them.";
+const NO_SUCH_TARGET: &str = "Omit /NAME for the first target, or use a NAME from its agent's --to NAME=HOST:PORT. To list them: \
+     transom address show ADDRESS.";
 /// The known keys play no part if the user named a key.
-const ANOTHER: &str = "Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, name \
-                       its new key. Otherwise a machine in between may be intercepting the connection.";
+const ANOTHER: &str = "Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, pass its new key. Otherwise a machine in between may be intercepting the connection.";
 
 /// The means to open a session.
 pub(super) struct Meeting {
@@ -168,8 +168,9 @@ impl Connector {
             .connect(end_to_end::placeholder_name(), connection);
         let mut tls = connecting.await.map_err(unreachable)?;
         let shown = peer_key(tls.get_ref().1.peer_certificates());
-        let shown = shown
-            .ok_or_else(|| Refusal::from(RefusalCode::ProtocolError).because("the device showed no key"))?;
+        let shown = shown.ok_or_else(|| {
+            Refusal::from(RefusalCode::ProtocolError).because("the device presented no key")
+        })?;
         let origin = self.compare_key(shown, renewal)?;
         let exporter = tls.get_ref().1.export_keying_material([0; 32], EXPORTER_LABEL, None);
         let exporter = exporter.map_err(unreachable)?;
@@ -180,7 +181,7 @@ impl Connector {
         let mut theirs = [0; VOUCHER];
         tls.read_exact(&mut theirs).await.map_err(unreachable)?;
         if !ticket.vouched(Role::Agent, &exporter, &theirs) {
-            let between = "a machine in between intercepts the connection to the device";
+            let between = "a machine in between is intercepting the connection to the device";
             return Err(Refusal::from(RefusalCode::ProtocolError).because(between));
         }
         let garbled =
@@ -235,7 +236,7 @@ impl Connector {
 }
 
 fn changed(before: PublicKey, shown: PublicKey) -> Refusal {
-    Refusal::from(RefusalCode::PeerKeyChanged).because(format!("expected {before}, but it shows {shown}"))
+    Refusal::from(RefusalCode::PeerKeyChanged).because(format!("expected {before}, but it presents {shown}"))
 }
 
 fn unreadable(error: std::io::Error) -> Refusal {

@@ -185,7 +185,7 @@ fn a_second_agent_in_one_folder_refuses_and_the_first_goes_on() {
     let mut second = agent(&program, &two, &data, "127.0.0.1:5900");
     assert_eq!(second.wait(PATIENCE).code(), Some(2));
     let told = format!(
-        "transom: another agent uses the folder {}/device: each agent needs a folder of its own (--data DIR)\n",
+        "transom: another agent uses the folder {}/device: each agent needs its own folder (--data DIR)\n",
         data.canonicalize().expect("it is there").display()
     );
     assert!(second.stderr().text().ends_with(&told), "{}", second.stderr().text());

@@ -73,7 +73,7 @@ fn who_sits_at_a_terminal_is_asked_once_about_a_replaced_panels_key() {
     let connector = connect();
     assert_eq!(heard(connected(&connector)), "");
     connector.stderr().expect("PeerKeyChanged: ", PATIENCE);
-    connector.stderr().expect("name it once: --peer-key KEY.", PATIENCE);
+    connector.stderr().expect("pass it once: --peer-key KEY.", PATIENCE);
     drop(connector);
     let at_terminal = || {
         let mut script = Command::new("script");

@@ -73,8 +73,8 @@ fn exit_11_is_a_device_that_lets_others_in() {
     assert_ends(
         &fleet.connect(&closed.name, &viewer, ""),
         11,
-        "transom: CloudConnectionRefused: This cloud address may not connect to that one.\n         \
-         Allow the address or one of its groups at the listening address (transom address set).",
+        "transom: CloudConnectionRefused: This cloud address is not allowed to connect to the other one.\n         \
+         Allow this address or one of its groups on the listen address: transom address set.",
     );
 }
 
@@ -85,8 +85,8 @@ fn exit_12_is_a_device_that_is_not_there() {
     assert_ends(
         &fleet.connect(&device.name, &viewer, ""),
         12,
-        "transom: CloudTargetNotFound: No agent listens at that cloud address.\n         \
-         Check the address, and that its agent runs. --wait waits until it does.",
+        "transom: CloudTargetNotFound: No agent is listening at that cloud address.\n         \
+         Check the address, and that its agent is running. With --wait, the connector waits for the agent.",
     );
 }
 
@@ -100,7 +100,7 @@ fn exit_13_is_a_server_that_cannot_be_reached() {
         13,
         "transom: CloudConnectivityError: The server cannot be reached, or the connection to it was lost. \
          (Connection refused (os error 111))\n         \
-         Check the network and --server. A program that keeps running tries again.",
+         Check the network and --server. If the program keeps running, it retries automatically.",
     );
 }
 
@@ -115,14 +115,12 @@ fn exit_13_of_a_server_with_a_certificate_of_its_own_names_the_ca() {
              (invalid peer certificate: UnknownIssuer){next}"
         )
     };
-    let named =
-        "If the server made its certificate itself (--self-signed), name a copy of its ca.pem: --ca ca.pem.";
+    let named = "If the server uses a self-signed certificate (--self-signed), pass a copy of its ca.pem: --ca ca.pem.";
     let untrusted = fleet.program.run(&format!("connect {} {}", device.name, joining(&viewer)));
     assert_ends(&untrusted, 13, &format!("transom: {}", said(&format!("\n         {named}"))));
     let other = Authority::new();
     let line = format!("connect {} {} --ca {}", device.name, joining(&viewer), other.ca().display());
-    let other = "Its certificate does not come from the CA that --ca names: copy the server's ca.pem again, or \
-                 omit --ca if the certificate comes from a public CA.";
+    let other = "Its certificate was not issued by the CA in --ca. Copy the server's ca.pem again, or omit --ca if a public CA issued the certificate.";
     assert_ends(&fleet.program.run(&line), 13, &format!("transom: {}", said(&format!("\n         {other}"))));
     // A program that tries again prints the same each time.
     let waiting =
@@ -144,7 +142,7 @@ fn exit_14_is_somebody_else_at_the_same_address() {
         &told(&Message::Refused(RefusalCode::Superseded.into())),
         14,
         "transom: Superseded: Another agent has joined under this cloud address.\n         \
-         Each device needs an address of its own; stop the other agent, or reset the address's password.",
+         Each device needs its own address. Stop the other agent, or reset the address's password.",
     );
 }
 
@@ -154,8 +152,9 @@ fn exit_15_is_a_device_that_refuses_and_says_why() {
     let (device, viewer) = pair(&fleet);
     let closed = closed_port();
     let _agent = fleet.agent(&device, &format!("--to {closed}"));
-    let given = "See its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that changed.";
-    let name = "Leave /NAME out for its first target, or type a name of its agent's --to NAME=HOST:PORT: transom address show ADDRESS tells them.";
+    let given = "Read its reason. Check the agent's log, its --to and --allow-key lists, and its known-keys file for a key that has changed.";
+    let name = "Omit /NAME for the first target, or use a NAME from its agent's --to NAME=HOST:PORT. To list them: \
+     transom address show ADDRESS.";
     for (peer, why, next) in [
         (
             device.name.clone(),
@@ -179,10 +178,9 @@ fn exit_16_is_a_device_with_another_key() {
     let key = key.lines().find_map(|line| line.strip_prefix("This device's key is ")).expect("a key");
     let other = "0123456789abcdef".repeat(4);
     let said = format!(
-        "transom: PeerKeyChanged: The other side shows another key than expected. \
+        "transom: PeerKeyChanged: The other side presents a different key than expected. \
          (expected {other}, but it shows {key})\n         \
-         Compare --peer-key with the key that its agent prints when it starts. If the device was \
-         reinstalled, name its new key. Otherwise a machine in between may be intercepting the connection."
+         Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, pass its new key. Otherwise a machine in between may be intercepting the connection."
     );
     assert_ends(&fleet.connect(&device.name, &viewer, &format!("--stdio --peer-key {other}")), 16, &said);
 }
@@ -202,9 +200,9 @@ fn exit_18_is_a_server_of_another_version() {
     assert_ends(
         &told(&Message::Hello { versions: Versions { oldest: 8, newest: 9 }, binding: Binding::None }),
         18,
-        "transom: ProtocolError: The two sides do not understand each other. \
-         (the server speaks versions 8 to 9, and transom 0.1.0 version 1: update this program)\n         \
-         Update the older of the two; transom --version shows which that is.",
+        "transom: ProtocolError: The two programs are not compatible. \
+         (the server supports versions 8 to 9, but transom 0.1.0 supports version 1: update this program)\n         \
+         Update the older of the two. To compare them: transom --version.",
     );
 }
 
@@ -213,8 +211,7 @@ fn exit_19_is_somebody_who_ends_tls_in_between() {
     assert_ends(
         &told(&Message::Refused(Refusal::from(RefusalCode::ConnectionIntercepted).because("it is"))),
         19,
-        "transom: ConnectionIntercepted: Something between this machine and the server ends its TLS \
-         connection. (it is)\n         \
+        "transom: ConnectionIntercepted: A proxy or another machine between this machine and the server terminates its TLS connection. (it is)\n         \
          If it is the server's own proxy, declare it there ([http] trusted_proxies). Otherwise \
          bypass it, or trust another CA with --ca.",
     );

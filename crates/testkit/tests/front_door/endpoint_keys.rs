@@ -46,7 +46,7 @@ async fn a_device_with_a_different_key_is_refused_with_both_fingerprints() {
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let refusal = turned_away(&mut connector, port).await;
     assert_eq!(refusal.code, RefusalCode::PeerKeyChanged);
-    assert_eq!(refusal.detail, Some(format!("expected {before}, but it shows {shown}")));
+    assert_eq!(refusal.detail, Some(format!("expected {before}, but it presents {shown}")));
     assert_eq!(field.machine.arrived(), 1, "the one that they met by");
 }
 
@@ -61,7 +61,7 @@ async fn a_connector_with_a_different_key_is_refused_with_both_fingerprints() {
     let shown = key(&imposter.identity);
     let (mut connector, port) = Running::ready(imposter).await;
     let refusal = turned_away(&mut connector, port).await;
-    let why = format!("{} had the key {before} before, but now shows {shown}", desk.address);
+    let why = format!("{} had the key {before} before, but now presents {shown}", desk.address);
     assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why.clone())));
     let peer = format!("[vnccloud:{}]", desk.address);
     assert_eq!(agent.tells().await, Status::Refused { peer, why });
@@ -149,7 +149,9 @@ async fn a_console_on_an_end_to_end_only_device_is_refused_with_the_reason_and_a
     let viewers = field.identity("viewer").public();
     let (mut connector, port) = Running::ready(field.desk(&desk, &device.address)).await;
     let refusal = turned_away(&mut connector, port).await;
-    let why = format!("it is for end-to-end connections only, and --allow-key does not name {viewers}");
+    let why = format!(
+        "it is for end-to-end connections only, and the key {viewers} is not on its --allow-key list"
+    );
     assert_eq!((refusal.code, refusal.detail), (RefusalCode::DeviceRefused, Some(why)));
     drop((agent, connector));
     let policy = Policy { end_to_end_only: true, allow_keys: vec![viewers], ..Policy::default() };
