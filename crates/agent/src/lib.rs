@@ -37,7 +37,7 @@
 //! /// Asks the owner before a key is stored as the peer's own, and before the first byte passes.
 //! async fn ask_the_owner(peer: Introduction) -> bool {
 //!     let Introduction { peer: address, key, phrase, new, .. } = peer;
-//!     println!("{address} shows the key {key}. Compare these words with it: {phrase}");
+//!     println!("{address} presents the key {key}. Compare these words with it: {phrase}");
 //!     // A known key needs no new consent. For a first key, a person at the panel decides.
 //!     !new || the_panel_says_yes().await
 //! }

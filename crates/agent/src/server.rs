@@ -33,7 +33,8 @@ const UNTAKEN: Duration = Duration::from_secs(70);
 
 const NO_CA: &str =
     "If the server uses a self-signed certificate (--self-signed), pass a copy of its ca.pem: --ca ca.pem.";
-const OTHER_CA: &str = "Its certificate was not issued by the CA in --ca. Copy the server's ca.pem again, or omit --ca if a public CA issued the certificate.";
+const OTHER_CA: &str = "Its certificate was not issued by the CA in --ca. Copy the server's ca.pem again, or omit --ca if \
+                        a public CA issued the certificate.";
 
 /// A Transom server.
 #[derive(Clone)]

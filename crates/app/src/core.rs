@@ -33,7 +33,7 @@ pub(crate) struct Core {
 impl Core {
     /// Returns the life under which this node may take something on.
     pub(crate) fn node(&self) -> Result<Node> {
-        let fenced = || End::new(EndReason::StoreUnavailable, "this node has lost touch with the database");
+        let fenced = || End::new(EndReason::StoreUnavailable, "this node has lost contact with the database");
         self.fence.node().ok_or_else(|| fenced().into())
     }
 }

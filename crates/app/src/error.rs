@@ -85,9 +85,9 @@ impl std::fmt::Display for Needed {
         match self {
             Self::Role(role) => write!(f, "the role {role}"),
             Self::Operator => f.write_str("the role operator"),
-            Self::Secret => {
-                f.write_str("the access key's own secret: a token makes nothing that outlives it")
-            }
+            Self::Secret => f.write_str(
+                "the access key's own secret, because a token cannot create anything that outlives it",
+            ),
         }
     }
 }

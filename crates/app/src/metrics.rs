@@ -116,7 +116,7 @@ pub struct Metrics {
     pub sessions_started: Counter,
     /// Failed authentications, whatever the front door.
     pub failed_authentications: Counter,
-    /// Connections taken in.
+    /// Accepted connections.
     pub connections: Counter,
     /// Connections refused because too many had sent nothing yet.
     pub connections_shed: Counter,
@@ -214,10 +214,10 @@ impl Metrics {
         let gauge = |count| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
         let mut registry = Registry::with_prefix("transom");
         registry.register("links", "Links by dialect and outcome", self.grants.clone());
-        registry.register("sessions_live", "Sessions that this node carries now", gauge(now.live_sessions));
+        registry.register("sessions_live", "Open sessions on this node", gauge(now.live_sessions));
         registry.register(
             "tasks",
-            "Tasks of the program: for each connection one, and a few",
+            "Tasks of the program: one per connection, and a few more",
             gauge(now.tasks),
         );
         registry.register(
@@ -231,17 +231,13 @@ impl Metrics {
             "Consoles that did not reach the screen, by cause",
             self.handshakes.clone(),
         );
-        registry.register(
-            "cloud_lookups",
-            "Tokens that an existing cloud was asked about",
-            self.lookups.clone(),
-        );
+        registry.register("cloud_lookups", "Token lookups at the existing cloud", self.lookups.clone());
         registry.register(
             "guesses_refused",
-            "Tickets, numbers and tokens that were not looked at, because too many had been wrong",
+            "Tickets, numbers and tokens that were refused unchecked, because too many had been wrong",
             self.guesses.clone(),
         );
-        registry.register_with_unit("session", "Bytes carried for sessions", Unit::Bytes, self.bytes.clone());
+        registry.register_with_unit("session", "Bytes relayed for sessions", Unit::Bytes, self.bytes.clone());
         registry.register_with_unit(
             "first_byte",
             "From a viewer's claim to the first bytes of the screen",
@@ -253,21 +249,21 @@ impl Metrics {
             "Failed authentications at any front door",
             self.failed_authentications.clone(),
         );
-        registry.register("connections", "Connections taken in", self.connections.clone());
+        registry.register("connections", "Accepted connections", self.connections.clone());
         registry.register(
             "connections_shed",
-            "Connections refused, or ended for a newcomer",
+            "Connections refused, or closed in favor of a new one",
             self.connections_shed.clone(),
         );
         registry.register("nodes", "Nodes on this database, by state", self.nodes.clone());
         registry.register(
             "fenced",
-            "How often this node ended everything that it carried",
+            "Times that this node ended all its sessions because it had lost contact with the database",
             self.fenced.clone(),
         );
         registry.register(
             "bodies_shed",
-            "Requests refused whose caller had proved nothing and whose body there was no room for",
+            "Requests of unauthenticated callers that were refused because there was no room for their bodies",
             self.bodies_shed.clone(),
         );
         let mut text = String::new();

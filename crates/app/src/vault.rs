@@ -57,7 +57,7 @@ impl Purpose {
 
 /// A sealed value cannot be opened: the master key is another one, or the row was changed.
 #[derive(Debug, thiserror::Error)]
-#[error("a sealed secret cannot be opened: the master key does not fit it")]
+#[error("a secret cannot be decrypted with this master key")]
 pub struct CannotOpen;
 
 /// The 32 bytes from which every sealing key is derived.

@@ -60,7 +60,8 @@ pub(crate) fn hide_secrets() {
     // If the new program does not start, this one continues as it is.
     let error = hidden.map_or_else(|error| error, |hidden| hidden.start());
     say(format_args!(
-        "Other users of this machine can read the secret on this command line ({error}): pass it in a file or in an environment variable."
+        "Other users of this machine can read the secret on this command line ({error}): pass it in a file or in an \
+         environment variable."
     ));
 }
 

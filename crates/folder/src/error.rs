@@ -9,7 +9,7 @@ pub enum FolderError {
     /// Another user owns it.
     #[error(
         "{path} belongs to user {owner}, and this program runs as user {own}. \
-         Name another folder (--data DIR), or change its owner: chown -R {own} {path}",
+         Choose another folder (--data DIR), or change its owner: chown -R {own} {path}",
         path = .path.display()
     )]
     NotOurs {
@@ -49,7 +49,7 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// The path is not a folder.
-    #[error("{path} is not a folder: name another one (--data DIR)", path = .path.display())]
+    #[error("{path} is not a folder: choose another one (--data DIR)", path = .path.display())]
     NotAFolder {
         /// The refused path.
         path: PathBuf,

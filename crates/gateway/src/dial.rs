@@ -84,7 +84,7 @@ fn silent(machine: &InstanceHandshake) -> End {
     match machine.closed() {
         InstanceHandshakeError::Closed(Stage::Version) => EndReason::InstanceSilent.into(),
         InstanceHandshakeError::Closed(stage) => {
-            End::new(EndReason::InstanceSilent, format!("it fell silent during the {stage}"))
+            End::new(EndReason::InstanceSilent, format!("it stopped responding during the {stage}"))
         }
         // The verdict is known; only its explanation is missing.
         verdict => named(verdict),
@@ -166,7 +166,7 @@ async fn connect_unix(path: &Path) -> Result<Stream, End> {
     UnixStream::connect(path).await.map(Stream::from).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => End::new(EndReason::InstanceUnreachable, "there is no such socket"),
         io::ErrorKind::PermissionDenied => {
-            End::new(EndReason::InstanceUnreachable, "Transom may not open the socket")
+            End::new(EndReason::InstanceUnreachable, "Transom has no permission to open the socket")
         }
         _ => unreachable(&error, &path.display()),
     })

@@ -163,7 +163,7 @@ impl Gateway {
         if let Next::Carry(claim, _) = next
             && let Err(error) = self.app.consoles.give_back(&claim, &EndReason::ViewerLost.into()).await
         {
-            tracing::error!(%error, "a use could not be given back");
+            tracing::error!(%error, "a use of a link could not be restored");
         }
     }
 

@@ -323,7 +323,7 @@ impl<'a> Pump<'a> {
             return Err(EndReason::ViewerTooSlow.into());
         }
         if self.instance_behind.is_some_and(|since| now >= since + INSTANCE_STALL) {
-            return Err(End::new(EndReason::InstanceSilent, "it takes no input"));
+            return Err(End::new(EndReason::InstanceSilent, "it reads no input"));
         }
         if self.silence_out().is_some_and(|out| now >= out) {
             return Err(End::for_viewers(EndReason::ViewerLost, "no answer to pings"));

@@ -190,7 +190,7 @@ async fn settle(app: &App, claim: &Claim, end: &End) {
         _ => app.consoles.end(claim, end).await,
     };
     if let Err(error) = settled {
-        tracing::error!(%error, session = %claim.live.id(), "the end of a session could not be written down");
+        tracing::error!(%error, session = %claim.live.id(), "the end of a session could not be recorded");
     }
 }
 
@@ -213,7 +213,7 @@ async fn fail(app: &App, claim: &Claim, failure: Failure) -> (End, bool) {
         }
         Failure::Dial(end) => {
             if let Err(error) = app.consoles.give_back(claim, &end).await {
-                tracing::error!(%error, session = %claim.live.id(), "a use could not be given back");
+                tracing::error!(%error, session = %claim.live.id(), "a use of a link could not be restored");
             }
             (end, false)
         }
@@ -275,6 +275,6 @@ fn log(claim: &Claim, end: &End) {
         detail = end.detail(),
         to_viewer = traffic.to_viewer,
         to_instance = traffic.to_instance,
-        "session over"
+        "session ended"
     );
 }

@@ -24,7 +24,7 @@ pub enum BodyError {
     #[error("the body is too large")]
     TooLarge,
     /// It broke off, or it was not well-formed.
-    #[error("the body broke off")]
+    #[error("the body is incomplete or malformed")]
     Broken,
 }
 

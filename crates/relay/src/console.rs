@@ -134,8 +134,9 @@ impl Relay {
         }
         self.order_standby(agent);
         let opened = timeout(OPEN, self.open(address, &rendezvous.ticket, arrived.stream)).await;
-        let silent =
-            || End::new(EndReason::DeviceOffline, "its agent fell silent while the console was opened");
+        let silent = || {
+            End::new(EndReason::DeviceOffline, "its agent stopped responding while the console was opened")
+        };
         Ok(Reached { stream: opened.map_err(|_| silent())??, legacy: false })
     }
 
@@ -166,7 +167,7 @@ impl Relay {
         if !ticket.vouched(Role::Agent, &exporter, &theirs) {
             return Err(End::new(
                 EndReason::DeviceRefused,
-                "an interceptor stands between it and this server",
+                "a machine between it and this server is intercepting the connection",
             ));
         }
         // This comes after the device has vouched, so that an interceptor's key is never stored as
@@ -179,7 +180,8 @@ impl Relay {
         let answer = if words.len() == length {
             opening::read_answer(&words).map_err(garbled)?
         } else {
-            let cut = || End::new(EndReason::DeviceRefused, "it fell silent in the middle of its answer");
+            let cut =
+                || End::new(EndReason::DeviceRefused, "it stopped responding in the middle of its answer");
             opening::read_cut_answer(&words).ok_or_else(cut)?
         };
         match answer {

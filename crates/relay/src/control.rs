@@ -104,9 +104,9 @@ pub(super) async fn run(relay: Relay, stream: Stream, origin: Origin, (half_open
     };
     membership.leave(&why).await;
     match lost {
-        Lost::Gone(error) => tracing::info!(%address, %error, "gone"),
+        Lost::Gone(error) => tracing::info!(%address, %error, "left"),
         Lost::Garbled(refusal) => {
-            tracing::info!(%address, %refusal, "sent away");
+            tracing::info!(%address, %refusal, "disconnected");
             wire.refuse(refusal).await;
         }
     }
@@ -158,7 +158,7 @@ fn understood(version: u8) -> Result<(), Lost> {
     if Versions::OURS.hold(version) {
         return Ok(());
     }
-    let detail = format!("this server speaks {}, and version {version} was chosen", Versions::OURS);
+    let detail = format!("this server supports {}, but version {version} was chosen", Versions::OURS);
     Err(Lost::Garbled(Refusal::from(RefusalCode::ProtocolError).because(detail)))
 }
 

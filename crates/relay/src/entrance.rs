@@ -31,7 +31,7 @@ async fn control(State(relay): State<Relay>, source: Source, mut request: Reques
     if exporter.is_none() && connection.is_some_and(|connection| connection.tls) {
         // Without TLS 1.3 there is no exporter for the proof to bind to. If such connections were
         // accepted, an interceptor would only have to ask for an older version.
-        return (StatusCode::FORBIDDEN, "Devices join over TLS 1.3.\n").into_response();
+        return (StatusCode::FORBIDDEN, "Devices can join only over TLS 1.3.\n").into_response();
     }
     let config = &relay.app.config().http;
     let proxied = connection.is_some_and(|connection| config.trusts(connection.peer.ip()));

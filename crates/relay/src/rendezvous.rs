@@ -64,7 +64,7 @@ impl Relay {
             Ok(rendezvous)
         } else {
             Err(Refusal::from(RefusalCode::CloudTargetNotFound)
-                .because("its agent is too slow with its messages"))
+                .because("its agent is too slow to read its messages"))
         }
     }
 

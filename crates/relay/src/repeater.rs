@@ -127,16 +127,16 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
     let waited = loop {
         let news = line.wait(&mut membership).await;
         let why = match &news {
-            Ok(News::Order(Order::Dial { .. })) => "a viewer has it".to_owned(),
-            Ok(News::Order(_)) => "it was sent away".to_owned(),
-            Ok(News::OutOfReach) => "it is out of reach".to_owned(),
+            Ok(News::Order(Order::Dial { .. })) => "a viewer took its connection".to_owned(),
+            Ok(News::Order(_)) => "it was disconnected".to_owned(),
+            Ok(News::OutOfReach) => "it cannot be reached".to_owned(),
             Err(error) => error.to_string(),
         };
         membership.leave(&why).await;
         match news {
             Ok(News::Order(order)) => break Ok(order),
             Ok(News::OutOfReach) => {
-                tracing::info!(%address, %source, "out of reach; its connection stays open")
+                tracing::info!(%address, %source, "cannot be reached at the moment; its connection stays open")
             }
             Err(error) => break Err(error),
         }
@@ -154,7 +154,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             Some(membership) => membership,
             None => return Ok(()),
         };
-        tracing::info!(%address, %source, "back in reach");
+        tracing::info!(%address, %source, "can be reached again");
     };
     drop(permit);
     match waited {
@@ -164,7 +164,7 @@ async fn device(relay: &Relay, mut guest: Guest, stop: &CancellationToken) -> io
             }
         }
         Ok(_) => {}
-        Err(error) => tracing::info!(%address, %error, "gone"),
+        Err(error) => tracing::info!(%address, %error, "left"),
     }
     Ok(())
 }
@@ -239,14 +239,14 @@ impl Line {
     /// Reads once, at most until the device's wait ends.
     async fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 256];
-        let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "no viewer has come for it");
+        let unwanted = || io::Error::new(io::ErrorKind::TimedOut, "no viewer has connected to it");
         match timeout_at(self.until, self.stream.read(&mut buffer)).await.map_err(|_| unwanted())?? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count if self.ahead.len() + count <= MAX_AHEAD => {
                 self.ahead.extend_from_slice(&buffer[..count]);
                 Ok(())
             }
-            _ => Err(io::Error::other("it sent more before it had an answer")),
+            _ => Err(io::Error::other("it sent more data before it was answered")),
         }
     }
 

@@ -146,7 +146,7 @@ fn a_password_that_is_missing_is_told() {
     let missing = Error::PasswordMissing { wanted: "VNC password" };
     assert_eq!(fails(&nothing(), &[V33, b"\0\0\0\x02"]), missing);
     assert_eq!(fails(&nothing(), &[V38, b"\x01\x02"]), missing);
-    assert_eq!(missing.to_string(), "demands a VNC password, but none is configured");
+    assert_eq!(missing.to_string(), "requires a VNC password, but none is configured");
 }
 
 #[test]

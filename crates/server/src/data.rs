@@ -130,7 +130,7 @@ impl DataFolder {
     pub fn node(&self) -> Result<NodeId, DataError> {
         let text = self.once(NODE, || random::uuid().to_string())?;
         let path = self.0.at(NODE);
-        text.trim().parse().map_err(|_| DataError::Content { path, message: "does not hold a node id" })
+        text.trim().parse().map_err(|_| DataError::Content { path, message: "does not contain a node id" })
     }
 
     /// Sets another id for this node.

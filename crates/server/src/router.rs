@@ -104,7 +104,7 @@ async fn metrics(State(app): State<Arc<App>>, id: Id, source: Source, headers: H
         return (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, "Bearer")],
-            "the operator's token is needed\n",
+            "the operator's token is required\n",
         )
             .into_response();
     }

@@ -252,7 +252,7 @@ impl Server {
     pub async fn stop(self) {
         self.accepting.cancel();
         self.app.live.close(&EndReason::ShuttingDown.into());
-        let going = Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down");
+        let going = Refusal::from(RefusalCode::CloudConnectivityError).because("the server is shutting down");
         self.app.devices.joined.close(&going);
         let limit = self.app.config().limits.drain.0;
         self.tasks.close();
@@ -267,7 +267,7 @@ impl Server {
         self.watching.close();
         self.watching.wait().await;
         if let Err(error) = self.store.retire_node(self.app.upkeep.last_life()).await {
-            tracing::warn!(%error, "this node could not report its end; the other nodes wait for it for a minute");
+            tracing::warn!(%error, "this node could not report its end; the other nodes will wait a minute for it");
         }
         self.store.close().await;
     }

@@ -46,7 +46,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The address of the listener cannot be read.
-    #[error("the listener has no address: {0}")]
+    #[error("cannot read the listener's address: {0}")]
     Listener(#[from] std::io::Error),
     /// A listener of the repeater cannot be opened.
     #[error("the repeater cannot listen on {address}: {source}")]
@@ -63,19 +63,19 @@ pub enum StartError {
     #[error(transparent)]
     Project(#[from] transom_app::Error),
     /// The secrets in the database are sealed with another master key.
-    #[error("the master key is not the one that this database's secrets are sealed with")]
+    #[error("this database's secrets were encrypted with a different master key")]
     MasterKey {
         /// The path of the data folder's own key.
         path: PathBuf,
     },
     /// The database has secrets already, and the data folder has no master key.
-    #[error("{path} is missing, and this database's secrets are sealed with a master key", path = .path.display())]
+    #[error("{path} is missing, but this database's secrets were encrypted with a master key", path = .path.display())]
     NoMasterKey {
         /// The expected path.
         path: PathBuf,
     },
     /// The listener's address cannot be part of a URL.
-    #[error("the listener's address does not make a URL: {0}")]
+    #[error("the listener's address cannot be used in a URL: {0}")]
     Url(#[from] url::ParseError),
 }
 
@@ -85,27 +85,27 @@ impl StartError {
     pub fn next_step(&self) -> Option<String> {
         match self {
             Self::Data(DataError::Held { .. }) => {
-                Some("Stop that server, or name another folder: --data DIR.".to_owned())
+                Some("Stop that server, or choose another folder: --data DIR.".to_owned())
             }
             Self::NoDatabase { .. } => Some(
-                "Name the server's data folder: --data DIR. transom serve makes the database of a new folder when it starts."
+                "Give the server's data folder: --data DIR. In a new folder, transom serve creates the database when it starts."
                     .to_owned(),
             ),
             Self::MasterKey { path } | Self::NoMasterKey { path } => Some(format!(
-                "Put the database's master key at {}, or name it with --master-key-file. All nodes on one database \
+                "Copy the database's master key to {}, or give its path with --master-key-file. All nodes on one database \
                  need the first node's key.",
                 path.display()
             )),
             Self::Open { database, error: StoreError::Unavailable(_) } if database.is_remote() => Some(
-                "Check that PostgreSQL runs there, that the database exists (createdb transom), and that its user may log in."
+                "Check that PostgreSQL is running there, that the database exists (createdb transom), and that its user may log in."
                     .to_owned(),
             ),
             Self::RelayListener { .. } => Some(
-                "The address is [relay] listen in the configuration. Name another one, or end the program that listens there."
+                "The address is [relay] listen in the configuration. Choose another one, or stop the program that is listening there."
                     .to_owned(),
             ),
             Self::Repeater { .. } => Some(
-                "The address is in [repeater] of the configuration. Name another one, or end the program that listens there."
+                "The address is in [repeater] of the configuration. Choose another one, or stop the program that is listening there."
                     .to_owned(),
             ),
             _ => None,

@@ -156,7 +156,8 @@ async fn create(db: &mut Connection<'_>, key: NewAccessKey, audit: &AuditEntry) 
         key_columns!()
     );
     let insert = sql(INSERT).bind(&key.id).bind(key.project).bind(key.name.as_str()).bind(key.role);
-    let mut row = db.first(insert).await?.ok_or(StoreError::Conflict("an access key of this id exists"))?;
+    let mut row =
+        db.first(insert).await?.ok_or(StoreError::Conflict("an access key with this id already exists"))?;
     insert_secret(db, &key.id, &key.secret).await?;
     write_down(db, audit).await?;
     read(&mut row)

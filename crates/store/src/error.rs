@@ -9,7 +9,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The request contradicts the present state. The text names the contradiction:
-    /// `a project of this name exists`.
+    /// `a project with this name already exists`.
     #[error("{0}")]
     Conflict(&'static str),
     /// An object that the change depends on does not exist. The text names it: `instance`.

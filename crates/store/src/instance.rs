@@ -180,8 +180,10 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
         .bind(security.key.as_ref())
         .bind(security.fingerprint.as_deref())
         .bind(cloud_address(&instance.endpoint));
-    let mut row =
-        db.first(insert).await?.ok_or(StoreError::Conflict("the project has an instance of this id"))?;
+    let mut row = db
+        .first(insert)
+        .await?
+        .ok_or(StoreError::Conflict("the project already has an instance with this id"))?;
     let made = read(&mut row)?;
     if !instance.for_ticket_holder {
         keep_from_ticket_holder(db, &made).await?;

@@ -49,7 +49,7 @@ async fn create(
     const INSERT: &str = "INSERT INTO projects (id, name, created_at) VALUES ($1, $2, (SELECT now FROM clock)) \
         ON CONFLICT DO NOTHING RETURNING id, name, created_at";
     let row = db.first(sql(INSERT).bind(id).bind(name)).await?;
-    let project = read(row.ok_or(StoreError::Conflict("a project of this name exists"))?)?;
+    let project = read(row.ok_or(StoreError::Conflict("a project with this name already exists"))?)?;
     write_down(db, audit).await?;
     Ok(project)
 }

@@ -50,7 +50,8 @@ const OTHER_SERVER: &str = "The server says that the device was replaced, but si
 const NO_SUCH_TARGET: &str = "Omit /NAME for the first target, or use a NAME from its agent's --to NAME=HOST:PORT. To list them: \
      transom address show ADDRESS.";
 /// The known keys play no part if the user named a key.
-const ANOTHER: &str = "Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, pass its new key. Otherwise a machine in between may be intercepting the connection.";
+const ANOTHER: &str = "Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, pass \
+                       its new key. Otherwise a machine in between may be intercepting the connection.";
 
 /// The means to open a session.
 pub(super) struct Meeting {

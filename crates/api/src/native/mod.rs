@@ -148,6 +148,6 @@ async fn unknown(id: Id) -> Response {
 /// Answers a request whose path does not take its method. `Allow` names the methods that it takes.
 async fn not_allowed(id: Id) -> Response {
     let error =
-        ErrorDetail::plain("method-not-allowed", "the path does not take this method".to_owned(), &id.0);
+        ErrorDetail::plain("method-not-allowed", "the path does not accept this method".to_owned(), &id.0);
     (StatusCode::METHOD_NOT_ALLOWED, Json(ErrorBody { error })).into_response()
 }

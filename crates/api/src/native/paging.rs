@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Cursor {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         let fits =
             (1..=CURSOR).contains(&text.chars().count()) && !text.chars().any(|c| c.is_ascii_control());
-        let wrong = || serde::de::Error::custom("must be the next of the previous page");
+        let wrong = || serde::de::Error::custom("must be the value of next on the previous page");
         fits.then(|| Self(text.into_owned())).ok_or_else(wrong)
     }
 }

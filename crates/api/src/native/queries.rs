@@ -44,7 +44,7 @@ pub(super) fn check(parts: &Parts) -> Result<(), Error> {
         if !known.iter().any(|known| *known == name) {
             let wanted = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(Error::Malformed(format!(
-                "the query has an unknown parameter; the path takes {wanted}"
+                "the query has an unknown parameter; the path accepts {wanted}"
             )));
         }
     }

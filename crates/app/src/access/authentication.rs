@@ -122,7 +122,7 @@ impl Access {
             let error = "behind a proxy set [http] public_url and trusted_proxies, for another site's page \
                          [console] allowed_origins";
             let public_url = &self.core.public_url;
-            tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused by its origin");
+            tracing::warn!(%request, %source, origin, %public_url, error, "a page was refused because of its origin");
         }
         End::for_viewers(EndReason::OriginRefused, origin).into()
     }

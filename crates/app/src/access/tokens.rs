@@ -22,7 +22,7 @@ impl Access {
     /// Makes a token for the key that asks.
     pub async fn issue_token(&self, call: &Call, ttl: Duration) -> Result<(ApiToken, Secret)> {
         let Caller::Key { id, project, .. } = &call.caller else {
-            return Err(Error::Conflict("only an access key is given tokens".to_owned()));
+            return Err(Error::Conflict("only an access key can create tokens".to_owned()));
         };
         self.new_token(call, (id, *project), ttl).await
     }

@@ -64,7 +64,7 @@ impl GuessBudget {
             tracing::warn!(
                 what,
                 %source,
-                "so many wrong ones come that no more are tried in this minute: somebody guesses"
+                "too many wrong guesses: no more are checked until the minute is over"
             );
         }
         None

@@ -152,7 +152,7 @@ impl Consoles {
             ResumeTicketOutcome::Ended(reason) => reason,
             ResumeTicketOutcome::Replayed { session, grant, .. } => {
                 let request = &visitor.request;
-                tracing::warn!(%request, %session, %grant, "a ticket was shown twice; its session was ended");
+                tracing::warn!(%request, %session, %grant, "a resume ticket was used twice; its session was ended");
                 self.core.signals.ring();
                 EndReason::TicketReplayed
             }
@@ -171,11 +171,11 @@ impl Consoles {
             return;
         }
         let request = &visitor.request;
-        tracing::warn!(%request, %session, link = %grant.id, "an old ticket was shown; its session waits for its page");
+        tracing::warn!(%request, %session, link = %grant.id, "an old resume ticket was used; its session still waits for its page");
         let by = (request.clone(), visitor.origin());
         let entry = ResumeTicketOutcome::replay_entry(grant, session, by, EndReason::TicketInvalid);
         if let Err(error) = self.core.store.audit(&entry).await {
-            tracing::error!(%error, %session, "an old ticket could not be written to the audit");
+            tracing::error!(%error, %session, "the use of an old resume ticket could not be written to the audit");
         }
     }
 }

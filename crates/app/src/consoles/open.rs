@@ -102,7 +102,7 @@ impl Consoles {
         };
         let grant = self.core.store.create_grant(new, &audit).await?;
         self.core.metrics.grant(call.dialect, "created");
-        tracing::info!(request = %call.request, link = %grant.id, instance = %instance.id, "console granted");
+        tracing::info!(request = %call.request, link = %grant.id, instance = %instance.id, "link created");
         Ok(OpenedConsole { grant, token })
     }
 

@@ -14,7 +14,7 @@ use transom_model::instance::{Instance, SetBy};
 use crate::consoles::Consoles;
 
 /// The detail for an endpoint that the policy does not list.
-const BY_KEY: &str = "a project's key set it: [endpoints] allow, or set it as the operator";
+const BY_KEY: &str = "a project's key set it: add it to [endpoints] allow, or set it as the operator";
 
 /// A permitted target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,9 @@ impl Consoles {
                 addresses.retain(|address| allowed(address.ip()));
                 if addresses.is_empty() {
                     let why = match instance.endpoint_set_by {
-                        SetBy::Operator => "Transom connects to no such address for anybody",
+                        SetBy::Operator => "Transom never connects to such an address",
                         SetBy::Project => BY_KEY,
-                        SetBy::Cloud => "the existing Nova named it: [openstack] nova_targets",
+                        SetBy::Cloud => "the existing Nova returned it: add it to [openstack] nova_targets",
                     };
                     return Err(End::new(EndReason::EndpointNotAllowed, format!("{host}:{port}: {why}")));
                 }

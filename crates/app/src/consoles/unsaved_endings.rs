@@ -26,7 +26,7 @@ impl Consoles {
                 Err(Error::Unavailable(_)) => return,
                 Err(error) => {
                     let session = owed.hold.session;
-                    tracing::error!(%error, %session, "the end of a session could not be written down");
+                    tracing::error!(%error, %session, "the end of a session could not be recorded");
                 }
                 Ok(()) => {}
             }

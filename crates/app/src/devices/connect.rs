@@ -83,7 +83,7 @@ impl Devices {
         match found {
             Some((record, verifier)) if is_listener(&record) => Ok(Listener { record, verifier }),
             Some(_) => {
-                Err(End::new(EndReason::EndpointNotAllowed, "the cloud address is not one that listens"))
+                Err(End::new(EndReason::EndpointNotAllowed, "the cloud address is not a listen address"))
             }
             // Another project's address is none here: its holder must not learn that it exists.
             None => Err(End::new(EndReason::DeviceOffline, "the project has no such cloud address")),
@@ -107,7 +107,7 @@ impl Devices {
         let member = self.reached_at(listener).ok_or(RefusalCode::CloudTargetNotFound)?;
         if member.is_legacy() {
             return Err(Refusal::from(RefusalCode::DeviceRefused).because(
-                "it joined by a repeater ticket, without end-to-end encryption: open it by a console URL or a viewer's ID",
+                "it joined by a repeater ticket, without end-to-end encryption: open it by a console URL or a repeater viewer ID",
             ));
         }
         Ok(member)
@@ -157,7 +157,7 @@ impl Devices {
 
     pub(crate) async fn audit_device(&self, entry: &AuditEntry) {
         if let Err(error) = self.core.store.audit_soon(entry).await {
-            tracing::warn!(%error, "what became of a device could not be written down");
+            tracing::warn!(%error, "an event of a device could not be recorded");
         }
     }
 }

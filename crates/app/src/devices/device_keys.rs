@@ -40,7 +40,7 @@ impl Devices {
         match pinned {
             Some(before) if before == shown.to_string() => Ok(()),
             Some(before) => {
-                let detail = format!("it had {before}, and shows {shown}");
+                let detail = format!("it had {before}, but now presents {shown}");
                 Err(End::new(EndReason::DeviceKeyChanged, detail))
             }
             None => Err(End::new(EndReason::DeviceOffline, "there is no such cloud address")),

@@ -57,7 +57,7 @@ impl Devices {
                     }
                     continue;
                 }
-                tracing::info!(address = %member.address, %refusal, "a device is sent away");
+                tracing::info!(address = %member.address, %refusal, "a device is disconnected");
                 let detail = refusal.detail.clone();
                 if member.end_for_good(refusal) {
                     ended.push(entry(
@@ -123,7 +123,10 @@ impl Devices {
                     && record.presence.node != Some(self.core.fence.last().id) =>
             {
                 // Taken for gone, and it is not: joining again puts that right.
-                Some(Refusal::from(RefusalCode::CloudConnectivityError).because("its place was lost"))
+                Some(
+                    Refusal::from(RefusalCode::CloudConnectivityError)
+                        .because("the server considered it offline"),
+                )
             }
             Some(_) => None,
         })

@@ -88,7 +88,7 @@ impl Devices {
                 if !groups.is_empty() {
                     return Err(Error::invalid(
                         "allow_groups",
-                        "an address whose device is replaced keeps its own",
+                        "must be omitted with replace, because the address keeps its own",
                     ));
                 }
                 (vec![None], Some(self.replaceable(call, key, &address).await?))
@@ -138,10 +138,10 @@ impl Devices {
         let record = self.address(&AddressCall::native(call.clone()), address).await?;
         // This depends on the address. The call alone is well-formed.
         if record.reach.action() != Action::Listen {
-            return Err(Error::Conflict("replace: must be an address that listens".to_owned()));
+            return Err(Error::Conflict("replace: must be a listen address".to_owned()));
         }
         if key.is_some_and(|key| *key != record.key) {
-            return Err(Error::Conflict("key: is not the address's own: leave it out".to_owned()));
+            return Err(Error::Conflict("key: must be the address's own key, or be omitted".to_owned()));
         }
         Ok(record)
     }

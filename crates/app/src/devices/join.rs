@@ -140,10 +140,10 @@ impl Devices {
         if record.reach.action() != wanted {
             let detail = match wanted {
                 Action::Connect => {
-                    "it listens, as a device's address does; name one that connects: transom address add --key ID --action connect"
+                    "it is a listen address, for a device; use a connect address: transom address add --key ID --action connect"
                 }
                 Action::Listen => {
-                    "it connects, as a viewer's address does; name one that listens: transom address add --key ID --action listen"
+                    "it is a connect address, for a viewer; use a listen address: transom address add --key ID --action listen"
                 }
             };
             return Err(Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail));
@@ -161,10 +161,10 @@ impl Devices {
     /// Writes down that a device runs another program than it did. Its first join says nothing new.
     async fn note_program(&self, member: &Member, before: Option<String>, now: Option<String>) {
         let Some(before) = before.filter(|before| Some(before) != now.as_ref()) else { return };
-        let now = now.unwrap_or_else(|| "a program without a name".to_owned());
+        let now = now.unwrap_or_else(|| "an unnamed program".to_owned());
         let entry = AuditEntry {
             actor: Actor::Transom,
-            detail: Some(format!("{now} has joined, and {before} had before")),
+            detail: Some(format!("{now} has joined; the previous program was {before}")),
             ..device_entry("device.program", &member.address, member.project, &member.origin)
         };
         self.audit_device(&entry).await;
@@ -212,7 +212,7 @@ impl Devices {
             let mut table = self.joined.table.lock();
             if table.closing {
                 return Err(
-                    Refusal::from(RefusalCode::CloudConnectivityError).because("the server is going down")
+                    Refusal::from(RefusalCode::CloudConnectivityError).because("the server is shutting down")
                 );
             }
             if role == Role::Connector {
@@ -244,7 +244,7 @@ impl Devices {
         match admitted {
             Ok(()) => Ok(membership),
             Err(refusal) => {
-                membership.leave("it was not let in").await;
+                membership.leave("it was not admitted").await;
                 Err(refusal)
             }
         }

@@ -21,10 +21,10 @@ impl Devices {
         match self.core.store.leave_address(address, epoch).await {
             Ok(_) => self.joined.listeners.ring(),
             Err(StoreError::Unavailable(cause)) => {
-                tracing::warn!(error = %StoreError::Unavailable(cause), %address, "a device's leave is owed to the database");
+                tracing::warn!(error = %StoreError::Unavailable(cause), %address, "a device's departure is not yet in the database");
                 self.joined.leaves.add(address.clone(), epoch);
             }
-            Err(error) => tracing::error!(%error, %address, "a device's leave could not be written down"),
+            Err(error) => tracing::error!(%error, %address, "a device's departure could not be recorded"),
         }
     }
 
@@ -38,7 +38,7 @@ impl Devices {
             let count = some.len();
             match self.core.store.leave_addresses(some).await {
                 Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
-                Err(error) => tracing::error!(%error, "devices' leaves could not be written down"),
+                Err(error) => tracing::error!(%error, "departures of devices could not be recorded"),
                 Ok(()) => self.joined.listeners.ring(),
             }
             self.joined.leaves.strike(count);
@@ -66,7 +66,10 @@ impl Devices {
         };
         known.retain(|(address, epoch)| !is_here(address, *epoch));
         for some in known.chunks(Store::LEAVES) {
-            tracing::warn!(devices = some.len(), "the database had devices joined here that are gone");
+            tracing::warn!(
+                devices = some.len(),
+                "the database listed devices on this node that have left; removing them"
+            );
             self.core.store.leave_addresses(some.to_vec()).await?;
             self.joined.listeners.ring();
         }

@@ -162,12 +162,13 @@ impl Devices {
 fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
     if record.reach.action() != Action::Listen {
         return Err(Error::Conflict(
-            "it is an address to connect: the repeater's protocol reaches one that listens".to_owned(),
+            "it is a connect address: the repeater's protocol requires a listen address".to_owned(),
         ));
     }
     if record.end_to_end_only {
         return Err(Error::Conflict(
-            "its agent accepts end-to-end connections only, and the repeater's protocol has none".to_owned(),
+            "its agent accepts only end-to-end connections, which the repeater's protocol does not support"
+                .to_owned(),
         ));
     }
     Ok(())
@@ -176,7 +177,7 @@ fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
 /// A credential for a listener that is off would be useless.
 fn taken_here(listener: Option<SocketAddr>, name: &str) -> Result<()> {
     let off =
-        || Error::Conflict(format!("this server takes none: its configuration has no [repeater] {name}"));
+        || Error::Conflict(format!("this server accepts none: set [repeater] {name} in its configuration"));
     listener.map(drop).ok_or_else(off)
 }
 

@@ -59,9 +59,11 @@ impl Listeners {
         let in_all: usize = counts.values().sum();
         let own = counts.entry(key).or_default();
         if *own >= PER_KEY || in_all >= IN_ALL {
-            return Err(
-                End::for_viewers(EndReason::Overloaded, "too many listen for presence already").into()
-            );
+            return Err(End::for_viewers(
+                EndReason::Overloaded,
+                "too many presence listeners are connected already",
+            )
+            .into());
         }
         *own += 1;
         Ok(())

@@ -107,7 +107,7 @@ impl PresenceStream {
             told = self.told() => match told {
                 Ok(told) => told,
                 Err(error) => {
-                    tracing::debug!(%error, "a listener for presence is sent away");
+                    tracing::debug!(%error, "a presence listener is disconnected");
                     None
                 }
             },

@@ -22,12 +22,12 @@ impl Devices {
         asked.call.caller.need(Role::Member)?;
         if record.reach.action() != Action::Listen {
             return Err(Error::Conflict(
-                "it is an address to connect: consoles lead to one that listens".to_owned(),
+                "it is a connect address: consoles require a listen address".to_owned(),
             ));
         }
         let unseen = || {
             Error::Conflict(
-                "its device has shown no key yet: open a console, which is refused and tells it, or name the key".to_owned(),
+                "its device has not presented a key yet: give the key, or open a console first, which is refused and records the key".to_owned(),
             )
         };
         let key = match key {
@@ -56,7 +56,7 @@ impl Devices {
         match signed.await {
             Ok(renewal) => Some(renewal),
             Err(error) => {
-                tracing::warn!(%error, "a connector is not told of a device's new key");
+                tracing::warn!(%error, "a connector could not be told about a device's new key");
                 None
             }
         }

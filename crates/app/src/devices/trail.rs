@@ -21,7 +21,7 @@ impl Arrival {
         Self(match joining {
             Joining::Ticket(_) => "a device with a repeater ticket".to_owned(),
             Joining::Password { program, report, .. } => {
-                let program = program.as_deref().unwrap_or("a program without a name");
+                let program = program.as_deref().unwrap_or("an unnamed program");
                 match &report.host_name {
                     Some(host) => format!("{program} on {host}"),
                     None => program.to_owned(),
@@ -56,7 +56,7 @@ impl Devices {
     /// Records two machines with one identity that disconnect each other in turn. A person has to
     /// decide which of them owns it.
     pub(crate) async fn note_rival(&self, member: &Member, who: &Arrival, rival: &Rival) {
-        let other = rival.host_name.as_deref().unwrap_or("a machine without a name");
+        let other = rival.host_name.as_deref().unwrap_or("an unnamed machine");
         let place = rival.source.map_or_else(String::new, |source| format!(" at {source}"));
         let detail = format!("two machines have this identity: {}, and {other}{place}", who.0);
         if self.note(member, "device.rivals", &detail).await {

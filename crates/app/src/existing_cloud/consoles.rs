@@ -103,7 +103,7 @@ impl ExistingCloud {
         };
         if self.core.store.adopt_grant(grant, &audit).await? {
             self.core.metrics.grant(Dialect::Openstack, "created");
-            tracing::info!(%request, link = %id, instance = %located.instance, "a console of the existing Nova");
+            tracing::info!(%request, link = %id, instance = %located.instance, "a console of the existing Nova was opened");
         }
         Ok(Some((digest, located)))
     }
@@ -144,7 +144,7 @@ impl ExistingCloud {
         };
         let host = if located.host.contains(':') { format!("[{}]", located.host) } else { located.host };
         let endpoint = format!("vnc://{host}:{}", located.port).parse::<Endpoint>().map_err(|error| {
-            tracing::warn!(link = %grant.id, %error, "the existing Nova names a place that is none");
+            tracing::warn!(link = %grant.id, %error, "the existing Nova returned an invalid address");
             End::from(EndReason::CloudUnavailable)
         })?;
         let security = self.foreign_security(grant.instance_uid).await?;

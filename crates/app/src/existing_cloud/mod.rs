@@ -92,7 +92,7 @@ impl ExistingCloud {
             Err(LookupError::Unavailable(cause)) => {
                 self.core.metrics.lookup(what, "failed");
                 if outage_is_news() {
-                    tracing::warn!(%request, error = cause, "the existing cloud could not be asked");
+                    tracing::warn!(%request, error = cause, "the existing cloud could not be queried");
                 }
                 Err(End::from(EndReason::CloudUnavailable).into())
             }

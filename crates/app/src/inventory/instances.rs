@@ -65,7 +65,7 @@ impl Inventory {
         let project = self.access.project_for(call, project, Role::Admin).await?;
         let endpoint = input.endpoint.clone().ok_or_else(|| Error::invalid("endpoint", "is missing"))?;
         if input.moved {
-            return Err(Error::invalid("moved", "is for an instance that has another endpoint already"));
+            return Err(Error::invalid("moved", "is only for a change of the endpoint"));
         }
         self.check_input(call, &input)?;
         let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
@@ -216,7 +216,7 @@ impl Inventory {
         }
         input.check_security()?;
         if input.moved && input.endpoint.is_none() {
-            return Err(Error::invalid("moved", "says that endpoint leads to the same machine: name it too"));
+            return Err(Error::invalid("moved", "requires endpoint, which leads to the same machine"));
         }
         match &input.endpoint {
             Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
@@ -281,10 +281,7 @@ impl InstanceInput {
         key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
         let fingerprint = named(&self.fingerprint);
         if fingerprint.is_some() && named(&self.ca).is_some() {
-            return Err(Error::invalid(
-                "fingerprint",
-                "cannot be set together with ca: one of them is checked",
-            ));
+            return Err(Error::invalid("fingerprint", "cannot be set together with ca"));
         }
         let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
         checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))

@@ -48,10 +48,10 @@ impl Revocations {
                 self.cut_revoked(&what);
                 match serial {
                     Some(serial) if self.held.owe(serial) => {
-                        tracing::warn!(%error, ?what, "a revocation holds at this node, and is owed to the database");
+                        tracing::warn!(%error, ?what, "a revocation is in effect on this node, but not yet in the database");
                     }
                     None if error.is_news() => {
-                        tracing::warn!(%error, ?what, "a revocation has cut what there is, and is not kept: too many are owed");
+                        tracing::warn!(%error, ?what, "a revocation ended open sessions, but was not saved, because too many are pending: revoke again later");
                     }
                     Some(_) | None => {}
                 }
@@ -71,10 +71,10 @@ impl Revocations {
             match self.write_revocation(&revocation).await {
                 Err(Error::Unavailable(_)) => return,
                 Err(error) => {
-                    tracing::error!(%error, what = ?revocation.what, "a revocation could not be written down")
+                    tracing::error!(%error, what = ?revocation.what, "a revocation could not be recorded")
                 }
                 Ok(true) => {
-                    tracing::info!(what = ?revocation.what, "a revocation that was owed is written down")
+                    tracing::info!(what = ?revocation.what, "a pending revocation is now in the database")
                 }
                 Ok(false) => {
                     if let Err(error) = self.core.store.audit(&revocation.audit).await {

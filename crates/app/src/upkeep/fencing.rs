@@ -29,7 +29,7 @@ impl Upkeep {
             why,
             sessions,
             devices,
-            "this node ends everything that it carries, and begins again"
+            "this node ends all its sessions and connections, and registers again"
         );
         self.live.cut_all(&EndReason::StoreUnavailable.into());
         let lost = Refusal::from(RefusalCode::CloudConnectivityError)
@@ -75,7 +75,7 @@ fn watch(upkeep: &Weak<Upkeep>, stop: &AtomicBool) {
         let Some(upkeep) = upkeep.upgrade() else { return };
         let rest = upkeep.core.fence.rest();
         if rest == Some(Duration::ZERO) {
-            upkeep.cut_everything("the database has not heard it for too long");
+            upkeep.cut_everything("its heartbeat has not reached the database for too long");
         }
         drop(upkeep);
         std::thread::park_timeout(rest.filter(|rest| !rest.is_zero()).unwrap_or(LOOK).min(LOOK));

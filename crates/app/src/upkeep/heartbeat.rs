@@ -64,7 +64,7 @@ impl Upkeep {
         match self.look_at_nodes(begun, round).await.and(self.sweep().await) {
             Ok(true) => pulse.reset_immediately(),
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "what lapsed could not be ended; it is tried again"),
+            Err(error) => tracing::warn!(%error, "lapsed sessions could not be ended; retrying"),
         }
         let limits = self.core.config.limits.node;
         // What is still owed then has to wait for the next beat.
@@ -81,7 +81,7 @@ impl Upkeep {
         self.revocations.settle_revocations().await;
         self.consoles.settle_sessions().await;
         if let Err(error) = self.devices.settle_leaves().await {
-            tracing::warn!(%error, "leaves of devices are still owed to the database");
+            tracing::warn!(%error, "departures of devices are still not in the database");
         }
     }
 
@@ -100,12 +100,14 @@ impl Upkeep {
             // No other node uses its rows, and a restored database may not have its row.
             Ok(false) if self.core.fence.is_alone() => true,
             Ok(false) => {
-                self.cut_everything("the other nodes have called it gone");
+                self.cut_everything("the other nodes consider it gone");
                 let lives = self.live_again(begun).await;
-                lives.inspect_err(|error| tracing::warn!(%error, "this node could not begin again")).is_ok()
+                lives
+                    .inspect_err(|error| tracing::warn!(%error, "this node could not register again"))
+                    .is_ok()
             }
             Err(error) => {
-                tracing::warn!(%error, "the database did not hear this node; it tries again");
+                tracing::warn!(%error, "this node's heartbeat did not reach the database; retrying");
                 false
             }
         }
@@ -119,7 +121,7 @@ impl Upkeep {
             None => self.take_another_id(id).await?,
         };
         self.core.fence.begin(node, begun);
-        tracing::info!(node = %node.id, incarnation = node.incarnation, "this node lives again");
+        tracing::info!(node = %node.id, incarnation = node.incarnation, "this node is registered again");
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Upkeep {
         let id = NodeId(random::uuid());
         let node = self.core.store.register_node(id, VERSION, Earlier::Unknown).await?;
         let node = node.ok_or(StoreError::Conflict("the node's id is taken"))?;
-        tracing::warn!(node = %id, %before, "another process lives under this node's id; it takes another one");
+        tracing::warn!(node = %id, %before, "another process uses this node's id, so the node takes a new one");
         (self.keep_node)(id);
         Ok(node)
     }
@@ -145,7 +147,7 @@ impl Upkeep {
         };
         for pulse in &silent {
             if self.core.store.declare_gone(*pulse).await? {
-                tracing::warn!(node = %pulse.node.id, "a node has not beaten for too long: it is gone");
+                tracing::warn!(node = %pulse.node.id, "a node has sent no heartbeat for too long and is considered gone");
                 gone.push(pulse);
             }
         }
@@ -179,7 +181,7 @@ impl Upkeep {
         match compared.await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "what this node carries could not be compared with the database");
+                tracing::warn!(%error, "this node's sessions and devices could not be compared with the database");
                 false
             }
             Err(_) => false,
@@ -193,7 +195,7 @@ impl Upkeep {
         for holds in self.live.holds().chunks(Store::HOLDS) {
             for ToEnd { hold, reason } in self.core.store.lost_holds(node, holds.to_vec()).await? {
                 if self.live.cut(hold, reason.into()) {
-                    tracing::warn!(session = %hold.session, %reason, "a session that the database no longer knows is ended");
+                    tracing::warn!(session = %hold.session, %reason, "ending a session that the database no longer assigns to this node");
                 }
             }
         }

@@ -38,7 +38,7 @@ pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
             }),
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "the watch could not do its round; it tries again");
+            tracing::warn!(%error, "the check for revocations and old data failed; retrying");
         }
     }
 }

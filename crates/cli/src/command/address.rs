@@ -174,7 +174,7 @@ fn show(address: AddressBody) -> Result<(), Failure> {
     };
     let renewed = address.renewed_at.map(|at| ("renewed", at));
     let rival = address.rival.map(|rival| {
-        let host = rival.host_name.unwrap_or_else(|| "a machine without a name".to_owned());
+        let host = rival.host_name.unwrap_or_else(|| "an unnamed machine".to_owned());
         let from = rival.source.map(|source| format!(" at {source}")).unwrap_or_default();
         (
             "rival",

@@ -76,7 +76,7 @@ fn a_folder_that_is_not_ours_or_that_others_can_write_to_is_refused() {
     let theirs = somebody_elses(&program);
     let sentence = refused(&program, &theirs);
     assert!(sentence.starts_with(&format!("transom: {} belongs to user ", theirs.display())), "{sentence}");
-    assert!(sentence.contains("Name another folder (--data DIR)"), "{sentence}");
+    assert!(sentence.contains("Choose another folder (--data DIR)"), "{sentence}");
     let open = folder(&program, "open");
     for mode in [0o777, 0o775, 0o1777] {
         set_mode(&open, mode);

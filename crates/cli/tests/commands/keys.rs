@@ -25,7 +25,7 @@ fn projects_are_made_once_and_listed() {
     ]
     "#);
     assert_snapshot!(failing(&program, "project add lab"), @r"
-    transom: a project of this name exists
+    transom: a project with this name already exists
     exit 1
     ");
     let id = program.ask("project add office");

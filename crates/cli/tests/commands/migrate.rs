@@ -130,7 +130,7 @@ fn a_wrong_configuration_and_a_database_that_is_out_of_reach_are_told() {
     assert_eq!(serving.ask_json("migrate --check")["adds"], json!([]), "while it runs");
     let answer = serving.run("migrate --check --database postgres://nobody:hunter2@127.0.0.1:9/x");
     assert!(answer.code == 1 && !answer.stderr.contains("hunter2"), "{answer:?}");
-    assert!(answer.stderr.contains("Check that PostgreSQL runs there"), "{answer:?}");
+    assert!(answer.stderr.contains("Check that PostgreSQL is running there"), "{answer:?}");
     assert_snapshot!(failing(&serving, "migrate"), @r"
     transom: a server is using DATA: it updated the database's schema when it started
              To update it, start the server again with this program. To see the changes first: transom migrate --check

@@ -153,7 +153,7 @@ fn a_second_server_is_kept_out_of_the_data_folder() {
     let program = lab();
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
     transom: DATA: another server uses this data folder
-             Stop that server, or name another folder: --data DIR.
+             Stop that server, or choose another folder: --data DIR.
     exit 1
     ");
     assert_eq!(program.ask_json("project list")[0]["name"], "lab");
@@ -194,7 +194,7 @@ fn what_keeps_the_server_from_starting_is_named() {
     // Port 1 has no listener.
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0 --database postgres://u:hunter2@127.0.0.1:1/transom"), @r"
     transom: postgres://u@127.0.0.1:1/transom: the database is unavailable: error communicating with database: Connection refused (os error 111)
-             Check that PostgreSQL runs there, that the database exists (createdb transom), and that its user may log in.
+             Check that PostgreSQL is running there, that the database exists (createdb transom), and that its user may log in.
     exit 1
     ");
     let authority = Authority::new();
@@ -219,8 +219,8 @@ fn another_master_key_than_the_database_was_sealed_with_is_noticed_at_the_start(
     program.terminate(PATIENCE);
     let key = program.file("key", &"5a".repeat(32));
     assert_snapshot!(failing(&program, &format!("serve --listen 127.0.0.1:0 --master-key-file {key}")), @r"
-    transom: the master key is not the one that this database's secrets are sealed with
-             Put the database's master key at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first node's key.
+    transom: this database's secrets were encrypted with a different master key
+             Copy the database's master key to DATA/master.key, or give its path with --master-key-file. All nodes on one database need the first node's key.
     exit 1
     ");
 }
@@ -233,8 +233,8 @@ fn a_database_without_its_master_key_gets_no_other_one() {
     let key = std::fs::read(&path).expect("the master key");
     std::fs::remove_file(&path).expect("it can be lost");
     assert_snapshot!(failing(&program, "serve --listen 127.0.0.1:0"), @r"
-    transom: DATA/master.key is missing, and this database's secrets are sealed with a master key
-             Put the database's master key at DATA/master.key, or name it with --master-key-file. All nodes on one database need the first node's key.
+    transom: DATA/master.key is missing, but this database's secrets were encrypted with a master key
+             Copy the database's master key to DATA/master.key, or give its path with --master-key-file. All nodes on one database need the first node's key.
     exit 1
     ");
     assert!(!path.exists(), "another key would only be in the way");

@@ -236,7 +236,7 @@ fn a_log_in_json_has_the_grants_trail_in_fields() {
         |log: &str| log.lines().filter_map(event).find(|event| event["link"] == issued["link"]);
     let granted =
         program.server().stderr().find(PATIENCE, of_the_grant).expect("an event with the grant's id");
-    assert_eq!((&granted["message"], &granted["instance"]), (&"console granted".into(), &"vm".into()));
+    assert_eq!((&granted["message"], &granted["instance"]), (&"link created".into(), &"vm".into()));
     let trail = program.ask_json(&format!("audit --link {}", issued["link"].as_str().expect("an id")));
     assert_eq!(granted["request"], trail[0]["request_id"]);
 }

@@ -59,10 +59,10 @@ fn an_address_of_the_other_kind_is_told_with_what_makes_the_right_one() {
     let fleet = Fleet::set();
     let (device, viewer) = pair(&fleet);
     let listening = fleet.connect(&device.name, &device, "");
-    let why = "(it listens, as a device's address does; name one that connects: transom address add --key ID --action connect)";
+    let why = "(it is a listen address, for a device; use a connect address: transom address add --key ID --action connect)";
     assert!(listening.code == 10 && listening.stderr.contains(why), "{listening:?}");
     let agent = fleet.program.run(&format!("agent {} --to 127.0.0.1:1", fleet.joining(&viewer)));
-    let why = "(it connects, as a viewer's address does; name one that listens: transom address add --key ID --action listen)";
+    let why = "(it is a connect address, for a viewer; use a listen address: transom address add --key ID --action listen)";
     assert!(agent.code == 10 && agent.stderr.contains(why), "{agent:?}");
 }
 
@@ -179,7 +179,7 @@ fn exit_16_is_a_device_with_another_key() {
     let other = "0123456789abcdef".repeat(4);
     let said = format!(
         "transom: PeerKeyChanged: The other side presents a different key than expected. \
-         (expected {other}, but it shows {key})\n         \
+         (expected {other}, but it presents {key})\n         \
          Compare --peer-key with the key that its agent prints when it starts. If the device was reinstalled, pass its new key. Otherwise a machine in between may be intercepting the connection."
     );
     assert_ends(&fleet.connect(&device.name, &viewer, &format!("--stdio --peer-key {other}")), 16, &said);

@@ -215,7 +215,7 @@ fn a_server_that_restarts_has_its_devices_back_and_a_connector_keeps_its_port() 
     let port = place(&connector);
     assert_eq!(desk.fleet.program.terminate(PATIENCE), Some(0));
     for process in [&desk.agent, &connector] {
-        process.stderr().expect("(the server is going down) Retrying in ", PATIENCE);
+        process.stderr().expect("(the server is shutting down) Retrying in ", PATIENCE);
     }
     desk.fleet.program.serve();
     let back = desk.agent.stderr().find(PATIENCE, |text| text.matches("Online\n").nth(1).map(drop));

@@ -43,7 +43,7 @@ pub enum InstanceHandshakeError {
         offered: Vec<VeNCryptSubtype>,
     },
     /// The instance demands a credential of a kind that is not configured.
-    #[error("demands a {wanted}, but none is configured")]
+    #[error("requires a {wanted}, but none is configured")]
     PasswordMissing {
         /// The demanded credential: "VNC password" or "user name and password".
         wanted: &'static str,

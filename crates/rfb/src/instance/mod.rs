@@ -211,7 +211,7 @@ impl InstanceHandshake {
                 if matches!(progress, InstanceProgress::StartTls(_)) && !input.is_empty() {
                     // An attacker who injects bytes here could have them taken for decrypted ones.
                     return Err(InstanceHandshakeError::Protocol(
-                        "plain bytes arrived in front of the TLS handshake",
+                        "plain bytes arrived before the TLS handshake",
                     ));
                 }
                 return Ok(progress);

@@ -61,7 +61,7 @@ impl InstanceHandshake {
                 let init = ServerInit::parse(&[&header[..], &item].concat())?;
                 return Ok(Some(InstanceProgress::Done(init)));
             }
-            State::Tls(_) => return Err(Error::Protocol("bytes arrived in front of the TLS handshake")),
+            State::Tls(_) => return Err(Error::Protocol("bytes arrived before the TLS handshake")),
             State::Over => return Err(Error::Protocol("the handshake is over")),
         };
         Ok(None)

@@ -159,7 +159,7 @@ pub(super) async fn connect_head(stream: &mut Stream) -> io::Result<Result<Conne
 /// Tells a peer on another machine that it has to use TLS.
 pub(super) async fn refuse_plain(stream: &mut Stream) -> io::Result<()> {
     const SENTENCE: &str = "This server accepts plain HTTP only from this machine. Use https://, or declare the proxy \
-                            in front in [http] trusted_proxies.";
+                            in front of it in [http] trusted_proxies.";
     // A WebSocket client that is refused would take a body for frames.
     let (header, body) = match parse_upgrade(stream.ahead()) {
         Some(_) => (format!("X-Refusal: {SENTENCE}"), String::new()),

@@ -172,7 +172,7 @@ fn authority(data: &Folder, names: &[String], now: SystemTime) -> Result<(), Tls
     data.replace(CA_SCOPE, &serde_json::to_vec(&scope).unwrap_or_default(), PRIVATE)?;
     if made.is_some() {
         let ca = data.at(CA);
-        tracing::warn!(ca = %ca.display(), "there is a new authority for the present names, which clients have to trust");
+        tracing::warn!(ca = %ca.display(), "a new CA was created for the current names; clients must trust it");
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ fn since_1970(time: SystemTime) -> u64 {
 fn gone(data: &Folder) -> TlsError {
     TlsError::Content {
         path: data.at(CA_KEY),
-        message: "is missing: restart the server, which makes a new one".to_owned(),
+        message: "is missing: restart the server to create a new one".to_owned(),
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn refuse(front: &Arc<Front>, tcp: TcpStream) {
     let told = Arc::clone(front);
     front.tasks.spawn(async move {
         if let Err(error) = tell(&told, Stream::prepared(tcp)).await {
-            tracing::debug!(%error, "a connection that found no place has ended");
+            tracing::debug!(%error, "a refused connection has ended");
         }
         told.shedding.leave();
     });

@@ -44,7 +44,7 @@ pub enum TlsError {
     #[error(transparent)]
     Folder(#[from] transom_folder::FolderError),
     /// A self-signed certificate could not be made.
-    #[error("cannot make a certificate: {0}")]
+    #[error("cannot create a certificate: {0}")]
     Make(#[from] rcgen::Error),
     /// The TLS library rejects the certificate.
     #[error(transparent)]

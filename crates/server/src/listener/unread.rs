@@ -41,7 +41,7 @@ struct Lent {
 enum Cut {
     #[error(transparent)]
     Broken(#[from] hyper::Error),
-    #[error("the room for callers without proof is used up")]
+    #[error("too many unauthenticated requests are open")]
     NoRoom,
 }
 

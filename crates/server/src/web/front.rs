@@ -14,8 +14,8 @@ use transom_websocket::upgrade::is_upgrade;
 /// The page for people who open the root instead of a console.
 const PAGE: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Transom</title>\n\
     <meta name=\"robots\" content=\"noindex\">\n</head>\n<body>\n<h1>Transom</h1>\n\
-    <p>Each console opens by its own link.</p>\n\
-    <p>Programs use the API at <code>/api/v1</code>, which <a href=\"/openapi.json\">its description</a> explains.</p>\n\
+    <p>Each console has its own link.</p>\n\
+    <p>Programs use the API at <code>/api/v1</code>: read <a href=\"/openapi.json\">its description</a>.</p>\n\
     </body>\n</html>\n";
 
 /// Answers a request for the root.

@@ -139,7 +139,7 @@ async fn a_console_leads_only_where_the_list_allows() {
         }
         assert_eq!(opened.ok().map(drop), outcome, "{targets}");
     }
-    assert!(log.text().contains("the existing Nova named it: [openstack] nova_targets"));
+    assert!(log.text().contains("the existing Nova returned it: add it to [openstack] nova_targets"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,8 +267,8 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
         text.lines().find(|line| line.contains("WARN") && line.contains(id)).unwrap().to_owned()
     };
     let nowhere = told(&front).await;
-    let expected = format!("lookup of a console token at Nova ({}/nowhere): it answers 404", nova.url);
-    assert!(nowhere.contains(&expected) && nowhere.contains("is [openstack] nova_url right"), "{nowhere}");
+    let expected = format!("lookup of a console token at Nova ({}/nowhere): it answered 404", nova.url);
+    assert!(nowhere.contains(&expected) && nowhere.contains("check [openstack] nova_url"), "{nowhere}");
     // The secret is read at each login, so it can be changed while we run.
     let secret = config.openstack.admin.secret_file.clone().unwrap();
     config.openstack.nova_url = Some(format!("{}/v2.1", nova.url).parse().unwrap());
@@ -277,7 +277,7 @@ async fn a_nova_that_is_gone_or_silent_is_told_from_a_bad_token_in_bounded_time(
     assert!(told(&front).await.contains(&format!("cannot read {}: ", secret.display())));
     std::fs::write(&secret, "wrong").unwrap();
     let wrong = told(&front).await;
-    assert!(wrong.contains("it answers 401 Unauthorized: check the login in [openstack.admin]"), "{wrong}");
+    assert!(wrong.contains("it answered 401 Unauthorized: check the login in [openstack.admin]"), "{wrong}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

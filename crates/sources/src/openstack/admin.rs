@@ -109,7 +109,7 @@ impl Admin {
         let until = answer.body["token"]["expires_at"].as_str().and_then(|at| at.parse().ok());
         match (token, until) {
             (Some(token), Some(until)) => Ok((Secret::new(token), until)),
-            _ => Err(LookupError::unavailable(&question, "the answer holds no token")),
+            _ => Err(LookupError::unavailable(&question, "the answer contains no token")),
         }
     }
 }

@@ -75,12 +75,12 @@ impl Answer {
         match status {
             StatusCode::NOT_FOUND => LookupError::unavailable(
                 question,
-                format_args!("it answers {status}: is [openstack] {key} right, with its version?"),
+                format_args!("it answered {status}: check [openstack] {key}, including its version"),
             ),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                LookupError::unavailable(question, format_args!("it answers {status}: {denied}"))
+                LookupError::unavailable(question, format_args!("it answered {status}: {denied}"))
             }
-            _ => LookupError::unavailable(question, format_args!("it answers {status}")),
+            _ => LookupError::unavailable(question, format_args!("it answered {status}")),
         }
     }
 }

@@ -262,7 +262,7 @@ async fn drop_ticket(
         project: Some(project),
         grant: None,
         session: None,
-        detail: Some("its agent accepts end-to-end connections only".to_owned()),
+        detail: Some("its agent accepts only end-to-end connections".to_owned()),
         origin,
     };
     write_down(db, &dropped).await

@@ -41,7 +41,10 @@ async fn a_name_belongs_to_one_project(lab: Lab) {
         .store
         .create_project(ProjectId(Uuid::now_v7()), &lab.project.name, &entry("project.create"))
         .await;
-    assert!(matches!(again, Err(StoreError::Conflict("a project of this name exists"))), "{again:?}");
+    assert!(
+        matches!(again, Err(StoreError::Conflict("a project with this name already exists"))),
+        "{again:?}"
+    );
     assert_eq!(lab.store.project_named(&lab.project.name).await.unwrap(), Some(lab.project.clone()));
     assert_eq!(lab.store.project(lab.project.id).await.unwrap(), Some(lab.project));
     assert_eq!(lab.store.project(ProjectId(Uuid::now_v7())).await.unwrap(), None);
@@ -172,7 +175,7 @@ async fn an_instance_id_is_unique_in_its_project(lab: Lab) {
     let again =
         lab.store.create_instance(new_instance(lab.project.id, "vm1"), &entry("instance.create")).await;
     assert!(
-        matches!(again, Err(StoreError::Conflict("the project has an instance of this id"))),
+        matches!(again, Err(StoreError::Conflict("the project already has an instance with this id"))),
         "{again:?}"
     );
     let other = project(&lab.store, "other").await;

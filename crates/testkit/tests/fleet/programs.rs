@@ -21,7 +21,7 @@ async fn the_server_shows_a_devices_program_and_audits_its_changes() {
         let new = Peer::join_with(server, &device, "transom 0.1.0").await.unwrap();
         assert_eq!(shown().await, "transom 0.1.0");
         let told = field.told_so_often("device.program", 1).await;
-        let detail = "transom 0.1.0 has joined, and transom 0.0.9 had before";
+        let detail = "transom 0.1.0 has joined; the previous program was transom 0.0.9";
         assert_eq!(told, [("ok".to_owned(), detail.to_owned())]);
         let list = api.get("/api/v1/addresses?online=true").await.done();
         assert_eq!(list["items"][0]["agent_version"], "transom 0.1.0");

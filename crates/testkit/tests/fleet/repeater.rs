@@ -327,7 +327,7 @@ async fn an_address_with_an_end_to_end_only_agent_has_no_ticket() {
     ended(field.shows(&ticket, &[262]).await).await;
     for (what, body) in [("repeater-ticket", json!({})), ("repeater-viewer", json!({}))] {
         let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), body).await;
-        let why = "409 conflict: its agent accepts end-to-end connections only, and the repeater's protocol has none";
+        let why = "409 conflict: its agent accepts only end-to-end connections, which the repeater's protocol does not support";
         assert_eq!(refused.to_string(), why);
     }
     let connects = field.connector().await;
@@ -375,7 +375,7 @@ async fn no_earlier_ticket_displaces_a_returning_end_to_end_agent() {
         let revoked: Vec<_> = field.audit().await;
         let revoked = revoked.iter().filter(|record| record["action"] == "repeater.revoke");
         let details: Vec<_> = revoked.map(|record| text(record, "detail")).collect();
-        assert_eq!(details, ["its agent accepts end-to-end connections only"]);
+        assert_eq!(details, ["its agent accepts only end-to-end connections"]);
     }
 }
 
@@ -480,7 +480,7 @@ async fn a_server_without_a_repeater_issues_no_tickets() {
     for (what, listener) in [("repeater-ticket", "devices"), ("repeater-viewer", "viewers")] {
         let refused = field.api().post(&format!("/api/v1/addresses/{}/{what}", own.name), json!({})).await;
         let why =
-            format!("409 conflict: this server takes none: its configuration has no [repeater] {listener}");
+            format!("409 conflict: this server accepts none: set [repeater] {listener} in its configuration");
         assert_eq!(refused.to_string(), why);
     }
 }

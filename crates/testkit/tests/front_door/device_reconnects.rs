@@ -129,7 +129,7 @@ async fn a_stopping_server_announces_it_and_connectors_and_devices_wait_for_its_
         }
     }
     for refusal in going {
-        assert_eq!(refusal.detail.as_deref(), Some("the server is going down"));
+        assert_eq!(refusal.detail.as_deref(), Some("the server is shutting down"));
     }
 }
 

@@ -152,7 +152,7 @@ async fn an_instance_that_falls_silent_is_given_up_and_the_step_is_named() {
         clock::pass(Duration::from_secs(limit)).await;
         let end = "4425 The machine accepts the connection but sends nothing.";
         assert_eq!(viewer.closed().await.to_string(), end);
-        let detail = during.map(|during| format!("it fell silent during the {during}"));
+        let detail = during.map(|during| format!("it stopped responding during the {during}"));
         assert_eq!(kept(&stage.server).await, detail.unwrap_or_default());
     }
 }
@@ -190,7 +190,7 @@ async fn missing_and_wrong_passwords_are_distinguished() {
     for (password, end) in [
         (
             None,
-            Some((EndReason::InstancePasswordMissing, "it demands a VNC password, but none is configured")),
+            Some((EndReason::InstancePasswordMissing, "it requires a VNC password, but none is configured")),
         ),
         (
             Some("wrong"),

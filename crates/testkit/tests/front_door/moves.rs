@@ -154,7 +154,7 @@ async fn a_change_to_the_same_endpoint_ends_no_session() {
         let answer = stage.server.api().patch(&stage.server.instance_path(&stage.id), alone).await;
         assert_eq!(
             answer.to_string(),
-            "400 invalid: moved: says that endpoint leads to the same machine: name it too"
+            "400 invalid: moved: requires endpoint, which leads to the same machine"
         );
     }
 }

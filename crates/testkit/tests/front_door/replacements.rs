@@ -67,7 +67,7 @@ async fn a_connector_asks_once_about_a_replaced_devices_key_and_stores_it() {
     // Without a person to ask, the device is refused, and the refusal names the remedy.
     let refused = refusal(field.desk(&desk, &own.address)).await;
     assert_eq!(refused.code, RefusalCode::PeerKeyChanged);
-    assert_eq!(refused.detail, Some(format!("expected {before}, but it shows {now}")));
+    assert_eq!(refused.detail, Some(format!("expected {before}, but it presents {now}")));
     assert!(refused.next_step().contains("was replaced") && refused.next_step().contains("--peer-key"));
     // A person who declines stays with the old key.
     let (renewed, heard) = asked(false);

@@ -85,7 +85,7 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
     drop(viewer);
 
     let text = log.text();
-    assert!(text.contains("session over"), "the log was not captured");
+    assert!(text.contains("session ended"), "the log was not captured");
     for line in text.lines() {
         for secret in &secrets {
             assert!(!line.contains(secret.as_str()), "a secret is in the log: {line}");

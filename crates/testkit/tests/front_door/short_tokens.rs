@@ -8,8 +8,7 @@ use transom_testkit::{Api, Instance, Key, Script, TestServer, postgres};
 
 use crate::stage::assert_live;
 
-const NEEDS_SECRET: &str =
-    "403 forbidden: this needs the access key's own secret: a token makes nothing that outlives it";
+const NEEDS_SECRET: &str = "403 forbidden: this needs the access key's own secret, because a token cannot create anything that outlives it";
 
 async fn servers() -> [TestServer; 2] {
     let repeater = config("[repeater]\ndevices = \"127.0.0.1:0\"\nviewers = \"127.0.0.1:0\"").repeater;

@@ -81,7 +81,7 @@ fn a_node_that_was_frozen_for_longer_than_the_others_wait_cuts_what_it_carries_w
     frame(&mut viewer);
 
     first.server().freeze();
-    second.server().stderr().expect("it is gone", CALLED_GONE);
+    second.server().stderr().expect("is considered gone", CALLED_GONE);
     // A session without a ticket is over then, and no viewer can come back to it.
     let ended = || second.ask_json("session list --all")[0]["state"] == "ended";
     let asked = Instant::now();
@@ -99,7 +99,7 @@ fn a_node_that_was_frozen_for_longer_than_the_others_wait_cuts_what_it_carries_w
     };
     assert!(woken.elapsed() < AT_ONCE, "{:?}", woken.elapsed());
     assert_eq!(closed, 4452);
-    first.server().stderr().expect("this node lives again", PATIENCE);
+    first.server().stderr().expect("this node is registered again", PATIENCE);
     let again = console(&first, "desk --kind websocket");
     frame(&mut watch(first.address(), &again));
 }
