@@ -89,7 +89,7 @@ fn refuse_idle(command: &mut clap::Command, matches: &ArgMatches) -> Result<(), 
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Common {
-    /// The URL of the server. Default: the one in DATA/admin.json.
+    /// The server's URL. Default: the URL in DATA/admin.json, which transom serve writes.
     #[arg(long, global = true, value_name = "URL", env = "TRANSOM_SERVER", value_parser = web_url)]
     pub(crate) server: Option<url::Url>,
     /// The data folder.
@@ -105,7 +105,7 @@ pub(crate) enum Command {
     #[cfg(feature = "server")]
     #[command(flatten)]
     Operate(Operate),
-    /// Join as a device, so that viewers can reach its VNC server from outside its NAT.
+    /// Join as a device, so that viewers outside its network can reach its VNC server.
     Agent(Agent),
     /// Connect to a device: opens a local port for a VNC viewer.
     Connect(Connect),
@@ -128,10 +128,10 @@ pub(crate) struct Joining {
         value_parser = |url: &str| Ok::<_, std::convert::Infallible>(Secret::new(url))
     )]
     pub(crate) proxy: Option<Secret>,
-    /// The same, from a file.
+    /// File with the proxy's URL.
     #[arg(long, value_name = "FILE", conflicts_with = "proxy")]
     pub(crate) proxy_file: Option<PathBuf>,
-    /// Allow http:// to another machine. Anyone on the network path can then impersonate this
+    /// Allow http:// to another machine. Anyone on the network path can then impersonate this cloud
     /// address.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -162,8 +162,8 @@ pub(crate) struct Agent {
     pub(crate) enroll_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) joining: Joining,
-    /// A target that viewers may connect to; repeatable. The first is the default, and others are
-    /// refused.
+    /// A VNC server or other target that viewers may connect to; repeatable. The first is the
+    /// default. Other targets are refused.
     #[arg(long = "to", value_name = "[NAME=]HOST:PORT", required = true)]
     pub(crate) targets: Vec<String>,
     /// Accept only viewers with this key, as `transom connect` prints it; repeatable.
@@ -194,13 +194,14 @@ pub(crate) struct Connect {
     #[arg(long, conflicts_with_all = ["bind", "viewer"])]
     pub(crate) stdio: bool,
     /// Start this VNC viewer with 127.0.0.1::PORT as its last argument, or with the port in place
-    /// of {port}. The command ends with it.
+    /// of {port}. transom connect ends when the viewer ends.
     #[arg(long, value_name = "CMD")]
     pub(crate) viewer: Option<String>,
     /// Wait until the device is online.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// The most bytes per second that the server relays for a session, from 1024 to 999999999.
+    /// The maximum number of bytes per second that the server relays for a session, from 1024 to
+    /// 999999999.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..=999_999_999))]
     pub(crate) max_rate: Option<u32>,
     /// The key that the device must have, as its agent prints it.

@@ -49,7 +49,8 @@ pub(crate) enum Operate {
     /// Enrollments: tokens with which devices get an address or replace another device.
     #[command(subcommand)]
     Enrollment(Enrollment),
-    /// Repeater tickets: for devices and viewers that use the UltraVNC repeater's protocol.
+    /// Repeater tickets: credentials of devices and viewers that use the UltraVNC repeater's
+    /// protocol.
     #[command(subcommand)]
     Repeater(Repeater),
     /// Create a console URL. Prints the URL on stdout and its expiry on stderr.
@@ -60,7 +61,7 @@ pub(crate) enum Operate {
     /// Sessions: consoles that are open.
     #[command(subcommand)]
     Session(Session),
-    /// The audit: events, their actors and their links.
+    /// Show the audit: events with their actors and links.
     Audit(Audit),
 }
 
@@ -69,10 +70,11 @@ pub(crate) struct Serve {
     /// Configuration file (TOML). Flags take precedence.
     #[arg(long, value_name = "FILE", env = "TRANSOM_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// The address to listen on. Other addresses than loopback need TLS or a declared proxy.
+    /// The address to listen on. Addresses other than loopback require TLS or a declared proxy.
     #[arg(long, value_name = "ADDR", env = "TRANSOM_LISTEN", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) listen: SocketAddr,
-    /// The beginning of console URLs, such as https://console.example.com.
+    /// The public URL of the server, with which console URLs begin, such as
+    /// https://console.example.com.
     #[arg(long, value_name = "URL", env = "TRANSOM_PUBLIC_URL", value_parser = transom_config::public_url)]
     pub(crate) public_url: Option<url::Url>,
     /// PEM file with the certificate chain. Reloaded when it changes.
@@ -93,7 +95,7 @@ pub(crate) struct Serve {
 /// The source of the master key.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MasterKeyFile {
-    /// File with the key that encrypts secrets, 64 hexadecimal digits. Default: a generated one in
+    /// File with the key that encrypts secrets: 64 hexadecimal digits. Default: a generated key in
     /// the data folder.
     #[arg(long, value_name = "FILE", env = "TRANSOM_MASTER_KEY_FILE")]
     master_key_file: Option<PathBuf>,
@@ -112,7 +114,7 @@ pub(crate) struct Database {
     /// The database: postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in the data folder.
     #[arg(long, value_name = "URL", env = "TRANSOM_DATABASE", hide_env_values = true)]
     database: Option<String>,
-    /// The same, from a file.
+    /// File with the database's URL.
     #[arg(long, value_name = "FILE", conflicts_with = "database")]
     database_file: Option<PathBuf>,
 }
@@ -129,9 +131,9 @@ impl Database {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Migrate {
-    /// Report the pending changes, whether this program can run on the database, and what is
-    /// missing for a server with these settings: the data folder, the database, files that the
-    /// configuration names. Changes nothing.
+    /// Change nothing. Report the pending changes, whether this program can run on the database,
+    /// and what a server with these settings lacks: the data folder, the database, or files that
+    /// the configuration names.
     #[arg(long)]
     pub(crate) check: bool,
     /// The server's configuration file (TOML), for --check.

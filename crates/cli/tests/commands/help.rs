@@ -28,17 +28,17 @@ fn the_help_of_the_program_is_its_table_of_contents() {
       instance    Instances: machines with a console
       address     Cloud addresses: the identities of devices and of viewers
       enrollment  Enrollments: tokens with which devices get an address or replace another device
-      repeater    Repeater tickets: for devices and viewers that use the UltraVNC repeater's protocol
+      repeater    Repeater tickets: credentials of devices and viewers that use the UltraVNC repeater's protocol
       console     Create a console URL. Prints the URL on stdout and its expiry on stderr
       link        Links: the permissions behind console URLs
       session     Sessions: consoles that are open
-      audit       The audit: events, their actors and their links
-      agent       Join as a device, so that viewers can reach its VNC server from outside its NAT
+      audit       Show the audit: events with their actors and links
+      agent       Join as a device, so that viewers outside its network can reach its VNC server
       connect     Connect to a device: opens a local port for a VNC viewer
       help        Print this message or the help of the given subcommand(s)
 
     Options:
-          --server <URL>  The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
+          --server <URL>  The server's URL. Default: the URL in DATA/admin.json, which transom serve writes [env: TRANSOM_SERVER=]
           --data <DIR>    The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
           --json          Print one JSON document on stdout
       -h, --help          Print help
@@ -58,14 +58,14 @@ fn the_help_of_serve_names_every_setting_of_the_contract() {
     Options:
           --config <FILE>           Configuration file (TOML). Flags take precedence [env: TRANSOM_CONFIG=]
           --data <DIR>              The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
-          --listen <ADDR>           The address to listen on. Other addresses than loopback need TLS or a declared proxy [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
-          --public-url <URL>        The beginning of console URLs, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
+          --listen <ADDR>           The address to listen on. Addresses other than loopback require TLS or a declared proxy [env: TRANSOM_LISTEN=] [default: 127.0.0.1:8080]
+          --public-url <URL>        The public URL of the server, with which console URLs begin, such as https://console.example.com [env: TRANSOM_PUBLIC_URL=]
           --tls-cert <FILE>         PEM file with the certificate chain. Reloaded when it changes
           --tls-key <FILE>          PEM file with the private key
           --self-signed             Serve TLS with a generated certificate. Its CA is in the data folder
           --database <URL>          The database: postgres://USER:PASSWORD@HOST/NAME. Default: SQLite in the data folder [env: TRANSOM_DATABASE]
-          --database-file <FILE>    The same, from a file
-          --master-key-file <FILE>  File with the key that encrypts secrets, 64 hexadecimal digits. Default: a generated one in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
+          --database-file <FILE>    File with the database's URL
+          --master-key-file <FILE>  File with the key that encrypts secrets: 64 hexadecimal digits. Default: a generated key in the data folder [env: TRANSOM_MASTER_KEY_FILE=]
       -h, --help                    Print help
       -V, --version                 Print version
     ");
@@ -83,13 +83,13 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
 
     Options:
           --project <P>        The project, by name or id
-          --server <URL>       The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
+          --server <URL>       The server's URL. Default: the URL in DATA/admin.json, which transom serve writes [env: TRANSOM_SERVER=]
           --data <DIR>         The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
           --endpoint <E>       Its VNC server: vnc://HOST:PORT, ws[s]://HOST:PORT/PATH, vnc+unix:/PATH, or cloud:ADDRESS for a device
           --json               Print one JSON document on stdout
-          --name <N>           A name for people
+          --name <N>           A display name
           --status <STATUS>    The machine's status: running stopped starting stopping rebooting building resizing imaging rebuilding recycled releasing failed
-          --password-file <F>  File with the VNC password in one line; - reads standard input. VNC authentication uses the first 8 characters
+          --password-file <F>  File with the VNC password on one line; - reads standard input. VNC authentication uses only the first 8 characters
           --username <U>       The user name for VeNCrypt Plain
           --ca <F>             TLS (VeNCrypt or wss): PEM file with the CA of the VNC server's certificate, or with that certificate. Replaces a fingerprint
           --cert <F>           TLS: PEM file with the certificate chain that the gateway presents
@@ -113,14 +113,14 @@ fn the_help_of_console_tells_what_a_console_url_may_be() {
 
     Options:
           --project <P>     The project, by name or id
-          --server <URL>    The URL of the server. Default: the one in DATA/admin.json [env: TRANSOM_SERVER=]
+          --server <URL>    The server's URL. Default: the URL in DATA/admin.json, which transom serve writes [env: TRANSOM_SERVER=]
           --data <DIR>      The data folder [env: TRANSOM_DATA=] [default: ./transom-data]
           --kind <KIND>     The form of the URL: page, websocket or xvpvnc [default: page]
           --json            Print one JSON document on stdout
           --view-only       Ignore the viewer's keys, pointer and clipboard
-          --ttl <T>         The time in which the URL opens, such as 60s, 10m, 24h
-          --uses <N>        The number of times that the URL opens; 0: no limit until it expires
-          --ends-after <T>  The time after which all sessions of the URL end, such as 1h. --ttl only limits the time in which it opens
+          --ttl <T>         The time within which the URL must be opened, such as 60s, 10m, 24h
+          --uses <N>        The number of times that the URL can be opened; 0: no limit until it expires
+          --ends-after <T>  The time after which all sessions of the URL end, such as 1h. --ttl limits only the time within which the URL must be opened
           --open            Open the URL in a browser
       -h, --help            Print help
       -V, --version         Print version

@@ -20,12 +20,12 @@ pub(crate) enum Project {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Create an access key. Its secret is printed only now.
+    /// Create an access key. Its secret is shown only once.
     Add {
         /// The project, by name or id.
         #[arg(long, value_name = "P")]
         project: String,
-        /// A name for people.
+        /// A display name.
         #[arg(long, value_name = "N", default_value = "")]
         name: String,
         /// reader: lists and shows; member: also opens consoles and ends any link or session of the

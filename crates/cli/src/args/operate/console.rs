@@ -19,14 +19,14 @@ pub(crate) struct Console {
     /// Ignore the viewer's keys, pointer and clipboard.
     #[arg(long)]
     pub(crate) view_only: bool,
-    /// The time in which the URL opens, such as 60s, 10m, 24h.
+    /// The time within which the URL must be opened, such as 60s, 10m, 24h.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) ttl: Option<HumanDuration>,
-    /// The number of times that the URL opens; 0: no limit until it expires.
+    /// The number of times that the URL can be opened; 0: no limit until it expires.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = uses)]
     pub(crate) uses: Option<u32>,
-    /// The time after which all sessions of the URL end, such as 1h. --ttl only limits the time in
-    /// which it opens.
+    /// The time after which all sessions of the URL end, such as 1h. --ttl limits only the time
+    /// within which the URL must be opened.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) ends_after: Option<HumanDuration>,
     /// Open the URL in a browser.
@@ -36,7 +36,7 @@ pub(crate) struct Console {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Link {
-    /// List links that still open or have an open session, the newest first.
+    /// List links that can still open a session or have one open, the newest first.
     List {
         /// Include used, expired and revoked links.
         #[arg(long)]
@@ -44,16 +44,18 @@ pub(crate) enum Link {
     },
     /// Show a link, its creator, and each use with time and source.
     Show {
-        /// The console URL, its token, or the link's id; - reads it from standard input and keeps
-        /// it out of the shell's history and the process list. The token itself is not sent.
+        /// The console URL, its token, or the link's id; - reads it from standard input, so that it
+        /// does not appear in the shell's history or the process list. The token itself is not
+        /// sent.
         #[arg(value_name = "URL|ID")]
         link: String,
     },
     /// Revoke a link, end its sessions, and print them. A key with the role member may revoke every
     /// link of its project, including the operator's.
     Revoke {
-        /// The console URL, its token, or the link's id; - reads it from standard input and keeps
-        /// it out of the shell's history and the process list. The token itself is not sent.
+        /// The console URL, its token, or the link's id; - reads it from standard input, so that it
+        /// does not appear in the shell's history or the process list. The token itself is not
+        /// sent.
         #[arg(value_name = "URL|ID")]
         link: String,
     },
@@ -97,7 +99,7 @@ pub(crate) struct Audit {
     /// Limit to requests from this IP address.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,
-    /// The number of events, the newest ones; at most 1000.
+    /// The maximum number of events, at most 1000. The newest are printed.
     #[arg(long, value_name = "N", default_value_t = 50, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
 }

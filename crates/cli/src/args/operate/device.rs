@@ -9,7 +9,7 @@ use transom_model::cloud::{Action, CloudAddress};
 use transom_model::id::EnrollmentId;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Address {
-    /// Issue an address. Its password is printed only now.
+    /// Issue an address. Its password is shown only once.
     Add {
         /// The access key that owns the address.
         #[arg(long, value_name = "ID")]
@@ -17,7 +17,7 @@ pub(crate) enum Address {
         /// listen: accepts connections (a device); connect: opens them (a viewer).
         #[arg(long, value_name = "ACTION")]
         action: Action,
-        /// A name for people.
+        /// A display name.
         #[arg(long, value_name = "N")]
         name: Option<String>,
         /// A group that the connect address belongs to; repeatable, at most 16.
@@ -33,7 +33,7 @@ pub(crate) enum Address {
     },
     /// List addresses.
     List {
-        /// Limit the list to addresses with a joined device.
+        /// Limit the list to addresses whose device is online.
         #[arg(long)]
         online: bool,
         /// Limit the list to this project.
@@ -54,11 +54,11 @@ pub(crate) enum Address {
         /// The cloud address.
         address: CloudAddress,
     },
-    /// Change the named settings of an address. Sessions that are no longer allowed end.
+    /// Change the given settings of an address. Sessions that are no longer allowed end.
     Set {
         /// The cloud address.
         address: CloudAddress,
-        /// A name for people; "" clears it.
+        /// A display name; "" clears it.
         #[arg(long, value_name = "N")]
         name: Option<String>,
         /// listen or connect. The lists of the other action are removed.
@@ -77,7 +77,7 @@ pub(crate) enum Address {
         #[arg(long = "allow-address", value_name = "A")]
         allow_addresses: Vec<String>,
     },
-    /// Issue a new password for an address. It is printed only now.
+    /// Issue a new password for an address. It is shown only once.
     Reset {
         /// The cloud address.
         address: CloudAddress,
@@ -108,8 +108,8 @@ pub(crate) enum Address {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repeater {
-    /// Issue a ticket with which a device (x11vnc, UltraVNC) joins at the listen address. It is
-    /// printed only now, and replaces the address's earlier ticket.
+    /// Issue a ticket with which a device (x11vnc, UltraVNC) joins at the listen address. The
+    /// ticket is shown only once, and replaces the address's earlier one.
     Ticket {
         /// The listen address.
         address: CloudAddress,
@@ -134,7 +134,7 @@ pub(crate) enum Repeater {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Enrollment {
     /// Create enrollment tokens. A device that starts with `transom agent --enroll TOKEN` gets its
-    /// own listen address. Each token is printed only now and works once.
+    /// own listen address. Each token is shown only once and works once.
     Add {
         /// The access key that will own the addresses.
         #[arg(long, value_name = "ID", required_unless_present = "replace")]
@@ -162,7 +162,7 @@ pub(crate) enum Enrollment {
         #[arg(long, value_name = "T", default_value = "24h", allow_hyphen_values = true)]
         ttl: HumanDuration,
     },
-    /// List enrollments, with unused tokens and issued addresses.
+    /// List enrollments, with the addresses that they issued.
     List {
         /// Limit the list to this access key.
         #[arg(long, value_name = "ID")]

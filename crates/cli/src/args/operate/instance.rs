@@ -22,7 +22,7 @@ pub(crate) enum Instance {
         #[command(flatten)]
         settings: InstanceSettings,
     },
-    /// Change the named settings of an instance. A new endpoint ends its sessions.
+    /// Change the given settings of an instance. A new endpoint ends its sessions.
     Set {
         /// The instance's id.
         id: InstanceId,
@@ -94,15 +94,15 @@ pub(crate) enum Instance {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InstanceSettings {
-    /// A name for people.
+    /// A display name.
     #[arg(long, value_name = "N")]
     pub(crate) name: Option<String>,
     /// The machine's status: running stopped starting stopping rebooting building resizing imaging
     /// rebuilding recycled releasing failed.
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<InstanceStatus>,
-    /// File with the VNC password in one line; - reads standard input. VNC authentication uses the
-    /// first 8 characters.
+    /// File with the VNC password on one line; - reads standard input. VNC authentication uses only
+    /// the first 8 characters.
     #[arg(long, value_name = "F")]
     pub(crate) password_file: Option<PathBuf>,
     /// The user name for VeNCrypt Plain.
