@@ -273,7 +273,7 @@ impl Serving {
     async fn ask(&mut self, call: u32, wait: bool, peer: String) -> Result<(), Lost> {
         if self.waiting.len() >= MAX_WAITING {
             let refusal = Refusal::from(RefusalCode::PeerBusy)
-                .because("this connector waits for too many peers already");
+                .because("this connector is already waiting for too many peers");
             return self.answer_ask(call, Err(refusal)).await;
         }
         let (app, member) = (self.relay.app.clone(), self.membership.member().clone());

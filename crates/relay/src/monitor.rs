@@ -47,7 +47,7 @@ impl Monitor {
     pub(super) fn add(&mut self, call: u32, peer: &str) -> Result<(), Refusal> {
         if self.watched.len() >= MAX_WATCHED {
             return Err(
-                Refusal::from(RefusalCode::PeerBusy).because("this connector watches too many peers already")
+                Refusal::from(RefusalCode::PeerBusy).because("this connector already watches too many peers")
             );
         }
         self.watched.push(Watched { call, peer: peer.parse().ok(), looked: None, told: None });

@@ -220,7 +220,7 @@ impl Devices {
                 let joined = table.connectors.entry(member.address.clone()).or_default();
                 if *joined >= most {
                     return Err(Refusal::from(RefusalCode::CloudConnectivityError)
-                        .because(format!("{most} viewers have joined under this address")));
+                        .because(format!("{most} viewers are already connected under this address")));
                 }
                 *joined += 1;
             }

@@ -85,7 +85,9 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
 
 /// The sentence about a project without instances.
 fn empty(project: &str) -> String {
-    format!("There are no instances: transom instance add ID --project {project} --endpoint vnc://HOST:PORT")
+    format!(
+        "There are no instances. To add one: transom instance add ID --project {project} --endpoint vnc://HOST:PORT"
+    )
 }
 
 fn all(project: &str) -> String {

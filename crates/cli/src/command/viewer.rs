@@ -42,7 +42,7 @@ impl Viewer {
         let failure = Failure::theirs(format_args!("the viewer {:?} ended: {status}", self.name));
         match status.code() {
             Some(126 | 127) => {
-                failure.with_next_step("Check that it is installed, and name it with --viewer.")
+                failure.with_next_step("Check that it is installed, and give its path with --viewer.")
             }
             _ => failure,
         }

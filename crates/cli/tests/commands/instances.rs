@@ -292,7 +292,7 @@ fn a_test_prints_each_step_and_what_to_do() {
     let program = lab();
     let none = program.run("instance test --all --project lab");
     assert_eq!((none.code, &*none.stdout), (0, ""), "{none:?}");
-    assert_snapshot!(none.stderr, @"There are no instances: transom instance add ID --project lab --endpoint vnc://HOST:PORT");
+    assert_snapshot!(none.stderr, @"There are no instances. To add one: transom instance add ID --project lab --endpoint vnc://HOST:PORT");
     // Port 1 is reserved, so a server listens there on no usual machine.
     program.ask("instance add vm --project lab --endpoint vnc://127.0.0.1:1");
     program.ask("instance add off --project lab --endpoint vnc://127.0.0.1:1 --status stopped");

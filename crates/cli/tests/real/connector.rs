@@ -153,7 +153,7 @@ fn a_viewer_that_is_not_installed_is_named() {
     let answer = desk.fleet.connect(&desk.device.name, &desk.viewer, "--viewer /nowhere/vncviewer");
     assert_eq!(answer.code, 1, "{}", answer.stderr);
     let said = "transom: the viewer \"/nowhere/vncviewer\" ended: exit status: 127\n         \
-                Check that it is installed, and name it with --viewer.\n";
+                Check that it is installed, and give its path with --viewer.\n";
     assert!(answer.stderr.ends_with(said), "{}", answer.stderr);
 }
 

@@ -46,7 +46,7 @@ async fn the_number_of_viewers_of_an_address_is_limited_until_one_leaves() {
     };
     let Err(refusal) = third().await else { panic!("a third one joined") };
     assert_eq!(refusal.code, RefusalCode::CloudConnectivityError);
-    assert_eq!(refusal.detail.as_deref(), Some("2 viewers have joined under this address"));
+    assert_eq!(refusal.detail.as_deref(), Some("2 viewers are already connected under this address"));
     // Another address has its own limit.
     let (other_device, other) = field.pair().await;
     let _agent = field.joined(&other_device).await;

@@ -58,7 +58,7 @@ pub(crate) enum Instance {
     },
     /// Test whether a console opens: dial the endpoint as a viewer's session does, and hang up.
     ///
-    /// Exits with 1 if a console does not open, and says what to do. A test logs in once.
+    /// Exits with 1 if a console does not open, and says what to do next. Each test logs in once.
     #[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
     Test {
         /// The instance's id.
