@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::LazyLock;
 
 use governor::{DefaultDirectRateLimiter, Quota};
+use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::end_reason::End;
 use transom_model::instance::InstanceStatus;
@@ -101,6 +102,27 @@ impl Error {
     /// Returns whether to log this error too.
     pub fn is_news(&self) -> bool {
         !matches!(self, Self::Unavailable(_)) || outage_is_news()
+    }
+
+    /// Returns the end reason of this error. `None` for an error about the call itself, such as a
+    /// wrong value, which no viewer causes.
+    pub fn as_end(&self) -> Option<End> {
+        match self {
+            Self::End(end) => Some(end.clone()),
+            Self::InstanceStatus(status) => {
+                Some(End::for_viewers(EndReason::InstanceNotRunning, format!("it is {status}")))
+            }
+            Self::RateLimited => Some(EndReason::RateLimited.into()),
+            Self::Unavailable(_) => Some(EndReason::StoreUnavailable.into()),
+            Self::Internal(_) => Some(EndReason::InternalError.into()),
+            Self::Unauthenticated(_)
+            | Self::Forbidden { .. }
+            | Self::NotFound(_)
+            | Self::Conflict(_)
+            | Self::Stale
+            | Self::Malformed(_)
+            | Self::Invalid { .. } => None,
+        }
     }
 
     /// Our own fault.

@@ -24,6 +24,7 @@ use transom_app::consoles::visitor::Visitor;
 use transom_app::devices::DialDevice;
 use transom_app::{App, Error, random};
 use transom_http::error::{Failure, refused_upgrade};
+use transom_http::paths::token_of;
 use transom_http::put_id;
 use transom_http::seat::Seat;
 use transom_http::source::Source;
@@ -118,7 +119,7 @@ impl Gateway {
         // may use one.
         let own = origin.and_then(|origin| origin.to_str().ok());
         let own = own.filter(|origin| is_allowed(&self.app, origin, headers, source));
-        let token = token_of(uri).or_else(|| own.and_then(|_| cookie_of(headers)));
+        let token = uri.query().and_then(token_of).or_else(|| own.and_then(|_| cookie_of(headers)));
         let presented =
             upgrade.ticket.map(Presented::Ticket).or_else(|| token.as_deref().map(Presented::Token));
         let withheld = presented.is_none() && cookie_of(headers).is_some();
@@ -138,7 +139,9 @@ impl Gateway {
         put_id(&mut answer, request);
         match admitted {
             Ok(claim) => Decision::Switch(answer, Next::Carry(Box::new(claim), upgrade.has_channel())),
-            Err(error) if origin.is_some() => Decision::Switch(answer, Next::Close(end_of(error, request))),
+            Err(error) if origin.is_some() => {
+                Decision::Switch(answer, Next::Close(session::end_of(error, request)))
+            }
             Err(error) => {
                 let mut response = Failure::new(error, request).of_upgrade();
                 put_id(response.headers_mut(), request);
@@ -249,13 +252,6 @@ fn is_of_same_host(origin: &str, headers: &HeaderMap, source: Source) -> bool {
     host.zip(called).is_some_and(|(host, called)| host.eq_ignore_ascii_case(called.host()))
 }
 
-/// Returns the query's token.
-fn token_of(uri: &Uri) -> Option<String> {
-    let query = uri.query().unwrap_or_default();
-    let found = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
-    found.map(|(_, token)| token.into_owned()).filter(|token| !token.is_empty())
-}
-
 /// Returns the cookie `token`, as older noVNC pages send it. A browser sends it for any page, so it
 /// counts only with an allowed origin.
 fn cookie_of(headers: &HeaderMap) -> Option<String> {
@@ -273,19 +269,6 @@ fn malformed(error: UpgradeError) -> Response {
     let mut response = refused_upgrade(StatusCode::UPGRADE_REQUIRED, &why);
     response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
-}
-
-/// Returns the end for a viewer whose connection has already been upgraded.
-fn end_of(error: Error, request: &RequestId) -> End {
-    match error {
-        Error::End(end) => end,
-        Error::RateLimited => EndReason::RateLimited.into(),
-        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
-        error => {
-            tracing::error!(%request, %error, "a viewer could not be admitted");
-            EndReason::InternalError.into()
-        }
-    }
 }
 
 #[cfg(test)]

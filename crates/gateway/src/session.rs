@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use transom_model::end_reason::{End, Retry};
+use transom_model::id::RequestId;
 use transom_model::session::SessionState;
 use transom_model::{EndReason, grant::Rights};
 use transom_rfb::{ClientFilter, ClientPolicy, ViewerHandshake, ViewerProgress};
@@ -98,7 +99,9 @@ async fn open(
     let instance = unless_cut(cut, dialled).await.map_err(Failure::Dial)?;
     // The session is registered, then committed, then pumped, so one of the three steps sees a
     // revocation that comes at any moment.
-    Box::pin(app.consoles.commit(claim)).await.map_err(|error| Failure::Commit(end_of(error)))?;
+    Box::pin(app.consoles.commit(claim))
+        .await
+        .map_err(|error| Failure::Commit(end_of(error, &claim.visitor.request)))?;
     let introduced = Box::pin(introduce(link, std::mem::take(greeting), &instance, ahead));
     let early = unless_cut(cut, introduced).await.map_err(Failure::Viewer)?;
     Ok(Ready { instance, early })
@@ -253,12 +256,13 @@ async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
     .await;
 }
 
-fn end_of(error: Error) -> End {
-    match error {
-        Error::End(end) => end,
-        Error::Unavailable(_) => EndReason::StoreUnavailable.into(),
-        error => {
-            tracing::error!(%error, "a session could not be committed");
+/// Returns the end for a viewer whose session an error prevented. An error that no viewer can cause
+/// goes to the log.
+pub(super) fn end_of(error: Error, request: &RequestId) -> End {
+    match error.as_end() {
+        Some(end) if end.reason != EndReason::InternalError => end,
+        _ => {
+            tracing::error!(%request, %error, "a session could not begin");
             EndReason::InternalError.into()
         }
     }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use transom_model::api::{ErrorBody, ErrorDetail};
-use transom_model::end_reason::{End, EndReason};
+use transom_model::end_reason::EndReason;
 use transom_model::id::RequestId;
 
 use super::refusal::Reason;
@@ -112,12 +112,12 @@ pub fn log(error: &Error, request: &RequestId) {
 }
 
 fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, ErrorDetail) {
-    let of_end = |end: End| {
+    if let Some(end) = error.as_end() {
         let status =
             StatusCode::from_u16(end.reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let told = if manager { ErrorDetail::for_manager } else { ErrorDetail::of_end };
-        (status, told(&end, request))
-    };
+        return (status, told(&end, request));
+    }
     let (status, code) = match error {
         Error::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
@@ -125,13 +125,12 @@ fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, E
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
         Error::Malformed(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
-        Error::End(end) => return of_end(end.clone()),
-        Error::InstanceStatus(status) => {
-            return of_end(End::for_viewers(EndReason::InstanceNotRunning, format!("it is {status}")));
-        }
-        Error::RateLimited => return of_end(EndReason::RateLimited.into()),
-        Error::Unavailable(_) => return of_end(EndReason::StoreUnavailable.into()),
-        Error::Internal(_) => return of_end(EndReason::InternalError.into()),
+        // These have end reasons.
+        Error::End(_)
+        | Error::InstanceStatus(_)
+        | Error::RateLimited
+        | Error::Unavailable(_)
+        | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, EndReason::InternalError.code()),
     };
     (status, ErrorDetail::plain(code, error.to_string(), request))
 }

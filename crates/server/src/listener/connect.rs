@@ -16,7 +16,7 @@ use super::head::{self, ConnectHead};
 use super::shed::{make_way, unless_displaced};
 use transom_http::error::log;
 use transom_http::limits::HEAD;
-use transom_http::paths::is_console_page;
+use transom_http::paths::{is_console_page, token_of};
 use transom_http::source::{Connection, Source};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";
@@ -37,7 +37,7 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     let heard = unless_displaced(notice, deadline(HEAD, head::connect_head(&mut stream))).await?;
     let Some(head) = heard else { return make_way(front, stream, permit).await };
-    let presented = head.ok().and_then(|head| token_of(&head).map(|token| (token, head.user_agent)));
+    let presented = head.ok().and_then(|head| token_in(&head).map(|token| (token, head.user_agent)));
     let Some((token, user_agent)) = presented else {
         return refuse(front, stream, INVALID, (permit, notice)).await;
     };
@@ -65,17 +65,10 @@ pub(super) async fn serve(
     }
 }
 
-/// Returns the token of a CONNECT to a console path.
-fn token_of(head: &ConnectHead) -> Option<String> {
+/// Returns the token of a CONNECT to a console page.
+fn token_in(head: &ConnectHead) -> Option<String> {
     let (path, query) = head.target.split_once('?')?;
-    if !is_console_page(path) {
-        return None;
-    }
-    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs
-        .find(|(name, _)| name == "token")
-        .map(|(_, token)| token.into_owned())
-        .filter(|token| !token.is_empty())
+    is_console_page(path).then(|| token_of(query)).flatten()
 }
 
 /// Sends the refusal, unless the connection has to make room first.
