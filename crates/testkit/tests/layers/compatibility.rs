@@ -17,11 +17,15 @@ const CHECKS: [&str; 3] = ["picture", "typing", "calls"];
 
 const HEAD: &str = "# Compatibility
 
-What was run against Transom, of which version, and which test shows what. The tests run with `make test`, against the programs
-themselves. \u{1f7e2} stands only where a picture was seen **and** what was typed arrived; \u{26aa} is something less: what
-was checked is named, and why it is no more. Of clients from PyPI and npm the newest release is named too, with the day on which
-it was looked for; where it is not the one that the tests run, it was tried by hand, and what came of that stands beside it. This
-page is made from `tests/compatibility.toml`, and a test holds it.
+For people who want to know whether Transom works with their VNC server, viewer, client or proxy. At the end you know which
+versions the tests run, and what each test checks.
+
+`make test` runs these programs unmodified, together with Transom. \u{1f7e2} means that a test saw the machine's picture **and**
+that typed keys arrived. \u{26aa} means that a test checked less than that; the row names the checks and the reason. For clients
+from PyPI and npm, *newest release* gives the newest one and the day on which it was looked up. If the tests run another
+release, the row also gives the result of a manual test with the newest one.
+
+This page is generated from `tests/compatibility.toml`, and a test compares the two.
 ";
 
 struct Peer {
@@ -136,7 +140,7 @@ fn page(peers: &[Peer]) -> String {
             kind.chars().take(1).flat_map(char::to_uppercase).chain(kind.chars().skip(1)).collect();
         let _ = writeln!(
             page,
-            "\n## {title}\n\n| | what | version | newest | checked | by |\n|---|---|---|---|---|---|"
+            "\n## {title}\n\n| | program | version | newest release | checks | tests |\n|---|---|---|---|---|---|"
         );
         for peer in peers.iter().filter(|peer| peer.kind == kind) {
             let _ = writeln!(page, "{}", peer.row());
