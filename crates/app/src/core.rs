@@ -1,5 +1,4 @@
-//! Everything that all parts stand on: the store, the secrets' keys, the configuration, the node's
-//! life.
+//! Everything that all parts use: the store, the vault, the configuration, the node's life.
 
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Returns the life under which this node may take something on.
+    /// Returns the life under which this node may accept new work. Fails if the node is fenced.
     pub(crate) fn node(&self) -> Result<Node> {
         let fenced = || End::new(EndReason::StoreUnavailable, "this node has lost contact with the database");
         self.fence.node().ok_or_else(|| fenced().into())

@@ -12,7 +12,7 @@ use transom_model::instance::InstanceStatus;
 use transom_model::name;
 use transom_store::StoreError;
 
-/// The outages that are logged individually per minute. During an outage every call fails.
+/// The number of outage errors that are logged per minute. During an outage every call fails.
 const OUTAGES: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// The budget of the process, which has one log.
 static TOLD: LazyLock<DefaultDirectRateLimiter> =
@@ -21,51 +21,52 @@ static TOLD: LazyLock<DefaultDirectRateLimiter> =
 /// The result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The reason why a use case failed. It changed nothing.
+/// The error of a use case. Apart from a revocation that is held at this node, the use case has
+/// changed nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The caller is unknown.
+    /// The caller is not authenticated.
     #[error("{0}")]
     Unauthenticated(&'static str),
     /// Too many failed attempts from this source.
     #[error("too many failed authentications from this address")]
     RateLimited,
-    /// The caller's role does not reach.
+    /// The caller lacks the needed role.
     #[error("this needs {needed}")]
     Forbidden {
         /// The role that would suffice.
         needed: Needed,
     },
-    /// There is none, or it is another project's.
+    /// The object does not exist, or belongs to another project.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// It is there already, or in a state that forbids it.
+    /// The object already exists, or its state forbids the call.
     #[error("{0}")]
     Conflict(String),
-    /// It is not the version that the caller means.
+    /// The object no longer has the version that the caller expects.
     #[error("it was changed meanwhile")]
     Stale,
     /// The request as a whole is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// A value is not what it must be.
+    /// A value is invalid.
     #[error("{field}: {problem}")]
     Invalid {
-        /// Which member or parameter.
+        /// The member or parameter.
         field: Cow<'static, str>,
-        /// The fault of the value.
+        /// The problem, such as `must not be empty`.
         problem: String,
     },
-    /// The instance's status does not allow it.
+    /// The instance's status does not allow the call.
     #[error("the instance is {0}")]
     InstanceStatus(InstanceStatus),
-    /// A console does not open, for a reason on the list.
+    /// A console does not open, for one of the listed end reasons.
     #[error(transparent)]
     End(#[from] End),
     /// The database does not answer.
     #[error("the database cannot be reached")]
     Unavailable(#[source] StoreError),
-    /// Our own fault; the cause goes to the log, not to the caller.
+    /// An internal error. Its cause goes to the log and not to the caller.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -77,7 +78,7 @@ pub enum Needed {
     Role(Role),
     /// The operator's token.
     Operator,
-    /// The access key's own secret, not a token that was got for it.
+    /// The access key's own secret. A token is not enough.
     Secret,
 }
 
@@ -94,12 +95,13 @@ impl std::fmt::Display for Needed {
 }
 
 impl Error {
-    /// A value is not what it must be.
+    /// Returns [`Self::Invalid`] for this member or parameter.
     pub fn invalid(field: impl Into<Cow<'static, str>>, problem: impl ToString) -> Self {
         Self::Invalid { field: field.into(), problem: problem.to_string() }
     }
 
-    /// Returns whether to log this error too.
+    /// Returns whether to log this error. Outages are logged only a limited number of times per
+    /// minute.
     pub fn is_news(&self) -> bool {
         !matches!(self, Self::Unavailable(_)) || outage_is_news()
     }
@@ -125,7 +127,7 @@ impl Error {
         }
     }
 
-    /// Our own fault.
+    /// Returns [`Self::Internal`] with this cause.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
@@ -136,7 +138,7 @@ pub(crate) fn outage_is_news() -> bool {
     TOLD.check().is_ok()
 }
 
-/// Demands that a name shows as what it is.
+/// Fails if a name contains hidden characters.
 pub(crate) fn legible(name: &str) -> Result<()> {
     if name::is_legible(name) { Ok(()) } else { Err(Error::invalid("name", name::ILLEGIBLE)) }
 }
@@ -146,7 +148,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(what) => Self::Conflict(what.to_owned()),
             StoreError::NotFound(what) => Self::NotFound(what),
-            // It was good when it was looked at, a moment ago.
+            // The credential was valid when it was checked, and was revoked meanwhile.
             StoreError::ProofGone => {
                 Self::Unauthenticated("the presented token or secret is no longer valid")
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use transom_store::Node;
 
-/// Which life of the node this is, and until when it may go on without another beat.
+/// The node's current life, and the time until which it may continue without another beat.
 pub struct Fence {
     state: Mutex<State>,
     /// The time from the last beat until the node cuts everything. `None` if it is alone on its
@@ -38,52 +38,53 @@ pub fn now() -> Duration {
 }
 
 impl Fence {
-    /// A life that began at this moment.
+    /// Creates a fence with a life that began at `begun`.
     pub fn new(node: Node, begun: Duration, limit: Option<Duration>) -> Self {
         let until = limit.map(|limit| begun + limit);
         Self { state: Mutex::new(State { node, stands: true, until }), limit }
     }
 
-    /// The life under which the node may take something on; none where it has ended.
+    /// Returns the life under which the node may accept new work. `None` if that life has ended.
     pub(crate) fn node(&self) -> Option<Node> {
         let state = self.state.lock();
         let in_time = state.until.is_none_or(|until| now() < until);
         (state.stands && in_time).then_some(state.node)
     }
 
-    /// The newest life, ended or not.
+    /// Returns the newest life, ended or not.
     pub fn last(&self) -> Node {
         self.state.lock().node
     }
 
-    /// The newest life, unless everything was cut.
+    /// Returns the newest life. `None` once the node has cut everything under it.
     pub(crate) fn standing(&self) -> Option<Node> {
         let state = self.state.lock();
         state.stands.then_some(state.node)
     }
 
-    /// True where no other node judges this one.
+    /// Returns whether the node is alone on its database, so no other node judges it.
     pub(crate) fn is_alone(&self) -> bool {
         self.limit.is_none()
     }
 
-    /// The store has heard a beat that was begun at this moment.
+    /// Notes that the store recorded a beat that began at `begun`.
     pub(crate) fn beaten(&self, begun: Duration) {
         self.state.lock().until = self.limit.map(|limit| begun + limit);
     }
 
-    /// Another life begins.
+    /// Begins another life.
     pub(crate) fn begin(&self, node: Node, begun: Duration) {
         let until = self.limit.map(|limit| begun + limit);
         *self.state.lock() = State { node, stands: true, until };
     }
 
-    /// Ends the life; false where it had ended.
+    /// Ends the life. Returns false if it had ended before.
     pub(crate) fn end(&self) -> bool {
         std::mem::replace(&mut self.state.lock().stands, false)
     }
 
-    /// The time for which the life may still go on; none where nothing ends it.
+    /// Returns the time for which the life may continue without another beat. `None` if it has
+    /// ended or has no limit.
     pub(crate) fn rest(&self) -> Option<Duration> {
         let state = self.state.lock();
         state.until.filter(|_| state.stands).map(|until| until.saturating_sub(now()))

@@ -1,19 +1,20 @@
-//! Use cases: what Transom does, whichever front door asks. Knows no HTTP and no dialect.
+//! Use cases: the operations of Transom, independent of the front door. They know no HTTP and no
+//! dialect.
 //!
 //! [`App`] is a struct of parts. A part holds its own state and references to the parts below it:
 //!
 //! ```text
-//! upkeep           heartbeat, watch, fence, readiness: keeps the node true to the store
+//! upkeep           heartbeat, watch, fence, readiness: keeps the node consistent with the store
 //!    │
 //! consoles         links, sessions, and the way from a token to an instance
 //!    ├── existing_cloud   the tokens and consoles of an existing OpenStack
-//!    ├── devices          cloud addresses, enrollments, and who is joined at this node
+//!    ├── devices          cloud addresses, enrollments, and the devices joined at this node
 //!    ├── inventory        instances and their metadata
-//!    └── audit            the records, and the requests that were refused as bad
+//!    └── audit            the records, and the refusals of bad requests
 //!         │
-//!       access            projects, keys, tokens: who calls, and with which role
+//!       access            projects, keys, tokens: authenticates callers and knows their roles
 //!         │
-//!    revocations          what was ended or forbidden, until the store has it
+//!    revocations          hold at this node until the store has recorded them
 //!         │
 //!       core              store, vault, configuration, the node's life, metrics, signals
 //! ```
@@ -65,7 +66,7 @@ pub use upkeep::KeepNode;
 use upkeep::Upkeep;
 use vault::Vault;
 
-/// All use cases. The front doors share one.
+/// All use cases. The front doors share one instance.
 pub struct App {
     core: Arc<Core>,
     /// The sessions that this node carries.
@@ -74,7 +75,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Projects, access keys, API tokens.
     pub access: Arc<Access>,
-    /// The audit.
+    /// The audit trail.
     pub audit: Arc<Audit>,
     /// Instances.
     pub inventory: Arc<Inventory>,
@@ -98,7 +99,7 @@ pub struct Parts {
     pub config: Config,
     /// The current life of this node.
     pub fence: Fence,
-    /// Saves another id for this node.
+    /// Saves a new id for this node.
     pub keep_node: KeepNode,
     /// The digest of the operator's token.
     pub operator: TokenDigest,

@@ -9,7 +9,7 @@ use prometheus_client::registry::{Registry, Unit};
 use transom_model::EndReason;
 use transom_model::grant::Dialect;
 
-/// A word that stands as a label's value.
+/// The value of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Word(pub &'static str);
 
@@ -19,26 +19,26 @@ impl EncodeLabelValue for Word {
     }
 }
 
-/// Labels of a grant.
+/// The labels of the counter of links.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct GrantLabels {
     dialect: Word,
     outcome: Word,
 }
 
-/// The one label of a node.
+/// The label of the number of nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StateLabel {
     state: Word,
 }
 
-/// The one label of an end reason.
+/// The label of counters by end reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
     reason: Word,
 }
 
-/// Labels of a lookup in an existing cloud.
+/// The labels of the counter of lookups in an existing cloud.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LookupLabels {
     what: Word,
@@ -74,7 +74,7 @@ impl Guesses {
         }
     }
 
-    /// For the log.
+    /// Returns the plural noun for log lines.
     pub(crate) fn plural(self) -> &'static str {
         match self {
             Self::CloudTokens => "tokens of the existing cloud",
@@ -84,19 +84,19 @@ impl Guesses {
     }
 }
 
-/// The one label of a guess.
+/// The label of the counter of refused guesses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct GuessLabel {
     what: Word,
 }
 
-/// The one label of a direction.
+/// The label of the counter of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct DirectionLabel {
     direction: Word,
 }
 
-/// The current values, which are read at the moment of the request.
+/// The values that are read at the time of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
     /// Sessions that this node carries.
@@ -118,15 +118,16 @@ pub struct Metrics {
     pub failed_authentications: Counter,
     /// Accepted connections.
     pub connections: Counter,
-    /// Connections refused because too many had sent nothing yet.
+    /// Connections refused, or ended in favour of newer ones, because too many had sent nothing
+    /// yet.
     pub connections_shed: Counter,
-    /// Requests whose body there was no room for.
+    /// Unauthenticated requests that were refused because there was no room for their bodies.
     pub bodies_shed: Counter,
     /// Bytes from instances to viewers.
     pub bytes_to_viewer: Counter,
     /// Bytes from viewers to instances.
     pub bytes_to_instance: Counter,
-    /// Seconds from a viewer's claim to the instance's first pixels being on the way.
+    /// Seconds from a viewer's claim until the instance's first pixels are sent.
     pub first_byte: Histogram,
     bytes: Family<DirectionLabel, Counter>,
     /// The number of times that this node ended everything that it carried, because the others
@@ -162,13 +163,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A grant was made, or a use of it refused.
+    /// Counts the creation of a grant, or a use of one, by its outcome.
     pub fn grant(&self, dialect: Dialect, outcome: &'static str) {
         let labels = GrantLabels { dialect: Word(dialect.as_str()), outcome: Word(outcome) };
         self.grants.get_or_create(&labels).inc();
     }
 
-    /// A session ended.
+    /// Counts a session that ended.
     pub fn session_ended(&self, reason: EndReason) {
         self.ended.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
     }
@@ -181,12 +182,12 @@ impl Metrics {
         })
     }
 
-    /// A session did not get as far as the instance's screen.
+    /// Counts a session that ended before the instance showed its screen.
     pub fn handshake_failed(&self, reason: EndReason) {
         self.handshakes.get_or_create(&ReasonLabel { reason: Word(reason.code()) }).inc();
     }
 
-    /// An existing cloud was asked about a token, or would have been.
+    /// Counts a lookup in an existing cloud, also one that was not made because of a limit.
     pub fn lookup(&self, what: Lookup, outcome: &'static str) {
         let what = match what {
             Lookup::ConsoleToken => "console-token",
@@ -208,7 +209,7 @@ impl Metrics {
         self.guesses.get_or_create(&GuessLabel { what: Word(what.word()) }).inc();
     }
 
-    /// Everything, as Prometheus reads it.
+    /// Returns all metrics in Prometheus' text format.
     #[must_use]
     pub fn text(&self, now: Now) -> String {
         let gauge = |count| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));

@@ -5,10 +5,10 @@ use transom_model::id::RequestId;
 use transom_model::secret::Secret;
 use uuid::Uuid;
 
-/// Random bytes.
+/// Returns random bytes.
 ///
 /// # Panics
-/// Where the operating system has no randomness: nothing safe could be done then.
+/// If the operating system provides no random bytes, since no safe alternative exists.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -16,13 +16,13 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A random UUID.
+/// Returns a random UUID.
 #[must_use]
 pub fn uuid() -> Uuid {
     uuid::Builder::from_random_bytes(bytes()).into_uuid()
 }
 
-/// A UUID that sorts by the time it was made.
+/// Returns a UUID that sorts by its time of creation.
 #[must_use]
 pub fn ordered_uuid() -> Uuid {
     Uuid::now_v7()
@@ -37,8 +37,8 @@ pub fn request_id() -> RequestId {
 
 /// Returns the id of the call that will present this ticket.
 ///
-/// Its short form depends on the ticket alone, so the exchange can tell the page in advance: a
-/// browser tells its page only the close of a WebSocket.
+/// Its short form depends on the ticket alone, so the exchange can send it to the page in advance.
+/// A page cannot read the answer to a WebSocket handshake that fails.
 #[must_use]
 pub fn request_id_by(ticket: &str) -> RequestId {
     const PURPOSE: &[u8] = b"transom request\0";
@@ -48,7 +48,7 @@ pub fn request_id_by(ticket: &str) -> RequestId {
     request_id().ending(end)
 }
 
-/// A token of 256 random bits, URL-safe.
+/// Returns a URL-safe token of 256 random bits.
 #[must_use]
 pub fn token() -> Secret {
     Secret::from_random(&bytes::<32>())

@@ -19,7 +19,7 @@ const VERSION: u8 = 1;
 /// The purpose of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// An access key's secret: signatures are verified with it.
+    /// An access key's secret, which is needed to verify signatures.
     AccessKeySecret,
     /// An instance's VNC password.
     InstancePassword,
@@ -27,15 +27,15 @@ pub enum Purpose {
     InstanceKey,
     /// The position in a list of cloud addresses, which callers send back.
     ListCursor,
-    /// A console token of an existing cloud: it is asked about at every connect.
+    /// A console token of an existing cloud, which is asked about it at every connect.
     ForeignToken,
     /// The salt of an address that does not exist.
     DeviceChallenge,
-    /// Repeater tickets and IDs. Some are short, and a digest of those could be searched.
+    /// Repeater tickets and IDs. Some are so short that a digest without a key could be searched.
     RepeaterTicket,
-    /// The key that the gateway shows to agents.
+    /// The key that the gateway presents to agents.
     GatewayKey,
-    /// A constant by which a wrong master key is noticed at start.
+    /// A constant that reveals a wrong master key at start.
     Check,
 }
 
@@ -55,7 +55,8 @@ impl Purpose {
     }
 }
 
-/// A sealed value cannot be opened: the master key is another one, or the row was changed.
+/// The error for a sealed value that cannot be opened: the master key is a different one, or the
+/// row was changed.
 #[derive(Debug, thiserror::Error)]
 #[error("a secret cannot be decrypted with this master key")]
 pub struct CannotOpen;
@@ -64,18 +65,18 @@ pub struct CannotOpen;
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
-    /// Takes the bytes in.
+    /// Creates a master key from its bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 }
 
-/// Seals and opens.
+/// Seals and opens secrets, and signs messages.
 pub struct Vault(MasterKey);
 
 impl Vault {
-    /// A vault under this master key.
+    /// Creates a vault with this master key.
     #[must_use]
     pub fn new(key: MasterKey) -> Self {
         Self(key)
@@ -96,7 +97,7 @@ impl Vault {
         Sealed([&[VERSION][..], &nonce, &text].concat())
     }
 
-    /// Opens what was sealed for the same purpose and row.
+    /// Opens a value that was sealed for the same purpose and row.
     pub fn open(&self, purpose: Purpose, row: &str, sealed: &Sealed) -> Result<Secret, CannotOpen> {
         let (version, rest) = sealed.0.split_first().ok_or(CannotOpen)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(CannotOpen)?;
@@ -111,7 +112,7 @@ impl Vault {
         std::str::from_utf8(opened).map(Secret::new).map_err(|_| CannotOpen)
     }
 
-    /// A signature (HMAC-SHA-256) that only this vault can make.
+    /// Returns a signature (HMAC-SHA-256) that only this vault can make.
     #[must_use]
     pub fn sign(&self, purpose: Purpose, message: &[u8]) -> [u8; 32] {
         let info = [purpose.label()];

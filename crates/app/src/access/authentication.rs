@@ -1,4 +1,4 @@
-//! Authentication: whose a proof is, and what becomes of one that is wrong.
+//! Authentication: finds the caller behind a proof, and counts and logs wrong proofs.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Access {
         })
     }
 
-    /// Authenticates a caller again. A failure does not count as an attempt to guess.
+    /// Authenticates a caller like [`Self::authenticate`], but neither counts nor logs a failure.
     pub(crate) async fn recognise(&self, proof: &Proof) -> Result<Caller> {
         let caller = match proof {
             Proof::Token(token) => self.authenticate_token(token).await,
@@ -31,7 +31,8 @@ impl Access {
         self.unless_revoked(caller?)
     }
 
-    /// Refuses a key or a token that was revoked where the store does not know that yet.
+    /// Refuses a caller whose key or token was revoked at this node by a revocation that is not in
+    /// the store yet.
     fn unless_revoked(&self, caller: Caller) -> Result<Caller> {
         match caller.key() {
             Some(key) if self.revocations.held.has_key(key) => {
@@ -67,7 +68,7 @@ impl Access {
         Ok(self.core.store.note_signature(signature, keep).await?)
     }
 
-    /// Fails unless the key exists and is not revoked. Otherwise no proof can be right.
+    /// Fails unless the key exists and is not revoked. Counts such a failure as a failed attempt.
     pub async fn demand_key(&self, id: &str, attempt: Attempt<'_>) -> Result<()> {
         let unknown = || Error::Unauthenticated("the access key or its secret is not valid");
         let found = match id.parse::<AccessKeyId>() {
@@ -80,11 +81,12 @@ impl Access {
         }
     }
 
-    /// Counts a failed attempt and logs the named key, if any. Returns the error, or the error that
-    /// there were too many attempts.
+    /// Counts a failed attempt and logs it with the named key, if any. Returns `error`, or
+    /// [`Error::RateLimited`] after too many attempts from this source.
     pub fn failed_proof(&self, attempt: Attempt<'_>, key: Option<&str>, error: Error) -> Error {
         if self.is_news_of(attempt.source) {
-            // What is no key's id may be its secret, typed into the wrong field.
+            // Only a well-formed key id is logged. Any other text may be a secret in the wrong
+            // field.
             let key = key.and_then(|key| key.parse::<AccessKeyId>().ok()).map(tracing::field::display);
             let Attempt { source, request } = attempt;
             tracing::warn!(%request, key, %source, %error, "an authentication failed");
@@ -92,15 +94,18 @@ impl Access {
         self.failed_attempt(attempt.source, error)
     }
 
-    /// Counts a failed attempt: the error itself, or that there were too many.
+    /// Counts a failed attempt. Returns `error`, or [`Error::RateLimited`] after too many attempts
+    /// from this source.
     pub(crate) fn failed_attempt(&self, source: IpAddr, error: Error) -> Error {
         self.core.metrics.failed_authentications.inc();
         if self.failures.allows(source) { error } else { Error::RateLimited }
     }
 
-    /// Counts an error that means a guessed token or ticket, and returns every other error
-    /// unchanged. The log has the cause under the request id that the page shows, unless the source
-    /// was refused often: a program with an expired link may ask without limit.
+    /// Counts an error as a failed attempt if it means an unknown token or ticket, and returns
+    /// every other error unchanged.
+    ///
+    /// Logs why a viewer was refused, under the request id that the page shows. The number of log
+    /// lines per source is limited, since a program with an expired link may retry without end.
     pub fn guarded(&self, attempt: Attempt<'_>, error: Error) -> Error {
         match &error {
             Error::End(end) if matches!(end.reason, EndReason::TokenUnknown | EndReason::TicketInvalid) => {
@@ -115,7 +120,8 @@ impl Access {
         }
     }
 
-    /// Refuses a page by its origin. The log says what to set: who sees the page can set nothing.
+    /// Refuses a page because of its origin. The log names the settings that would allow it, since
+    /// only the operator can change them.
     pub fn refuse_origin(&self, attempt: Attempt<'_>, origin: &str) -> Error {
         if self.is_news_of(attempt.source) {
             let Attempt { source, request } = attempt;
@@ -138,7 +144,8 @@ impl Access {
         let unknown = Error::Unauthenticated("the access key or its secret is not valid");
         let found = self.core.store.key_with_secrets(&id).await?;
         let Some((key, secrets)) = found.filter(|(key, _)| key.revoked_at.is_none()) else {
-            // As much work as for a key that exists: the time taken must not tell which ids do.
+            // Do as much work as for an existing key, so the response time does not reveal which
+            // ids exist.
             drop(self.core.vault.seal(Purpose::AccessKeySecret, "nobody", &Secret::new("somebody")));
             return Err(unknown);
         };

@@ -15,7 +15,7 @@ use crate::error::{Error, Needed, Result};
 /// The caller of a use case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// The holder of the operator's token: above projects.
+    /// The holder of the operator's token. It may act on every project.
     Operator,
     /// The holder of an access key.
     Key {
@@ -23,25 +23,25 @@ pub enum Caller {
         id: AccessKeyId,
         /// Its project.
         project: ProjectId,
-        /// Its role there.
+        /// Its role in the project.
         role: Role,
-        /// The token that it showed instead of its secret.
+        /// The token that the holder presented instead of a secret.
         token: Option<ShownToken>,
-        /// The secret that it presented, or with which it obtained its token. `None` if that is
-        /// unknown.
+        /// The id of the secret that the holder presented, or with which it obtained the token.
+        /// `None` if that is unknown.
         secret: Option<Uuid>,
     },
     /// A user of an existing cloud, known by a token of its Keystone.
     Guest {
-        /// The user's id there.
+        /// The user's id in the existing cloud.
         user: String,
-        /// The project's id there.
+        /// The project's id in the existing cloud.
         home: String,
-        /// The project here.
+        /// The project in Transom.
         project: ProjectId,
-        /// Its role there.
+        /// The user's role in that project.
         role: Role,
-        /// Until when its token is valid, where the Keystone has said so.
+        /// The end of its token's validity. `None` if Keystone did not return it.
         until: Option<Timestamp>,
     },
 }
@@ -49,14 +49,14 @@ pub enum Caller {
 /// A token that a caller presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownToken {
-    /// By which the store knows it.
+    /// The digest by which the store knows the token.
     pub digest: TokenDigest,
-    /// Until when it is valid.
+    /// The end of its validity.
     pub until: Timestamp,
 }
 
 impl Caller {
-    /// For the audit.
+    /// Returns the actor for audit records.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self {
@@ -66,7 +66,7 @@ impl Caller {
         }
     }
 
-    /// The key, where it is one.
+    /// Returns the access key. `None` for other callers.
     #[must_use]
     pub fn key(&self) -> Option<&AccessKeyId> {
         match self {
@@ -75,7 +75,7 @@ impl Caller {
         }
     }
 
-    /// The only project that this caller sees; none: all.
+    /// Returns the only project that this caller sees. `None` means all projects.
     #[must_use]
     pub fn project(&self) -> Option<ProjectId> {
         match self {
@@ -84,7 +84,7 @@ impl Caller {
         }
     }
 
-    /// Demands a role.
+    /// Fails unless the caller has at least this role.
     pub fn need(&self, needed: Role) -> Result<()> {
         match self {
             Self::Operator => Ok(()),
@@ -93,7 +93,7 @@ impl Caller {
         }
     }
 
-    /// The token that was shown instead of a secret.
+    /// Returns the token that was presented instead of a secret.
     #[must_use]
     pub fn token(&self) -> Option<ShownToken> {
         match self {
@@ -113,7 +113,7 @@ impl Caller {
         }
     }
 
-    /// The proof that was shown: what is made with it dies with it.
+    /// Returns the credential that was presented. Everything made with it ends with it.
     #[must_use]
     pub fn made_with(&self) -> MadeWith {
         match self {
@@ -133,7 +133,7 @@ impl Caller {
         }
     }
 
-    /// Demands the operator's token.
+    /// Fails unless the caller is the operator.
     pub fn need_operator(&self) -> Result<()> {
         match self {
             Self::Operator => Ok(()),
@@ -152,7 +152,7 @@ pub enum Proof {
 }
 
 impl Proof {
-    /// The key's id, as it was sent.
+    /// Returns the access key's id as it was sent. `None` for a token.
     pub(crate) fn key(&self) -> Option<&str> {
         match self {
             Self::Token(_) => None,
@@ -161,7 +161,7 @@ impl Proof {
     }
 }
 
-/// A call whose caller has proved nothing yet.
+/// A call whose caller is not authenticated yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
     /// The source address.
@@ -177,14 +177,15 @@ pub struct Call {
     pub caller: Caller,
     /// The front door.
     pub dialect: Dialect,
-    /// The id that answer, log and audit carry.
+    /// The id that the response, the log and the audit carry.
     pub request: RequestId,
-    /// The place that the call comes from.
+    /// The source address and the program of the call.
     pub origin: Origin,
 }
 
 impl Call {
-    /// The beginning of an audit entry: `..call.entry("noun.verb", target)`.
+    /// Returns an audit entry with the call's values, to be completed as in `AuditEntry { detail,
+    /// ..call.entry("noun.verb", target) }`.
     pub(crate) fn entry(&self, action: &'static str, target: impl ToString) -> AuditEntry {
         AuditEntry {
             request: Some(self.request.clone()),

@@ -1,4 +1,4 @@
-//! Access keys: making, rotating, revoking.
+//! Access keys: creation, rotation and revocation.
 
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
@@ -15,7 +15,7 @@ use crate::revocations::held::{Revocation, Revoked};
 use crate::vault::Purpose;
 
 impl Access {
-    /// Makes an access key; its secret is shown this once.
+    /// Creates an access key. Returns its secret, which cannot be read again later.
     pub async fn create_key(
         &self,
         call: &Call,
@@ -36,7 +36,7 @@ impl Access {
         Ok((self.core.store.create_key(new, &audit).await?, secret))
     }
 
-    /// The keys of the projects that the caller manages.
+    /// Returns the keys of one project, or of all projects that the caller manages.
     pub async fn keys(&self, call: &Call, project: Option<&str>, page: Page) -> Result<Vec<AccessKey>> {
         call.caller.need(Role::Admin)?;
         let project = match project {
@@ -46,7 +46,7 @@ impl Access {
         Ok(self.core.store.keys(project, page).await?)
     }
 
-    /// Adds a second secret; the old one stays valid until it is retired.
+    /// Adds a second secret to a key. The old one stays valid until it is retired.
     pub async fn rotate_key(&self, call: &Call, id: &AccessKeyId) -> Result<(AccessKey, Secret)> {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
@@ -56,7 +56,8 @@ impl Access {
         Ok((key, secret))
     }
 
-    /// Ends the older of two secrets; answers what ended with it.
+    /// Retires the older of a key's two secrets. Returns the number of links and sessions that
+    /// ended.
     pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
@@ -66,7 +67,7 @@ impl Access {
         let older = active.last().filter(|_| active.len() > 1);
         let Some(secret) = older.map(|own| own.id).filter(|own| !self.revocations.held.has_secret(*own))
         else {
-            // It has none, and the store tells why.
+            // There is only one secret. The store returns the matching error.
             self.core.store.retire_key_secret(within, id, &audit).await?;
             return Ok(Tally::default());
         };

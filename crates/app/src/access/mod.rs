@@ -1,4 +1,4 @@
-//! Access: projects, their keys and API tokens, and the proof of who calls.
+//! Access: projects, access keys, API tokens, and the authentication of callers.
 
 mod authentication;
 pub mod caller;

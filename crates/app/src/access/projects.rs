@@ -1,4 +1,4 @@
-//! Projects, and how a call's project is found.
+//! Projects: creation, listing, and the look-up of the project that a call names.
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
@@ -12,10 +12,11 @@ use crate::error::{Error, Result, legible};
 use crate::random;
 
 impl Access {
-    /// Makes a project.
+    /// Creates a project.
     pub async fn create_project(&self, call: &Call, name: &ProjectName) -> Result<Project> {
         call.caller.need_operator()?;
-        // Not where names are read: a database may hold an older one.
+        // Checked only here and not when a name is read: an older database may hold a name that
+        // fails.
         legible(name.as_str())?;
         let id = ProjectId(random::ordered_uuid());
         let audit = AuditEntry { project: Some(id), ..call.entry("project.create", name) };
@@ -30,7 +31,8 @@ impl Access {
         }
     }
 
-    /// Returns the named project, by name or id. A project of others is not found, never forbidden.
+    /// Returns a project by its name or id. A project that the caller does not see is not found, so
+    /// the answer does not reveal that it exists.
     pub async fn project(&self, call: &Call, name_or_id: &str) -> Result<Project> {
         let by_id = match name_or_id.parse() {
             Ok(id) => self.core.store.project(id).await?,
@@ -45,7 +47,8 @@ impl Access {
         found.filter(visible).ok_or(Error::NotFound("project"))
     }
 
-    /// The same, for a caller of at least this role.
+    /// Returns a project like [`Self::project`], but fails unless the caller has at least this
+    /// role.
     pub(crate) async fn project_for(&self, call: &Call, name_or_id: &str, needed: Role) -> Result<Project> {
         let project = self.project(call, name_or_id).await?;
         call.caller.need(needed)?;

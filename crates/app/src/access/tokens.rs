@@ -1,4 +1,4 @@
-//! API tokens: an access key is shown once, and a token instead of it from then on.
+//! API tokens: a caller presents its access key's secret once and a token from then on.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::random;
 use crate::revocations::held::{Revocation, Revoked};
 
 impl Access {
-    /// Makes a token for the key that asks.
+    /// Creates a token for the calling access key.
     pub async fn issue_token(&self, call: &Call, ttl: Duration) -> Result<(ApiToken, Secret)> {
         let Caller::Key { id, project, .. } = &call.caller else {
             return Err(Error::Conflict("only an access key can create tokens".to_owned()));
@@ -27,7 +27,7 @@ impl Access {
         self.new_token(call, (id, *project), ttl).await
     }
 
-    /// Makes a token for a key that the caller manages, or that it is.
+    /// Creates a token for the caller's own key or for a key that it manages.
     pub async fn issue_token_for(
         &self,
         call: &Call,
@@ -136,7 +136,7 @@ impl Access {
         }
     }
 
-    /// Authenticates a token: the caller is its key, with the key's current role.
+    /// Authenticates a token. The caller is the operator, or the token's key with its current role.
     pub(crate) async fn authenticate_token(&self, token: &Secret) -> Result<Caller> {
         if token.digest() == self.operator {
             return Ok(Caller::Operator);

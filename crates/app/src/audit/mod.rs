@@ -1,4 +1,4 @@
-//! The audit: its records, and the requests that were refused as bad.
+//! The audit trail: its records, and the refusals of bad requests.
 
 mod records;
 pub mod refusals;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::access::Access;
 use crate::core::Core;
 
-/// The audit.
+/// The audit trail.
 pub struct Audit {
     core: Arc<Core>,
     access: Arc<Access>,

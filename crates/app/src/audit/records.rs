@@ -1,4 +1,4 @@
-//! Reading the audit.
+//! Reading the audit trail.
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditRecord;
@@ -9,7 +9,8 @@ use crate::audit::Audit;
 use crate::error::Result;
 
 impl Audit {
-    /// Audit records, the oldest first; a project's own administrator sees its project's.
+    /// Returns audit records, the oldest first. A project's administrator sees only its own
+    /// project's.
     pub async fn audit(&self, call: &Call, mut query: AuditQuery, limit: u32) -> Result<Vec<AuditRecord>> {
         call.caller.need(Role::Admin)?;
         if let Some(own) = call.caller.project() {

@@ -1,4 +1,4 @@
-//! Requests that are refused as bad: why, for those who look for it by the request's id.
+//! Bad requests: records why each was refused, so the reason can be found by the request id.
 //!
 //! The log has the reason of each refusal, with a limit per minute for unauthenticated sources. The
 //! audit has the refusals of authenticated callers, with a limit per minute for each: a key that
@@ -30,12 +30,12 @@ pub struct BadRequest<'a> {
     pub dialect: Dialect,
     /// The requested path, without the caller's values in it.
     pub target: String,
-    /// The fault, without any value from the request: one may be a secret.
+    /// The reason, without any value from the request, since a value may be a secret.
     pub reason: &'a str,
 }
 
 impl Audit {
-    /// Tells the log and the audit why a request is refused as bad.
+    /// Records in the log and in the audit why a bad request is refused.
     pub async fn note_bad_request(&self, bad: BadRequest<'_>) {
         let BadRequest { request, source, call, dialect, target, reason } = bad;
         let reason = shortened(reason);
@@ -62,7 +62,7 @@ impl Audit {
     }
 }
 
-/// A reason as it stands in a line.
+/// Returns the reason as a single line of limited length.
 fn shortened(reason: &str) -> String {
     let mut shown = escape_hidden(reason).replace(['\n', '\t'], " ");
     if let Some((end, _)) = shown.char_indices().nth(REASON) {

@@ -1,11 +1,11 @@
-//! Allowances that are used up one by one, and come back with time.
+//! Allowances that are used up one by one and refill with time.
 
 use std::time::{Duration, Instant};
 
-/// The time in which an allowance comes back whole.
+/// The time in which an empty allowance refills.
 pub(crate) const PERIOD: Duration = Duration::from_secs(60);
 
-/// The rest of an allowance.
+/// The remainder of an allowance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
     left: f64,
@@ -17,14 +17,15 @@ impl Bucket {
         Self { left: most, at: now }
     }
 
-    /// Returns whether one is left now, of `most` in a [`PERIOD`].
+    /// Refills the allowance up to `most`, the amount per [`PERIOD`], and returns whether at least
+    /// one is left.
     pub(crate) fn has_one(&mut self, most: f64, now: Instant) -> bool {
         let back = most * now.saturating_duration_since(self.at).as_secs_f64() / PERIOD.as_secs_f64();
         *self = Self { left: (self.left + back).min(most), at: now };
         self.left >= 1.0
     }
 
-    /// Takes one, also where none is left: that is made up for later.
+    /// Takes one. The remainder may become negative, and must then refill before another is left.
     pub(crate) fn take(&mut self) {
         self.left -= 1.0;
     }

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use transom_net::network::{self, Network};
 
-/// Failed attempts per source, and of the networks around it; loopback is exempt.
+/// Failed attempts per source and per network around it. Loopback is exempt.
 pub(crate) struct FailureBudget(Vec<(u32, DefaultKeyedRateLimiter<Network>)>);
 
 impl FailureBudget {
@@ -17,7 +17,8 @@ impl FailureBudget {
         Self(network::SHARES.map(|shares| (shares, limiter(shares))).into())
     }
 
-    /// Counts one more; false where there were too many.
+    /// Counts a failed attempt. Returns `false` if its source or a network around it has had too
+    /// many.
     pub(crate) fn allows(&self, source: IpAddr) -> bool {
         if source.to_canonical().is_loopback() {
             return true;
@@ -28,7 +29,7 @@ impl FailureBudget {
         })
     }
 
-    /// Forgets sources that have not failed lately, so that the table does not grow for ever.
+    /// Forgets sources without recent failures, so the table does not grow forever.
     pub(crate) fn tidy(&self) {
         for (_, limiter) in &self.0 {
             limiter.retain_recent();

@@ -1,9 +1,9 @@
 //! Limits on unknown credentials: tokens about which an existing cloud must be asked, and numbers
 //! short enough to guess.
 //!
-//! Each source and each network around it has an allowance. This machine itself has no limit.
-//! Against guesses at short secrets the node also has one: otherwise an attacker with many networks
-//! would have as many allowances, or would use a program on this machine that relays many.
+//! Each source and each network around it has an allowance. Loopback is exempt from these. For
+//! short secrets, all sources together also have one: it limits an attacker with many networks, and
+//! one behind a program on this machine that relays many clients.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use transom_net::network::{self, Network, Tier, Tiers};
 use crate::budgets::bucket::{Bucket, PERIOD};
 use crate::metrics::{Guesses, Metrics};
 
-/// A bucket for each network but loopback's, and one for all where there is a bound to that.
+/// An allowance for each network except loopback, and optionally one for all sources together.
 pub(crate) struct GuessBudget {
     what: Guesses,
     per_source: f64,
@@ -30,13 +30,14 @@ struct Buckets {
     told: Option<Instant>,
 }
 
-/// The result of asking for a try.
+/// The result of requesting a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Try {
     Granted,
-    /// The source has used its own allowance up.
+    /// The source, or a network around it, has used up its allowance.
     Refused,
-    /// All sources together have used the node's up; `news`: it has not been told for a while.
+    /// All sources together have used up their allowance. `news` is true if the log has not
+    /// reported that for a [`PERIOD`].
     AllRefused {
         news: bool,
     },
@@ -99,7 +100,7 @@ impl GuessBudget {
         Try::Granted
     }
 
-    /// It was no miss.
+    /// Returns a try whose credential was not wrong to the allowances.
     pub(crate) fn give_back(&self, source: IpAddr) {
         let mut buckets = self.buckets.lock();
         if let Some(most) = self.in_all {
@@ -116,7 +117,7 @@ impl GuessBudget {
         self.per_source * f64::from(shares)
     }
 
-    /// Forgets networks that have not missed lately.
+    /// Forgets networks whose allowance is full again.
     pub(crate) fn tidy(&self) {
         self.buckets.lock().by_network.retain(|_, bucket| !bucket.is_idle());
     }
@@ -137,7 +138,7 @@ pub(crate) struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    /// It counts.
+    /// Marks the credential as wrong, so the try is not returned.
     pub(crate) fn missed(mut self) {
         self.missed = true;
     }

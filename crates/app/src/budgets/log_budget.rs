@@ -17,7 +17,7 @@ use transom_net::network;
 
 use crate::budgets::bucket::Bucket;
 
-/// A refusal that repeats an earlier one is news again after this.
+/// The time after which a repeated refusal of a link is audited again.
 const NEWS: Duration = Duration::from_secs(60);
 
 /// The refusals of one source that are logged individually per minute. A typing error is visible,
@@ -45,8 +45,8 @@ const OLD_TICKETS: NonZeroU32 = NonZeroU32::new(5).unwrap();
 /// causes no more writes than that.
 const TURNOVER: usize = 4;
 
-/// The tickets that links have left. It has entries only for valid links that issued a ticket, so
-/// invalid tokens occupy no memory.
+/// The number of tickets that each link may still issue. The table has entries only for valid links
+/// that issued a ticket, so invalid tokens occupy no memory.
 struct Tickets {
     most: f64,
     left: Mutex<HashMap<TokenDigest, Bucket>>,
@@ -74,7 +74,8 @@ impl Tickets {
     }
 }
 
-/// Budgets of what one link, source or connector may write.
+/// The budgets of log and audit records, tickets and exchanges, per link, session, source,
+/// connector or caller.
 pub(crate) struct LogBudget {
     refusals: DefaultKeyedRateLimiter<(GrantId, EndReason)>,
     tickets: Tickets,
@@ -121,12 +122,13 @@ impl LogBudget {
         self.bad_requests.check_key(&actor.to_string()).is_ok()
     }
 
-    /// Returns whether the link may be exchanged for another ticket, if the token is a link's.
+    /// Returns whether the link with this token may issue another ticket. Any other token returns
+    /// `true`.
     pub(crate) fn has_ticket(&self, token: TokenDigest) -> bool {
         self.tickets.has_one(token)
     }
 
-    /// Counts a ticket that the link was exchanged for.
+    /// Counts a ticket that the link issued.
     pub(crate) fn gave_ticket(&self, token: TokenDigest) {
         self.tickets.take(token);
     }
@@ -141,7 +143,7 @@ impl LogBudget {
         self.old_tickets.check_key(&session).is_ok()
     }
 
-    /// Forgets links that were not shown lately.
+    /// Forgets links, sessions, sources, connectors and callers without recent events.
     pub(crate) fn tidy(&self) {
         self.refusals.retain_recent();
         self.refusals.shrink_to_fit();
@@ -175,7 +177,7 @@ mod tests {
             (0..100).take_while(|_| log_budget.has_ticket(link)).map(|_| log_budget.gave_ticket(link));
         assert_eq!(given.count(), TURNOVER);
         assert_eq!(log_budget.tickets.left.lock().len(), 1);
-        // Many at once may take more than there are: they are made up for.
+        // Simultaneous exchanges may take more than are left. The debt must refill first.
         log_budget.gave_ticket(link);
         assert!(!log_budget.has_ticket(link) && log_budget.has_ticket(TokenDigest::of("another")));
     }

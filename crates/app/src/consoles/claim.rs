@@ -18,13 +18,13 @@ use transom_store::{Commit, ConsoleTarget, Node};
 /// A session's destination.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// The instance; of another cloud's console, what that cloud says of it.
+    /// The instance. For an existing cloud's console, it has the values that the cloud returned.
     pub instance: Instance,
     /// The path for a `CONNECT` at the endpoint, before RFB.
     pub access_path: Option<String>,
 }
 
-/// A session that may be opened now; the gateway dials and then commits.
+/// A session that may be opened now. The gateway dials the instance and then commits.
 pub struct Claim {
     /// The grant and the session.
     pub target: ConsoleTarget,
@@ -80,7 +80,7 @@ impl Consoles {
         };
         match committed {
             Commit::Live => {
-                // A page that comes back goes on with a session that was counted before.
+                // A returning page continues a session that was counted before.
                 if claim.target.state == SessionState::Reserved {
                     self.core.metrics.sessions_started.inc();
                     self.core.metrics.grant(claim.target.grant.dialect, "opened");
@@ -91,7 +91,8 @@ impl Consoles {
         }
     }
 
-    /// The instance could not be reached: the use is given back until the grant expires.
+    /// Returns the use after the instance could not be reached. The link can use it again until it
+    /// expires.
     pub async fn give_back(&self, claim: &Claim, end: &End) -> Result<()> {
         let audit = AuditEntry {
             detail: end.detail().map(str::to_owned),
@@ -102,15 +103,15 @@ impl Consoles {
         Ok(())
     }
 
-    /// The viewer is gone; it may come back with its ticket.
+    /// Detaches the session from its viewer's connection. The viewer may return with its ticket.
     pub async fn detach(&self, claim: &Claim) -> Result<()> {
         let Claim { target, live, .. } = claim;
         self.settle(Settlement { hold: target.hold, traffic: live.bytes(), how: How::Detached }).await
     }
 
-    /// The session is over.
+    /// Ends the session.
     pub async fn end(&self, claim: &Claim, end: &End) -> Result<()> {
-        // The viewer is answerable for its own ends only, not for what was taken from it.
+        // The viewer is the actor only of ends that it caused.
         let actor = if end.reason.side() == Side::Viewer { Actor::Viewer } else { Actor::Transom };
         let audit = AuditEntry {
             actor,
@@ -133,12 +134,13 @@ impl Consoles {
         let claimed = match self.existing_cloud.place_of(&mut target, located, &visitor.request).await {
             Ok(destination) => {
                 let live = self.live.register(target.hold, Of::grant(&target.grant));
-                // Where everything was cut meanwhile, this one was perhaps not in the table yet.
+                // If the node cut everything meanwhile, this session may not have been in the table
+                // yet.
                 let live = live.and_then(|live| match self.core.fence.node() == Some(node) {
                     true => Ok(live),
                     false => Err(EndReason::StoreUnavailable),
                 });
-                // The same with what was revoked meanwhile, and is not written down yet.
+                // The same is true of a revocation that is not in the store yet.
                 let live = live.and_then(|live| match self.revocations.held.against(&target) {
                     None => Ok(live),
                     Some(reason) => Err(reason),

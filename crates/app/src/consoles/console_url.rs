@@ -15,7 +15,7 @@ pub enum Shape {
     Query,
     /// `wss://…/websockify?token=…`
     WebSocket,
-    /// `https://…:443/console?token=…`: the Java viewer wants the port written out.
+    /// `https://…:443/console?token=…`: the Java viewer needs an explicit port.
     Connect,
     /// `https://…/vnc_auto.html?path=%3Ftoken%3D…` or `…?token=…`: noVNC's page, with the name that
     /// OpenStack uses.
@@ -23,7 +23,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// The form for a kind.
+    /// Returns the form for a kind of console.
     #[must_use]
     pub fn of(kind: ConsoleKind) -> Self {
         match kind {
@@ -33,7 +33,7 @@ impl Shape {
         }
     }
 
-    /// The URL. It holds the token: it must not be logged.
+    /// Returns the URL. It contains the token, so it must not be logged.
     #[must_use]
     pub fn url(self, public: &Url, token: &Secret) -> String {
         let base = public.as_str().trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Ends of connections that the store has not been told yet.
+//! Ends of connections that the store has not recorded yet.
 
 use std::collections::VecDeque;
 
@@ -18,13 +18,13 @@ pub(crate) struct Settlement {
 /// The consequence for the session.
 #[derive(Clone, Debug)]
 pub(crate) enum How {
-    /// It may be carried on.
+    /// The viewer may return and continue the session.
     Detached,
-    /// It is over.
+    /// The session is over.
     Ended(EndReason, Box<AuditEntry>),
 }
 
-/// Settlements that the store could not be told: without them, it would take the sessions for live.
+/// Settlements that the store could not record. Until it does, it considers the sessions live.
 ///
 /// There are at most as many as this node had sessions when the database became unreachable, since
 /// no session begins without it.
@@ -32,17 +32,17 @@ pub(crate) enum How {
 pub(crate) struct Debts(Mutex<VecDeque<Settlement>>);
 
 impl Debts {
-    /// Keeps a settlement until the store takes it.
+    /// Adds a settlement that the store must still record.
     pub(crate) fn owe(&self, settlement: Settlement) {
         self.0.lock().push_back(settlement);
     }
 
-    /// The settlement that is owed the longest.
+    /// Returns the oldest settlement.
     pub(crate) fn oldest(&self) -> Option<Settlement> {
         self.0.lock().front().cloned()
     }
 
-    /// Strikes the oldest out.
+    /// Removes the oldest settlement.
     pub(crate) fn strike(&self) {
         self.0.lock().pop_front();
     }

@@ -1,4 +1,4 @@
-//! Exchanging: a token or a ticket reserves a session, and the page gets a ticket for it.
+//! The exchange: a page presents a token or a ticket, and gets a fresh ticket for its session.
 
 use crate::consoles::Consoles;
 use crate::consoles::open::opens;
@@ -16,22 +16,22 @@ use transom_store::{
     ConsoleTarget, NewResumeTicket, NewSession, Node, Reservation, ResumeTicketOutcome, TokenStanding,
 };
 
-/// A token that was exchanged: the page comes with this ticket.
+/// The result of an exchange. The page presents the ticket next.
 #[derive(Debug)]
 pub struct Exchanged {
     /// The grant and the session.
     pub target: ConsoleTarget,
-    /// The machine's name for people.
+    /// The machine's name, for display.
     pub name: String,
     /// The secret for the WebSocket, or for the next exchange.
     pub ticket: Secret,
 }
 
 impl Consoles {
-    /// Exchanges a console URL's token for a ticket: reserves one use.
+    /// Exchanges a console URL's token for a ticket and reserves one use.
     pub async fn exchange_token(&self, token: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(token);
-        // Where uses are counted, their number is the limit.
+        // A link with a limited number of uses needs no other limit.
         if !self.core.log_budget.has_ticket(shown)
             && let TokenStanding::Stands(found) = self.core.store.token_standing(shown).await?
             && found.grant.uses.is_none()
@@ -47,7 +47,7 @@ impl Consoles {
         Ok(exchanged(target, ticket))
     }
 
-    /// Exchanges a ticket for a fresh one: the page comes back to its session.
+    /// Exchanges a ticket for a fresh one when the page returns to its session.
     pub async fn exchange_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<Exchanged> {
         let shown = TokenDigest::of(ticket);
         // Each exchange is a write. A ticket that cannot be exchanged does not count: an old copy
@@ -100,7 +100,8 @@ impl Consoles {
             self.core.store.give_back(target.hold, reason, &audit).await?;
             return Err(End::from(reason).into());
         }
-        // Another cloud gives no URLs for what does not run.
+        // A console of an existing cloud has no instance here: that cloud issues URLs only for
+        // running machines.
         let status = target.instance.as_ref().map(|instance| instance.status);
         if let Some(status) = status.filter(|status| !opens(target.grant.dialect, *status)) {
             let reason = EndReason::InstanceNotRunning;
@@ -164,8 +165,8 @@ impl Consoles {
         Err(End::from(reason).into())
     }
 
-    /// Audits an old ticket of a session that waits for its page. The ticket is refused and changes
-    /// nothing.
+    /// Audits the use of an old ticket whose session waits for its page. The ticket is refused and
+    /// changes nothing.
     async fn refused_old_ticket(&self, session: SessionId, grant: &Grant, visitor: &Visitor) {
         if !self.core.log_budget.is_news_of_old_ticket(session) {
             return;

@@ -1,4 +1,4 @@
-//! Leaving: a page ends its session by its resume ticket, when it has no connection to say so on.
+//! Leaving: a page without a connection ends its session with its resume ticket.
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
@@ -28,7 +28,7 @@ impl Consoles {
         let audit = AuditEntry { detail: Some("left while detached".to_owned()), ..entry("session.end") };
         match self.core.store.leave(hold, &audit).await? {
             Ending::Ended(reason) => self.core.metrics.session_ended(reason),
-            // The node that carries it has to hear of it.
+            // A connection still carries the session. The watch must notice the request to end it.
             _ => self.core.signals.ring(),
         }
         Ok(())

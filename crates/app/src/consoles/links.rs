@@ -1,4 +1,4 @@
-//! Links: found by id or by their token's digest, revoked with everything under them, and reported.
+//! Links: look-up by id or token digest, revocation, and reports.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ use crate::error::{Error, Result};
 /// The longest wait of a report. Every node ends revoked sessions within a second; after this time
 /// the report lists the sessions that are still open.
 const REVOCATION: Duration = Duration::from_secs(3);
-/// The interval at which the report asks the store meanwhile.
+/// The interval at which a revocation checks the store for open sessions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A reference to a link.
 #[derive(Clone, Copy, Debug)]
 pub enum LinkName {
-    /// By its public id.
+    /// The link's public id.
     Id(GrantId),
-    /// By the SHA-256 of its token, which need not be shown for this.
+    /// The SHA-256 of the link's token, so the token itself need not be sent.
     Token(TokenDigest),
 }
 
@@ -49,11 +49,12 @@ pub struct LinkReport {
 pub struct LinkUse {
     /// The session.
     pub session: Session,
-    /// From its beginning to its end, or to now.
+    /// The time from its beginning to its end, or until now if it is open.
     pub duration: Duration,
-    /// It was open when the link was revoked by this call, and is over.
+    /// True if this call revoked the link and thereby ended the session.
     pub ended_now: bool,
-    /// From where it was opened, or was to be, the newest last; for who may read the audit.
+    /// The origins of attempts to open it, the newest last. `None` unless the caller may read the
+    /// audit.
     pub origins: Option<Vec<SessionOrigin>>,
 }
 
@@ -69,14 +70,14 @@ impl Consoles {
         }
     }
 
-    /// Reports a link's creator and its uses with time and source (member).
+    /// Reports a link's creator, and its uses with time and source. Requires the role member.
     pub async fn link_report(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
         let grant = self.link(call, name).await?;
         call.caller.need(Role::Member)?;
         self.report(call, grant, None).await
     }
 
-    /// Revokes a link, waits until everything under it is over, and tells what there was (member).
+    /// Revokes a link, waits for its sessions to end, and reports on it. Requires the role member.
     pub async fn revoke_link(&self, call: &Call, name: LinkName) -> Result<LinkReport> {
         let id = self.link(call, name).await?.grant.id;
         let since = self.core.store.now().await?;
@@ -93,8 +94,9 @@ impl Consoles {
         self.report(call, grant, Some(since)).await
     }
 
-    /// Builds the report. Sessions that ended since `revoked` ended now. Audit records and viewers'
-    /// addresses follow the audit's access rule.
+    /// Builds the report. `revoked` is the time before this call's revocation: sessions that the
+    /// revocation ended since then are marked. Audit records and viewers' addresses follow the
+    /// audit's access rule.
     async fn report(&self, call: &Call, grant: ShownGrant, revoked: Option<Timestamp>) -> Result<LinkReport> {
         let now = self.core.store.now().await?;
         let id = grant.grant.id;

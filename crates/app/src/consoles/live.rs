@@ -1,4 +1,4 @@
-//! The sessions that this node carries right now: who may still join, and how each is told to end.
+//! The sessions that this node carries: the limits on their number, and the signals that end them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,14 +37,14 @@ struct Table {
 }
 
 struct Entry {
-    /// Which connection of the session this is: a later one has a higher turn.
+    /// The number of this connection within its session. A later connection has a higher turn.
     turn: i64,
     of: Of,
     cut: Mutex<Option<oneshot::Sender<End>>>,
     traffic: Traffic,
 }
 
-/// Everything that a session stands on.
+/// The attributes of a session by which a revocation finds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Of {
     pub(crate) grant: GrantId,
@@ -85,8 +85,9 @@ impl LiveSessions {
         Self { table: Mutex::default(), limits, count: watch::Sender::new(0) }
     }
 
-    /// Registers a session. If the same session is already live, its viewer is told that it was
-    /// taken over, unless it holds a later turn: then this one is too late.
+    /// Registers a session's connection. If the node already carries the session, the older
+    /// connection is told that it was taken over. Fails if the registered connection has a later
+    /// turn.
     pub(crate) fn register(self: &Arc<Self>, hold: Hold, of: Of) -> Result<LiveSession, EndReason> {
         let Hold { session, turn } = hold;
         let (cut, told) = oneshot::channel();
@@ -99,7 +100,7 @@ impl LiveSessions {
         if table.sessions.get(&session).is_some_and(|newer| newer.turn > turn) {
             return Err(EndReason::TakenOver);
         }
-        // The newest presenter takes over; the one before it no longer counts.
+        // The newest connection takes over, and the previous one no longer counts.
         if let Some(before) = table.sessions.remove(&session) {
             table.forget(&before);
             before.tell(EndReason::TakenOver.into());
@@ -128,7 +129,7 @@ impl LiveSessions {
         entry.filter(|entry| entry.turn <= hold.turn).map(|entry| entry.tell(end)).is_some()
     }
 
-    /// Tells every connection to end of which this is true.
+    /// Tells every connection for which `which` returns true to end.
     pub(crate) fn cut_those(&self, end: &End, which: impl Fn(SessionId, &Of) -> bool) {
         let table = self.table.lock();
         for (session, entry) in &table.sessions {
@@ -138,19 +139,19 @@ impl LiveSessions {
         }
     }
 
-    /// Every connection's hold.
+    /// Returns the hold of every connection.
     pub(crate) fn holds(&self) -> Vec<Hold> {
         let table = self.table.lock();
         table.sessions.iter().map(|(session, entry)| Hold { session: *session, turn: entry.turn }).collect()
     }
 
-    /// Takes no more sessions in and tells all to end.
+    /// Refuses new sessions from now on and tells all sessions to end.
     pub fn close(&self, end: &End) {
         self.table.lock().closing = true;
         self.cut_all(end);
     }
 
-    /// Tells all sessions to end; new ones are taken in.
+    /// Tells all sessions to end. New sessions are still accepted.
     pub fn cut_all(&self, end: &End) {
         let entries: Vec<_> = self.table.lock().sessions.values().cloned().collect();
         for entry in entries {
@@ -168,12 +169,12 @@ impl LiveSessions {
         *self.count.borrow()
     }
 
-    /// Bytes so far, where this node carries the session.
+    /// Returns the bytes that the session has carried. `None` if this node does not carry it.
     pub fn traffic(&self, session: SessionId) -> Option<transom_store::Traffic> {
         self.table.lock().sessions.get(&session).map(|entry| entry.traffic.read())
     }
 
-    /// Waits until there is none.
+    /// Waits until this node carries no session.
     pub async fn drained(&self) {
         let mut count = self.count.subscribe();
         // The sender lives as long as `self`.
@@ -217,7 +218,7 @@ impl Traffic {
     }
 }
 
-/// A session's place in the table; given up when dropped.
+/// A session's entry in the table. Dropping it removes the entry.
 pub struct LiveSession {
     sessions: Arc<LiveSessions>,
     session: SessionId,
@@ -238,13 +239,13 @@ impl LiveSession {
         &self.entry.traffic
     }
 
-    /// Bytes so far.
+    /// Returns the bytes that the session has carried.
     #[must_use]
     pub fn bytes(&self) -> transom_store::Traffic {
         self.entry.traffic.read()
     }
 
-    /// Takes the signal that tells this session to end. Each session has one.
+    /// Takes the signal that tells this session to end. Returns `None` after the first call.
     pub fn cut_signal(&mut self) -> Option<oneshot::Receiver<End>> {
         self.told.take()
     }
@@ -253,7 +254,7 @@ impl LiveSession {
 impl Drop for LiveSession {
     fn drop(&mut self) {
         let mut table = self.sessions.table.lock();
-        // A newer presenter may stand here under the same id.
+        // A newer connection may be registered under the same id.
         if table.sessions.get(&self.session).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
             table.sessions.remove(&self.session);
             table.forget(&self.entry);

@@ -15,14 +15,15 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use transom_model::id::ProjectId;
 
-/// The time after which a resolver's answer comes too late.
+/// The time limit of a look-up.
 const RESOLVE: Duration = Duration::from_secs(5);
-/// A name server of one project's that never answers holds up that project's look-ups only.
+/// The number of simultaneous look-ups of one project. A name server that never answers delays only
+/// the look-ups of its project.
 const PER_PROJECT: usize = 8;
-/// A small part of the threads that there are for all that blocks.
+/// The number of simultaneous look-ups in all: a small part of the threads for blocking work.
 const IN_ALL: usize = 64;
 
-/// The places for look-ups.
+/// The limits on simultaneous look-ups.
 pub(crate) struct Lookups {
     in_all: Arc<Semaphore>,
     by_project: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
@@ -56,7 +57,7 @@ impl Lookups {
         found.await.map_err(late)?
     }
 
-    /// A project's places. Those of projects that look nothing up are forgotten.
+    /// Returns a project's places. Forgets those of projects without a look-up in progress.
     fn of_project(&self, project: ProjectId) -> Arc<Semaphore> {
         let mut by_project = self.by_project.lock();
         by_project.retain(|_, places| Arc::strong_count(places) > 1);

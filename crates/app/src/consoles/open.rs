@@ -1,4 +1,4 @@
-//! Opening: a link is made for one console of an instance, and looked up by its token.
+//! Opening: creation of links to an instance's console, and their look-up by token.
 
 use crate::Call;
 use crate::access::caller::Attempt;
@@ -16,8 +16,8 @@ use transom_model::instance::{Instance, InstanceStatus};
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{NewGrant, TokenStanding};
 
-/// The latest end of everything under a grant. Sessions may continue after the grant has opened its
-/// last one.
+/// The longest time after which everything under a grant ends. Sessions may continue after the
+/// grant has opened its last one.
 pub const MAX_ENDS_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A request for a console.
@@ -27,7 +27,7 @@ pub struct ConsoleRequest {
     pub kind: ConsoleKind,
     /// The viewer's rights.
     pub rights: Rights,
-    /// Time to connect; none: as the dialect's policy says.
+    /// The time in which the URL opens. `None` means the dialect's policy.
     pub ttl: Option<Duration>,
     /// The number of times that the URL opens; 0 means no limit. `None` means the dialect's policy.
     pub uses: Option<u32>,
@@ -36,7 +36,7 @@ pub struct ConsoleRequest {
     pub ends_after: Option<Duration>,
 }
 
-/// A grant with its token, which is known only now.
+/// A new grant with its token. The token cannot be read again later.
 #[derive(Debug)]
 pub struct OpenedConsole {
     /// The grant.
@@ -46,7 +46,7 @@ pub struct OpenedConsole {
 }
 
 impl Consoles {
-    /// Makes a grant for one console of an instance.
+    /// Creates a grant for one console of an instance.
     pub async fn open_console(
         &self,
         call: &Call,
@@ -72,7 +72,7 @@ impl Consoles {
         if request.ends_after.is_some_and(|end| end.is_zero() || end > MAX_ENDS_AFTER) {
             return Err(Error::invalid("ends_after_seconds", "must be more than 0 and at most 30 days"));
         }
-        // OpenStack's clients know tokens as UUIDs.
+        // OpenStack's clients expect a token to be a UUID.
         let token = match call.dialect {
             Dialect::Openstack => Secret::new(random::uuid().to_string()),
             _ => random::token(),
@@ -111,7 +111,8 @@ impl Consoles {
         match self.core.store.token_standing(TokenDigest::of(token)).await? {
             TokenStanding::Stands(found) => match found.instance {
                 Some(instance) => Ok((found.grant, instance)),
-                // The grant was found by a foreign digest, which is not a token.
+                // The grant is a console of an existing cloud. The text matches its digest, but is
+                // not its token.
                 None => Err(End::from(EndReason::TokenUnknown).into()),
             },
             TokenStanding::Refused { reason, .. } => Err(End::from(reason).into()),
@@ -130,7 +131,7 @@ impl Consoles {
         }
     }
 
-    /// The console behind a token that this dialect gave out, for the administrator of its project.
+    /// Returns the console behind a token that the call's dialect issued. Requires the role admin.
     pub async fn console_of_dialect(&self, call: &Call, token: &str) -> Result<(Grant, Instance)> {
         call.caller.need(Role::Admin)?;
         let (grant, instance) = self.console_behind(token).await.map_err(|error| match error {
@@ -146,8 +147,9 @@ impl Consoles {
     }
 }
 
-/// Returns whether consoles open in this status. Native consoles also open while a machine starts
-/// or is built, when they are needed most. The dialects require that it runs.
+/// Returns whether consoles open in this status. The Zenlayer and OpenStack dialects require a
+/// running machine. The others also open while it starts or is built, when consoles are needed
+/// most.
 pub(crate) fn opens(dialect: Dialect, status: InstanceStatus) -> bool {
     match dialect {
         Dialect::Api | Dialect::VncCloud => status.opens_native_console(),

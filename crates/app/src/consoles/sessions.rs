@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::revocations::held::{Revocation, Revoked};
 
 impl Consoles {
-    /// Sessions, the newest first; `open` leaves ended ones out.
+    /// Returns sessions, the newest first. `open` omits ended ones.
     pub async fn sessions(&self, call: &Call, page: Page, open: bool) -> Result<Vec<Session>> {
         let mut sessions = self.core.store.sessions(call.caller.project(), page, open).await?;
         self.count(&mut sessions);
@@ -31,7 +31,7 @@ impl Consoles {
         }
     }
 
-    /// Ends a session; answers it as it was.
+    /// Ends a session. Returns its state before the end.
     pub async fn end_session(&self, call: &Call, id: SessionId, reason: Option<String>) -> Result<Session> {
         let within = call.caller.project();
         let mut session = self.core.store.session(within, id).await?.ok_or(Error::NotFound("session"))?;
@@ -59,7 +59,7 @@ impl Consoles {
         self.core.store.grant(call.caller.project(), id).await?.ok_or(Error::NotFound("link"))
     }
 
-    /// Makes a grant worth nothing and ends its sessions.
+    /// Revokes a grant and ends its sessions.
     pub async fn revoke_grant(&self, call: &Call, id: GrantId) -> Result<()> {
         let ShownGrant { grant, .. } = self.grant(call, id).await?;
         call.caller.need(Role::Member)?;

@@ -1,5 +1,5 @@
-//! Targets: the addresses to which a console may lead. A name is resolved once, and the checked
-//! addresses are dialled.
+//! Targets: the addresses to which a console may lead. A name is resolved once, and only the
+//! checked addresses are dialled.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub enum DialTarget {
 }
 
 impl Consoles {
-    /// Finds out where an instance's endpoint leads, and whether it may.
+    /// Returns the target of an instance's endpoint. Fails if the policy does not permit it.
     pub async fn dial_target(&self, instance: &Instance) -> Result<DialTarget, End> {
         let policy = &self.core.config.endpoints;
         match &instance.endpoint {

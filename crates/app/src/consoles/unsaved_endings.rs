@@ -1,4 +1,4 @@
-//! Settlements: the ends of connections, which are written at once or as soon as the database
+//! Settlements: the ends of connections. They are written at once, or as soon as the database
 //! answers again.
 
 use transom_store::Ending;
@@ -8,7 +8,8 @@ use crate::consoles::debts::{How, Settlement};
 use crate::error::{Error, Result};
 
 impl Consoles {
-    /// Writes a settlement down; one that the database cannot take now is owed.
+    /// Writes a settlement to the store. If the database is unavailable, it is stored in the debts
+    /// for later.
     pub(crate) async fn settle(&self, settlement: Settlement) -> Result<()> {
         let settled = self.write_settlement(&settlement).await;
         if let Err(Error::Unavailable(_)) = settled {
@@ -17,7 +18,7 @@ impl Consoles {
         settled
     }
 
-    /// Writes the endings that are owed, as far as the database takes them. Only the heartbeat
+    /// Writes the owed settlements, until the database becomes unavailable. Only the heartbeat
     /// calls this.
     pub(crate) async fn settle_sessions(&self) {
         loop {

@@ -1,4 +1,4 @@
-//! Visitors: the programs that show a token or a ticket.
+//! Visitors: the programs that present a token or a ticket.
 
 use std::net::IpAddr;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
@@ -10,16 +10,16 @@ use transom_model::id::{RequestId, SessionId};
 pub struct Visitor {
     /// Its address.
     pub address: IpAddr,
-    /// With which program.
+    /// The program's description of itself.
     pub user_agent: Option<UserAgent>,
-    /// By which form of a console URL.
+    /// The form of console URL that it uses.
     pub kind: ConsoleKind,
-    /// By which call.
+    /// The id of its request.
     pub request: RequestId,
 }
 
 impl Visitor {
-    /// Returns its entry in audit records.
+    /// Returns the origin for audit records.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin { source: Some(self.address), user_agent: self.user_agent.clone() }

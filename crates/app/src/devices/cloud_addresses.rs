@@ -17,7 +17,7 @@ use crate::random;
 use crate::revocations::held::{Revocation, Revoked};
 use crate::vault::Purpose;
 
-/// A call about addresses: whose it may see, and through which front door it came.
+/// A call about addresses, with the scope that it sees.
 #[derive(Clone, Debug)]
 pub struct AddressCall {
     /// The call.
@@ -27,14 +27,14 @@ pub struct AddressCall {
 }
 
 impl AddressCall {
-    /// A call through our own front door: a key manages its project's addresses.
+    /// Creates a call of the native API. A key manages its project's addresses.
     #[must_use]
     pub fn native(call: Call) -> Self {
         let scope = call.caller.project().map_or(Scope::All, Scope::Project);
         Self { call, scope }
     }
 
-    /// A call that sees nothing but the addresses of this key.
+    /// Creates a call that sees only the addresses of this key.
     #[must_use]
     pub fn of_key(call: Call, key: AccessKeyId) -> Self {
         Self { call, scope: Scope::Key(key) }
@@ -45,17 +45,17 @@ impl AddressCall {
     }
 }
 
-/// The attempts to change an address while others change it.
+/// The number of attempts to amend an address while other calls change it.
 const AMEND_ATTEMPTS: u32 = 8;
 
-/// The longest name, as an instance's.
+/// The longest name of a device, in characters. Instances have the same limit.
 const MAX_NAME: usize = 128;
 
-/// The 16 leading bytes of an HMAC-SHA-256 are as many as anybody can guess.
+/// The length of a cursor's tag. 16 bytes of an HMAC-SHA-256 cannot be guessed.
 const CURSOR_TAG: usize = 16;
 
 impl Devices {
-    /// Issues an address under a key; its password is shown this once.
+    /// Issues an address under a key. Returns its password, which cannot be read again later.
     pub async fn issue_address(
         &self,
         asked: &AddressCall,
@@ -97,7 +97,7 @@ impl Devices {
         Ok(self.core.store.key_addresses(key, after, limit).await?)
     }
 
-    /// Addresses by their text.
+    /// Lists addresses, sorted by their text.
     pub async fn addresses(
         &self,
         asked: &AddressCall,
@@ -124,7 +124,7 @@ impl Devices {
         self.done(self.core.store.change_address(&asked.scope, address, change, condition, &audit).await?)
     }
 
-    /// Changes only what is named.
+    /// Changes only the parts of an address that the amendment names.
     pub async fn amend_address(
         &self,
         asked: &AddressCall,
@@ -135,7 +135,7 @@ impl Devices {
             let record = self.address(asked, address).await?;
             let draft = amendment.clone().apply(&record.reach);
             let reach = draft.check().map_err(|fault| {
-                // What the address does says so, not the call.
+                // The amendment is valid for other addresses. It conflicts with this one's action.
                 if amendment.fits_any() {
                     Error::Conflict(fault.to_string())
                 } else {
@@ -152,7 +152,7 @@ impl Devices {
         Err(Error::Stale)
     }
 
-    /// Gives an address another password, which is shown this once.
+    /// Gives an address a new password. Returns the password, which cannot be read again later.
     pub async fn reset_address(
         &self,
         asked: &AddressCall,
@@ -182,7 +182,7 @@ impl Devices {
         self.done(self.core.store.move_address(&asked.scope, address, &to.id, &audit).await?)
     }
 
-    /// Removes an address for good.
+    /// Removes an address permanently.
     pub async fn remove_address(
         &self,
         asked: &AddressCall,
@@ -195,7 +195,7 @@ impl Devices {
         let version = self.address(asked, address).await?.version;
         let condition = match condition {
             Precondition::Any => Precondition::Any,
-            // A list may be long, and this one is stored.
+            // The condition is stored, so a long list is reduced to the current version.
             listed if listed.holds(version) => Precondition::OneOf(vec![version]),
             _ => return Err(Error::Stale),
         };
@@ -216,7 +216,7 @@ impl Devices {
         URL_SAFE_NO_PAD.encode([&after[..], &self.cursor_tag(key, limit, after)].concat())
     }
 
-    /// Reads such a text; `None` where it was not made for this key and length.
+    /// Reads a cursor. Returns `None` if it was not created for this key and page length.
     #[must_use]
     pub fn read_address_cursor(&self, key: &AccessKeyId, limit: u32, cursor: &str) -> Option<i64> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
@@ -232,7 +232,7 @@ impl Devices {
         std::array::from_fn(|n| tag[n])
     }
 
-    /// The beginning of the audit entry of a change, where the caller may make one.
+    /// Returns the audit entry of a change. Fails if the caller may not change the address.
     async fn managed_address(
         &self,
         asked: &AddressCall,

@@ -1,4 +1,4 @@
-//! Connecting: the access rule, and who is told what.
+//! Connecting: applies the access rule, and limits what a refusal reveals.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::devices::records::device_entry;
 use crate::devices::refusals::{gone, unavailable};
 use crate::error::Result;
 
-/// A listen address that may be reached, as it was when that was decided.
+/// A listen address that may be reached, in its state at the time of the check.
 #[derive(Debug)]
 pub struct Listener {
     /// The address.
@@ -39,7 +39,7 @@ impl Devices {
         };
         let cross_key = self.core.config.cloud.cross_key();
         let found = match cross_key {
-            // How long that takes must not tell which addresses of others exist.
+            // The look-up is within the key, so its duration does not reveal other keys' addresses.
             CrossKey::Deny => self.core.store.standing_address_of(&own.key, peer).await,
             CrossKey::AllowIndividuals => self.core.store.standing_address(peer).await,
         };
@@ -85,7 +85,8 @@ impl Devices {
             Some(_) => {
                 Err(End::new(EndReason::EndpointNotAllowed, "the cloud address is not a listen address"))
             }
-            // Another project's address is none here: its holder must not learn that it exists.
+            // An address of another project is treated as unknown, so the caller does not learn
+            // that it exists.
             None => Err(End::new(EndReason::DeviceOffline, "the project has no such cloud address")),
         }
     }
@@ -101,8 +102,8 @@ impl Devices {
         })
     }
 
-    /// Returns the agent that a connector can reach there. A device with the repeater's protocol
-    /// has no end-to-end encryption, so it is refused.
+    /// Returns the agent that a connector can reach at this address. A device with the repeater's
+    /// protocol has no end-to-end encryption, so it is refused.
     pub fn reached_by_connector(&self, listener: &Listener) -> Result<Arc<Member>, Refusal> {
         let member = self.reached_at(listener).ok_or(RefusalCode::CloudTargetNotFound)?;
         if member.is_legacy() {
@@ -113,14 +114,14 @@ impl Devices {
         Ok(member)
     }
 
-    /// Writes down that a connector has a session with a device.
+    /// Audits the start of a connector's session with a device.
     pub async fn audit_connection(&self, connector: &Member, listener: &CloudAddress, project: ProjectId) {
         let detail = format!("from {}", connector.address);
         self.audit_opening(listener, project, "ok", detail, &connector.origin).await;
     }
 
     /// Audits a refused connection in the connector's project, without revealing another project's
-    /// device. It limits repeated records to a few per minute.
+    /// device. Repeated records are limited to a few per minute.
     pub async fn audit_refusal(&self, connector: &Member, listener: &CloudAddress, why: &Refusal) {
         let outcome = why.code.name();
         if self.core.log_budget.is_news_to(&connector.address, outcome) {
@@ -129,7 +130,7 @@ impl Devices {
         }
     }
 
-    /// Writes down that a device was opened, or not, from there.
+    /// Audits the opening of a device, or the failure to open it.
     pub async fn audit_opening(
         &self,
         listener: &CloudAddress,
@@ -142,7 +143,7 @@ impl Devices {
         self.audit_device(&AuditEntry { outcome, detail: Some(detail), ..entry }).await;
     }
 
-    /// Writes down how a session with a device ended, and what it carried.
+    /// Audits the end of a session with a device.
     pub async fn audit_disconnection(
         &self,
         listener: &CloudAddress,

@@ -1,4 +1,5 @@
-//! The gateway's own key, by which agents know it, and the keys by which it knows agents.
+//! Keys of endpoints: the gateway's own, by which agents recognise it, and the pinned keys of
+//! agents.
 
 use transom_model::EndReason;
 use transom_model::cloud::CloudAddress;
@@ -14,7 +15,8 @@ use crate::vault::Purpose;
 const OWN_KEY: &str = "gateway-endpoint-key";
 
 impl Devices {
-    /// The key that the gateway shows to agents: one for the whole installation, made at first use.
+    /// Returns the key that the gateway presents to agents. The whole installation has one key. It
+    /// is generated at first use.
     pub async fn gateway_key(&self) -> Result<&EndpointKey> {
         self.joined.key.get_or_try_init(|| self.load_gateway_key()).await
     }

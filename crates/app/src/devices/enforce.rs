@@ -19,11 +19,12 @@ use crate::devices::table::Viewer;
 use crate::error::Result;
 
 impl Devices {
-    /// Ends what the store no longer allows, and writes that down.
+    /// Ends the joined connections and sessions that the store no longer allows, and audits their
+    /// ends.
     pub(crate) async fn enforce_devices(&self) -> Result<()> {
         let mut ended = self.end_members().await?;
         ended.extend(self.end_sessions().await?);
-        // What ends, ends first.
+        // The audit may fail, so it comes after all ends.
         for entry in ended {
             self.core.store.audit(&entry).await?;
         }
@@ -33,7 +34,7 @@ impl Devices {
     async fn end_members(&self) -> Result<Vec<AuditEntry>> {
         self.joined.rounds.fetch_add(1, Ordering::AcqRel);
         let members: Vec<_> = self.joined.table.lock().members.values().cloned().collect();
-        // One question about all agents: there are many, and few that anything has changed for.
+        // One query covers all agents: there may be many, and a change affects few of them.
         let standing = if members.len() > FEW {
             self.core.store.standing_at(self.core.fence.last().id).await?
         } else {
@@ -122,7 +123,7 @@ impl Devices {
                 if member.is_of(record.presence.epoch)
                     && record.presence.node != Some(self.core.fence.last().id) =>
             {
-                // Taken for gone, and it is not: joining again puts that right.
+                // The store considers the device gone. Joining again corrects that.
                 Some(
                     Refusal::from(RefusalCode::CloudConnectivityError)
                         .because("the server considered it offline"),
@@ -133,7 +134,7 @@ impl Devices {
     }
 }
 
-/// Up to here, one by one is as quick.
+/// Up to this number of members, a query for each is as fast as one for all.
 const FEW: usize = 8;
 
 fn entry(

@@ -1,4 +1,4 @@
-//! Enrollments: tokens that devices get their own addresses by.
+//! Enrollments: tokens with which devices obtain their own addresses.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::devices::unavailable;
 use crate::error::{Error, Result};
 use crate::random;
 
-/// A pallet of devices; more than this is asked for in several calls.
+/// The most tokens that one call creates: enough for a pallet of devices.
 const MAX_COUNT: u32 = 500;
 /// The longest lifetime of a token. Devices may stay in a warehouse for a while, but a forgotten
 /// token must expire.
@@ -47,23 +47,23 @@ pub enum Wanted {
 pub struct FreshEnrollment {
     /// Its id.
     pub id: EnrollmentId,
-    /// Its token, which is shown this once.
+    /// Its token, which cannot be read again later.
     pub token: Secret,
     /// The device's name.
     pub name: Option<String>,
 }
 
-/// Enrollments as they were made: the tokens are shown this once.
+/// New enrollments. Their tokens cannot be read again later.
 pub struct FreshEnrollments {
-    /// Each of them.
+    /// The enrollments.
     pub tokens: Vec<FreshEnrollment>,
-    /// Until when devices may come with them.
+    /// The time until which devices may use the tokens.
     pub expires_at: Timestamp,
 }
 
 impl Devices {
-    /// Creates enrollment tokens. The devices' addresses will belong to this key; without one, to
-    /// the key of the address whose device is replaced.
+    /// Creates enrollment tokens. The devices' addresses will belong to `key`. A replacement may
+    /// omit it: its address stays with the key that it has.
     pub async fn create_enrollments(
         &self,
         call: &Call,
@@ -128,7 +128,7 @@ impl Devices {
         Ok(FreshEnrollments { expires_at, tokens: made.into_iter().map(shown).collect() })
     }
 
-    /// The address, where its device may be replaced.
+    /// Returns the address. Fails if its device cannot be replaced.
     async fn replaceable(
         &self,
         call: &Call,
@@ -136,7 +136,7 @@ impl Devices {
         address: &CloudAddress,
     ) -> Result<AddressRecord> {
         let record = self.address(&AddressCall::native(call.clone()), address).await?;
-        // This depends on the address. The call alone is well-formed.
+        // The call is well-formed. It conflicts with the state of the address.
         if record.reach.action() != Action::Listen {
             return Err(Error::Conflict("replace: must be a listen address".to_owned()));
         }
@@ -146,7 +146,7 @@ impl Devices {
         Ok(record)
     }
 
-    /// Enrollments that the caller sees, of one key where it is named.
+    /// Lists the enrollments that the caller sees, or those of one key.
     pub async fn enrollments(
         &self,
         call: &Call,
@@ -156,7 +156,7 @@ impl Devices {
         Ok(self.core.store.enrollments(call.caller.project(), key, page).await?)
     }
 
-    /// Makes an enrollment token worth nothing.
+    /// Revokes an unused enrollment token.
     pub async fn revoke_enrollment(&self, call: &Call, id: EnrollmentId) -> Result<()> {
         call.caller.need(Role::Member)?;
         let audit = call.entry("enrollment.revoke", id);
@@ -203,7 +203,7 @@ impl Devices {
         match enrolled.map_err(unavailable)? {
             Enrolled::As(address) => {
                 let proof = kept.answer(message, address.as_str());
-                // It may have taken another one's place.
+                // The device may have replaced another one, which must be disconnected.
                 self.core.signals.ring();
                 Ok((address, proof))
             }
@@ -227,7 +227,7 @@ fn named(name: String) -> Result<Option<String>> {
     if name.trim().is_empty() { Err(Error::invalid("names", "must not be empty")) } else { Ok(Some(name)) }
 }
 
-/// The groups as an address lets them in.
+/// Parses the names of the groups that an address admits.
 fn listed(groups: Vec<String>) -> Result<Vec<GroupName>> {
     use transom_model::cloud::Reach;
     let access = (!groups.is_empty()).then_some(DraftAccessControl { groups: Some(groups), addresses: None });

@@ -1,4 +1,4 @@
-//! Joining: who says it is an address proves it, and the newest proof wins.
+//! Joining: a peer proves that it holds an address. The newest agent replaces the previous one.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -26,7 +26,7 @@ use crate::vault::Purpose;
 
 /// The delay after a simultaneous change of the password. The next attempt meets the new state.
 const CHANGED_MEANWHILE: Duration = Duration::from_secs(1);
-/// A source that guesses passwords is to wait.
+/// The delay for a source after too many wrong passwords.
 const TOO_MANY: Duration = Duration::from_secs(10);
 
 /// A peer that claims an address and has not proved it yet.
@@ -34,7 +34,7 @@ const TOO_MANY: Duration = Duration::from_secs(10);
 pub struct Candidate {
     /// The address. `None` if it does not exist.
     known: Option<AddressRecord>,
-    /// The verifier for its proof. That of an unknown address fits no password.
+    /// The verifier for its proof. An unknown address has a verifier that no password fits.
     verifier: Verifier,
 }
 
@@ -55,11 +55,11 @@ impl Candidate {
 /// The way in which a peer wants to join.
 #[derive(Debug)]
 pub struct Wish {
-    /// Which side it is.
+    /// The side of a session that it joins as.
     pub role: Role,
     /// True if it accepts no peer that could read the data, such as the server.
     pub end_to_end_only: bool,
-    /// The program and its version, as it says of itself.
+    /// The program's name and version, as the peer reports them.
     pub program: String,
     /// The agent's report on its machine.
     pub report: Option<Report>,
@@ -93,13 +93,13 @@ impl Wish {
 pub(crate) enum Joins {
     /// A device.
     Agent(Joining),
-    /// A viewer's side.
+    /// A viewer's program.
     Connector,
 }
 
 impl Devices {
-    /// Looks an address up. One that does not exist also gets a salt, always the same, and the same
-    /// work, so neither the challenge nor its duration reveals it.
+    /// Looks an address up. An unknown address also gets a salt, always the same one, and takes the
+    /// same work, so neither the challenge nor its duration reveals that it is unknown.
     pub async fn device_candidate(&self, address: &str) -> Result<Candidate> {
         let known = match address.parse::<CloudAddress>() {
             Ok(address) => self.core.store.standing_address(&address).await?,
@@ -158,7 +158,7 @@ impl Devices {
         Ok((membership, signature))
     }
 
-    /// Writes down that a device runs another program than it did. Its first join says nothing new.
+    /// Audits a change of the program that a device runs. The first join is not a change.
     async fn note_program(&self, member: &Member, before: Option<String>, now: Option<String>) {
         let Some(before) = before.filter(|before| Some(before) != now.as_ref()) else { return };
         let now = now.unwrap_or_else(|| "an unnamed program".to_owned());
@@ -260,7 +260,7 @@ impl Devices {
         let Joined { epoch, rival } = joined.map_err(unavailable)?.ok_or_else(changed_meanwhile)?;
         member.epoch.store(epoch, Ordering::Release);
         if self.core.fence.node() != Some(node) {
-            // Everything was cut meanwhile.
+            // The node was fenced meanwhile, and everything that it carried was cut.
             return Err(changed_meanwhile());
         }
         if rounds() != before
@@ -273,7 +273,7 @@ impl Devices {
         let superseded = {
             let mut table = self.joined.table.lock();
             match table.listening.get(&member.address) {
-                // Two joined at once, and the other one was written later.
+                // Two agents joined at the same time, and the other join was written later.
                 Some(other) if other.epoch.load(Ordering::Acquire) > epoch => Some(Arc::clone(member)),
                 _ => table.listening.insert(member.address.clone(), Arc::clone(member)),
             }
@@ -290,7 +290,8 @@ impl Devices {
         Ok(())
     }
 
-    /// The store has no record of a connector, so its verifier is compared once more.
+    /// Checks a connector's credential again once it is in the table. The store does not record its
+    /// join, so the store cannot detect a simultaneous change.
     async fn still_stands(&self, member: &Member) -> Result<(), Refusal> {
         let standing = self.core.store.standing_address(&member.address).await.map_err(unavailable)?;
         match standing {
@@ -307,7 +308,7 @@ fn changed_meanwhile() -> Refusal {
     }
 }
 
-/// A place among those who are joined; given up when dropped.
+/// A member's place in the table of joined peers. Dropping it frees the place.
 pub struct Membership {
     devices: Arc<Devices>,
     member: Arc<Member>,
@@ -315,13 +316,13 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// Returns its owner.
+    /// Returns the member.
     #[must_use]
     pub fn member(&self) -> &Arc<Member> {
         &self.member
     }
 
-    /// The next order. Cancel-safe.
+    /// Waits for the next order. Cancel-safe.
     pub async fn order(&mut self) -> Order {
         match self.ordered.recv().await {
             Some(order) => order,
@@ -330,7 +331,8 @@ impl Membership {
         }
     }
 
-    /// Writes down that it is gone, and why, where it was written down that it has come.
+    /// Frees the place. If the store recorded the join, it now records the departure and its
+    /// reason.
     pub async fn leave(self, why: &str) {
         let (devices, member) = (Arc::clone(&self.devices), Arc::clone(&self.member));
         drop(self);
@@ -350,7 +352,7 @@ impl Drop for Membership {
         if self.member.role == Role::Connector {
             one_less(&mut table.connectors, &self.member.address);
         }
-        // A newer one may stand there under the same address.
+        // A newer agent may be registered under the same address.
         if table.listening.get(&self.member.address).is_some_and(|other| Arc::ptr_eq(other, &self.member)) {
             table.listening.remove(&self.member.address);
             drop(table);

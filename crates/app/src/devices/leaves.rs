@@ -1,4 +1,4 @@
-//! Leaves: the departures of devices, which are written at once or as soon as the database answers
+//! Leaves: the departures of devices. They are written at once, or as soon as the database answers
 //! again.
 
 use std::collections::HashMap;
@@ -11,12 +11,12 @@ use transom_tunnel::Role;
 use crate::devices::Devices;
 use crate::error::Result;
 
-/// A page of devices that the store has joined here: the statement stays small.
+/// The number of joined devices that one query reads.
 const PAGE: u32 = 500;
 
 impl Devices {
-    /// Records that the device that joined under this epoch has left. If the database cannot take
-    /// it now, it is owed.
+    /// Records that the device that joined under this epoch has left. If the database is
+    /// unavailable, the leave is owed.
     pub(crate) async fn write_leave(&self, address: &CloudAddress, epoch: u64) {
         match self.core.store.leave_address(address, epoch).await {
             Ok(_) => self.joined.listeners.ring(),
@@ -28,7 +28,7 @@ impl Devices {
         }
     }
 
-    /// Writes down the leaves that are owed. Only the heartbeat calls this.
+    /// Writes the owed leaves to the store. Only the heartbeat calls this.
     pub(crate) async fn settle_leaves(&self) -> Result<()> {
         loop {
             let some = self.joined.leaves.oldest(Store::LEAVES);
@@ -45,8 +45,8 @@ impl Devices {
         }
     }
 
-    /// Records departures of devices that the store lists here and that are not here. A join or a
-    /// leave whose answer was lost may have happened all the same.
+    /// Records departures of devices that the store lists as joined at this node although they are
+    /// not. The store may have performed a join or a leave whose answer was lost.
     pub(crate) async fn reconcile_presence(&self) -> Result<()> {
         let mut known = Vec::new();
         loop {
@@ -61,7 +61,7 @@ impl Devices {
         // This comes after the query: a device is in the table before its join is written.
         let here = self.joined_here();
         let is_here = |address: &CloudAddress, epoch: u64| {
-            // One that joins at this moment has no epoch yet.
+            // A device that is joining has no epoch yet.
             here.get(address).is_some_and(|epochs| epochs.iter().any(|own| *own == 0 || *own == epoch))
         };
         known.retain(|(address, epoch)| !is_here(address, *epoch));

@@ -23,23 +23,26 @@ use crate::error::{Error, Result};
 use crate::random;
 use crate::vault::Purpose;
 
-/// Long enough to copy a number into a viewer.
+/// The lifetime of a viewer's ID: long enough to copy a number into a viewer.
 const VIEWER_ID_TTL: Duration = Duration::from_secs(5 * 60);
-/// A team opens its devices one after the other; more open numbers would only make guessing easier.
+/// The number of unused viewers' IDs per access key. A team opens its devices one after the other,
+/// and more open numbers would only make guessing easier.
 const VIEWER_IDS_PER_KEY: u32 = 100;
-/// Two billion numbers: a few draws find a free one.
+/// The number of draws for a free number. There are two billion numbers, so a few draws suffice.
 const DRAWS: u32 = 8;
-/// 24 characters of 31: 118 bits.
+/// The length of a ticket that is a text. 24 characters of 31 are 118 bits.
 const TEXT: usize = 24;
-/// Letters and digits that are not taken for each other; UltraVNC sends upper case.
+/// Letters and digits that are not easily confused. UltraVNC sends upper case.
 const ALPHABET: &[u8; 31] = b"23456789ABCDEFGHJKLMNPQRSTUVWXY";
-/// UltraVNC takes a smaller number for a port's, and reads a signed one of 32 bits.
+/// The range of numeric tickets and IDs. UltraVNC takes a smaller number for a port, and reads a
+/// signed integer of 32 bits.
 const NUMBERS: std::ops::Range<u32> = 100_000_000..2_147_483_647;
-/// UltraVNC's own mark for a connection to be dropped.
+/// The number with which UltraVNC marks a connection to be dropped.
 const RESERVED: u32 = 999_999_999;
 
 impl Devices {
-    /// Gives an address a repeater ticket instead of the one it has; it is shown this once.
+    /// Issues a repeater ticket, which replaces the address's current one and cannot be read again
+    /// later.
     pub async fn issue_repeater_ticket(
         &self,
         asked: &AddressCall,
@@ -56,7 +59,7 @@ impl Devices {
             let ticket = if numeric { number() } else { text() };
             let kept = Some(self.kept_of(&ticket));
             match self.core.store.set_repeater_ticket(&asked.scope, address, kept, &audit).await {
-                // Another address has it.
+                // Another address has the same ticket.
                 Err(StoreError::Conflict(_)) => {}
                 outcome => return self.done(outcome?).map(|_| Secret::new(ticket)),
             }
@@ -72,7 +75,7 @@ impl Devices {
         self.done(self.core.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
     }
 
-    /// Makes an ID by which a viewer opens this device once.
+    /// Creates an ID with which a viewer can open this device once.
     pub async fn issue_viewer_id(
         &self,
         asked: &AddressCall,
@@ -138,7 +141,7 @@ impl Devices {
         self.admit(record, Shown::Ticket(kept), joins, Origin::of(source)).await.map(Some)
     }
 
-    /// The address that a viewer's ID is for, and its project; it is spent by asking.
+    /// Spends a viewer's ID. Returns its address and project, or `None` if the ID is not valid.
     pub async fn redeem_viewer_id(
         &self,
         id: &str,
@@ -174,7 +177,7 @@ fn fit_for_repeater(record: &AddressRecord) -> Result<()> {
     Ok(())
 }
 
-/// A credential for a listener that is off would be useless.
+/// Fails if the configuration has no such listener, since a credential for it would be useless.
 fn taken_here(listener: Option<SocketAddr>, name: &str) -> Result<()> {
     let off =
         || Error::Conflict(format!("this server accepts none: set [repeater] {name} in its configuration"));
@@ -191,7 +194,7 @@ fn number() -> String {
 }
 
 fn text() -> String {
-    // Bytes of no whole share would make some characters likelier.
+    // Bytes past the last whole multiple of 31 would make some characters likelier.
     let fair = u8::MAX - u8::MAX % 31;
     let mut text = String::new();
     while text.len() < TEXT {

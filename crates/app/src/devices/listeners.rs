@@ -1,4 +1,4 @@
-//! The listeners for presence at this node, and the news that they have to look at.
+//! The listeners for presence at this node, and the news that makes them query the store.
 
 use std::collections::HashMap;
 
@@ -11,28 +11,29 @@ use transom_model::end_reason::End;
 
 use crate::error::Result;
 
-/// A program follows with one listener, a team of people with a few more.
+/// The listeners per access key. A program needs one, and a team of people a few more.
 const PER_KEY: usize = 32;
-/// Each one is asked about after every change: they must not become a load of their own.
+/// The listeners at this node. Each of them queries the store after every change, so they must not
+/// become a load.
 const IN_ALL: usize = 512;
 
-/// Everybody who listens at this node.
+/// The listeners at this node.
 pub(crate) struct Listeners {
     pub(crate) news: watch::Sender<News>,
     counts: Mutex<HashMap<Option<AccessKeyId>, usize>>,
     pub(crate) closing: CancellationToken,
 }
 
-/// The changes that listeners must look at.
+/// Counters of changes. When one of them changes, every listener queries the store.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct News {
-    /// Changes of presence.
+    /// The number of the newest change of presence that this node has seen in the store.
     pub(crate) seq: i64,
-    /// Changes that may take a listener's permission away.
+    /// The revision. A change of it may withdraw a listener's permission.
     pub(crate) revision: i64,
-    /// Revocations that hold at this node, and that the store has not taken yet.
+    /// The number of revocations that took effect at this node before the store recorded them.
     pub(crate) held: u64,
-    /// Changes of presence at this node, which has not looked for their number.
+    /// The number of joins and leaves at this node.
     own: u64,
 }
 
@@ -48,12 +49,12 @@ impl Listeners {
         self.news.send_modify(|news| news.own += 1);
     }
 
-    /// Sends every listener away.
+    /// Disconnects every listener.
     pub(crate) fn close(&self) {
         self.closing.cancel();
     }
 
-    /// A place for one more listener of this key.
+    /// Takes a place for a listener of this key. Fails if there are too many.
     pub(crate) fn admit(&self, key: Option<AccessKeyId>) -> Result<()> {
         let mut counts = self.counts.lock();
         let in_all: usize = counts.values().sum();
@@ -69,7 +70,7 @@ impl Listeners {
         Ok(())
     }
 
-    /// Gives a place up.
+    /// Frees a listener's place.
     pub(crate) fn dismiss(&self, key: Option<AccessKeyId>) {
         let mut counts = self.counts.lock();
         if let Some(count) = counts.get_mut(&key) {
@@ -80,7 +81,7 @@ impl Listeners {
         }
     }
 
-    /// Lets every listener look whether it still may.
+    /// Makes every listener check its permission again.
     pub(crate) fn look_again(&self) {
         self.news.send_modify(|news| news.held += 1);
     }

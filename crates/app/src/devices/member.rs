@@ -1,4 +1,4 @@
-//! A device or a viewer that is joined: its proof, and the orders that it is given.
+//! Members: devices and viewers that are joined, with their credentials and the orders to them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -17,32 +17,33 @@ pub(crate) const ORDERS: usize = 64;
 /// An order of the node to a joined connection.
 #[derive(Debug)]
 pub enum Order {
-    /// Come to the data connection of this ticket.
+    /// Open the data connection for a session and present this ticket.
     Dial {
         /// The ticket.
         ticket: MeetingTicket,
-        /// The standby connection that becomes this session's.
+        /// The standby connection that this session takes over, by the id of its ticket, if there
+        /// is one.
         standby: Option<[u8; 16]>,
-        /// `HOST:PORT` of the raw listener; empty: there is none.
+        /// `HOST:PORT` of the raw listener. Empty if there is none.
         relay: String,
         /// The peer that connects.
         peer: String,
     },
-    /// Open a data connection for a session to come.
+    /// Open a standby connection for a later session.
     Standby {
         /// The ticket.
         ticket: MeetingTicket,
-        /// `HOST:PORT` of the raw listener; empty: there is none.
+        /// `HOST:PORT` of the raw listener. Empty if there is none.
         relay: String,
     },
-    /// A session that this connector asked for does not come about.
+    /// A session that this connector requested has failed.
     Failed {
-        /// The connector's call.
+        /// The number of the connector's request.
         call: u32,
         /// The reason.
         refusal: Refusal,
     },
-    /// It is over.
+    /// Disconnect for this reason.
     End(Refusal),
 }
 
@@ -53,13 +54,13 @@ pub struct Member {
     pub(crate) role: Role,
     pub(crate) address: CloudAddress,
     pub(crate) project: ProjectId,
-    /// The access key whose address it was when it joined.
+    /// The access key that the address belonged to when the member joined.
     pub(crate) key: AccessKeyId,
     pub(crate) shown: Shown,
     pub(crate) epoch: AtomicU64,
     /// The address and the program of its join.
     pub(crate) origin: Origin,
-    /// It was told why it has to go.
+    /// True once it was told to leave, and why.
     pub(crate) superseded: AtomicBool,
     pub(crate) orders: mpsc::Sender<Order>,
 }
@@ -100,14 +101,14 @@ impl Member {
         &self.address
     }
 
-    /// Returns the address of its join.
+    /// Returns the source address and the program of its join.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// Returns whether a newer agent has joined at any node when the address had this epoch. A
-    /// member that is still joining has no epoch to compare.
+    /// Returns whether a newer agent has joined at any node. `epoch` is the address's current one.
+    /// A member that is still joining has no epoch to compare.
     pub(crate) fn is_older_than(&self, epoch: u64) -> bool {
         let own = self.epoch.load(Ordering::Acquire);
         self.role == Role::Agent && own != 0 && own < epoch
@@ -119,7 +120,7 @@ impl Member {
         self.role == Role::Agent && epoch != 0 && self.epoch.load(Ordering::Acquire) == epoch
     }
 
-    /// Tells it that another one has come in its place; true the first time.
+    /// Tells the member that another agent has replaced it. Returns true the first time.
     pub(crate) fn supersede(&self) -> bool {
         tracing::warn!(address = %self.address, source = ?self.origin.source, "another agent has joined under this address");
         self.order(Order::End(RefusalCode::Superseded.into()));
@@ -132,11 +133,11 @@ impl Member {
         !self.superseded.swap(true, Ordering::AcqRel)
     }
 
-    /// Returns whether both presented the same password or ticket.
+    /// Returns false if both presented passwords and these differ.
     pub(crate) fn has_shown_what(&self, other: &Self) -> bool {
         match (&self.shown, &other.shown) {
             (Shown::Password(own), Shown::Password(others)) => own == others,
-            // Either is good beside the other.
+            // In any other pair, both may be valid.
             _ => true,
         }
     }
@@ -149,7 +150,7 @@ impl Member {
         }
     }
 
-    /// Asks it for something; false where it does not take orders any more.
+    /// Sends the member an order. Returns false if its queue is full or it is gone.
     pub fn order(&self, order: Order) -> bool {
         self.orders.try_send(order).is_ok()
     }

@@ -16,14 +16,15 @@ use crate::devices::Devices;
 use crate::devices::listeners::News;
 use crate::error::{Error, Result};
 
-/// A listener holds so many changes at once, and no more.
+/// The most changes that a listener holds at once.
 const PAGE: u32 = 100;
-/// Something that a listener is told.
+/// An event for a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// A change.
     Change(PresenceChange),
-    /// Everything up to this number has been told; from here on, it is as it happens.
+    /// The listener has received everything up to this number. From now on it receives changes as
+    /// they happen.
     Current(i64),
 }
 
@@ -35,7 +36,8 @@ pub struct PresenceStream {
     query: PresenceQuery,
     /// The number of the last change that was read.
     after: i64,
-    /// The start of a listener without a position. It needs no removals from before.
+    /// The newest change at the start of a listener without a position. It needs no earlier
+    /// removals.
     began: Option<i64>,
     current: bool,
     waiting: VecDeque<PresenceChange>,
@@ -45,8 +47,8 @@ pub struct PresenceStream {
 }
 
 impl Devices {
-    /// Follows presence from this number on. Without a number, it begins with every address that
-    /// ever joined.
+    /// Follows changes of presence after this number. Without a number, it begins with every
+    /// address that ever joined.
     pub async fn follow_presence(
         self: &Arc<Self>,
         call: &Call,
@@ -78,7 +80,7 @@ impl Devices {
         })
     }
 
-    /// Looks whether presence has changed at another node, where anybody wants to know.
+    /// Looks for changes of presence at other nodes, if this node has listeners.
     pub(crate) async fn look_for_presence(&self) -> Result<()> {
         let news = &self.joined.listeners.news;
         if news.receiver_count() > 0 {
@@ -88,7 +90,7 @@ impl Devices {
         Ok(())
     }
 
-    /// Lets every listener, and every connector that watches peers, look whether it still may.
+    /// Makes every listener, and every connector that watches peers, check its permission again.
     pub(crate) fn tell_listeners(&self, revision: i64) {
         self.joined.rules.send_if_modified(|rules| std::mem::replace(rules, revision) != revision);
         let news = &self.joined.listeners.news;
@@ -142,7 +144,7 @@ impl PresenceStream {
         }
     }
 
-    /// Waits for news; false where the caller's time is over.
+    /// Waits for news. Returns false once the caller's token has expired.
     async fn changed(&mut self) -> Result<bool> {
         let rest = match self.caller.token().map(|shown| shown.until) {
             Some(until) => until.since(self.devices.core.store.now().await?),

@@ -1,4 +1,4 @@
-//! Refusals that devices and viewers are told.
+//! Refusals for devices and viewers.
 
 use transom_tunnel::{Refusal, RefusalCode};
 
@@ -9,7 +9,7 @@ pub(crate) fn gone(detail: &str) -> Refusal {
     Refusal::from(RefusalCode::CloudAuthenticationFailed).because(detail)
 }
 
-/// The store does not answer; the log knows more.
+/// Logs the error, and returns the refusal for an unreachable database.
 pub(crate) fn unavailable(error: impl Into<Error>) -> Refusal {
     let error = error.into();
     if error.is_news() {

@@ -10,8 +10,8 @@ use crate::devices::cloud_addresses::AddressCall;
 use crate::error::{Error, Result};
 
 impl Devices {
-    /// Accepts a device's new key for consoles: this one, or the one that the device presents. Its
-    /// password stays.
+    /// Accepts a device's new key for consoles: the given key, or else the one that the device last
+    /// presented. The password does not change.
     pub async fn accept_device_key(
         &self,
         asked: &AddressCall,

@@ -1,5 +1,4 @@
-//! Sessions of devices: each has a slot in the table, by which it is cut when it is no longer
-//! allowed.
+//! Sessions of devices: each has a slot in the table, through which enforcement cuts it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,10 +15,11 @@ use crate::devices::Devices;
 use crate::devices::member::Member;
 use crate::devices::table::{SessionEntry, Table, Viewer};
 
-/// A viewer that comes back at once may be here before its last session's end is.
+/// The longest wait for a viewer's previous session to end. A viewer that returns at once may
+/// arrive before that end.
 const LEAVING: Duration = Duration::from_secs(1);
 
-/// A session's slot in the table. Dropping it gives the slot up.
+/// A session's slot in the table. Dropping it frees the slot.
 pub struct Slot {
     devices: Arc<Devices>,
     serial: u64,
@@ -28,7 +28,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Cancelled once the session has given its slot up.
+    /// Returns the token that is cancelled once the slot is free.
     #[must_use]
     pub fn over(&self) -> CancellationToken {
         self.over.clone()
@@ -56,7 +56,8 @@ impl Drop for Slot {
 }
 
 impl Devices {
-    /// A slot for a session of a connector: one at a time with each peer (requirement S8).
+    /// Takes a slot for a session of a connector, which may have one at a time with each peer
+    /// (requirement S8).
     pub async fn slot_for_connector(
         self: &Arc<Self>,
         connector: &Member,
@@ -77,7 +78,7 @@ impl Devices {
         let vacant = async {
             loop {
                 {
-                    // Seen to be free and taken under one lock: calls come side by side.
+                    // The check and the insertion share one lock, since calls are simultaneous.
                     let mut table = self.joined.table.lock();
                     if table.of_connectors.get(&connector.address).is_some_and(|count| *count >= most) {
                         return Err(Refusal::from(RefusalCode::PeerBusy)
@@ -94,7 +95,7 @@ impl Devices {
         timeout(LEAVING, vacant).await.map_err(|_| RefusalCode::PeerBusy)?
     }
 
-    /// A slot for a console, or for another viewer of this name.
+    /// Takes a slot for a console, or for another viewer that the audit names as `who`.
     pub fn slot_for_console(
         self: &Arc<Self>,
         who: &str,

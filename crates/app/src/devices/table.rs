@@ -18,20 +18,21 @@ use crate::devices::member::{Member, Order};
 use crate::devices::owed::Owed;
 use crate::devices::refusals;
 
-/// Everybody who is joined at this node.
+/// The members of this node, and the signals about them.
 #[derive(Default)]
 pub struct JoinedDevices {
     pub(crate) table: Mutex<Table>,
     pub(crate) serial: AtomicU64,
-    /// Rises with every agent that joins or goes: who waits for one, or watches it, looks again.
+    /// Rises when an agent joins or leaves. Tasks that wait for an agent or watch one look again.
     pub(crate) movements: watch::Sender<u64>,
-    /// The revision that was enforced last: who watches peers looks whether it still may.
+    /// The revision that was enforced last. On a change, connectors that watch peers check their
+    /// permission again.
     pub(crate) rules: watch::Sender<i64>,
     pub(crate) listeners: Listeners,
     pub(crate) leaves: Owed,
-    /// Rises with every session that ends: who waits for its place looks again.
+    /// Rises when a session ends. Connectors that wait for its slot try again.
     pub(crate) vacancies: watch::Sender<u64>,
-    /// Rises with every round of enforcement: who joined meanwhile was perhaps not seen by it.
+    /// Rises with every round of enforcement. A round may overlook a member that joins meanwhile.
     pub(crate) rounds: AtomicU64,
     pub(crate) key: tokio::sync::OnceCell<EndpointKey>,
 }
@@ -50,7 +51,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A session is over.
+    /// Removes a session that is over.
     pub(crate) fn forget_session(&mut self, serial: u64) {
         if let Some(SessionEntry { viewer: Viewer::Connector { address, .. }, .. }) =
             self.sessions.remove(&serial)
@@ -60,7 +61,7 @@ impl Table {
     }
 }
 
-/// Counts one less; what has none is forgotten.
+/// Decrements a count, and removes it when it reaches 0.
 pub(crate) fn one_less(counts: &mut HashMap<CloudAddress, usize>, address: &CloudAddress) {
     if let Some(count) = counts.get_mut(address) {
         *count -= 1;
@@ -87,14 +88,14 @@ pub(crate) struct SessionEntry {
 }
 
 impl SessionEntry {
-    /// True of a session that this member, a connector, asked for.
+    /// Returns whether this member, a connector, requested the session.
     pub(crate) fn is_of(&self, member: u64) -> bool {
         matches!(self.viewer, Viewer::Connector { serial, .. } if serial == member)
     }
 }
 
 impl JoinedDevices {
-    /// A number that no other member or session of this node has had.
+    /// Returns a number that no other member or session of this node has had.
     pub(crate) fn next_serial(&self) -> u64 {
         self.serial.fetch_add(1, Ordering::Relaxed)
     }
@@ -112,7 +113,7 @@ impl JoinedDevices {
         (self.movements.subscribe(), self.rules.subscribe())
     }
 
-    /// Waits until another agent listens at this address.
+    /// Waits until an agent other than the one with this serial number listens at this address.
     pub async fn wait_for(&self, address: &CloudAddress, other_than: Option<u64>) {
         let mut movements = self.movements.subscribe();
         while self.listening(address).is_none_or(|member| Some(member.serial) == other_than) {
@@ -141,7 +142,7 @@ impl JoinedDevices {
         self.listeners.close();
     }
 
-    /// Sends away everybody who joined under this key's addresses, and ends the sessions with them.
+    /// Disconnects the members that joined under an address of this key, and ends their sessions.
     pub(crate) fn cut_key(&self, key: &AccessKeyId) {
         let table = self.table.lock();
         let gone: Vec<_> = table.members.values().filter(|member| member.key == *key).collect();
@@ -155,7 +156,7 @@ impl JoinedDevices {
         }
     }
 
-    /// Sends away who joined under this address, and ends the sessions with it.
+    /// Disconnects the members that joined under this address, and ends their sessions.
     pub(crate) fn cut_address(&self, address: &CloudAddress) {
         let table = self.table.lock();
         let gone: Vec<_> = table.members.values().filter(|member| member.address == *address).collect();
@@ -169,7 +170,7 @@ impl JoinedDevices {
         }
     }
 
-    /// Sends all away and ends their sessions.
+    /// Disconnects all members and ends their sessions.
     pub(crate) fn send_away(&self, refusal: &Refusal) {
         let (members, sessions) = {
             let table = self.table.lock();
@@ -185,7 +186,7 @@ impl JoinedDevices {
         }
     }
 
-    /// Lets every listener look whether it still may, though the store tells of no change.
+    /// Makes every listener check its permission again, although the store reports no change.
     pub(crate) fn look_again(&self) {
         self.rules.send_modify(|_| ());
         self.listeners.look_again();

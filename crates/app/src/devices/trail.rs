@@ -1,5 +1,5 @@
-//! Audit records of devices that join, leave, and disconnect each other. A device that does so all
-//! the time is recorded a few times per minute.
+//! Audit records of devices that join, leave, and disconnect each other. A device that does so
+//! repeatedly is recorded only a few times per minute.
 
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::Rival;
@@ -36,8 +36,8 @@ impl Devices {
         self.note(member, "device.join", &who.0).await;
     }
 
-    /// Disconnects the previous agent at an address, whose credentials may have ended at that
-    /// moment.
+    /// Disconnects the previous agent at an address. The refusal tells it whether its credential is
+    /// void.
     pub(crate) async fn drive_out(&self, old: &Member, new: &Member) {
         if old.has_shown_what(new) {
             if old.supersede() {
@@ -48,7 +48,7 @@ impl Devices {
         }
     }
 
-    /// Another one has come in its place.
+    /// Audits that another agent has replaced this one.
     pub(crate) async fn note_supersession(&self, old: &Member) {
         self.note(old, "device.supersede", "another one has joined in its place").await;
     }
@@ -66,7 +66,7 @@ impl Devices {
 
     pub(crate) async fn note_leave(&self, member: &Member, why: &str) {
         let is_told_otherwise = member.superseded.load(std::sync::atomic::Ordering::Acquire);
-        // A server that goes down is not the devices' doing.
+        // The server's own shutdown is not audited as leaves of its devices.
         if !is_told_otherwise && !self.joined.table.lock().closing {
             self.note(member, "device.leave", why).await;
         }

@@ -25,12 +25,12 @@ use crate::random;
 use crate::vault::Purpose;
 use transom_sources::openstack::Located;
 
-/// Each use of a token that the cloud still knows extends its grant. This is the time from the
-/// check to the reservation.
+/// The lifetime of a foreign console's grant, from the check of its token to the reservation. Each
+/// use of a token that the cloud still knows extends the grant.
 const GRANT_TTL: Duration = Duration::from_secs(60);
 
 impl ExistingCloud {
-    /// The project that foreign consoles belong to, made where there is none. At start.
+    /// Creates the project of foreign consoles if it does not exist. Called at start.
     pub async fn prepare_foreign_project(&self) -> Result<()> {
         if self.core.config.openstack.nova_url.is_none() {
             return Ok(());
@@ -115,7 +115,7 @@ impl ExistingCloud {
             return Ok(false);
         }
         let standing = self.core.store.token_standing(self.foreign_digest(token)).await?;
-        // That it has expired says nothing: showing the token lengthens it.
+        // An expired grant does not matter, since presenting the token extends it.
         let revoked = |grant: &Grant| grant.revoked_at.is_some();
         Ok(!matches!(standing, TokenStanding::Refused { grant: Some(grant), .. } if revoked(&grant)))
     }
@@ -164,7 +164,7 @@ impl ExistingCloud {
         Ok(Destination { instance, access_path: located.access_path })
     }
 
-    /// The gateway's credentials for the existing cloud's VNC servers.
+    /// Reads the gateway's credentials for the existing cloud's VNC servers.
     async fn foreign_security(&self, uid: InstanceUid) -> Result<InstanceSecurity> {
         let Some(files) = &self.core.config.openstack.nova_vencrypt else {
             return Ok(InstanceSecurity::default());
@@ -173,7 +173,8 @@ impl ExistingCloud {
             InstanceSecurity { ca: Some(read(&files.ca).await?), ..InstanceSecurity::default() };
         if let Some(client) = &files.client {
             security.certificate = Some(read(&client.cert).await?);
-            // Sealed as every instance's is: the gateway has one way to open a key.
+            // The key is sealed like every instance's, so the gateway opens all keys in the same
+            // way.
             let key = Secret::new(read(&client.key).await?);
             security.key = Some(self.core.vault.seal(Purpose::InstanceKey, &uid.to_string(), &key));
         }
@@ -195,7 +196,7 @@ impl ExistingCloud {
         }
     }
 
-    /// The page of a foreign console comes back, or opens its WebSocket.
+    /// Asks the existing cloud again, when a foreign console's page returns or opens its WebSocket.
     async fn locate_again(&self, grant: &Grant, request: &RequestId) -> Result<Located> {
         let (Some(upstream), Some(sealed)) = (&self.upstream, &grant.foreign) else {
             return Err(End::from(EndReason::InstanceRemoved).into());

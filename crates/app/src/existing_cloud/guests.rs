@@ -1,4 +1,4 @@
-//! Guests: users of an existing cloud, who show a token of its Keystone.
+//! Guests: users of an existing cloud, who present a token of its Keystone.
 
 use transom_model::access_key::Role;
 use transom_model::project::{Project, ProjectName};
@@ -11,7 +11,8 @@ use crate::metrics::Lookup;
 use transom_sources::openstack::Guest;
 
 impl ExistingCloud {
-    /// Tells who calls, and asks the existing cloud's Keystone about a token that is not ours.
+    /// Authenticates a caller. Asks the existing cloud's Keystone about a token that Transom did
+    /// not issue.
     pub async fn authenticate_or_ask(&self, proof: &Proof, attempt: Attempt<'_>) -> Result<Caller> {
         let (Proof::Token(token), Some(upstream)) = (proof, &self.upstream) else {
             return self.access.authenticate(proof, attempt).await;

@@ -19,7 +19,7 @@ use crate::metrics::Guesses;
 use crate::metrics::Lookup;
 use transom_sources::openstack::{LookupError, Upstream};
 
-/// The cloud of the configuration.
+/// Creates the client of the existing cloud. Returns `None` if the configuration names no cloud.
 pub fn upstream(config: &transom_config::Config) -> std::result::Result<Option<Upstream>, String> {
     let openstack = &config.openstack;
     if openstack.nova_url.is_some() {
@@ -53,7 +53,7 @@ impl ExistingCloud {
         Arc::new(Self { core, access, upstream, cloud_guesses })
     }
 
-    /// Asks, where this source has not missed too often lately.
+    /// Runs a look-up, unless this source has presented too many unknown tokens lately.
     async fn guarded_lookup<T>(
         &self,
         what: Lookup,
@@ -64,8 +64,8 @@ impl ExistingCloud {
             self.core.metrics.lookup(what, "limited");
             return Err(Error::RateLimited);
         };
-        // A good token returns the try. A caller that does not wait for the answer has used it all
-        // the same.
+        // The try is spent in advance, so a caller that does not wait for the answer has used it.
+        // It is returned unless the token is unknown.
         guess.missed();
         let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {

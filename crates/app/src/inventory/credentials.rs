@@ -7,12 +7,12 @@ use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::Secret;
 
 impl Inventory {
-    /// The instance's VNC password, opened.
+    /// Returns the instance's VNC password, unsealed.
     pub fn instance_password(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
         self.open_sealed(Purpose::InstancePassword, instance, instance.security.password.as_ref())
     }
 
-    /// The key to the certificate that the gateway shows to the instance, opened.
+    /// Returns the key of the certificate that the gateway presents to the instance, unsealed.
     pub fn instance_key(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
         self.open_sealed(Purpose::InstanceKey, instance, instance.security.key.as_ref())
     }

@@ -1,4 +1,4 @@
-//! Instances: the inventory.
+//! Instances: adding, changing, finding and removing them.
 
 use transom_model::EndReason;
 use transom_model::access_key::Role;
@@ -27,7 +27,7 @@ use crate::vault::Purpose;
 /// named settings.
 #[derive(Debug, Default)]
 pub struct InstanceInput {
-    /// The name for people.
+    /// The name, for display.
     pub name: Option<String>,
     /// The machine's status.
     pub status: Option<InstanceStatus>,
@@ -35,26 +35,26 @@ pub struct InstanceInput {
     pub endpoint: Option<Endpoint>,
     /// The user for VeNCrypt Plain.
     pub username: Option<String>,
-    /// The VNC password; empty: none any more.
+    /// The VNC password. An empty one clears it.
     pub password: Option<Secret>,
     /// PEM certificates to trust.
     pub ca: Option<String>,
-    /// PEM certificate chain to show.
+    /// The PEM certificate chain that the gateway presents.
     pub certificate: Option<String>,
-    /// The PEM key to it.
+    /// The PEM private key of that certificate.
     pub key: Option<Secret>,
     /// SHA-256 of the VNC server's certificate.
     pub fingerprint: Option<String>,
-    /// The named endpoint leads to the same machine: its sessions reconnect there instead of
+    /// True if the endpoint leads to the same machine. Sessions then reconnect there instead of
     /// ending.
     pub moved: bool,
-    /// The password and the key are also entrusted to a device that joins with the repeater ticket
-    /// of the instance's cloud address.
+    /// True if the gateway may also use the password and the key with a device that joined with the
+    /// repeater ticket of the instance's cloud address.
     pub for_ticket_holder: bool,
 }
 
 impl Inventory {
-    /// Adds an instance; without an id it gets a UUID.
+    /// Adds an instance. Without an id it gets a random UUID.
     pub async fn create_instance(
         &self,
         call: &Call,
@@ -88,7 +88,7 @@ impl Inventory {
                 certificate: filled(input.certificate.clone()),
                 key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
                 fingerprint: filled(input.fingerprint.clone()),
-                // The store knows to whom they are entrusted.
+                // The store sets the generations of the cloud address.
                 ..InstanceSecurity::default()
             },
             for_ticket_holder: input.for_ticket_holder,
@@ -144,8 +144,7 @@ impl Inventory {
             fingerprint,
             for_ticket_holder: input.for_ticket_holder,
         };
-        // Whether the certificate fits depends on the earlier settings. The call alone is
-        // well-formed.
+        // The call is well-formed. The certificate may conflict with the earlier settings.
         check_certificate(&changes, &instance.security)?;
         let audit = AuditEntry {
             project: Some(project.id),
@@ -165,13 +164,14 @@ impl Inventory {
         self.found_instance(&project, id).await
     }
 
-    /// The instances of a project, by id.
+    /// Lists the instances of a project, sorted by id.
     pub async fn instances(&self, call: &Call, project: &str, page: Page) -> Result<Vec<Instance>> {
         let project = self.access.project(call, project).await?;
         Ok(self.core.store.instances(project.id, page).await?)
     }
 
-    /// The instances of a project that fit, from `offset` on, and how many there are in all.
+    /// Returns the instances of a project that match the query, from `offset` on, and their total
+    /// number.
     pub async fn find_instances(
         &self,
         project: &Project,
@@ -182,7 +182,8 @@ impl Inventory {
         Ok(self.core.store.find_instances(project.id, query, offset, limit).await?)
     }
 
-    /// Removes an instance and ends its consoles; answers what ended with it.
+    /// Removes an instance and ends its consoles. Returns the number of links and sessions that
+    /// ended.
     pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Tally> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
         let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
@@ -232,7 +233,7 @@ impl Inventory {
         }
         let policy = &self.core.config.endpoints;
         let allowed = match endpoint {
-            // Whose address it is, is looked at when it is dialled.
+            // Each dial checks that the address belongs to the project.
             Endpoint::Cloud { .. } => true,
             Endpoint::Unix { path } => policy.allows_unix(path),
             Endpoint::Tcp { host, port } | Endpoint::WebSocket { host, port, .. } => match host.parse() {
@@ -295,7 +296,8 @@ fn set_by(caller: &Caller) -> SetBy {
     }
 }
 
-/// Which members a change names, for the audit: no values, but where the instance was and is.
+/// Describes a change for the audit: the names of the changed settings without values, and the old
+/// and the new endpoint.
 fn described(input: &InstanceInput, before: &Endpoint) -> String {
     let named = [
         ("name", input.name.is_some()),
@@ -313,7 +315,8 @@ fn described(input: &InstanceInput, before: &Endpoint) -> String {
     moved.into_iter().chain(names).collect::<Vec<_>>().join(", ")
 }
 
-/// A certificate of ours is shown inside TLS, and TLS needs to know whom to trust.
+/// Fails if the instance would have a client certificate but neither a CA nor a fingerprint:
+/// without one of them, the gateway does not use TLS.
 fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Result<()> {
     let stays = |change: &Change<String>, before: &Option<String>| match change {
         Change::Keep => before.is_some(),
@@ -331,12 +334,12 @@ fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Res
 const CERTIFICATE_ALONE: &str =
     "needs ca or fingerprint: without one of them, the instance is reached without TLS";
 
-/// An empty text clears what was set.
+/// Returns `None` for an empty text, which clears a setting.
 fn some_or_cleared(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// Keeps a setting that was not named, and clears one that was named empty.
+/// Keeps a setting that was not given, and clears one for which `keep` returns `None`.
 fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U> {
     match input.map(keep) {
         None => Change::Keep,

@@ -1,4 +1,4 @@
-//! Metadata: the notes of projects beside their instances.
+//! Metadata: the keys and values that projects attach to their instances.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,18 @@ use crate::Call;
 use crate::error::{Error, Result};
 use crate::inventory::Inventory;
 
-/// The number of keys that the audit names of a change; it counts the rest.
+/// The number of keys that the audit record of a change names. It only counts the rest.
 const NAMED: usize = 8;
 
 impl Inventory {
-    /// Returns the metadata of each of these instances, which the caller may see. Omits instances
-    /// without metadata.
+    /// Returns the metadata of these instances, which the caller may see. Omits instances without
+    /// metadata.
     pub async fn metadata(&self, instances: &[Instance]) -> Result<HashMap<InstanceUid, Metadata>> {
         let uids: Vec<_> = instances.iter().map(|instance| instance.uid).collect();
         Ok(self.core.store.metadata(&uids).await?)
     }
 
-    /// Returns the notes beside this instance, which the caller may see.
+    /// Returns the metadata of an instance that the caller may see.
     pub async fn metadata_of(&self, instance: &Instance) -> Result<Metadata> {
         let mut noted = self.core.store.metadata(&[instance.uid]).await?;
         Ok(noted.remove(&instance.uid).unwrap_or_default())
@@ -55,7 +55,8 @@ impl Inventory {
     }
 }
 
-/// Nova's rule: a machine that is not made yet, or is being removed, takes no notes.
+/// Returns whether an instance in this status accepts changes of metadata. As in Nova, it does not
+/// before it is built or while it is removed.
 fn takes_notes(status: InstanceStatus) -> bool {
     use InstanceStatus::{Building, Failed, Recycled, Releasing};
     !matches!(status, Building | Failed | Recycled | Releasing)

@@ -4,18 +4,18 @@
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// PEM certificates, at least one.
+/// Parses one or more PEM certificates.
 pub fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     transom_tunnel::trust::certificates(pem.as_bytes())
 }
 
-/// A PEM private key.
+/// Parses a PEM private key.
 pub fn key(pem: &str) -> Result<PrivateKeyDer<'static>, &'static str> {
     PrivateKeyDer::from_pem_slice(pem.as_bytes())
         .map_err(|_| "must hold a PEM private key without a passphrase")
 }
 
-/// SHA-256 of a certificate, as `AB:CD:…` or plain hexadecimal.
+/// Parses the SHA-256 of a certificate, as `AB:CD:…` or plain hexadecimal.
 pub fn fingerprint(text: &str) -> Result<[u8; 32], &'static str> {
     let plain: String = text.trim().trim_start_matches("sha256:").replace([':', ' '], "");
     let bytes = hex::decode(plain).ok().and_then(|bytes| bytes.try_into().ok());

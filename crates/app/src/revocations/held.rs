@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// outage come from a program in a loop.
 const MOST: usize = 10_000;
 
-/// Something that must end, and must not begin again.
+/// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Revoked {
     Session(SessionId),
@@ -34,12 +34,12 @@ pub(crate) enum Revoked {
         scope: Scope,
         condition: Precondition,
     },
-    /// An API token, and what was made with it but for grants of the dialect that keeps its own.
+    /// An API token and everything made with it, except grants of the dialect `keeping`.
     Token {
         token: TokenDigest,
         keeping: Option<Dialect>,
     },
-    /// The older secret of a key, and what was not made with the one that stays.
+    /// The older secret of a key, and everything of the key that was not made with the newer one.
     Secret {
         key: AccessKeyId,
         secret: Uuid,
@@ -47,7 +47,7 @@ pub(crate) enum Revoked {
 }
 
 impl Revoked {
-    /// The reason that is told to what ends by it.
+    /// Returns the reason for which sessions end.
     pub(crate) fn reason(&self) -> EndReason {
         match self {
             Self::Session(_) => EndReason::SessionKilled,
@@ -64,7 +64,7 @@ impl Revoked {
             Self::Grant(grant) => target.grant.id == *grant,
             Self::Key(key) => target.grant.key.as_ref() == Some(key),
             Self::Instance { uid, .. } => target.grant.instance_uid == *uid,
-            // A console that leads to an address finds no device there.
+            // A console to a removed address finds no device there.
             Self::Address { .. } => false,
             Self::Token { .. } | Self::Secret { .. } => {
                 let Grant { key, dialect, made_with, .. } = &target.grant;
@@ -73,7 +73,8 @@ impl Revoked {
         }
     }
 
-    /// Returns whether a grant was made with this token, or not with the secret that stays.
+    /// Returns whether the revoked token or secret made a grant. A grant of the key whose secret is
+    /// unknown counts as made with the revoked one.
     pub(crate) fn made(&self, by: Option<&AccessKeyId>, dialect: Dialect, with: &MadeWith) -> bool {
         match self {
             Self::Token { token, keeping } => with.token == Some(*token) && *keeping != Some(dialect),
@@ -86,28 +87,28 @@ impl Revoked {
     }
 }
 
-/// A revocation with everything that the store is told of it.
+/// A revocation with everything that the store needs to record it.
 #[derive(Clone, Debug)]
 pub(crate) struct Revocation {
     pub(crate) what: Revoked,
-    /// The only project in which it may find something.
+    /// The only project that it may affect. `None` means all projects.
     pub(crate) within: Option<ProjectId>,
     pub(crate) audit: AuditEntry,
 }
 
 impl Revocation {
-    /// The project whose caller asks; none: the operator.
+    /// Returns the project of the caller. `None` means the operator.
     fn owner(&self) -> Option<ProjectId> {
         self.audit.project.filter(|_| self.audit.actor != Actor::Operator)
     }
 
-    /// Returns whether both write the same.
+    /// Returns whether both have the same effect on the store.
     fn is_same(&self, other: &Self) -> bool {
         self.what == other.what && self.within == other.within
     }
 }
 
-/// The revocations that are not written down yet.
+/// The revocations that the store has not recorded yet.
 #[derive(Default)]
 pub(crate) struct HeldRevocations(Mutex<Held>);
 
@@ -120,7 +121,7 @@ struct Held {
 struct Pending {
     serial: u64,
     since: Instant,
-    /// The database did not take it: the heartbeat tries again.
+    /// True if the database was unavailable, so the heartbeat must write it.
     owed: bool,
     revocation: Revocation,
 }
@@ -147,19 +148,19 @@ impl HeldRevocations {
         Some(serial)
     }
 
-    /// Forgets a revocation: it is written down, or came to nothing.
+    /// Removes a revocation that the store has recorded or rejected.
     pub(crate) fn lift(&self, serial: u64) {
         self.0.lock().all.retain(|pending| pending.serial != serial);
     }
 
-    /// Owes a revocation to the database; whether it was not owed before.
+    /// Marks a revocation as owed to the database. Returns false if it was owed before.
     pub(crate) fn owe(&self, serial: u64) -> bool {
         let mut held = self.0.lock();
         let pending = held.all.iter_mut().find(|pending| pending.serial == serial);
         pending.is_some_and(|pending| !std::mem::replace(&mut pending.owed, true))
     }
 
-    /// Returns the next one that is owed or whose caller no longer waits.
+    /// Returns the next revocation that is owed or whose caller no longer waits.
     pub(crate) fn due(&self) -> Option<(u64, Revocation)> {
         let held = self.0.lock();
         let due =
@@ -167,21 +168,20 @@ impl HeldRevocations {
         due.map(|pending| (pending.serial, pending.revocation.clone()))
     }
 
-    /// Returns the reason against a session, if a revocation that the store has not taken yet
-    /// concerns it.
+    /// Returns the reason to refuse a session, if a held revocation concerns it.
     pub(crate) fn against(&self, target: &ConsoleTarget) -> Option<EndReason> {
         let held = self.0.lock();
         let found = held.all.iter().find(|pending| pending.revocation.what.is_about(target));
         found.map(|pending| pending.revocation.what.reason())
     }
 
-    /// True where this access key was revoked, and the store has not taken that yet.
+    /// Returns whether a revocation of this access key is held.
     pub(crate) fn has_key(&self, key: &AccessKeyId) -> bool {
         let held = self.0.lock();
         held.all.iter().any(|pending| matches!(&pending.revocation.what, Revoked::Key(own) if own == key))
     }
 
-    /// True where this cloud address was removed, and the store has not taken that yet.
+    /// Returns whether a removal of this cloud address is held.
     pub(crate) fn has_address(&self, address: &CloudAddress) -> bool {
         let held = self.0.lock();
         held.all.iter().any(
@@ -189,8 +189,8 @@ impl HeldRevocations {
         )
     }
 
-    /// Returns whether this API token of the key, or the credential that it was obtained with, was
-    /// revoked and the store has not taken that yet.
+    /// Returns whether a revocation is held of this API token of the key, or of the credential that
+    /// obtained it.
     pub(crate) fn has_token(&self, key: &AccessKeyId, shown: &MadeWith) -> bool {
         let held = self.0.lock();
         held.all.iter().any(|pending| match &pending.revocation.what {
@@ -199,7 +199,7 @@ impl HeldRevocations {
         })
     }
 
-    /// True where this secret was retired, and the store has not taken that yet.
+    /// Returns whether a retirement of this secret is held.
     pub(crate) fn has_secret(&self, secret: Uuid) -> bool {
         let held = self.0.lock();
         held.all.iter().any(

@@ -1,4 +1,5 @@
-//! Revocations: what was ended or forbidden holds at this node at once, until the store has it.
+//! Revocations: each takes effect at this node at once, and is held until the store has recorded
+//! it.
 
 pub(crate) mod held;
 mod revoking;
@@ -10,7 +11,7 @@ use crate::core::Core;
 use crate::devices::JoinedDevices;
 use held::HeldRevocations;
 
-/// The way in which something is ended or forbidden.
+/// Applies revocations at this node and in the store.
 pub(crate) struct Revocations {
     core: Arc<Core>,
     live: Arc<LiveSessions>,

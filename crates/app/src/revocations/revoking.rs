@@ -1,4 +1,4 @@
-//! Revoking: what is revoked ends at this node at once, and the store is told.
+//! Revoking: ends sessions and devices at this node, and writes the revocation to the store.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -11,17 +11,18 @@ use crate::error::{Error, Result};
 use crate::revocations::Revocations;
 use crate::revocations::held::{Revocation, Revoked};
 
-/// A database that takes longer is not waited for: what is to end ends within a second.
+/// The longest wait for the database before sessions are cut, since they must end within a second.
 const CUT_ANYWAY: Duration = Duration::from_millis(500);
 
 impl Revocations {
-    /// Revokes something. Returns whether there was anything to end. If the database does not take
-    /// the revocation, this is an error, but the revocation holds at this node until it is written.
-    /// If too many are owed already, the current sessions end all the same, and the revocation is
-    /// not held.
+    /// Applies a revocation. Returns whether there was anything to end.
+    ///
+    /// Fails if the database is unavailable, but the revocation then holds at this node until it is
+    /// written. If too many are owed already, the current sessions still end, but the revocation
+    /// does not hold.
     pub(crate) async fn revoke(&self, revocation: Revocation) -> Result<bool> {
         let what = revocation.what.clone();
-        // Before anything else: what begins from now on meets it.
+        // Hold it first, so that it also refuses sessions that begin from now on.
         let serial = self.held.hold(&revocation, self.core.config.limits.node.owed_per_project);
         let lift = || serial.into_iter().for_each(|serial| self.held.lift(serial));
         let mut writing = pin!(self.write_revocation(&revocation));
@@ -39,7 +40,8 @@ impl Revocations {
                 lift();
                 self.core.signals.ring();
                 if cut && !done {
-                    // What was cut has written its own end before.
+                    // The sessions that were cut have recorded their own ends, so the store found
+                    // no target and wrote no audit record.
                     self.core.store.audit(&revocation.audit).await?;
                 }
                 Ok(done || cut)

@@ -1,4 +1,4 @@
-//! The end of a node's life: everything that it carries is cut, in time.
+//! Fencing: cuts everything that a node carries before the other nodes may declare it gone.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use transom_tunnel::{Refusal, RefusalCode};
 
 use crate::upkeep::Upkeep;
 
-/// The longest pause between two looks. On a suspended machine the watcher waits by a clock that
-/// stands still.
+/// The longest pause between two checks of the fence. The pause uses a clock that stops while the
+/// machine is suspended.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Upkeep {
@@ -46,7 +46,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts, where there are other nodes that might judge this one.
+    /// Starts the thread, unless the node is alone on its database.
     pub fn start(upkeep: &Arc<Upkeep>) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         if upkeep.core.fence.is_alone() {
@@ -64,7 +64,7 @@ impl Drop for Watcher {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It has nothing to wait for.
+            // The thread does not block, so it ends soon.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,5 @@
-//! The heartbeat: shows the other nodes that this one lives, watches theirs, ends what lapsed, and
-//! writes what is owed.
+//! The heartbeat: shows the other nodes that this one is alive, watches their beats, ends lapsed
+//! sessions, and writes owed records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::upkeep::witness::Witness;
 /// The version that the other nodes see.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Runs until told to stop.
+/// Runs the heartbeat until `stop` is cancelled.
 pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
     let limits = upkeep.core.config.limits.node;
     let mut pulse = watch::interval(limits.beat);
@@ -41,7 +41,7 @@ struct Round {
     /// The time of the last comparison between the store and what this node carries. `None` means
     /// that one is due.
     compared: Option<Duration>,
-    /// The nodes that were gone when what they carried was let go.
+    /// The nodes that were gone when their sessions and devices were last released.
     gone: Vec<Node>,
 }
 
@@ -50,7 +50,7 @@ impl Upkeep {
         pulse.tick().await;
         let begun = fence::now();
         if !self.is_heard(begun).await {
-            // Whatever was asked of the store meanwhile may have happened, or not.
+            // The store may or may not have performed earlier calls, so a comparison is due.
             round.compared = None;
             // A full disk can still be read. A session whose beginning was not written is unknown
             // to the store, so no revocation would end it.
@@ -67,7 +67,7 @@ impl Upkeep {
             Err(error) => tracing::warn!(%error, "lapsed sessions could not be ended; retrying"),
         }
         let limits = self.core.config.limits.node;
-        // What is still owed then has to wait for the next beat.
+        // Records that are still owed then wait for the next beat.
         let _ = timeout(limits.beat, self.settle_debts()).await;
         self.access.settle_token_uses().await;
         let due = round.compared.is_none_or(|at| begun.saturating_sub(at) >= limits.compare);
@@ -76,7 +76,7 @@ impl Upkeep {
         }
     }
 
-    /// Writes everything that is owed, as far as the database takes it.
+    /// Writes all owed records, until the database becomes unavailable.
     async fn settle_debts(&self) {
         self.revocations.settle_revocations().await;
         self.consoles.settle_sessions().await;
@@ -85,7 +85,7 @@ impl Upkeep {
         }
     }
 
-    /// Says that this node lives; whether the store has heard it.
+    /// Records a beat of this node, or begins another life. Returns whether the store recorded it.
     async fn is_heard(&self, begun: Duration) -> bool {
         let heard = match self.core.fence.standing() {
             Some(node) => self.core.store.beat(node).await,
@@ -93,11 +93,11 @@ impl Upkeep {
         };
         match heard {
             Ok(true) => {
-                // The others count from a moment that is not earlier.
+                // The other nodes count from the write, which is not before `begun`.
                 self.core.fence.beaten(begun);
                 true
             }
-            // No other node uses its rows, and a restored database may not have its row.
+            // No other node claims its rows, and a restored database may lack its row.
             Ok(false) if self.core.fence.is_alone() => true,
             Ok(false) => {
                 self.cut_everything("the other nodes consider it gone");
@@ -125,7 +125,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Another process lives under this node's id.
+    /// Registers the node under a new id, because another process uses its id.
     async fn take_another_id(&self, before: NodeId) -> Result<Node, StoreError> {
         let id = NodeId(random::uuid());
         let node = self.core.store.register_node(id, VERSION, Earlier::Unknown).await?;
@@ -135,7 +135,8 @@ impl Upkeep {
         Ok(node)
     }
 
-    /// Looks at the other nodes' beats, calls gone who is, and lets go what such a node carried.
+    /// Checks the other nodes' beats, declares silent nodes gone, and releases what gone nodes
+    /// carried.
     async fn look_at_nodes(&self, begun: Duration, round: &mut Round) -> crate::Result<()> {
         let pulses = self.core.store.pulses().await?;
         let count = |state| pulses.iter().filter(|pulse| pulse.state == state).count();
@@ -159,7 +160,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Ends some of what lapsed; whether there may be more.
+    /// Ends some lapsed sessions. Returns whether there may be more.
     async fn sweep(&self) -> crate::Result<bool> {
         let round = self.core.store.sweep().await?;
         let more = round.len() >= Store::SWEEP as usize;
@@ -170,8 +171,8 @@ impl Upkeep {
         Ok(more)
     }
 
-    /// Compares what this node carries with the store, and ends or corrects the differences.
-    /// Returns whether it could.
+    /// Compares the sessions and devices of this node with the store, and ends or corrects the
+    /// differences. Returns false if that failed.
     async fn compare(&self) -> bool {
         let compared = timeout(self.core.config.limits.node.compare, async {
             self.end_lost_sessions().await?;
@@ -188,8 +189,8 @@ impl Upkeep {
         }
     }
 
-    /// Ends the sessions that the store no longer attributes to this node: no revocation would
-    /// reach them.
+    /// Ends the sessions that the store no longer attributes to this node, since no revocation
+    /// would reach them.
     async fn end_lost_sessions(&self) -> crate::Result<()> {
         let node = self.core.node()?;
         for holds in self.live.holds().chunks(Store::HOLDS) {

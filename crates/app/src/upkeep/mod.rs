@@ -1,4 +1,4 @@
-//! Upkeep: keeps a node true to the store, and tells whether it can serve.
+//! Upkeep: keeps a node consistent with the store, and reports whether it is ready.
 
 pub mod fencing;
 pub mod heartbeat;
@@ -21,7 +21,7 @@ use crate::revocations::Revocations;
 use readiness::Readiness;
 pub use readiness::Unready;
 
-/// Saves a node's id where the next start finds it.
+/// A function that saves the node's id for its next start.
 pub type KeepNode = Box<dyn Fn(NodeId) + Send + Sync>;
 
 /// The node's upkeep.

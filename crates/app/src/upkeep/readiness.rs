@@ -1,11 +1,12 @@
-//! Readiness: tells whether this node can take on what comes.
+//! Readiness: checks whether this node can accept sessions.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use transom_store::{Node, Store};
 
-/// The time for which one look serves all requests. Anyone may ask, and each look is a write.
+/// The time for which one check serves all requests. Unauthenticated callers may ask, and each
+/// check is a write.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// A reason for not being ready.
@@ -13,18 +14,18 @@ const FRESH: Duration = Duration::from_secs(1);
 pub enum Unready {
     /// The database does not answer.
     Silent,
-    /// The database answers, and takes no writes: its disk is full, or cannot be written.
+    /// The database answers but accepts no writes: its disk is full or read-only.
     ReadOnly,
 }
 
-/// The newest look, and when that was.
+/// The result and the time of the newest check.
 #[derive(Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Result<(), Unready>)>>);
 
 impl Readiness {
-    /// Looks whether the store answers and takes a write of this node.
+    /// Checks whether the store answers and accepts a write of this node.
     pub(crate) async fn of(&self, store: &Store, node: Node) -> Result<(), Unready> {
-        // Who comes meanwhile waits for the same look.
+        // Simultaneous callers wait for the same check.
         let mut newest = self.0.lock().await;
         if let Some((at, found)) = *newest
             && at.elapsed() < FRESH

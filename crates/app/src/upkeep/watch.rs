@@ -1,4 +1,4 @@
-//! The watch: ends sessions that are no longer allowed, and forgets what is old.
+//! The watch: ends sessions that are no longer allowed, and deletes old rows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::upkeep::Upkeep;
 /// The interval of the poll. A revocation on another node takes effect here within a second: half
 /// for the poll, half for the rest.
 const POLL: Duration = Duration::from_millis(500);
-/// Old rows are deleted in small pieces, so that no writer waits long.
+/// The interval of deletions. Each deletes few rows, so no writer waits long.
 const FORGET: Duration = Duration::from_secs(60);
 const FORGET_ROWS: u32 = 200;
 /// The time for which an expired token is still recognised, so that the existing cloud is not asked
 /// about it.
 const FORGET_TOKENS: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Runs until told to stop.
+/// Runs the watch until `stop` is cancelled.
 pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
     let mut poll = interval(POLL);
     let mut forget = interval(FORGET);
@@ -43,7 +43,7 @@ pub async fn run(upkeep: Arc<Upkeep>, stop: CancellationToken) {
     }
 }
 
-/// Rounds that do not hurry to make up for a late one.
+/// Creates an interval that does not make up for late ticks.
 pub(crate) fn interval(period: Duration) -> tokio::time::Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -54,7 +54,7 @@ impl Upkeep {
     /// Ends this node's sessions that the store no longer allows, and records that for the other
     /// nodes.
     async fn enforce(&self, seen: &mut Option<i64>) -> crate::Result<()> {
-        // Read before looking: what changes meanwhile is the next round's.
+        // Read the revision first, so that a change meanwhile causes another round.
         let revision = self.core.store.revision().await?;
         for ToEnd { hold, reason } in self.core.store.to_end(self.core.fence.last().id).await? {
             // The sweep ends a session that no connection carries.
@@ -76,7 +76,7 @@ impl Upkeep {
         self.devices.look_for_presence().await
     }
 
-    /// Deletes some of what is old; whether there may be more.
+    /// Deletes some old rows, and idle entries of budgets. Returns whether there may be more.
     async fn forget(&self) -> crate::Result<bool> {
         self.access.failures.tidy();
         self.existing_cloud.cloud_guesses.tidy();
@@ -92,7 +92,7 @@ impl Upkeep {
         };
         let deleted = self.core.store.delete_old(old).await?;
         let tokens = self.core.store.delete_expired_tokens(FORGET_TOKENS, FORGET_ROWS).await?;
-        // Of a spent one it can be asked as long as of a grant.
+        // Spent enrollments remain as long as links, so they can still be looked up.
         let enrollments =
             self.core.store.delete_old_enrollments(now.minus(retention.links.0), FORGET_ROWS).await?;
         let signatures = self.core.store.delete_old_signatures(FORGET_ROWS).await?;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use transom_model::id::NodeId;
 use transom_store::{NodeState, Pulse};
 
-/// Everything that this node has seen of the others' beats.
+/// The beats that this node has seen of the other nodes.
 pub(crate) struct Witness {
-    /// The time for which a beat must stay the same.
+    /// The time after which a node whose beat has not changed is gone.
     gone: Duration,
-    /// The longest pause between two looks. In a longer one the other node may have beaten and
-    /// stopped again.
+    /// The longest pause between two looks. After a longer one the observations start over, since
+    /// another node may have beaten and stopped meanwhile.
     gap: Duration,
     looked: Option<Duration>,
     seen: HashMap<NodeId, Seen>,
@@ -28,7 +28,8 @@ impl Witness {
         Self { gone, gap, looked: None, seen: HashMap::new() }
     }
 
-    /// Takes in what was read at this moment; answers who has shown the same beat for long enough.
+    /// Notes the beats that were read at `now`. Returns those that have not changed for long
+    /// enough.
     pub(crate) fn look(&mut self, now: Duration, pulses: &[Pulse], own: NodeId) -> Vec<Pulse> {
         if self.looked.is_none_or(|before| now.saturating_sub(before) > self.gap) {
             self.seen.clear();
