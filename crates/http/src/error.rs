@@ -15,11 +15,11 @@ use transom_app::Error;
 /// The delay in seconds until an overloaded or rate-limited caller may retry.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
 
-/// The reason why a WebSocket was refused: a code, a colon and a sentence. It is a header, since
-/// the client takes bytes after the headers for frames.
+/// The header with the reason why a WebSocket was refused: a code, a colon and a sentence. The body
+/// cannot hold it, since the client takes bytes after the headers for frames.
 pub(crate) const REFUSAL: HeaderName = HeaderName::from_static("x-refusal");
 
-/// An error to be answered.
+/// An error to be sent as a response.
 #[derive(Debug)]
 pub struct Failure {
     error: Error,
@@ -28,18 +28,19 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Makes a failure of a use case's error, for the request of this id.
+    /// Creates a failure from a use case's error, for the request with this id.
     pub fn new(error: impl Into<Error>, request: &RequestId) -> Self {
         Self { error: error.into(), request: request.clone(), manager: false }
     }
 
-    /// Adds the details that managers of the machine are told and viewers are not.
+    /// Sets whether the response has the details for managers of the machine. Viewers do not get
+    /// them.
     #[must_use]
     pub fn to_manager(self, manager: bool) -> Self {
         Self { manager, ..self }
     }
 
-    /// Answers with status and headers alone, for a client that asked for a WebSocket.
+    /// Returns a response of status and headers alone, for a client that requested a WebSocket.
     pub fn of_upgrade(self) -> Response {
         without_body(self.into_response())
     }
@@ -67,12 +68,12 @@ pub fn refused_upgrade(status: StatusCode, why: &str) -> Response {
     without_body(response)
 }
 
-/// The reason of an answer, as an extension of it. It remains if the body is removed.
+/// The reason of a response, as its extension. It remains when the body is removed.
 #[derive(Clone)]
 struct Told(String);
 
-/// Turns a refusal into one for a client that asked for a WebSocket: status and headers alone, with
-/// the reason among them. The connection closes after it, as upstream's does.
+/// Turns a refusal into one for a client that requested a WebSocket: status and headers alone, with
+/// the reason among them. The connection closes after it.
 pub fn without_body(mut response: Response) -> Response {
     *response.body_mut() = Body::empty();
     let told = response.extensions_mut().remove::<Told>();
@@ -80,7 +81,7 @@ pub fn without_body(mut response: Response) -> Response {
     headers.remove(CONTENT_TYPE);
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    // A reason that no header can carry is left out.
+    // A reason that is not a valid header value is left out.
     let why = told.and_then(|Told(why)| HeaderValue::from_bytes(why.as_bytes()).ok());
     headers.extend(why.map(|why| (REFUSAL, why)));
     response
@@ -100,7 +101,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Logs the cause of a 5xx, which the caller is not told.
+/// Logs the cause of a 5xx response, which does not contain it.
 pub fn log(error: &Error, request: &RequestId) {
     match error {
         Error::Internal(cause) => tracing::error!(%request, error = %cause, "request failed"),

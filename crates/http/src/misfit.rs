@@ -1,5 +1,5 @@
-//! Sentences about values that do not fit. They repeat no value: it may be a secret, and the reason
-//! is logged.
+//! Error messages about values that do not fit. They repeat no value, since it may be a secret and
+//! the message is logged.
 
 use transom_app::Error;
 
@@ -33,7 +33,7 @@ pub fn misfit(cause: &str) -> Error {
     }
 }
 
-/// The name in backticks behind these words, if nothing follows it.
+/// Returns the name in backticks after these words, if the text ends with it.
 fn quoted<'a>(problem: &'a str, words: &str) -> Option<&'a str> {
     problem.strip_prefix(words)?.strip_prefix('`')?.strip_suffix('`')
 }
@@ -46,7 +46,8 @@ fn within(path: Option<&str>, member: &str) -> String {
     }
 }
 
-/// The words for any other problem. They leave out the value that is not in the list of choices.
+/// Returns the message for any other problem. It leaves out the value that is not in the list of
+/// choices.
 fn words(problem: &str) -> String {
     let choices = problem.strip_prefix("unknown variant ").and_then(|rest| rest.rsplit_once("`, expected "));
     match choices {

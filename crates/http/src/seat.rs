@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use transom_net::budget::Notice;
 
-/// Holds the slot that a connection had as HTTP. A slow refusal costs as much of a connection as
-/// the request did.
+/// The slot of a connection in the budget of HTTP connections. Work on a refusal holds it, since a
+/// slow refusal occupies a connection like the request did.
 #[derive(Clone)]
 pub struct Seat {
     _held: Arc<dyn Send + Sync>,
@@ -13,7 +13,7 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Makes a seat that keeps `held` and gives it up once `notice` says so.
+    /// Creates a seat that holds `held` until `notice` asks for it back.
     pub fn new(held: impl Send + Sync + 'static, notice: Notice) -> Self {
         Self { _held: Arc::new(held), notice }
     }

@@ -57,7 +57,7 @@ impl Source {
         Origin { user_agent: user_agent(headers), ..Origin::of(self.address) }
     }
 
-    /// The visitor who presents a token or a ticket in a request.
+    /// The visitor that presents a token or a ticket in a request.
     #[must_use]
     pub fn visitor(self, headers: &HeaderMap, kind: ConsoleKind, request: RequestId) -> Visitor {
         Visitor { address: self.address, user_agent: user_agent(headers), kind, request }

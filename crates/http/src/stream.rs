@@ -1,6 +1,6 @@
 //! The stream below hyper.
 //!
-//! It fails writes that the peer does not take, since hyper itself would wait for ever. It buffers
+//! It fails writes that the peer does not take, since hyper itself would wait forever. It buffers
 //! the answer that ends HTTP, so that the next protocol can send it in one packet with its own
 //! first words. It adds a body to hyper's answer to an oversized head, and then reads what the
 //! sender still sends, so that the answer arrives.
@@ -16,11 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use transom_net::{Stream, poll_read_some};
 
-/// A browser on the worst network takes some bytes within half a minute. A peer that takes no bytes
-/// only holds memory and a descriptor.
+/// The time after which a write fails if the peer takes no bytes. A browser on the worst network
+/// takes some within half a minute. A peer that takes none only holds memory and a descriptor.
 const STALL: Duration = Duration::from_secs(30);
 
-/// The beginning of hyper's answer to an oversized head. Over HTTP/1, only hyper gives it.
+/// The beginning of hyper's answer to an oversized head. Over HTTP/1, only hyper sends it.
 const TOO_LONG: &[u8] = b"HTTP/1.1 431 ";
 const LONGEST_REFUSAL: usize = 256;
 /// The text for the sender of an oversized head. Its path, and so its dialect, is unknown.
@@ -51,19 +51,20 @@ struct Parting {
 }
 
 impl HttpStream {
-    /// Makes a stream that changes to another protocol once `ended` is set.
+    /// Creates a stream that changes to another protocol once `ended` is set.
     pub fn new(stream: Stream, ended: Arc<AtomicBool>) -> Self {
         Self { stream, ended, buffered: Vec::new(), stalled: None, pending: Vec::new(), parting: None }
     }
 
-    /// The stream below, and the bytes that its peer is still to be sent.
+    /// Returns the underlying stream, and the bytes that the peer has yet to receive.
     pub(crate) fn into_parts(self) -> (Stream, Vec<u8>) {
         (self.stream, self.buffered)
     }
 
     /// Recognises hyper's refusal of an oversized head, and prepares Transom's own answer instead.
+    /// Returns whether it did.
     fn finds_words(&mut self, written: &[u8]) -> bool {
-        // A whole head, and not a piece of a body that reads like one.
+        // It must be a whole head, not a piece of a body that looks like one.
         let refuses = written.starts_with(TOO_LONG)
             && written.ends_with(b"\r\n\r\n")
             && written.len() < LONGEST_REFUSAL;
@@ -102,7 +103,7 @@ impl HttpStream {
         Poll::Ready(())
     }
 
-    /// Passes a result on. A waiting write fails at the deadline.
+    /// Returns the result of a write. A write that is still pending at the deadline fails.
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;

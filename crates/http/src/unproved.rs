@@ -13,13 +13,13 @@ use transom_net::network::{self, Network, Tiers};
 
 use super::source::Source;
 
-/// Shares grow in steps of this size, so that a body of many small pieces does not look at the
-/// table for each.
+/// The step in which shares grow, so that a body of many small pieces does not lock the table for
+/// each.
 const PIECE: usize = 4 * 1024;
 /// The bytes that a source gets even when other sources have used up the total.
 const LOGIN: usize = super::body::PROOF;
 
-/// The budget.
+/// A budget for the bodies of unauthenticated requests.
 #[derive(Debug)]
 pub struct Unproved {
     per_source: usize,
@@ -34,12 +34,12 @@ struct Used {
 }
 
 impl Unproved {
-    /// Makes a budget with a limit for each source and one in total.
+    /// Creates a budget with a limit for each source and one in total.
     pub fn new(per_source: usize, in_all: usize) -> Arc<Self> {
         Arc::new(Self { per_source, in_all, used: Mutex::default() })
     }
 
-    /// Makes the share of one request. `alone` is true if the source is a single client, rather
+    /// Creates the share of one request. `alone` is true if the source is a single client, rather
     /// than a proxy that does not name its clients.
     pub fn share(self: &Arc<Self>, source: Source, alone: bool) -> Share {
         let tiers = network::tiers(source.address);

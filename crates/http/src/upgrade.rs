@@ -16,7 +16,7 @@ use super::stream::HttpStream;
 pub struct Switched {
     /// The bare stream, with the bytes that hyper had read ahead.
     pub stream: Stream,
-    /// The answer that the peer is still to be sent.
+    /// The answer that the peer has yet to receive.
     pub answer: Vec<u8>,
 }
 
