@@ -1,3 +1,3 @@
-//! The systems that know machines: an existing `OpenStack` cloud.
+//! External systems that know machines: an existing `OpenStack` cloud.
 
 pub mod openstack;

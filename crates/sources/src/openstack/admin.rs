@@ -21,7 +21,8 @@ pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-
 
 /// The environment variable with the secret, unless a file holds it.
 const SECRET_VARIABLE: &str = "TRANSOM_OPENSTACK_SECRET";
-/// Longer than a lookup takes, and than two clocks in one cloud differ.
+/// The remaining lifetime below which a token is replaced. It is longer than a lookup, and than the
+/// difference between two clocks in one cloud.
 const BEFORE_EXPIRY: SignedDuration = SignedDuration::from_secs(60);
 /// The hint for a login that is denied.
 const CREDENTIALS: &str = "check the login in [openstack.admin] and its secret";
@@ -98,7 +99,7 @@ impl Admin {
             Question { what: "login at Keystone", at: &self.login, key: self.key, denied: CREDENTIALS };
         let secret = self.secret.read().await.map_err(|why| LookupError::unavailable(&question, why))?;
         let mut login = self.login.clone();
-        // The catalogue is long, and the configuration names the services.
+        // The service catalogue is long and not needed: the configuration names the services.
         login.set_query(Some("nocatalog"));
         let auth = json!({ "auth": self.identity.authentication(secret.expose()) });
         let answer = answer::send(&question, http.post(login).json(&auth)).await?;
@@ -154,7 +155,7 @@ impl SecretSource {
     }
 }
 
-/// The content of the file, without one newline at its end.
+/// Returns the content of the file, without one newline at its end.
 fn secret_of(path: &Path, text: io::Result<String>) -> Result<Secret, String> {
     let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     match text.strip_suffix('\n').unwrap_or(&text) {
@@ -163,7 +164,7 @@ fn secret_of(path: &Path, text: io::Result<String>) -> Result<Secret, String> {
     }
 }
 
-/// A token as a header's value that no log shows.
+/// Returns a token as a header value that is not shown in logs.
 pub(super) fn value(token: &Secret) -> Result<HeaderValue, LookupError> {
     let mut value = HeaderValue::from_str(token.expose()).map_err(|_| LookupError::Unknown)?;
     value.set_sensitive(true);

@@ -25,7 +25,7 @@ impl LookupError {
     }
 }
 
-/// A question to the cloud, and the configuration behind it: for the log.
+/// A question to the cloud and the configuration behind it, for log messages.
 pub(super) struct Question<'a> {
     pub(super) what: &'static str,
     /// The service's URL. The URL of the request itself may hold a token.
@@ -42,7 +42,7 @@ impl fmt::Display for Question<'_> {
     }
 }
 
-/// A token with a long catalogue takes some ten kilobytes.
+/// The longest body of an answer. A token with a long catalogue takes some ten kilobytes.
 const MAX_BODY: usize = 1024 * 1024;
 
 pub(super) struct Answer {
@@ -53,7 +53,7 @@ pub(super) struct Answer {
 }
 
 pub(super) async fn send(question: &Question<'_>, request: RequestBuilder) -> Result<Answer, LookupError> {
-    // Without its URL, which may hold a token.
+    // The error is logged without its URL, which may contain a token.
     let failed = |error: reqwest::Error| LookupError::unavailable(question, causes(&error.without_url()));
     let mut response = request.send().await.map_err(failed)?;
     let (status, headers) = (response.status(), response.headers().clone());
@@ -68,7 +68,7 @@ pub(super) async fn send(question: &Question<'_>, request: RequestBuilder) -> Re
 }
 
 impl Answer {
-    /// The error for an answer with an unexpected status.
+    /// Returns the error for an answer with an unexpected status.
     pub(super) fn unexpected(&self, question: &Question<'_>) -> LookupError {
         let Question { key, denied, .. } = question;
         let status = self.status;
@@ -85,7 +85,7 @@ impl Answer {
     }
 }
 
-/// An error and its causes. The outermost error alone says little.
+/// Returns the text of an error and its causes. The outermost error alone says little.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

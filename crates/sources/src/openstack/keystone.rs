@@ -10,17 +10,17 @@ use super::answer::{LookupError, Question};
 use super::urls::below;
 use super::{ADMINISTRATOR, Upstream, admin};
 
-/// The longest are signed tokens of users with many roles.
+/// The longest token. Signed tokens of users with many roles come closest to it.
 const MAX_TOKEN: usize = 4096;
-/// User ids are 32 or 64 hexadecimal digits.
+/// The longest user id. Ids are 32 or 64 hexadecimal digits.
 const MAX_USER: usize = 64;
 
 /// A user of the existing cloud, in one project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
-    /// The user's id there.
+    /// The user's id in the cloud.
     pub user: String,
-    /// The project's id there.
+    /// The project's id in the cloud.
     pub project_id: String,
     /// The project's name.
     pub project_name: String,
@@ -39,7 +39,7 @@ impl Upstream {
         self.keystone.is_some() && (1..=MAX_TOKEN).contains(&token.len()) && is_word()
     }
 
-    /// Asks Keystone. A token that is not scoped to a project is unknown.
+    /// Asks Keystone about a token. A token that is not scoped to a project is unknown.
     pub async fn validate(&self, token: &Secret) -> Result<Guest, LookupError> {
         let Some(keystone) = self.keystone.as_ref().filter(|_| self.validates(token.expose())) else {
             return Err(LookupError::Unknown);
@@ -75,7 +75,8 @@ fn guest(token: &Value) -> Option<Guest> {
     })
 }
 
-/// The roles that Keystone creates at its bootstrap, and the older name of `member`.
+/// Returns the role of this name: one that Keystone creates at its bootstrap, or the older name of
+/// `member`.
 fn role(name: &str) -> Option<Role> {
     match name {
         "reader" => Some(Role::Reader),

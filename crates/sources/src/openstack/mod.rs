@@ -1,9 +1,9 @@
 //! An existing OpenStack cloud behind Transom: the tokens that its Nova and its Keystone issued.
 //!
 //! ```text
-//! nova      GET …/os-console-auth-tokens/{token}     where a console is
-//! keystone  GET …/auth/tokens                        whose token it is
-//! admin     POST …/auth/tokens                       our own token for both
+//! nova      GET …/os-console-auth-tokens/{token}     the location of a console
+//! keystone  GET …/auth/tokens                        the user and project of a token
+//! admin     POST …/auth/tokens                       Transom's own token for both
 //! ```
 //! Each answer is used once and not cached: a token may be revoked, and a console may move, at any
 //! moment.
@@ -32,7 +32,7 @@ use transom_config::Openstack;
 use url::Url;
 use urls::v3;
 
-/// The cloud is near: a connection takes milliseconds, or fails.
+/// The time limit of a connection. The cloud is near, so a connection takes milliseconds or fails.
 const CONNECT: Duration = Duration::from_secs(3);
 /// The time limit of a whole lookup. Nova asks the database of one cell after the other, while a
 /// viewer waits.
@@ -52,8 +52,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Makes the cloud of the configuration; `None` if the configuration names no service. An error
-    /// says what is missing.
+    /// Creates the client of the configured cloud. Returns `None` if the configuration names no
+    /// service. The error says what is missing.
     pub fn new(config: &Openstack) -> Result<Option<Self>, String> {
         if config.nova_url.is_none() && config.keystone_url.is_none() {
             return Ok(None);
@@ -69,7 +69,7 @@ impl Upstream {
             let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
             let certificates = trust::certificates(&pem).map_err(|error| wrong(&error))?;
             let named = NamedCertificates::new(certificates).map_err(|error| wrong(&error))?;
-            // A certificate that this machine trusts may belong to one of the two services.
+            // One of the two services may have a certificate that this machine already trusts.
             let machine = Verifier::new(transom_net::provider()).map_err(|error| wrong(&error))?;
             let tls = trust::client_config(named.beside(Arc::new(machine))).map_err(|error| wrong(&error))?;
             http = http.tls_backend_preconfigured(tls);
@@ -83,8 +83,8 @@ impl Upstream {
         }))
     }
 
-    /// Asks as the administrator. If the cloud refuses Transom's token, asks once more with a new
-    /// one. The time limit covers both attempts.
+    /// Sends a request with Transom's own token. If the cloud refuses the token, sends the request
+    /// once more with a new one. The time limit covers both attempts.
     async fn ask(
         &self,
         question: &Question<'_>,

@@ -10,7 +10,8 @@ use super::{ADMINISTRATOR, Upstream};
 
 /// The first microversion that covers every type of console.
 const MICROVERSION: &str = "2.31";
-/// XenServer's paths hold two references; this is many times their length.
+/// The longest access path. XenServer's paths hold two references, and this is many times their
+/// length.
 const MAX_PATH: usize = 2048;
 
 /// The location of a console.
@@ -18,11 +19,11 @@ const MAX_PATH: usize = 2048;
 pub struct Located {
     /// The machine's id.
     pub instance: InstanceId,
-    /// A name or an address.
+    /// The name or address of the host.
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// The path that must first be requested there by `CONNECT`; `None` if there is none.
+    /// The path to request there by `CONNECT` before RFB. `None` if there is none.
     pub access_path: Option<String>,
 }
 
@@ -32,7 +33,7 @@ impl Upstream {
         self.nova.is_some() && token.len() == 36 && uuid::Uuid::try_parse(token).is_ok()
     }
 
-    /// Asks Nova.
+    /// Asks Nova for the location of the console behind a token.
     pub async fn locate(&self, token: &Secret) -> Result<Located, LookupError> {
         let Some(nova) = self.nova.as_ref().filter(|_| self.resolves(token.expose())) else {
             return Err(LookupError::Unknown);
@@ -50,7 +51,8 @@ impl Upstream {
         match answer.status {
             StatusCode::OK => located(&answer.body["console"])
                 .ok_or_else(|| LookupError::unavailable(&question, "the answer is not what Nova documents")),
-            // A 404 without Nova's own name for it comes from another service: the URL is wrong.
+            // A 404 without `itemNotFound` comes from a service other than Nova, so the URL is
+            // wrong.
             StatusCode::NOT_FOUND if answer.body.get("itemNotFound").is_some() => Err(LookupError::Unknown),
             _ => Err(answer.unexpected(&question)),
         }

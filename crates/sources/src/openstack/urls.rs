@@ -2,13 +2,13 @@
 
 use url::Url;
 
-/// The URL of Keystone's version 3. The configured URL may or may not name the version.
+/// Returns the URL of Keystone's version 3. The configured URL may or may not name the version.
 pub(super) fn v3(url: &Url) -> Url {
     let named = url.path().trim_end_matches('/').ends_with("/v3");
     if named { url.clone() } else { below(url, &["v3"]) }
 }
 
-/// A URL with more segments behind its path.
+/// Returns a URL with more segments at the end of its path.
 pub(super) fn below(url: &Url, more: &[&str]) -> Url {
     let mut url = url.clone();
     // Only a URL that cannot have a path refuses this, and an `http` URL can.
