@@ -23,10 +23,10 @@ pub(crate) struct Door {
     pub(crate) ignores_leading_slashes: bool,
     /// Tells whether this door answers a path, with or without superfluous slashes in front.
     pub(crate) owns: fn(&str) -> bool,
-    /// Tells whether a path that leads nowhere was meant for this door, such as `/api/v2zec`: a
-    /// client's base URL lacks a slash.
+    /// Tells whether a path that leads nowhere was meant for this door, such as `/api/v2zec`, where
+    /// a client's base URL lacks a slash.
     pub(crate) is_near: fn(&str) -> bool,
-    /// Makes the id of a request that no route handles.
+    /// Creates the id of a request that no route handles.
     pub(crate) request_id: fn() -> RequestId,
     /// Answers a request that finds the server at its limits.
     pub(crate) overloaded: fn(&Unrouted<'_>) -> Response,

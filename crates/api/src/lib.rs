@@ -74,7 +74,7 @@ pub async fn malformed(app: &App, source: IpAddr, path: &str, sentence: &str) ->
 }
 
 /// Answers a request whose path leads nowhere but is near a front door's: it has superfluous
-/// slashes in front, or lacks one. `lenient` is that of [`Routes`]. Returns `None` if no door is
+/// slashes in front, or lacks one. `lenient` is [`Routes::lenient`]. Returns `None` if no door is
 /// near.
 pub async fn nearby(app: &App, lenient: Router, mut request: Request) -> Option<Response> {
     let path = format!("/{}", request.uri().path().trim_start_matches('/'));
@@ -92,7 +92,7 @@ pub async fn tell_refusals(State(app): State<Arc<App>>, request: Request, next: 
     refusals::told(&app, dialect, request, next).await
 }
 
-/// The door that answers a path. Transom's own API speaks for paths that no door owns.
+/// Returns the door that answers a path. Transom's own API answers for paths that no door owns.
 fn door_of(path: &str) -> &'static Door {
     owner(path).unwrap_or(&native::DOOR)
 }

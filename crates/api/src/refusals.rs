@@ -1,4 +1,4 @@
-//! Bad requests (400) of all doors: the reason that the answer carries goes into the log and the
+//! Bad requests (400) of all doors: records the reason that the answer carries in the log and the
 //! audit.
 
 use axum::extract::{MatchedPath, Request};
@@ -13,7 +13,7 @@ use transom_app::audit::refusals::BadRequest;
 use transom_http::refusal::{CallSlot, Reason};
 use transom_http::source::Source;
 
-/// Reports the reason if the answer is 400.
+/// Passes a request on, and records the reason if the answer is 400.
 pub(super) async fn told(app: &App, dialect: Dialect, mut request: Request, next: Next) -> Response {
     let slot = CallSlot::default();
     request.extensions_mut().insert(slot.clone());
@@ -40,7 +40,7 @@ impl Noted {
             request: extensions.get().cloned(),
             source: extensions.get().copied(),
             dialect,
-            // The route's pattern: the path itself may hold a secret.
+            // The target is the route's pattern, since the path itself may hold a secret.
             target: match extensions.get::<MatchedPath>() {
                 Some(path) => format!("{} {}", request.method(), path.as_str()),
                 None => request.method().to_string(),

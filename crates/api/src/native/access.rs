@@ -28,7 +28,7 @@ use transom_http::unproved::proved;
 pub(super) struct Caller(pub(super) Call);
 
 impl Caller {
-    /// Makes a failure of this call.
+    /// Creates a failure of this call.
     pub(super) fn failed(&self, error: impl Into<Error>) -> Failure {
         Failure::new(error, &self.0.request).to_manager(self.0.caller.need(Role::Admin).is_ok())
     }
@@ -60,7 +60,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     }
 }
 
-/// The proof in the headers.
+/// Returns the proof in the headers.
 pub(super) fn proof(headers: &HeaderMap) -> Result<Proof, Error> {
     const HOW: &str = "send Authorization: Bearer with the operator's token or an API token, or Basic with an access key's id and secret";
     let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

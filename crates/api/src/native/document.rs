@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-/// The document as it is checked in.
+/// Returns the text of the document, as it is checked in.
 pub(super) fn text(document: &Value) -> String {
     serde_json::to_string_pretty(document).map(|json| json + "\n").unwrap_or_default()
 }
 
-/// The whole document, made from utoipa's.
+/// Returns the whole document, made from utoipa's.
 pub(super) fn whole(described: &OpenApi) -> Value {
     let mut document = serde_json::to_value(described).unwrap_or_default();
     for (name, rule) in rules() {

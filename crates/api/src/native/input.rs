@@ -110,8 +110,8 @@ impl<'de, const LEAST: i64, const MOST: i64> Deserialize<'de> for Number<LEAST, 
     }
 }
 
-/// The innermost description of an error. It names the member and the problem, without axum's words
-/// around it.
+/// Returns the innermost description of an error. It names the member and the problem, without
+/// axum's words around it.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut deepest = error;
     // The second-to-last error has the path to the member.

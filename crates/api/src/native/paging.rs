@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// The requested number of rows, or the default.
+/// Returns the requested number of rows, or the default.
 pub(super) fn rows(limit: Option<Limit>) -> u32 {
     limit.and_then(|Number(limit)| u32::try_from(limit).ok()).unwrap_or(DEFAULT)
 }
@@ -61,7 +61,7 @@ impl Paging {
         }
     }
 
-    /// Makes the answer with its `next`. `key` returns the key that orders the list.
+    /// Builds the answer with its `next`. `key` returns the key that orders the list.
     pub(super) fn list<T, B: From<T>>(&self, rows: Vec<T>, key: impl Fn(&T) -> String) -> List<B> {
         let full = usize::try_from(self.limit()).is_ok_and(|limit| rows.len() == limit);
         let next = rows.last().filter(|_| full).map(key);

@@ -19,13 +19,13 @@ use transom_app::devices::{PresenceQuery, PresenceStream, Told};
 use transom_app::{App, Error};
 use transom_http::error::Failure;
 
-/// Proxies give up after 60 s of silence, and some after 30.
+/// The longest silence of the stream. Proxies give up after 60 s of silence, and some after 30.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The time after which a listener reconnects. A node restarts within it.
 const RETRY: Duration = Duration::from_secs(2);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Without this header, nginx buffers an answer before it passes it on.
+/// The header that stops nginx from buffering the stream before it passes it on.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Follows the presence of devices, as server-sent events that do not end (`text/event-stream`).

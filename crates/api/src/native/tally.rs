@@ -6,7 +6,7 @@ use transom_model::api::EndedBody;
 
 use transom_app::Tally;
 
-/// Makes the answer.
+/// Builds the answer.
 pub(super) fn ended(id: &str, Tally { links, sessions }: Tally) -> Json<EndedBody> {
     Json(EndedBody { id: id.to_owned(), links, sessions })
 }

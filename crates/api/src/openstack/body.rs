@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::fault::Fault;
 use transom_http::body::{self, BodyError};
 
-/// Nova's sentence, which does not say what is wrong.
+/// Nova's sentence for a malformed body. It does not say what is wrong.
 pub(super) const MALFORMED: &str = "Malformed request body";
 
 /// Reads a JSON body of at most `max` bytes. The `Content-Type` of anything but JSON is refused

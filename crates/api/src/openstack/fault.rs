@@ -44,7 +44,7 @@ impl Style {
     }
 }
 
-/// A fault to be answered.
+/// A fault to be sent as a response.
 #[derive(Debug)]
 pub(super) struct Fault {
     status: StatusCode,
@@ -176,7 +176,7 @@ impl Fault {
         }
     }
 
-    /// Makes the answer. The cause of a 5xx is logged, and the caller is not told.
+    /// Builds the answer. The cause of a 5xx is logged, and the answer does not contain it.
     pub(super) fn render(self, style: Style, app: &App, request: &RequestId) -> Response {
         if let Some(cause) = &self.cause {
             log(cause, request);

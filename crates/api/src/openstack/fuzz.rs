@@ -1,12 +1,12 @@
-//! The fuzz target's body, as a plain function: any JSON from a client is read, or refused in a
-//! sentence.
+//! The body of the fuzz target, as a plain function: any JSON from a client must be read, or
+//! refused in a sentence.
 
 use serde_json::Value;
 
 use super::fault::Fault;
 use super::{compute, identity};
 
-/// The limit on a refusal's sentences. They cut long values and long lists.
+/// The limit on a refusal's text. Its sentences cut long values and long lists.
 const SENTENCE: usize = 8 * 1024;
 
 /// Reads a request's body by each operation that takes one.

@@ -38,7 +38,8 @@ use request_path::{RequestPath, Service};
 use transom_app::{App, random};
 use transom_http::source::Source;
 
-/// A little less than the server's own time limit, so that the answer is still one of this dialect.
+/// The time limit of an answer. It is a little less than the server's own limit, so that a late
+/// answer still has this dialect's form.
 const ANSWER: Duration = Duration::from_secs(25);
 /// The roots of the paths that this door answers.
 const ROOTS: [&str; 6] = ["/identity", "/v3", "/v2.0", "/compute", "/v2.1", "/v2"];
@@ -57,7 +58,7 @@ pub(crate) const DOOR: Door = Door {
     request_id: random::request_id,
     overloaded: |request| unrouted(Fault::unavailable(), request, request.path),
     malformed: |request, sentence| unrouted(Fault::bad_request(sentence.to_owned()), request, request.path),
-    // The answer has the form of the service that was meant.
+    // The answer has the form of the service whose path is near.
     nowhere: |request| unrouted(Fault::not_found(), request, near(request.path).unwrap_or(request.path)),
 };
 
@@ -72,13 +73,13 @@ fn router(app: Arc<App>) -> Router {
     router.with_state(app)
 }
 
-/// The list of identity's versions, for programs that ask the root path: clients that are given no
-/// path begin there.
+/// Returns the list of identity's versions, for programs that ask the root path. Clients that are
+/// given no path begin there.
 pub fn versions(app: &App) -> Response {
     identity::versions(app)
 }
 
-/// The root that a path such as `/identityv3` was meant for.
+/// Returns the root that a path such as `/identityv3` was meant for.
 fn near(path: &str) -> Option<&'static str> {
     ROOTS.into_iter().find(|root| path.starts_with(root))
 }

@@ -20,14 +20,14 @@ pub(super) fn display(value: &Value) -> String {
     text
 }
 
-/// Python's `repr`.
+/// Writes a value as Python's `repr` does.
 pub(super) fn repr(value: &Value) -> String {
     let mut out = String::new();
     write(&mut out, value);
     out
 }
 
-/// Python's `repr` of a text.
+/// Writes a text as Python's `repr` does.
 pub(super) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);

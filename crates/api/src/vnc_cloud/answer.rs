@@ -12,7 +12,7 @@ use transom_model::cloud::{AddressRecord, DraftError};
 use transom_app::Error;
 use transom_http::refusal::Reason;
 
-/// The delay in seconds. Overload and draining pass quickly.
+/// The delay in seconds until a rejected caller may retry. Overload and draining pass quickly.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -88,12 +88,12 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// A status without a body.
+    /// Refuses with a status and no body.
     pub(super) fn of(status: StatusCode) -> Self {
         Self { status, code: None, reason: None, header: None }
     }
 
-    /// A bad request without a documented code, and its reason.
+    /// Refuses a bad request that has no documented code, and gives the reason.
     pub(super) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: Some(reason.into()), ..Self::of(StatusCode::BAD_REQUEST) }
     }
@@ -179,7 +179,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An answer without a body.
+/// Builds an answer without a body.
 pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -187,7 +187,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
     response
 }
 
-/// An answer with a JSON object.
+/// Builds an answer with a JSON object.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // The bodies consist of strings and lists of strings, which JSON can always express.
     let text = serde_json::to_vec(body).unwrap_or_default();
@@ -197,7 +197,8 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// An answer with a tag must not be transformed: a proxy that compresses would change both.
+/// The `Cache-Control` of an answer with a tag. It forbids transformation, since a proxy that
+/// compresses would change both the body and the tag.
 const AS_IT_IS: HeaderValue = HeaderValue::from_static("no-store, no-transform");
 
 /// Adds the address's entity version, quoted as `If-Match` will send it back (RFC 9110 §8.8.3).

@@ -27,7 +27,8 @@ pub(super) struct NewAddress {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct WholeAddress {
-    /// Any text. An address other than the path's is a conflict, even if it is malformed.
+    /// The address, as any text. An address other than the path's is a conflict, even if it is
+    /// malformed.
     pub(super) cloud_address: String,
     allowed_actions: Vec<String>,
     groups: Option<Vec<String>>,

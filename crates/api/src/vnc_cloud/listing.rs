@@ -21,8 +21,8 @@ struct Addresses {
     cloud_addresses: Vec<CloudAddress>,
 }
 
-/// Answers a page. Past the end it is 204; if more addresses follow, a `Link` (RFC 8288) leads to
-/// them.
+/// Answers with a page of addresses. Past the end it is 204. If more addresses follow, a `Link`
+/// (RFC 8288) leads to them.
 pub(super) async fn page(app: &App, auth: &Authenticated, query: &str) -> Result<Response, Refusal> {
     let limit = match single(query, "limit")? {
         None => DEFAULT,
@@ -54,7 +54,7 @@ pub(super) async fn page(app: &App, auth: &Authenticated, query: &str) -> Result
     Ok(response)
 }
 
-/// The value of a query parameter. A repeated one is refused; other parameters are ignored.
+/// Returns the value of a query parameter. A repeated one is refused. Other parameters are ignored.
 fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut values = url::form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next().map(|(_, value)| value.into_owned());
@@ -65,7 +65,7 @@ fn single(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// A number from 1 to 99, in digits.
+/// Parses a number from 1 to 99, in digits.
 fn limit(text: &str) -> Option<u32> {
     let digits = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|limit| digits && (1..=MOST).contains(limit))

@@ -81,7 +81,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, Refusal> {
     operation.run(app, &auth, &parts, body).await
 }
 
-/// The answer to HEAD: GET's, without the body.
+/// Turns an answer to GET into the answer to HEAD: the same headers without the body.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let length = axum::body::HttpBody::size_hint(&body).exact();

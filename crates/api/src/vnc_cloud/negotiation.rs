@@ -49,8 +49,7 @@ pub(super) fn demand_json_accepted(headers: &HeaderMap) -> Result<(), Code> {
     }
 }
 
-/// The weight of a parameter: true if it is above zero. Returns `None` if the parameter is not a
-/// weight.
+/// Parses a weight: true if it is above zero. Returns `None` if the parameter is not a weight.
 fn weight(parameter: &str) -> Option<bool> {
     let (name, value) = parameter.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {

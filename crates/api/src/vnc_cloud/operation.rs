@@ -31,7 +31,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    /// The operation of a method on a resource. An unsupported method is 405.
+    /// Returns the operation of a method on a resource. An unsupported method is 405.
     pub(super) fn of(route: Route, method: &Method) -> Result<Self, Refusal> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         Ok(match (route, method.as_str()) {
@@ -145,7 +145,7 @@ fn parsed(address: &str) -> Result<CloudAddress, Refusal> {
     address.parse().map_err(|_| Code::Address.into())
 }
 
-/// The answer that shows a password.
+/// Builds the answer that shows a password.
 fn issued(status: StatusCode, record: &AddressRecord, password: &CloudPassword) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

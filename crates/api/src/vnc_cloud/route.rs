@@ -55,8 +55,8 @@ impl Route {
     }
 }
 
-/// A segment without percent-encoding. A segment that would not be UTF-8 stays encoded: no address
-/// has a percent sign.
+/// Decodes percent-encoding. A segment that would not be UTF-8 stays encoded, since no address has
+/// a percent sign.
 fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();

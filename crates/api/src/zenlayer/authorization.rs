@@ -15,8 +15,8 @@ use transom_app::{App, Caller, Error};
 /// The maximum difference of the caller's clock in seconds, inclusive.
 const SKEW: u64 = 300;
 
-/// A signature with the latest valid timestamp expires after twice the skew. The minute covers
-/// clocks that differ between nodes.
+/// The time for which a used signature is remembered. A signature with the latest valid timestamp
+/// expires after twice the skew. The minute covers clocks that differ between nodes.
 const KEEP: Duration = Duration::from_secs(2 * SKEW + 60);
 
 /// The credential of a call.

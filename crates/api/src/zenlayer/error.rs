@@ -57,7 +57,8 @@ codes! {
     TimedOut = SERVICE_UNAVAILABLE "REQUEST_TIMED_OUT";
 }
 
-/// An error to be answered. The sentence is Transom's own: the vendor's clients judge by the code.
+/// An error to be sent as a response. The sentence is Transom's own, since the vendor's clients
+/// judge by the code.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) code: Code,
@@ -103,7 +104,7 @@ impl ApiError {
         }
     }
 
-    /// Makes the answer to the request of this id.
+    /// Builds the answer to the request of this id.
     pub(super) fn response(self, request: &RequestId) -> Response {
         let Self { code, message, cause } = self;
         let status = code.status();

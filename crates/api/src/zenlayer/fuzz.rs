@@ -1,4 +1,5 @@
-//! The fuzz target's body, as a plain function: any headers from a caller are read or refused.
+//! The body of the fuzz target, as a plain function: any headers from a caller must be read or
+//! refused.
 
 use http::Request;
 use http::request::Parts;

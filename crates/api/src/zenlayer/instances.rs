@@ -44,7 +44,7 @@ struct Listed {
     data_set: Vec<Value>,
 }
 
-/// The selected instances, in the service's form.
+/// Answers with the selected instances, in the service's form.
 pub(super) async fn describe_instances(app: &App, request: &ActionRequest) -> Result<Response, ApiError> {
     let service = request.operation.service;
     let found = find(app, request, filter(service, &request.parameters)?).await?;
@@ -52,7 +52,7 @@ pub(super) async fn describe_instances(app: &App, request: &ActionRequest) -> Re
     Ok(listed(request, &found, item))
 }
 
-/// The states of instances.
+/// Answers with the states of instances.
 pub(super) async fn describe_instances_status(
     app: &App,
     request: &ActionRequest,
@@ -118,8 +118,8 @@ fn filter(service: Service, parameters: &Parameters) -> Result<Option<InstanceQu
     Ok(Some(query).filter(|_| !foreign))
 }
 
-/// The condition on a name. In zec the name contains the text. In vm it equals the text, or
-/// contains what precedes a final asterisk.
+/// Returns the condition on a name. In zec the name contains the text. In vm it equals the text, or
+/// contains the text before a final asterisk.
 fn name_match(service: Service, text: &str) -> NameMatch {
     match (service, text.strip_suffix('*')) {
         (Service::Zec, _) => NameMatch::Holds(text.to_owned()),
@@ -128,7 +128,7 @@ fn name_match(service: Service, text: &str) -> NameMatch {
     }
 }
 
-/// The ids of the filter. A malformed id selects no instance and is no error in a list.
+/// Returns the ids of the filter. A malformed id selects no instance and is no error in a list.
 fn ids(parameters: &Parameters) -> Result<Option<Vec<transom_model::id::InstanceId>>, ApiError> {
     let ids = parameters.texts("instanceIds", MAX_IDS)?;
     Ok(ids.map(|ids| ids.into_iter().filter_map(|id| id.parse().ok()).collect()))
@@ -168,7 +168,7 @@ fn item(service: Service, project: &Project, instance: &Instance) -> Value {
     Value::Object(item)
 }
 
-/// A time as `YYYY-MM-ddTHH:mm:ssZ`.
+/// Writes a time as `YYYY-MM-ddTHH:mm:ssZ`.
 fn second(at: Timestamp) -> String {
     let second = jiff::Timestamp::from_second(at.0.div_euclid(1_000_000));
     second.map_or_else(|_| at.to_string(), |second| second.to_string())

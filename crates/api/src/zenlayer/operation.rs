@@ -33,7 +33,7 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// The operation that the path, `X-ZC-Version` and `X-ZC-Action` name. Returns `None` if one of
+    /// Returns the operation that the path, `X-ZC-Version` and `X-ZC-Action` name. `None` if one of
     /// the three is missing, repeated or unknown.
     pub(super) fn of(parts: &Parts) -> Option<Self> {
         if parts.method != http::Method::POST {
@@ -65,7 +65,7 @@ impl Action {
     }
 }
 
-/// The value of a header that occurs exactly once.
+/// Returns the value of a header that occurs exactly once.
 pub(super) fn only<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
 
-/// 2⁶³. JSON's parser reads larger integers as floating point.
+/// 2⁶³. The JSON parser reads larger integers as floating point.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Parameters {
         serde_json::from_slice(body).map(Self).map_err(wrong)
     }
 
-    /// A required string.
+    /// Reads a required string.
     pub(super) fn required(&self, name: &'static str) -> Result<&str, ApiError> {
         let missing = || ApiError::new(Code::MissingParameter, format!("{name} is missing."));
         self.text(name)?.ok_or_else(missing)
@@ -36,7 +36,7 @@ impl Parameters {
         }
     }
 
-    /// A whole number between two bounds.
+    /// Reads a whole number between two bounds.
     pub(super) fn number(&self, name: &str, least: u64, most: u64) -> Result<Option<u64>, ApiError> {
         let number = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
@@ -60,7 +60,7 @@ impl Parameters {
         }
     }
 
-    /// A list of at most `most` strings.
+    /// Reads a list of at most `most` strings.
     pub(super) fn texts(&self, name: &str, most: usize) -> Result<Option<Vec<&str>>, ApiError> {
         let Some(list) = self.list(name, most)? else { return Ok(None) };
         let texts: Option<_> = list.iter().map(Value::as_str).collect();

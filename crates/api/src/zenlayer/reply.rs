@@ -28,7 +28,7 @@ struct Flat<'a, T> {
     members: &'a T,
 }
 
-/// Makes the answer to the request of this id.
+/// Builds the answer to the request of this id.
 pub(super) fn reply<T: Serialize>(request: &RequestId, members: &T) -> Response {
     let flat = Flat { request, members };
     let mut response = Json(Wrapped { flat: &flat, response: &flat }).into_response();

@@ -6,7 +6,7 @@
 //!             names joined with ; ⏎ hex(sha256(body))
 //! ```
 //!
-//! The path and the query in the canonical text are constants. So path, version and action are not
+//! The path and the query in the canonical text are constants, so path, version and action are not
 //! signed.
 
 use aws_lc_rs::{digest, hmac};
@@ -68,8 +68,8 @@ impl Signed {
         })
     }
 
-    /// The texts that the signature may cover. The vendor's page has values in lower case, while
-    /// its SDKs sign them unchanged.
+    /// Returns the texts that the signature may cover. The vendor's page has values in lower case,
+    /// while its SDKs sign them unchanged.
     pub(super) fn texts(&self, method: &str, body: &[u8]) -> [String; 2] {
         [false, true].map(|lower| {
             let canonical = self.canonical(method, body, lower);
@@ -77,7 +77,7 @@ impl Signed {
         })
     }
 
-    /// The digest that recognises a repeated signature, in any spelling.
+    /// Returns the digest that identifies a repeated signature, in any spelling.
     pub(super) fn digest(&self) -> TokenDigest {
         let whole = digest::digest(&digest::SHA256, &[self.key.as_bytes(), b"\0", &self.signature].concat());
         let mut bytes = [0; 32];
@@ -103,7 +103,7 @@ impl Signed {
     }
 }
 
-/// The headers of the list, sorted by name. Each must occur exactly once.
+/// Returns the headers of the list, sorted by name. Each must occur exactly once.
 fn signed_headers(list: &str, parts: &Parts) -> Option<Vec<(String, Vec<u8>)>> {
     let mut names: Vec<String> = list.split(';').map(|name| name.trim().to_ascii_lowercase()).collect();
     names.sort_unstable();
@@ -114,7 +114,7 @@ fn signed_headers(list: &str, parts: &Parts) -> Option<Vec<(String, Vec<u8>)>> {
     names.into_iter().map(|name| value(&name, parts).map(|value| (name, value))).collect()
 }
 
-/// A header's value as it was sent, without surrounding space.
+/// Returns a header's value as it was sent, without surrounding space.
 fn value(name: &str, parts: &Parts) -> Option<Vec<u8>> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next().map(|value| value.as_bytes().trim_ascii().to_owned());
@@ -132,7 +132,7 @@ fn value(name: &str, parts: &Parts) -> Option<Vec<u8>> {
     }
 }
 
-/// The SHA-256 in lower-case hexadecimal.
+/// Returns the SHA-256 in lower-case hexadecimal.
 fn hash(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }

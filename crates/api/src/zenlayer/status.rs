@@ -36,7 +36,7 @@ const VM: &[&str] = &[
     "IMAGING",
 ];
 
-/// The word of a service for a state.
+/// Returns the word of a service for a state.
 pub(super) fn word(service: Service, status: InstanceStatus) -> &'static str {
     match (status, service) {
         (InstanceStatus::Running, _) => "RUNNING",
@@ -56,8 +56,8 @@ pub(super) fn word(service: Service, status: InstanceStatus) -> &'static str {
     }
 }
 
-/// The states that a service's word stands for, which may be none. Returns `None` if the service
-/// does not know the word.
+/// Returns the states that a service's word stands for, possibly none. `None` means that the
+/// service does not know the word.
 pub(super) fn meant(service: Service, wanted: &str) -> Option<Vec<InstanceStatus>> {
     let words = match service {
         Service::Zec => ZEC,

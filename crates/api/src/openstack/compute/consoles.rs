@@ -32,8 +32,9 @@ const TYPES: [&str; 7] = ["novnc", "xvpvnc", "spice-html5", "serial", "rdp-html5
 const SIBLINGS: [(&str, &str); 2] =
     [("os-getSPICEConsole", "spice-html5"), ("os-getSerialConsole", "serial")];
 
-/// The single member of an action's body: its name and its value. Typed clients may send every
-/// other action beside it as `null`. Alone, `null` is the value of an action without arguments.
+/// Returns the name and the value of the single member of an action's body. Typed clients may send
+/// every other action beside it as `null`. Alone, `null` is the value of an action without
+/// arguments.
 fn member(body: &Value) -> Result<(&str, &Value), Fault> {
     let malformed = |reason| Fault::bad_request(body::MALFORMED).because(reason);
     let object = body.as_object().ok_or_else(|| malformed("the body is not a JSON object"))?;
@@ -44,7 +45,7 @@ fn member(body: &Value) -> Result<(&str, &Value), Fault> {
     }
 }
 
-/// The refusals of a body, as an action and as a remote console.
+/// Returns the refusals of a body, read as an action and as a remote console.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     let action = member(body).and_then(|(name, value)| schema::texts(name, value, [("type", &VNC_TYPES)]));
     let console = schema::only_member(body, "remote_console").and_then(|value| {

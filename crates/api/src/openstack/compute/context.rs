@@ -21,7 +21,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The URL of a path below the version, with the project if the caller's path names it.
+    /// Returns the URL of a path below the version, with the project if the caller's path names it.
     pub(super) fn link(&self, path: &str) -> String {
         let base = format!("{}{}", base(self.request), self.request.path.root);
         match &self.named {
@@ -30,7 +30,7 @@ impl Context<'_> {
         }
     }
 
-    /// The two links that upstream gives each object.
+    /// Returns the two links that upstream gives each object.
     pub(super) fn links(&self, path: &str) -> Value {
         json!([
             { "rel": "self", "href": self.link(path) },
@@ -39,19 +39,19 @@ impl Context<'_> {
     }
 }
 
-/// The base of the server's own URLs.
+/// Returns the base of the server's own URLs.
 pub(super) fn base<'a>(request: &'a ApiRequest<'_>) -> &'a str {
     request.app.public_url().as_str().trim_end_matches('/')
 }
 
-/// A path's segment with percent-encoding.
+/// Returns a path's segment with percent-encoding.
 pub(super) fn percent(segment: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let bytes = segment.bytes();
     bytes.map(|byte| if safe(byte) { char::from(byte).into() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// The answer of a successful call.
+/// Builds the answer of a successful call.
 pub(super) fn ok(body: &Value) -> Response {
     reply::json(StatusCode::OK, body)
 }

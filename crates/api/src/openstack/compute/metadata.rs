@@ -17,7 +17,7 @@ use transom_app::Error;
 use transom_app::inventory::metadata::{MetadataChange, Noted};
 use transom_http::body::LARGEST;
 
-/// Upstream's pattern of keys, as its sentences show it.
+/// Upstream's pattern of metadata keys, as its sentences show it.
 const KEYS: &str = "'^[a-zA-Z0-9-_:. ]{1,255}$'";
 
 /// Answers a request about all metadata of a server.
@@ -69,7 +69,7 @@ pub(super) async fn item(
     }
 }
 
-/// The refusals of a body, as all of the metadata and as an item.
+/// Returns the refusals of a body, read as all of the metadata and as a single item.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     [read("metadata", body).err(), one(body).err()].into_iter().flatten().collect()
 }
@@ -82,7 +82,7 @@ async fn noted(context: &Context<'_>, id: &str, policy: &'static str) -> Result<
     found.await.map_err(|error| Fault::of(error, About { policy, server: id, operation: "show" }))
 }
 
-/// Makes a change, and returns the metadata after it.
+/// Changes the metadata, and returns it after the change.
 async fn write(
     context: &Context<'_>,
     id: &str,

@@ -50,8 +50,8 @@ enum Resource<'a> {
 }
 
 impl Resource<'_> {
-    /// Upstream's policy for an operation. Flavors have none there, since everyone may read them;
-    /// extensions need none here.
+    /// Returns upstream's policy for an operation. Upstream has none for flavors, since everyone
+    /// may read them. Extensions need none here.
     fn policy(self, method: &Method) -> &'static str {
         match self {
             Self::Servers { detail: false }
@@ -81,7 +81,7 @@ impl Resource<'_> {
     }
 }
 
-/// The refusals of a body by each operation that takes one.
+/// Returns the refusals of a body, read by each operation that takes one.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     consoles::read_anywhere(body).into_iter().chain(metadata::read_anywhere(body)).collect()
 }
@@ -155,7 +155,7 @@ async fn route(
     }
 }
 
-/// The resource at the path, and the project if the path names one.
+/// Returns the resource at the path, and the project if the path names one.
 fn named<'a>(segments: &[&'a str]) -> Option<(Option<&'a str>, Resource<'a>)> {
     match (find(segments), segments) {
         (Some(resource), _) => Some((None, resource)),
@@ -187,7 +187,7 @@ fn find<'a>(segments: &[&'a str]) -> Option<Resource<'a>> {
     })
 }
 
-/// The project of a call: the one in the path, which must be the key's own, or else the key's.
+/// Returns the project of a call: the key's own, or the one in the path if the caller sees it.
 async fn project_of(
     request: &ApiRequest<'_>,
     call: &Call,

@@ -64,8 +64,8 @@ impl Query {
     }
 }
 
-/// Matches a name. Nova takes the pattern for a regular expression. Here `^` and `$` anchor it, and
-/// every other character stands for itself.
+/// Tells whether a name matches a pattern. Nova takes the pattern for a regular expression. Here
+/// `^` and `$` anchor it, and every other character stands for itself.
 pub(super) fn matches_name(pattern: &str, name: &str) -> bool {
     let (begins, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
     let (ends, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));

@@ -85,7 +85,8 @@ fn of_type(value: &Value, kind: &str) -> String {
     format!("{value} is not of type '{kind}'")
 }
 
-/// Makes the fault. Nova's sentence repeats the value; the reason does not.
+/// Creates the fault of an unfit value. Nova's sentence repeats the value. The reason for the log
+/// does not.
 pub(super) fn wrong(at: &str, value: &Value, sentence: &str, reason: &str) -> Fault {
     let message = format!("Invalid input for field/attribute {at}. Value: {}. {sentence}", display(value));
     Fault::bad_request(message).because(format!("{at}: {reason}"))

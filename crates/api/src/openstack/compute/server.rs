@@ -42,7 +42,7 @@ pub(super) fn detailed(context: &Context<'_>, instance: &Instance, metadata: &Me
     let first = json!({
         "status": status::word(instance.status),
         "tenant_id": instance.project.to_string(),
-        // Upstream's word for an unknown creator.
+        // Upstream uses this word for an unknown creator.
         "user_id": "UNKNOWN",
         "created": seconds(&instance.created_at.to_string()),
         "updated": seconds(&instance.updated_at.to_string()),
@@ -72,8 +72,8 @@ pub(super) fn detailed(context: &Context<'_>, instance: &Instance, metadata: &Me
     server
 }
 
-/// The members that came with later microversions. Transom knows few of their values; the others
-/// have upstream's word for an unknown value.
+/// Returns the members that came with later microversions. Transom knows few of their values. The
+/// others have upstream's word for an unknown value.
 fn later(microversion: Microversion, instance: &Instance) -> Map<String, Value> {
     let members = [
         (9, "locked", json!(false)),
@@ -89,8 +89,8 @@ fn later(microversion: Microversion, instance: &Instance) -> Map<String, Value> 
     members.map(|(_, name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The host name that Nova would make of a server's name. A name without Latin letters yields none,
-/// and the id takes its place.
+/// Returns the host name that Nova would derive from a server's name. A name without Latin letters
+/// yields none, and the id takes its place.
 fn hostname(instance: &Instance) -> String {
     let of = |name: &str| {
         let mut label = String::new();

@@ -40,14 +40,14 @@ pub(super) async fn list(context: &Context<'_>, detail: bool) -> Result<Response
     Ok(ok(&body))
 }
 
-/// The query for the page after this instance.
+/// Returns the query for the page after this instance.
 fn from(query: &str, last: &Instance) -> String {
     let request = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "marker");
     let mut next = url::form_urlencoded::Serializer::new(String::new());
     next.extend_pairs(request).append_pair("marker", last.id.as_str()).finish()
 }
 
-/// The requested servers. The flag says that more follow.
+/// Returns the requested servers, and whether more follow.
 async fn collect(context: &Context<'_>, query: &Query) -> Result<(Vec<Instance>, bool), Fault> {
     let mut after = query.marker.clone();
     if let Some(marker) = &after {

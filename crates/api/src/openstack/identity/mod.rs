@@ -1,5 +1,5 @@
-//! The identity service. An access key is a user and an application credential; a project is a
-//! project.
+//! The identity service. An access key appears as a user and as an application credential, and a
+//! project of Transom as a project.
 
 mod catalog;
 mod credentials;
@@ -18,13 +18,13 @@ use super::request::ApiRequest;
 use super::request_path::Version;
 use transom_app::App;
 
-/// The refusals of a body by each operation that takes one.
+/// Returns the refusals of a body, read by each operation that takes one.
 pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
     let refused = [credentials::read(body.clone()).err(), v2::read(body.clone()).err()];
     refused.into_iter().flatten().collect()
 }
 
-/// The list of versions, for a client that asks the root.
+/// Returns the list of versions, for a client that asks the root.
 pub(super) fn versions(app: &App) -> Response {
     versions::at_root(app)
 }

@@ -22,7 +22,7 @@ use transom_app::{Call, Error, Page};
 use transom_http::body::PROOF;
 
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
-/// A reason for the log alone. The caller is told what Keystone tells it.
+/// The reason in the log. The caller gets Keystone's own answer, which does not name it.
 const NOT_ITS_PROJECT: &str = "the access key does not belong to the requested project";
 const ABOUT: About<'static> = About { policy: "identity:validate_token", server: "", operation: "show" };
 
@@ -114,8 +114,8 @@ pub(super) async fn catalog(request: &ApiRequest<'_>) -> Result<Response, Fault>
     Ok(answer(StatusCode::OK, &json!({ "catalog": services::v3(request.app), "links": links })))
 }
 
-/// The project that a token is scoped to. Another project than the key's own is unauthorized, as in
-/// Keystone.
+/// Returns the project that a token is scoped to. Another project than the key's own is
+/// unauthorized, as in Keystone.
 pub(super) async fn project_of(
     request: &ApiRequest<'_>,
     call: &Call,
