@@ -35,9 +35,10 @@ pub fn check_values<'a>(
     if well_formed && second.is_none() { Ok(()) } else { Err(BadHost) }
 }
 
-/// Tells whether a value is `host[:port]`, without a user name. A client without a host name sends
-/// an empty value. Zenlayer's SDK adds the scheme if its domain was configured with one, and signs
-/// the value that way.
+/// Tells whether a value is `host[:port]`, without a user name.
+///
+/// A client without a host name sends an empty value. Zenlayer's SDK adds the scheme if its domain
+/// was configured with one, and signs the value that way.
 fn is_host(host: &[u8]) -> bool {
     let host = host.trim_ascii();
     let host =

@@ -28,9 +28,10 @@ use transom_app::random;
 /// The header that carries the id of a request.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Sets `Host` on every request to the host that the request was sent to. HTTP/2 names the host in
-/// `:authority` (RFC 9113 §8.3.1), and a URL in the request line takes precedence over `Host` (RFC
-/// 9112 §3.2.2).
+/// Sets `Host` on every request to the host that the request was sent to.
+///
+/// HTTP/2 names the host in `:authority` (RFC 9113 §8.3.1), and a URL in the request line takes
+/// precedence over `Host` (RFC 9112 §3.2.2).
 pub async fn with_host(mut request: Request, next: Next) -> Response {
     if let Some(authority) = request.uri().authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
