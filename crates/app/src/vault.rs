@@ -27,7 +27,7 @@ pub enum Purpose {
     InstanceKey,
     /// The position in a list of cloud addresses, which callers send back.
     ListCursor,
-    /// A console token of an existing cloud, which is asked about it at every connect.
+    /// A console token of an existing cloud. Transom asks the cloud about it at every connect.
     ForeignToken,
     /// The salt of an address that does not exist.
     DeviceChallenge,

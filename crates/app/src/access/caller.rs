@@ -184,8 +184,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// Returns an audit entry with the call's values, to be completed as in `AuditEntry { detail,
-    /// ..call.entry("noun.verb", target) }`.
+    /// Returns an audit entry with the call's values, to be completed by a struct update:
+    /// `..call.entry("noun.verb", target)`.
     pub(crate) fn entry(&self, action: &'static str, target: impl ToString) -> AuditEntry {
         AuditEntry {
             request: Some(self.request.clone()),

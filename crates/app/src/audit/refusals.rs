@@ -20,7 +20,7 @@ const REASON: usize = 400;
 
 /// A request that is refused as bad.
 pub struct BadRequest<'a> {
-    /// Its id.
+    /// The request id.
     pub request: &'a RequestId,
     /// The source address.
     pub source: IpAddr,

@@ -100,7 +100,7 @@ impl GuessBudget {
         Try::Granted
     }
 
-    /// Returns a try whose credential was not wrong to the allowances.
+    /// Gives a try back to the allowances, because its credential was not wrong.
     pub(crate) fn give_back(&self, source: IpAddr) {
         let mut buckets = self.buckets.lock();
         if let Some(most) = self.in_all {
@@ -128,7 +128,7 @@ fn own(source: IpAddr, tiers: &Tiers) -> &[Tier] {
     if source.to_canonical().is_loopback() { &[] } else { tiers }
 }
 
-/// A try, taken in advance so that simultaneous ones count. It is returned unless the credential
+/// A try, taken in advance so that simultaneous ones count. It is given back unless the credential
 /// was wrong: a database that does not answer does not use up tries.
 #[must_use]
 pub(crate) struct Guess<'a> {
@@ -138,7 +138,7 @@ pub(crate) struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    /// Marks the credential as wrong, so the try is not returned.
+    /// Marks the credential as wrong, so the try is not given back.
     pub(crate) fn missed(mut self) {
         self.missed = true;
     }

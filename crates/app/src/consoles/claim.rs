@@ -91,8 +91,8 @@ impl Consoles {
         }
     }
 
-    /// Returns the use after the instance could not be reached. The link can use it again until it
-    /// expires.
+    /// Gives the use back, because the instance could not be reached. The link can use it again
+    /// until it expires.
     pub async fn give_back(&self, claim: &Claim, end: &End) -> Result<()> {
         let audit = AuditEntry {
             detail: end.detail().map(str::to_owned),

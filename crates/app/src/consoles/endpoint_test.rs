@@ -1,4 +1,4 @@
-//! Tests of endpoints: what a viewer of an instance would meet, without a viewer.
+//! Tests of endpoints: each dials an instance as a viewer's session would, without a viewer.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::consoles::visitor::{Visitor, session_entry};
 use crate::error::Result;
 
 impl Consoles {
-    /// Ends the session of a ticket that may still be exchanged. Returns a use that was only
+    /// Ends the session of a ticket that may still be exchanged. Gives back a use that was only
     /// reserved.
     pub async fn leave_by_ticket(&self, ticket: &str, visitor: &Visitor) -> Result<()> {
         // The ticket stays valid until the end is written. If that fails, the page asks again with

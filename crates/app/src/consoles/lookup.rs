@@ -17,10 +17,11 @@ use transom_model::id::ProjectId;
 
 /// The time limit of a look-up.
 const RESOLVE: Duration = Duration::from_secs(5);
-/// The number of simultaneous look-ups of one project. A name server that never answers delays only
-/// the look-ups of its project.
+/// The maximum number of simultaneous look-ups of one project. A name server that never answers
+/// delays only the look-ups of its project.
 const PER_PROJECT: usize = 8;
-/// The number of simultaneous look-ups in all: a small part of the threads for blocking work.
+/// The maximum number of simultaneous look-ups in all: a small part of the threads for blocking
+/// work.
 const IN_ALL: usize = 64;
 
 /// The limits on simultaneous look-ups.

@@ -116,7 +116,7 @@ impl Devices {
         })
     }
 
-    /// Joins a peer that has proved its address. Returns the server's own proof.
+    /// Joins a peer that has proved its address. Returns its membership and the server's own proof.
     pub async fn device_join(
         self: &Arc<Self>,
         candidate: Candidate,

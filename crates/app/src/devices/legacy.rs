@@ -25,8 +25,8 @@ use crate::vault::Purpose;
 
 /// The lifetime of a viewer's ID: long enough to copy a number into a viewer.
 const VIEWER_ID_TTL: Duration = Duration::from_secs(5 * 60);
-/// The number of unused viewers' IDs per access key. A team opens its devices one after the other,
-/// and more open numbers would only make guessing easier.
+/// The maximum number of unused viewers' IDs per access key. A team opens its devices one after the
+/// other, and more open numbers would only make guessing easier.
 const VIEWER_IDS_PER_KEY: u32 = 100;
 /// The number of draws for a free number. There are two billion numbers, so a few draws suffice.
 const DRAWS: u32 = 8;

@@ -11,10 +11,11 @@ use transom_model::end_reason::End;
 
 use crate::error::Result;
 
-/// The listeners per access key. A program needs one, and a team of people a few more.
+/// The maximum number of listeners per access key. A program needs one, and a team of people a few
+/// more.
 const PER_KEY: usize = 32;
-/// The listeners at this node. Each of them queries the store after every change, so they must not
-/// become a load.
+/// The maximum number of listeners at this node. Each of them queries the store after every change,
+/// so they must not become a load.
 const IN_ALL: usize = 512;
 
 /// The listeners at this node.

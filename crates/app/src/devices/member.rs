@@ -60,7 +60,7 @@ pub struct Member {
     pub(crate) epoch: AtomicU64,
     /// The address and the program of its join.
     pub(crate) origin: Origin,
-    /// True once it was told to leave, and why.
+    /// True once it was told the reason to leave.
     pub(crate) superseded: AtomicBool,
     pub(crate) orders: mpsc::Sender<Order>,
 }

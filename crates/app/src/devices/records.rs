@@ -5,8 +5,8 @@ use transom_model::cloud::CloudAddress;
 use transom_model::grant::Dialect;
 use transom_model::id::ProjectId;
 
-/// Returns an audit entry about a device, to be completed as in `AuditEntry { detail,
-/// ..device_entry("device.verb", …) }`.
+/// Returns an audit entry about a device, to be completed by a struct update:
+/// `..device_entry("device.verb", …)`.
 pub(crate) fn device_entry(
     action: &'static str,
     device: &CloudAddress,

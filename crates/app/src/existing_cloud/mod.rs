@@ -65,7 +65,7 @@ impl ExistingCloud {
             return Err(Error::RateLimited);
         };
         // The try is spent in advance, so a caller that does not wait for the answer has used it.
-        // It is returned unless the token is unknown.
+        // It is given back unless the token is unknown.
         guess.missed();
         let found = self.counted(what, attempt.request, lookup.await);
         if !matches!(found, Ok(None)) {

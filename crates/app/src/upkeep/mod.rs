@@ -70,7 +70,7 @@ impl Upkeep {
         self.core.fence.last()
     }
 
-    /// Returns the reason if this node cannot take on sessions.
+    /// Fails with the reason if this node cannot accept sessions.
     pub async fn ready(&self) -> Result<(), Unready> {
         self.readiness.of(&self.core.store, self.core.fence.last()).await
     }
