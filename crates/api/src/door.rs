@@ -19,7 +19,7 @@ pub(crate) struct Door {
     /// stay outside the server's layers, so that even a timeout is answered in the dialect's form.
     pub(crate) has_own_layers: bool,
     /// Set if a path with superfluous slashes in front leads to this door, as it does on the
-    /// vendor's servers.
+    /// servers whose dialect it speaks.
     pub(crate) ignores_leading_slashes: bool,
     /// Tells whether this door answers a path, with or without superfluous slashes in front.
     pub(crate) owns: fn(&str) -> bool,

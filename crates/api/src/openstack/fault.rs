@@ -56,14 +56,14 @@ pub(super) struct Fault {
     cause: Option<Error>,
 }
 
-/// The subject of a call, which upstream's sentences name.
+/// The subject of a call, which OpenStack's sentences name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About<'a> {
     /// The policy of the operation.
     pub(super) policy: &'static str,
     /// The server's id, as it was sent.
     pub(super) server: &'a str,
-    /// Upstream's name of the operation.
+    /// OpenStack's name of the operation.
     pub(super) operation: &'static str,
 }
 
@@ -84,7 +84,7 @@ impl Fault {
         Self { reason: Some(Box::new(reason.into())), ..self }
     }
 
-    /// 400 with upstream's generic sentence.
+    /// 400 with OpenStack's generic sentence.
     pub(super) fn generic() -> Self {
         Self::bad_request(
             "The server could not comply with the request since it is either malformed or otherwise incorrect.",
@@ -237,11 +237,11 @@ impl Fault {
     }
 }
 
-/// Upstream's name of the operation that opens a console. Only this operation reports a server that
-/// is still being built as not ready.
+/// Nova's name of the operation that opens a console. Only this operation reports a server that is
+/// still being built as not ready.
 pub(super) const CONSOLE: &str = "get_vnc_console";
 
-/// Upstream's sentence for a server whose state forbids an operation.
+/// Nova's sentence for a server whose state forbids an operation.
 fn state(status: InstanceStatus, about: About<'_>) -> String {
     use InstanceStatus::{Building, Failed, Recycled, Running, Stopped};
     let About { server, operation, .. } = about;

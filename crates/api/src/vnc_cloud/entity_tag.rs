@@ -9,7 +9,7 @@ use transom_app::devices::cloud_addresses::Precondition;
 const ENCODED: [&str; 4] = ["-gzip", "-br", "-zstd", "-deflate"];
 
 /// Returns the entity versions that a request applies to. A bare number counts as a quoted one,
-/// since the vendor's documentation prints it so.
+/// since VNC Cloud's documentation prints it so.
 ///
 /// A compressing proxy turns `"1"` into `W/"1"` or `"1-gzip"`, and its client sends that back. Both
 /// count as `"1"`, which deviates from RFC 9110 §13.1.1: a version number is the same in every

@@ -30,7 +30,7 @@ pub(super) async fn describe_vnc_url(app: &App, request: &ActionRequest) -> Resu
     };
     let opened =
         app.consoles.open_console(&request.call, &request.project.id.to_string(), &id, console).await?;
-    // A single parameter: the vendor's command line prints `&` as `\u0026`.
+    // The URL has a single parameter, since Zenlayer's command line prints `&` as `\u0026`.
     let url = Shape::Query.url(app.public_url(), &opened.token);
     Ok(reply(&request.call.request, &VncUrl { url }))
 }

@@ -57,8 +57,8 @@ codes! {
     TimedOut = SERVICE_UNAVAILABLE "REQUEST_TIMED_OUT";
 }
 
-/// An error to be sent as a response. The sentence is Transom's own, since the vendor's clients
-/// judge by the code.
+/// An error to be sent as a response. The sentence is Transom's own, since Zenlayer's clients judge
+/// by the code.
 #[derive(Debug)]
 pub(super) struct ApiError {
     pub(super) code: Code,

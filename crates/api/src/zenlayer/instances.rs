@@ -15,14 +15,14 @@ use super::request::ActionRequest;
 use super::status;
 use transom_app::{App, FoundInstances, InstanceQuery, NameMatch};
 
-/// The vendor's limits.
+/// Zenlayer's limits.
 const PAGE_SIZE: u64 = 20;
 const MAX_PAGE_SIZE: u64 = 1000;
 const MAX_IDS: usize = 100;
 const MAX_TAGS: usize = 20;
 
-/// Properties of the vendor's machines that Transom's do not have. A filter by one of them selects
-/// no instance.
+/// Properties of Zenlayer's machines that Transom's do not have. A filter by one of them selects no
+/// instance.
 const FOREIGN_TEXTS: &[&str] = &[
     "zoneId",
     "imageId",

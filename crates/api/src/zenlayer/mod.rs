@@ -57,7 +57,7 @@ use transom_http::{Id, body};
 /// A body up to this size is read before its key is looked up. Most bodies are short, and a
 /// separate lookup costs more.
 const SHORT: u64 = 4 * 1024;
-/// The time limit of every answer. The vendor's SDK waits a minute.
+/// The time limit of every answer. Zenlayer's SDK waits a minute.
 const ANSWER: Duration = Duration::from_secs(30);
 /// The maximum number of concurrent authenticated calls. Each takes a few reads of the database.
 /// More calls would only wait for each other; their callers can retry.

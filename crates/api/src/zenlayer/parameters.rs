@@ -1,7 +1,7 @@
 //! The members of a request's body, each read as its required type.
 //!
 //! A member that is null, an empty string or an empty list counts as missing. Unknown members are
-//! ignored, since the vendor's newer SDKs send more than its older services read.
+//! ignored, since Zenlayer's newer SDKs send more than its older services read.
 
 use std::fmt::Display;
 

@@ -7,11 +7,11 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use transom_model::id::RequestId;
 
-/// The content type as the vendor writes it.
+/// The content type as Zenlayer writes it.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// The body of an answer. Every SDK reads the members inside `response`; the vendor's pages also
-/// show them beside it. The status must be exactly 200, since the SDKs take any other for a
+/// The body of an answer. Every SDK reads the members inside `response`. Zenlayer's documentation
+/// also shows them beside it. The status must be exactly 200, since the SDKs take any other for a
 /// failure.
 #[derive(Serialize)]
 struct Wrapped<'a, T> {

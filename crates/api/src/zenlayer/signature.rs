@@ -68,8 +68,8 @@ impl Signed {
         })
     }
 
-    /// Returns the texts that the signature may cover. The vendor's page has values in lower case,
-    /// while its SDKs sign them unchanged.
+    /// Returns the texts that the signature may cover. Zenlayer's documentation has values in lower
+    /// case, while its SDKs sign them unchanged.
     pub(super) fn texts(&self, method: &str, body: &[u8]) -> [String; 2] {
         [false, true].map(|lower| {
             let canonical = self.canonical(method, body, lower);
@@ -146,7 +146,7 @@ mod tests {
     use serde::Deserialize;
     use std::collections::BTreeMap;
 
-    /// Requests from the vendor's page and from recordings of its SDKs.
+    /// Requests from Zenlayer's documentation and from recordings of its SDKs.
     #[derive(Clone, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Vector {

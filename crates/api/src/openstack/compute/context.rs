@@ -30,7 +30,7 @@ impl Context<'_> {
         }
     }
 
-    /// Returns the two links that upstream gives each object.
+    /// Returns the two links that Nova gives each object.
     pub(super) fn links(&self, path: &str) -> Value {
         json!([
             { "rel": "self", "href": self.link(path) },

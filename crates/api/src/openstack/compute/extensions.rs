@@ -8,7 +8,7 @@ use super::context::ok;
 use crate::openstack::fault::Fault;
 use crate::openstack::python::display;
 
-/// Upstream's alias, name and description of each.
+/// Nova's alias, name and description of each extension.
 const EXTENSIONS: [(&str, &str, &str); 6] = [
     ("OS-EXT-STS", "ExtendedStatus", "Extended Status support."),
     ("os-console-auth-tokens", "ConsoleAuthTokens", "Console token authentication support."),
@@ -33,7 +33,7 @@ pub(super) fn one(alias: &str) -> Result<Response, Fault> {
     Ok(ok(&json!({ "extension": describe(found) })))
 }
 
-/// Describes an extension. All have the same namespace and date, as upstream.
+/// Describes an extension. All have the same namespace and date, as in Nova.
 fn describe((alias, name, description): (&str, &str, &str)) -> Value {
     json!({
         "alias": alias, "name": name, "description": description, "links": [],

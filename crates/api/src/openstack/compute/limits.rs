@@ -1,5 +1,5 @@
-//! `GET /limits`: the quotas of a project. Transom sets no quotas for machines, which upstream
-//! writes as -1.
+//! `GET /limits`: the quotas of a project. Transom sets no quotas for machines, which Nova writes
+//! as -1.
 
 use axum::response::Response;
 use serde_json::{Map, Value, json};

@@ -17,7 +17,7 @@ use transom_app::Error;
 use transom_app::inventory::metadata::{MetadataChange, Noted};
 use transom_http::body::LARGEST;
 
-/// Upstream's pattern of metadata keys, as its sentences show it.
+/// Nova's pattern of metadata keys, as its sentences show it.
 const KEYS: &str = "'^[a-zA-Z0-9-_:. ]{1,255}$'";
 
 /// Answers a request about all metadata of a server.

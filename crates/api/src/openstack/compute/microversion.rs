@@ -14,7 +14,7 @@ const LEGACY: HeaderName = HeaderName::from_static("x-openstack-nova-api-version
 impl Microversion {
     /// The microversion of a client that names none.
     pub(super) const FIRST: Self = Self(1);
-    /// The newest microversion that upstream documents (2026.2).
+    /// The newest microversion that OpenStack documents (2026.2).
     pub(super) const LAST: Self = Self(104);
 
     /// Reads the microversion from the headers. The last entry for `compute` counts. Entries for

@@ -50,8 +50,8 @@ enum Resource<'a> {
 }
 
 impl Resource<'_> {
-    /// Returns upstream's policy for an operation. Upstream has none for flavors, since everyone
-    /// may read them. Extensions need none here.
+    /// Returns Nova's policy for an operation. Nova has none for flavors, since everyone may read
+    /// them. Extensions need none here.
     fn policy(self, method: &Method) -> &'static str {
         match self {
             Self::Servers { detail: false }
@@ -113,7 +113,7 @@ pub(super) async fn answer(request: &ApiRequest<'_>, body: axum::body::Body) -> 
     if request.path.version != Version::V21 {
         return answered;
     }
-    // A fault names the microversion too, as upstream's do.
+    // A fault names the microversion too, as Nova's do.
     let style = super::fault::Style::of(&request.path);
     let mut response = answered.unwrap_or_else(|fault| fault.render(style, request.app, &request.id));
     microversion.show(response.headers_mut());

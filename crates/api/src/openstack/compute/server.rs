@@ -42,7 +42,7 @@ pub(super) fn detailed(context: &Context<'_>, instance: &Instance, metadata: &Me
     let first = json!({
         "status": status::word(instance.status),
         "tenant_id": instance.project.to_string(),
-        // Upstream uses this word for an unknown creator.
+        // Nova uses this word for an unknown creator.
         "user_id": "UNKNOWN",
         "created": seconds(&instance.created_at.to_string()),
         "updated": seconds(&instance.updated_at.to_string()),
@@ -73,7 +73,7 @@ pub(super) fn detailed(context: &Context<'_>, instance: &Instance, metadata: &Me
 }
 
 /// Returns the members that came with later microversions. Transom knows few of their values. The
-/// others have upstream's word for an unknown value.
+/// others have Nova's word for an unknown value.
 fn later(microversion: Microversion, instance: &Instance) -> Map<String, Value> {
     let members = [
         (9, "locked", json!(false)),

@@ -11,7 +11,7 @@ use crate::openstack::reply;
 use crate::openstack::request::ApiRequest;
 use crate::openstack::request_path::Version;
 
-/// The URL of upstream's description of the API.
+/// The URL of OpenStack's description of the API.
 const DESCRIPTION: &str = "https://docs.openstack.org/api-ref/compute/";
 /// The versions, the older one first.
 const VERSIONS: [Version; 2] = [Version::V2, Version::V21];
