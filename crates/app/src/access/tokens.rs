@@ -93,9 +93,9 @@ impl Access {
         Ok(self.core.store.tokens(call.caller.project(), key, page).await?)
     }
 
-    /// Revokes a token and ends what was made with it. A caller that revokes its own token keeps
-    /// its consoles of OpenStack's dialect: clients of that dialect routinely revoke their token,
-    /// and upstream's consoles survive it.
+    /// Revokes a token and ends everything that was made with it. A caller that revokes its own
+    /// token keeps its consoles of OpenStack's dialect: clients of that dialect routinely revoke
+    /// their token, and OpenStack's own consoles survive it.
     pub async fn revoke_token(&self, call: &Call, token: &str) -> Result<()> {
         let found = self.token(call, token).await?;
         let drops_its_own = call.caller.token().is_some_and(|shown| shown.digest == found.digest);
