@@ -192,7 +192,7 @@ async fn handshake(
         let count = match read {
             Ok(count) if count > 0 => count,
             Ok(_) => return Err(unheard.unwrap_or_else(|| named(machine.closed()))),
-            Err(error) => return Err(machine.verdict().map_or_else(|| gone(&error), named)),
+            Err(error) => return Err(machine.verdict().map_or_else(|| verify::gone(&error), named)),
         };
         let mut bytes = &buffer[..count];
         let progress = machine.receive(&mut bytes);
@@ -241,16 +241,7 @@ async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(),
         stream.write_all(&machine.take_output()).await?;
         stream.flush().await
     };
-    said.await.map_err(|error| gone(&error))
-}
-
-/// The end of an instance that closed without giving a reason. If the last thing it sent is a TLS
-/// alert, it refused the client certificate: that alert follows the handshake (RFC 8446 §4.4.2.4).
-fn gone(error: &io::Error) -> End {
-    match verify::alert_in(error) {
-        Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
-        None => End::new(EndReason::InstanceClosedEarly, error.kind().to_string()),
-    }
+    said.await.map_err(|error| verify::gone(&error))
 }
 
 /// Returns the end reason for a failed handshake with a VNC server.

@@ -27,8 +27,17 @@ pub(super) fn is_vencrypt_required(instance: &Instance) -> bool {
     !is_below && (instance.security.ca.is_some() || instance.security.fingerprint.is_some())
 }
 
+/// The end of an instance that closed without giving a reason. If the last thing it sent is a TLS
+/// alert, it refused the client certificate: that alert follows the handshake (RFC 8446 §4.4.2.4).
+pub(super) fn gone(error: &io::Error) -> End {
+    match alert_in(error) {
+        Some(alert) => End::new(EndReason::InstanceTlsFailed, alert.to_string()),
+        None => End::new(EndReason::InstanceClosedEarly, error.kind().to_string()),
+    }
+}
+
 /// Returns the TLS error inside an I/O error, if there is one.
-pub(super) fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
+fn alert_in(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 

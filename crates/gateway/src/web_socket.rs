@@ -13,6 +13,8 @@ use transom_net::{Layer, Outbox, Stream};
 use transom_websocket::client::{AnswerError, Request, push_masked, push_masked_close, push_masked_pong};
 use transom_websocket::deframer::{Deframer, Signals};
 
+use super::verify;
+
 /// The code of a close without an error.
 const NORMAL: u16 = 1000;
 /// The number of unsent bytes above which pings go unanswered: a server that takes no bytes does
@@ -21,7 +23,7 @@ const MOST_WAITING: usize = 256 * 1024;
 
 /// Asks for a WebSocket at `target`. The caller sets the deadline.
 pub(super) async fn ask(mut stream: Stream, host: &str, target: &str) -> Result<Stream, End> {
-    let gone = |error: io::Error| End::new(EndReason::InstanceClosedEarly, error.kind().to_string());
+    let gone = |error: io::Error| verify::gone(&error);
     let request = Request::new(random::bytes());
     stream.write_all(&request.head(host, target)).await.map_err(gone)?;
     stream.flush().await.map_err(gone)?;
