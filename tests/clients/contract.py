@@ -17,6 +17,7 @@ def pem(name):
 
 schemathesis.openapi.format("pem-certificates", pem("CONTRACT_CERTIFICATE"))
 schemathesis.openapi.format("pem-key", pem("CONTRACT_KEY"))
+schemathesis.openapi.format("request-headers", st.sampled_from(["", "Authorization: Bearer x", "X-1: a\r\n\r\nX-2:\tb\n"]))
 
 
 @schemathesis.hook

@@ -25,6 +25,8 @@ pub enum Purpose {
     InstancePassword,
     /// An instance's client key.
     InstanceKey,
+    /// The headers of an instance's request for a WebSocket.
+    InstanceHeaders,
     /// The position in a list of cloud addresses, which callers send back.
     ListCursor,
     /// A console token of an existing cloud. Transom asks the cloud about it at every connect.
@@ -45,6 +47,7 @@ impl Purpose {
             Self::AccessKeySecret => b"transom access key secret",
             Self::InstancePassword => b"transom instance password",
             Self::InstanceKey => b"transom instance key",
+            Self::InstanceHeaders => b"transom instance headers",
             Self::ListCursor => b"transom list cursor",
             Self::ForeignToken => b"transom foreign token",
             Self::DeviceChallenge => b"transom device challenge",

@@ -261,6 +261,7 @@ fn flag(path: &str, member: &str) -> Option<&'static str> {
         "ca" => "--ca",
         "certificate" => "--cert",
         "fingerprint" => "--fingerprint",
+        "headers" => "--header-file",
         "for_ticket_holder" => "--for-ticket-holder",
         "key" if path.ends_with("/accept-key") => "--device-key",
         "key" => "--key",

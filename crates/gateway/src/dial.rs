@@ -13,6 +13,8 @@ use transom_model::dial_step::DialStep;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::instance::Instance;
+use transom_model::request_headers;
+use transom_model::secret::Secret;
 use transom_net::Stream;
 use transom_rfb::instance::{InstanceHandshakeError, Stage};
 use transom_rfb::{
@@ -142,7 +144,7 @@ async fn connect(
                     stream
                 };
                 dialling.begins(DialStep::Upgrade);
-                web_socket::ask(stream, &authority(host, *port, *is_secure), path).await
+                ask_web_socket(app, instance, stream, &authority(host, *port, *is_secure), path).await
             }
             (_, None) => Ok(stream),
         }
@@ -151,6 +153,23 @@ async fn connect(
         Ok(connected) => connected,
         Err(_) => Err(late()),
     }
+}
+
+async fn ask_web_socket(
+    app: &App,
+    instance: &Instance,
+    stream: Stream,
+    host: &str,
+    target: &str,
+) -> Result<Stream, End> {
+    let unusable = |error: &dyn std::error::Error| {
+        tracing::error!(%error, instance = %instance.id, "the instance's request headers cannot be used");
+        End::new(EndReason::InternalError, "the instance's request headers cannot be used")
+    };
+    let text = app.inventory.instance_headers(instance).map_err(|error| unusable(&error))?;
+    let text = text.as_ref().map_or("", Secret::expose);
+    let headers = request_headers::parse(text).map_err(|error| unusable(&error))?;
+    web_socket::ask(stream, host, target, &headers).await
 }
 
 /// The value of `Host` for a request to an endpoint (RFC 9110 §7.2).

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use transom_app::random;
 use transom_model::EndReason;
 use transom_model::end_reason::End;
+use transom_model::request_headers::RequestHeader;
 use transom_net::{Layer, Outbox, Stream};
 use transom_websocket::client::{AnswerError, Request, push_masked, push_masked_close, push_masked_pong};
 use transom_websocket::deframer::{Deframer, Signals};
@@ -22,10 +23,16 @@ const NORMAL: u16 = 1000;
 const MOST_WAITING: usize = 256 * 1024;
 
 /// Asks for a WebSocket at `target`. The caller sets the deadline.
-pub(super) async fn ask(mut stream: Stream, host: &str, target: &str) -> Result<Stream, End> {
+pub(super) async fn ask(
+    mut stream: Stream,
+    host: &str,
+    target: &str,
+    headers: &[RequestHeader<'_>],
+) -> Result<Stream, End> {
     let gone = |error: io::Error| verify::gone(&error);
     let request = Request::new(random::bytes());
-    stream.write_all(&request.head(host, target)).await.map_err(gone)?;
+    let headers = headers.iter().map(|header| (header.name, header.value));
+    stream.write_all(&request.head(host, target, headers)).await.map_err(gone)?;
     stream.flush().await.map_err(gone)?;
     let mut answer = Vec::new();
     let head = loop {

@@ -131,6 +131,9 @@ pub struct InstanceSecurity {
     pub key: Option<Sealed>,
     /// The SHA-256 of the VNC server's certificate, instead of a CA.
     pub fingerprint: Option<String>,
+    /// The headers that the gateway adds to its request for a WebSocket
+    /// ([`request_headers`](crate::request_headers)). No other endpoint receives them.
+    pub headers: Option<Sealed>,
     /// The generation of the cloud address at the endpoint when the password was set.
     pub password_generation: Option<u64>,
     /// The generation of the cloud address at the endpoint when the key was set.
@@ -141,14 +144,15 @@ pub struct InstanceSecurity {
 }
 
 impl InstanceSecurity {
-    /// Returns whether the gateway sends a secret to the machine or proves possession of one.
+    /// Returns whether the gateway sends a secret to a device at a cloud address or proves
+    /// possession of one.
     #[must_use]
     pub fn has_secret(&self) -> bool {
         self.password.is_some() || self.key.is_some()
     }
 
-    /// Returns whether every secret was entrusted to the device that the endpoint's cloud address
-    /// had in this generation.
+    /// Returns whether every such secret was entrusted to the device that the endpoint's cloud
+    /// address had in this generation.
     #[must_use]
     pub fn is_entrusted_to(&self, generation: u64) -> bool {
         let bound = |secret: &Option<Sealed>, to: Option<u64>| secret.is_none() || to == Some(generation);

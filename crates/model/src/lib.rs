@@ -20,6 +20,7 @@ pub mod member;
 pub mod metadata;
 pub mod name;
 pub mod project;
+pub mod request_headers;
 #[cfg(feature = "openapi")]
 pub mod schema;
 pub mod secret;

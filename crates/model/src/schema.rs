@@ -12,6 +12,7 @@ use crate::grant::{ConsoleKind, Dialect};
 use crate::id::InstanceId;
 use crate::name::{END_NOTE, INSTANCE_NAME, KEY_NAME, USERNAME};
 use crate::project::ProjectName;
+use crate::request_headers;
 use crate::secret::Secret;
 
 /// A UUID that Transom issued.
@@ -59,6 +60,9 @@ pub struct PemKey;
 /// The SHA-256 of a certificate in hexadecimal digits. An empty text clears it.
 pub struct Fingerprint;
 
+/// Headers of a request, one in each line. An empty text clears them.
+pub struct RequestHeaders;
+
 /// The SHA-256 of a device's public key in hexadecimal digits.
 pub struct DeviceKey;
 
@@ -101,6 +105,9 @@ const INSTANCE_ID: &str = "^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3}[A-Za-z0
 const UUID: &str = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}";
 /// Colons may stand between the bytes.
 const SHA256: &str = "[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}";
+/// A header line, or a blank one.
+const HEADER: &str =
+    "([!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\\u0000-\\u0008\\u000a-\\u001f\\u007f-\\u009f]*|[ \\t]*)";
 const PORT: &str = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})";
 /// A path segment other than `..`.
 const SEGMENT: &str = "([!-,\\-0-~][ -.0-~]*|\\.[!-,\\-0-~][ -.0-~]*|\\.\\.[ -.0-~]+|\\.)";
@@ -163,6 +170,13 @@ described! {
         .build();
     Fingerprint = text("The SHA-256 of a certificate. An empty text clears it.")
         .pattern(Some(format!("^((sha256:)?{SHA256})?$")))
+        .build();
+    RequestHeaders = text("Headers of a request, such as `Authorization: Bearer …`: one in each line, at most 16, each name once. \
+        Not allowed are `Host`, `Connection`, `Upgrade`, `Content-Length`, `Transfer-Encoding`, `TE`, `Trailer`, `Keep-Alive`, \
+        `Proxy-Connection`, `Expect` and `Sec-WebSocket-*`. An empty text clears them.")
+        .format(Some(SchemaFormat::Custom("request-headers".to_owned())))
+        .max_length(Some(request_headers::MAX_LENGTH))
+        .pattern(Some(format!("^{HEADER}(\\r?\\n{HEADER})*$")))
         .build();
     DeviceKey = text("The SHA-256 of a device's public key: 64 hexadecimal digits.").pattern(Some(format!("^{SHA256}$"))).build();
     Endpoint = endpoint();
@@ -231,6 +245,7 @@ mod tests {
     use proptest::string::string_regex;
 
     use super::*;
+    use crate::request_headers::RequestHeadersError;
 
     /// Texts that match a pattern, which is converted to Rust's dialect first.
     fn of(pattern: &str) -> impl Strategy<Value = String> + use<> {
@@ -253,6 +268,7 @@ mod tests {
             id in of(INSTANCE_ID), address in of(ADDRESS), ip in of(&ipv6()), port in of(PORT),
             segments in prop::collection::vec(of(SEGMENT), 1..4), uuid in of(UUID), name in of(LEGIBLE),
             project in of(PROJECT_NAME), device in of(SEEN), target in of("([/?][!-\"$-~]{0,40})?"),
+            headers in of(&format!("{HEADER}(\\r?\\n{HEADER}){{0,3}}")),
         ) {
             prop_assert!(id.len() > 64 || parses::<InstanceId>(&id), "{id}");
             prop_assert!(parses::<CloudAddress>(&address), "{address}");
@@ -267,6 +283,12 @@ mod tests {
             // Tag characters cannot be named in a class that all dialects share.
             let tagged = |text: &str| text.contains(|c| ('\u{e0000}'..='\u{e007f}').contains(&c));
             prop_assert!(tagged(&name) || crate::name::is_legible(&name), "{name:?}");
+            // The description names the rules that a pattern cannot express.
+            let form = matches!(
+                request_headers::parse(&headers),
+                Ok(_) | Err(RequestHeadersError::Reserved { .. } | RequestHeadersError::Repeated(_))
+            );
+            prop_assert!(headers.len() > request_headers::MAX_LENGTH || form, "{headers:?}");
             let fits = project.chars().count() > 64 || tagged(&project);
             prop_assert!(!device.trim().is_empty() && (tagged(&device) || crate::name::is_legible(&device)), "{device:?}");
             prop_assert!(fits || (parses::<ProjectName>(&project) && crate::name::is_legible(&project)), "{project:?}");

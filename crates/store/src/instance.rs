@@ -60,6 +60,8 @@ pub struct InstanceChange {
     pub key: Change<Sealed>,
     /// The SHA-256 of the VNC server's certificate.
     pub fingerprint: Change<String>,
+    /// The headers of the request for a WebSocket.
+    pub headers: Change<Sealed>,
     /// True if the new secrets may also go to the holder of its cloud address's repeater ticket.
     pub for_ticket_holder: bool,
 }
@@ -80,7 +82,7 @@ macro_rules! instance_columns {
     () => {
         "instances.uid, instances.id, instances.project_id, instances.name, instances.status, instances.endpoint, \
          instances.endpoint_by_project, instances.username, instances.password, instances.ca, instances.certificate, \
-         instances.certificate_key, instances.fingerprint, instances.password_generation, instances.key_generation, \
+         instances.certificate_key, instances.fingerprint, instances.headers, instances.password_generation, instances.key_generation, \
          (SELECT generation FROM cloud_addresses WHERE address = substr(instances.endpoint, 7) \
          AND instances.endpoint LIKE 'cloud:%' AND cloud_addresses.project_id = instances.project_id), \
          instances.place, instances.created_at, instances.updated_at"
@@ -157,10 +159,10 @@ impl Store {
 async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
     const INSERT: &str = concat!(
         "INSERT INTO instances (uid, id, project_id, name, status, endpoint, endpoint_by_project, username, password, ca, certificate, \
-         certificate_key, fingerprint, password_generation, key_generation, created_at, updated_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-         (SELECT generation FROM cloud_addresses WHERE address = $14), \
-         (SELECT generation FROM cloud_addresses WHERE address = $14), now, now FROM clock WHERE 1 = 1 \
+         certificate_key, fingerprint, headers, password_generation, key_generation, created_at, updated_at) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         (SELECT generation FROM cloud_addresses WHERE address = $15), \
+         (SELECT generation FROM cloud_addresses WHERE address = $15), now, now FROM clock WHERE 1 = 1 \
          ON CONFLICT DO NOTHING RETURNING ",
         instance_columns!()
     );
@@ -179,6 +181,7 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
         .bind(security.certificate.as_deref())
         .bind(security.key.as_ref())
         .bind(security.fingerprint.as_deref())
+        .bind(security.headers.as_ref())
         .bind(cloud_address(&instance.endpoint));
     let mut row = db
         .first(insert)
@@ -231,7 +234,8 @@ async fn update(
     let update = change.ca.push_to(update, ", ca = ");
     let update = change.certificate.push_to(update, ", certificate = ");
     let update = change.key.as_ref().push_to(update, ", certificate_key = ");
-    let mut update = change.fingerprint.push_to(update, ", fingerprint = ");
+    let update = change.fingerprint.push_to(update, ", fingerprint = ");
+    let mut update = change.headers.as_ref().push_to(update, ", headers = ");
     let entrusted = moved.is_some() || entrusts.iter().any(|(_, is_set)| *is_set);
     if let Some((endpoint, _)) = &change.endpoint {
         update = leads_elsewhere(update, endpoint, change.moved);
@@ -343,6 +347,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             certificate: row.value()?,
             key: row.sealed_or_null()?,
             fingerprint: row.value()?,
+            headers: row.sealed_or_null()?,
             password_generation: row.count_or_null()?,
             key_generation: row.count_or_null()?,
             address_generation: row.count_or_null()?,

@@ -124,10 +124,23 @@ impl Authority {
     /// Panics if the temporary folder cannot be written.
     #[must_use]
     pub fn issue(&self, name: &str) -> Certificate {
+        self.issued(name, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
+    /// Issues a client certificate in files of this name.
+    ///
+    /// # Panics
+    /// Panics if the temporary folder cannot be written.
+    #[must_use]
+    pub fn issue_to_client(&self, name: &str) -> Certificate {
+        self.issued(name, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn issued(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Certificate {
         let mut leaf =
             CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
         leaf.distinguished_name.push(DnType::CommonName, name);
-        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf.extended_key_usages = vec![purpose];
         leaf.use_authority_key_identifier_extension = true;
         let pair = KeyPair::generate().expect("a key");
         let signed = leaf.signed_by(&pair, &self.issuer).expect("a certificate");

@@ -46,15 +46,25 @@ impl Request {
         Self { key: STANDARD.encode(nonce) }
     }
 
-    /// Returns the head of the request for `target` at the authority `host`.
+    /// Returns the head of the request for `target` at the authority `host`. `more` are names and
+    /// values of further headers, which must be well-formed.
     #[must_use]
-    pub fn head(&self, host: &str, target: &str) -> Vec<u8> {
-        format!(
+    pub fn head<'a>(
+        &self,
+        host: &str,
+        target: &str,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Vec<u8> {
+        let mut head = format!(
             "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\nSec-WebSocket-Protocol: {BINARY}\r\n\r\n",
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\nSec-WebSocket-Protocol: {BINARY}\r\n",
             self.key
-        )
-        .into_bytes()
+        );
+        for (name, value) in more {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
     }
 
     /// Reads the answer. Returns the length of its head, or `None` while the head is incomplete.
@@ -176,6 +186,16 @@ mod tests {
         ] {
             assert_eq!(request().read_answer(answer.as_bytes()), Err(error), "{answer}");
         }
+    }
+
+    #[test]
+    fn further_headers_follow_the_requests_own() {
+        let plain = request().head("h:1", "/a?b", []);
+        let more = request().head("h:1", "/a?b", [("Authorization", "Bearer x"), ("X-Empty", "")]);
+        let own = plain.strip_suffix(b"\r\n").expect("an empty line");
+        assert!(own.starts_with(b"GET /a?b HTTP/1.1\r\nHost: h:1\r\n"));
+        assert!(own.ends_with(b"\r\nSec-WebSocket-Protocol: binary\r\n"));
+        assert_eq!(more.strip_prefix(own), Some(&b"Authorization: Bearer x\r\nX-Empty: \r\n\r\n"[..]));
     }
 
     proptest! {

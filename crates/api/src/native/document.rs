@@ -98,6 +98,7 @@ fn rules() -> Vec<(&'static str, Value)> {
     let created = [&[connect.clone()][..], &listening].concat();
     let changed = [&unnamed[..], &[connect], &listening].concat();
     let one_trust = json!({ "anyOf": [{ "properties": { "ca": cleared } }, { "properties": { "fingerprint": cleared } }] });
+    let web_socket = json!({ "type": "string", "pattern": "^wss?://" });
     let trusted = |member: &str| json!({ "properties": { member: { "type": "string", "minLength": 1 } }, "required": [member] });
     vec![
         ("NewAddressBody", json!({ "anyOf": created })),
@@ -107,6 +108,7 @@ fn rules() -> Vec<(&'static str, Value)> {
             json!({ "allOf": [
                 one_trust,
                 { "anyOf": [{ "properties": { "certificate": cleared } }, trusted("ca"), trusted("fingerprint")] },
+                { "anyOf": [{ "properties": { "headers": cleared } }, { "properties": { "endpoint": web_socket } }] },
             ] }),
         ),
         ("NewEnrollmentsBody", json!({ "anyOf": enrollments() })),
@@ -114,6 +116,11 @@ fn rules() -> Vec<(&'static str, Value)> {
             "InstanceChangeBody",
             json!({ "allOf": [
                 one_trust,
+                { "anyOf": [
+                    { "properties": { "headers": cleared } },
+                    { "properties": { "endpoint": { "type": "null" } } },
+                    { "properties": { "endpoint": web_socket } },
+                ] },
                 { "anyOf": [
                     { "properties": { "moved": { "enum": [null, false] } } },
                     { "properties": { "endpoint": { "type": "string" } }, "required": ["endpoint"] },

@@ -181,6 +181,7 @@ fn addition(body: NewInstanceBody) -> InstanceInput {
         certificate,
         key,
         fingerprint,
+        headers,
         for_ticket_holder,
     } = body;
     let endpoint = Some(endpoint);
@@ -194,6 +195,7 @@ fn addition(body: NewInstanceBody) -> InstanceInput {
         certificate,
         key,
         fingerprint,
+        headers,
         moved: false,
         for_ticket_holder,
     }
@@ -210,6 +212,7 @@ fn amendment(body: InstanceChangeBody) -> InstanceInput {
         certificate,
         key,
         fingerprint,
+        headers,
         moved,
         for_ticket_holder,
     } = body;
@@ -223,6 +226,7 @@ fn amendment(body: InstanceChangeBody) -> InstanceInput {
         certificate,
         key,
         fingerprint,
+        headers,
         moved,
         for_ticket_holder,
     }

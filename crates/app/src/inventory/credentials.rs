@@ -17,6 +17,11 @@ impl Inventory {
         self.open_sealed(Purpose::InstanceKey, instance, instance.security.key.as_ref())
     }
 
+    /// The headers of the request for a WebSocket, opened.
+    pub fn instance_headers(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
+        self.open_sealed(Purpose::InstanceHeaders, instance, instance.security.headers.as_ref())
+    }
+
     fn open_sealed(
         &self,
         purpose: Purpose,

@@ -9,6 +9,7 @@ use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 use transom_model::name;
 use transom_model::project::Project;
+use transom_model::request_headers;
 use transom_model::secret::Secret;
 use transom_store::{
     Change, FoundInstances, Ground, InstanceChange, InstanceQuery, NewInstance, Page, Tally,
@@ -45,6 +46,8 @@ pub struct InstanceInput {
     pub key: Option<Secret>,
     /// SHA-256 of the VNC server's certificate.
     pub fingerprint: Option<String>,
+    /// The headers of the request for a WebSocket, one in each line. An empty text clears them.
+    pub headers: Option<Secret>,
     /// True if the endpoint leads to the same machine. Sessions then reconnect there instead of
     /// ending.
     pub moved: bool,
@@ -88,6 +91,7 @@ impl Inventory {
                 certificate: filled(input.certificate.clone()),
                 key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
                 fingerprint: filled(input.fingerprint.clone()),
+                headers: self.sealed(Purpose::InstanceHeaders, uid, input.headers.as_ref()),
                 // The store sets the generations of the cloud address.
                 ..InstanceSecurity::default()
             },
@@ -119,6 +123,10 @@ impl Inventory {
         let leads_elsewhere = input.endpoint.is_some();
         let instance = self.found_instance(&project, id).await?;
         let detail = described(&input, &instance.endpoint);
+        // The call is well-formed. The headers may conflict with the earlier endpoint.
+        if input.endpoint.is_none() && input.names_headers() && !is_web_socket(&instance.endpoint) {
+            return Err(Error::Conflict(format!("headers: {HEADERS_ELSEWHERE}")));
+        }
         // Credentials that the operator entrusted to one endpoint must not go to another one that a
         // key of the project names.
         let entrusted = call.caller == Caller::Operator || !input.names_peer();
@@ -130,6 +138,7 @@ impl Inventory {
         };
         let password = secret(Purpose::InstancePassword, input.password);
         let key = secret(Purpose::InstanceKey, input.key);
+        let headers = secret(Purpose::InstanceHeaders, input.headers);
         let (ca, fingerprint) = one_of_both(text(input.ca), text(input.fingerprint));
         let changes = InstanceChange {
             name: input.name,
@@ -142,6 +151,7 @@ impl Inventory {
             certificate: text(input.certificate),
             key,
             fingerprint,
+            headers,
             for_ticket_holder: input.for_ticket_holder,
         };
         // The call is well-formed. The certificate may conflict with the earlier settings.
@@ -267,10 +277,16 @@ impl InstanceInput {
             || self.certificate.is_some()
             || self.key.is_some()
             || self.fingerprint.is_some()
+            || self.headers.is_some()
     }
 
-    /// Reports an unreadable certificate now instead of at the next console. Empty texts clear a
-    /// setting.
+    /// Returns whether it sets headers. An empty text clears them.
+    fn names_headers(&self) -> bool {
+        self.headers.as_ref().is_some_and(|headers| !headers.expose().is_empty())
+    }
+
+    /// Reports an unreadable certificate or header now instead of at the next console. Empty texts
+    /// clear a setting.
     fn check_security(&self) -> Result<()> {
         let named = |text: &Option<String>| text.clone().and_then(some_or_cleared);
         for (field, pem) in [("ca", named(&self.ca)), ("certificate", named(&self.certificate))] {
@@ -280,6 +296,15 @@ impl InstanceInput {
         }
         let key = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty());
         key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
+        if let Some(headers) = self.headers.as_ref().filter(|_| self.names_headers()) {
+            let headers = request_headers::parse(headers.expose());
+            if headers.map_err(|problem| Error::invalid("headers", problem))?.is_empty() {
+                return Err(Error::invalid("headers", "has only blank lines"));
+            }
+            if self.endpoint.as_ref().is_some_and(|endpoint| !is_web_socket(endpoint)) {
+                return Err(Error::invalid("headers", HEADERS_ELSEWHERE));
+            }
+        }
         let fingerprint = named(&self.fingerprint);
         if fingerprint.is_some() && named(&self.ca).is_some() {
             return Err(Error::invalid("fingerprint", "cannot be set together with ca"));
@@ -287,6 +312,10 @@ impl InstanceInput {
         let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
         checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))
     }
+}
+
+fn is_web_socket(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::WebSocket { .. })
 }
 
 fn set_by(caller: &Caller) -> SetBy {
@@ -308,6 +337,7 @@ fn described(input: &InstanceInput, before: &Endpoint) -> String {
         ("certificate", input.certificate.is_some()),
         ("key", input.key.is_some()),
         ("fingerprint", input.fingerprint.is_some()),
+        ("headers", input.headers.is_some()),
     ];
     let names = named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name.to_owned());
     let how = if input.moved { " (moved)" } else { "" };
@@ -333,6 +363,8 @@ fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Res
 
 const CERTIFICATE_ALONE: &str =
     "needs ca or fingerprint: without one of them, the instance is reached without TLS";
+
+const HEADERS_ELSEWHERE: &str = "needs an endpoint ws:// or wss://: no other receives headers";
 
 /// Returns `None` for an empty text, which clears a setting.
 fn some_or_cleared(text: String) -> Option<String> {

@@ -105,6 +105,10 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
             body.insert(name.to_owned(), Value::String(value));
         }
     };
+    let files = [&settings.password_file, &settings.ca, &settings.cert, &settings.key, &settings.header_file];
+    if files.into_iter().flatten().filter(|file| *file == Path::new("-")).count() > 1 {
+        return Err(Failure::theirs("standard input can be read for one option only"));
+    }
     let file = |path: Option<&Path>| path.map(read).transpose();
     put("name", settings.name);
     put("status", settings.status.map(|status| status.to_string()));
@@ -118,6 +122,7 @@ fn members(settings: InstanceSettings) -> Result<Map<String, Value>, Failure> {
     put("certificate", file(settings.cert.as_deref())?);
     put("key", file(settings.key.as_deref())?);
     put("fingerprint", settings.fingerprint);
+    put("headers", file(settings.header_file.as_deref())?);
     if settings.for_ticket_holder {
         body.insert("for_ticket_holder".into(), true.into());
     }
@@ -158,6 +163,9 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
     ways.extend(security.username.map(|user| format!("user {user}")));
     if security.password {
         ways.push("password".to_owned());
+    }
+    if security.headers {
+        ways.push("request headers".to_owned());
     }
     let security = if ways.is_empty() { "none".to_owned() } else { ways.join(", ") };
     let security = match withheld {

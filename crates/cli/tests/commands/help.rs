@@ -95,6 +95,7 @@ fn the_help_of_instance_add_tells_what_an_endpoint_is() {
           --cert <F>           TLS: PEM file with the certificate chain that the gateway presents
           --key <F>            TLS: PEM file with the key of --cert
           --fingerprint <H>    TLS: SHA-256 of the VNC server's certificate, instead of --ca. Replaces a CA
+          --header-file <F>    ws[s]://: file with headers for the gateway's request, such as Authorization, one Name: value in each line; - reads standard input. An empty file removes them
           --for-ticket-holder  Entrust the password and the key also to a device that joins with the cloud address's repeater ticket. Required while there is such a ticket
       -h, --help               Print help
       -V, --version            Print version

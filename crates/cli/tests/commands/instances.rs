@@ -89,6 +89,7 @@ fn an_instance_is_added_changed_shown_and_removed() {
         "ca": false,
         "certificate": false,
         "fingerprint": null,
+        "headers": false,
         "password": true,
         "username": "kiosk",
         "withheld": false
@@ -203,6 +204,56 @@ fn a_password_that_is_withheld_is_shown_as_such() {
 }
 
 #[test]
+fn request_headers_are_set_shown_and_removed() {
+    let program = lab();
+    let file = program.file("headers", "Authorization: Bearer hushhush\n\nX-Rack: 7\n");
+    program.ask(&format!("instance add vm --project lab --endpoint ws://127.0.0.1/ --header-file {file}"));
+    let security = || {
+        let shown = program.ask("instance show vm --project lab");
+        shown.lines().find(|line| line.starts_with("security")).expect("a line").to_owned()
+    };
+    assert_eq!(security(), "security  request headers");
+    let set = "instance set vm --project lab --header-file";
+    program.ask(&format!("{set} {}", program.file("empty", "")));
+    assert_eq!(security(), "security  none");
+    let answer = program.run_with(&format!("{set} - --username kiosk"), "Authorization: Bearer hushhush");
+    assert_eq!((answer.code, answer.stderr.as_str()), (0, ""));
+    assert_eq!(security(), "security  user kiosk, request headers");
+    let refused = |headers: &str| failing(&program, &format!("{set} {}", program.file("refused", headers)));
+    assert_snapshot!(refused("Authorization: Bearer x\nhost: hushhush\n"), @r"
+    transom: --header-file: line 2 must not set Host: the gateway decides about it
+    exit 1
+    ");
+    assert_snapshot!(refused("hushhush\n"), @r"
+    transom: --header-file: line 1 must be a name, a colon and a value (Name: value)
+    exit 1
+    ");
+    assert_snapshot!(refused("\n\n"), @r"
+    transom: --header-file: has only blank lines
+    exit 1
+    ");
+    assert_snapshot!(failing(&program, &format!("{set} - --password-file -")), @r"
+    transom: standard input can be read for one option only
+    exit 1
+    ");
+    let add = format!("instance add desk --project lab --endpoint vnc://127.0.0.1 --header-file {file}");
+    assert_snapshot!(failing(&program, &add), @r"
+    transom: --header-file: needs an endpoint ws:// or wss://: no other receives headers
+    exit 1
+    ");
+    let csv = "id,endpoint,headers\nkvm,wss://192.0.2.1/,\"Authorization: Bearer hushhush\nX-Rack: 7\"\n";
+    program.ask(&format!("instance import {} --project lab", program.file("instances.csv", csv)));
+    let json = r#"[{ "id": "bmc", "endpoint": "ws://192.0.2.1/", "headers": "X-Rack: 7\nX-Unit: 8" }]"#;
+    program.ask(&format!("instance import {} --project lab", program.file("instances.json", json)));
+    for id in ["kvm", "bmc"] {
+        let shown = program.ask_json(&format!("instance show {id} --project lab"));
+        assert_eq!(shown["security"]["headers"], true, "{shown}");
+    }
+    let audit = program.ask("audit");
+    assert!(audit.contains("headers") && !audit.contains("hushhush"), "{audit}");
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_is_told_at_once() {
     let program = lab();
     let file = program.file("ca.pem", "not a certificate");
@@ -247,7 +298,7 @@ fn json_is_imported_as_an_array_or_line_by_line() {
     let file = program.file("instances.json", JSON);
     let answer = program.run(&format!("instance import {file} --project lab"));
     assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `endpoint`, `status`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`, `for_ticket_holder`
+    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `endpoint`, `status`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`, `headers`, `for_ticket_holder`
     1 of 2 instances added
     transom: 1 of 2 instances could not be added
     ");

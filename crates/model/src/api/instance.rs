@@ -53,6 +53,11 @@ bodies! {
         /// The SHA-256 of the certificate that the VNC server must present.
         #[cfg_attr(feature = "openapi", schema(required))]
         fingerprint: Option<String>,
+        /// True if headers for the WebSocket's request are set.
+        // An older server does not send it.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(required))]
+        headers: bool,
         /// True while the gateway withholds the password and the key. It does so after the cloud
         /// address at the endpoint received new credentials, until they are set again.
         withheld: bool,
@@ -94,6 +99,11 @@ bodies! {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::Fingerprint>))]
         fingerprint: Option<String>,
+        /// The headers that the gateway adds to its request for a WebSocket, one `Name: value` in
+        /// each line. They require an endpoint `ws://` or `wss://`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::RequestHeaders>))]
+        headers: Option<Secret>,
         /// Confirms that the password and the key may also go to the holder of the repeater ticket
         /// of the cloud address in `endpoint`. Without it, they are refused if the address has such
         /// a ticket.
@@ -138,6 +148,11 @@ bodies! {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::Fingerprint>))]
         fingerprint: Option<String>,
+        /// The headers that the gateway adds to its request for a WebSocket, one `Name: value` in
+        /// each line. They require an endpoint `ws://` or `wss://`.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<schema::RequestHeaders>))]
+        headers: Option<Secret>,
         /// Confirms that the password and the key may also go to the holder of the repeater ticket
         /// of the cloud address in `endpoint`. Without it, they are refused if the address has such
         /// a ticket.
@@ -170,6 +185,7 @@ impl InstanceBody {
                 ca: security.ca.is_some(),
                 certificate: security.certificate.is_some(),
                 fingerprint: security.fingerprint,
+                headers: security.headers.is_some(),
             },
             metadata,
             created_at: instance.created_at.to_string(),

@@ -123,6 +123,7 @@ async fn an_instance_reads_back_as_it_was_created(lab: Lab) {
     new.security.ca = Some("ca".to_owned());
     new.security.certificate = Some("certificate".to_owned());
     new.security.key = Some(Sealed(vec![0, 255, 1]));
+    new.security.headers = Some(Sealed(vec![2, 254, 0]));
     let made = lab.store.create_instance(new.clone(), &entry("instance.create")).await.unwrap();
     assert_eq!((made.uid, &made.id, &made.name), (new.uid, &new.id, &new.name));
     assert_eq!(
@@ -156,6 +157,7 @@ async fn an_instance_change_affects_only_its_members(lab: Lab) {
         username: Change::Set("u".to_owned()),
         password: Change::Clear,
         key: Change::Set(Sealed(vec![1])),
+        headers: Change::Set(Sealed(vec![2])),
         ..InstanceChange::default()
     });
     let changed = changed.await;
@@ -165,7 +167,13 @@ async fn an_instance_change_affects_only_its_members(lab: Lab) {
     expected.security.username = Some("u".to_owned());
     expected.security.password = None;
     expected.security.key = Some(Sealed(vec![1]));
+    expected.security.headers = Some(Sealed(vec![2]));
     expected.endpoint_version += 1;
+    expected.updated_at = changed.updated_at;
+    assert_eq!(changed, expected);
+
+    let changed = update(InstanceChange { headers: Change::Clear, ..InstanceChange::default() }).await;
+    expected.security.headers = None;
     expected.updated_at = changed.updated_at;
     assert_eq!(changed, expected);
     assert_eq!(lab.store.instance(lab.project.id, &lab.instance.id).await.unwrap(), Some(expected));

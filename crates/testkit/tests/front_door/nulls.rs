@@ -16,13 +16,13 @@ async fn null_counts_as_absent() {
     let address = text(&api.post("/api/v1/addresses", listen.clone()).await.done(), "cloudAddress");
     let instance = json!({
         "id": null, "name": null, "endpoint": endpoint, "status": null, "username": null, "password": null, "ca": null,
-        "certificate": null, "key": null, "fingerprint": null,
+        "certificate": null, "key": null, "fingerprint": null, "headers": null,
     });
     let made = api.post("/api/v1/projects/alpha/instances", instance).await.done();
     assert_eq!((&made["name"], &made["status"]), (&made["id"], &json!("running")));
     let change = json!({
         "name": "other", "endpoint": null, "status": null, "username": null, "password": null, "ca": null, "certificate": null,
-        "key": null, "fingerprint": null, "moved": null,
+        "key": null, "fingerprint": null, "headers": null, "moved": null,
     });
     let changed = api.patch(&stage.server.instance_path(&text(&made, "id")), change).await.done();
     assert_eq!((&changed["name"], &changed["endpoint"]), (&json!("other"), &made["endpoint"]));

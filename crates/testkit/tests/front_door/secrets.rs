@@ -8,11 +8,12 @@ use crate::stage::{Stage, assert_live, exchanged};
 
 const PASSWORD: &str = "hushhush";
 const WRONG: &str = "hushnope";
+const HEADER: &str = "hushed-header";
 
 #[tokio::test]
 async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
     let log = log::capture();
-    let mut secrets = vec![PASSWORD.to_owned(), WRONG.to_owned()];
+    let mut secrets = vec![PASSWORD.to_owned(), WRONG.to_owned(), HEADER.to_owned()];
     let server = TestServer::start().await;
     let api = server.api().clone();
     secrets.push(server.server().admin().token.clone());
@@ -76,6 +77,16 @@ async fn no_token_ticket_secret_or_password_is_in_any_log_line() {
         let viewer =
             server.viewer().token(&console.token).cookie(&format!("token={}", console.token)).open().await;
         drop(viewer);
+    }
+    // Headers, which are sent to a server and refused in a request.
+    let refusing = Instance::start(Script::default().greets(b"HTTP/1.1 401 Unauthorized\r\n\r\n")).await;
+    let endpoint = refusing.endpoint().replace("vnc://", "ws://");
+    let body = json!({ "endpoint": endpoint, "headers": format!("Authorization: Bearer {HEADER}") });
+    let id = api.add_instance("alpha", body).await;
+    server.viewer().token(&server.console(&id).await.token).open().await.unwrap().closed().await;
+    for headers in [HEADER.to_owned(), format!("{HEADER} x: y"), format!("Host: {HEADER}")] {
+        let refused = api.patch(&server.instance_path(&id), json!({ "headers": headers })).await;
+        assert!(refused.status == 400 && !refused.text.contains(HEADER), "{refused}");
     }
     // A restart.
     let stage = Stage::on(server, Script::default()).await;

@@ -97,12 +97,12 @@ async fn a_screen_whose_size_comes_later_opens() {
     }
 }
 
-fn shown(certificate: &Certificate) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+pub(crate) fn shown(certificate: &Certificate) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let chain = CertificateDer::pem_file_iter(&certificate.cert).unwrap().map(Result::unwrap).collect();
     (chain, PrivateKeyDer::from_pem_file(&certificate.key).unwrap())
 }
 
-fn server_config() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
+pub(crate) fn server_config() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

@@ -82,7 +82,7 @@ pub(crate) enum Instance {
     /// line).
     ///
     /// Columns or members: id, endpoint, name, status, username, password, ca, certificate, key,
-    /// fingerprint.
+    /// fingerprint, headers.
     Import {
         /// The file; - reads JSON from standard input.
         file: PathBuf,
@@ -121,6 +121,10 @@ pub(crate) struct InstanceSettings {
     /// TLS: SHA-256 of the VNC server's certificate, instead of --ca. Replaces a CA.
     #[arg(long, value_name = "H")]
     pub(crate) fingerprint: Option<String>,
+    /// ws[s]://: file with headers for the gateway's request, such as Authorization, one Name:
+    /// value in each line; - reads standard input. An empty file removes them.
+    #[arg(long, value_name = "F")]
+    pub(crate) header_file: Option<PathBuf>,
     /// Entrust the password and the key also to a device that joins with the cloud address's
     /// repeater ticket. Required while there is such a ticket.
     #[arg(long)]
