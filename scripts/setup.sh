@@ -25,6 +25,7 @@ xtigervncviewer                                     tigervnc-viewer
 x11vnc                                              x11vnc
 xdotool                                             xdotool
 xterm                                               xterm
+websockify                                          websockify
 xdpyinfo                                            x11-utils
 xsetroot                                            x11-xserver-utils
 qemu-system-x86_64                                  qemu-system-x86

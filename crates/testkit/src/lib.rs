@@ -58,6 +58,8 @@ pub mod vncdotool;
 #[cfg(feature = "front-door")]
 pub mod wait;
 #[cfg(feature = "components")]
+pub mod websockify;
+#[cfg(feature = "components")]
 pub mod x11vnc;
 #[cfg(feature = "components")]
 pub mod xvnc;

@@ -6,6 +6,7 @@ use transom_testkit::postgres;
 use transom_testkit::process::PATIENCE;
 use transom_testkit::program::Program;
 use transom_testkit::qemu::{Qemu, Vnc};
+use transom_testkit::websockify::Websockify;
 use transom_testkit::xvnc::{Security, Xvnc};
 
 use crate::{add, console, lab, transom};
@@ -65,6 +66,22 @@ fn chromium_types_into_a_qemu_guest_behind_a_websocket_with_tls() {
     // Without trust settings, the machine's own authorities decide.
     add(&program, "stranger", guest.endpoint(), "");
     Visit::refused(&console(&program, "stranger"), "instance-tls-failed").run();
+}
+
+#[test]
+fn chromium_types_into_an_xvnc_behind_a_websockify_that_demands_a_login() {
+    let xvnc = Xvnc::start(Security::Password(PASSWORD));
+    let websockify = Websockify::start(&xvnc.address(), "gateway:hushhush");
+    let program = lab(transom());
+    let password = program.file("password", PASSWORD);
+    let headers = program.file("headers", "Authorization: Basic Z2F0ZXdheTpodXNoaHVzaA==\n");
+    let endpoint = websockify.endpoint();
+    add(&program, "desk", &endpoint, &format!("--password-file {password} --header-file {headers}"));
+    Visit::to(&console(&program, "desk")).typing(&format!("{TEXT}\n")).with(["--changes"]).run();
+    xvnc.typed().expect(&format!("{TEXT}\n"), PATIENCE);
+    add(&program, "stranger", &endpoint, &format!("--password-file {password}"));
+    Visit::refused(&console(&program, "stranger"), "instance-refused-session").run();
+    assert!(program.ask("audit").contains("the server answers 401"));
 }
 
 #[test]
