@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::Response;
 use transom_app::App;
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 
 /// The front door of one dialect. Each dialect's module has one, named `DOOR`.
@@ -41,4 +41,11 @@ pub(crate) struct Unrouted<'a> {
     pub(crate) app: &'a App,
     pub(crate) path: &'a str,
     pub(crate) id: RequestId,
+}
+
+/// Tells whether a path is this root or lies below it. Superfluous slashes in front do not matter.
+pub(crate) fn is_below(path: &str, root: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    path.strip_prefix(root.trim_start_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

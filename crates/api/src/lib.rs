@@ -2,9 +2,9 @@
 //! errors of use cases into its own.
 
 mod door;
+mod doors;
 mod native;
 pub mod openstack;
-mod paths;
 mod refusals;
 mod vnc_cloud;
 pub mod zenlayer;
@@ -26,9 +26,7 @@ use transom_app::consoles::endpoint_test::TestEndpoint;
 use transom_http::put_id;
 
 use door::{Door, Unrouted};
-
-/// The front doors. If a path is near several of them, the first answers.
-const DOORS: [&Door; 4] = [&openstack::DOOR, &vnc_cloud::DOOR, &zenlayer::DOOR, &native::DOOR];
+use doors::{DOORS, door_of, owner};
 
 /// The routes of all front doors.
 pub struct Routes {
@@ -92,15 +90,6 @@ pub async fn tell_refusals(State(app): State<Arc<App>>, request: Request, next: 
     refusals::told(&app, dialect, request, next).await
 }
 
-/// Returns the door that answers a path. Transom's own API answers for paths that no door owns.
-fn door_of(path: &str) -> &'static Door {
-    owner(path).unwrap_or(&native::DOOR)
-}
-
-fn owner(path: &str) -> Option<&'static Door> {
-    DOORS.into_iter().find(|door| (door.owns)(path))
-}
-
 fn unrouted<'a>(door: &Door, app: &'a App, path: &'a str) -> Unrouted<'a> {
     Unrouted { app, path, id: (door.request_id)() }
 }
@@ -110,37 +99,4 @@ fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(format!("{path}{query}").parse::<PathAndQuery>().ok()?);
     Uri::from_parts(parts).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use transom_model::grant::Dialect;
-
-    use super::*;
-
-    #[test]
-    fn every_dialect_has_one_door() {
-        for dialect in Dialect::ALL {
-            assert_eq!(DOORS.iter().filter(|door| door.dialect == *dialect).count(), 1, "{dialect}");
-        }
-    }
-
-    #[test]
-    fn a_path_has_one_owner_and_every_other_path_is_answered_by_the_api() {
-        for (path, expected) in [
-            ("/api/v1/keys", Dialect::Api),
-            ("/openapi.json", Dialect::Api),
-            ("/api/v2/zec", Dialect::Zenlayer),
-            ("//api/v2", Dialect::Zenlayer),
-            ("/identity/v3", Dialect::Openstack),
-            ("/v2.1/servers", Dialect::Openstack),
-            ("/cloud/1.1/static-address", Dialect::VncCloud),
-            ("/api/v2zec", Dialect::Api),
-            ("/console", Dialect::Api),
-            ("/", Dialect::Api),
-        ] {
-            assert!(DOORS.iter().filter(|door| (door.owns)(path)).count() <= 1, "{path}");
-            assert_eq!(door_of(path).dialect, expected, "{path}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Extensions, StatusCode};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 
 use transom_app::App;

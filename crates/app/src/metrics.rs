@@ -7,7 +7,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use transom_model::EndReason;
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 
 /// The value of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use transom_model::grant::{Dialect, MAX_TTL, MAX_USES};
+use transom_model::dialect::Dialect;
+use transom_model::grant::{MAX_TTL, MAX_USES};
 
 use crate::duration::HumanDuration;
 

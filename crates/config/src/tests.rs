@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 
 use super::*;
 

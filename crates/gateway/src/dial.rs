@@ -21,10 +21,10 @@ use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceProgress, PlainLogin, ServerInit, VncPassword,
 };
 
-use super::attempts::{late, unreachable};
+use super::dial_attempts::{late, unreachable};
 use super::limits::{DIAL, INSTANCE_HANDSHAKE, REASON};
 use super::reception::Dialling;
-use super::{access_path, attempts, verify, web_socket};
+use super::{access_path, dial_attempts, endpoint_tls, endpoint_websocket};
 use transom_app::App;
 use transom_app::consoles::claim::Destination;
 use transom_app::consoles::target::DialTarget;
@@ -107,7 +107,7 @@ fn credentials(app: &App, instance: &Instance) -> Result<InstanceCredentials, En
     Ok(InstanceCredentials {
         password: password.map(|password| VncPassword::new(password.expose())),
         login,
-        tls: verify::is_vencrypt_required(instance),
+        tls: endpoint_tls::is_vencrypt_required(instance),
     })
 }
 
@@ -128,7 +128,7 @@ async fn connect(
     let attempt = async {
         let stream = match target {
             DialTarget::Unix(path) => connect_unix(path).await,
-            DialTarget::Tcp(addresses) => attempts::connect(addresses, deadline).await.map(Stream::from),
+            DialTarget::Tcp(addresses) => dial_attempts::connect(addresses, deadline).await.map(Stream::from),
             DialTarget::Device(_) => Err(EndReason::InternalError.into()),
         }?;
         match (&instance.endpoint, access_path) {
@@ -139,7 +139,7 @@ async fn connect(
             (Endpoint::WebSocket { is_secure, host, port, path }, None) => {
                 let stream = if *is_secure {
                     dialling.begins(DialStep::Tls);
-                    verify::start_tls(app, instance, stream).await?
+                    endpoint_tls::start_tls(app, instance, stream).await?
                 } else {
                     stream
                 };
@@ -169,7 +169,7 @@ async fn ask_web_socket(
     let text = app.inventory.instance_headers(instance).map_err(|error| unusable(&error))?;
     let text = text.as_ref().map_or("", Secret::expose);
     let headers = request_headers::parse(text).map_err(|error| unusable(&error))?;
-    web_socket::ask(stream, host, target, &headers).await
+    endpoint_websocket::ask(stream, host, target, &headers).await
 }
 
 /// The value of `Host` for a request to an endpoint (RFC 9110 §7.2).
@@ -211,7 +211,7 @@ async fn handshake(
         let count = match read {
             Ok(count) if count > 0 => count,
             Ok(_) => return Err(unheard.unwrap_or_else(|| named(machine.closed()))),
-            Err(error) => return Err(machine.verdict().map_or_else(|| verify::gone(&error), named)),
+            Err(error) => return Err(machine.verdict().map_or_else(|| endpoint_tls::gone(&error), named)),
         };
         let mut bytes = &buffer[..count];
         let progress = machine.receive(&mut bytes);
@@ -229,7 +229,8 @@ async fn handshake(
             InstanceProgress::StartTls(_) => {
                 said?;
                 dialling.begins(DialStep::Tls);
-                let secured = timeout(INSTANCE_HANDSHAKE, verify::start_tls(app, instance, stream)).await;
+                let secured =
+                    timeout(INSTANCE_HANDSHAKE, endpoint_tls::start_tls(app, instance, stream)).await;
                 stream = secured.unwrap_or_else(|_| Err(silent(machine)))?;
                 machine.tls_established();
                 dialling.begins(step_of(machine.stage()));
@@ -260,7 +261,7 @@ async fn say(stream: &mut Stream, machine: &mut InstanceHandshake) -> Result<(),
         stream.write_all(&machine.take_output()).await?;
         stream.flush().await
     };
-    said.await.map_err(|error| verify::gone(&error))
+    said.await.map_err(|error| endpoint_tls::gone(&error))
 }
 
 /// Returns the end reason for a failed handshake with a VNC server.

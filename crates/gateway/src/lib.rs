@@ -18,11 +18,12 @@
 //! ```
 
 mod access_path;
-mod attempts;
-mod beats;
 pub mod channel;
 pub mod dial;
+mod dial_attempts;
 pub mod endpoint_test;
+mod endpoint_tls;
+mod endpoint_websocket;
 pub mod entrance;
 pub mod limits;
 pub mod link;
@@ -30,5 +31,4 @@ mod pace;
 mod pump;
 mod reception;
 pub mod session;
-mod verify;
-mod web_socket;
+mod viewer_beats;

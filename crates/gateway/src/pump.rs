@@ -19,10 +19,10 @@ use transom_net::mover::{Lost, Mover, Portion};
 use transom_net::{Outbox, Stream, scratch};
 use transom_rfb::{Announcements, ClientFilter, ClientMessageError, ClipboardFate};
 
-use super::beats::Beats;
 use super::channel::{Notice, ToPage};
 use super::limits::{ENDING_NOTICE, INSTANCE_STALL, LINGER, VIEWER_LOST, VIEWER_SILENCE};
 use super::link::{self, Link, Received, SHORT};
+use super::viewer_beats::Beats;
 use transom_app::consoles::live::Traffic;
 use transom_app::metrics::Metrics;
 

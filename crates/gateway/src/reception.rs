@@ -11,10 +11,10 @@ use tokio::time::{Instant, interval_at, sleep, sleep_until};
 use transom_model::dial_step::DialStep;
 use transom_model::end_reason::End;
 
-use super::beats::Beats;
 use super::channel::{ToPage, Wait};
 use super::limits::{INSTANCE_HANDSHAKE, SLOW_DIAL};
 use super::link::{self, Link, Received};
+use super::viewer_beats::Beats;
 
 /// The size of one read.
 const READ: usize = 512;

@@ -5,18 +5,6 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
-/// The limit on the body of any authenticated request. It has room for 24 group names of 256
-/// four-byte characters in JSON escapes, and for certificates.
-pub const LARGEST: usize = 256 * 1024;
-/// The limit on a body that proves the caller's identity: a login, with room for what clients add
-/// to it.
-pub const PROOF: usize = 16 * 1024;
-/// The limit on a body that presents a token or a ticket: a few dozen bytes.
-pub const TOKEN: usize = 4 * 1024;
-/// The limit on a signed body, which is buffered before its signature is verified. A hundred ids
-/// take a few KiB.
-pub const SIGNED: usize = 64 * 1024;
-
 /// The reason why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {

@@ -2,12 +2,12 @@
 //! failure.
 
 pub mod body;
+pub mod console_paths;
 pub mod error;
 pub mod host;
 pub mod limits;
 pub mod misfit;
 pub mod object;
-pub mod paths;
 pub mod refusal;
 pub mod seat;
 pub mod source;

@@ -7,7 +7,7 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use transom_model::audit::{Origin, UserAgent};
-use transom_model::grant::ConsoleKind;
+use transom_model::console_kind::ConsoleKind;
 use transom_model::id::RequestId;
 
 use transom_app::consoles::visitor::Visitor;

@@ -17,7 +17,7 @@ use super::source::Source;
 /// each.
 const PIECE: usize = 4 * 1024;
 /// The bytes that a source gets even when other sources have used up the total.
-const LOGIN: usize = super::body::PROOF;
+const LOGIN: usize = super::limits::PROOF_BODY;
 
 /// A budget for the bodies of unauthenticated requests.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::Timestamp;
 use crate::access_key::AccessKeyId;
-use crate::grant::Dialect;
+use crate::audit_action::AuditAction;
+use crate::dialect::Dialect;
 use crate::id::{GrantId, ProjectId, RequestId, SessionId};
 use crate::name::is_hidden;
 
@@ -91,8 +92,8 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// The front door through which the call came.
     pub dialect: Dialect,
-    /// The action as `noun.verb`, such as `link.create` or `session.end`.
-    pub action: &'static str,
+    /// The action.
+    pub action: AuditAction,
     /// The object of the action: an instance id, a key id or a project name.
     pub target: String,
     /// `ok`, or the code of the failure.

@@ -1,11 +1,12 @@
 //! Grants: permissions to open one console.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::access_key::AccessKeyId;
-use crate::id::{GrantId, InstanceId, InstanceUid, ParseIdError, ProjectId, RequestId};
+use crate::console_kind::ConsoleKind;
+use crate::dialect::Dialect;
+use crate::id::{GrantId, InstanceId, InstanceUid, ProjectId, RequestId};
 use crate::instance::Sealed;
 use crate::secret::TokenDigest;
 use crate::{EndReason, Timestamp};
@@ -15,54 +16,6 @@ use uuid::Uuid;
 pub const MAX_TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The maximum number of uses of a grant whose uses are counted.
 pub const MAX_USES: u32 = 10_000;
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $problem:literal; $($variant:ident = $word:literal, $vdoc:literal;)+) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $(#[doc = $vdoc] #[serde(rename = $word)] $variant,)+ }
-
-        impl $name {
-            /// Every variant.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The variant's word.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-        impl FromStr for $name {
-            type Err = ParseIdError;
-            fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == text)
-                    .ok_or(ParseIdError { what: $what, problem: $problem })
-            }
-        }
-    };
-}
-
-words! {
-    /// The front door through which a link was requested.
-    Dialect, "dialect", "must be api, zenlayer, openstack or vnc-cloud";
-    Api = "api", "Transom's own API and command line.";
-    Zenlayer = "zenlayer", "Zenlayer's `DescribeVncUrl`.";
-    Openstack = "openstack", "OpenStack's and Rackspace's `os-getVNCConsole`.";
-    VncCloud = "vnc-cloud", "VNC Cloud API 1.1.";
-}
-
-words! {
-    /// The form of a console URL. It does not limit the rights of the grant.
-    ConsoleKind, "kind", "must be page, websocket or xvpvnc";
-    Page = "page", "A page to open in a browser.";
-    Websocket = "websocket", "A WebSocket that speaks RFB.";
-    Xvpvnc = "xvpvnc", "A URL for the Java viewer, opened by CONNECT.";
-}
 
 /// The rights of a viewer under a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

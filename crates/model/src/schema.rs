@@ -7,8 +7,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::access_key::AccessKeyId;
 use crate::cloud::{CloudAddress, GroupName};
+use crate::console_kind::ConsoleKind;
+use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
-use crate::grant::{ConsoleKind, Dialect};
 use crate::id::InstanceId;
 use crate::name::{END_NOTE, INSTANCE_NAME, KEY_NAME, USERNAME};
 use crate::project::ProjectName;

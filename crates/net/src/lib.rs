@@ -16,6 +16,7 @@
 
 mod accept;
 pub mod budget;
+mod crypto_provider;
 mod deadline;
 mod keepalive;
 pub mod mover;
@@ -27,11 +28,10 @@ pub mod scratch;
 #[cfg(target_os = "linux")]
 pub mod splice;
 mod stream;
-mod tls;
 
 pub use accept::{bind, each_connection};
+pub use crypto_provider::provider;
 pub use deadline::deadline;
 pub use keepalive::prepare;
 pub use outbox::Outbox;
 pub use stream::{Layer, Stream, poll_read_some};
-pub use tls::provider;

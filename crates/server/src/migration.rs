@@ -9,7 +9,7 @@ use transom_store::{DatabaseUrl, Store};
 pub use transom_store::SchemaPlan;
 
 use crate::data::{self, DataFolder};
-use crate::listener::tls::Certificate;
+use crate::listener::certificate::Certificate;
 use crate::start_error::StartError;
 use transom_app::existing_cloud;
 use transom_config::Config;

@@ -22,7 +22,7 @@ use transom_app::upkeep::readiness::Unready;
 use transom_gateway::entrance::Gateway;
 use transom_http::limits::ANSWER;
 use transom_http::source::Source;
-use transom_http::{Id, body, host, with_host, with_request_id};
+use transom_http::{Id, host, limits, with_host, with_request_id};
 use transom_relay::Relay;
 
 /// The headers in which a proxy names the client for which it speaks.
@@ -50,7 +50,7 @@ pub(crate) fn router(
         .fallback_service(nowhere.with_state(elsewhere))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
         .layer(CatchPanicLayer::new())
-        .layer(DefaultBodyLimit::max(body::LARGEST))
+        .layer(DefaultBodyLimit::max(limits::BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(app), transom_api::tell_refusals))
         .layer(middleware::from_fn(with_request_id))
         .layer(middleware::from_fn(with_host))

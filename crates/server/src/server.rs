@@ -18,8 +18,8 @@ use transom_tunnel::{Refusal, RefusalCode};
 use url::Url;
 
 use crate::data::{Admin, DataFolder};
+use crate::listener::certificate::{Certificate, TlsError};
 use crate::listener::self_signed::{self, SelfSigned};
-use crate::listener::tls::{Certificate, TlsError};
 use crate::listener::{self, Front, Shedding};
 use crate::router;
 use crate::start_error::StartError;

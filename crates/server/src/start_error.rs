@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use transom_store::{DatabaseUrl, ParseDatabaseUrlError, StoreError};
 
 use crate::data::DataError;
-use crate::listener::tls::TlsError;
+use crate::listener::certificate::TlsError;
 
 /// The reason why the server does not start.
 #[derive(Debug, thiserror::Error)]

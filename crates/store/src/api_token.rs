@@ -6,7 +6,8 @@ use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::api_token::{ApiToken, ApiTokenId};
 use transom_model::audit::AuditEntry;
-use transom_model::grant::{Dialect, MadeWith};
+use transom_model::dialect::Dialect;
+use transom_model::grant::MadeWith;
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
 

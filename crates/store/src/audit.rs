@@ -117,7 +117,7 @@ pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> R
         .bind(entry.request.as_ref())
         .bind(&entry.actor)
         .bind(entry.dialect)
-        .bind(entry.action)
+        .bind(entry.action.as_str())
         .bind(entry.target.as_str())
         .bind(entry.outcome)
         .bind(entry.project)

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use transom_model::audit::AuditEntry;
-use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
+use transom_model::grant::Rights;
 use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::Sealed;
 use transom_model::secret::TokenDigest;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::AuditEntry;
-use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights, ShownGrant};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
+use transom_model::grant::{Grant, MadeWith, Rights, ShownGrant};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, Sealed};
 use transom_model::secret::TokenDigest;

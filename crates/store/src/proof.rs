@@ -1,7 +1,8 @@
 //! Proofs: whatever is created with a token or a key's secret ends when that credential is revoked.
 
 use transom_model::access_key::AccessKeyId;
-use transom_model::grant::{Dialect, MadeWith};
+use transom_model::dialect::Dialect;
+use transom_model::grant::MadeWith;
 use transom_model::id::ProjectId;
 use transom_model::secret::TokenDigest;
 

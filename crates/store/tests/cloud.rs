@@ -4,8 +4,9 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{AccessControl, CloudAddress, CloudPassword, DeviceReport, Reach, Verifier};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::instance::Sealed;
 use transom_store::{
@@ -28,7 +29,7 @@ struct Installation {
     _folder: tempfile::TempDir,
 }
 
-fn entry(action: &'static str) -> AuditEntry {
+fn entry(action: AuditAction) -> AuditEntry {
     AuditEntry {
         request: None,
         actor: Actor::Operator,
@@ -58,7 +59,10 @@ impl Installation {
         };
         let store = Store::open(&url).await.unwrap();
         let project = ProjectId(Uuid::now_v7());
-        store.create_project(project, &"lab".parse().unwrap(), &entry("project.create")).await.unwrap();
+        store
+            .create_project(project, &"lab".parse().unwrap(), &entry(AuditAction::ProjectCreate))
+            .await
+            .unwrap();
         let installation = Self { store, project, key: AccessKeyId::from_random([1; 22]), _folder: folder };
         installation.key(1).await;
         installation
@@ -74,7 +78,7 @@ impl Installation {
             role: Role::Member,
             secret,
         };
-        self.store.create_key(new, &entry("key.create")).await.unwrap();
+        self.store.create_key(new, &entry(AuditAction::KeyCreate)).await.unwrap();
         id
     }
 
@@ -89,7 +93,7 @@ impl Installation {
     }
 
     async fn issue(&self, n: u8) -> CloudAddress {
-        self.store.create_address(self.draft(n), &entry("address.create")).await.unwrap().address
+        self.store.create_address(self.draft(n), &entry(AuditAction::AddressCreate)).await.unwrap().address
     }
 
     fn own(&self) -> Scope {
@@ -110,7 +114,8 @@ async fn an_address_reads_back_as_it_was_written() {
             addresses: vec![new.address.clone()],
         };
         new.reach = Reach::Listen { access: Some(access) };
-        let made = installation.store.create_address(new.clone(), &entry("address.create")).await.unwrap();
+        let made =
+            installation.store.create_address(new.clone(), &entry(AuditAction::AddressCreate)).await.unwrap();
         assert_eq!((&made.address, &made.reach, made.version), (&new.address, &new.reach, 1));
         assert_eq!(made.project, installation.project);
         let (read, verifier) = installation.store.standing_address(&new.address).await.unwrap().unwrap();
@@ -133,13 +138,16 @@ async fn c1_x7_a_removed_address_is_gone_and_never_issued_again() {
     for installation in installations().await {
         let address = installation.issue(1).await;
         for expected in [Guarded::Done(()), Guarded::Missing] {
-            let audit = entry("address.remove");
+            let audit = entry(AuditAction::AddressRemove);
             let removed =
                 installation.store.remove_address(&Scope::All, &address, Precondition::Any, &audit).await;
             assert_eq!(removed.unwrap(), expected);
         }
         assert_eq!(installation.store.address(&Scope::All, &address).await.unwrap(), None);
-        let again = installation.store.create_address(installation.draft(1), &entry("address.create")).await;
+        let again = installation
+            .store
+            .create_address(installation.draft(1), &entry(AuditAction::AddressCreate))
+            .await;
         assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
     }
 }
@@ -150,13 +158,15 @@ async fn l8_l9_numbers_rise_in_the_order_of_commits_and_a_page_follows_a_removed
         let mut racing = JoinSet::new();
         for n in 1..=24 {
             let (store, new) = (installation.store.clone(), installation.draft(n));
-            racing.spawn(async move { store.create_address(new, &entry("address.create")).await.unwrap() });
+            racing.spawn(async move {
+                store.create_address(new, &entry(AuditAction::AddressCreate)).await.unwrap()
+            });
         }
         racing.join_all().await;
         let all = installation.store.key_addresses(&installation.key, 0, 99).await.unwrap();
         assert_eq!(all.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=24).collect::<Vec<_>>());
         let (anchor, address) = &all[9];
-        let audit = entry("address.remove");
+        let audit = entry(AuditAction::AddressRemove);
         installation
             .store
             .remove_address(&installation.own(), address, Precondition::Any, &audit)
@@ -175,7 +185,7 @@ async fn u1_p9_one_of_several_operations_on_one_version_succeeds() {
         for n in 0..16_u8 {
             let (store, scope, address) = (installation.store.clone(), installation.own(), address.clone());
             racing.spawn(async move {
-                let (condition, audit) = (Precondition::OneOf(vec![1]), entry("address.change"));
+                let (condition, audit) = (Precondition::OneOf(vec![1]), entry(AuditAction::AddressChange));
                 if n % 2 == 0 {
                     store.change_address(&scope, &address, reach(&["a"]), condition, &audit).await
                 } else {
@@ -211,7 +221,7 @@ async fn r1_a_change_is_in_force_when_every_living_node_enforces_it() {
         let in_force =
             async || installation.store.address_in_force(&installation.own(), &address).await.unwrap();
         assert_eq!(in_force().await, Some(true), "a new address is in force at once");
-        let audit = entry("address.change");
+        let audit = entry(AuditAction::AddressChange);
         let scope = installation.own();
         installation
             .store
@@ -257,7 +267,7 @@ async fn the_newest_join_wins_and_a_reset_invalidates_earlier_proofs() {
         assert_eq!(online().await, 1);
         assert!(installation.store.leave_address(&address, 2).await.unwrap());
         assert_eq!(online().await, 0);
-        let (verifier, audit) = (installation.draft(2).verifier, entry("address.reset"));
+        let (verifier, audit) = (installation.draft(2).verifier, entry(AuditAction::AddressReset));
         let reset = installation
             .store
             .reset_address(&installation.own(), &address, verifier, Precondition::Any, &audit)
@@ -275,7 +285,7 @@ async fn a_moved_address_belongs_to_the_other_key_and_is_last_in_its_list() {
     for installation in installations().await {
         let address = installation.issue(1).await;
         let to = installation.key(2).await;
-        let audit = entry("address.move");
+        let audit = entry(AuditAction::AddressMove);
         let moved =
             installation.store.move_address(&installation.own(), &address, &to, &audit).await.unwrap();
         assert!(matches!(moved, Guarded::Done(record) if record.key == to && record.version == 2));
@@ -299,7 +309,7 @@ async fn the_first_key_of_a_device_is_trusted_until_a_reset_or_the_addresss_remo
         assert!(one.is_some() && one == two, "one of them was the first");
         assert_eq!(shows(&old, "three").await, one);
         assert_eq!(shows(&new, "three").await, None, "it is not the password");
-        let (condition, audit) = (Precondition::Any, entry("address.reset"));
+        let (condition, audit) = (Precondition::Any, entry(AuditAction::AddressReset));
         installation
             .store
             .reset_address(&installation.own(), &address, new.clone(), condition, &audit)
@@ -307,7 +317,7 @@ async fn the_first_key_of_a_device_is_trusted_until_a_reset_or_the_addresss_remo
             .unwrap();
         assert_eq!(shows(&old, "one").await, None);
         assert_eq!(shows(&new, "three").await.as_deref(), Some("three"));
-        let audit = entry("address.remove");
+        let audit = entry(AuditAction::AddressRemove);
         installation
             .store
             .remove_address(&installation.own(), &address, Precondition::Any, &audit)

@@ -12,7 +12,8 @@ use transom_model::api::{
     ConsoleBody, ErrorBody, LinkBody, LinkReportBody, LinkUseBody, List, NewConsoleBody, OriginBody,
     SessionBody,
 };
-use transom_model::grant::{ConsoleKind, Rights};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::grant::Rights;
 use transom_model::id::InstanceId;
 use transom_model::name::{END_NOTE, ILLEGIBLE, is_legible};
 use transom_model::schema;

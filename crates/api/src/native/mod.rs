@@ -25,16 +25,16 @@ use axum::{Extension, Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use transom_model::api::{ErrorBody, ErrorDetail, PresenceBody};
+use transom_model::dialect::Dialect;
 use transom_model::end_reason::{End, EndReason};
-use transom_model::grant::Dialect;
 use transom_model::schema;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::door::is_below;
 use crate::door::{Door, Unrouted};
-use crate::paths::is_below;
 use queries::Queries;
 use transom_app::{App, Error, random};
 use transom_http::error::Failure;

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::secret::Secret;
 
 use super::fault::{About, Fault};

@@ -27,11 +27,11 @@ use axum::response::Response;
 use axum::routing::any;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 
+use crate::door::is_below;
 use crate::door::{Door, Unrouted};
-use crate::paths::is_below;
 use fault::{Fault, Style};
 use request::ApiRequest;
 use request_path::{RequestPath, Service};

@@ -8,7 +8,8 @@ use transom_model::cloud::{Action, AddressRecord, CloudAddress, Draft, DraftAcce
 use transom_model::member::Member;
 
 use super::answer::Refusal;
-use transom_http::body::{BodyError, LARGEST, read as read_bytes};
+use transom_http::body::{BodyError, read as read_bytes};
+use transom_http::limits::BODY;
 use transom_http::misfit::misfit;
 use transom_http::object::Object;
 
@@ -72,7 +73,7 @@ fn draft(actions: Vec<String>, groups: Option<Vec<String>>, access: Member<Objec
 
 /// Reads a body. An oversized body is 413; any other problem is 400 without a code.
 pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
-    let bytes = read_bytes(body, LARGEST).await.map_err(|error| match error {
+    let bytes = read_bytes(body, BODY).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::of(StatusCode::PAYLOAD_TOO_LARGE),
         BodyError::Broken => Refusal::bad_request(error.to_string()),
     })?;

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use transom_model::access_key::{AccessKeyId, Role};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::secret::Secret;
 
 use super::answer::Refusal;

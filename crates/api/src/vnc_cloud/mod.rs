@@ -26,12 +26,12 @@ use http::{Method, StatusCode, header};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::door::Door;
-use crate::paths::is_below;
+use crate::door::is_below;
 use answer::Refusal;
 use operation::Operation;
 use route::{Route, Version};
 use transom_app::{App, random};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 
 /// The front door of VNC Cloud.
 pub(crate) const DOOR: Door = Door {

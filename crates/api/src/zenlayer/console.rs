@@ -2,7 +2,8 @@
 
 use axum::response::Response;
 use serde::Serialize;
-use transom_model::grant::{ConsoleKind, Rights};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::grant::Rights;
 
 use super::error::ApiError;
 use super::reply::reply;

@@ -169,7 +169,7 @@ impl From<BodyError> for ApiError {
         match error {
             BodyError::TooLarge => Self::new(
                 Code::ParameterExceedLength,
-                format!("The body is larger than {} bytes.", transom_http::body::SIGNED),
+                format!("The body is larger than {} bytes.", transom_http::limits::SIGNED_BODY),
             ),
             BodyError::Broken => Self::new(Code::ParameterType, "The body broke off."),
         }

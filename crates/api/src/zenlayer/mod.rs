@@ -36,11 +36,11 @@ use axum::{Router, middleware};
 use bytes::Bytes;
 use http::request::Parts;
 use tokio::sync::Semaphore;
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 
+use crate::door::is_below;
 use crate::door::{Door, Unrouted};
-use crate::paths::is_below;
 use crate::refusals;
 use authorization::Authorization;
 use error::{ApiError, Code};
@@ -49,6 +49,7 @@ use parameters::Parameters;
 use request::ActionRequest;
 use transom_app::access::caller::Attempt;
 use transom_app::{App, Call, Caller, random};
+use transom_http::limits::SIGNED_BODY;
 use transom_http::refusal::set_call;
 use transom_http::source::Source;
 use transom_http::unproved::proved;
@@ -157,13 +158,13 @@ impl Calls {
             Authorization::Bearer(token) => {
                 let caller = authorization::bearer(&self.app, token, attempt).await?;
                 proved(&parts.extensions);
-                Ok((caller, body::read(body, body::SIGNED).await?))
+                Ok((caller, body::read(body, SIGNED_BODY).await?))
             }
             Authorization::Signed(signed) => {
                 if !is_short(parts) {
                     authorization::check_key(&self.app, signed, attempt).await?;
                 }
-                let body = body::read(body, body::SIGNED).await?;
+                let body = body::read(body, SIGNED_BODY).await?;
                 let method = parts.method.as_str();
                 Ok((authorization::signer(&self.app, signed, attempt, method, &body).await?, body))
             }

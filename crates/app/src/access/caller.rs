@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use transom_model::Timestamp;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin};
-use transom_model::grant::{Dialect, MadeWith};
+use transom_model::audit_action::AuditAction;
+use transom_model::dialect::Dialect;
+use transom_model::grant::MadeWith;
 use transom_model::id::{ProjectId, RequestId};
 use transom_model::secret::{Secret, TokenDigest};
 use uuid::Uuid;
@@ -185,8 +187,8 @@ pub struct Call {
 
 impl Call {
     /// Returns an audit entry with the call's values, to be completed by a struct update:
-    /// `..call.entry("noun.verb", target)`.
-    pub(crate) fn entry(&self, action: &'static str, target: impl ToString) -> AuditEntry {
+    /// `..call.entry(AuditAction::KeyCreate, target)`.
+    pub(crate) fn entry(&self, action: AuditAction, target: impl ToString) -> AuditEntry {
         AuditEntry {
             request: Some(self.request.clone()),
             actor: self.caller.actor(),

@@ -2,6 +2,7 @@
 
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::name;
 use transom_model::secret::Secret;
 use transom_store::{Ground, NewAccessKey, NewKeySecret, Page, Tally};
@@ -31,7 +32,7 @@ impl Access {
         legible(name)?;
         let id = AccessKeyId::from_random(random::bytes());
         let (secret, sealed) = self.new_secret();
-        let audit = AuditEntry { project: Some(project.id), ..call.entry("key.create", &id) };
+        let audit = AuditEntry { project: Some(project.id), ..call.entry(AuditAction::KeyCreate, &id) };
         let new = NewAccessKey { id, project: project.id, name: name.to_owned(), role, secret: sealed };
         Ok((self.core.store.create_key(new, &audit).await?, secret))
     }
@@ -51,7 +52,7 @@ impl Access {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
         let (secret, sealed) = self.new_secret();
-        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.rotate", id) };
+        let audit = AuditEntry { project: Some(key.project), ..call.entry(AuditAction::KeyRotate, id) };
         let key = self.core.store.add_key_secret(call.caller.project(), id, sealed, &audit).await?;
         Ok((key, secret))
     }
@@ -61,7 +62,7 @@ impl Access {
     pub async fn retire_key_secret(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
         call.caller.need_secret()?;
-        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.retire", id) };
+        let audit = AuditEntry { project: Some(key.project), ..call.entry(AuditAction::KeyRetire, id) };
         let within = call.caller.project();
         let active = self.core.store.key_secrets(id).await?;
         let older = active.last().filter(|_| active.len() > 1);
@@ -81,7 +82,7 @@ impl Access {
     /// sessions that ended.
     pub async fn revoke_key(&self, call: &Call, id: &AccessKeyId) -> Result<Tally> {
         let key = self.managed_key(call, id).await?;
-        let audit = AuditEntry { project: Some(key.project), ..call.entry("key.revoke", id) };
+        let audit = AuditEntry { project: Some(key.project), ..call.entry(AuditAction::KeyRevoke, id) };
         let within = call.caller.project();
         let ended = self.core.store.tally(Ground::Key(id)).await?;
         self.revocations.revoke(Revocation { what: Revoked::Key(id.clone()), within, audit }).await?;

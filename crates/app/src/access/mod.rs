@@ -12,7 +12,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use transom_model::secret::TokenDigest;
 
-use crate::budgets::failures::FailureBudget;
+use crate::budgets::failure_budget::FailureBudget;
 use crate::core::Core;
 use crate::revocations::Revocations;
 

@@ -2,6 +2,7 @@
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::ProjectId;
 use transom_model::project::{Project, ProjectName};
 use transom_store::Page;
@@ -19,7 +20,7 @@ impl Access {
         // fails.
         legible(name.as_str())?;
         let id = ProjectId(random::ordered_uuid());
-        let audit = AuditEntry { project: Some(id), ..call.entry("project.create", name) };
+        let audit = AuditEntry { project: Some(id), ..call.entry(AuditAction::ProjectCreate, name) };
         Ok(self.core.store.create_project(id, name, &audit).await?)
     }
 

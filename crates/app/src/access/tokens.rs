@@ -5,7 +5,8 @@ use std::time::Duration;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::api_token::{ApiToken, ApiTokenId, MAX_TOKEN_TTL};
 use transom_model::audit::AuditEntry;
-use transom_model::grant::Dialect;
+use transom_model::audit_action::AuditAction;
+use transom_model::dialect::Dialect;
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_store::{Ground, NewApiToken, Page, Tally};
@@ -61,7 +62,7 @@ impl Access {
         let audit = AuditEntry {
             project: Some(project),
             detail: Some(format!("token {}", ApiTokenId::of(new.token))),
-            ..call.entry("token.create", key)
+            ..call.entry(AuditAction::TokenCreate, key)
         };
         Ok((self.core.store.create_token(new, &audit).await?, token))
     }
@@ -120,7 +121,7 @@ impl Access {
         let audit = AuditEntry {
             project: Some(found.key.project),
             detail: Some(format!("token {}", found.id())),
-            ..call.entry("token.revoke", &found.key.id)
+            ..call.entry(AuditAction::TokenRevoke, &found.key.id)
         };
         let within = call.caller.project();
         let what = Revoked::Token { token: found.digest, keeping };

@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use transom_model::audit::AuditEntry;
-use transom_model::grant::Dialect;
+use transom_model::audit_action::AuditAction;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 use transom_model::name::escape_hidden;
 
@@ -54,7 +55,7 @@ impl Audit {
             dialect,
             outcome: "invalid",
             detail: Some(reason),
-            ..call.entry("request.refuse", target)
+            ..call.entry(AuditAction::RequestRefuse, target)
         };
         if let Err(error) = self.core.store.audit_soon(&entry).await {
             tracing::warn!(%request, %error, "a refused request could not be audited");

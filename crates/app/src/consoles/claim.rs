@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use tokio::time::Instant;
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit_action::AuditAction;
 use transom_model::end_reason::{End, Side};
 use transom_model::instance::Instance;
 use transom_model::secret::TokenDigest;
@@ -41,7 +42,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    fn entry(&self, action: &'static str, outcome: &'static str) -> AuditEntry {
+    fn entry(&self, action: AuditAction, outcome: &'static str) -> AuditEntry {
         session_entry(&self.target.grant, self.target.hold.session, &self.visitor, action, outcome)
     }
 }
@@ -69,7 +70,7 @@ impl Consoles {
     pub async fn commit(&self, claim: &Claim) -> Result<()> {
         let again = if claim.target.state == SessionState::Reserved { "" } else { ", again" };
         let detail = Some(format!("viewer {}{again}", claim.visitor.address));
-        let audit = AuditEntry { detail, ..claim.entry("session.start", "ok") };
+        let audit = AuditEntry { detail, ..claim.entry(AuditAction::SessionStart, "ok") };
         // A counted use must be on disk before the screen is shown. Otherwise it could be used
         // twice.
         let committed = if claim.target.grant.uses.is_some() || claim.resumable {
@@ -96,7 +97,7 @@ impl Consoles {
     pub async fn give_back(&self, claim: &Claim, end: &End) -> Result<()> {
         let audit = AuditEntry {
             detail: end.detail().map(str::to_owned),
-            ..claim.entry("session.fail", end.reason.code())
+            ..claim.entry(AuditAction::SessionFail, end.reason.code())
         };
         self.core.metrics.handshake_failed(end.reason);
         self.core.store.give_back(claim.target.hold, end.reason, &audit).await?;
@@ -116,7 +117,7 @@ impl Consoles {
         let audit = AuditEntry {
             actor,
             detail: end.detail().map(str::to_owned),
-            ..claim.entry("session.end", end.reason.code())
+            ..claim.entry(AuditAction::SessionEnd, end.reason.code())
         };
         let Claim { target, live, .. } = claim;
         let how = How::Ended(end.reason, Box::new(audit));
@@ -157,7 +158,8 @@ impl Consoles {
                     _ => (EndReason::InternalError, None),
                 };
                 let session = target.hold.session;
-                let audit = session_entry(&target.grant, session, &visitor, "session.fail", reason.code());
+                let audit =
+                    session_entry(&target.grant, session, &visitor, AuditAction::SessionFail, reason.code());
                 let audit = AuditEntry { detail, ..audit };
                 self.core.store.give_back(target.hold, reason, &audit).await?;
                 Err(error)

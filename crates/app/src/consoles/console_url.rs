@@ -1,6 +1,6 @@
 //! The forms of a console URL. The form never limits what the grant may do.
 
-use transom_model::grant::ConsoleKind;
+use transom_model::console_kind::ConsoleKind;
 use transom_model::secret::Secret;
 use url::Url;
 

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::dial_step::DialStep;
 use transom_model::end_reason::End;
 use transom_model::id::InstanceId;
@@ -79,7 +80,7 @@ impl Consoles {
             project: Some(project.id),
             outcome: end.map_or("ok", |end| end.reason.code()),
             detail: end.and_then(End::detail).map(str::to_owned),
-            ..call.entry("instance.test", id)
+            ..call.entry(AuditAction::InstanceTest, id)
         };
         self.core.store.audit(&audit).await?;
         Ok(tested)

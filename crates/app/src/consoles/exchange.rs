@@ -7,8 +7,10 @@ use crate::error::Result;
 use crate::random;
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit_action::AuditAction;
+use transom_model::dialect::Dialect;
 use transom_model::end_reason::End;
-use transom_model::grant::{Dialect, Grant};
+use transom_model::grant::Grant;
 use transom_model::id::SessionId;
 use transom_model::secret::{Secret, TokenDigest};
 use transom_sources::openstack::Located;
@@ -96,7 +98,8 @@ impl Consoles {
             }
         };
         if let Some(reason) = self.revocations.held.against(&target) {
-            let audit = session_entry(&target.grant, session, visitor, "session.fail", reason.code());
+            let audit =
+                session_entry(&target.grant, session, visitor, AuditAction::SessionFail, reason.code());
             self.core.store.give_back(target.hold, reason, &audit).await?;
             return Err(End::from(reason).into());
         }
@@ -105,7 +108,8 @@ impl Consoles {
         let status = target.instance.as_ref().map(|instance| instance.status);
         if let Some(status) = status.filter(|status| !opens(target.grant.dialect, *status)) {
             let reason = EndReason::InstanceNotRunning;
-            let audit = session_entry(&target.grant, session, visitor, "session.fail", reason.code());
+            let audit =
+                session_entry(&target.grant, session, visitor, AuditAction::SessionFail, reason.code());
             self.core.store.give_back(target.hold, reason, &audit).await?;
             let name = target.instance.as_ref().map(|instance| instance.name.clone());
             let end = End::for_viewers(reason, format!("it is {status}"));
@@ -128,7 +132,7 @@ impl Consoles {
             request: Some(visitor.request.clone()),
             actor: Actor::Viewer,
             dialect: grant.dialect,
-            action: "link.use",
+            action: AuditAction::LinkUse,
             target: grant.instance.to_string(),
             outcome: reason.code(),
             project: Some(grant.project),

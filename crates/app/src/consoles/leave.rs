@@ -2,6 +2,7 @@
 
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::secret::TokenDigest;
 use transom_model::session::SessionState;
 use transom_store::Ending;
@@ -22,10 +23,11 @@ impl Consoles {
         let (hold, reason) = (target.hold, EndReason::ViewerClosed);
         let entry = |action| session_entry(&target.grant, hold.session, visitor, action, reason.code());
         if target.state == SessionState::Reserved {
-            self.core.store.give_back(hold, reason, &entry("session.fail")).await?;
+            self.core.store.give_back(hold, reason, &entry(AuditAction::SessionFail)).await?;
             return Ok(());
         }
-        let audit = AuditEntry { detail: Some("left while detached".to_owned()), ..entry("session.end") };
+        let audit =
+            AuditEntry { detail: Some("left while detached".to_owned()), ..entry(AuditAction::SessionEnd) };
         match self.core.store.leave(hold, &audit).await? {
             Ending::Ended(reason) => self.core.metrics.session_ended(reason),
             // A connection still carries the session. The watch must notice the request to end it.

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
+use transom_model::dialect::Dialect;
 use transom_model::end_reason::End;
-use transom_model::grant::{Dialect, Grant, MadeWith};
+use transom_model::grant::{Grant, MadeWith};
 use transom_model::id::{GrantId, InstanceUid, SessionId};
 use transom_store::Hold;
 

@@ -9,8 +9,11 @@ use std::time::Duration;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
 use transom_model::end_reason::End;
-use transom_model::grant::{ConsoleKind, Dialect, Grant, MAX_TTL, MAX_USES, Rights};
+use transom_model::grant::{Grant, MAX_TTL, MAX_USES, Rights};
 use transom_model::id::{GrantId, InstanceId};
 use transom_model::instance::{Instance, InstanceStatus};
 use transom_model::secret::{Secret, TokenDigest};
@@ -98,7 +101,7 @@ impl Consoles {
             project: Some(project.id),
             grant: Some(grant_id),
             detail: Some(granted(&new)),
-            ..call.entry("link.create", &instance.id)
+            ..call.entry(AuditAction::LinkCreate, &instance.id)
         };
         let grant = self.core.store.create_grant(new, &audit).await?;
         self.core.metrics.grant(call.dialect, "created");

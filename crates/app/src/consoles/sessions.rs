@@ -2,6 +2,7 @@
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::grant::ShownGrant;
 use transom_model::id::{GrantId, SessionId};
 use transom_model::session::Session;
@@ -41,7 +42,7 @@ impl Consoles {
             grant: Some(session.grant),
             session: Some(id),
             detail: reason,
-            ..call.entry("session.kill", &session.instance)
+            ..call.entry(AuditAction::SessionKill, &session.instance)
         };
         self.count(std::slice::from_mut(&mut session));
         self.revocations.revoke(Revocation { what: Revoked::Session(id), within, audit }).await?;
@@ -66,7 +67,7 @@ impl Consoles {
         let audit = AuditEntry {
             project: Some(grant.project),
             grant: Some(id),
-            ..call.entry("link.revoke", &grant.instance)
+            ..call.entry(AuditAction::LinkRevoke, &grant.instance)
         };
         let within = call.caller.project();
         self.revocations.revoke(Revocation { what: Revoked::Grant(id), within, audit }).await.map(drop)

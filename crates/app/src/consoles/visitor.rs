@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
-use transom_model::grant::{ConsoleKind, Grant};
+use transom_model::audit_action::AuditAction;
+use transom_model::console_kind::ConsoleKind;
+use transom_model::grant::Grant;
 use transom_model::id::{RequestId, SessionId};
 
 /// A program that presents a token or a ticket.
@@ -30,7 +32,7 @@ pub(crate) fn session_entry(
     grant: &Grant,
     session: SessionId,
     visitor: &Visitor,
-    action: &'static str,
+    action: AuditAction,
     outcome: &'static str,
 ) -> AuditEntry {
     AuditEntry {

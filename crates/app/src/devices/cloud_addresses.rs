@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{AddressRecord, Amendment, CloudAddress, CloudPassword};
 pub use transom_store::{AddressChange, AddressQuery, Precondition, Scope};
 use transom_store::{Guarded, NewAddress};
@@ -40,7 +41,7 @@ impl AddressCall {
         Self { call, scope: Scope::Key(key) }
     }
 
-    pub(crate) fn entry(&self, action: &'static str, address: &CloudAddress) -> AuditEntry {
+    pub(crate) fn entry(&self, action: AuditAction, address: &CloudAddress) -> AuditEntry {
         self.call.entry(action, address)
     }
 }
@@ -71,7 +72,8 @@ impl Devices {
         let address = CloudAddress::issue(key.project, &key.id, random::bytes());
         let password = CloudPassword::from_random(random::bytes());
         let verifier = password.verifier(random::bytes());
-        let audit = AuditEntry { project: Some(key.project), ..asked.entry("address.create", &address) };
+        let audit =
+            AuditEntry { project: Some(key.project), ..asked.entry(AuditAction::AddressCreate, &address) };
         let new = NewAddress { address, key: key.id, name, reach, verifier };
         Ok((self.core.store.create_address(new, &audit).await?, password))
     }
@@ -120,7 +122,7 @@ impl Devices {
     ) -> Result<AddressRecord> {
         let AddressChange { reach, name } = change.into();
         let change = AddressChange { reach, name: name.map(device_name).transpose()? };
-        let audit = self.managed_address(asked, address, "address.change").await?;
+        let audit = self.managed_address(asked, address, AuditAction::AddressChange).await?;
         self.done(self.core.store.change_address(&asked.scope, address, change, condition, &audit).await?)
     }
 
@@ -159,7 +161,7 @@ impl Devices {
         address: &CloudAddress,
         condition: Precondition,
     ) -> Result<(AddressRecord, CloudPassword)> {
-        let audit = self.managed_address(asked, address, "address.reset").await?;
+        let audit = self.managed_address(asked, address, AuditAction::AddressReset).await?;
         asked.call.caller.need_secret()?;
         let password = CloudPassword::from_random(random::bytes());
         let verifier = password.verifier(random::bytes());
@@ -175,7 +177,7 @@ impl Devices {
         to: &AccessKeyId,
     ) -> Result<AddressRecord> {
         asked.call.caller.need(Role::Admin)?;
-        let audit = self.managed_address(asked, address, "address.move").await?;
+        let audit = self.managed_address(asked, address, AuditAction::AddressMove).await?;
         let to = self.core.store.key(asked.call.caller.project(), to).await?;
         let to = to.filter(|key| key.revoked_at.is_none()).ok_or(Error::NotFound("access key"))?;
         let audit = AuditEntry { detail: Some(format!("to {}", to.id)), ..audit };
@@ -189,7 +191,7 @@ impl Devices {
         address: &CloudAddress,
         condition: Precondition,
     ) -> Result<()> {
-        let audit = self.managed_address(asked, address, "address.remove").await?;
+        let audit = self.managed_address(asked, address, AuditAction::AddressRemove).await?;
         // Checked here as well: a held revocation must not cut sessions for a condition that does
         // not hold.
         let version = self.address(asked, address).await?.version;
@@ -237,7 +239,7 @@ impl Devices {
         &self,
         asked: &AddressCall,
         address: &CloudAddress,
-        action: &'static str,
+        action: AuditAction,
     ) -> Result<AuditEntry> {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Role::Member)?;

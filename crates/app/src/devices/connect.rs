@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use transom_model::EndReason;
 use transom_model::audit::{AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::access::{CrossKey, Party, Verdict, judge};
 use transom_model::cloud::{AddressRecord, CloudAddress, Verifier};
 use transom_model::end_reason::End;
@@ -139,7 +140,7 @@ impl Devices {
         detail: String,
         origin: &Origin,
     ) {
-        let entry = device_entry("device.connect", listener, project, origin);
+        let entry = device_entry(AuditAction::DeviceConnect, listener, project, origin);
         self.audit_device(&AuditEntry { outcome, detail: Some(detail), ..entry }).await;
     }
 
@@ -152,7 +153,7 @@ impl Devices {
         detail: String,
         origin: &Origin,
     ) {
-        let entry = device_entry("device.disconnect", listener, project, origin);
+        let entry = device_entry(AuditAction::DeviceDisconnect, listener, project, origin);
         self.audit_device(&AuditEntry { outcome: how, detail: Some(detail), ..entry }).await;
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::CloudAddress;
 use transom_model::cloud::access::Verdict;
 use transom_model::id::ProjectId;
@@ -62,7 +63,7 @@ impl Devices {
                 let detail = refusal.detail.clone();
                 if member.end_for_good(refusal) {
                     ended.push(entry(
-                        "device.sent-away",
+                        AuditAction::DeviceSentAway,
                         &member.address,
                         member.project,
                         detail,
@@ -96,7 +97,7 @@ impl Devices {
             if !allowed && !cut.is_cancelled() {
                 tracing::info!(address = %listener, "a device's session is no longer allowed");
                 let detail = format!("from {from}: no longer allowed");
-                ended.push(entry("device.cut", &listener, project, Some(detail), &origin));
+                ended.push(entry(AuditAction::DeviceCut, &listener, project, Some(detail), &origin));
                 cut.cancel();
             }
         }
@@ -138,7 +139,7 @@ impl Devices {
 const FEW: usize = 8;
 
 fn entry(
-    action: &'static str,
+    action: AuditAction,
     listener: &CloudAddress,
     project: ProjectId,
     detail: Option<String>,

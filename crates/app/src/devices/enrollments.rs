@@ -6,12 +6,13 @@ use std::time::Duration;
 use transom_model::Timestamp;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::enrollment::Enrollment;
 use transom_model::cloud::{
     Action, AddressRecord, CloudAddress, Draft, DraftAccessControl, EnrollmentToken, GroupName, ITERATIONS,
     Verifier,
 };
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::EnrollmentId;
 use transom_model::secret::Secret;
 use transom_store::{Enrolled, NewEnrollment, NewEnrollments};
@@ -115,7 +116,7 @@ impl Devices {
             ttl,
             replaces: replaces.as_ref().map(|record| record.address.clone()),
         };
-        let mut audit = call.entry("enrollment.create", "");
+        let mut audit = call.entry(AuditAction::EnrollmentCreate, "");
         audit.detail =
             replaces.as_ref().map(|record| format!("in place of the device at {}", record.address));
         let expires_at = self.core.store.create_enrollments(new, &audit).await?;
@@ -159,7 +160,7 @@ impl Devices {
     /// Revokes an unused enrollment token.
     pub async fn revoke_enrollment(&self, call: &Call, id: EnrollmentId) -> Result<()> {
         call.caller.need(Role::Member)?;
-        let audit = call.entry("enrollment.revoke", id);
+        let audit = call.entry(AuditAction::EnrollmentRevoke, id);
         if self.core.store.revoke_enrollment(call.caller.project(), id, &audit).await? {
             Ok(())
         } else {
@@ -189,7 +190,7 @@ impl Devices {
             request: None,
             actor: Actor::Transom,
             dialect: Dialect::Api,
-            action: "address.create",
+            action: AuditAction::AddressCreate,
             target: String::new(),
             outcome: "ok",
             project: None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{
     Action, AddressRecord, CloudAddress, DeviceReport, ITERATIONS, SALT, ScramProof, Verifier,
 };
@@ -165,7 +166,7 @@ impl Devices {
         let entry = AuditEntry {
             actor: Actor::Transom,
             detail: Some(format!("{now} has joined; the previous program was {before}")),
-            ..device_entry("device.program", &member.address, member.project, &member.origin)
+            ..device_entry(AuditAction::DeviceProgram, &member.address, member.project, &member.origin)
         };
         self.audit_device(&entry).await;
     }

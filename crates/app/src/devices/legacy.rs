@@ -8,6 +8,7 @@ use std::time::Duration;
 use transom_model::Timestamp;
 use transom_model::access_key::Role as Needed;
 use transom_model::audit::{AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_model::id::ProjectId;
 use transom_model::secret::{Secret, TokenDigest};
@@ -54,7 +55,8 @@ impl Devices {
         asked.call.caller.need_secret()?;
         fit_for_repeater(&record)?;
         taken_here(self.core.config.repeater.devices, "devices")?;
-        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.ticket", address) };
+        let audit =
+            AuditEntry { project: Some(record.project), ..asked.entry(AuditAction::RepeaterTicket, address) };
         for _ in 0..DRAWS {
             let ticket = if numeric { number() } else { text() };
             let kept = Some(self.kept_of(&ticket));
@@ -71,7 +73,8 @@ impl Devices {
     pub async fn revoke_repeater_ticket(&self, asked: &AddressCall, address: &CloudAddress) -> Result<()> {
         let record = self.address(asked, address).await?;
         asked.call.caller.need(Needed::Member)?;
-        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.revoke", address) };
+        let audit =
+            AuditEntry { project: Some(record.project), ..asked.entry(AuditAction::RepeaterRevoke, address) };
         self.done(self.core.store.set_repeater_ticket(&asked.scope, address, None, &audit).await?).map(drop)
     }
 
@@ -85,7 +88,8 @@ impl Devices {
         asked.call.caller.need(Needed::Member)?;
         fit_for_repeater(&record)?;
         taken_here(self.core.config.repeater.viewers, "viewers")?;
-        let audit = AuditEntry { project: Some(record.project), ..asked.entry("repeater.viewer", address) };
+        let audit =
+            AuditEntry { project: Some(record.project), ..asked.entry(AuditAction::RepeaterViewer, address) };
         for _ in 0..DRAWS {
             let id = number();
             let kept = self.kept_of(&id);

@@ -1,14 +1,15 @@
 //! Records about devices, for the audit.
 
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::CloudAddress;
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::ProjectId;
 
 /// Returns an audit entry about a device, to be completed by a struct update:
-/// `..device_entry("device.verb", …)`.
+/// `..device_entry(AuditAction::DeviceJoin, …)`.
 pub(crate) fn device_entry(
-    action: &'static str,
+    action: AuditAction,
     device: &CloudAddress,
     project: ProjectId,
     origin: &Origin,

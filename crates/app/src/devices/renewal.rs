@@ -2,6 +2,7 @@
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{Action, AddressRecord, CloudAddress};
 use transom_tunnel::{PublicKey, Renewal};
 
@@ -38,7 +39,7 @@ impl Devices {
         let audit = AuditEntry {
             project: Some(record.project),
             detail: Some(format!("{key}, before: {before}")),
-            ..asked.entry("address.accept-key", address)
+            ..asked.entry(AuditAction::AddressAcceptKey, address)
         };
         self.done(self.core.store.accept_device_key(&asked.scope, address, &key, &audit).await?)
     }

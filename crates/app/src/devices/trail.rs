@@ -2,6 +2,7 @@
 //! repeatedly is recorded only a few times per minute.
 
 use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::Rival;
 use transom_store::Joining;
 use transom_tunnel::Role;
@@ -33,7 +34,7 @@ impl Arrival {
 
 impl Devices {
     pub(crate) async fn note_join(&self, member: &Member, who: &Arrival) {
-        self.note(member, "device.join", &who.0).await;
+        self.note(member, AuditAction::DeviceJoin, &who.0).await;
     }
 
     /// Disconnects the previous agent at an address. The refusal tells it whether its credential is
@@ -44,13 +45,13 @@ impl Devices {
                 self.note_supersession(old).await;
             }
         } else if old.end_for_good(gone(REPLACED)) {
-            self.note(old, "device.sent-away", REPLACED).await;
+            self.note(old, AuditAction::DeviceSentAway, REPLACED).await;
         }
     }
 
     /// Audits that another agent has replaced this one.
     pub(crate) async fn note_supersession(&self, old: &Member) {
-        self.note(old, "device.supersede", "another one has joined in its place").await;
+        self.note(old, AuditAction::DeviceSupersede, "another one has joined in its place").await;
     }
 
     /// Records two machines with one identity that disconnect each other in turn. A person has to
@@ -59,7 +60,7 @@ impl Devices {
         let other = rival.host_name.as_deref().unwrap_or("an unnamed machine");
         let place = rival.source.map_or_else(String::new, |source| format!(" at {source}"));
         let detail = format!("two machines have this identity: {}, and {other}{place}", who.0);
-        if self.note(member, "device.rivals", &detail).await {
+        if self.note(member, AuditAction::DeviceRivals, &detail).await {
             tracing::warn!(address = %member.address, source = ?member.origin.source, "{detail}");
         }
     }
@@ -68,12 +69,13 @@ impl Devices {
         let is_told_otherwise = member.superseded.load(std::sync::atomic::Ordering::Acquire);
         // The server's own shutdown is not audited as leaves of its devices.
         if !is_told_otherwise && !self.joined.table.lock().closing {
-            self.note(member, "device.leave", why).await;
+            self.note(member, AuditAction::DeviceLeave, why).await;
         }
     }
 
-    async fn note(&self, member: &Member, action: &'static str, detail: &str) -> bool {
-        let is_news = member.role == Role::Agent && self.core.log_budget.is_news_to(&member.address, action);
+    async fn note(&self, member: &Member, action: AuditAction, detail: &str) -> bool {
+        let is_news =
+            member.role == Role::Agent && self.core.log_budget.is_news_to(&member.address, action.as_str());
         if is_news {
             let entry = AuditEntry {
                 actor: Actor::Transom,

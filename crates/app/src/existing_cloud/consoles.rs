@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
+use transom_model::dialect::Dialect;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
-use transom_model::grant::{Dialect, Grant, Rights};
+use transom_model::grant::{Grant, Rights};
 use transom_model::id::{GrantId, InstanceUid, ProjectId, RequestId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, SetBy};
 use transom_model::project::ProjectName;
@@ -41,7 +43,7 @@ impl ExistingCloud {
             request: None,
             actor: Actor::Transom,
             dialect: Dialect::Openstack,
-            action: "project.create",
+            action: AuditAction::ProjectCreate,
             target: name.to_string(),
             outcome: "ok",
             project: Some(id),
@@ -92,7 +94,7 @@ impl ExistingCloud {
             request: Some(request.clone()),
             actor: Actor::Viewer,
             dialect: Dialect::Openstack,
-            action: "link.create",
+            action: AuditAction::LinkCreate,
             target: located.instance.to_string(),
             outcome: "ok",
             project: Some(project),

@@ -3,6 +3,7 @@
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid};
@@ -98,7 +99,8 @@ impl Inventory {
             for_ticket_holder: input.for_ticket_holder,
             id,
         };
-        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.create", &new.id) };
+        let audit =
+            AuditEntry { project: Some(project.id), ..call.entry(AuditAction::InstanceCreate, &new.id) };
         Ok(self.core.store.create_instance(new, &audit).await?)
     }
 
@@ -159,7 +161,7 @@ impl Inventory {
         let audit = AuditEntry {
             project: Some(project.id),
             detail: Some(detail),
-            ..call.entry("instance.change", id)
+            ..call.entry(AuditAction::InstanceChange, id)
         };
         let changed = self.core.store.update_instance(project.id, id, changes, &audit).await?;
         if leads_elsewhere {
@@ -196,7 +198,7 @@ impl Inventory {
     /// ended.
     pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Tally> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
-        let audit = AuditEntry { project: Some(project.id), ..call.entry("instance.remove", id) };
+        let audit = AuditEntry { project: Some(project.id), ..call.entry(AuditAction::InstanceRemove, id) };
         let uid = self.found_instance(&project, id).await?.uid;
         let ended = self.core.store.tally(Ground::Instance(uid)).await?;
         let what = Revoked::Instance { uid, project: project.id, id: id.clone() };

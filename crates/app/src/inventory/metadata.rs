@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use transom_model::access_key::Role;
 use transom_model::audit::AuditEntry;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceStatus};
 use transom_model::metadata::Metadata;
@@ -46,7 +47,7 @@ impl Inventory {
         let audit = AuditEntry {
             project: Some(project.id),
             detail: Some(described(&change)),
-            ..call.entry("metadata.change", id)
+            ..call.entry(AuditAction::MetadataChange, id)
         };
         match self.core.store.change_metadata(project.id, id, change, &audit).await? {
             Noted::NoInstance => Err(Error::NotFound("instance")),

@@ -8,7 +8,8 @@ use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry};
 use transom_model::cloud::CloudAddress;
-use transom_model::grant::{Dialect, Grant, MadeWith};
+use transom_model::dialect::Dialect;
+use transom_model::grant::{Grant, MadeWith};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, ProjectId, SessionId};
 use transom_model::secret::TokenDigest;
 use transom_store::{ConsoleTarget, OPERATION_DEADLINE, Precondition, Scope};
@@ -211,7 +212,9 @@ impl HeldRevocations {
 #[cfg(test)]
 mod tests {
     use transom_model::audit::Origin;
-    use transom_model::grant::Dialect;
+    use transom_model::dialect::Dialect;
+
+    use transom_model::audit_action::AuditAction;
 
     use super::*;
 
@@ -223,7 +226,7 @@ mod tests {
             request: None,
             actor: owner.map_or(Actor::Operator, |_| Actor::Viewer),
             dialect: Dialect::Api,
-            action: "session.kill",
+            action: AuditAction::SessionKill,
             target: String::new(),
             outcome: "ok",
             project: Some(project),

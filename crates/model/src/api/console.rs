@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::ConsoleKind;
+use crate::console_kind::ConsoleKind;
 use crate::member::whole_never_null;
 
 bodies! {

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::AuditBody;
 use super::session::SessionBody;
-use crate::grant::{ConsoleKind, Dialect, Rights, ShownGrant};
+use crate::console_kind::ConsoleKind;
+use crate::dialect::Dialect;
+use crate::grant::{Rights, ShownGrant};
 
 bodies! {
     /// A link.

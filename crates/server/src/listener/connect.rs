@@ -14,9 +14,9 @@ use transom_net::deadline;
 use super::front::Front;
 use super::head::{self, ConnectHead};
 use super::shed::{make_way, unless_displaced};
+use transom_http::console_paths::{is_console_page, token_of};
 use transom_http::error::log;
 use transom_http::limits::HEAD;
-use transom_http::paths::{is_console_page, token_of};
 use transom_http::source::{Connection, Source};
 
 const OK: &str = "HTTP/1.1 200 OK\r\n\r\n";

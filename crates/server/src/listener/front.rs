@@ -8,7 +8,7 @@ use axum::Router;
 use tokio_util::task::TaskTracker;
 use transom_net::budget::{Budget, Holder};
 
-use super::tls::Certificate;
+use super::certificate::Certificate;
 use transom_app::App;
 use transom_gateway::entrance::Gateway;
 use transom_http::source::Source;

@@ -10,6 +10,7 @@
 //!                                    └─► HTTP/1.1
 //! ```
 
+pub mod certificate;
 pub mod connect;
 mod front;
 pub mod head;
@@ -18,7 +19,6 @@ mod name_constraints;
 mod requests;
 pub mod self_signed;
 mod shed;
-pub mod tls;
 mod unread;
 mod websocket;
 
@@ -33,6 +33,7 @@ pub use transom_net::bind;
 use transom_net::budget::{Notice, Permit};
 use transom_net::{Stream, deadline, each_connection};
 
+use certificate::Certificate;
 pub use front::{Front, Shedding};
 use front::{allows_plain, holder};
 use head::Opening;
@@ -131,11 +132,8 @@ async fn hear(notice: &Notice, stream: &mut Stream) -> io::Result<Option<Opening
 
 /// Returns the stream after the TLS handshake, and the value that identifies the connection at both
 /// ends.
-async fn accept_tls(
-    certificate: &tls::Certificate,
-    stream: Stream,
-) -> io::Result<(Stream, Option<[u8; 32]>)> {
+async fn accept_tls(certificate: &Certificate, stream: Stream) -> io::Result<(Stream, Option<[u8; 32]>)> {
     let accepted = certificate.acceptor().accept(stream).await?;
-    let exporter = tls::exporter(&accepted);
+    let exporter = certificate::exporter(&accepted);
     Ok((accepted.into(), exporter))
 }

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use transom_folder::{Folder, PRIVATE, PUBLIC};
 
+use super::certificate::TlsError;
 use super::name_constraints;
-use super::tls::TlsError;
 use transom_config::TlsFiles;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -369,7 +369,7 @@ mod tests {
         let second = lab.certificate(CERT);
         assert_eq!(lab.takes(&second, "localhost", now + 150 * DAY), Ok(()));
         assert!(!made.renew_if_due(now + 62 * DAY).expect("a look"));
-        crate::listener::tls::Certificate::from_files(&made.files).expect("certificate and key fit");
+        crate::listener::certificate::Certificate::from_files(&made.files).expect("certificate and key fit");
     }
 
     #[test]

@@ -9,18 +9,19 @@ use http::header::{CACHE_CONTROL, ORIGIN};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use transom_model::EndReason;
+use transom_model::console_kind::ConsoleKind;
 use transom_model::end_reason::End;
-use transom_model::grant::{ConsoleKind, Rights};
+use transom_model::grant::Rights;
 use transom_model::secret::Secret;
 
-use super::site::Web;
+use super::state::Web;
 use transom_app::access::caller::Attempt;
 use transom_app::consoles::exchange::Exchanged;
 use transom_app::{Error, random};
 use transom_gateway::entrance::is_allowed;
 use transom_http::Id;
+use transom_http::console_paths::SESSION_PATH;
 use transom_http::error::Failure;
-use transom_http::paths::SESSION_PATH;
 use transom_http::source::Source;
 
 /// The page's proof: either a token or a ticket.

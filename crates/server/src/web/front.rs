@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
 
-use super::site::Web;
+use super::state::Web;
 use transom_http::Id;
 use transom_http::source::Source;
 use transom_websocket::upgrade::is_upgrade;

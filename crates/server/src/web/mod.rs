@@ -4,7 +4,7 @@
 mod assets;
 mod exchange;
 mod front;
-mod site;
+mod state;
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, Uri, header};
 
-use site::Web;
+use state::Web;
 use transom_app::access::caller::Attempt;
 use transom_app::{App, Error};
 use transom_gateway::entrance::Gateway;
+use transom_http::console_paths::{CONSOLE_PATHS, SESSION_PATH, WEBSOCKIFY_PATH};
 use transom_http::error::Failure;
-use transom_http::paths::{CONSOLE_PATHS, SESSION_PATH, WEBSOCKIFY_PATH};
 use transom_http::source::Source;
-use transom_http::{Id, body};
+use transom_http::{Id, limits};
 use transom_websocket::upgrade::is_upgrade;
 
 /// The browser features that our pages never use and that are therefore blocked. Others, such as
@@ -42,10 +42,11 @@ fn forms(path: &str) -> [String; 4] {
 pub fn router(app: Arc<App>, gateway: Gateway, document: fn(&App) -> Response) -> Router {
     let console_policy = content_policy(&app.config().console.frame_ancestors);
     let web = Web { app, gateway, console_policy, document };
-    let mut router = Router::new()
-        .route("/", get(front::root))
-        .route("/assets/{*path}", get(assets::asset))
-        .route("/console/exchange", post(exchange::exchange).layer(DefaultBodyLimit::max(body::TOKEN)));
+    let mut router =
+        Router::new().route("/", get(front::root)).route("/assets/{*path}", get(assets::asset)).route(
+            "/console/exchange",
+            post(exchange::exchange).layer(DefaultBodyLimit::max(limits::TOKEN_BODY)),
+        );
     for path in [SESSION_PATH, WEBSOCKIFY_PATH].into_iter().flat_map(forms) {
         router = router.route(&path, get(websocket));
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use transom_app::Call;
 use transom_app::consoles::open::ConsoleRequest;
 use transom_model::access_key::Role;
-use transom_model::grant::{ConsoleKind, Dialect, Rights};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
+use transom_model::grant::Rights;
 
 use crate::house::{Answer, FOREIGN, House, Key, PROJECT, RUNNING, answer, operator};
 

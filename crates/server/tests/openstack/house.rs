@@ -16,7 +16,7 @@ use transom_config::Config;
 use transom_desktop::{Desktop, RunningDesktop};
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditRecord, Origin};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::RequestId;
 use transom_model::instance::InstanceStatus;
 use transom_model::session::{Session, SessionState};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use transom_model::Timestamp;
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::enrollment::Enrollment;
 use transom_model::cloud::{AccessControl, CloudAddress, GroupName, Reach, Verifier};
 use transom_model::id::{EnrollmentId, ProjectId};
@@ -201,7 +202,7 @@ async fn enroll(
         }
         let audit = AuditEntry {
             actor: Actor::Key(key.clone()),
-            action: "address.replace",
+            action: AuditAction::AddressReplace,
             target: address.to_string(),
             project: Some(project),
             detail: Some(format!("by enrollment {id}{}", audit.detail.as_deref().unwrap_or_default())),

@@ -2,8 +2,9 @@
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{CloudAddress, DeviceReport, PresenceChange, PresenceState, Rival, Verifier};
-use transom_model::grant::Dialect;
+use transom_model::dialect::Dialect;
 use transom_model::id::{NodeId, ProjectId};
 use transom_model::secret::TokenDigest;
 
@@ -256,7 +257,7 @@ async fn drop_ticket(
         request: None,
         actor: Actor::Transom,
         dialect: Dialect::VncCloud,
-        action: "repeater.revoke",
+        action: AuditAction::RepeaterRevoke,
         target: address.to_string(),
         outcome: "ok",
         project: Some(project),

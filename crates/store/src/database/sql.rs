@@ -8,8 +8,9 @@ use std::time::Duration;
 use transom_model::access_key::{AccessKeyId, Role};
 use transom_model::audit::Actor;
 use transom_model::cloud::{Action, CloudAddress, PresenceState};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
 use transom_model::endpoint::Endpoint;
-use transom_model::grant::{ConsoleKind, Dialect};
 use transom_model::id::{
     EnrollmentId, GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
 };

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use transom_model::EndReason;
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::grant::Grant;
 use transom_model::id::{GrantId, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::secret::TokenDigest;
@@ -78,7 +79,7 @@ impl ResumeTicketOutcome {
             request: Some(request),
             actor: Actor::Viewer,
             dialect: grant.dialect,
-            action: "ticket.replay",
+            action: AuditAction::TicketReplay,
             target: grant.instance.to_string(),
             outcome: outcome.code(),
             project: Some(grant.project),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinSet;
 use transom_model::audit::{Actor, AuditEntry, Origin};
+use transom_model::audit_action::AuditAction;
 use transom_model::id::SessionId;
 use transom_store::{AuditQuery, AuditStart, Joining, Scope, SessionOrigin};
 use uuid::Uuid;
@@ -30,13 +31,13 @@ async fn a_record_reads_back_as_it_was_written(lab: Lab) {
         session: Some(SessionId(Uuid::now_v7())),
         detail: Some("kind page".to_owned()),
         origin: stranger(),
-        ..entry("console.open")
+        ..entry(AuditAction::SessionStart)
     };
     lab.store.audit(&entered).await.unwrap();
     let record = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap().remove(0);
     assert_eq!(record.request.as_deref(), entered.request.as_ref().map(|request| request.as_str()));
     assert_eq!((record.actor, record.dialect.as_str()), (key.id.to_string(), "api"));
-    assert_eq!((record.action.as_str(), record.target.as_str()), ("console.open", "vm1"));
+    assert_eq!((record.action.as_str(), record.target.as_str()), ("session.start", "vm1"));
     assert_eq!((record.outcome.as_str(), record.detail), ("ok", entered.detail));
     assert_eq!(
         (record.project, record.grant, record.session),
@@ -59,7 +60,7 @@ async fn records_are_found_by_each_of_their_fields(lab: Lab) {
             project: (number == 5).then_some(lab.project.id),
             origin: if number == 4 { stranger() } else { Origin::of([192, 0, 2, number].into()) },
             detail: Some(number.to_string()),
-            ..entry("x.y")
+            ..entry(AuditAction::InstanceTest)
         };
         lab.store.audit(&audit).await.unwrap();
     }
@@ -108,7 +109,7 @@ async fn the_use_and_the_loss_of_a_ticket_have_an_origin(lab: Lab) {
     }
     let address = crate::presence::issue(&lab, &lab.key().await, 1).await;
     let kept = Some(crate::lab::digest());
-    let audit = entry("repeater.ticket");
+    let audit = entry(AuditAction::RepeaterTicket);
     lab.store.set_repeater_ticket(&Scope::All, &address, kept, &audit).await.unwrap();
     let shown = Joining::Password {
         end_to_end_only: true,
@@ -125,14 +126,14 @@ async fn each_origin_of_a_grants_sessions_is_listed_once(lab: Lab) {
     let (first, second) = (SessionId(Uuid::now_v7()), SessionId(Uuid::now_v7()));
     let elsewhere = Origin::of([192, 0, 2, 99].into());
     for (grant, session, action, origin) in [
-        (grant.id, first, "session.start", stranger()),
-        (grant.id, second, "session.fail", stranger()),
-        (grant.id, first, "session.start", elsewhere.clone()),
-        (grant.id, first, "session.start", elsewhere.clone()),
-        (grant.id, first, "session.end", Origin::of([192, 0, 2, 1].into())),
-        (grant.id, first, "ticket.replay", Origin::of([192, 0, 2, 2].into())),
-        (grant.id, first, "session.start", Origin::default()),
-        (other.id, second, "session.start", Origin::of([192, 0, 2, 3].into())),
+        (grant.id, first, AuditAction::SessionStart, stranger()),
+        (grant.id, second, AuditAction::SessionFail, stranger()),
+        (grant.id, first, AuditAction::SessionStart, elsewhere.clone()),
+        (grant.id, first, AuditAction::SessionStart, elsewhere.clone()),
+        (grant.id, first, AuditAction::SessionEnd, Origin::of([192, 0, 2, 1].into())),
+        (grant.id, first, AuditAction::TicketReplay, Origin::of([192, 0, 2, 2].into())),
+        (grant.id, first, AuditAction::SessionStart, Origin::default()),
+        (other.id, second, AuditAction::SessionStart, Origin::of([192, 0, 2, 3].into())),
     ] {
         let audit = AuditEntry { grant: Some(grant), session: Some(session), origin, ..entry(action) };
         lab.store.audit(&audit).await.unwrap();
@@ -172,7 +173,7 @@ async fn a_follower_receives_every_record(lab: Lab) {
             let store = lab.store.clone();
             writers.spawn(async move {
                 for _ in 0..EACH {
-                    store.audit(&entry("x.y")).await.unwrap();
+                    store.audit(&entry(AuditAction::InstanceTest)).await.unwrap();
                 }
             });
         }
@@ -193,7 +194,7 @@ async fn a_change_and_its_audit_record_commit_together(lab: Lab) {
     lab.sql("ALTER TABLE audit RENAME TO hidden").await;
     let new = crate::lab::new_grant(&lab.instance, None, None);
     let id = new.id;
-    assert!(lab.store.create_grant(new, &entry("link.create")).await.is_err());
+    assert!(lab.store.create_grant(new, &entry(AuditAction::LinkCreate)).await.is_err());
     assert_eq!(lab.store.grant(None, id).await.unwrap(), None);
     lab.sql("ALTER TABLE hidden RENAME TO audit").await;
     lab.grant(None).await;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use transom_model::audit_action::AuditAction;
 use transom_model::id::GrantId;
 use transom_store::{OPERATION_DEADLINE, Store, StoreError};
 
@@ -11,7 +12,7 @@ use crate::lab::{Lab, entry};
 /// Asserts that a write gives up on a lock that is held longer than its deadline.
 async fn assert_given_up(lab: &Lab, grant: GrantId) {
     let began = Instant::now();
-    let revoked = lab.store.revoke_grant(None, grant, &entry("link.revoke")).await;
+    let revoked = lab.store.revoke_grant(None, grant, &entry(AuditAction::LinkRevoke)).await;
     assert!(matches!(revoked, Err(StoreError::Unavailable(_))), "{revoked:?}");
     assert!(began.elapsed() < OPERATION_DEADLINE * 2, "{:?}", began.elapsed());
     assert!(lab.store.grant(None, grant).await.unwrap().unwrap().grant.revoked_at.is_none());
@@ -26,7 +27,7 @@ async fn sqlite_locked_by_another_process_is_unavailable_for_writes_only() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_given_up(&lab, grant.id).await;
     other.execute_batch("ROLLBACK").unwrap();
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap());
 }
 
 #[tokio::test]
@@ -38,7 +39,7 @@ async fn postgresql_with_a_locked_table_is_unavailable_until_it_is_released() {
     other.execute("BEGIN; LOCK TABLE audit").await.unwrap();
     assert_given_up(&lab, grant.id).await;
     other.execute("ROLLBACK").await.unwrap();
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap());
 }
 
 #[tokio::test]

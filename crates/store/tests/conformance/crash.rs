@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use tokio::task::JoinSet;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::GrantId;
 use transom_model::project::ProjectName;
 use transom_store::{DatabaseUrl, Store};
@@ -103,9 +104,11 @@ async fn the_storm() {
                 // Unacknowledged writes may be lost. They occur because a busy machine may exceed
                 // the deadline.
                 let new = new_grant(&instance, Some(1), None);
-                let Ok(grant) = store.create_grant(new, &entry("link.create")).await else { continue };
+                let Ok(grant) = store.create_grant(new, &entry(AuditAction::LinkCreate)).await else {
+                    continue;
+                };
                 say("made", grant.id);
-                if let Ok(true) = store.revoke_grant(None, grant.id, &entry("link.revoke")).await {
+                if let Ok(true) = store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await {
                     say("revoked", grant.id);
                 }
             }

@@ -3,6 +3,7 @@
 
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::SessionId;
 use transom_model::session::SessionState;
 use transom_store::{AuditQuery, Commit, Ending, Hold, Page, Store, ToEnd, Traffic};
@@ -34,7 +35,7 @@ async fn live(lab: &Lab) -> Hold {
 }
 
 async fn end(lab: &Lab, hold: Hold, reason: EndReason) -> Ending {
-    lab.store.end(hold, reason, SOME, &entry("session.end")).await.unwrap()
+    lab.store.end(hold, reason, SOME, &entry(AuditAction::SessionEnd)).await.unwrap()
 }
 
 async fn the_first_reason_wins(lab: Lab) {
@@ -42,7 +43,7 @@ async fn the_first_reason_wins(lab: Lab) {
     assert_eq!(end(&lab, hold, EndReason::ViewerClosed).await, Ending::Ended(EndReason::ViewerClosed));
     assert_eq!(end(&lab, hold, EndReason::InstanceGone).await, Ending::Already(EndReason::ViewerClosed));
     assert!(
-        !lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap(),
+        !lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap(),
         "it is not open any more"
     );
     assert_eq!(lab.commit(hold).await, Commit::Ended(EndReason::ViewerClosed));
@@ -61,9 +62,9 @@ async fn the_bytes_of_every_connection_add_up(lab: Lab) {
 async fn a_kill_reaches_the_node_and_takes_precedence_over_a_later_reason(lab: Lab) {
     let hold = live(&lab).await;
     let before = lab.store.revision().await.unwrap();
-    assert!(lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap());
+    assert!(lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap());
     assert!(
-        lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap(),
+        lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap(),
         "asking twice is no error"
     );
     assert_eq!(lab.store.revision().await.unwrap(), before + 1);
@@ -87,7 +88,7 @@ async fn a_session_without_a_ticket_ends_when_its_viewer_is_lost(lab: Lab) {
 
 async fn a_killed_session_cannot_be_detached(lab: Lab) {
     let (hold, _) = lab.live_page().await;
-    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap();
     assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Ended(EndReason::SessionKilled));
 }
 
@@ -114,9 +115,9 @@ async fn a_waiting_session_ends_with_its_grant_key_or_instance(lab: Lab) {
     let key = lab.key().await.id;
     let (killed, revoked) = (waiting(&lab, None).await, waiting(&lab, Some(key.clone())).await);
     let removed = waiting(&lab, None).await;
-    assert!(lab.store.kill(None, killed.session, &entry("session.kill")).await.unwrap());
+    assert!(lab.store.kill(None, killed.session, &entry(AuditAction::SessionKill)).await.unwrap());
     assert_eq!(over(&lab, killed).await, (SessionState::Ended, Some(EndReason::SessionKilled), 1));
-    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert!(lab.store.revoke_key(None, &key, &entry(AuditAction::KeyRevoke)).await.unwrap());
     assert_eq!(over(&lab, revoked).await, (SessionState::Ended, Some(EndReason::KeyRevoked), 1));
     assert_eq!(
         over(&lab, removed).await,
@@ -137,7 +138,7 @@ async fn a_returning_page_ends_on_the_node_that_carries_it(lab: Lab) {
     let (_, fresh) = lab.rotate(ticket).await;
     // The first connection continues to show the screen until the second one does.
     let again = accepted(lab.present(fresh).await).hold;
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap());
     assert_eq!(over(&lab, again).await, (SessionState::Detached, None, 0));
     let told = ToEnd { hold: again, reason: EndReason::LinkRevoked };
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [told]);
@@ -152,7 +153,7 @@ async fn the_sweep_ends_the_waiting_sessions_beyond_one_batch(lab: Lab) {
         lab.commit(hold).await;
         lab.store.detach(hold, SOME).await.unwrap();
     }
-    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert!(lab.store.revoke_key(None, &key, &entry(AuditAction::KeyRevoke)).await.unwrap());
     let rest = lab.store.sweep().await.unwrap();
     assert_eq!(rest.iter().map(|swept| swept.reason).collect::<Vec<_>>(), [EndReason::KeyRevoked]);
     assert!(lab.store.sessions(None, Page::first(10), true).await.unwrap().is_empty());
@@ -162,14 +163,16 @@ async fn an_unknown_session_is_reported_as_unknown(lab: Lab) {
     let hold = Hold { session: SessionId(Uuid::now_v7()), turn: 1 };
     assert_eq!(end(&lab, hold, EndReason::ViewerClosed).await, Ending::Unknown);
     assert_eq!(lab.store.detach(hold, SOME).await.unwrap(), Ending::Unknown);
-    assert!(!lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap());
-    assert!(!lab.store.give_back(hold, EndReason::InstanceGone, &entry("session.fail")).await.unwrap());
-    assert!(lab.store.commit(hold, &entry("session.start")).await.is_err());
+    assert!(!lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap());
+    assert!(
+        !lab.store.give_back(hold, EndReason::InstanceGone, &entry(AuditAction::SessionFail)).await.unwrap()
+    );
+    assert!(lab.store.commit(hold, &entry(AuditAction::SessionStart)).await.is_err());
 }
 
 async fn the_audit_of_an_end_names_the_final_reason(lab: Lab) {
     let hold = live(&lab).await;
-    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap();
     end(&lab, hold, EndReason::InstanceGone).await;
     end(&lab, hold, EndReason::InstanceGone).await;
     let records = lab.store.audit_records(&AuditQuery::default(), 100).await.unwrap();

@@ -1,5 +1,6 @@
 //! Searches for instances.
 
+use transom_model::audit_action::AuditAction;
 use transom_model::instance::InstanceStatus;
 use transom_store::{FoundInstances, InstanceQuery, NameMatch, NewInstance};
 
@@ -24,7 +25,7 @@ async fn fits(lab: &Lab, query: InstanceQuery) -> Vec<String> {
 
 async fn add(lab: &Lab, id: &str, name: &str, status: InstanceStatus) {
     let new = NewInstance { name: name.to_owned(), status, ..new_instance(lab.project.id, id) };
-    lab.store.create_instance(new, &entry("instance.create")).await.unwrap();
+    lab.store.create_instance(new, &entry(AuditAction::InstanceCreate)).await.unwrap();
 }
 
 async fn each_condition_narrows_the_list_of_instances(lab: Lab) {

@@ -1,6 +1,7 @@
 //! The isolation of projects.
 
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_store::{AuditQuery, InstanceChange, Page, StoreError};
 
 use crate::lab::{Lab, entry, instance, key, new_secret, project};
@@ -29,7 +30,7 @@ async fn a_project_cannot_find_another_projects_objects(lab: Lab) {
     assert_eq!(store.instance(other, &lab.instance.id).await.unwrap(), None);
     assert_eq!(store.instances(other, Page::first(9)).await.unwrap(), []);
 
-    let mut audit = entry("link.create");
+    let mut audit = entry(AuditAction::LinkCreate);
     audit.project = own;
     store.audit(&audit).await.unwrap();
     let query = AuditQuery { project: stranger, ..AuditQuery::default() };
@@ -46,20 +47,25 @@ async fn a_project_cannot_change_another_projects_objects(lab: Lab) {
     let before = lab.store.revision().await.unwrap();
 
     let store = &lab.store;
-    assert!(!store.revoke_grant(stranger, grant.id, &entry("link.revoke")).await.unwrap());
-    assert!(!store.revoke_key(stranger, &key.id, &entry("key.revoke")).await.unwrap());
-    assert!(!store.kill(stranger, hold.session, &entry("session.kill")).await.unwrap());
-    let rotate = store.add_key_secret(stranger, &key.id, new_secret(b"x"), &entry("key.rotate")).await;
+    assert!(!store.revoke_grant(stranger, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap());
+    assert!(!store.revoke_key(stranger, &key.id, &entry(AuditAction::KeyRevoke)).await.unwrap());
+    assert!(!store.kill(stranger, hold.session, &entry(AuditAction::SessionKill)).await.unwrap());
+    let rotate =
+        store.add_key_secret(stranger, &key.id, new_secret(b"x"), &entry(AuditAction::KeyRotate)).await;
     assert!(matches!(rotate, Err(StoreError::NotFound(_))), "{rotate:?}");
-    let retire = store.retire_key_secret(stranger, &key.id, &entry("key.retire")).await;
+    let retire = store.retire_key_secret(stranger, &key.id, &entry(AuditAction::KeyRetire)).await;
     assert!(matches!(retire, Err(StoreError::NotFound(_))), "{retire:?}");
     assert_eq!(store.revision().await.unwrap(), before);
 
     let change = InstanceChange { name: Some("theirs".to_owned()), ..InstanceChange::default() };
-    let changed =
-        store.update_instance(other.id, &namesake.id, change, &entry("instance.change")).await.unwrap();
+    let changed = store
+        .update_instance(other.id, &namesake.id, change, &entry(AuditAction::InstanceChange))
+        .await
+        .unwrap();
     assert_eq!(changed.unwrap().uid, namesake.uid);
-    assert!(store.remove_instance(other.id, &namesake.id, &entry("instance.remove")).await.unwrap());
+    assert!(
+        store.remove_instance(other.id, &namesake.id, &entry(AuditAction::InstanceRemove)).await.unwrap()
+    );
     assert_eq!(store.instance_by_uid(lab.instance.uid).await.unwrap(), Some(lab.instance.clone()));
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [], "{}", EndReason::InstanceRemoved);
 }

@@ -10,7 +10,10 @@ use tempfile::TempDir;
 use transom_model::EndReason;
 use transom_model::access_key::{AccessKey, AccessKeyId, Role};
 use transom_model::audit::{Actor, AuditEntry, Origin, UserAgent};
-use transom_model::grant::{ConsoleKind, Dialect, Grant, MadeWith, Rights};
+use transom_model::audit_action::AuditAction;
+use transom_model::console_kind::ConsoleKind;
+use transom_model::dialect::Dialect;
+use transom_model::grant::{Grant, MadeWith, Rights};
 use transom_model::id::{GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 use transom_model::project::Project;
@@ -126,14 +129,14 @@ impl Lab {
     pub(crate) async fn grant_by(&self, uses: Option<u32>, key: Option<AccessKeyId>) -> (Grant, TokenDigest) {
         let new = new_grant(&self.instance, uses, key);
         let token = new.token;
-        (self.store.create_grant(new, &entry("link.create")).await.unwrap(), token)
+        (self.store.create_grant(new, &entry(AuditAction::LinkCreate)).await.unwrap(), token)
     }
 
     /// Creates a grant with unlimited use whose sessions all end after this time.
     pub(crate) async fn ending(&self, after: Duration) -> (Grant, TokenDigest) {
         let new = NewGrant { ends_after: Some(after), ..new_grant(&self.instance, None, None) };
         let token = new.token;
-        (self.store.create_grant(new, &entry("link.create")).await.unwrap(), token)
+        (self.store.create_grant(new, &entry(AuditAction::LinkCreate)).await.unwrap(), token)
     }
 
     pub(crate) fn new_session(&self) -> NewSession {
@@ -184,20 +187,20 @@ impl Lab {
     }
 
     pub(crate) async fn commit(&self, hold: Hold) -> Commit {
-        self.store.commit(hold, &entry("session.start")).await.unwrap()
+        self.store.commit(hold, &entry(AuditAction::SessionStart)).await.unwrap()
     }
 
     pub(crate) async fn give_back(&self, hold: Hold) -> bool {
-        let audit = entry("session.fail");
+        let audit = entry(AuditAction::SessionFail);
         self.store.give_back(hold, EndReason::InstanceUnreachable, &audit).await.unwrap()
     }
 
     pub(crate) async fn end(&self, hold: Hold, reason: EndReason) -> Ending {
-        self.store.end(hold, reason, Traffic::default(), &entry("session.end")).await.unwrap()
+        self.store.end(hold, reason, Traffic::default(), &entry(AuditAction::SessionEnd)).await.unwrap()
     }
 
     pub(crate) async fn remove_instance(&self) -> bool {
-        let audit = entry("instance.remove");
+        let audit = entry(AuditAction::InstanceRemove);
         self.store.remove_instance(self.project.id, &self.instance.id, &audit).await.unwrap()
     }
 
@@ -241,13 +244,13 @@ pub(crate) fn accepted(outcome: ResumeTicketOutcome) -> ConsoleTarget {
 
 pub(crate) async fn project(store: &Store, name: &str) -> Project {
     store
-        .create_project(ProjectId(Uuid::now_v7()), &name.parse().unwrap(), &entry("project.create"))
+        .create_project(ProjectId(Uuid::now_v7()), &name.parse().unwrap(), &entry(AuditAction::ProjectCreate))
         .await
         .unwrap()
 }
 
 pub(crate) async fn key(store: &Store, project: ProjectId) -> AccessKey {
-    store.create_key(new_key(project), &entry("key.create")).await.unwrap()
+    store.create_key(new_key(project), &entry(AuditAction::KeyCreate)).await.unwrap()
 }
 
 pub(crate) fn new_key(project: ProjectId) -> NewAccessKey {
@@ -262,7 +265,7 @@ pub(crate) fn new_secret(sealed: &[u8]) -> NewKeySecret {
 }
 
 pub(crate) async fn instance(store: &Store, project: ProjectId, id: &str) -> Instance {
-    store.create_instance(new_instance(project, id), &entry("instance.create")).await.unwrap()
+    store.create_instance(new_instance(project, id), &entry(AuditAction::InstanceCreate)).await.unwrap()
 }
 
 pub(crate) fn new_instance(project: ProjectId, id: &str) -> NewInstance {
@@ -324,7 +327,7 @@ pub(crate) fn stranger() -> Origin {
     Origin { source, user_agent: UserAgent::read(b"Stranger/1.0") }
 }
 
-pub(crate) fn entry(action: &'static str) -> AuditEntry {
+pub(crate) fn entry(action: AuditAction) -> AuditEntry {
     AuditEntry {
         request: Some(request()),
         actor: Actor::Operator,

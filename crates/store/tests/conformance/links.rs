@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::session::SessionState;
 use transom_store::{Commit, Reservation, ResumeTicketOutcome, ToEnd, TokenStanding, Traffic};
 
@@ -114,7 +115,7 @@ async fn a_node_that_still_carries_an_ended_session_is_reminded(lab: Lab) {
     lab.store.sweep().await.unwrap();
     assert!(lab.store.revision().await.unwrap() > before, "its node looks at what it carries");
     lab.store
-        .end(target.hold, EndReason::LinkEnded, Traffic::default(), &entry("session.end"))
+        .end(target.hold, EndReason::LinkEnded, Traffic::default(), &entry(AuditAction::SessionEnd))
         .await
         .unwrap();
     let settled = lab.store.revision().await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::metadata::Metadata;
 use transom_store::{MetadataChange, Noted};
@@ -32,7 +33,7 @@ async fn change(lab: &Lab, change: MetadataChange) -> Noted {
 }
 
 async fn change_of(lab: &Lab, id: &InstanceId, change: MetadataChange) -> Noted {
-    lab.store.change_metadata(lab.project.id, id, change, &entry("metadata.change")).await.unwrap()
+    lab.store.change_metadata(lab.project.id, id, change, &entry(AuditAction::MetadataChange)).await.unwrap()
 }
 
 async fn noted(lab: &Lab, uid: InstanceUid) -> Metadata {
@@ -104,9 +105,9 @@ async fn notes_go_with_their_instance(lab: Lab) {
     change_of(&lab, &other.id, MetadataChange::Merge(notes(&[("a", "2")]))).await;
     let both = lab.store.metadata(&[lab.instance.uid, other.uid, InstanceUid(Uuid::now_v7())]).await.unwrap();
     assert_eq!((both.len(), both[&other.uid].get("a")), (2, Some("2")));
-    lab.store.remove_instance(lab.project.id, &other.id, &entry("instance.remove")).await.unwrap();
+    lab.store.remove_instance(lab.project.id, &other.id, &entry(AuditAction::InstanceRemove)).await.unwrap();
     let namesake = new_instance(lab.project.id, "vm2");
-    let namesake = lab.store.create_instance(namesake, &entry("instance.create")).await.unwrap();
+    let namesake = lab.store.create_instance(namesake, &entry(AuditAction::InstanceCreate)).await.unwrap();
     assert!(noted(&lab, namesake.uid).await.is_empty());
     assert_eq!(noted(&lab, lab.instance.uid).await.len(), 1);
 }
@@ -119,7 +120,7 @@ async fn one_project_does_not_change_what_another_notes(lab: Lab) {
             other.id,
             &lab.instance.id,
             MetadataChange::Merge(notes(&[("a", "1")])),
-            &entry("metadata.change"),
+            &entry(AuditAction::MetadataChange),
         )
         .await;
     assert_eq!(theirs.unwrap(), Noted::NoInstance);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::id::{NodeId, SessionId};
 use transom_model::session::SessionState;
 use transom_store::{Earlier, Hold, Node, NodeState, Store, ToEnd};
@@ -102,7 +103,7 @@ async fn a_killed_session_ends_on_the_node_that_carries_it(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     let dialling = lab.reserve(token).await.hold;
     for session in [hold.session, dialling.session] {
-        assert!(lab.store.kill(None, session, &entry("session.kill")).await.unwrap());
+        assert!(lab.store.kill(None, session, &entry(AuditAction::SessionKill)).await.unwrap());
         lab.advance_clock(Duration::from_secs(75)).await;
         assert_eq!(lab.store.sweep().await.unwrap(), [], "its node has not ended it yet");
     }
@@ -115,7 +116,7 @@ async fn a_killed_session_ends_on_the_node_that_carries_it(lab: Lab) {
     lab.store.detach(resumed, transom_store::Traffic::default()).await.unwrap();
     let (_, fresh) = lab.rotate(ticket).await;
     let again = accepted(lab.present(fresh).await).hold;
-    assert!(lab.store.kill(None, again.session, &entry("session.kill")).await.unwrap());
+    assert!(lab.store.kill(None, again.session, &entry(AuditAction::SessionKill)).await.unwrap());
     assert_eq!(lab.store.sweep().await.unwrap(), []);
     assert!(lab.give_back(again).await, "it ends with its connection");
 }

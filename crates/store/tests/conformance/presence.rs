@@ -3,6 +3,7 @@
 use tokio::task::JoinSet;
 use transom_model::access_key::AccessKey;
 use transom_model::audit::Origin;
+use transom_model::audit_action::AuditAction;
 use transom_model::cloud::{CloudAddress, CloudPassword, DeviceReport, PresenceState, Reach};
 use transom_store::{Earlier, Joining, NewAddress, PresenceQuery};
 
@@ -30,7 +31,7 @@ pub(crate) async fn issue(lab: &Lab, key: &AccessKey, n: u8) -> CloudAddress {
         reach: Reach::Listen { access: None },
         verifier: CloudPassword::from_random([n; 40]).verifier([n; 16]),
     };
-    lab.store.create_address(new, &entry("address.create")).await.unwrap().address
+    lab.store.create_address(new, &entry(AuditAction::AddressCreate)).await.unwrap().address
 }
 
 async fn told(lab: &Lab, after: i64) -> Vec<(CloudAddress, PresenceState)> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::grant::Grant;
 use transom_model::instance::InstanceStatus;
 use transom_model::secret::TokenDigest;
@@ -44,7 +45,7 @@ async fn a_grant_reads_back_as_it_was_created(lab: Lab) {
     let key = lab.key().await;
     let mut new = new_grant(&lab.instance, Some(3), Some(key.id.clone()));
     new.rights.view_only = true;
-    let grant = lab.store.create_grant(new.clone(), &entry("link.create")).await.unwrap();
+    let grant = lab.store.create_grant(new.clone(), &entry(AuditAction::LinkCreate)).await.unwrap();
     assert_eq!((grant.id, grant.project, &grant.key), (new.id, lab.project.id, &Some(key.id)));
     assert_eq!((grant.instance_uid, &grant.instance), (lab.instance.uid, &lab.instance.id));
     assert_eq!((grant.rights, grant.request.clone()), (new.rights, new.request));
@@ -109,9 +110,9 @@ async fn a_refusal_names_the_first_applicable_reason(lab: Lab) {
     let store = &lab.store;
     assert!(lab.remove_instance().await);
     expect(EndReason::InstanceRemoved).await;
-    store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap();
+    store.revoke_key(None, &key.id, &entry(AuditAction::KeyRevoke)).await.unwrap();
     expect(EndReason::KeyRevoked).await;
-    store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap();
+    store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap();
     expect(EndReason::LinkRevoked).await;
     lab.sql("UPDATE grants SET uses_left = 0").await;
     expect(EndReason::TokenSpent).await;
@@ -154,26 +155,26 @@ async fn a_grant_needs_an_instance_of_its_own_project(lab: Lab) {
     let stranger = crate::lab::project(&lab.store, "stranger").await;
     let mut new = new_grant(&lab.instance, Some(1), None);
     new.project = stranger.id;
-    let refused = lab.store.create_grant(new, &entry("link.create")).await.unwrap_err();
+    let refused = lab.store.create_grant(new, &entry(AuditAction::LinkCreate)).await.unwrap_err();
     assert!(matches!(refused, StoreError::NotFound("instance")), "{refused:?}");
 }
 
 async fn a_commit_sees_an_earlier_revocation(lab: Lab) {
     let (grant, token) = lab.grant(Some(1)).await;
     let target = lab.reserve(token).await;
-    assert!(lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap());
+    assert!(lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap());
     assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::LinkRevoked));
     assert_eq!(uses_left(&lab.store, &grant).await, Some(0), "the use is not given back");
 
     let (_, token) = lab.grant(Some(1)).await;
     let target = lab.reserve(token).await;
-    assert!(lab.store.kill(None, target.hold.session, &entry("session.kill")).await.unwrap());
+    assert!(lab.store.kill(None, target.hold.session, &entry(AuditAction::SessionKill)).await.unwrap());
     assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::SessionKilled));
 
     let key = lab.key().await;
     let (_, token) = lab.grant_by(Some(1), Some(key.id.clone())).await;
     let target = lab.reserve(token).await;
-    assert!(lab.store.revoke_key(None, &key.id, &entry("key.revoke")).await.unwrap());
+    assert!(lab.store.revoke_key(None, &key.id, &entry(AuditAction::KeyRevoke)).await.unwrap());
     assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::KeyRevoked));
 
     let (_, token) = lab.grant(Some(1)).await;
@@ -190,7 +191,7 @@ async fn a_revocation_concurrent_with_a_commit_is_always_found(lab: Lab) {
         let (grant, token) = lab.grant(Some(1)).await;
         let hold = lab.reserve(token).await.hold;
         let before = lab.store.revision().await.unwrap();
-        let (start, revoke) = (entry("session.start"), entry("link.revoke"));
+        let (start, revoke) = (entry(AuditAction::SessionStart), entry(AuditAction::LinkRevoke));
         let (committed, revoked) =
             tokio::join!(lab.store.commit(hold, &start), lab.store.revoke_grant(None, grant.id, &revoke));
         assert!(revoked.unwrap());
@@ -214,7 +215,7 @@ async fn a_change_of_status_or_credentials_ends_no_session(lab: Lab) {
         ..InstanceChange::default()
     };
     lab.store
-        .update_instance(lab.project.id, &lab.instance.id, change, &entry("instance.change"))
+        .update_instance(lab.project.id, &lab.instance.id, change, &entry(AuditAction::InstanceChange))
         .await
         .unwrap();
     assert_eq!(lab.store.revision().await.unwrap(), revision);
@@ -230,7 +231,7 @@ async fn a_new_endpoint_ends_the_sessions_that_lead_to_the_old_one(lab: Lab) {
         ..InstanceChange::default()
     };
     lab.store
-        .update_instance(lab.project.id, &lab.instance.id, change, &entry("instance.change"))
+        .update_instance(lab.project.id, &lab.instance.id, change, &entry(AuditAction::InstanceChange))
         .await
         .unwrap();
     assert_eq!(lab.commit(reserved).await, Commit::Ended(EndReason::EndpointChanged));
@@ -243,7 +244,7 @@ async fn a_list_of_live_grants_contains_no_others(lab: Lab) {
     let (spent, token) = lab.grant(Some(1)).await;
     let session = lab.reserve(token).await.hold;
     let (revoked, _) = lab.grant(Some(1)).await;
-    lab.store.revoke_grant(None, revoked.id, &entry("link.revoke")).await.unwrap();
+    lab.store.revoke_grant(None, revoked.id, &entry(AuditAction::LinkRevoke)).await.unwrap();
     let (reusable, _) = lab.grant(None).await;
     let (fresh, _) = lab.grant(Some(1)).await;
     let listed = async |only_live| {
@@ -260,6 +261,9 @@ async fn a_list_of_live_grants_contains_no_others(lab: Lab) {
     assert_eq!(listed(false).await, [opens, reopens, worthless, used_up]);
     lab.advance_clock(TTL).await;
     assert_eq!(listed(true).await, [(spent.id, Some(EndReason::TokenExpired), 1)]);
-    lab.store.end(session, EndReason::ViewerClosed, Traffic::default(), &entry("session.end")).await.unwrap();
+    lab.store
+        .end(session, EndReason::ViewerClosed, Traffic::default(), &entry(AuditAction::SessionEnd))
+        .await
+        .unwrap();
     assert_eq!(listed(true).await, []);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::session::SessionState;
 use transom_store::{AuditQuery, Commit, Deleted, Earlier, Ending, Retention, Store, Traffic};
 
@@ -31,7 +32,7 @@ async fn swept(lab: &Lab) -> Vec<(transom_model::id::SessionId, EndReason)> {
 async fn a_reserved_session_that_lapses_returns_its_use(lab: Lab) {
     let mut long = crate::lab::new_grant(&lab.instance, Some(2), None);
     long.ttl = TTL * 10;
-    let grant = lab.store.create_grant(long.clone(), &entry("link.create")).await.unwrap();
+    let grant = lab.store.create_grant(long.clone(), &entry(AuditAction::LinkCreate)).await.unwrap();
     let (with_ticket, _) = lab.reserve_with_ticket(long.token).await;
     let without = lab.reserve(long.token).await;
     assert_eq!(swept(&lab).await, []);
@@ -83,7 +84,7 @@ async fn another_node_sweeps_the_sessions_of_a_dead_node(lab: Lab) {
 
 async fn a_killed_session_of_a_dead_node_is_ended(lab: Lab) {
     let (hold, _) = lab.live_page().await;
-    lab.store.kill(None, hold.session, &entry("session.kill")).await.unwrap();
+    lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap();
     // A living node ends this session. Ended here, it would continue there unseen.
     lab.advance_clock(TTL * 100).await;
     assert_eq!(swept(&lab).await, []);
@@ -160,7 +161,7 @@ async fn old_rows_are_deleted_in_small_batches(lab: Lab) {
     while delete().await.audit_records > 0 {}
     let newest = lab.store.audit_records(&AuditQuery::default(), 10).await.unwrap();
     assert_eq!(newest.len(), 1, "the newest record stays, so that its number is not used again");
-    lab.store.audit(&entry("x.y")).await.unwrap();
+    lab.store.audit(&entry(AuditAction::InstanceTest)).await.unwrap();
     let next = lab.store.audit_records(&AuditQuery::default(), 1).await.unwrap();
     assert_eq!(next[0].seq, newest[0].seq + 1);
 }

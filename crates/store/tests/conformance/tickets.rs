@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::session::SessionState;
 use transom_store::{AuditQuery, Commit, Ending, Hold, ResumeTicketOutcome, Store, ToEnd, Traffic};
 
@@ -320,7 +321,7 @@ async fn a_ticket_of_an_ended_session_reports_the_reason(lab: Lab) {
 async fn a_ticket_of_a_revoked_grant_opens_nothing(lab: Lab) {
     let (hold, ticket) = lab.live_page().await;
     let grant = lab.store.session(None, hold.session).await.unwrap().unwrap().grant;
-    lab.store.revoke_grant(None, grant, &entry("link.revoke")).await.unwrap();
+    lab.store.revoke_grant(None, grant, &entry(AuditAction::LinkRevoke)).await.unwrap();
     assert!(matches!(lab.rotate(ticket).await.0, ResumeTicketOutcome::Ended(EndReason::LinkRevoked)));
     let told = [ToEnd { hold, reason: EndReason::LinkRevoked }];
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), told, "its node still has to cut it");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use transom_model::EndReason;
 use transom_model::access_key::AccessKeyId;
 use transom_model::api_token::ApiTokenId;
+use transom_model::audit_action::AuditAction;
 use transom_model::grant::MadeWith;
 use transom_model::secret::TokenDigest;
 use transom_store::{Ground, NewApiToken, NewGrant, Page, StoreError, Tally, TokenStanding};
@@ -33,7 +34,7 @@ fn by(token: Option<TokenDigest>) -> MadeWith {
 async fn issue(lab: &Lab, key: &AccessKeyId, parent: Option<TokenDigest>) -> TokenDigest {
     let token = digest();
     let new = NewApiToken { token, key: key.clone(), ttl: TTL, made_with: by(parent) };
-    lab.store.create_token(new, &entry("token.create")).await.unwrap();
+    lab.store.create_token(new, &entry(AuditAction::TokenCreate)).await.unwrap();
     token
 }
 
@@ -60,7 +61,7 @@ async fn a_token_is_valid_until_it_expires(lab: Lab) {
 async fn a_token_does_not_outlive_the_token_it_was_obtained_with(lab: Lab) {
     let key = lab.key().await.id;
     let minute = Duration::from_secs(60);
-    let (parent, entry) = (digest(), entry("token.create"));
+    let (parent, entry) = (digest(), entry(AuditAction::TokenCreate));
     let new = NewApiToken { token: parent, key: key.clone(), ttl: minute, made_with: MadeWith::default() };
     let soon = lab.store.create_token(new, &entry).await.unwrap().expires_at;
     let token = issue(&lab, &key, Some(parent)).await;
@@ -85,13 +86,14 @@ async fn a_chain_of_tokens_that_grows_during_its_revocation_is_revoked_completel
             loop {
                 let (token, parent) = (digest(), made.last().copied());
                 let new = NewApiToken { token, key: key.clone(), ttl: TTL, made_with: by(parent) };
-                if lab.store.create_token(new, &entry("token.create")).await.is_err() {
+                if lab.store.create_token(new, &entry(AuditAction::TokenCreate)).await.is_err() {
                     return made;
                 }
                 made.push(token);
             }
         };
-        let revoke = async { lab.store.revoke_token(root, None, &entry("token.revoke")).await.unwrap() };
+        let revoke =
+            async { lab.store.revoke_token(root, None, &entry(AuditAction::TokenRevoke)).await.unwrap() };
         let (made, revoked) = tokio::join!(grow, revoke);
         assert!(revoked);
         for token in made {
@@ -114,8 +116,8 @@ async fn a_signature_is_accepted_once_until_it_expires(lab: Lab) {
 async fn a_revoked_token_is_invalid(lab: Lab) {
     let key = lab.key().await.id;
     let (token, other) = (issue(&lab, &key, None).await, issue(&lab, &key, None).await);
-    assert!(lab.store.revoke_token(token, None, &entry("token.revoke")).await.unwrap());
-    assert!(!lab.store.revoke_token(token, None, &entry("token.revoke")).await.unwrap());
+    assert!(lab.store.revoke_token(token, None, &entry(AuditAction::TokenRevoke)).await.unwrap());
+    assert!(!lab.store.revoke_token(token, None, &entry(AuditAction::TokenRevoke)).await.unwrap());
     assert!(!is_valid(&lab, token).await);
     assert!(lab.store.was_token(token).await.unwrap(), "it was one of ours");
     assert!(is_valid(&lab, other).await);
@@ -124,19 +126,22 @@ async fn a_revoked_token_is_invalid(lab: Lab) {
 async fn a_revoked_key_has_no_tokens_and_gets_none(lab: Lab) {
     let key = lab.key().await.id;
     let token = issue(&lab, &key, None).await;
-    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert!(lab.store.revoke_key(None, &key, &entry(AuditAction::KeyRevoke)).await.unwrap());
     assert!(!is_valid(&lab, token).await);
     let new = NewApiToken { token: digest(), key, ttl: TTL, made_with: MadeWith::default() };
-    let refused = lab.store.create_token(new, &entry("token.create")).await;
+    let refused = lab.store.create_token(new, &entry(AuditAction::TokenCreate)).await;
     assert!(matches!(refused, Err(StoreError::NotFound(_))), "{refused:?}");
 }
 
 async fn retiring_a_secret_revokes_every_token_obtained_with_it(lab: Lab) {
     let key = lab.key().await.id;
     let token = issue(&lab, &key, None).await;
-    lab.store.add_key_secret(None, &key, new_secret(b"second"), &entry("key.rotate")).await.unwrap();
+    lab.store
+        .add_key_secret(None, &key, new_secret(b"second"), &entry(AuditAction::KeyRotate))
+        .await
+        .unwrap();
     assert!(is_valid(&lab, token).await);
-    lab.store.retire_key_secret(None, &key, &entry("key.retire")).await.unwrap();
+    lab.store.retire_key_secret(None, &key, &entry(AuditAction::KeyRetire)).await.unwrap();
     assert!(!is_valid(&lab, token).await);
 }
 
@@ -166,18 +171,21 @@ async fn grants_created_during_the_revocation_of_their_proof_end_too(lab: Lab) {
         for _ in 0..10 {
             let new = new_key(lab.project.id);
             let (key, secret) = (new.id.clone(), new.secret.id);
-            lab.store.create_key(new, &entry("key.create")).await.unwrap();
-            lab.store.add_key_secret(None, &key, new_secret(b"second"), &entry("key.rotate")).await.unwrap();
+            lab.store.create_key(new, &entry(AuditAction::KeyCreate)).await.unwrap();
+            lab.store
+                .add_key_secret(None, &key, new_secret(b"second"), &entry(AuditAction::KeyRotate))
+                .await
+                .unwrap();
             let with_secret = MadeWith { token: None, secret: Some(secret) };
             let token = digest();
             let new = NewApiToken { token, key: key.clone(), ttl: TTL, made_with: with_secret };
-            lab.store.create_token(new, &entry("token.create")).await.unwrap();
+            lab.store.create_token(new, &entry(AuditAction::TokenCreate)).await.unwrap();
             let with_token = MadeWith { token: Some(token), secret: Some(secret) };
             let make = async |made_with: MadeWith| {
                 let mut made = Vec::new();
                 loop {
                     let new = NewGrant { made_with, ..new_grant(&lab.instance, None, Some(key.clone())) };
-                    match lab.store.create_grant(new, &entry("link.create")).await {
+                    match lab.store.create_grant(new, &entry(AuditAction::LinkCreate)).await {
                         Ok(grant) => made.push(grant.id),
                         Err(StoreError::ProofGone) => return made,
                         Err(error) => panic!("{error}"),
@@ -186,8 +194,14 @@ async fn grants_created_during_the_revocation_of_their_proof_end_too(lab: Lab) {
             };
             let end = async {
                 match secret_is_retired {
-                    true => lab.store.retire_key_secret(None, &key, &entry("key.retire")).await.map(drop),
-                    false => lab.store.revoke_token(token, None, &entry("token.revoke")).await.map(drop),
+                    true => lab
+                        .store
+                        .retire_key_secret(None, &key, &entry(AuditAction::KeyRetire))
+                        .await
+                        .map(drop),
+                    false => {
+                        lab.store.revoke_token(token, None, &entry(AuditAction::TokenRevoke)).await.map(drop)
+                    }
                 }
             };
             let by_secret = async { if secret_is_retired { make(with_secret).await } else { Vec::new() } };
@@ -210,7 +224,7 @@ async fn tokens_are_listed_in_pages_and_found_by_their_ids(lab: Lab) {
     tokens.sort_by_key(|token| token.0);
     issue(&lab, &other, None).await;
     let gone = issue(&lab, &key, None).await;
-    assert!(lab.store.revoke_token(gone, None, &entry("token.revoke")).await.unwrap());
+    assert!(lab.store.revoke_token(gone, None, &entry(AuditAction::TokenRevoke)).await.unwrap());
     let listed = async |page| {
         let tokens = lab.store.tokens(Some(lab.project.id), Some(&key), page).await.unwrap();
         tokens.into_iter().map(|token| token.digest).collect::<Vec<_>>()
@@ -236,12 +250,12 @@ async fn tokens_are_listed_in_pages_and_found_by_their_ids(lab: Lab) {
 async fn what_stands_on_a_proof_is_counted(lab: Lab) {
     let new = new_key(lab.project.id);
     let (key, secret) = (new.id.clone(), new.secret.id);
-    lab.store.create_key(new, &entry("key.create")).await.unwrap();
+    lab.store.create_key(new, &entry(AuditAction::KeyCreate)).await.unwrap();
     let with = |token| MadeWith { token, secret: Some(secret) };
     let issue = async |parent| {
         let token = digest();
         let new = NewApiToken { token, key: key.clone(), ttl: TTL, made_with: with(parent) };
-        lab.store.create_token(new, &entry("token.create")).await.unwrap();
+        lab.store.create_token(new, &entry(AuditAction::TokenCreate)).await.unwrap();
         token
     };
     let root = issue(None).await;
@@ -250,7 +264,7 @@ async fn what_stands_on_a_proof_is_counted(lab: Lab) {
     for made_with in [with(Some(child)), with(Some(root)), with(None), MadeWith::default()] {
         let new = NewGrant { made_with, ..new_grant(&lab.instance, Some(1), Some(key.clone())) };
         links.push(new.token);
-        lab.store.create_grant(new, &entry("link.create")).await.unwrap();
+        lab.store.create_grant(new, &entry(AuditAction::LinkCreate)).await.unwrap();
     }
     // A link without uses left is live as long as its session.
     let session = lab.reserve(links[0]).await.hold;
@@ -265,6 +279,6 @@ async fn what_stands_on_a_proof_is_counted(lab: Lab) {
     assert_eq!(counted(Ground::Instance(lab.instance.uid)).await, (4, 1));
     lab.end(session, EndReason::ViewerClosed).await;
     assert_eq!(counted(Ground::Token(child)).await, (0, 0));
-    assert!(lab.store.revoke_key(None, &key, &entry("key.revoke")).await.unwrap());
+    assert!(lab.store.revoke_key(None, &key, &entry(AuditAction::KeyRevoke)).await.unwrap());
     assert_eq!(counted(Ground::Key(&key)).await, (0, 0));
 }

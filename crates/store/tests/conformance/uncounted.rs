@@ -2,6 +2,7 @@
 //! revocation fails to reach them.
 
 use transom_model::EndReason;
+use transom_model::audit_action::AuditAction;
 use transom_model::session::SessionState;
 use transom_store::{AuditQuery, Commit, Ending, Store, ToEnd, Traffic};
 
@@ -19,9 +20,10 @@ on_both_databases! {
 async fn an_uncounted_session_is_recorded_from_its_reservation_to_its_end(lab: Lab) {
     let (grant, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry(AuditAction::SessionStart)).await.unwrap();
     let traffic = Traffic { to_viewer: 7, to_instance: 3 };
-    let ended = lab.store.end(target.hold, EndReason::ViewerClosed, traffic, &entry("session.end")).await;
+    let ended =
+        lab.store.end(target.hold, EndReason::ViewerClosed, traffic, &entry(AuditAction::SessionEnd)).await;
     // The end is queued behind the two earlier operations, so all three are durable now.
     assert_eq!(ended.unwrap(), Ending::Ended(EndReason::ViewerClosed));
     let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();
@@ -34,7 +36,7 @@ async fn an_uncounted_session_is_recorded_from_its_reservation_to_its_end(lab: L
 async fn closing_completes_operations_without_hurry(lab: Lab) {
     let (_, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry(AuditAction::SessionStart)).await.unwrap();
     lab.store.close().await;
     let store = Store::open(&lab.url).await.unwrap();
     let session = store.session(None, target.hold.session).await.unwrap().unwrap();
@@ -44,7 +46,7 @@ async fn closing_completes_operations_without_hurry(lab: Lab) {
 async fn a_revocation_during_the_dial_is_found(lab: Lab) {
     let (grant, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap();
+    lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap();
     let to_end = ToEnd { hold: target.hold, reason: EndReason::LinkRevoked };
     assert_eq!(lab.store.to_end(lab.node).await.unwrap(), [to_end]);
     assert_eq!(lab.commit(target.hold).await, Commit::Ended(EndReason::LinkRevoked));
@@ -53,9 +55,9 @@ async fn a_revocation_during_the_dial_is_found(lab: Lab) {
 async fn a_revocation_before_an_unwritten_start_alerts_the_node(lab: Lab) {
     let (grant, token) = lab.grant(None).await;
     let target = lab.reserve(token).await;
-    lab.store.revoke_grant(None, grant.id, &entry("link.revoke")).await.unwrap();
+    lab.store.revoke_grant(None, grant.id, &entry(AuditAction::LinkRevoke)).await.unwrap();
     let seen = lab.store.revision().await.unwrap();
-    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry(AuditAction::SessionStart)).await.unwrap();
     // This operation is queued behind it.
     lab.store.set_setting("x", b"").await.unwrap();
     assert!(lab.store.revision().await.unwrap() > seen, "the node was not called");
@@ -69,13 +71,13 @@ async fn a_revocation_before_an_unwritten_start_alerts_the_node(lab: Lab) {
 async fn a_revocation_concurrent_with_a_reservation_is_found(lab: Lab) {
     for begun in [true, false].repeat(10) {
         let (grant, token) = lab.grant(None).await;
-        let revocation = entry("link.revoke");
+        let revocation = entry(AuditAction::LinkRevoke);
         let (reserved, revoked) =
             tokio::join!(lab.try_reserve(token), lab.store.revoke_grant(None, grant.id, &revocation));
         revoked.unwrap();
         let transom_store::Reservation::Reserved(target) = reserved else { continue };
         if begun {
-            lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+            lab.store.commit_soon(&target, &entry(AuditAction::SessionStart)).await.unwrap();
         }
         lab.store.set_setting("x", b"").await.unwrap();
         let to_end = lab.store.to_end(lab.node).await.unwrap();
@@ -92,7 +94,7 @@ async fn a_revocation_before_a_started_session_is_written_alerts_the_node(lab: L
     let target = lab.reserve(token).await;
     // A direct statement, because the store's own queue would write the reservation first.
     lab.sql(&format!("UPDATE grants SET revoked_at = 1 WHERE id = '{}'", grant.id)).await;
-    lab.store.commit_soon(&target, &entry("session.start")).await.unwrap();
+    lab.store.commit_soon(&target, &entry(AuditAction::SessionStart)).await.unwrap();
     lab.store.set_setting("x", b"").await.unwrap();
     assert!(lab.store.revision().await.unwrap() > seen, "the node was not called");
     let session = lab.store.session(None, target.hold.session).await.unwrap().unwrap();

@@ -78,7 +78,7 @@ async fn guesses_of_numbers_are_limited_even_from_this_machine_and_letters_are_u
     assert_eq!(refused(&field, "viewer-number").await, IN_ALL);
     ended(field.views(&id).await).await;
     for what in ["numeric tickets of repeater devices", "numbers of repeater viewers"] {
-        let told = |line: &&str| line.contains("somebody guesses") && line.contains(what);
+        let told = |line: &&str| line.contains("too many wrong guesses") && line.contains(what);
         assert_eq!(log.text().lines().filter(told).count(), 1, "{what}");
     }
 }

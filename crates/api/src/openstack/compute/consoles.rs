@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::response::Response;
 use serde_json::{Value, json};
-use transom_model::grant::{ConsoleKind, Rights};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::grant::Rights;
 
 use super::context::{Context, ok};
 use super::microversion::Microversion;
@@ -14,7 +15,7 @@ use transom_app::Error;
 use transom_app::consoles::console_url::Shape;
 use transom_app::consoles::open::ConsoleRequest;
 use transom_config::NovncForm;
-use transom_http::body::LARGEST;
+use transom_http::limits::BODY;
 
 /// The first microversion with `remote-consoles`.
 pub(super) const REMOTE_CONSOLES: Microversion = Microversion(6);
@@ -55,7 +56,7 @@ pub(super) fn read_anywhere(body: &Value) -> Vec<Fault> {
 }
 
 pub(super) async fn action(context: &Context<'_>, id: &str, body: Body) -> Result<Response, Fault> {
-    let body = body::read(&context.request.headers, body, LARGEST).await?;
+    let body = body::read(&context.request.headers, body, BODY).await?;
     let (name, value) = member(&body)?;
     match name {
         // Accepted at every microversion, for clients that use this action whatever they
@@ -86,7 +87,7 @@ fn is_console(action: &str) -> bool {
 }
 
 pub(super) async fn remote_console(context: &Context<'_>, id: &str, body: Body) -> Result<Response, Fault> {
-    let body: Value = body::read(&context.request.headers, body, LARGEST).await?;
+    let body: Value = body::read(&context.request.headers, body, BODY).await?;
     let value = schema::only_member(&body, "remote_console")?;
     let mks = usize::from(context.microversion >= MKS);
     let spice_direct = usize::from(context.microversion >= SPICE_DIRECT);

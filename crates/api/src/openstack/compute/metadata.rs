@@ -15,7 +15,7 @@ use crate::openstack::fault::{About, Fault};
 use crate::openstack::python::{display, quoted};
 use transom_app::Error;
 use transom_app::inventory::metadata::{MetadataChange, Noted};
-use transom_http::body::LARGEST;
+use transom_http::limits::BODY;
 
 /// Nova's pattern of metadata keys, as its sentences show it.
 const KEYS: &str = "'^[a-zA-Z0-9-_:. ]{1,255}$'";
@@ -33,7 +33,7 @@ pub(super) async fn all(
         Method::PUT => MetadataChange::Replace,
         _ => return Err(Fault::bad_method("GET, HEAD, POST, PUT")),
     };
-    let body = body::read(&context.request.headers, body, LARGEST).await?;
+    let body = body::read(&context.request.headers, body, BODY).await?;
     let change = change(read("metadata", &body)?);
     Ok(ok(&json!({ "metadata": write(context, id, policy, change).await? })))
 }
@@ -52,7 +52,7 @@ pub(super) async fn item(
             Ok(ok(&json!({ "meta": { key: value } })))
         }
         Method::PUT => {
-            let body = body::read(&context.request.headers, body, LARGEST).await?;
+            let body = body::read(&context.request.headers, body, BODY).await?;
             let meta = one(&body)?;
             if meta.get(key).is_none() {
                 return Err(Fault::bad_request("Request body and URI mismatch"));

@@ -15,7 +15,7 @@ use crate::openstack::reply::json as answer;
 use crate::openstack::request::ApiRequest;
 use crate::openstack::{access, body};
 use transom_app::access::caller::Proof;
-use transom_http::body::PROOF;
+use transom_http::limits::PROOF_BODY;
 use transom_http::misfit::misfit;
 
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ pub(super) fn read(body: Value) -> Result<TokenRequest, Fault> {
 
 /// `POST /v2.0/tokens`
 pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Response, Fault> {
-    let TokenRequest { proof, tenant, names } = read(body::read(&request.headers, body, PROOF).await?)?;
+    let TokenRequest { proof, tenant, names } = read(body::read(&request.headers, body, PROOF_BODY).await?)?;
     let fault = |error| {
         Fault::of(error, About { policy: "identity:validate_token", server: "", operation: "authenticate" })
     };

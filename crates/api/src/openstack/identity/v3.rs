@@ -19,7 +19,7 @@ use crate::openstack::request::ApiRequest;
 use crate::openstack::{access, body};
 use transom_app::access::caller::Proof;
 use transom_app::{Call, Error, Page};
-use transom_http::body::PROOF;
+use transom_http::limits::PROOF_BODY;
 
 pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
 /// The reason in the log. The caller gets Keystone's own answer, which does not name it.
@@ -29,7 +29,7 @@ const ABOUT: About<'static> = About { policy: "identity:validate_token", server:
 /// `POST /v3/auth/tokens`
 pub(super) async fn issue(request: &ApiRequest<'_>, body: Body) -> Result<Response, Fault> {
     let TokenRequest { credential, method, project } =
-        credentials::read(body::read(&request.headers, body, PROOF).await?)?;
+        credentials::read(body::read(&request.headers, body, PROOF_BODY).await?)?;
     let fault = |error| Fault::of(error, ABOUT);
     let call = match &credential {
         Credential::Key { id, secret, .. } => {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use clap::{Args as ClapArgs, Subcommand};
 use transom_config::HumanDuration;
-use transom_model::grant::{ConsoleKind, MAX_USES};
+use transom_model::console_kind::ConsoleKind;
+use transom_model::grant::MAX_USES;
 use transom_model::id::{GrantId, InstanceId, RequestWord, SessionId};
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Console {

@@ -14,7 +14,7 @@ use transom_net::{Layer, Outbox, Stream};
 use transom_websocket::client::{AnswerError, Request, push_masked, push_masked_close, push_masked_pong};
 use transom_websocket::deframer::{Deframer, Signals};
 
-use super::verify;
+use super::endpoint_tls;
 
 /// The code of a close without an error.
 const NORMAL: u16 = 1000;
@@ -29,7 +29,7 @@ pub(super) async fn ask(
     target: &str,
     headers: &[RequestHeader<'_>],
 ) -> Result<Stream, End> {
-    let gone = |error: io::Error| verify::gone(&error);
+    let gone = |error: io::Error| endpoint_tls::gone(&error);
     let request = Request::new(random::bytes());
     let headers = headers.iter().map(|header| (header.name, header.value));
     stream.write_all(&request.head(host, target, headers)).await.map_err(gone)?;

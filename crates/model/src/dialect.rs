@@ -1,0 +1,16 @@
+//! Dialects: the front doors through which clients come.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::ParseIdError;
+use crate::words::words;
+
+words! {
+    /// The front door through which a link was requested.
+    Dialect, "dialect", "must be api, zenlayer, openstack or vnc-cloud";
+    Api = "api", "Transom's own API and command line.";
+    Zenlayer = "zenlayer", "Zenlayer's `DescribeVncUrl`.";
+    Openstack = "openstack", "OpenStack's and Rackspace's `os-getVNCConsole`.";
+    VncCloud = "vnc-cloud", "VNC Cloud API 1.1.";
+}
