@@ -17,7 +17,7 @@ impl Inventory {
         self.open_sealed(Purpose::InstanceKey, instance, instance.security.key.as_ref())
     }
 
-    /// The headers of the request for a WebSocket, opened.
+    /// Returns the headers of the request for a WebSocket, unsealed.
     pub fn instance_headers(&self, instance: &Instance) -> Result<Option<Secret>, CannotOpen> {
         self.open_sealed(Purpose::InstanceHeaders, instance, instance.security.headers.as_ref())
     }

@@ -224,10 +224,13 @@ async fn a_server_that_demands_authorization_gets_the_instances_headers() {
     }
     // A refused header is a refusal like others, and the text stays secret.
     let path = server.instance_path("vm");
+    let test = async || server.api().post(&format!("{path}/test"), json!({})).await.done();
+    assert_eq!(test().await["result"], "opens");
     for (headers, is_set) in [("Authorization: Bearer hushnope", true), ("", false)] {
         let changed = server.api().patch(&path, json!({ "headers": headers })).await.done();
         assert_eq!(changed["security"]["headers"], is_set);
         assert_eq!(end(&server, "vm").await, Some(4431), "{headers}");
+        assert_eq!(test().await["reason"], "instance-refused-session");
     }
     let audit = server.api().get("/api/v1/audit?limit=1000").await.done();
     let details: Vec<_> = audit["items"].as_array().unwrap().iter().map(|record| &record["detail"]).collect();
