@@ -57,6 +57,14 @@ pub enum Error {
         /// The problem, such as `must not be empty`.
         problem: String,
     },
+    /// Rows of an import are wrong.
+    #[error("{} of {of} instances cannot be imported, so nothing was changed", .wrong.len())]
+    Rows {
+        /// The wrong rows, in order.
+        wrong: Vec<WrongRow>,
+        /// The number of all rows.
+        of: usize,
+    },
     /// The instance's status does not allow the call.
     #[error("the instance is {0}")]
     InstanceStatus(InstanceStatus),
@@ -69,6 +77,32 @@ pub enum Error {
     /// An internal error. Its cause goes to the log and not to the caller.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A row of an import that cannot be imported, and the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongRow {
+    /// The row's number. The first one has the number 1.
+    pub row: usize,
+    /// The wrong member. `None` if the row as a whole is wrong.
+    pub member: Option<String>,
+    /// The fault.
+    pub problem: String,
+}
+
+impl WrongRow {
+    /// Takes an error about one row. Returns other errors, which concern the whole call.
+    pub fn new(row: usize, error: Error) -> Result<Self> {
+        let (member, problem) = match error {
+            Error::Invalid { field, problem } => (Some(field.into_owned()), problem),
+            Error::Conflict(problem) | Error::Malformed(problem) => (None, problem),
+            Error::End(end) if end.reason == EndReason::EndpointNotAllowed => {
+                (Some("endpoint".to_owned()), end.reason.sentence().to_owned())
+            }
+            error => return Err(error),
+        };
+        Ok(Self { row, member, problem })
+    }
 }
 
 /// The required role.
@@ -123,7 +157,8 @@ impl Error {
             | Self::Conflict(_)
             | Self::Stale
             | Self::Malformed(_)
-            | Self::Invalid { .. } => None,
+            | Self::Invalid { .. }
+            | Self::Rows { .. } => None,
         }
     }
 

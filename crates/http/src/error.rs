@@ -5,15 +5,19 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use transom_model::api::{ErrorBody, ErrorDetail};
+use transom_model::api::{ErrorBody, ErrorDetail, WrongRowBody};
 use transom_model::end_reason::EndReason;
 use transom_model::id::RequestId;
 
 use super::refusal::Reason;
 use transom_app::Error;
+use transom_app::error::WrongRow;
 
 /// The delay in seconds until an overloaded or rate-limited caller may retry.
 const WAIT: HeaderValue = HeaderValue::from_static("1");
+
+/// The most wrong rows of an import that an answer lists.
+const ROWS: usize = 100;
 
 /// The header with the reason why a WebSocket was refused: a code, a colon and a sentence. The body
 /// cannot hold it, since the client takes bytes after the headers for frames.
@@ -125,7 +129,9 @@ fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, E
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
-        Error::Malformed(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
+        Error::Malformed(_) | Error::Invalid { .. } | Error::Rows { .. } => {
+            (StatusCode::BAD_REQUEST, "invalid")
+        }
         // These have end reasons.
         Error::End(_)
         | Error::InstanceStatus(_)
@@ -133,5 +139,14 @@ fn describe(error: &Error, request: &RequestId, manager: bool) -> (StatusCode, E
         | Error::Unavailable(_)
         | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, EndReason::InternalError.code()),
     };
-    (status, ErrorDetail::plain(code, error.to_string(), request))
+    let rows = match error {
+        Error::Rows { wrong, .. } => Some(wrong.iter().take(ROWS).map(wrong_row).collect()),
+        _ => None,
+    };
+    (status, ErrorDetail { rows, ..ErrorDetail::plain(code, error.to_string(), request) })
+}
+
+fn wrong_row(wrong: &WrongRow) -> WrongRowBody {
+    let WrongRow { row, member, problem } = wrong;
+    WrongRowBody { row: *row as u64, member: member.clone(), message: problem.clone() }
 }

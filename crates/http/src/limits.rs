@@ -13,6 +13,8 @@ pub const FAREWELL: Duration = Duration::from_secs(5);
 /// The limit on the body of any authenticated request. It has room for 24 group names of 256
 /// four-byte characters in JSON escapes, and for certificates.
 pub const BODY: usize = 256 * 1024;
+/// The limit on an import: thousands of instances with passwords, or a thousand with certificates.
+pub const IMPORT_BODY: usize = 8 * 1024 * 1024;
 /// The limit on a body that proves the caller's identity: a login, with room for what clients add
 /// to it.
 pub const PROOF_BODY: usize = 16 * 1024;

@@ -26,6 +26,7 @@ mod audit;
 mod console;
 mod enrollment;
 mod error;
+mod import;
 mod instance;
 mod instance_test;
 mod link;
@@ -42,7 +43,8 @@ pub use address::{
 pub use audit::AuditBody;
 pub use console::{ConsoleBody, NewConsoleBody};
 pub use enrollment::{EnrollmentBody, EnrollmentTokenBody, NewEnrollmentsBody};
-pub use error::{ErrorBody, ErrorDetail};
+pub use error::{ErrorBody, ErrorDetail, WrongRowBody};
+pub use import::{ImportBody, ImportCountsBody, ImportedInstanceBody};
 pub use instance::{InstanceBody, InstanceChangeBody, InstanceSecurityBody, NewInstanceBody};
 pub use instance_test::{InstanceTestBody, ScreenBody, TestResult, TestStepBody};
 pub use link::{LinkBody, LinkReportBody, LinkUseBody, OriginBody};

@@ -178,6 +178,12 @@ impl fmt::Display for RequestWord {
     }
 }
 
+/// Returns whether a text is a name for command lines and paths: `[A-Za-z0-9._-]{1,64}`.
+fn is_word(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// An instance's name as its owner chose it, unique in the project: `[A-Za-z0-9._-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(String);
@@ -194,8 +200,7 @@ impl InstanceId {
 impl FromStr for InstanceId {
     type Err = ParseIdError;
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if !(1..=64).contains(&text.len()) || !text.bytes().all(allowed) {
+        if !is_word(text) {
             return Err(ParseIdError {
                 what: "instance id",
                 problem: "must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
@@ -204,6 +209,24 @@ impl FromStr for InstanceId {
         // URL normalization would remove `.` and `..` from a path.
         if matches!(text, "." | "..") {
             return Err(ParseIdError { what: "instance id", problem: "must not be . or .." });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The name of an import, which marks the instances that it adds: `[A-Za-z0-9._-]{1,64}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImportName(String);
+text_id!(ImportName);
+
+impl FromStr for ImportName {
+    type Err = ParseIdError;
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        if !is_word(text) {
+            return Err(ParseIdError {
+                what: "import name",
+                problem: "must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
+            });
         }
         Ok(Self(text.to_owned()))
     }

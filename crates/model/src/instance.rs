@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::endpoint::Endpoint;
-use crate::id::{InstanceId, InstanceUid, ParseIdError, ProjectId};
+use crate::id::{ImportName, InstanceId, InstanceUid, ParseIdError, ProjectId};
 
 /// The maximum time for each step of a VNC server's handshake. A server greets at once, and
 /// responds at once unless a person decides. A desktop that is starting may need some seconds to
@@ -99,6 +99,8 @@ pub struct Instance {
     /// Increases with every change of the endpoint. A session compares it to learn whether it leads
     /// to the current endpoint.
     pub endpoint_version: i64,
+    /// The import that added it. `None` if it was added by hand, or by an import without a name.
+    pub import_name: Option<ImportName>,
     /// The time at which it was added.
     pub created_at: Timestamp,
     /// The time of the latest change.

@@ -10,7 +10,7 @@ use crate::cloud::{CloudAddress, GroupName};
 use crate::console_kind::ConsoleKind;
 use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
-use crate::id::InstanceId;
+use crate::id::{ImportName, InstanceId};
 use crate::name::{END_NOTE, INSTANCE_NAME, KEY_NAME, USERNAME};
 use crate::project::ProjectName;
 use crate::request_headers;
@@ -133,6 +133,7 @@ described! {
     CloudAddress = text("A cloud address.").pattern(Some(format!("^{ADDRESS}$"))).build();
     GroupName = text("A group's name.").min_length(Some(1)).max_length(Some(GroupName::MAX)).examples(["support"]).build();
     InstanceId = text("An instance's id.").min_length(Some(1)).max_length(Some(64)).pattern(Some(INSTANCE_ID)).examples(["web-1"]).build();
+    ImportName = text("The name of an import.").min_length(Some(1)).max_length(Some(64)).pattern(Some("^[A-Za-z0-9._-]+$")).examples(["rack-7"]).build();
     Id = text("An id that Transom issued.").format(Some(SchemaFormat::Custom("uuid".to_owned()))).build();
     LinkWord = text("A link's id, or `sha256:` and the SHA-256 of its token in hexadecimal.")
         .pattern(Some(format!("^({UUID}|sha256:[0-9A-Fa-f]{{64}})$")))

@@ -110,23 +110,41 @@ pub struct SessionOrigin {
 /// Writes the record of a change within the change's transaction. Call it last: on PostgreSQL, the
 /// next transaction that writes a record waits from here until this one has committed.
 pub(crate) async fn write_down(db: &mut Connection<'_>, entry: &AuditEntry) -> Result<()> {
+    write_down_all(db, [entry]).await
+}
+
+/// Writes the records of several changes, in this order. See [`write_down`].
+pub(crate) async fn write_down_all<'a>(
+    db: &mut Connection<'_>,
+    entries: impl IntoIterator<Item = &'a AuditEntry>,
+) -> Result<()> {
     const INSERT: &str = "INSERT INTO audit (at, request_id, actor, dialect, action, target, outcome, project_id, \
-        grant_id, session_id, detail, source, user_agent) \
-        VALUES ((SELECT now FROM clock), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let insert = sql(INSERT)
-        .bind(entry.request.as_ref())
-        .bind(&entry.actor)
-        .bind(entry.dialect)
-        .bind(entry.action.as_str())
-        .bind(entry.target.as_str())
-        .bind(entry.outcome)
-        .bind(entry.project)
-        .bind(entry.grant)
-        .bind(entry.session)
-        .bind(entry.detail.as_deref())
-        .bind(entry.origin.source)
-        .bind(entry.origin.user_agent.as_ref().map(UserAgent::as_str));
-    db.run(insert).await.map(drop)
+        grant_id, session_id, detail, source, user_agent)";
+    // Every value of a statement has a number, and both databases limit the numbers.
+    const AT_ONCE: usize = 250;
+    let entries: Vec<_> = entries.into_iter().collect();
+    for some in entries.chunks(AT_ONCE) {
+        let mut insert = sql(INSERT);
+        for (number, entry) in some.iter().enumerate() {
+            insert = insert
+                .push(if number == 0 { " VALUES " } else { ", " })
+                .push_value("((SELECT now FROM clock), ", entry.request.as_ref())
+                .push_value(", ", &entry.actor)
+                .push_value(", ", entry.dialect)
+                .push_value(", ", entry.action.as_str())
+                .push_value(", ", entry.target.as_str())
+                .push_value(", ", entry.outcome)
+                .push_value(", ", entry.project)
+                .push_value(", ", entry.grant)
+                .push_value(", ", entry.session)
+                .push_value(", ", entry.detail.as_deref())
+                .push_value(", ", entry.origin.source)
+                .push_value(", ", entry.origin.user_agent.as_ref().map(UserAgent::as_str))
+                .push(")");
+        }
+        db.run(insert).await?;
+    }
+    Ok(())
 }
 
 /// Writes the record of a session that Transom ended.

@@ -2,8 +2,13 @@
 
 use std::fmt;
 
+use transom_model::id::InstanceId;
+
 /// A result of the store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A row of an import that the present state forbids, and the reason.
+pub type Refused = (InstanceId, &'static str);
 
 /// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +20,10 @@ pub enum StoreError {
     /// An object that the change depends on does not exist. The text names it: `instance`.
     #[error("{0} does not exist")]
     NotFound(&'static str),
+    /// The operation undid itself because of these rows, or because it was a rehearsal.
+    /// [`Store::import_instances`](crate::Store::import_instances) turns it into an answer.
+    #[error("rows of the import are refused")]
+    Undone(Vec<Refused>),
     /// The presented token or secret is no longer valid.
     #[error("the presented token or secret is no longer valid")]
     ProofGone,

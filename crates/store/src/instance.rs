@@ -3,7 +3,7 @@
 use transom_model::EndReason;
 use transom_model::audit::AuditEntry;
 use transom_model::endpoint::Endpoint;
-use transom_model::id::{InstanceId, InstanceUid, ProjectId};
+use transom_model::id::{ImportName, InstanceId, InstanceUid, ProjectId};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
 
 use crate::audit::write_down;
@@ -32,6 +32,8 @@ pub struct NewInstance {
     pub endpoint_set_by: SetBy,
     /// The gateway's credentials for the VNC server.
     pub security: InstanceSecurity,
+    /// The import that adds it.
+    pub import_name: Option<ImportName>,
     /// True if its secrets may also go to the holder of its cloud address's repeater ticket.
     pub for_ticket_holder: bool,
 }
@@ -85,7 +87,7 @@ macro_rules! instance_columns {
          instances.certificate_key, instances.fingerprint, instances.headers, instances.password_generation, instances.key_generation, \
          (SELECT generation FROM cloud_addresses WHERE address = substr(instances.endpoint, 7) \
          AND instances.endpoint LIKE 'cloud:%' AND cloud_addresses.project_id = instances.project_id), \
-         instances.place, instances.created_at, instances.updated_at"
+         instances.place, instances.import_name, instances.created_at, instances.updated_at"
     };
 }
 pub(crate) use instance_columns;
@@ -157,37 +159,7 @@ impl Store {
 }
 
 async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEntry) -> Result<Instance> {
-    const INSERT: &str = concat!(
-        "INSERT INTO instances (uid, id, project_id, name, status, endpoint, endpoint_by_project, username, password, ca, certificate, \
-         certificate_key, fingerprint, headers, password_generation, key_generation, created_at, updated_at) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
-         (SELECT generation FROM cloud_addresses WHERE address = $15), \
-         (SELECT generation FROM cloud_addresses WHERE address = $15), now, now FROM clock WHERE 1 = 1 \
-         ON CONFLICT DO NOTHING RETURNING ",
-        instance_columns!()
-    );
-    let security = &instance.security;
-    let insert = sql(INSERT)
-        .bind(instance.uid)
-        .bind(&instance.id)
-        .bind(instance.project)
-        .bind(instance.name.as_str())
-        .bind(instance.status)
-        .bind(&instance.endpoint)
-        .bind(instance.endpoint_set_by == SetBy::Project)
-        .bind(security.username.as_deref())
-        .bind(security.password.as_ref())
-        .bind(security.ca.as_deref())
-        .bind(security.certificate.as_deref())
-        .bind(security.key.as_ref())
-        .bind(security.fingerprint.as_deref())
-        .bind(security.headers.as_ref())
-        .bind(cloud_address(&instance.endpoint));
-    let mut row = db
-        .first(insert)
-        .await?
-        .ok_or(StoreError::Conflict("the project already has an instance with this id"))?;
-    let made = read(&mut row)?;
+    let made = insert(db, std::slice::from_ref(&instance)).await?.pop().ok_or(TAKEN)?;
     if !instance.for_ticket_holder {
         keep_from_ticket_holder(db, &made).await?;
     }
@@ -195,10 +167,51 @@ async fn create(db: &mut Connection<'_>, instance: NewInstance, audit: &AuditEnt
     Ok(made)
 }
 
+/// Adds instances with one statement. Returns `Conflict` if the project has one of their ids.
+pub(crate) async fn insert(db: &mut Connection<'_>, instances: &[NewInstance]) -> Result<Vec<Instance>> {
+    const INSERT: &str = "INSERT INTO instances (uid, id, project_id, name, status, endpoint, endpoint_by_project, \
+        username, password, ca, certificate, certificate_key, fingerprint, headers, import_name, password_generation, \
+        key_generation, created_at, updated_at)";
+    const GENERATION: &str = ", (SELECT generation FROM cloud_addresses WHERE address = ";
+    let mut insert = sql(INSERT);
+    for (number, instance) in instances.iter().enumerate() {
+        let (security, address) = (&instance.security, cloud_address(&instance.endpoint));
+        insert = insert
+            .push_value(if number == 0 { " SELECT " } else { " UNION ALL SELECT " }, instance.uid)
+            .push_value(", ", &instance.id)
+            .push_value(", ", instance.project)
+            .push_value(", ", instance.name.as_str())
+            .push_value(", ", instance.status)
+            .push_value(", ", &instance.endpoint)
+            .push_value(", ", instance.endpoint_set_by == SetBy::Project)
+            .push_value(", ", security.username.as_deref())
+            .push_value(", ", security.password.as_ref())
+            .push_value(", ", security.ca.as_deref())
+            .push_value(", ", security.certificate.as_deref())
+            .push_value(", ", security.key.as_ref())
+            .push_value(", ", security.fingerprint.as_deref())
+            .push_value(", ", security.headers.as_ref())
+            .push_value(", ", instance.import_name.as_ref())
+            .push_value(GENERATION, address)
+            .push(")")
+            .push_value(GENERATION, address)
+            // SQLite requires a condition before ON CONFLICT.
+            .push("), now, now FROM clock WHERE 1 = 1");
+    }
+    let rows =
+        db.all(insert.push(concat!(" ON CONFLICT DO NOTHING RETURNING ", instance_columns!()))).await?;
+    if rows.len() < instances.len() {
+        return Err(TAKEN);
+    }
+    rows.into_iter().map(|mut row| read(&mut row)).collect()
+}
+
+const TAKEN: StoreError = StoreError::Conflict("the project already has an instance with this id");
+
 /// Refuses to entrust secrets to a cloud address with an existing repeater ticket. A device with
 /// that ticket proves nothing else, and would receive secrets that are meant for the present
 /// device.
-async fn keep_from_ticket_holder(db: &mut Connection<'_>, instance: &Instance) -> Result<()> {
+pub(crate) async fn keep_from_ticket_holder(db: &mut Connection<'_>, instance: &Instance) -> Result<()> {
     const TICKET: &str = "SELECT 1 FROM cloud_addresses WHERE address = $1 AND project_id = $2 \
         AND repeater_ticket IS NOT NULL";
     let Some(address) = cloud_address(&instance.endpoint).filter(|_| instance.security.has_secret()) else {
@@ -217,6 +230,26 @@ async fn update(
     change: InstanceChange,
     audit: &AuditEntry,
 ) -> Result<(Option<Instance>, Vec<EndReason>)> {
+    let leads_elsewhere = change.endpoint.is_some();
+    let Some(instance) = apply(db, project, id, change).await? else { return Ok((None, Vec::new())) };
+    let waiting = if leads_elsewhere {
+        raise(db).await?;
+        end_waiting(db, " AND grants.instance_uid = ", instance.uid).await?
+    } else {
+        Waiting::default()
+    };
+    write_down(db, audit).await?;
+    Ok((Some(instance), waiting.write_down(db).await?))
+}
+
+/// Applies a change. If it changes the endpoint, the caller must raise the revision and end the
+/// sessions that wait.
+pub(crate) async fn apply(
+    db: &mut Connection<'_>,
+    project: ProjectId,
+    id: &InstanceId,
+    change: InstanceChange,
+) -> Result<Option<Instance>> {
     // New secrets are entrusted to the device that is at the address now. A new endpoint changes
     // the recipient of all remaining secrets.
     let moved = change.endpoint.as_ref().map(|(endpoint, _)| cloud_address(endpoint));
@@ -257,20 +290,12 @@ async fn update(
         .push_value(" WHERE project_id = ", project)
         .push_value(" AND id = ", id)
         .push(concat!(" RETURNING ", instance_columns!()));
-    let Some(mut row) = db.first(update).await? else { return Ok((None, Vec::new())) };
+    let Some(mut row) = db.first(update).await? else { return Ok(None) };
     let instance = read(&mut row)?;
     if entrusted && !change.for_ticket_holder {
         keep_from_ticket_holder(db, &instance).await?;
     }
-    let waiting = match change.endpoint {
-        Some(_) => {
-            raise(db).await?;
-            end_waiting(db, " AND grants.instance_uid = ", instance.uid).await?
-        }
-        None => Waiting::default(),
-    };
-    write_down(db, audit).await?;
-    Ok((Some(instance), waiting.write_down(db).await?))
+    Ok(Some(instance))
 }
 
 /// Raises the endpoint's version unless the endpoint stays the same, so that sessions lead
@@ -353,6 +378,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Instance> {
             address_generation: row.count_or_null()?,
         },
         endpoint_version: row.value()?,
+        import_name: row.parsed_or_null()?,
         created_at: row.time()?,
         updated_at: row.time()?,
     })

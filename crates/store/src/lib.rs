@@ -16,6 +16,7 @@ mod database;
 mod error;
 mod foreign;
 mod grant;
+mod import;
 mod instance;
 mod instance_query;
 mod metadata;
@@ -40,9 +41,10 @@ pub use cloud::{
     NewEnrollments, NewViewerId, Precondition, PresenceQuery, Scope,
 };
 pub use database::SchemaPlan;
-pub use error::{Cause, Result, StoreError};
+pub use error::{Cause, Refused, Result, StoreError};
 pub use foreign::ForeignGrant;
 pub use grant::{NewGrant, Standing, TokenStanding};
+pub use import::Import;
 pub use instance::{Change, InstanceChange, NewInstance};
 pub use instance_query::{FoundInstances, InstanceQuery, NameMatch};
 pub use metadata::{MetadataChange, Noted};

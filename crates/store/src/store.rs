@@ -14,6 +14,10 @@ use crate::{Cause, DatabaseUrl, Result, SchemaPlan, StoreError};
 /// long meets a database that is down or overloaded, and its caller is better served by an error.
 pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The deadline of an import, which changes thousands of rows. It is shorter than the time in which
+/// the server answers.
+pub(crate) const IMPORT_DEADLINE: Duration = Duration::from_secs(20);
+
 /// The durable state. Clones are cheap and refer to the same store.
 #[derive(Clone)]
 pub struct Store {
@@ -80,7 +84,15 @@ impl Store {
 
     /// Runs an operation as one durable transaction.
     pub(crate) async fn write<T: Send + 'static>(&self, operation: impl Operation<T>) -> Result<T> {
-        timeout(OPERATION_DEADLINE, self.database.write(operation)).await.map_err(|_| late())?
+        self.write_within(OPERATION_DEADLINE, operation).await
+    }
+
+    async fn write_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        operation: impl Operation<T>,
+    ) -> Result<T> {
+        timeout(deadline, self.database.write(operation)).await.map_err(|_| late())?
     }
 
     /// Runs an operation like [`write`](Self::write), and counts the sessions that it ended once
@@ -89,7 +101,16 @@ impl Store {
         &self,
         operation: impl Operation<(T, Vec<EndReason>)>,
     ) -> Result<T> {
-        let (answer, ended) = self.write(operation).await?;
+        self.write_ending_within(OPERATION_DEADLINE, operation).await
+    }
+
+    /// Runs an operation like [`write_ending`](Self::write_ending), with another deadline.
+    pub(crate) async fn write_ending_within<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        operation: impl Operation<(T, Vec<EndReason>)>,
+    ) -> Result<T> {
+        let (answer, ended) = self.write_within(deadline, operation).await?;
         if let Some(count) = self.count_end.get() {
             ended.into_iter().for_each(count);
         }

@@ -100,15 +100,21 @@ fn rules() -> Vec<(&'static str, Value)> {
     let one_trust = json!({ "anyOf": [{ "properties": { "ca": cleared } }, { "properties": { "fingerprint": cleared } }] });
     let web_socket = json!({ "type": "string", "pattern": "^wss?://" });
     let trusted = |member: &str| json!({ "properties": { member: { "type": "string", "minLength": 1 } }, "required": [member] });
+    let new_instance = json!({ "allOf": [
+        one_trust,
+        { "anyOf": [{ "properties": { "certificate": cleared } }, trusted("ca"), trusted("fingerprint")] },
+        { "anyOf": [{ "properties": { "headers": cleared } }, { "properties": { "endpoint": web_socket } }] },
+    ] });
     vec![
         ("NewAddressBody", json!({ "anyOf": created })),
         ("AddressChangeBody", json!({ "anyOf": changed })),
+        ("NewInstanceBody", new_instance.clone()),
+        ("ImportedInstanceBody", new_instance),
         (
-            "NewInstanceBody",
-            json!({ "allOf": [
-                one_trust,
-                { "anyOf": [{ "properties": { "certificate": cleared } }, trusted("ca"), trusted("fingerprint")] },
-                { "anyOf": [{ "properties": { "headers": cleared } }, { "properties": { "endpoint": web_socket } }] },
+            "NewImportBody",
+            json!({ "anyOf": [
+                { "properties": { "prune": { "enum": [null, false] } } },
+                { "properties": { "name": { "type": "string" } }, "required": ["name"] },
             ] }),
         ),
         ("NewEnrollmentsBody", json!({ "anyOf": enrollments() })),

@@ -7,6 +7,7 @@ mod consoles;
 mod document;
 mod enrollments;
 mod filters;
+mod import;
 mod input;
 mod instances;
 mod keys;
@@ -19,6 +20,7 @@ mod tokens;
 
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
@@ -30,7 +32,7 @@ use transom_model::end_reason::{End, EndReason};
 use transom_model::schema;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::door::is_below;
@@ -38,7 +40,7 @@ use crate::door::{Door, Unrouted};
 use queries::Queries;
 use transom_app::{App, Error, random};
 use transom_http::error::Failure;
-use transom_http::{Id, put_id};
+use transom_http::{Id, limits, put_id};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -83,6 +85,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(instances::list, instances::create))
         .routes(routes!(instances::show, instances::change, instances::remove))
         .routes(routes!(instances::test))
+        .routes(routes!(import::import).layer(DefaultBodyLimit::max(limits::IMPORT_BODY)))
         .routes(routes!(addresses::list, addresses::create))
         .routes(routes!(addresses::show, addresses::change, addresses::remove))
         .routes(routes!(addresses::reset))

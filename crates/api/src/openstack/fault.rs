@@ -161,7 +161,9 @@ impl Fault {
             Error::NotFound(_) => Self::not_found(),
             Error::Conflict(message) => Self::new(StatusCode::CONFLICT, message),
             Error::Stale => Self::new(StatusCode::CONFLICT, "The resource was changed meanwhile."),
-            Error::Invalid { .. } | Error::Malformed(_) => Self::bad_request(error.to_string()),
+            Error::Invalid { .. } | Error::Malformed(_) | Error::Rows { .. } => {
+                Self::bad_request(error.to_string())
+            }
             Error::InstanceStatus(status) => Self::new(StatusCode::CONFLICT, state(status, about)),
             Error::End(end) if end.reason == EndReason::InstanceRemoved => {
                 Self::missing(format!("Instance {server} could not be found."))

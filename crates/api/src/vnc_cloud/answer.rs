@@ -144,6 +144,7 @@ impl From<Error> for Refusal {
             Error::Conflict(_)
             | Error::Malformed(_)
             | Error::Invalid { .. }
+            | Error::Rows { .. }
             | Error::InstanceStatus(_)
             | Error::End(_)
             | Error::Internal(_) => {

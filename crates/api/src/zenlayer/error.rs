@@ -144,9 +144,11 @@ impl From<Error> for ApiError {
                 Code::InstanceStatus,
                 format!("The instance is {status}; a console needs it to be running."),
             ),
-            Error::Conflict(_) | Error::Stale | Error::Invalid { .. } | Error::Malformed(_) => {
-                Self::new(Code::ParameterValue, error.to_string())
-            }
+            Error::Conflict(_)
+            | Error::Stale
+            | Error::Invalid { .. }
+            | Error::Malformed(_)
+            | Error::Rows { .. } => Self::new(Code::ParameterValue, error.to_string()),
             Error::End(end) => match end.reason {
                 EndReason::RateLimited => Self::new(Code::RequestLimitExceeded, end.to_string()),
                 EndReason::StoreUnavailable => Self::busy(),

@@ -160,6 +160,7 @@ impl ExistingCloud {
             endpoint_set_by: SetBy::Cloud,
             security,
             endpoint_version: 0,
+            import_name: None,
             created_at: grant.created_at,
             updated_at: grant.created_at,
         };

@@ -8,9 +8,7 @@ use transom_model::end_reason::End;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{InstanceId, InstanceUid};
 use transom_model::instance::{Instance, InstanceSecurity, InstanceStatus, Sealed, SetBy};
-use transom_model::name;
 use transom_model::project::Project;
-use transom_model::request_headers;
 use transom_model::secret::Secret;
 use transom_store::{
     Change, FoundInstances, Ground, InstanceChange, InstanceQuery, NewInstance, Page, Tally,
@@ -18,44 +16,16 @@ use transom_store::{
 
 use crate::Call;
 use crate::Caller;
-use crate::error::{Error, Result, legible};
+use crate::error::{Error, Result};
 use crate::inventory::Inventory;
-use crate::inventory::trust;
+pub use crate::inventory::settings::InstanceInput;
+use crate::inventory::settings::{
+    CERTIFICATE_ALONE, HEADERS_ELSEWHERE, change, check_certificate, described, filled, is_web_socket,
+    one_of_both, text,
+};
 use crate::random;
 use crate::revocations::held::{Revocation, Revoked};
 use crate::vault::Purpose;
-
-/// A caller's settings for an instance. An addition needs an endpoint; a change affects only the
-/// named settings.
-#[derive(Debug, Default)]
-pub struct InstanceInput {
-    /// The name, for display.
-    pub name: Option<String>,
-    /// The machine's status.
-    pub status: Option<InstanceStatus>,
-    /// The location of its VNC server.
-    pub endpoint: Option<Endpoint>,
-    /// The user for VeNCrypt Plain.
-    pub username: Option<String>,
-    /// The VNC password. An empty one clears it.
-    pub password: Option<Secret>,
-    /// PEM certificates to trust.
-    pub ca: Option<String>,
-    /// The PEM certificate chain that the gateway presents.
-    pub certificate: Option<String>,
-    /// The PEM private key of that certificate.
-    pub key: Option<Secret>,
-    /// SHA-256 of the VNC server's certificate.
-    pub fingerprint: Option<String>,
-    /// The headers of the request for a WebSocket, one in each line. An empty text clears them.
-    pub headers: Option<Secret>,
-    /// True if the endpoint leads to the same machine. Sessions then reconnect there instead of
-    /// ending.
-    pub moved: bool,
-    /// True if the gateway may also use the password and the key with a device that joined with the
-    /// repeater ticket of the instance's cloud address.
-    pub for_ticket_holder: bool,
-}
 
 impl Inventory {
     /// Adds an instance. Without an id it gets a random UUID.
@@ -67,41 +37,53 @@ impl Inventory {
         input: InstanceInput,
     ) -> Result<Instance> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
+        let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
+        let new = self.addition(call, &project, id, input)?;
+        let audit = audit_of(call, &project, AuditAction::InstanceCreate, &new.id);
+        Ok(self.core.store.create_instance(new, &audit).await?)
+    }
+
+    /// Checks the settings of a new instance, and seals its secrets.
+    pub(super) fn addition(
+        &self,
+        call: &Call,
+        project: &Project,
+        id: InstanceId,
+        input: InstanceInput,
+    ) -> Result<NewInstance> {
         let endpoint = input.endpoint.clone().ok_or_else(|| Error::invalid("endpoint", "is missing"))?;
         if input.moved {
             return Err(Error::invalid("moved", "is only for a change of the endpoint"));
         }
-        self.check_input(call, &input)?;
+        input.check()?;
+        self.check_endpoint(&call.caller, &endpoint)?;
         let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         if named(&input.certificate) && !named(&input.ca) && !named(&input.fingerprint) {
             return Err(Error::invalid("certificate", CERTIFICATE_ALONE));
         }
         let uid = InstanceUid(random::ordered_uuid());
-        let id = id.unwrap_or_else(|| InstanceId::from_uuid(random::uuid()));
-        let new = NewInstance {
+        Ok(NewInstance {
             uid,
             project: project.id,
-            name: input.name.clone().unwrap_or_else(|| id.to_string()),
+            name: input.name.unwrap_or_else(|| id.to_string()),
             status: input.status.unwrap_or(InstanceStatus::Running),
             endpoint,
             endpoint_set_by: set_by(&call.caller),
             security: InstanceSecurity {
-                username: filled(input.username.clone()),
+                username: filled(input.username),
                 password: self.sealed(Purpose::InstancePassword, uid, input.password.as_ref()),
-                ca: filled(input.ca.clone()),
-                certificate: filled(input.certificate.clone()),
+                ca: filled(input.ca),
+                certificate: filled(input.certificate),
                 key: self.sealed(Purpose::InstanceKey, uid, input.key.as_ref()),
-                fingerprint: filled(input.fingerprint.clone()),
+                fingerprint: filled(input.fingerprint),
                 headers: self.sealed(Purpose::InstanceHeaders, uid, input.headers.as_ref()),
                 // The store sets the generations of the cloud address.
                 ..InstanceSecurity::default()
             },
+            import_name: None,
             for_ticket_holder: input.for_ticket_holder,
             id,
-        };
-        let audit =
-            AuditEntry { project: Some(project.id), ..call.entry(AuditAction::InstanceCreate, &new.id) };
-        Ok(self.core.store.create_instance(new, &audit).await?)
+        })
     }
 
     /// Changes the named settings. A new endpoint ends the instance's sessions, or makes them
@@ -124,6 +106,23 @@ impl Inventory {
         self.check_input(call, &input)?;
         let leads_elsewhere = input.endpoint.is_some();
         let instance = self.found_instance(&project, id).await?;
+        let (change, detail) = self.amendment(call, &instance, input)?;
+        let audit =
+            AuditEntry { detail: Some(detail), ..audit_of(call, &project, AuditAction::InstanceChange, id) };
+        let changed = self.core.store.update_instance(project.id, id, change, &audit).await?;
+        if leads_elsewhere {
+            self.core.signals.ring();
+        }
+        changed.ok_or(Error::NotFound("instance"))
+    }
+
+    /// Turns checked settings into the change of an instance, and the detail of its audit record.
+    pub(super) fn amendment(
+        &self,
+        call: &Call,
+        instance: &Instance,
+        input: InstanceInput,
+    ) -> Result<(InstanceChange, String)> {
         let detail = described(&input, &instance.endpoint);
         // The call is well-formed. The headers may conflict with the earlier endpoint.
         if input.endpoint.is_none() && input.names_headers() && !is_web_socket(&instance.endpoint) {
@@ -142,7 +141,7 @@ impl Inventory {
         let key = secret(Purpose::InstanceKey, input.key);
         let headers = secret(Purpose::InstanceHeaders, input.headers);
         let (ca, fingerprint) = one_of_both(text(input.ca), text(input.fingerprint));
-        let changes = InstanceChange {
+        let change = InstanceChange {
             name: input.name,
             status: input.status,
             endpoint: input.endpoint.map(|endpoint| (endpoint, set_by(&call.caller))),
@@ -157,17 +156,8 @@ impl Inventory {
             for_ticket_holder: input.for_ticket_holder,
         };
         // The call is well-formed. The certificate may conflict with the earlier settings.
-        check_certificate(&changes, &instance.security)?;
-        let audit = AuditEntry {
-            project: Some(project.id),
-            detail: Some(detail),
-            ..call.entry(AuditAction::InstanceChange, id)
-        };
-        let changed = self.core.store.update_instance(project.id, id, changes, &audit).await?;
-        if leads_elsewhere {
-            self.core.signals.ring();
-        }
-        changed.ok_or(Error::NotFound("instance"))
+        check_certificate(&change, &instance.security)?;
+        Ok((change, detail))
     }
 
     /// Returns an instance.
@@ -198,7 +188,7 @@ impl Inventory {
     /// ended.
     pub async fn remove_instance(&self, call: &Call, project: &str, id: &InstanceId) -> Result<Tally> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
-        let audit = AuditEntry { project: Some(project.id), ..call.entry(AuditAction::InstanceRemove, id) };
+        let audit = audit_of(call, &project, AuditAction::InstanceRemove, id);
         let uid = self.found_instance(&project, id).await?.uid;
         let ended = self.core.store.tally(Ground::Instance(uid)).await?;
         let what = Revoked::Instance { uid, project: project.id, id: id.clone() };
@@ -212,25 +202,9 @@ impl Inventory {
         self.core.store.instance(project.id, id).await?.ok_or(Error::NotFound("instance"))
     }
 
-    fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
-        if let Some(name) = &input.name
-            && !(1..=name::INSTANCE_NAME).contains(&name.chars().count())
-        {
-            let most = name::INSTANCE_NAME;
-            return Err(Error::invalid("name", format!("must be 1 to {most} characters")));
-        }
-        legible(input.name.as_deref().unwrap_or_default())?;
-        let user = input.username.as_deref().unwrap_or_default();
-        if user.chars().count() > name::USERNAME {
-            return Err(Error::invalid("username", format!("must be at most {} characters", name::USERNAME)));
-        }
-        if !name::is_legible(user) {
-            return Err(Error::invalid("username", name::ILLEGIBLE));
-        }
-        input.check_security()?;
-        if input.moved && input.endpoint.is_none() {
-            return Err(Error::invalid("moved", "requires endpoint, which leads to the same machine"));
-        }
+    /// Checks every setting of a call.
+    pub(super) fn check_input(&self, call: &Call, input: &InstanceInput) -> Result<()> {
+        input.check()?;
         match &input.endpoint {
             Some(endpoint) => self.check_endpoint(&call.caller, endpoint),
             None => Ok(()),
@@ -239,7 +213,7 @@ impl Inventory {
 
     /// Checks the endpoint as far as possible without resolving its name. Every dial checks the
     /// address.
-    fn check_endpoint(&self, caller: &Caller, endpoint: &Endpoint) -> Result<()> {
+    pub(super) fn check_endpoint(&self, caller: &Caller, endpoint: &Endpoint) -> Result<()> {
         if *caller == Caller::Operator {
             return Ok(());
         }
@@ -262,139 +236,14 @@ impl Inventory {
     }
 }
 
-impl InstanceInput {
-    /// Returns whether it sets the endpoint, the expected identity, or the user name.
-    fn names_peer(&self) -> bool {
-        self.endpoint.is_some()
-            || self.username.is_some()
-            || self.ca.is_some()
-            || self.certificate.is_some()
-            || self.fingerprint.is_some()
-    }
-
-    fn names_security(&self) -> bool {
-        self.username.is_some()
-            || self.password.is_some()
-            || self.ca.is_some()
-            || self.certificate.is_some()
-            || self.key.is_some()
-            || self.fingerprint.is_some()
-            || self.headers.is_some()
-    }
-
-    /// Returns whether it sets headers. An empty text clears them.
-    fn names_headers(&self) -> bool {
-        self.headers.as_ref().is_some_and(|headers| !headers.expose().is_empty())
-    }
-
-    /// Reports an unreadable certificate or header now instead of at the next console. Empty texts
-    /// clear a setting.
-    fn check_security(&self) -> Result<()> {
-        let named = |text: &Option<String>| text.clone().and_then(some_or_cleared);
-        for (field, pem) in [("ca", named(&self.ca)), ("certificate", named(&self.certificate))] {
-            pem.map(|pem| trust::certificates(&pem))
-                .transpose()
-                .map_err(|problem| Error::invalid(field, problem))?;
-        }
-        let key = self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty());
-        key.map(trust::key).transpose().map_err(|problem| Error::invalid("key", problem))?;
-        if let Some(headers) = self.headers.as_ref().filter(|_| self.names_headers()) {
-            let headers = request_headers::parse(headers.expose());
-            if headers.map_err(|problem| Error::invalid("headers", problem))?.is_empty() {
-                return Err(Error::invalid("headers", "has only blank lines"));
-            }
-            if self.endpoint.as_ref().is_some_and(|endpoint| !is_web_socket(endpoint)) {
-                return Err(Error::invalid("headers", HEADERS_ELSEWHERE));
-            }
-        }
-        let fingerprint = named(&self.fingerprint);
-        if fingerprint.is_some() && named(&self.ca).is_some() {
-            return Err(Error::invalid("fingerprint", "cannot be set together with ca"));
-        }
-        let checked = fingerprint.map(|text| trust::fingerprint(&text)).transpose();
-        checked.map(drop).map_err(|problem| Error::invalid("fingerprint", problem))
-    }
-}
-
-fn is_web_socket(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::WebSocket { .. })
-}
-
-fn set_by(caller: &Caller) -> SetBy {
+pub(super) fn set_by(caller: &Caller) -> SetBy {
     match caller {
         Caller::Operator => SetBy::Operator,
         Caller::Key { .. } | Caller::Guest { .. } => SetBy::Project,
     }
 }
 
-/// Describes a change for the audit: the names of the changed settings without values, and the old
-/// and the new endpoint.
-fn described(input: &InstanceInput, before: &Endpoint) -> String {
-    let named = [
-        ("name", input.name.is_some()),
-        ("status", input.status.is_some()),
-        ("username", input.username.is_some()),
-        ("password", input.password.is_some()),
-        ("ca", input.ca.is_some()),
-        ("certificate", input.certificate.is_some()),
-        ("key", input.key.is_some()),
-        ("fingerprint", input.fingerprint.is_some()),
-        ("headers", input.headers.is_some()),
-    ];
-    let names = named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name.to_owned());
-    let how = if input.moved { " (moved)" } else { "" };
-    let moved = input.endpoint.as_ref().map(|after| format!("endpoint {before} to {after}{how}"));
-    moved.into_iter().chain(names).collect::<Vec<_>>().join(", ")
-}
-
-/// Fails if the instance would have a client certificate but neither a CA nor a fingerprint:
-/// without one of them, the gateway does not use TLS.
-fn check_certificate(changes: &InstanceChange, before: &InstanceSecurity) -> Result<()> {
-    let stays = |change: &Change<String>, before: &Option<String>| match change {
-        Change::Keep => before.is_some(),
-        Change::Clear => false,
-        Change::Set(_) => true,
-    };
-    let trusts = stays(&changes.ca, &before.ca) || stays(&changes.fingerprint, &before.fingerprint);
-    if stays(&changes.certificate, &before.certificate) && !trusts {
-        Err(Error::Conflict(format!("certificate: {CERTIFICATE_ALONE}")))
-    } else {
-        Ok(())
-    }
-}
-
-const CERTIFICATE_ALONE: &str =
-    "needs ca or fingerprint: without one of them, the instance is reached without TLS";
-
-const HEADERS_ELSEWHERE: &str = "needs an endpoint ws:// or wss://: no other receives headers";
-
-/// Returns `None` for an empty text, which clears a setting.
-fn some_or_cleared(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// Keeps a setting that was not given, and clears one for which `keep` returns `None`.
-fn change<T, U>(input: Option<T>, keep: impl FnOnce(T) -> Option<U>) -> Change<U> {
-    match input.map(keep) {
-        None => Change::Keep,
-        Some(None) => Change::Clear,
-        Some(Some(value)) => Change::Set(value),
-    }
-}
-
-/// The CA or the fingerprint verifies the VNC server's certificate. Setting one replaces the other.
-fn one_of_both(ca: Change<String>, fingerprint: Change<String>) -> (Change<String>, Change<String>) {
-    match (ca, fingerprint) {
-        (ca @ Change::Set(_), Change::Keep) => (ca, Change::Clear),
-        (Change::Keep, fingerprint @ Change::Set(_)) => (Change::Clear, fingerprint),
-        unchanged => unchanged,
-    }
-}
-
-fn text(input: Option<String>) -> Change<String> {
-    change(input, some_or_cleared)
-}
-
-fn filled(text: Option<String>) -> Option<String> {
-    text.and_then(some_or_cleared)
+/// The audit record of an instance's addition, change or removal, without its detail.
+pub(super) fn audit_of(call: &Call, project: &Project, action: AuditAction, id: &InstanceId) -> AuditEntry {
+    AuditEntry { project: Some(project.id), ..call.entry(action, id) }
 }

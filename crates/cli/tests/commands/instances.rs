@@ -82,6 +82,7 @@ fn an_instance_is_added_changed_shown_and_removed() {
       "created_at": "TIME",
       "endpoint": "vnc://127.0.0.1:5901",
       "id": "vm",
+      "import_name": null,
       "metadata": {},
       "name": "Kiosk",
       "project": "ID",

@@ -29,9 +29,22 @@ bodies! {
         /// The machine's display name, if the caller presented a valid link or ticket.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<String>,
+        /// The wrong rows of an import, at most 100.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<Vec<WrongRowBody>>,
         /// The call's id, which the audit and the log also contain. Its last eight characters
         /// identify the call as well.
         request_id: String,
+    }
+    /// A row of an import that cannot be imported.
+    answer WrongRowBody {
+        /// The row's number in `instances`. The first one has the number 1.
+        row: u64,
+        /// The wrong member. Absent if the row as a whole is wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<String>,
+        /// The fault, for people.
+        message: String,
     }
 }
 
@@ -62,6 +75,7 @@ impl ErrorDetail {
             side: Some(side.to_owned()),
             next_step: Some(end.reason.next_step().to_owned()),
             instance: end.machine().map(str::to_owned),
+            rows: None,
             request_id: request.to_string(),
         }
     }
@@ -76,6 +90,7 @@ impl ErrorDetail {
             side: None,
             next_step: None,
             instance: None,
+            rows: None,
             request_id: request.to_string(),
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::Endpoint;
-use crate::id::InstanceId;
+use crate::id::{ImportName, InstanceId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::member::null_as_missing;
 use crate::metadata::Metadata;
@@ -32,6 +32,10 @@ bodies! {
         #[serde(default)]
         #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>, required))]
         metadata: Metadata,
+        /// The name of the import that added it; null if it was added otherwise.
+        #[serde(default)]
+        #[cfg_attr(feature = "openapi", schema(required))]
+        import_name: Option<ImportName>,
         /// The time at which it was added.
         #[cfg_attr(feature = "openapi", schema(format = DateTime))]
         created_at: String,
@@ -188,6 +192,7 @@ impl InstanceBody {
                 headers: security.headers.is_some(),
             },
             metadata,
+            import_name: instance.import_name,
             created_at: instance.created_at.to_string(),
             updated_at: instance.updated_at.to_string(),
         }

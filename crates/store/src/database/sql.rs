@@ -12,7 +12,7 @@ use transom_model::console_kind::ConsoleKind;
 use transom_model::dialect::Dialect;
 use transom_model::endpoint::Endpoint;
 use transom_model::id::{
-    EnrollmentId, GrantId, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
+    EnrollmentId, GrantId, ImportName, InstanceId, InstanceUid, NodeId, ProjectId, RequestId, SessionId,
 };
 use transom_model::instance::{InstanceStatus, Sealed};
 use transom_model::project::ProjectName;
@@ -118,6 +118,7 @@ binds! { Text:
     EnrollmentId, value => value.to_string();
     &AccessKeyId, value => value.to_string();
     &InstanceId, value => value.to_string();
+    &ImportName, value => value.to_string();
     &RequestId, value => value.to_string();
     &ProjectName, value => value.to_string();
     &Endpoint, value => value.to_string();

@@ -286,6 +286,7 @@ pub(crate) fn new_instance(project: ProjectId, id: &str) -> NewInstance {
             fingerprint: Some("ab".repeat(32)),
             ..InstanceSecurity::default()
         },
+        import_name: None,
         for_ticket_holder: false,
     }
 }

@@ -24,6 +24,7 @@ mod availability;
 mod crash;
 mod endings;
 mod foreign;
+mod import;
 mod instance_query;
 mod inventory;
 mod isolation;

@@ -136,6 +136,18 @@ async fn an_earlier_ticket_obtains_no_later_secret_unless_the_operator_confirms_
             let elsewhere = operator.add_instance(PROJECT, elsewhere).await;
             let moved = operator.patch(&field.server.instance_path(&elsewhere), endpoint.clone()).await;
             assert_eq!(moved.to_string(), TICKET_IS_OUT);
+            // An import names the row, also in a dry run.
+            for dry_run in [true, false] {
+                let rows = json!([
+                    { "id": "other", "endpoint": "vnc://127.0.0.1:1" },
+                    { "id": id, "endpoint": format!("cloud:{address}"), "password": "geheim12" },
+                ]);
+                let import = format!("/api/v1/projects/{PROJECT}/import");
+                let refused = operator.post(&import, json!({ "instances": rows, "dry_run": dry_run })).await;
+                let row = &refused.json()["error"]["rows"][0];
+                assert_eq!(row["row"], 2, "{refused}");
+                assert_eq!(format!("409 conflict: {}", text(row, "message")), TICKET_IS_OUT);
+            }
             // A change without secrets is permitted.
             operator.patch(&path, json!({ "name": "kiosk", "password": "" })).await.done();
             // The device is confirmed to be the machine.

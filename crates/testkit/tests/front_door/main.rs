@@ -22,6 +22,7 @@ mod flow;
 mod handshakes;
 mod hosts;
 mod http_connections;
+mod imports;
 mod instances;
 mod later_versions;
 mod leftovers;
