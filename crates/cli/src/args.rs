@@ -26,8 +26,8 @@ mod operate;
 mod values;
 #[cfg(feature = "server")]
 pub(crate) use operate::{
-    Address, Audit, Console, Demo, Enrollment, Instance, InstanceSettings, Key, Link, Migrate, Operate,
-    Project, Repeater, Serve, Session, Token, TokenName,
+    Address, Audit, Console, Demo, Enrollment, Import, Instance, InstanceSettings, Key, Link, Migrate,
+    Operate, Project, Repeater, Serve, Session, Token, TokenName,
 };
 
 /// A self-hosted VNC console service: register machines, get console URLs, open them in a browser.

@@ -16,7 +16,7 @@ use transom_server::data::read_master_key;
 pub(crate) use access::{Key, Project, Token, TokenName};
 pub(crate) use console::{Audit, Console, Link, Session};
 pub(crate) use device::{Address, Enrollment, Repeater};
-pub(crate) use instance::{Instance, InstanceSettings};
+pub(crate) use instance::{Import, Instance, InstanceSettings};
 
 use super::values::address;
 use crate::command::file::read_password;

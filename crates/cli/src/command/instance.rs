@@ -9,6 +9,7 @@ use transom_model::EndReason;
 use transom_model::api::{EndedBody, InstanceBody, InstanceTestBody};
 
 use super::file::{read, read_vnc_password};
+use super::import;
 use super::key::ended;
 use crate::args::{Common, Instance, InstanceSettings};
 use crate::client::{Client, escape};
@@ -79,7 +80,7 @@ pub(crate) async fn run(common: &Common, command: Instance) -> Result<(), Failur
         }
         Instance::Test { id: Some(id), project, .. } => test(common, &client, &project, id.as_str()).await,
         Instance::Test { id: None, project, .. } => test_all(common, &client, &project).await,
-        Instance::Import { file, project } => import(common, &client.naming_members(), &file, &project).await,
+        Instance::Import(arguments) => import::run(common, &client.naming_members(), &arguments).await,
     }
 }
 
@@ -151,6 +152,7 @@ async fn replaced(
 
 fn show(instance: InstanceBody) -> Result<(), Failure> {
     let security = instance.security;
+    let import_name = instance.import_name.map(|name| name.to_string());
     let withheld = security.withheld;
     let mut ways = Vec::new();
     if security.ca {
@@ -174,50 +176,20 @@ fn show(instance: InstanceBody) -> Result<(), Failure> {
             format!("{security} (withheld, because the address has received new credentials; set them again)")
         }
     };
-    for (name, value) in [
+    let settings = [
         ("id", instance.id),
         ("name", instance.name),
         ("project", instance.project),
         ("status", instance.status.to_string()),
         ("endpoint", instance.endpoint),
         ("security", security),
-        ("created", instance.created_at),
-        ("updated", instance.updated_at),
-    ] {
+    ];
+    let import = import_name.map(|name| ("import", name));
+    let times = [("created", instance.created_at), ("updated", instance.updated_at)];
+    for (name, value) in settings.into_iter().chain(import).chain(times) {
         output::line(format_args!("{name:<9} {value}"))?;
     }
     Ok(())
-}
-
-/// Adds every instance that can be added. Reports the others with their rows, and fails at the end.
-async fn import(common: &Common, client: &Client, file: &Path, project: &str) -> Result<(), Failure> {
-    let rows = rows(file)?;
-    let (total, mut added, mut failed) = (rows.len(), Vec::new(), 0_usize);
-    for (number, row) in rows.into_iter().enumerate() {
-        output::progress(format_args!("{} of {total}", number + 1));
-        let id = row.get("id").and_then(Value::as_str).map(|id| format!(" ({id})")).unwrap_or_default();
-        match client.send::<InstanceBody>(Method::POST, &all(project), &row).await {
-            Ok(instance) => added.push(instance),
-            Err(failure) => {
-                output::progress_done();
-                let failure = failure.of(format_args!("row {}{id}", number + 1));
-                output::report(failure, false);
-                failed += 1;
-            }
-        }
-    }
-    output::progress_done();
-    output::say(format_args!("{} of {total} instances added", added.len()));
-    if common.json {
-        output::json(&added)?;
-    }
-    match failed {
-        0 => Ok(()),
-        _ => {
-            let sentence = format!("{failed} of {total} instances could not be added");
-            Err(Failure::theirs(sentence).with_printed_result())
-        }
-    }
 }
 
 /// Tests one instance, and prints the steps as lines.
@@ -299,28 +271,4 @@ fn failure_of(tested: &InstanceTestBody) -> Option<Failure> {
         Some(next_step) => failure.with_next_step(next_step),
         None => failure,
     })
-}
-
-fn rows(file: &Path) -> Result<Vec<Map<String, Value>>, Failure> {
-    let text = read(file)?;
-    let wrong = |error: &dyn std::fmt::Display| Failure::theirs(format_args!("{}: {error}", file.display()));
-    if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let header = reader.headers().map_err(|error| wrong(&error))?.clone();
-        let mut rows = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(|error| wrong(&error))?;
-            // Every row has all columns. An empty cell counts as absent.
-            let cells = header.iter().zip(&record).filter(|(_, cell)| !cell.is_empty());
-            rows.push(cells.map(|(name, cell)| (name.to_owned(), Value::String(cell.to_owned()))).collect());
-        }
-        return Ok(rows);
-    }
-    if text.trim_start().starts_with('[') {
-        return serde_json::from_str(&text).map_err(|error| wrong(&error));
-    }
-    serde_json::Deserializer::from_str(&text)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(&error))
 }

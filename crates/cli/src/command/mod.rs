@@ -19,6 +19,8 @@ mod demo;
 #[cfg(feature = "server")]
 mod enrollment;
 #[cfg(feature = "server")]
+mod import;
+#[cfg(feature = "server")]
 mod instance;
 #[cfg(feature = "server")]
 mod key;

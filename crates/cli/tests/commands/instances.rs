@@ -1,24 +1,10 @@
-//! Instances: added, changed, listed, imported, removed.
+//! Instances: added, changed, listed, tested, removed.
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use transom_testkit::certificate::Authority;
 use transom_testkit::program::{Answer, Program};
 
-use crate::{failing, lab, without_request};
-
-const CSV: &str = "\
-id,endpoint,name,status,password
-desk-1,vnc://192.0.2.1:5901,Front desk,running,secret
-desk-2,vnc://192.0.2.2,,stopped,
-desk-3,telnet://192.0.2.3,,,
-";
-const JSON: &str = r#"[
-  { "id": "vm-1", "endpoint": "vnc+unix:/run/vm-1.sock" },
-  { "id": "vm-2", "endpoint": "vnc://192.0.2.2", "colour": "red" }
-]"#;
-const JSON_LINES: &str = r#"{ "id": "kiosk-1", "endpoint": "vnc://192.0.2.1" }
-{ "id": "kiosk-2", "endpoint": "vnc://192.0.2.2:5902" }
-"#;
+use crate::{failing, lab};
 
 fn ids(program: &Program) -> Vec<String> {
     let instances = program.ask_json("instance list --project lab");
@@ -276,57 +262,6 @@ fn a_certificate_that_cannot_be_read_is_told_at_once() {
     exit 1
     ");
     assert!(ids(&program).is_empty());
-}
-
-#[test]
-fn a_csv_file_is_imported_but_for_the_row_that_is_wrong() {
-    let program = lab();
-    let file = program.file("instances.csv", CSV);
-    let answer = program.run(&format!("instance import {file} --project lab"));
-    assert_eq!(answer.code, 1, "{answer:?}");
-    assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 3 (desk-3): endpoint: an endpoint is vnc://host:port, ws://host:port/path, wss://host:port/path, vnc+unix:/path or cloud:ADDRESS
-    2 of 3 instances added
-    transom: 1 of 3 instances could not be added
-    ");
-    assert_eq!(ids(&program), ["desk-1", "desk-2"]);
-    assert_eq!(program.ask_json("instance show desk-1 --project lab")["security"]["password"], true);
-}
-
-#[test]
-fn json_is_imported_as_an_array_or_line_by_line() {
-    let program = lab();
-    let file = program.file("instances.json", JSON);
-    let answer = program.run(&format!("instance import {file} --project lab"));
-    assert_snapshot!(without_request(&answer.stderr), @r"
-    transom: row 2 (vm-2): colour: unknown field `colour`, expected one of `id`, `name`, `endpoint`, `status`, `username`, `password`, `ca`, `certificate`, `key`, `fingerprint`, `headers`, `for_ticket_holder`
-    1 of 2 instances added
-    transom: 1 of 2 instances could not be added
-    ");
-    let lines = program.run_with("instance import - --project lab --json", JSON_LINES);
-    assert_eq!(lines.code, 0, "{lines:?}");
-    let added: serde_json::Value = serde_json::from_str(&lines.stdout).expect("one JSON document");
-    assert_eq!(added.as_array().map(Vec::len), Some(2));
-    assert_eq!(ids(&program), ["kiosk-1", "kiosk-2", "vm-1"]);
-}
-
-#[test]
-fn a_file_that_is_not_what_it_says_is_named() {
-    let program = lab();
-    let file = program.file("instances.json", "{ \"id\": ");
-    assert_snapshot!(failing(&program, &format!("instance import {file} --project lab")).replace(&file, "FILE"), @r"
-    transom: FILE: EOF while parsing a value at line 1 column 8
-    exit 1
-    ");
-    let file = program.file("instances.csv", "id,endpoint\na,vnc://192.0.2.1,too,many\n");
-    assert_snapshot!(failing(&program, &format!("instance import {file} --project lab")).replace(&file, "FILE"), @r"
-    transom: FILE: CSV error: record 1 (line: 2, byte: 12): found record with 4 fields, but the previous record has 2 fields
-    exit 1
-    ");
-    assert_snapshot!(failing(&program, "instance import /nowhere.csv --project lab"), @r"
-    transom: cannot read /nowhere.csv: No such file or directory (os error 2)
-    exit 1
-    ");
 }
 
 /// Replaces durations, which differ from run to run.

@@ -6,6 +6,7 @@ mod enrollment;
 mod folders;
 mod help;
 mod idle;
+mod imports;
 mod instances;
 mod keys;
 mod live;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args as ClapArgs, Subcommand};
 use transom_model::endpoint::Endpoint;
-use transom_model::id::InstanceId;
+use transom_model::id::{ImportName, InstanceId};
 use transom_model::instance::InstanceStatus;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Instance {
@@ -78,18 +78,36 @@ pub(crate) enum Instance {
         #[arg(long, value_name = "P")]
         project: String,
     },
-    /// Add many instances from a file: CSV with a header line, or JSON (an array, or one object per
-    /// line).
+    /// Add and change instances from a file: all of them, or none if a row is wrong.
     ///
-    /// Columns or members: id, endpoint, name, status, username, password, ca, certificate, key,
-    /// fingerprint, headers.
-    Import {
-        /// The file; - reads JSON from standard input.
-        file: PathBuf,
-        /// The project, by name or id.
-        #[arg(long, value_name = "P")]
-        project: String,
-    },
+    /// The file is CSV with a header line, or JSON (an array, or one object per line). Columns or
+    /// members: id, endpoint, name, status, username, password, ca, certificate, key, fingerprint,
+    /// headers, for_ticket_holder. An instance that exists already changes only where the file
+    /// differs, so an import of the same file changes nothing.
+    Import(Import),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// The file; - reads standard input.
+    pub(crate) file: PathBuf,
+    /// The project, by name or id.
+    #[arg(long, value_name = "P")]
+    pub(crate) project: String,
+    /// Print the changes and make none.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Mark the instances that this import adds with this name. Instances that exist already keep
+    /// their mark, or stay without one.
+    #[arg(long, value_name = "N")]
+    pub(crate) name: Option<ImportName>,
+    /// Remove the instances that imports of the same --name added and that the file no longer
+    /// lists. The command shows them and asks.
+    #[arg(long, requires = "name")]
+    pub(crate) prune: bool,
+    /// Remove them without the question. Required without a terminal.
+    #[arg(long, requires = "prune")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]
