@@ -55,7 +55,7 @@ bench: build ## measure the gateway beside websockify and nginx (about ten minut
 	$(TARGET)/release/transom-bench compare $(ARGS)
 	$(TARGET)/release/transom-bench soak
 
-bench-devices: build ## measure agents and the relay beside rathole (about ten minutes; bench/README.md)
+bench-devices: build ## measure agents and the relay beside rathole (about fifteen minutes; bench/README.md)
 	@bench/setup.sh devices
 	cargo build --release -p transom-bench
 	$(TARGET)/release/transom-bench devices $(ARGS)
