@@ -173,7 +173,7 @@ end_reasons! {
         "Set the right one: transom instance set ID --project P --password-file F.";
     4431 InstanceRefusedSession "instance-refused-session" 502 Instance Later
         "The VNC server refused the session.", "Try again in a moment. If the problem persists, tell the machine's administrator and give the request id.",
-        "The details quote its message. Read its log.";
+        "The details quote its answer. Read its log. A WebSocket server that answers 401 or 403 needs --header-file.";
     4432 InstanceProtocolError "instance-protocol-error" 502 Instance Never
         "The VNC server does not follow the RFB protocol.", "Tell the machine's administrator and give the request id.",
         "Check its version. The details name the message that it sent.";
