@@ -1,10 +1,9 @@
-//! Announcements: an instance reveals the extensions that it knows before it sends its first
-//! picture.
+//! Detection of the extensions that an instance knows, from its messages before the first picture.
 //!
-//! An instance answers SetEncodings at once, before it paints. EndOfContinuousUpdates and a fence
-//! reveal that it knows those extensions; a pseudo-rectangle reveals QEMU's audio. These messages
-//! can be measured without the pixel format, which the viewer may have changed. The first rectangle
-//! with pixels ends the search.
+//! An instance answers SetEncodings at once, before it sends pixels. EndOfContinuousUpdates and
+//! ServerFence reveal that it knows those extensions; a pseudo-rectangle reveals QEMU's audio.
+//! These messages can be measured without the pixel format, which the viewer may have changed. The
+//! first rectangle with pixels ends the search.
 //!
 //! ```text
 //!   0  FramebufferUpdate        0 · 1 padding · U16 n · n rectangles
@@ -34,7 +33,7 @@ pub struct Extensions {
 /// of its content.
 const HEADER: usize = 16;
 
-/// Follows an instance's messages from behind ServerInit up to its first pixels.
+/// Follows an instance's messages from the end of ServerInit to its first pixels.
 #[derive(Debug, Default)]
 pub struct Announcements {
     known: Extensions,
@@ -62,13 +61,13 @@ impl Announcements {
         self.known
     }
 
-    /// Returns whether the instance has begun to paint. Later announcements are not seen.
+    /// Returns whether the instance has begun to send pixels. Later announcements are not seen.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// Reads the next bytes.
+    /// Reads the next bytes from the instance.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while !self.over {
             let skipped = (self.skip as usize).min(bytes.len());

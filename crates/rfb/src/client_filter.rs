@@ -1,15 +1,16 @@
 //! The filter between a viewer and an instance: it decides which client messages pass.
 //!
 //! RFB has no framing: the next message can only be found if the length of the current one is
-//! known. The filter follows the stream message by message, and lets each pass or drops it, by its
-//! kind. It stores only a few header bytes, with one exception: a SetEncodings that arrives in
-//! pieces is gathered first (at most 4 KiB), because it is rewritten.
+//! known. The filter follows the stream message by message. By its kind, it lets each message pass
+//! or drops it. It stores only a few header bytes, with one exception: a SetEncodings that arrives
+//! in pieces is gathered first (at most 4 KiB), because it is rewritten.
 //!
-//! A message over its length limit is dropped, like one that may not pass. Its bytes are counted,
-//! and the next message is not affected.
+//! A message over its length limit is dropped, like a forbidden one. The filter counts its bytes to
+//! find the next message.
 //!
-//! The usual chunk passes as it is, without a copy or an allocation. If a message is dropped, the
-//! rest of the chunk moves up in place. The output is never longer than the input.
+//! A chunk in which every message may pass is forwarded without a copy or an allocation. If a
+//! message is dropped, the rest of the chunk moves up in place. The output is never longer than the
+//! input.
 
 use crate::announcement::{Announcements, Extensions};
 use crate::client_message::{ClientMessageError, CutText, HEADER_MAX, Kind, Measure, measure};
@@ -25,7 +26,7 @@ pub struct ClientPolicy {
 }
 
 impl ClientPolicy {
-    /// Lets every message pass that can be followed.
+    /// Lets every message of known length pass.
     pub const FULL: Self = Self { view_only: false, clipboard_to_instance: true };
     /// Lets the viewer watch, and no more.
     pub const VIEW_ONLY: Self = Self { view_only: true, clipboard_to_instance: false };
@@ -34,8 +35,8 @@ impl ClientPolicy {
         self.clipboard_to_instance && !self.view_only
     }
 
-    /// Returns whether a message passes. A viewer that only watches may use the extensions that
-    /// every instance knows, and those that this one has announced. An instance that does not know
+    /// Returns whether a message passes. A view-only viewer may use the extensions that every
+    /// instance knows, and those that this instance has announced. An instance that does not know
     /// an extension would take its bytes for other messages.
     fn keeps(self, kind: Kind, known: Extensions) -> bool {
         match kind {
@@ -56,12 +57,12 @@ impl ClientPolicy {
         match encoding {
             Encoding::FENCE => !self.view_only || known.fence,
             Encoding::CONTINUOUS_UPDATES => !self.view_only || known.continuous_updates,
-            // Only the other direction shows whether the server took this up, and the length of a
-            // PointerEvent depends on it. A viewer could use the doubt to hide a forbidden message
+            // The length of a PointerEvent depends on whether the instance supports this extension,
+            // which the filter cannot see. A viewer could exploit that to hide a forbidden message
             // inside a permitted one.
             Encoding::EXTENDED_MOUSE_BUTTONS => self == Self::FULL,
-            // With this encoding, the instance would wait for requests that are dropped. Without
-            // it, the instance sends its clipboard plainly.
+            // With this encoding, the instance only offers its clipboard, and the viewer's request
+            // for it would be dropped. Without it, the instance sends its clipboard as plain text.
             Encoding::EXTENDED_CLIPBOARD => self.lets_cut_text_pass(),
             Encoding::GII | Encoding::XVP => !self.view_only,
             other => other.is_followable(),
@@ -72,27 +73,27 @@ impl ClientPolicy {
 /// The result for one chunk: write `head`, then `body`, to the instance.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Filtered<'a> {
-    /// Bytes of earlier chunks that were held back and now pass. Almost always empty, and then
-    /// without an allocation.
+    /// The bytes of earlier chunks that were held back and now pass. Almost always empty.
     pub head: Vec<u8>,
-    /// The bytes of this chunk that pass: in the usual case all of them, otherwise moved to its
-    /// front.
+    /// The bytes of this chunk that pass: usually all of them. If some are dropped, the others are
+    /// moved to its front.
     pub body: &'a [u8],
-    /// True if a person is active: a key, pointer, clipboard or power message began here, passed or
-    /// dropped.
+    /// True if the user is active: a key, pointer, clipboard or power message began in this chunk.
+    /// It does not matter whether it passed.
     pub input: bool,
-    /// The last clipboard message that was decided here. A message that passed also ends here.
+    /// The fate of the last clipboard message in this chunk. A message that passes is reported by
+    /// the chunk in which it ends.
     pub clipboard: Option<ClipboardFate>,
 }
 
 /// The fate of a clipboard message that the viewer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClipboardFate {
-    /// A plain text passed whole. No message ever confirms one.
+    /// The whole of a plain text passed. RFB does not confirm its arrival.
     Written,
     /// The announcement of a text passed (Extended Clipboard, notify).
     Offered,
-    /// A text that the instance had asked for passed whole (Extended Clipboard, provide).
+    /// The whole of a text that the instance had asked for passed (Extended Clipboard, provide).
     Provided,
     /// A text over the limit was dropped.
     Skipped,
@@ -114,13 +115,14 @@ impl ClipboardFate {
 #[derive(Debug)]
 pub struct ClientFilter {
     policy: ClientPolicy,
-    /// True if the viewer's last SetEncodings, as it passed, announced ExtendedMouseButtons.
+    /// True if the viewer's last SetEncodings announced ExtendedMouseButtons, after forbidden
+    /// entries were removed.
     wide_pointer: bool,
     /// The extensions that the instance has announced.
     known: Extensions,
     /// True while announcements of the instance are still read.
     heard: bool,
-    /// True if the viewer has asked for a picture, so that one may be on its way.
+    /// True if the viewer has asked for a picture, so that pixels may arrive at any time.
     requested: bool,
     state: State,
 }
@@ -129,10 +131,10 @@ pub struct ClientFilter {
 enum State {
     /// The next byte is a message type.
     Boundary,
-    /// The length is not known yet. If `held` is true, the kind is not certain, and the bytes have
-    /// neither passed nor been dropped. Otherwise `keep` tells whether they passed.
+    /// The length is not known yet. If `held` is true, the kind is not known either, and the bytes
+    /// wait for a decision. Otherwise `keep` is true if they passed.
     Header { bytes: [u8; HEADER_MAX], len: usize, held: bool, keep: bool },
-    /// This many bytes of the message remain. At its end, the message has this fate.
+    /// `left` bytes of the message remain. `fate` is reported at its end if it passed.
     Body { left: usize, keep: bool, fate: Option<ClipboardFate> },
     /// A SetEncodings is being gathered.
     Encodings(Vec<u8>),
@@ -141,7 +143,7 @@ enum State {
 }
 
 impl ClientFilter {
-    /// Starts behind ClientInit.
+    /// Creates a filter for the messages after ClientInit.
     pub fn new(policy: ClientPolicy) -> Self {
         Self {
             policy,
@@ -159,8 +161,8 @@ impl ClientFilter {
         self.heard
     }
 
-    /// Takes note of the instance's announcements. The call must come before the viewer can have
-    /// read them.
+    /// Updates the filter with the instance's announcements. The caller must do so before it
+    /// forwards them to the viewer.
     pub fn hear(&mut self, announcements: &Announcements) {
         self.known = announcements.known();
         self.heard = self.policy.view_only && !announcements.is_over();
@@ -225,7 +227,7 @@ impl ClientFilter {
         };
     }
 
-    /// Drops a message whose length is not accepted, and of which `left` bytes remain.
+    /// Drops a message that is too long. `left` of its bytes remain.
     fn skip(&mut self, sieve: &mut Sieve<'_>, kind: Kind, left: usize) {
         let allowed = sieve.begin(kind, self.policy, self.known);
         if allowed && matches!(kind, Kind::CutText(_)) {
@@ -255,7 +257,8 @@ impl ClientFilter {
         *len += 1;
         let measured = measure(bytes.get(..*len).unwrap_or_default(), self.wide_pointer)?;
         if let Measure::Excess { kind, len: whole } = measured {
-            // The length decides this message, so no byte of it has passed.
+            // Only a message that is held until its length is known can end up here, so no byte has
+            // passed.
             let left = (whole as usize).saturating_sub(*len);
             sieve.settle(1, false);
             self.skip(sieve, kind, left);
@@ -271,8 +274,8 @@ impl ClientFilter {
                 sieve.head.extend(bytes.get(..*len - 1).unwrap_or_default());
             }
         }
-        // The decision stands for the whole message: an announcement in the middle of it changes
-        // the next one.
+        // The decision holds for the whole message. An announcement that arrives in the middle
+        // affects only the next message.
         let keep = *keep;
         sieve.settle(1, keep);
         if let Measure::Whole { len: whole, .. } = measured {
@@ -295,7 +298,8 @@ impl ClientFilter {
         self.state = State::Encodings(Vec::new());
     }
 
-    /// Gathers a SetEncodings that was cut off: the count in its header depends on its last entry.
+    /// Gathers a SetEncodings that was cut off. The count in its header is only known once all
+    /// entries are.
     fn continue_encodings(&mut self, sieve: &mut Sieve<'_>) -> Result<(), ClientMessageError> {
         let State::Encodings(message) = &mut self.state else { return Ok(()) };
         let whole = |message: &[u8]| match measure(message, false)? {
@@ -326,8 +330,8 @@ impl ClientFilter {
         };
         let entries = entries.as_chunks_mut::<4>().0;
         self.wide_pointer = false;
-        // Before the first picture, the instance's answer to a request is still seen. Later, only
-        // announced extensions may be asked for.
+        // Until the viewer asks for a picture, the instance's answer to SetEncodings will be seen.
+        // Afterwards, the viewer may ask only for announced extensions.
         let seen = self.heard && !self.requested;
         let askable = Extensions {
             fence: self.known.fence || seen,

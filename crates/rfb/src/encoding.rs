@@ -1,9 +1,10 @@
 //! Encodings and pseudo-encodings: their numbers and names, and whether a viewer may ask an
 //! instance for them.
 //!
-//! The direction towards the viewer is opaque, so any real encoding passes. A pseudo-encoding may
-//! invite *client messages*, whose length must be known to follow the stream (RFC 6143 has no
-//! framing). Only pseudo-encodings in the table pass.
+//! The gateway does not decode pictures, so it lets a viewer ask for any real encoding. A
+//! pseudo-encoding may also invite *client messages*. RFC 6143 has no framing, so the gateway must
+//! know the length of each message to find the next. It therefore lets a viewer ask only for the
+//! pseudo-encodings in the table.
 
 use std::fmt;
 
@@ -19,15 +20,15 @@ impl Encoding {
     pub const DESKTOP_SIZE: Self = Self(-223);
     /// QEMU's key events with scan codes.
     pub const QEMU_EXTENDED_KEY: Self = Self(-258);
-    /// The general input interface.
+    /// The General Input Interface (gii).
     pub const GII: Self = Self(-305);
     /// The desktop's name, sent when it changes.
     pub const DESKTOP_NAME: Self = Self(-307);
     /// Shutdown, reboot and reset of the machine.
     pub const XVP: Self = Self(-309);
-    /// Marks that travel with the stream.
+    /// Synchronisation marks in the stream, which the other end echoes.
     pub const FENCE: Self = Self(-312);
-    /// Updates without requests.
+    /// Framebuffer updates without a request for each.
     pub const CONTINUOUS_UPDATES: Self = Self(-313);
     /// Pointer events with more than eight buttons.
     pub const EXTENDED_MOUSE_BUTTONS: Self = Self(-316);
@@ -37,8 +38,8 @@ impl Encoding {
     /// Returns whether [`client_message`](crate::client_message) can measure every client message
     /// that this encoding invites.
     pub fn is_followable(self) -> bool {
-        // Real encodings have far smaller numbers. Numbers above are names in four letters, such as
-        // "WMVd".
+        // All real encodings are in this range. Larger numbers spell four letters, such as "WMVd",
+        // and belong to pseudo-encodings.
         (0..=0xffff).contains(&self.0) || self.name().is_some()
     }
 
@@ -92,11 +93,12 @@ const TABLE: &[(std::ops::RangeInclusive<i32>, &str)] = &[
     (-317..=-317, "Tight without zlib"),
     (-512..=-412, "fine JPEG quality"),
     (-768..=-763, "JPEG subsampling"),
-    // "WMVd" to "WMVh": cursor, its state and position, key repeat, LEDs. They only announce.
+    // "WMVd" to "WMVh": cursor, its state and position, key repeat, LEDs. They invite no client
+    // messages.
     (0x574d_5664..=0x574d_5668, "VMware cursor and keyboard state"),
     (Encoding::EXTENDED_CLIPBOARD.0..=Encoding::EXTENDED_CLIPBOARD.0, "Extended Clipboard"),
     // These are missing on purpose, because their client messages cannot be measured: OLIVE call
-    // control (-310), client redirect (-311, which would also lead the viewer around the gateway),
+    // control (-310), client redirect (-311, which would also let the viewer bypass the gateway),
     // CarConnectivity (-528 to -523), popa (-306), other VMware encodings, and UltraVNC's file
     // transfer, keep-alive, server state, session and plug-ins (-32768 and up, 0xc0a1e5cf).
 ];

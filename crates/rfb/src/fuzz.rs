@@ -1,5 +1,5 @@
-//! Bodies for fuzzing, as plain functions: arbitrary bytes must not cause a panic, and must read
-//! the same however the stream is cut.
+//! The bodies of the fuzz targets. Arbitrary bytes must not cause a panic, and must give the same
+//! result however the stream is cut into chunks.
 //!
 //! The first byte chooses rights or credentials. The rest is the peer's input.
 
@@ -11,8 +11,9 @@ use crate::pixel_format::PixelFormat;
 use crate::viewer::{ViewerHandshake, ViewerProgress};
 use crate::vnc_auth::VncPassword;
 
-/// Filters `input` in chunks of the given sizes, over and over. Returns the bytes that passed,
-/// whether a person was active, and the end.
+/// Filters `input` in chunks of the given sizes, which repeat. Returns the bytes that passed,
+/// whether there was user input, and whether the stream ended at a message boundary or with an
+/// error.
 pub fn filtered(
     policy: ClientPolicy,
     input: &[u8],
@@ -88,8 +89,8 @@ pub fn instance_handshake(data: &[u8]) {
         (written, None)
     };
     let bytewise = run(&[1]);
-    // With TLS, bytes behind its start are refused in the same chunk, but taken for decrypted bytes
-    // in the next one.
+    // With TLS, the result depends on the chunks: bytes after the start of TLS are refused in the
+    // same chunk, but read as decrypted bytes in the next one.
     if !credentials.tls {
         let whole = run(&[input.len().max(1)]);
         assert_eq!(whole, bytewise, "the handshake depends on how the stream is cut");
@@ -121,7 +122,8 @@ pub fn viewer_handshake(data: &[u8]) {
                 Ok(ViewerProgress::NeedMore) => assert!(rest.is_empty(), "bytes were left"),
                 Ok(end) => return (written, Ok((end, taken))),
                 Err(error) => {
-                    // The text may quote more of a greeting that arrived in one piece.
+                    // The error's text depends on the chunks: it may quote more of a greeting that
+                    // arrives whole. So only the kind of the error is compared.
                     drop(error.to_string());
                     return (written, Err(std::mem::discriminant(&error)));
                 }
@@ -132,7 +134,7 @@ pub fn viewer_handshake(data: &[u8]) {
     assert_eq!(run(&[1]), run(&[input.len().max(1)]), "the handshake depends on how the stream is cut");
 }
 
-/// Cuts `input` into owned chunks of the given sizes, over and over.
+/// Cuts `input` into owned chunks of the given sizes, which repeat.
 fn cut(input: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let (mut chunks, mut rest) = (Vec::new(), input);
     for size in sizes.iter().cycle() {

@@ -6,14 +6,14 @@ use crate::limits::{MAX_NAME, MAX_PIXELS, MAX_SIDE};
 use crate::pixel_format::PixelFormat;
 use crate::wire::{Reader, Truncated, Writer};
 
-/// The length of ServerInit in front of the name.
+/// The length of ServerInit without the name.
 pub const SERVER_INIT_HEADER_LEN: usize = 24;
 
 /// The screen that a server announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerInit {
-    /// The width of the screen in pixels. Width and height are zero if the server learns its size
-    /// later; the first update then tells it.
+    /// The width of the screen in pixels. Width and height are zero if the server does not know its
+    /// size yet. The first update then announces it.
     pub width: u16,
     /// The height of the screen in pixels.
     pub height: u16,
@@ -30,7 +30,7 @@ pub enum ServerInitError {
     /// The announced name is longer than [`MAX_NAME`].
     #[error("announces a desktop name of {0} bytes (at most {MAX_NAME} are accepted)")]
     NameTooLong(u32),
-    /// A side is over [`MAX_SIDE`], or the screen has more than [`MAX_PIXELS`] in all.
+    /// A side is longer than [`MAX_SIDE`], or the screen has more than [`MAX_PIXELS`] pixels.
     #[error(
         "announces a screen of {width}×{height} pixels (up to {MAX_SIDE}×{MAX_SIDE} and 2²⁷ pixels are accepted)"
     )]
@@ -46,7 +46,7 @@ pub enum ServerInitError {
 }
 
 impl ServerInit {
-    /// Checks the fixed part, and returns the length of the name behind it.
+    /// Checks the fixed-size header, and returns the length of the name that follows it.
     pub fn name_len(header: &[u8]) -> Result<usize, ServerInitError> {
         let mut reader = Reader::new(header);
         let (width, height) = (reader.u16()?, reader.u16()?);

@@ -15,8 +15,8 @@
 //!    │   ◄──────────────────────────────────┼──────── server messages, untouched     │
 //! ```
 //!
-//! * [`version`], [`security`], [`vencrypt`], [`encoding`]: the number tables, both ways, with
-//!   names for people
+//! * [`version`], [`security`], [`vencrypt`], [`encoding`]: the tables of numbers on the wire, with
+//!   their display names
 //! * [`vnc_auth`]: the DES challenge of VNC authentication
 //! * [`init`], [`pixel_format`]: ServerInit and the layout of a pixel
 //! * [`instance`], [`viewer`]: the two handshake machines

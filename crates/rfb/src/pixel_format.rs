@@ -60,8 +60,8 @@ impl PixelFormat {
         writer.bytes(&self.shift).pad(3);
     }
 
-    /// Returns whether a small server can paint in this format: true colour in 8, 16 or 32 bits,
-    /// with every colour inside the pixel.
+    /// Returns whether [`PixelFormat::paint`] supports this format: true colour in 8, 16 or 32
+    /// bits, with every colour inside the pixel.
     pub fn is_paintable(&self) -> bool {
         let bits = u32::from(self.bits_per_pixel);
         let fits = |max: u16, shift: u8| max > 0 && u32::from(shift) + (16 - max.leading_zeros()) <= bits;

@@ -1,4 +1,4 @@
-//! Security types: the number on the wire and the name for people (RFC 6143 §7.1.2 and the IANA
+//! Security types: the number on the wire and the display name (RFC 6143 §7.1.2 and the IANA
 //! registry).
 
 use std::fmt;
@@ -72,7 +72,7 @@ security_types! {
     IntegratedSsh = 24, "integrated SSH";
     /// Apple Remote Desktop: Diffie-Hellman with a user name.
     AppleRemoteDesktop = 30, "Apple Remote Desktop";
-    /// Apple's later types.
+    /// Apple's RSA-based type.
     AppleRsa = 33, "Apple RSA";
     /// Apple's Kerberos.
     AppleKerberos = 35, "Apple Kerberos";

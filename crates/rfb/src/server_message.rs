@@ -1,4 +1,4 @@
-//! Messages from an instance to a viewer, as far as a small server needs them (RFC 6143 §7.6).
+//! The messages from an instance to a viewer that a minimal server sends (RFC 6143 §7.6).
 //!
 //! ```text
 //! 0  FramebufferUpdate   0 · 1 padding · U16 n · n rectangles
@@ -11,7 +11,7 @@ use crate::encoding::Encoding;
 use crate::limits::MAX_NAME;
 use crate::wire::Writer;
 
-/// Writes the header of a FramebufferUpdate. All its `rectangles` must follow.
+/// Writes the header of a FramebufferUpdate. That many `rectangles` must follow.
 pub fn update_header(rectangles: u16, out: &mut Vec<u8>) {
     let mut writer = Writer::new();
     writer.u8(0).pad(1).u16(rectangles);

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-/// A way to authenticate after VeNCrypt was chosen.
+/// An authentication method inside VeNCrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VeNCryptSubtype {
     /// User name and password in clear text, without TLS.
@@ -64,8 +64,8 @@ impl VeNCryptSubtype {
         }
     }
 
-    /// Returns whether TLS would run without a certificate, and so without protection from a
-    /// machine in between.
+    /// Returns whether TLS would run without a certificate, and so without protection from a man in
+    /// the middle.
     pub fn is_anonymous(self) -> bool {
         matches!(self, Self::TlsNone | Self::TlsVnc | Self::TlsPlain | Self::TlsSasl)
     }

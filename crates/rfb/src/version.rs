@@ -25,7 +25,7 @@ pub enum Version {
 pub struct Announced {
     /// The digits before the dot.
     pub major: u16,
-    /// The digits behind the dot.
+    /// The digits after the dot.
     pub minor: u16,
 }
 
@@ -40,7 +40,7 @@ impl Announced {
     ///
     /// By RFC 6143 §7.1.1, other numbers up to 3.6 count as 3.3: some peers announce 3.5, and
     /// UltraVNC 3.4 and 3.6. Apple announces 3.889, Intel AMT 4.0, RealVNC 4.1 and 5.0; they all
-    /// speak 3.8 when answered so.
+    /// speak 3.8 when the answer is 3.8.
     pub fn spoken(self) -> Option<Version> {
         match (self.major, self.minor) {
             (0..=2, _) | (3, 0..=2) => None,
@@ -78,8 +78,9 @@ impl fmt::Display for Version {
     }
 }
 
-/// The greeting of a peer that does not speak RFB, as soon as its bytes differ from `"RFB "`. Peers
-/// of other protocols often send a short greeting, and then wait for us.
+/// Returns an excerpt of a peer's first bytes as soon as they differ from `"RFB "`. The check does
+/// not wait for twelve bytes, because peers of other protocols often send a short greeting and then
+/// wait for an answer.
 pub(crate) fn foreign_greeting(pending: &[u8], input: &[u8]) -> Option<String> {
     let seen = pending.iter().chain(input);
     if seen.clone().zip(b"RFB ").all(|(seen, expected)| seen == expected) {

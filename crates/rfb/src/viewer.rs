@@ -1,13 +1,13 @@
 //! The handshake with a viewer, from the server's side (RFC 6143 §7.1, §7.3).
 //!
-//! The server offers one security type. It is `None` if a token has already identified the viewer,
-//! and VNC authentication for a server that stands alone. A refused viewer gets RFB's own failure
+//! The server offers one security type. The type is `None` if a token has already identified the
+//! viewer, and VNC authentication in a standalone server. A refused viewer gets RFB's own failure
 //! message.
 //!
-//! With one type and no password, no further message of the viewer changes an answer. A server that
-//! already knows its screen may send all its messages at once, behind the viewer's version, which
-//! saves two round trips. Each stays a message of its own, because noVNC before 1.5 takes one step
-//! of its handshake for each WebSocket message.
+//! With one type and no password, the server's messages depend only on the viewer's version. A
+//! server that already knows its screen may send all of them as soon as it has that version, which
+//! saves two round trips. They stay separate messages, because noVNC before 1.5 advances its
+//! handshake by one step for each WebSocket message.
 //!
 //! ```text
 //!        server → viewer         viewer → server
@@ -32,13 +32,13 @@ use crate::wire::{Reader, Truncated, Writer};
 /// A successful SecurityResult (RFC 6143 §7.1.3).
 const SECURITY_OK: [u8; 4] = [0; 4];
 
-/// The progress of the handshake with the bytes it was given.
+/// The state of the handshake after the bytes received so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewerProgress {
     /// The machine took all bytes. Write the output, then read more.
     NeedMore,
-    /// Write the output, and then ServerInit unless it was given. The remaining bytes in the slice
-    /// belong to the session.
+    /// Write the output, and then ServerInit unless [`ViewerHandshake::announcing`] has sent it.
+    /// The remaining bytes in the slice belong to the session.
     Done {
         /// The version that the viewer speaks.
         version: Version,
@@ -62,11 +62,10 @@ pub enum ViewerHandshakeError {
     /// The version is older than 3.3.
     #[error("speaks RFB {0}; 3.3, 3.7 and 3.8 are supported")]
     UnsupportedVersion(Announced),
-    /// The viewer chose a security type that was not offered. The output tells it so, if its
-    /// version allows that.
+    /// The viewer chose a security type that was not offered. The output says so, if it still can.
     #[error("chose the security type {0}, which was not offered")]
     NotOffered(SecurityType),
-    /// The viewer's answer to the challenge was wrong. The output tells it so.
+    /// The viewer's answer to the challenge was wrong. The output says so.
     #[error("gave a wrong password")]
     PasswordWrong,
     /// Bytes arrived after the end of the handshake.
@@ -94,7 +93,7 @@ pub struct ViewerHandshake {
 #[derive(Debug)]
 enum Admission {
     Open,
-    /// Admits without authentication, and sends this ServerInit as early as possible.
+    /// Admits the viewer without authentication, and sends this ServerInit as early as possible.
     Announced(Vec<u8>),
     Password {
         password: VncPassword,
@@ -149,7 +148,7 @@ impl ViewerHandshake {
         std::mem::take(&mut self.output)
     }
 
-    /// Takes its bytes from the front of `input`. There may be output even after an error.
+    /// Takes the handshake's bytes from the front of `input`. Errors may produce output, too.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<ViewerProgress, ViewerHandshakeError> {
         self.advance(input).inspect_err(|_| self.state = State::Over)
     }
@@ -225,7 +224,7 @@ impl ViewerHandshake {
 
     fn choice(&mut self, choice: SecurityType) -> Result<State, ViewerHandshakeError> {
         if choice != self.admission.security_type() {
-            // A viewer that was told of success cannot be told of a failure.
+            // The success was already sent, so a failure can no longer be sent.
             if !matches!(self.admission, Admission::Announced(_)) {
                 self.fail("this security type was not offered");
             }
@@ -245,7 +244,7 @@ impl ViewerHandshake {
         State::ClientInit
     }
 
-    /// Sends the messages behind the viewer's choice, if they are known beforehand.
+    /// Sends the messages that follow the viewer's choice, if they are known in advance.
     fn announce(&mut self) {
         let Admission::Announced(init) = &mut self.admission else { return };
         if self.version >= Version::V3_8 {

@@ -30,8 +30,8 @@ impl VncPassword {
         Self { key, truncated: password.len() > 8 }
     }
 
-    /// Returns whether characters behind the eighth are ignored. A person should be told, since
-    /// people believe that all of them count.
+    /// Returns whether the password has more than eight bytes, of which the rest are ignored. The
+    /// user should be told, because most people expect the whole password to count.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }

@@ -1,6 +1,6 @@
-//! The one checked reader and the one writer of big-endian RFB fields (RFC 6143 §7).
+//! The bounds-checked reader and the writer of big-endian RFB fields (RFC 6143 §7).
 
-/// An error: the bytes end in the middle of a field.
+/// The error for bytes that end in the middle of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes end in the middle of a field")]
 pub struct Truncated;
@@ -12,7 +12,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first of `bytes`.
+    /// Creates a reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
@@ -69,7 +69,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts with an empty message.
+    /// Creates a writer with an empty message.
     pub fn new() -> Self {
         Self::default()
     }

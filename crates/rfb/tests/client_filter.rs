@@ -30,7 +30,7 @@ const QEMU_AUDIO_ON: &[u8] = b"\xff\x01\0\0";
 const QEMU_AUDIO_FORMAT: &[u8] = b"\xff\x01\0\x02\x03\x02\0\0\xac\x44";
 
 const ALWAYS: &[&[u8]] = &[SET_PIXEL_FORMAT, UPDATE_REQUEST];
-/// Messages that some instances do not know, and would take for others.
+/// Messages that some instances do not know and would misread as other messages.
 const EXTENSIONS: &[&[u8]] = &[CONTINUOUS_UPDATES, FENCE, QEMU_AUDIO_ON, QEMU_AUDIO_FORMAT];
 const INPUT: &[&[u8]] = &[KEY, POINTER, QEMU_KEY, XVP, GII_BIG, GII_LITTLE];
 const CLIPBOARD: &[&[u8]] = &[CUT_TEXT, EXTENDED_CUT_TEXT];
@@ -111,7 +111,7 @@ fn an_announcement_in_the_middle_of_a_message_affects_only_the_next_one() {
             filter.hear(&announcements);
             let passed = filter.filter(&mut rest).unwrap();
             let passed = [&passed.head, passed.body].concat();
-            // A message whose kind or length was not certain yet passes as a whole.
+            // A message whose kind or length was not known yet passes as a whole.
             let uncertain = message[0] == 255 && cut == 1 || message[0] == 248 && cut < 9;
             let expected = if uncertain { [*message, message].concat() } else { message.to_vec() };
             assert_eq!(passed, expected, "{message:02x?} cut at {cut}");

@@ -1,4 +1,4 @@
-//! Tests of client messages with their meaning, as a small server reads them.
+//! Tests of decoded client messages.
 
 use transom_rfb::{ClientMessage as Message, ClientMessageError as Error, PixelFormat};
 

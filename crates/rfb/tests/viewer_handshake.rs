@@ -55,8 +55,8 @@ fn none_is_offered_in_every_version() {
     assert_eq!((end, written), (done(Version::V3_8, true), [V38, b"\x01\x01", b"\0\0\0\0"].concat()));
 }
 
-/// No further message of the viewer changes the answers. They come with the security type, each as
-/// a message of its own.
+/// The answers depend on no later message of the viewer. They are sent with the security types, as
+/// separate messages.
 #[test]
 fn a_screen_that_is_known_is_announced_behind_the_viewers_version() {
     let screen = ServerInit { width: 2, height: 1, pixel_format: PixelFormat::RGB888, name: "tank".into() };

@@ -1,10 +1,10 @@
-//! The end of a viewer's stream of messages, in words for people.
+//! The errors that end a viewer's stream of messages.
 
 /// The reason why a viewer's messages cannot be followed any further. Each text completes a
 /// sentence that begins with "the viewer".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClientMessageError {
-    /// A message of unknown length. The messages behind it cannot be told apart.
+    /// A message of unknown length, after which the next message cannot be found.
     #[error("sent a message of the unknown type {0}")]
     UnknownType(u8),
     /// A QEMU message of unknown length.

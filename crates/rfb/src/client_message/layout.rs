@@ -7,7 +7,7 @@ use super::error::ClientMessageError as Error;
 /// The most bytes needed to know a message's length (ClientFence).
 pub(crate) const HEADER_MAX: usize = 9;
 
-/// The kind of a message, as far as rights depend on it.
+/// The kind of a message, as far as a viewer's rights depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     SetPixelFormat,
@@ -82,7 +82,7 @@ pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error
                 return bounded(Kind::CutText(CutText::Plain), 8 + len, len <= MAX_CUT_TEXT);
             }
             // In Extended Clipboard, the length is negated and includes four bytes of flags. The
-            // first of them holds the action.
+            // first flag byte holds the action.
             let use_of_it = match payload.first() {
                 _ if len < 4 => CutText::Talk,
                 None => return Ok(Measure::Partial(None)),
@@ -92,7 +92,8 @@ pub(crate) fn measure(bytes: &[u8], wide_pointer: bool) -> Result<Measure, Error
             };
             bounded(Kind::CutText(use_of_it), 8 + len, (4..=MAX_EXTENDED_CUT_TEXT).contains(&len))
         }
-        // If the message is too long, no byte of it may pass.
+        // The kind stays open until the length is known, because no byte of a message that is too
+        // long may pass.
         [6, ..] => Ok(Measure::Partial(None)),
         [150, ..] => whole(Kind::ContinuousUpdates, 10),
         [248, _, _, _, _, _, _, _, len, ..] => bounded(Kind::Fence, 9 + u32::from(len), len <= MAX_FENCE),

@@ -27,7 +27,7 @@ use crate::wire::{Reader, Truncated};
 pub use error::ClientMessageError;
 pub(crate) use layout::{CutText, HEADER_MAX, Kind, Measure, measure};
 
-/// A core message with its meaning, for a small server that announces no extension.
+/// A decoded core message, for a minimal server that announces no extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<'a> {
     /// A new pixel format for all later updates.

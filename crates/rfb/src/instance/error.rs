@@ -1,4 +1,4 @@
-//! The end of a handshake with an instance, in words on which a person can act.
+//! The errors of a handshake with an instance.
 
 use std::fmt::Display;
 

@@ -7,7 +7,7 @@
 //!   0 types: reason
 //! ```
 //!
-//! The machine takes its own bytes from the front of a slice, and no others. When it is
+//! The machine takes only the handshake's bytes from the front of a slice. When it is
 //! [done](InstanceProgress::Done), the remaining bytes belong to the session.
 
 mod error;
@@ -36,8 +36,8 @@ pub struct InstanceCredentials {
     pub password: Option<VncPassword>,
     /// The answer to VeNCrypt's X509Plain.
     pub login: Option<PlainLogin>,
-    /// True if the endpoint is configured for TLS. TLS is then demanded: with a fallback to a plain
-    /// connection, a machine in between could read the password.
+    /// True if the endpoint is configured for TLS. TLS is then mandatory: a fallback to a plain
+    /// connection would let a man in the middle read the password.
     pub tls: bool,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for PlainLogin {
     }
 }
 
-/// The progress of the handshake with the bytes it was given.
+/// The state of the handshake after the bytes received so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstanceProgress {
     /// The machine took all bytes. Write the output, then read more.
@@ -99,7 +99,7 @@ enum State {
     Over,
 }
 
-/// The verdict that an arriving reason explains.
+/// The verdict that the instance's reason explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Refused,
@@ -117,19 +117,20 @@ impl Verdict {
 }
 
 impl InstanceHandshake {
-    /// Starts, and waits for the instance's first message.
+    /// Creates a machine that waits for the instance's first message.
     pub fn new(credentials: InstanceCredentials) -> Self {
         let (version, state) = (Version::V3_8, State::Version);
         Self { credentials, version, state, items: ItemBuffer::default(), output: Vec::new() }
     }
 
-    /// Takes its bytes from the front of `input`. After an error the machine is over.
+    /// Takes the handshake's bytes from the front of `input`. After an error, the handshake is
+    /// over.
     pub fn receive(&mut self, input: &mut &[u8]) -> Result<InstanceProgress, InstanceHandshakeError> {
         self.advance(input).inspect_err(|_| self.state = State::Over)
     }
 
-    /// Continues inside TLS, after the caller has verified the certificate. There may be output at
-    /// once.
+    /// Continues inside TLS, after the caller has verified the certificate. This may produce
+    /// output.
     pub fn tls_established(&mut self) {
         if let State::Tls(subtype) = self.state {
             self.begin_inside_tls(subtype);
@@ -155,10 +156,11 @@ impl InstanceHandshake {
         }
     }
 
-    /// Returns whether a person at the instance may have to allow its next message. x11vnc asks
-    /// before it names its security types, and others before SecurityResult or ServerInit.
+    /// Returns whether the instance may be waiting for a person there to allow the connection.
+    /// x11vnc asks before it sends its security types, and other servers ask before SecurityResult
+    /// or ServerInit.
     ///
-    /// False if a part of the message has arrived.
+    /// Returns false once a part of the next message has arrived.
     pub fn may_wait_for_a_person(&self) -> bool {
         let owes_an_answer = match self.state {
             State::DictatedType
@@ -182,16 +184,16 @@ impl InstanceHandshake {
         owes_an_answer && self.items.partial().is_empty()
     }
 
-    /// The reason for the end, if the instance closes the connection now.
+    /// The error to report if the instance closes the connection now.
     ///
-    /// A server may close it before its reason has fully arrived. Its verdict is known all the
-    /// same.
+    /// A server may close it before its whole reason has arrived. Its verdict is already known
+    /// then.
     pub fn closed(&self) -> InstanceHandshakeError {
         self.verdict().unwrap_or_else(|| InstanceHandshakeError::Closed(self.stage()))
     }
 
     /// The verdict that the instance has already given, with the part of its reason that has
-    /// arrived. It stands, however the connection goes on.
+    /// arrived. It is final, even if the connection is lost.
     pub fn verdict(&self) -> Option<InstanceHandshakeError> {
         match self.state {
             State::ReasonLength(verdict) => Some(verdict.because(b"")),
@@ -209,7 +211,8 @@ impl InstanceHandshake {
         while let Some(item) = self.items.fill(input, self.need()) {
             if let Some(progress) = self.step(item)? {
                 if matches!(progress, InstanceProgress::StartTls(_)) && !input.is_empty() {
-                    // An attacker who injects bytes here could have them taken for decrypted ones.
+                    // Otherwise, an attacker could inject bytes here that would be read as
+                    // decrypted ones.
                     return Err(InstanceHandshakeError::Protocol(
                         "plain bytes arrived before the TLS handshake",
                     ));
@@ -220,7 +223,7 @@ impl InstanceHandshake {
         Ok(InstanceProgress::NeedMore)
     }
 
-    /// The length of the item that the state waits for.
+    /// The length of the item that the current state expects.
     fn need(&self) -> usize {
         match self.state {
             State::Version => VERSION_LEN,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The stage of the handshake, to name when the instance falls silent or leaves.
+/// The stage of the handshake, named in the error if the instance stops answering or disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Waiting for ProtocolVersion.
