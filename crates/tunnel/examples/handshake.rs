@@ -15,7 +15,7 @@ use transom_tunnel::{EndpointKey, end_to_end, peer_key};
 
 const HANDSHAKES: u32 = 1000;
 
-/// The traffic until both ends have finished.
+/// The traffic of a handshake.
 #[derive(Default)]
 struct Passed {
     to_agent: usize,

@@ -18,7 +18,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, Serv
 
 use crate::public_key::{NotAKey, PublicKey};
 
-/// The name of the inner protocol (ALPN, RFC 7301), so that no other protocol is mistaken for it.
+/// The name of the inner protocol (ALPN, RFC 7301), so that another protocol cannot be mistaken for
+/// it.
 const ALPN: &[u8] = b"transom/1";
 
 /// Builds the connector's TLS configuration.
@@ -34,7 +35,8 @@ pub(crate) fn dialling(key: Arc<CertifiedKey>) -> Result<Arc<ClientConfig>, NotA
         .with_client_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_owned()];
     config.enable_sni = false;
-    // One configuration serves all peers: a ticket from one of them must not be shown to another.
+    // One configuration serves all peers, and a TLS session ticket from one must not be presented
+    // to another.
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
@@ -50,15 +52,15 @@ pub(crate) fn accepting(key: Arc<CertifiedKey>) -> Result<Arc<ServerConfig>, Not
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_owned()];
-    // A ticket would be a secret worth as much as the key, and saves neither a round trip nor bytes
-    // (docs/ARCHITECTURE.md).
+    // A TLS session ticket would be as sensitive as the key, and would save neither a round trip
+    // nor bytes (docs/ARCHITECTURE.md).
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
 }
 
-/// A placeholder for the server name that TLS requires. Both ends ignore it, since they know each
-/// other by key.
+/// A placeholder for the server name that TLS requires. Both ends ignore it, because they identify
+/// each other by key.
 #[must_use]
 pub fn placeholder_name() -> ServerName<'static> {
     ServerName::IpAddress(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED).into())
@@ -73,7 +75,7 @@ pub fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<PublicKey
 #[derive(Debug)]
 struct HolderOfAnyKey(Arc<CryptoProvider>);
 
-/// The checks that each side makes of the other's signature. TLS 1.2 is not offered.
+/// Each side's verification of the other's signature. TLS 1.2 is not offered.
 macro_rules! signed_by_the_holder {
     () => {
         fn verify_tls12_signature(

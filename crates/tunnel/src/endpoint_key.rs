@@ -1,5 +1,5 @@
-//! Endpoint keys: Ed25519, one for each device and each connector, made at first use and then
-//! stored.
+//! Endpoint keys: one Ed25519 key pair for each device and each connector, generated at first use
+//! and then stored.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::end_to_end;
 use crate::public_key::{NotAKey, PublicKey};
 
-/// The private key of one end.
+/// The key pair of one end of a session.
 pub struct EndpointKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
@@ -49,13 +49,13 @@ impl EndpointKey {
         &self.pkcs8
     }
 
-    /// The public half, by which other ends know this one.
+    /// The public half, which identifies this end to others.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         self.public
     }
 
-    /// Signs a message. Returns the public key as its 32 bytes (RFC 8032), and the signature.
+    /// Signs a message. Returns the 32 bytes of the public key (RFC 8032), and the signature.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<([u8; 32], [u8; 64]), NotAKey> {
         let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&self.pkcs8).map_err(|_| NotAKey)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| NotAKey)?;

@@ -1,14 +1,15 @@
-//! Enrollment: a device without an address proves that it has a token, and sends the verifier of
-//! the password it has made.
+//! Enrollment: a device without an address proves that it has a token, and sends the verifier of a
+//! password that it has generated.
 //!
-//! The device proves the token without showing it. The proof covers the device's verifier and, like
-//! the proof of a join, the TLS connection that carries it (RFC 5802 §6). If a machine in between
-//! ends that TLS, the proof is useless to it.
+//! The device proves possession of the token without sending it. The proof covers the device's
+//! verifier and, like the proof of a join, the TLS connection that carries it (RFC 5802 §6). A man
+//! in the middle that terminates TLS therefore cannot use the proof.
 
 use crate::scram::{self, Channel, Exporter, ScramError};
 use crate::words::Binding;
 
-/// A label in the signed bytes, so that a proof for one purpose never passes for another.
+/// A label in the bytes that a proof covers, so that a proof for one purpose is never valid for
+/// another.
 const PROVING: &[u8] = b"transom enrol v2 ";
 
 /// A device's request for an address. The server stores a SCRAM verifier of the device's password
@@ -39,8 +40,8 @@ impl Enrollment {
         (self, message)
     }
 
-    /// The message over which the proof must have been made. An error if the binding does not fit
-    /// this connection.
+    /// The message over which the proof must have been made. Returns an error if the binding does
+    /// not match this connection.
     pub fn message(&self, channel: Channel<'_>) -> Result<Vec<u8>, ScramError> {
         channel.judge_binding(&self.binding)?;
         Ok(self.signed())

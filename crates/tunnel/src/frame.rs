@@ -9,7 +9,7 @@
 pub const MAX_PAYLOAD: usize = 2048;
 const HEADER: usize = 3;
 
-/// The fault in a frame.
+/// The reason why a frame is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The message ends in the middle of a field.
@@ -70,7 +70,7 @@ impl Frame {
         self.bytes(&number.to_be_bytes())
     }
 
-    /// Appends a text behind its length. A text longer than `max` bytes is cut at a character
+    /// Appends a text after its length. A text longer than `max` bytes is cut at a character
     /// boundary.
     pub(crate) fn text(self, text: &str, max: usize) -> Self {
         let mut end = text.len().min(max);
@@ -78,13 +78,13 @@ impl Frame {
             end -= 1;
         }
         let text = text.as_bytes().get(..end).unwrap_or_default();
-        // No text of the protocol may be this long.
+        // `max` is always less than `u16::MAX`, so this cannot fail.
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.bytes(&length.to_be_bytes()).bytes(text)
     }
 
-    /// The finished frame with its length. A payload over the limit would be cut, but no message of
-    /// ours is that long.
+    /// The finished frame with its length. A payload over the limit is cut off, but this program
+    /// sends no message of that length.
     pub(crate) fn whole(self) -> Vec<u8> {
         let Self(mut frame) = self;
         frame.truncate(HEADER + MAX_PAYLOAD);

@@ -1,5 +1,5 @@
-//! The body for fuzzing, as a plain function: arbitrary bytes must not cause a panic, and must read
-//! the same however the stream is cut.
+//! The body of the fuzz target. Arbitrary bytes must not cause a panic, and must give the same
+//! result however the stream is cut into chunks.
 
 use crate::frame::{FrameError, Inbox};
 use crate::message::Message;
@@ -28,13 +28,13 @@ pub fn tunnel_messages(data: &[u8]) {
         assert!(data.starts_with(&claim.encode()), "a claim is not written as it was read");
     }
     if let Some(greeting) = data.first_chunk() {
-        // The result does not matter: most inputs are no greeting.
+        // The result does not matter, because most inputs are not a greeting.
         let _ = raw::read_greeting(greeting);
     }
     words(data);
 }
 
-/// Reads all messages from pieces of this size. Returns them, and the error of the message behind
+/// Reads all messages from pieces of this size. Returns them, and the error of the message after
 /// them.
 fn read(data: &[u8], size: usize) -> (Vec<Message>, Option<FrameError>) {
     let (mut inbox, mut messages) = (Inbox::default(), Vec::new());
@@ -88,7 +88,7 @@ fn header(text: &str) {
     }
 }
 
-/// Reads the first words inside a session.
+/// Reads the request and the answer at the start of a session.
 fn words(data: &[u8]) {
     let Some((length, rest)) = data.split_first_chunk() else { return };
     let Ok(length) = opening::length(*length) else { return };

@@ -1,6 +1,6 @@
 //! The device protocol, without I/O. The modules describe its flow: `message` covers join and
-//! connect, `opening` covers the session. `docs/PROTOCOL.md` describes the whole, and how versions
-//! live together.
+//! connect, `opening` covers the session. `docs/PROTOCOL.md` describes the whole protocol, and how
+//! versions coexist.
 //!
 //! ```text
 //! control connection   frame (layout) · message (content) · scram (identity)

@@ -1,5 +1,5 @@
 //! The messages on a control connection. Later versions add message types, and fields at the end of
-//! existing ones. A reader skips both.
+//! existing messages. A reader skips both.
 //!
 //! ```text
 //! server                         agent or connector
@@ -43,12 +43,12 @@ pub const MAX_WATCHED: usize = 64;
 
 /// The longest `HOST:PORT`.
 pub const MAX_HOST_PORT: usize = 255;
-/// The longest name of a program with its version.
+/// The longest program name with its version.
 pub const MAX_PROGRAM: usize = 64;
 const NO_STANDBY: [u8; 16] = [0; 16];
-/// In `Prove`: the agent accepts end-to-end connections only.
+/// A flag of `Prove`: the agent accepts end-to-end connections only.
 const END_TO_END_ONLY: u8 = 1;
-/// In `Ask`: the server answers when the peer is online.
+/// A flag of `Ask`: the server answers when the peer is online.
 const WAIT: u8 = 1;
 
 /// A message on a control connection. Each variant gives its layout in one line; `text` is
@@ -58,8 +58,8 @@ const WAIT: u8 = 1;
 /// a `flags` byte, unknown bits are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Server → peer: the start of the conversation.
-    /// `0x01 · u8 oldest version · u8 newest version · u8 binding`
+    /// Server → peer: the first message on the connection. `0x01 · u8 oldest version · u8 newest
+    /// version · u8 binding`
     Hello {
         /// The versions that the server speaks.
         versions: Versions,
@@ -69,16 +69,16 @@ pub enum Message {
     /// Peer → server: the first message of the proof. `0x02 · u8 version · u8 role · u8 flags (1:
     /// end to end only) · text SCRAM client-first · text program · report`
     Prove {
-        /// The version for both sides: the newest that both speak.
+        /// The version in use: the newest that both sides speak.
         version: u8,
         /// The side that joins.
         role: Role,
-        /// True if the agent accepts end-to-end connections only. It says so before it has joined,
-        /// so that the server knows from the first moment.
+        /// True if the agent accepts end-to-end connections only. This is sent before the agent
+        /// joins, so that the server respects it from the start.
         end_to_end_only: bool,
         /// The SCRAM client-first message (RFC 5802 §7).
         client_first: String,
-        /// The program and its version, for people: at most [`MAX_PROGRAM`] bytes.
+        /// The program and its version, for display: at most [`MAX_PROGRAM`] bytes.
         program: String,
         /// An agent's report on its machine. `None` from connectors and earlier programs.
         report: Option<Report>,
@@ -98,14 +98,14 @@ pub enum Message {
     /// Server → peer: the connection ends. `0x06 · u16 code · u32 retry seconds (2³²−1: never) ·
     /// text detail`
     Refused(Refusal),
-    /// Either way: a request for a sign of life. `0x07`
+    /// Either way: a request to show that the other side is alive. `0x07`
     Ping,
     /// Either way: the answer to `Ping`. `0x08`
     Pong,
-    /// Connector → server: a question whether the peer is online and may be reached.
+    /// Connector → server: asks whether the peer is online and the connector may reach it.
     /// `0x10 · u32 call · u8 flags (1: wait) · text peer's address`
     Ask {
-        /// The number that answers carry.
+        /// The number that the answers repeat.
         call: u32,
         /// True if the server should answer only when the peer is online.
         wait: bool,
@@ -115,7 +115,7 @@ pub enum Message {
     /// Connector → server: a request for a session. `0x11 · u32 call · u32 bytes a second (0: no
     /// limit) · text peer's address`
     Connect {
-        /// The number that answers carry.
+        /// The number that the answers repeat.
         call: u32,
         /// The highest rate at which the relay may carry the session, in bytes a second. 0 sets no
         /// limit.
@@ -151,7 +151,7 @@ pub enum Message {
     /// Connector → server: a request for the peer's state, now and at every change.
     /// `0x15 · u32 call · text peer's address`
     Watch {
-        /// The number that answers carry.
+        /// The number that the answers repeat.
         call: u32,
         /// The peer's address.
         peer: String,

@@ -1,4 +1,5 @@
-//! The first words inside the end-to-end connection, before the session's own bytes.
+//! The request and the answer at the start of the end-to-end connection, before the session's own
+//! bytes.
 //!
 //! ```text
 //! connector → agent   32 voucher · u16 length · { u8 version · text target (empty: first) · … }
@@ -6,8 +7,8 @@
 //! ```
 //!
 //! The length covers the fields between braces, and is at most [`MAX_WORDS`]. A reader skips bytes
-//! behind the fields that it knows. The version is the oldest one whose agents can serve the
-//! request; `text` is `u16 length · UTF-8`.
+//! after the fields that it knows. The version is the oldest that can serve the request; `text` is
+//! `u16 length · UTF-8`.
 //!
 //! Both vouchers come from the session's ticket
 //! ([`MeetingTicket::vouch`](crate::MeetingTicket::vouch)). They hold only if both sides see the
@@ -16,13 +17,13 @@
 use crate::frame::{FrameError, MAX_PAYLOAD};
 use crate::wire::Reader;
 
-/// The longest target name, and the longest words for people.
+/// The longest target name, and the longest text for people.
 pub const MAX_TEXT: usize = 255;
-/// The longest request or answer behind its voucher and length.
+/// The longest request or answer, without its voucher and length.
 pub const MAX_WORDS: usize = MAX_PAYLOAD;
-/// The bytes of the length in front of the words.
+/// The size of the length field.
 pub const LENGTH: usize = 2;
-/// The version of requests made here: every agent serves them.
+/// The version of this program's requests, which every agent can serve.
 const VERSION: u8 = 1;
 
 /// The result of a connection at the device.
@@ -41,7 +42,7 @@ pub enum Outcome {
     KeyChanged = 4,
     /// The agent is too old for the request.
     Version = 5,
-    /// A later version's result; the words explain it.
+    /// A result of a later version. The text explains it.
     Other = 255,
 }
 
@@ -66,14 +67,14 @@ pub fn answer(outcome: Outcome, text: &str) -> Vec<u8> {
     words(outcome as u8, text)
 }
 
-/// Reads the length of the words that follow.
+/// Reads the length of the request or answer that follows.
 pub fn length(bytes: [u8; LENGTH]) -> Result<usize, FrameError> {
     let length = usize::from(u16::from_be_bytes(bytes));
     if length > MAX_WORDS { Err(FrameError::Long) } else { Ok(length) }
 }
 
-/// Reads the target's name from a connector's words. `None` if only later agents can serve the
-/// request.
+/// Reads the target's name from a connector's request. Returns `None` if only later agents can
+/// serve it.
 pub fn read_request(words: &[u8]) -> Result<Option<String>, FrameError> {
     let mut reader = Reader(words);
     if reader.u8()? > VERSION {
@@ -82,14 +83,14 @@ pub fn read_request(words: &[u8]) -> Result<Option<String>, FrameError> {
     reader.text(MAX_TEXT).map(Some)
 }
 
-/// Reads the outcome from an agent's words, and the words for people.
+/// Reads the outcome and the text for people from an agent's answer.
 pub fn read_answer(words: &[u8]) -> Result<(Outcome, String), FrameError> {
     let mut reader = Reader(words);
     Ok((Outcome::from_byte(reader.u8()?), reader.text(MAX_TEXT)?))
 }
 
 /// Reads an answer that was cut off. The outcome comes first, so a refusal is valid without its
-/// words. `None` if the outcome is missing, or is `Open`.
+/// text. Returns `None` if the outcome is missing, or is `Open`.
 #[must_use]
 pub fn read_cut_answer(words: &[u8]) -> Option<(Outcome, String)> {
     let (outcome, rest) = words.split_first()?;
@@ -104,7 +105,7 @@ fn words(first: u8, text: &str) -> Vec<u8> {
         end -= 1;
     }
     let text = text.as_bytes().get(..end).unwrap_or_default();
-    // MAX_TEXT and the fields in front of it fit.
+    // The conversion cannot fail, because `MAX_TEXT` bytes and the fields before them fit.
     let length = |bytes: usize| u16::try_from(bytes).unwrap_or(0).to_be_bytes();
     [&length(text.len() + 3)[..], &[first], &length(text.len()), text].concat()
 }

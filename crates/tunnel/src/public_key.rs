@@ -1,11 +1,11 @@
-//! Public keys: the identity by which the ends of a session know each other.
+//! Public keys, by which the two ends of a session identify each other.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
 
-/// An error: the bytes or the text are not a usable endpoint key.
+/// The error for bytes or text that are not a usable endpoint key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not an endpoint key")]
 pub struct NotAKey;
@@ -24,7 +24,7 @@ impl PublicKey {
         Self(fingerprint)
     }
 
-    /// Takes the 32 bytes of a hash that was computed before.
+    /// Wraps the 32 bytes of a hash that was computed earlier.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -36,8 +36,8 @@ impl PublicKey {
         self.0
     }
 
-    /// Six words that two people compare on the telephone. Both ends compute the same words, and
-    /// any other pair of keys gives other words.
+    /// Six words that two people compare on the telephone. Both ends compute the same words, and a
+    /// different pair of keys gives different words.
     ///
     /// The words are proquints (arXiv:0901.4016), 16 bits each, of a hash of both keys.
     #[must_use]
@@ -69,7 +69,7 @@ impl FromStr for PublicKey {
     type Err = NotAKey;
     fn from_str(text: &str) -> Result<Self, NotAKey> {
         let mut fingerprint = [0; 32];
-        // People copy fingerprints with colons and in capitals.
+        // People may copy a fingerprint with colons.
         hex::decode_to_slice(text.replace(':', ""), &mut fingerprint).map_err(|_| NotAKey)?;
         Ok(Self(fingerprint))
     }

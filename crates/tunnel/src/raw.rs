@@ -1,4 +1,4 @@
-//! The raw relay listener: a data connection claims its session over a connection without TLS.
+//! The handshake of the raw relay listener, where a data connection without TLS claims its session.
 //!
 //! ```text
 //! relay → peer   8 magic · 32 nonce
@@ -8,8 +8,8 @@
 //! HMAC           HMAC-SHA256(ticket's secret, label ‖ nonce ‖ role ‖ id)
 //! ```
 //!
-//! The secret never travels, and the proof is useless on another connection, which has another
-//! nonce. The session's ciphertext follows the verdict.
+//! The secret is never sent, and the proof is valid on this connection only, because every
+//! connection has its own nonce. The session's ciphertext follows the verdict.
 
 use crate::frame::FrameError;
 use crate::ticket::MeetingTicket;
@@ -17,7 +17,8 @@ use crate::words::Role;
 
 /// The start of a relay's greeting; the last byte is the version.
 const MAGIC: [u8; 8] = *b"TRANSOM\x01";
-/// A label in the signed bytes, so that a proof for one purpose never passes for another.
+/// A label in the bytes that a proof covers, so that a proof for one purpose is never valid for
+/// another.
 const LABEL: &[u8] = b"transom raw data connection v1";
 /// The random bytes that a relay draws for each connection.
 pub const NONCE: usize = 32;
@@ -30,8 +31,8 @@ pub const WELCOME: u8 = 0;
 /// The verdict: the ticket is not valid, or was shown before.
 pub const REFUSED: u8 = 1;
 
-/// An agent's word on a standby connection: from the next byte on, it carries the session whose
-/// `Dial` named it.
+/// The byte that an agent sends on a standby connection to bind it: from the next byte on, the
+/// connection carries the session whose `Dial` named it.
 pub const BOUND: u8 = 1;
 
 /// The random bytes of a relay for one connection.
@@ -47,8 +48,8 @@ pub fn greeting(nonce: &Nonce) -> [u8; GREETING] {
     bytes
 }
 
-/// Reads the nonce from a relay's greeting. An error if the other end is not a relay, or has
-/// another version.
+/// Reads the nonce from a relay's greeting. Returns an error if the other end is not a relay, or
+/// has another version.
 pub fn read_greeting(bytes: &[u8; GREETING]) -> Result<Nonce, FrameError> {
     match bytes.split_first_chunk() {
         Some((&MAGIC, rest)) => rest.try_into().map_err(|_| FrameError::Short),

@@ -1,4 +1,4 @@
-//! The failures between a device, a viewer and the server: one table of numbers, names and exit
+//! The table of failures between a device, a viewer and the server: their numbers, names and exit
 //! codes.
 
 use std::fmt;
@@ -112,7 +112,7 @@ impl fmt::Display for RefusalCode {
     }
 }
 
-/// The time of the next attempt. A peer must not come back sooner than it was told.
+/// The time of the next attempt. A peer must not reconnect any earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// Never: a person has to act first.
@@ -131,25 +131,28 @@ pub struct Refusal {
     pub retry: Retry,
     /// Details for people, which never contain a secret.
     pub detail: Option<String>,
-    /// Better advice than [`RefusalCode::next_step`] for this case, if this end has any. It is not
-    /// sent.
+    /// Advice that replaces [`RefusalCode::next_step`] in this case. It is not sent to the other
+    /// side.
     pub advice: Option<&'static str>,
 }
 
 impl Refusal {
-    /// The shortest delay before any attempt to come back.
+    /// The shortest delay before an attempt to reconnect.
     pub const FIRST_RETRY: Duration = Duration::from_secs(5);
-    /// Two agents with one address must not displace each other all day.
+    /// The delay after an agent was displaced, so that two agents with one address do not displace
+    /// each other all day.
     pub const SUPERSEDED_RETRY: Duration = Duration::from_secs(300);
 
-    /// An interceptor does not go away at once, and must not silence a device for good.
+    /// The delay after an intercepted connection. An interceptor does not go away at once, but must
+    /// not lock a device out for good.
     pub const INTERCEPTED_RETRY: Duration = Duration::from_secs(300);
 
-    /// The other side may be updated at any time; asking every minute until then helps no one.
+    /// The delay after a protocol error. The other side may be updated at any time, but frequent
+    /// attempts until then are useless.
     pub const PROTOCOL_RETRY: Duration = Duration::from_secs(3600);
 
-    /// Builds a refusal from a later server's code, which this version does not know. Only a known
-    /// code can end an agent for good.
+    /// Builds a refusal from a code of a later server, which this version does not know. Only a
+    /// known code can end an agent for good.
     pub(crate) fn of_later_version(number: u16, retry: Retry, detail: Option<&str>) -> Self {
         let retry = match retry {
             Retry::After(wait) => Retry::After(wait),

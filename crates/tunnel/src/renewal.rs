@@ -1,8 +1,8 @@
-//! The server's statement that a device has another key than before: the device was replaced, or
-//! its new key was accepted.
+//! The server's signed statement that a device's key has changed: the device was replaced, or its
+//! new key was accepted.
 //!
-//! The statement lets no peer in. With it, a connector that knows another key of the device may ask
-//! a person once, instead of refusing at once.
+//! The statement does not make the new key trusted. It allows a connector that knows the old key to
+//! ask the user, instead of refusing the connection.
 //!
 //! ```text
 //! u64 seconds since 1970 · 32 the device's key · 32 the server's Ed25519 key · 64 signature
@@ -15,12 +15,12 @@ use crate::frame::{Frame, FrameError};
 use crate::public_key::{NotAKey, PublicKey};
 use crate::wire::Reader;
 
-/// A label in the signed bytes, so that a signature for one purpose never passes for another.
+/// A label in the signed bytes, so that a signature for one purpose is never valid for another.
 const SIGNING: &[u8] = b"transom renewal v1 ";
-/// The bytes in front of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
+/// The bytes before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 §4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The server's statement, signed by the key that it shows to devices.
+/// The server's statement, signed by the endpoint key that it presents to devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
     /// The time of the change, in seconds since 1970.

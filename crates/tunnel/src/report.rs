@@ -1,5 +1,5 @@
-//! The report: an agent describes its machine when it joins, for the people who look after it. The
-//! server decides nothing by it.
+//! The report in which an agent describes its machine when it joins. It is for the people who
+//! manage the machine; the server's decisions do not depend on it.
 //!
 //! ```text
 //! text host name · 16 run · 32 key · u8 count of targets · text each
@@ -11,9 +11,9 @@ use crate::wire::Reader;
 
 /// The longest name of a machine (RFC 1035 §2.3.4).
 pub const MAX_HOST_NAME: usize = 255;
-/// The most targets in a report, so that all together fit into a frame.
+/// The most targets in a report, so that the report fits into a frame.
 pub const MAX_TARGETS: usize = 8;
-/// The longest target that is not cut, `NAME=HOST:PORT`.
+/// The longest target, `NAME=HOST:PORT`. Longer ones are cut.
 pub const MAX_TARGET: usize = 128;
 
 /// An agent's description of its machine.
@@ -21,8 +21,8 @@ pub const MAX_TARGET: usize = 128;
 pub struct Report {
     /// The host name of the machine.
     pub host_name: String,
-    /// A random number, drawn when the agent starts. It tells two machines with one identity apart
-    /// from one machine that comes back.
+    /// A random number, drawn when the agent starts. It distinguishes two machines with one
+    /// identity from one machine that reconnects.
     pub run: [u8; 16],
     /// The key that the agent shows to peers.
     pub key: PublicKey,
@@ -39,8 +39,8 @@ impl Report {
         told.iter().fold(head, |frame, target| frame.text(target, MAX_TARGET))
     }
 
-    /// Reads the report at the end of a message. `None` if it is missing or malformed: a later
-    /// version may put something else there, and no agent is turned away for it.
+    /// Reads the report at the end of a message. Returns `None` if it is missing or malformed: a
+    /// later version may send something else there, and the agent must still be able to join.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         Self::read_whole(reader).ok()
     }

@@ -1,9 +1,10 @@
 //! The messages of SCRAM-SHA-256 (RFC 5802, RFC 7677). The holder of the password or of its
 //! verifier makes the proofs, over the auth message that both sides read here.
 //!
-//! The channel binding is `tls-exporter` (RFC 9266) if the server ends TLS. A peer that could have
-//! bound, but was told that the server cannot, says `y`. The server accepts `y` only from a proxy
-//! that was declared to end TLS, so a machine in between cannot talk both sides out of the binding.
+//! The channel binding is `tls-exporter` (RFC 9266) if TLS ends at the server. A peer that supports
+//! the binding, but was told that the server does not, sends `y`. The server accepts `y` only
+//! through a proxy that is declared to terminate TLS, so a man in the middle cannot make both sides
+//! drop the binding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,11 +18,11 @@ pub type Exporter = [u8; 32];
 /// The random bytes in each side's nonce.
 pub const NONCE: usize = 18;
 const HASH: usize = 32;
-/// The most iterations that a peer accepts. A server that asks for more wants to overload it; ours
-/// asks for one.
+/// The most iterations that a peer accepts. A server that asks for more is trying to overload it;
+/// Transom's server asks for one.
 const MAX_ITERATIONS: u32 = 100_000;
 
-/// The fault in a SCRAM message.
+/// The reason why a SCRAM message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScramError {
     /// The message does not follow RFC 5802 §7.
@@ -45,7 +46,8 @@ pub enum ScramError {
 pub enum Channel<'a> {
     /// TLS ends here: the proof must be bound to it.
     Tls(&'a Exporter),
-    /// A declared proxy ends TLS in front of the server, so the server has nothing to bind to.
+    /// A declared proxy terminates TLS before the server, so the server has no TLS connection to
+    /// bind to.
     Proxied,
     /// Neither end uses TLS.
     Plain,
@@ -61,20 +63,20 @@ impl Channel<'_> {
         }
     }
 
-    /// Checks that a peer binds its proof as it can.
+    /// Checks that the peer uses the strongest binding that this connection allows.
     fn judge(&self, header: &str) -> Result<(), ScramError> {
         match (header, self) {
             ("p=tls-exporter,,", Self::Tls(_)) | ("n,,", Self::Plain) => Ok(()),
             ("y,," | "n,,", Self::Proxied) => Ok(()),
-            // The peer is on TLS, which ends in front of us.
+            // The peer uses TLS, which ends before this server.
             ("y,,", Self::Plain) => Err(ScramError::Undeclared),
             ("p=tls-exporter,," | "y,," | "n,,", _) => Err(ScramError::Binding),
             _ => Err(ScramError::Malformed),
         }
     }
 
-    /// Checks that a channel binding which comes alone (RFC 5802 §7, channel-binding) fits this
-    /// connection.
+    /// Checks that a channel binding outside a SCRAM message (RFC 5802 §7, channel-binding) matches
+    /// this connection.
     pub(crate) fn judge_binding(&self, binding: &str) -> Result<(), ScramError> {
         let plain = STANDARD.decode(binding).map_err(|_| ScramError::Malformed)?;
         let commas = plain.iter().enumerate().filter(|(_, byte)| **byte == b',');
@@ -114,7 +116,7 @@ pub(crate) fn bound_by(header: &str, bound: &[u8]) -> String {
     STANDARD.encode([header.as_bytes(), bound].concat())
 }
 
-/// The side that proves.
+/// The side that makes the proof.
 #[derive(Debug)]
 pub struct Prover {
     header: &'static str,
@@ -136,7 +138,7 @@ pub struct Challenge {
 }
 
 impl Prover {
-    /// Begins an exchange. `nonce` is fresh. `exporter` belongs to this connection, and is `None`
+    /// Begins an exchange. `nonce` must be fresh. `exporter` is that of this connection, or `None`
     /// without TLS.
     #[must_use]
     pub fn new(address: &str, nonce: String, offered: Binding, exporter: Option<&Exporter>) -> Self {
@@ -199,7 +201,7 @@ pub struct Examiner {
 }
 
 impl Examiner {
-    /// Reads client-first. An error if its binding does not fit this connection.
+    /// Reads client-first. Returns an error if its binding does not match this connection.
     pub fn new(client_first: &str, channel: Channel<'_>) -> Result<Self, ScramError> {
         let bare_at = client_first.match_indices(',').nth(1).ok_or(ScramError::Malformed)?.0 + 1;
         let (header, bare) = client_first.split_at_checked(bare_at).ok_or(ScramError::Malformed)?;
@@ -258,7 +260,8 @@ impl PendingChallenge {
     }
 }
 
-/// The values of exactly these attributes, in this order. No value of ours contains a comma.
+/// The values of exactly these attributes, in this order. The values that this protocol uses
+/// contain no commas.
 fn attributes<'a, const N: usize>(text: &'a str, names: [&str; N]) -> Result<[&'a str; N], ScramError> {
     let mut parts = text.split(',');
     let mut values = [""; N];

@@ -1,9 +1,9 @@
-//! Meeting tickets: the two data connections of a session find each other by one. Each side shows
-//! it once.
+//! Meeting tickets, by which the server matches the two data connections of a session. Each side
+//! presents the ticket once.
 //!
 //! The server gives the ticket's secret to both ends of a session, and to no one else. With it,
-//! each end vouches for the end-to-end connection that it sees. A machine in between that ends TLS
-//! sees two connections, and can vouch for neither.
+//! each end proves which end-to-end connection it sees. A man in the middle that terminates TLS
+//! creates two connections, and cannot make the proof for either.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,8 @@ use crate::words::Role;
 
 const ID: usize = 16;
 const SECRET: usize = 32;
-/// A label in the signed bytes, so that a proof for one purpose never passes for another.
+/// A label in the bytes that a proof covers, so that a proof for one purpose is never valid for
+/// another.
 const VOUCHING: &[u8] = b"transom end to end v1";
 /// The length of a voucher.
 pub const VOUCHER: usize = 32;
@@ -30,10 +31,10 @@ pub struct MeetingTicket {
 }
 
 impl MeetingTicket {
-    /// The random bytes that a new ticket takes.
+    /// The number of random bytes in a new ticket.
     pub const LENGTH: usize = ID + SECRET;
 
-    /// Takes the bytes of a ticket, `16 id · 32 secret`.
+    /// Creates a ticket from its bytes, `16 id · 32 secret`.
     #[must_use]
     pub fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         let (mut id, mut secret) = ([0; ID], Zeroizing::new([0; SECRET]));
@@ -70,14 +71,15 @@ impl MeetingTicket {
         self.prove(VOUCHING, &[&[role as u8], exporter])
     }
 
-    /// Returns whether the other end, in its role, sees the same end-to-end connection.
+    /// Returns whether the other end's proof shows that it sees the same end-to-end connection.
+    /// `role` is the other end's.
     #[must_use]
     pub fn vouched(&self, role: Role, exporter: &[u8; 32], proof: &[u8; VOUCHER]) -> bool {
         self.proves(VOUCHING, &[&[role as u8], exporter], proof)
     }
 
-    /// The value of the ticket header: the ticket, and the side that shows it. It must never appear
-    /// in a URL.
+    /// The value of the ticket header: the ticket, and the side that presents it. It must never
+    /// appear in a URL.
     #[must_use]
     pub fn header(&self, role: Role) -> String {
         let role = if role == Role::Agent { "agent" } else { "connector" };
@@ -99,10 +101,10 @@ impl fmt::Debug for MeetingTicket {
     }
 }
 
-/// The value of the ticket header of a data connection.
+/// The parsed ticket header of a data connection.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TicketHeader {
-    /// The side that shows the ticket.
+    /// The side that presents the ticket.
     pub role: Role,
     /// The ticket.
     pub ticket: MeetingTicket,

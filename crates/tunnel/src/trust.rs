@@ -1,5 +1,5 @@
-//! Trust in certificates that an operator or user has named: one rule for servers, machines and
-//! clouds.
+//! Trust in certificates that an operator or user has named. The same rule applies to Transom
+//! servers, machines and clouds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ const VERSION: u8 = 0xa0;
 
 /// Trusts each of the named certificates, and every certificate that chains to one of them.
 ///
-/// Many servers show a self-signed certificate. OpenSSL makes such a certificate an authority,
-/// which cannot be the end of a chain. If the server shows exactly the named certificate, it is
-/// trusted as it is, for the names in it.
+/// Many servers present a self-signed certificate. OpenSSL marks such a certificate as a CA, which
+/// standard verification does not accept from a server. If the server presents exactly the named
+/// certificate, it is therefore trusted without a chain, for the names in it.
 #[derive(Debug)]
 pub struct NamedCertificates {
     certificates: Vec<CertificateDer<'static>>,
@@ -38,7 +38,7 @@ pub struct NamedCertificates {
 }
 
 impl NamedCertificates {
-    /// Trusts these certificates alone. An error describes the malformed one.
+    /// Trusts only these certificates. Returns a description of the error if one is malformed.
     pub fn new(certificates: Vec<CertificateDer<'static>>) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
@@ -57,7 +57,7 @@ impl NamedCertificates {
     }
 }
 
-/// Builds a TLS configuration for servers that are trusted like this.
+/// Builds a TLS client configuration that trusts these certificates.
 pub fn client_config(named: NamedCertificates) -> Result<ClientConfig, Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions()?.dangerous();
@@ -159,7 +159,7 @@ pub fn pinned_tls13_signature(
     verified.map_err(|error| explained(certificate, error))
 }
 
-/// The reason why a certificate is not accepted, in words that say what helps.
+/// A reason why a certificate is not accepted. Its text includes the remedy.
 #[derive(Debug)]
 enum Unacceptable {
     ShortKey(usize),
@@ -181,7 +181,7 @@ impl fmt::Display for Unacceptable {
     }
 }
 
-/// Replaces an error by a better one, if the certificate shows the reason.
+/// Replaces an error by a more helpful one, if the certificate shows its cause.
 fn explained(certificate: &CertificateDer<'_>, error: Error) -> Error {
     let Some(parts) = parts(certificate) else { return error };
     let wrong = match parts.key.rsa_bits() {
@@ -189,7 +189,7 @@ fn explained(certificate: &CertificateDer<'_>, error: Error) -> Error {
         _ if parts.is_version_1 => Unacceptable::Version1,
         _ => return error,
     };
-    // For any other kind of error, rustls would show the name that this program uses inside.
+    // rustls displays other kinds of errors in their `Debug` form, which names Rust types.
     Error::General(wrong.to_string())
 }
 

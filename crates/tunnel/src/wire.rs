@@ -1,4 +1,4 @@
-//! The one checked reader. It compares a length with its bound before it copies anything.
+//! The bounds-checked reader. It compares a length with its limit before it copies anything.
 
 use crate::frame::FrameError;
 
@@ -24,7 +24,7 @@ impl Reader<'_> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// Reads a text of at most `max` bytes behind its length.
+    /// Reads a length and a text of at most `max` bytes.
     pub(crate) fn text(&mut self, max: usize) -> Result<String, FrameError> {
         let length = usize::from(self.u16()?);
         if length > max {

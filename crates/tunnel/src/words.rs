@@ -1,9 +1,9 @@
-//! The words that several messages share: who joins, how a proof is bound, and how a peer is.
+//! The values that several messages share: roles, channel bindings, availability and causes.
 
 use crate::frame::FrameError;
 use crate::wire::Reader;
 
-/// The side of a session that joins.
+/// The side of a session that a peer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Role {
@@ -17,7 +17,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Binding {
-    /// No binding: TLS ends in front of the server, or there is no TLS.
+    /// No binding: TLS ends before the server, or there is no TLS.
     None = 0,
     /// The TLS connection's exporter (RFC 9266).
     TlsExporter = 1,
@@ -27,7 +27,7 @@ pub enum Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Availability {
-    /// The connector may not know it, or the server cannot tell at this moment.
+    /// The connector may not know the state, or the server cannot determine it at this moment.
     Unknown = 0,
     /// The peer is online, and accepts connections from this connector.
     Available = 1,
@@ -60,7 +60,7 @@ byte_enum!(Role "role" Agent Connector);
 byte_enum!(Binding "binding" None TlsExporter);
 
 impl Availability {
-    /// A later version's value counts as unknown.
+    /// Reads the state. A later version's value counts as unknown.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
         Ok(match reader.u8()? {
             1 => Self::Available,
@@ -71,7 +71,8 @@ impl Availability {
 }
 
 impl Cause {
-    /// A later version's cause counts as a failure, and comes with words for people.
+    /// Reads the cause. A later version's cause counts as a failure; the message's text explains
+    /// it.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameError> {
         Ok(if reader.u8()? == Self::EndToEndOnly as u8 { Self::EndToEndOnly } else { Self::Failed })
     }

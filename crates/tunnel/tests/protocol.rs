@@ -118,7 +118,7 @@ fn next(bytes: &[u8]) -> Result<Option<Message>, FrameError> {
     Message::next(&mut inbox)
 }
 
-/// Adds bytes behind the last field of a frame.
+/// Adds bytes after the last field of a frame.
 fn longer(frame: &[u8], more: &[u8]) -> Vec<u8> {
     let length = u16::try_from(frame.len() - 3 + more.len()).expect("a short message");
     [&frame[..1], &length.to_be_bytes(), &frame[3..], more].concat()
@@ -158,7 +158,7 @@ fn a_report_follows_the_program_and_may_be_missing_or_of_a_later_version() {
     assert_eq!(hex::encode(with.encode()), hex::encode(&bytes));
     assert_eq!(next(&bytes), Ok(Some(with.clone())));
     assert_eq!(next(&longer(&bytes, b"of a later version")), Ok(Some(with.clone())));
-    // A malformed report, which only informs people, turns no agent away.
+    // A malformed report does not prevent an agent from joining, because it is only informative.
     for cut in 13..bytes.len() {
         let payload = &bytes[3..cut];
         let length = u16::try_from(payload.len()).expect("a short message");
@@ -357,7 +357,7 @@ fn a_proof_that_is_bound_elsewhere_is_refused() {
     let nonce = || scram::nonce([1; scram::NONCE]);
     let (ours, theirs) = ([1; 32], [2; 32]);
     let here = Channel::Tls(&ours);
-    // A machine in between ends TLS, and passes the messages on.
+    // A man in the middle terminates TLS, and forwards the messages.
     let prover = Prover::new("a", nonce(), Binding::TlsExporter, Some(&theirs));
     let asked = Examiner::new(&prover.first(), here).expect("first").challenge("more", b"salt", 1);
     let answer = prover.challenged(&asked.server_first).expect("challenge").answer(&[0; 32]);
@@ -373,10 +373,10 @@ fn a_proof_that_is_bound_elsewhere_is_refused() {
         (&plain, here, Some(ScramError::Binding)),
         (&bound, Channel::Plain, Some(ScramError::Binding)),
         (&bound, Channel::Proxied, Some(ScramError::Binding)),
-        // An undeclared proxy ends TLS on the server's own machine.
+        // An undeclared proxy terminates TLS on the server's own machine.
         (&talked_out_of_it, Channel::Plain, Some(ScramError::Undeclared)),
         (&plain, Channel::Plain, None),
-        // Behind a proxy that was declared to end TLS, there is no binding.
+        // Behind a proxy that is declared to terminate TLS, there is no binding.
         (&talked_out_of_it, Channel::Proxied, None),
         (&plain, Channel::Proxied, None),
     ] {
