@@ -1,5 +1,5 @@
-//! The client's side of WebSocket (RFC 6455 §4.1): the request, the check of its answer, and masked
-//! frames.
+//! The client's side of WebSocket (RFC 6455 §4.1): the request, the validation of the answer, and
+//! masked frames.
 
 use aws_lc_rs::constant_time;
 use base64::Engine as _;
@@ -17,16 +17,16 @@ pub const MAX_ANSWER: usize = 16 * 1024;
 /// The most headers in an answer.
 const MAX_HEADERS: usize = 64;
 
-/// The fault of an answer to a request for a WebSocket.
+/// The reason why the answer to a WebSocket request is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// The answer is not HTTP/1.1, or its head is too long.
     #[error("the answer is not HTTP/1.1")]
     NotHttp,
-    /// The server refuses.
+    /// The server answers with a status other than 101.
     #[error("the server answers {0}")]
     Status(StatusCode),
-    /// The server agrees to something else than this WebSocket.
+    /// The server answers 101, but not for this WebSocket request.
     #[error("the server answers 101 but does not switch to WebSocket")]
     NotWebSocket,
     /// The server picked a subprotocol that the request does not offer.
@@ -34,7 +34,7 @@ pub enum AnswerError {
     Subprotocol,
 }
 
-/// A request for a WebSocket that carries RFB.
+/// A WebSocket request that offers the subprotocol for RFB.
 pub struct Request {
     key: String,
 }
@@ -72,7 +72,7 @@ impl Request {
         let mut room = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut answer = httparse::Response::new(&mut room);
         let parsed = answer.parse(bytes).map_err(|_| AnswerError::NotHttp)?;
-        // The status decides: the rest of a refusal may never come.
+        // The status of a refusal is enough. The rest of it may never arrive.
         if let Some(code) = answer.code
             && code != 101
         {
@@ -97,7 +97,7 @@ impl Request {
         if !is_upgrade(&headers) || !is_ours {
             return Err(AnswerError::NotWebSocket);
         }
-        // A server without subprotocols picks none.
+        // A server that does not know subprotocols picks none, which is accepted.
         if headers.get(SEC_WEBSOCKET_PROTOCOL).is_some_and(|picked| picked != BINARY) {
             return Err(AnswerError::Subprotocol);
         }
@@ -105,8 +105,8 @@ impl Request {
     }
 }
 
-/// Appends a masked binary frame with the first [`MAX_PAYLOAD`] bytes of `payload` at most. Returns
-/// the number of bytes in it. `key` must be random.
+/// Appends a masked binary frame with at most the first [`MAX_PAYLOAD`] bytes of `payload`. Returns
+/// the number of payload bytes in the frame. `key` must be random.
 pub fn push_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) -> usize {
     let payload = payload.get(..MAX_PAYLOAD).unwrap_or(payload);
     push(out, BINARY_FRAME, payload, key);

@@ -4,11 +4,10 @@ use crate::frame::{
     BINARY, CLOSE, CONTINUATION, FIN, IN_EIGHT, IN_TWO, MASKED, MAX_CONTROL, PING, PONG, RESERVED, TEXT,
 };
 
-/// The longest frame. Frames pass in pieces and are never held, so this only tells a plausible
-/// length from an absurd one. It is twice the longest clipboard message that RFB can announce.
+/// The longest frame. The payload is passed on as it arrives and never stored, so this limit only
+/// rejects absurd lengths. It is twice the longest clipboard message that RFB allows.
 pub const MAX_FRAME: u64 = 4 * 1024 * 1024 * 1024;
-/// The longest text message that is gathered, over all its fragments: a hundred times what a page
-/// needs.
+/// The longest text message, including all its fragments: a hundred times what a page needs.
 pub const MAX_TEXT: usize = 4 * 1024;
 /// The most text messages in one chunk: as many as a page may send in a second.
 pub const MAX_TEXTS: usize = 20;
@@ -16,31 +15,31 @@ pub const MAX_TEXTS: usize = 20;
 /// The sender's violation of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Clients must mask (RFC 6455 §5.1).
+    /// A client's frame is not masked, but clients must mask (RFC 6455 §5.1).
     #[error("a frame is not masked")]
     Unmasked,
-    /// Servers must not mask (RFC 6455 §5.1).
+    /// A server's frame is masked, but servers must not mask (RFC 6455 §5.1).
     #[error("a frame is masked")]
     Masked,
-    /// No extension was agreed on.
+    /// A reserved bit is set, although no extension was negotiated.
     #[error("a frame has reserved bits set")]
     Reserved,
-    /// The opcode is not one of the six.
+    /// The opcode is not one of the six that RFC 6455 defines.
     #[error("a frame has the unknown opcode {0}")]
     Opcode(u8),
-    /// RFB is binary, and there is no channel for text.
+    /// A text frame arrived, but this deframer does not accept text.
     #[error("a frame holds text")]
     Text,
-    /// A text message over [`MAX_TEXT`].
+    /// A text message is longer than [`MAX_TEXT`].
     #[error("a text message is longer than {MAX_TEXT} bytes")]
     TextTooLong,
-    /// More text messages than [`MAX_TEXTS`] came.
+    /// A chunk contains more than [`MAX_TEXTS`] text messages.
     #[error("text messages come too fast")]
     TooManyTexts,
     /// The frame is longer than [`MAX_FRAME`].
     #[error("a frame announces {0} bytes")]
     TooLong(u64),
-    /// Control frames are short and whole (RFC 6455 §5.5).
+    /// A control frame is fragmented or too long (RFC 6455 §5.5).
     #[error("a control frame is fragmented or too long")]
     Control,
     /// A continuation has no beginning, or a message begins inside another one (RFC 6455 §5.4).
@@ -48,7 +47,7 @@ pub enum FrameError {
     Fragments,
 }
 
-/// The content of a chunk besides data.
+/// The content of a chunk other than data.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Signals {
     /// The newest ping that needs an answer.
@@ -59,10 +58,10 @@ pub struct Signals {
     pub texts: Vec<Vec<u8>>,
 }
 
-/// The message that a data frame begins or continues.
+/// The message that is in progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Message {
-    /// The last message has ended.
+    /// No message is in progress.
     #[default]
     None,
     Binary,
@@ -80,10 +79,10 @@ pub struct Deframer {
     phase: usize,
     left: u64,
     message: Message,
-    /// Tells whether this frame belongs to a text message.
+    /// True if this frame belongs to a text message.
     is_text: bool,
     takes_text: bool,
-    /// Tells whether the sender is a server, which does not mask.
+    /// True if the sender is a server, which does not mask.
     is_from_server: bool,
     closed: bool,
     control: Vec<u8>,
@@ -91,7 +90,7 @@ pub struct Deframer {
 }
 
 impl Deframer {
-    /// Returns a deframer that accepts text messages too, and returns them [beside the
+    /// Returns a deframer that also accepts text messages, and delivers them [separately from the
     /// data](Signals::texts).
     pub fn taking_text() -> Self {
         Self { takes_text: true, ..Self::default() }
@@ -102,7 +101,7 @@ impl Deframer {
         Self { is_from_server: true, ..Self::default() }
     }
 
-    /// Unmasks the payload in `chunk` and moves it together. It then lies in the returned range.
+    /// Unmasks the payload in `chunk` in place and makes it contiguous. Returns its range.
     pub fn unmask(
         &mut self,
         chunk: &mut [u8],
@@ -134,7 +133,7 @@ impl Deframer {
                     self.end_text(signals)?;
                 }
             } else if data.is_empty() {
-                // The first payload stays in place: the common chunk holds one frame, so no bytes
+                // The first payload stays in place. Most chunks hold only one frame, so no bytes
                 // move.
                 data = read..read + count;
             } else {
@@ -146,7 +145,7 @@ impl Deframer {
         Ok(data)
     }
 
-    /// Takes header bytes and returns their number.
+    /// Takes header bytes from the front of `bytes`, and returns their number.
     fn take_header(&mut self, bytes: &[u8], signals: &mut Signals) -> Result<usize, FrameError> {
         let mut taken = 0;
         for byte in bytes {

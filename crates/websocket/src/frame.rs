@@ -1,4 +1,5 @@
-//! Outgoing frames (RFC 6455 §5.2): a header is written into the head-room before its payload.
+//! Outgoing frames (RFC 6455 §5.2). A header is written into the head-room, the space that the
+//! caller reserves before the payload.
 //!
 //! ```text
 //! u8 fin · rsv3 · opcode4 | u8 mask · len7 | (u16 | u64 longer length) | 4 masking key | payload
@@ -18,12 +19,12 @@ pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
-/// Stands in place of a length that follows in 2 bytes or in 8.
+/// The values of `len7` that announce a length in the next 2 or 8 bytes.
 pub(crate) const IN_TWO: u8 = 126;
 pub(crate) const IN_EIGHT: u8 = 127;
 
-/// Writes the header of a binary frame to the end of the room before its payload. The frame begins
-/// at the returned index.
+/// Writes the header of a binary frame to the end of `room`, directly before its payload. Returns
+/// the index at which the frame begins.
 pub fn write_header(room: &mut [u8; HEAD_ROOM], payload: usize) -> usize {
     header(room, BINARY, payload)
 }

@@ -1,9 +1,9 @@
-//! The body of a fuzz target, as a plain function: arbitrary bytes must not panic, and the result
-//! must not depend on how they are cut.
+//! The body of the fuzz target. Arbitrary bytes must not cause a panic, and must give the same
+//! result however the stream is cut into chunks.
 
 use crate::deframer::{Deframer, FrameError, Signals};
 
-/// Frames from a viewer.
+/// Reads arbitrary bytes as frames from a viewer.
 pub fn websocket_frames(data: &[u8]) {
     let whole = unframed(data, &[data.len().max(1)]);
     for sizes in [&[1][..], &[2, 3], &[7, 1, 30], &[13]] {
@@ -15,7 +15,8 @@ pub fn websocket_frames(data: &[u8]) {
     }
 }
 
-/// Returns the payloads and signals of frames that arrive in chunks of the given sizes, repeatedly.
+/// Returns the payloads and signals of frames that arrive in chunks of the given sizes, which
+/// repeat.
 fn unframed(data: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, Signals), FrameError> {
     let (mut deframer, mut signals, mut payloads) = (Deframer::default(), Signals::default(), Vec::new());
     let (mut rest, mut sizes) = (data, sizes.iter().cycle());

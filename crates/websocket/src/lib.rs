@@ -1,7 +1,7 @@
-//! WebSocket (RFC 6455) without I/O, both roles: only what a console needs.
+//! The part of WebSocket (RFC 6455) that a console needs, for both roles and without I/O.
 //!
-//! Bytes go in; bytes, signals and errors come out. The payload of binary frames passes in pieces,
-//! in the buffer that it was read into, so no message is held.
+//! Bytes go in; bytes, signals and errors come out. The payload of binary frames is unmasked in the
+//! buffer into which it was read and passed on as it arrives, so no whole message is stored.
 //!
 //! | module | what it holds |
 //! |---|---|

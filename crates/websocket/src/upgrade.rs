@@ -12,12 +12,14 @@ use http::header::{
 const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// The only subprotocol of VNC over WebSocket: RFB in binary messages.
 pub const BINARY: &str = "binary";
-/// The page's own subprotocol: RFB in binary messages, and its channel in text messages.
+/// The web page's own subprotocol: RFB in binary messages, and the page's channel to the gateway in
+/// text messages.
 pub const PAGE: &str = "transom.page.1";
-/// The prefix of a resume ticket in the list of subprotocols, the only header that a page can set.
+/// The prefix of a resume ticket in the list of subprotocols, the only header of a WebSocket
+/// request that a page can set.
 pub const TICKET: &str = "transom.ticket.";
 
-/// Tells whether a request asks for a WebSocket.
+/// Returns whether a request asks for a WebSocket.
 #[must_use]
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, CONNECTION, "upgrade") && has_token(headers, UPGRADE, "websocket")
@@ -32,10 +34,10 @@ fn list<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> impl Iterator<It
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|entry| !entry.is_empty())
 }
 
-/// The fault of a request for a WebSocket.
+/// The reason why a WebSocket request is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
-    /// Only version 13 exists in practice.
+    /// The version is not 13, the only one in use.
     #[error("only version 13 of the WebSocket protocol is supported")]
     Version,
     /// The key is not 16 bytes in Base64.
@@ -47,8 +49,8 @@ pub enum UpgradeError {
 #[derive(Debug)]
 pub struct Upgrade<'a> {
     accept: HeaderValue,
-    /// The chosen subprotocol. `None` if the client offers no subprotocol of ours; it then decides
-    /// whether to go on without one (RFC 6455 §4.2.2).
+    /// The chosen subprotocol. `None` if the client offers no supported one; it then decides
+    /// whether to continue without a subprotocol (RFC 6455 §4.2.2).
     picked: Option<&'static str>,
     /// The resume ticket among the subprotocols.
     pub ticket: Option<&'a str>,
@@ -65,7 +67,8 @@ impl<'a> Upgrade<'a> {
             return Err(UpgradeError::Key);
         }
         let ticket = list(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(|entry| entry.strip_prefix(TICKET));
-        // The page's own subprotocol includes its channel, so it is preferred whatever the order.
+        // The page's own subprotocol includes its channel, so it is preferred regardless of the
+        // client's order.
         let picked = [PAGE, BINARY]
             .into_iter()
             .find(|ours| list(headers, &SEC_WEBSOCKET_PROTOCOL).any(|entry| entry == *ours));
@@ -73,7 +76,7 @@ impl<'a> Upgrade<'a> {
         Ok(Self { accept, picked, ticket })
     }
 
-    /// Tells whether the page's channel runs beside RFB.
+    /// Returns whether the page's channel runs alongside RFB.
     #[must_use]
     pub fn has_channel(&self) -> bool {
         self.picked == Some(PAGE)
