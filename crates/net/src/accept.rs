@@ -8,27 +8,28 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The connections that wait to be accepted, for example when all pages come back at once after a
-/// restart. The TCP of a connection that finds no place tries again after a second. The kernel
-/// lowers this to `net.core.somaxconn`.
+/// The maximum number of connections that wait to be accepted, for example when all pages reconnect
+/// at once after a restart. When the queue is full, the peer's TCP tries again after a second. The
+/// kernel caps this at `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
-/// The pause after a failed accept. With too many descriptors the next one fails too, until some
-/// are closed.
+/// The pause after a failed accept. When the process has run out of file descriptors, every accept
+/// fails until some are closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The pause between warnings: a node that cannot accept connections must not fill the disk with
-/// its log as well.
+/// The shortest interval between warnings, so that a node that cannot accept connections does not
+/// fill the disk with its log.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// Listens on this address.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // The port of a restarted server is still held by connections of the previous process.
+    // After a restart, connections of the previous process may still hold the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Passes on every connection until told to stop. A failed accept is not fatal.
+/// Passes every accepted connection to `take` until `stop` is cancelled. A failed accept is not
+/// fatal.
 pub async fn each_connection(
     listener: &TcpListener,
     stop: &CancellationToken,

@@ -1,9 +1,10 @@
-//! Budgets of connections, for each source and in total.
+//! Limits on the number of connections, for each source and in total.
 //!
 //! A source that has used up its share is refused. When all places are taken, the oldest connection
-//! of the largest holder must go. So a newcomer gets in, however many sources hold as much as they
-//! may. A connection through a declared proxy counts for the client that the proxy names.
-//! Connections whose client is not named yet hold up to half of all places against all others.
+//! of the largest holder is evicted. A new source therefore gets in even if other sources have used
+//! up their shares and all places. A connection through a declared proxy counts for the client that
+//! the proxy names. Until the proxy names a client, the connection counts for the proxy; proxies
+//! are evicted first only when they hold more than half of all places.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -14,40 +15,40 @@ use tokio::sync::Notify;
 
 use crate::network::{self, Network, Tiers};
 
-/// A budget and its holders.
+/// A limit on connections, and the connections that count towards it.
 pub struct Budget {
     per_source: usize,
     in_all: usize,
     holders: Mutex<Holders>,
 }
 
-/// The holder of a connection.
+/// The party that a connection counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
-    /// A source, which has a share.
+    /// A source, which may hold a limited share.
     Source(IpAddr),
-    /// A declared proxy. It carries many clients' requests and has no share to use up.
+    /// A declared proxy. It carries many clients' requests, so its share is not limited.
     Proxy(IpAddr),
 }
 
-/// A signal to a connection that it has lost its place.
+/// The signal that evicts a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Notice(Arc<Notify>);
 
 impl Notice {
-    /// Waits until the connection has to go. Cancel-safe.
+    /// Waits until the connection is evicted. Cancel-safe.
     pub async fn served(&self) {
         self.0.notified().await;
     }
 }
 
-/// The place of one connection, which is free again when this is dropped.
+/// The place of one connection. Dropping it frees the place.
 pub struct Permit {
     budget: Arc<Budget>,
-    /// The source whose share it uses; `None` for a proxy's connection.
+    /// The source whose share the connection uses; `None` for a proxy's connection.
     share: Option<IpAddr>,
-    /// The holder that it counts for, and its serial number. `None` if the place cannot be taken
-    /// away.
+    /// The holder that the connection counts for, and its serial number. `None` if the connection
+    /// cannot be evicted.
     movable: Option<(Holder, u64)>,
 }
 
@@ -56,7 +57,7 @@ struct Holders {
     sources: Kind,
     proxies: Kind,
     in_all: usize,
-    /// The number of connections that were told to go and have not gone yet.
+    /// The number of evicted connections that have not ended yet.
     leaving: usize,
     serial: u64,
 }
@@ -65,29 +66,29 @@ struct Holders {
 #[derive(Default)]
 struct Kind {
     networks: HashMap<Network, Held>,
-    /// The widest networks, ordered by the number of their movable places.
+    /// The widest networks, ordered by the number of their movable connections.
     widest: BTreeSet<(usize, Network)>,
-    /// The number of all movable places.
+    /// The number of movable connections, i.e. those that can be evicted.
     movable: usize,
 }
 
-/// The places of a network.
+/// The connections of a network.
 #[derive(Default)]
 struct Held {
-    /// The places that count for its share.
+    /// The number of connections that use its share.
     places: usize,
-    /// The places that can be taken away, including connections that proxies carry for it.
+    /// The number of connections that can be evicted, including those that proxies carry for it.
     movable: usize,
-    /// The networks within it, ordered by the number of their movable places.
+    /// The networks within it, ordered by the number of their movable connections.
     within: BTreeSet<(usize, Network)>,
     /// The connections of the narrowest network, by age.
     connections: BTreeMap<u64, Movable>,
 }
 
-/// A connection that can be told to go.
+/// A connection that can be evicted.
 struct Movable {
     notice: Notice,
-    /// Tells whether it uses its holder's share.
+    /// True if it uses its holder's share.
     shares: bool,
 }
 
@@ -99,13 +100,14 @@ impl Budget {
     }
 
     /// Returns a place for a connection, or `None` if its source's share is used up. When all
-    /// places are taken, the oldest connection of the largest holder receives its `notice` and its
-    /// place is free. It returns `None` if a whole budget of connections is already leaving.
+    /// places are taken, the oldest connection of the largest holder is evicted through its
+    /// `notice`, and its place is free at once. Returns `None` if as many evicted connections as
+    /// the limit in total have not ended yet.
     pub fn admit(self: &Arc<Self>, holder: Holder, notice: &Notice) -> Option<Permit> {
         self.place(holder, Some(notice))
     }
 
-    /// Returns a place that is never taken away, and for which no other connection has to go.
+    /// Returns a place for a connection that is never evicted, and that evicts no other connection.
     pub fn admit_for_good(self: &Arc<Self>, holder: Holder) -> Option<Permit> {
         self.place(holder, None)
     }
@@ -155,26 +157,26 @@ impl Holders {
         kind.enter(&tiers, serial, movable);
     }
 
-    /// Removes and returns the connection, unless it was told to go.
+    /// Removes and returns the connection, unless it was evicted.
     fn leave(&mut self, holder: Holder, serial: u64) -> Option<Movable> {
         let (kind, tiers) = self.kind(holder);
         kind.leave(&tiers, serial)
     }
 
-    /// Counts places of this share that cannot be taken away; `places` may be negative.
+    /// Adds connections that cannot be evicted to this share; `places` may be negative.
     fn keep(&mut self, share: Option<IpAddr>, places: isize) {
         if let Some(source) = share {
             self.sources.count(&network::tiers(source), places, 0);
         }
     }
 
-    /// Takes away the oldest place of the largest holder.
+    /// Evicts the oldest connection of the largest holder. Returns false if that is not possible.
     fn make_room(&mut self, most: usize) -> bool {
         if self.leaving >= most {
             return false;
         }
-        // A proxy usually holds most and would always lose, so sources come first. But clients of a
-        // proxy must not push out all others.
+        // Sources come first, because a proxy usually is the largest holder and would always lose.
+        // But the clients of a proxy must not displace all other sources.
         let mut order = [&mut self.sources, &mut self.proxies];
         if order[1].movable > most / 2 {
             order.reverse();
@@ -188,7 +190,7 @@ impl Holders {
 }
 
 impl Kind {
-    /// Tells whether one of the networks around the source has used up its share.
+    /// Returns whether one of the networks around the source has used up its share.
     fn is_full(&self, source: IpAddr, per_source: usize) -> bool {
         network::tiers(source).iter().any(|tier| {
             let places = self.networks.get(&tier.network).map_or(0, |held| held.places);
@@ -231,7 +233,7 @@ impl Kind {
                     order.insert((now, tier.network));
                 }
             }
-            // The networks within it have gone as well.
+            // The networks within it are then empty as well.
             if gone {
                 self.networks.remove(&tier.network);
             }
@@ -250,19 +252,19 @@ impl Kind {
 }
 
 impl Permit {
-    /// Makes the place permanent: no newcomer can take it any more.
+    /// Makes the place permanent: the connection can no longer be evicted.
     pub fn settle(&mut self) {
         let Some((holder, serial)) = self.movable else { return };
         let mut holders = self.budget.holders.lock();
-        // A connection that was told to go has to go.
+        // A connection that is already evicted stays so.
         if holders.leave(holder, serial).is_some() {
             self.movable = None;
             holders.keep(self.share, 1);
         }
     }
 
-    /// Counts a proxy's connection for this client from now on, because its current request is the
-    /// client's. A source's own connection does not change.
+    /// Counts a proxy's connection for this client from now on, because it carries this client's
+    /// request. A source's own connection does not change.
     pub fn is_for(&mut self, client: IpAddr) {
         let (None, Some((before, serial))) = (self.share, self.movable) else { return };
         let now = Holder::Source(client);
@@ -368,7 +370,7 @@ mod tests {
         for (n, expected) in [false, false, true, false, false].into_iter().enumerate() {
             assert_eq!(told(&notices[n]).await, expected, "{n}");
         }
-        // Its own end frees no second place.
+        // An evicted connection does not free a second place when it ends.
         drop(site);
         assert_eq!(budget.count(), 2);
         drop((stranger, newcomer));
@@ -443,7 +445,7 @@ mod tests {
         for (n, expected) in [false, true, false, false, false].into_iter().enumerate() {
             assert_eq!(told(&notices[n]).await, expected, "{n}");
         }
-        // A connection that was told to go has no holder.
+        // An evicted connection has no holder.
         carried[1].is_for(client(9));
         drop((carried, own, newcomer));
         assert!(budget.is_empty());

@@ -1,4 +1,5 @@
-//! The basis of every connection of the server, whatever protocol runs over it.
+//! The layer below every protocol of the server: streams, listeners, limits on connections, and the
+//! movement of bytes.
 //!
 //! | item | purpose |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! The bulk mover: moves the bytes of one direction from a stream to a peer, by reads into the
-//! lent buffer, and bulk between two bare TCP connections inside the kernel.
+//! The mover of one direction's bytes, from a stream to a peer. It reads them into the thread's
+//! [scratch buffer](scratch), or moves bulk between two bare TCP connections inside the kernel.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -12,32 +12,32 @@ use crate::outbox::Outbox;
 use crate::splice::{self, Taken};
 use crate::{Stream, poll_read_some, scratch};
 
-/// The fewest bytes that are worth a move inside the kernel: below this, the calls cost more than
-/// the copies that they save.
+/// The fewest bytes for which a move inside the kernel pays off. Below this, the system calls cost
+/// more than the copies that they save.
 pub const BULK: usize = 32 * 1024;
 
-/// A peer that bytes are moved to. It takes over all that it is sent: bytes that it cannot write
-/// now wait in its outbox, and the caller drains that before it moves more.
+/// A peer that bytes are moved to. It accepts all bytes at once: those that it cannot write now
+/// wait in its outbox. The caller drains the outbox before it moves more.
 pub trait Sink {
-    /// The room in front of the bytes for the header of a frame, at most [`scratch::HEAD_ROOM`].
+    /// The space before the bytes for the header of a frame, at most [`scratch::HEAD_ROOM`].
     const HEAD_ROOM: usize;
 
-    /// Sends the bytes behind the head-room of `framed`.
+    /// Sends the bytes after the head-room of `framed`.
     fn send(&mut self, cx: &mut Context<'_>, framed: &mut [u8]) -> io::Result<()>;
 
-    /// The bare connection, where it has one.
+    /// The bare TCP connection, if there is no layer above it.
     #[cfg(target_os = "linux")]
     fn tcp(&self) -> Option<&TcpStream>;
 
-    /// Sends bytes that are still in the kernel, where it has a bare connection.
+    /// Sends bytes that are still in the kernel. Requires a bare TCP connection.
     #[cfg(target_os = "linux")]
     fn send_taken(&mut self, taken: Taken) -> io::Result<()>;
 }
 
-/// A peer that takes the bytes as they are.
+/// A peer that receives the bytes without framing.
 #[derive(Debug)]
 pub struct Unframed<'a> {
-    /// The way to the peer.
+    /// The stream to the peer.
     pub stream: &'a mut Stream,
     /// The bytes that the peer has not taken.
     pub outbox: &'a mut Outbox,
@@ -67,7 +67,7 @@ impl Sink for Unframed<'_> {
 pub struct Portion {
     /// The most bytes of a read, at most [`scratch::MOST`].
     pub most: usize,
-    /// A read of at least this many bytes is one of many: the next ones stay in the kernel.
+    /// The size of a read from which the next bytes count as bulk and stay in the kernel.
     pub bulk: usize,
     /// Permission to leave the bytes in the kernel, where the caller does not see them.
     pub in_kernel: bool,
@@ -90,7 +90,7 @@ impl From<Lost> for io::Error {
     }
 }
 
-/// The state of one direction: the last move tells whether bulk is to be expected.
+/// The state of one direction. `bulk` is true if the last move was so large that bulk is expected.
 #[derive(Debug, Default)]
 pub struct Mover {
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux moves bytes in the kernel"))]
@@ -98,8 +98,8 @@ pub struct Mover {
 }
 
 impl Mover {
-    /// Moves some bytes to `to`, whose outbox is empty, and shows those that leave the kernel to
-    /// `see` first. Returns their number, 0 at the end of `from`.
+    /// Moves some bytes to `to`, whose outbox must be empty. Passes the bytes to `see` first,
+    /// unless they stay in the kernel. Returns their number, or 0 at the end of `from`.
     pub fn poll_move<S: Sink>(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,7 +131,7 @@ impl Mover {
         })
     }
 
-    /// Moves bytes that stay in the kernel; `None` where that is not possible now.
+    /// Moves bytes that stay in the kernel. Returns `None` if that is not possible now.
     #[cfg(target_os = "linux")]
     fn poll_splice(
         &mut self,

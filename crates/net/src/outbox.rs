@@ -17,7 +17,7 @@ use crate::splice::Taken;
 pub struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
-    /// Bytes may wait in the stream's own buffer.
+    /// True if bytes may wait in the stream's own buffer.
     unflushed: bool,
 }
 
@@ -40,7 +40,7 @@ impl Outbox {
         &mut self.bytes
     }
 
-    /// Writes `bytes` behind those that wait, as far as `stream` takes them now; the rest waits.
+    /// Writes `bytes` after those that wait, as far as `stream` takes them now; the rest waits.
     pub fn send(&mut self, stream: &mut Stream, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<()> {
         let sent = if self.is_empty() { write_some(stream, cx, bytes)? } else { 0 };
         self.bytes.extend_from_slice(&bytes[sent..]);
@@ -48,8 +48,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Writes several pieces together, as far as `stream` takes them now; the rest waits. No bytes
-    /// may wait already.
+    /// Writes several pieces together, as far as `stream` takes them now; the rest waits. The
+    /// outbox must be empty.
     pub fn send_pieces(
         &mut self,
         stream: &mut Stream,
@@ -70,8 +70,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Puts `head` and the bytes behind it into `to`, as far as it takes them now; the rest waits.
-    /// No bytes may wait already.
+    /// Writes `head` and the `taken` bytes after it to `to`, as far as it takes them now; the rest
+    /// waits. The outbox must be empty.
     #[cfg(target_os = "linux")]
     pub fn send_taken(&mut self, taken: Taken, head: &[u8], to: &TcpStream) -> io::Result<()> {
         debug_assert!(self.is_empty(), "these bytes would overtake others");

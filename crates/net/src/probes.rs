@@ -1,7 +1,7 @@
 //! TCP keepalive probes that a peer has not answered, as the kernel reports them (`sock_diag(7)`).
 //!
-//! A connection that only waits gives no other sign. Without this, its peer seems present until the
-//! kernel gives it up, and then the connection is gone as well.
+//! An idle connection gives no other sign that its peer is out of reach. Without this, the peer
+//! would seem present until the kernel gives up, and then the connection is lost as well.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,13 +16,13 @@ const REQUEST: u16 = 1;
 const TCP: u8 = 6;
 /// `INET_DIAG_NOCOOKIE`: any connection between these two addresses.
 const ANY: [u8; 8] = [0xFF; 8];
-/// The value that says the keepalive timer runs.
+/// The value of `idiag_timer` while the keepalive timer runs.
 const KEEPALIVE: u8 = 2;
 /// The length of `struct nlmsghdr`. The beginning of `struct inet_diag_msg` follows it.
 const HEADER: usize = 16;
 
-/// Returns the number of probes that were sent since the peer answered last. `None` if the kernel
-/// does not tell.
+/// Returns the number of probes since the peer's last answer. `None` if the kernel does not report
+/// it.
 pub(crate) fn unanswered(tcp: &TcpStream) -> Option<u8> {
     let question = question(tcp.local_addr().ok()?, tcp.peer_addr().ok()?)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
@@ -70,7 +70,7 @@ fn question(local: SocketAddr, peer: SocketAddr) -> Option<Vec<u8>> {
 fn read(answer: &[u8]) -> Option<u8> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
     let [_family, _state, timer, probes] = *answer.get(HEADER..HEADER + 4)? else { return None };
-    // Another timer means that data is on its way, and the peer is not probed.
+    // Another timer means that data is in flight, and the peer is not probed.
     (kind == BY_FAMILY).then_some(if timer == KEEPALIVE { probes } else { 0 })
 }
 

@@ -1,12 +1,12 @@
-//! The large buffer of each thread, lent for the duration of one poll, so that an idle session
-//! holds none.
+//! One large buffer for each thread, borrowed for the duration of one poll, so that an idle session
+//! holds no buffer.
 
 use std::cell::RefCell;
 
-/// The most bytes of a read. The kernel's copies limit bulk transfers: reads of 256 KiB cost a
+/// The most bytes of a read. Copies by the kernel limit bulk transfers, and reads of 256 KiB cost a
 /// quarter less CPU than reads of 64 KiB.
 pub const MOST: usize = 256 * 1024;
-/// The most bytes in front of a read, for the header of a frame.
+/// The most bytes reserved before a read, for the header of a frame.
 pub const HEAD_ROOM: usize = 16;
 
 thread_local! {

@@ -1,9 +1,9 @@
-//! Bytes that go from one TCP connection to another inside the kernel, by `splice(2)` through a
-//! pipe of this thread.
+//! Transfer from one TCP connection to another inside the kernel, by `splice(2)` through a pipe of
+//! this thread.
 //!
-//! Copies limit bulk transfers, and this makes none. The pipe is empty between two polls. Bytes
-//! that the receiver does not take at once are read out into the usual buffer of waiting bytes, so
-//! no session holds a pipe.
+//! Copies limit bulk transfers, and this transfer makes none. The pipe is empty between two polls:
+//! bytes that the receiver does not take at once are read out into its outbox. So no session holds
+//! a pipe.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,8 +15,8 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// The most bytes at once: as many as one WebSocket frame carries. A browser holds a frame whole
-/// until its end has arrived.
+/// The most bytes at once, which become one WebSocket frame. A browser buffers a whole frame until
+/// its end has arrived.
 pub const MOST: usize = 128 * 1024;
 
 /// A pipe, and the number of bytes in it.
@@ -30,11 +30,11 @@ thread_local! {
     static PIPE: RefCell<Option<Pipe>> = const { RefCell::new(None) };
 }
 
-/// Bytes on their way, taken from one connection and not yet put into the other.
+/// Bytes in the pipe, taken from one connection and not yet written to the other.
 pub struct Taken(Pipe);
 
-/// Takes up to [`MOST`] bytes that wait in `from`; `None` at its end. An error says only that this
-/// way does not work: no byte was taken, and an ordinary read reports the connection's fault.
+/// Takes up to [`MOST`] bytes that wait in `from`. Returns `None` at its end. After an error, no
+/// byte was taken, and an ordinary read reports the actual error of the connection.
 pub fn poll_take(from: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Option<Taken>>> {
     let idle = PIPE.take();
     let mut pipe = idle.map_or_else(Pipe::open, Ok)?;
@@ -65,7 +65,7 @@ impl Taken {
         self.0.held
     }
 
-    /// Puts `head` and the bytes after it into `to`, and the part that it does not take into
+    /// Writes `head` and the bytes after it to `to`, and appends the part that it does not take to
     /// `rest`.
     pub fn put(self, head: &[u8], to: &TcpStream, rest: &mut Vec<u8>) -> io::Result<()> {
         let Self(mut pipe) = self;
@@ -90,12 +90,13 @@ impl Taken {
 impl Pipe {
     fn open() -> io::Result<Self> {
         let (out, into) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // A pipe that stays smaller, because the user has too many, moves less at once.
+        // This fails if the user has too many pipes. The smaller pipe then moves fewer bytes at
+        // once.
         let _ = rustix::pipe::fcntl_setpipe_size(&into, MOST);
         Ok(Self { out, into, held: 0 })
     }
 
-    /// Reads all bytes out.
+    /// Reads all bytes out of the pipe.
     fn empty(&mut self, rest: &mut Vec<u8>) -> io::Result<()> {
         let at = rest.len();
         rest.resize(at + self.held, 0);

@@ -14,7 +14,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::keepalive;
 
-/// The unanswered probes that mean a peer is out of reach. A single probe may be lost.
+/// The number of unanswered probes from which a peer counts as out of reach. A single probe may be
+/// lost.
 #[cfg(target_os = "linux")]
 const OUT_OF_REACH: u8 = 2;
 
@@ -37,7 +38,7 @@ impl fmt::Debug for Held {
     }
 }
 
-/// The means by which a stream is ended from elsewhere.
+/// The means to end a stream from elsewhere.
 #[derive(Debug)]
 struct Leash {
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -59,24 +60,24 @@ enum Io {
     Layered(Box<dyn Layer>),
 }
 
-/// A protocol between a stream and its user, such as WebSocket. It keeps writes until a flush.
+/// A protocol between a stream and its user, such as WebSocket. It buffers writes until a flush.
 pub trait Layer: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin + 'static {
     /// Returns the stream that carries the protocol.
     fn below(&self) -> &Stream;
 }
 
 impl Stream {
-    /// Takes a TCP connection that was [prepared](keepalive::prepare), or whose listener was.
+    /// Wraps a TCP connection that was [prepared](crate::prepare), or whose listener was.
     pub fn prepared(tcp: TcpStream) -> Self {
         Self { ahead: None, leash: None, io: Io::Tcp(tcp) }
     }
 
-    /// Takes a protocol with the stream below it.
+    /// Wraps a protocol together with the stream below it.
     pub fn layered(layer: impl Layer) -> Self {
         Self { ahead: None, leash: None, io: Io::Layered(Box::new(layer)) }
     }
 
-    /// Tells whether writes stay in a buffer of ours until they are flushed.
+    /// Returns whether writes stay in this process's buffers until they are flushed.
     #[must_use]
     pub fn buffers_writes(&self) -> bool {
         matches!(self.io, Io::TlsAccepted(_) | Io::TlsDialled(_) | Io::Layered(_))
@@ -91,7 +92,8 @@ impl Stream {
         }
     }
 
-    /// Notices sooner than usual that the other end is gone: it may be behind a NAT that forgot it.
+    /// Notices the loss of the peer sooner than usual, because a NAT between may drop the
+    /// connection.
     pub fn watch_closely(&self) {
         let Some(tcp) = self.bottom() else { return };
         keepalive::watch_closely(tcp);
@@ -113,33 +115,33 @@ impl Stream {
         }
     }
 
-    /// Tells whether its peer answers probes; `None` if that is unknown.
+    /// Returns whether the peer answers probes; `None` if that is unknown.
     #[cfg(target_os = "linux")]
     pub fn is_reached(&self) -> Option<bool> {
         Some(crate::probes::unanswered(self.bottom()?)? < OUT_OF_REACH)
     }
 
-    /// Tells whether its peer answers probes; `None` if that is unknown.
+    /// Returns whether the peer answers probes; `None` if that is unknown.
     #[cfg(not(target_os = "linux"))]
     pub fn is_reached(&self) -> Option<bool> {
         None
     }
 
-    /// Limits the bytes that the kernel holds and has not sent yet to about this many.
+    /// Limits the unsent bytes that the kernel holds to about this many.
     pub fn keep_unsent(&self, bytes: u32) {
         let Some(tcp) = self.bottom() else { return };
-        // A kernel without this option holds any amount.
+        // A kernel without this option does not limit them.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(tcp).set_tcp_notsent_lowat(bytes);
         #[cfg(not(target_os = "linux"))]
         let _ = (tcp, bytes);
     }
 
-    /// Makes the connection end with a reset, so that an unintended end does not look like an
-    /// intended one.
+    /// Makes the connection end with a reset, so that the peer does not mistake a failure for a
+    /// regular end.
     pub fn reset(&self) {
         if let Some(tcp) = self.bottom() {
-            // If that fails, the socket is already gone.
+            // If this fails, the connection is already closed.
             let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         }
     }
@@ -155,14 +157,14 @@ impl Stream {
         }
     }
 
-    /// Ends the stream with `cut` at the latest, and holds `held` as long as it lives.
+    /// Ends the stream when `cut` is cancelled, and keeps `held` alive as long as the stream.
     #[must_use]
     pub fn leashed(self, cut: CancellationToken, held: impl Send + Sync + 'static) -> Self {
         let (cut, held) = (Box::pin(cut.cancelled_owned()), Held(Box::new(held)));
         Self { leash: Some(Box::new(Leash { cut, _held: held })), ..self }
     }
 
-    /// Puts bytes that were read ahead back in front.
+    /// Puts back bytes that were read ahead. The next read returns them first.
     pub fn unread(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -190,7 +192,7 @@ impl Stream {
 }
 
 impl From<TcpStream> for Stream {
-    /// Takes a TCP connection and prepares it.
+    /// Wraps a TCP connection and prepares it.
     fn from(tcp: TcpStream) -> Self {
         keepalive::prepare(&tcp);
         Self::prepared(tcp)

@@ -1,4 +1,4 @@
-//! The bulk mover: bytes arrive whole and in order, whichever way they take.
+//! Tests of the mover: all bytes arrive in order, by reads and inside the kernel.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -18,7 +18,7 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near.expect("a connection"), far.expect("a connection").0)
 }
 
-/// Bytes in which a lost or exchanged piece shows.
+/// Bytes in which a lost or swapped piece is detected.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at / 251 % 256) as u8).collect()
 }
