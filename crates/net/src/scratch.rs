@@ -1,4 +1,4 @@
-//! One large buffer for each thread, borrowed for the duration of one poll, so that an idle session
+//! A large buffer for each thread, borrowed for the duration of one poll, so that an idle session
 //! holds no buffer.
 
 use std::cell::RefCell;
