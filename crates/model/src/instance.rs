@@ -99,7 +99,8 @@ pub struct Instance {
     /// Increases with every change of the endpoint. A session compares it to learn whether it leads
     /// to the current endpoint.
     pub endpoint_version: i64,
-    /// The import that added it. `None` if it was added by hand, or by an import without a name.
+    /// The name of the import that added it. `None` if it was added individually, or by an import
+    /// without a name.
     pub import_name: Option<ImportName>,
     /// The time at which it was added.
     pub created_at: Timestamp,

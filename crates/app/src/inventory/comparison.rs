@@ -30,7 +30,8 @@ impl Inventory {
     ) -> Option<InstanceInput> {
         let is_operator = call.caller == Caller::Operator;
         let own = &instance.security;
-        // The operator may set any endpoint. Naming one makes it the operator's, as any change does.
+        // The operator may set any endpoint. An endpoint that the operator names becomes the
+        // operator's.
         let adopts = is_operator && instance.endpoint_set_by == SetBy::Project;
         let endpoint = input.endpoint.clone().filter(|named| adopts || *named != instance.endpoint);
         let mut differing = InstanceInput {
