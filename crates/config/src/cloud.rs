@@ -7,9 +7,10 @@ use transom_model::cloud::access::CrossKey;
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cloud {
-    /// Lists addresses in version 1.0 as well, which the vendor's API does not.
+    /// Also offers the list of addresses in version 1.0 of the API. The vendor's version 1.0 has no
+    /// such list.
     pub list_in_1_0: bool,
-    /// Lets in a connect address of another access key where the listen address names it.
+    /// Lets a connect address of another access key connect to a listen address that names it.
     pub allow_cross_key_individuals: bool,
 }
 

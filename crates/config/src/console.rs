@@ -9,30 +9,31 @@ use transom_model::instance::HANDSHAKE;
 use crate::duration::{HumanDuration, Limit};
 use crate::web;
 
-/// The minimum of `resume`: longer than dial and handshakes may take.
+/// The minimum of `resume`. It exceeds the time that dial and handshakes may take.
 const MIN_RESUME: Duration = Duration::from_secs(30);
-/// The minimum of `accept_wait`: any VNC server may take this long.
+/// The minimum of `accept_wait`, the time that every VNC server has for a step of its handshake.
 const MIN_ACCEPT_WAIT: Duration = HANDSHAKE;
-/// The maximum of `accept_wait`. Together with dial and handshakes it is shorter than the time for
-/// which the store reserves a grant's use.
+/// The maximum of `accept_wait`. The sum of this, the dial and the handshakes is shorter than the
+/// time for which the store reserves a grant's use.
 const MAX_ACCEPT_WAIT: Duration = Duration::from_secs(180);
 
 /// Consoles in the browser.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Console {
-    /// Origins besides our own whose pages may open consoles, such as `https://portal.example.com`.
+    /// Origins other than the server's own whose pages may open consoles, such as
+    /// `https://portal.example.com`.
     #[serde(deserialize_with = "web::origins")]
     pub allowed_origins: BTreeSet<String>,
     /// Origins whose pages may show the console page in a frame; none by default.
     pub frame_ancestors: Vec<String>,
-    /// The time within which a page may come back with its resume ticket.
+    /// The time within which a page may reconnect with its resume ticket.
     pub resume: HumanDuration,
     /// The time that a VNC server may take, after its greeting, to ask a person for permission.
     pub accept_wait: HumanDuration,
     /// The longest duration of a session.
     pub max_session: Limit,
-    /// The longest time that a session may see neither input nor pixels.
+    /// The longest time for which a session may carry neither input nor pixels.
     pub idle: Limit,
 }
 

@@ -1,11 +1,11 @@
-//! Durations, as people write them.
+//! Durations in the configuration's notation.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// A duration as people write it: `60s`, `10m`, `1h 30m`, `30d`.
+/// A duration such as `60s`, `10m`, `1h 30m` or `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HumanDuration(pub Duration);
 

@@ -12,11 +12,11 @@ use crate::web;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// The beginning of console URLs, such as `https://console.example.com`.
+    /// The origin of console URLs, such as `https://console.example.com`.
     #[serde(deserialize_with = "web::origin")]
     pub public_url: Option<url::Url>,
-    /// Networks of TLS-terminating proxies in front. Their requests come over plain HTTP, and their
-    /// `X-Forwarded-*` headers are believed.
+    /// The networks of the proxies that terminate TLS before the server. Their requests arrive over
+    /// plain HTTP, and their `X-Forwarded-*` headers are trusted.
     #[serde(deserialize_with = "web::networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// The certificate chain and key, as PEM files. The server reads them again when they change.
@@ -24,7 +24,7 @@ pub struct Http {
 }
 
 impl Http {
-    /// Tells whether this peer is a proxy that the operator declared.
+    /// Returns whether this peer is a proxy that the operator declared.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()))

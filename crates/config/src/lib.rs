@@ -1,7 +1,7 @@
 //! The server's configuration: one file and one struct for each section, all with defaults.
 //!
-//! A typo is an error with the path to the key. So is a well-formed value that would silently have
-//! no effect, or fail at its first use.
+//! A misspelt key is an error that names the key's path. A well-formed value is also an error if it
+//! would silently have no effect, or would fail at its first use.
 
 mod cloud;
 mod console;
@@ -58,9 +58,9 @@ pub struct Config {
     pub endpoints: EndpointPolicy,
     /// Sessions between agents and connectors.
     pub relay: RelayConfig,
-    /// Budgets.
+    /// Limits on connections, sessions and attempts.
     pub limits: Limits,
-    /// The time for which finished records remain.
+    /// The time for which finished records are stored.
     pub retention: Retention,
 }
 
@@ -80,7 +80,7 @@ pub enum ConfigError {
     Parse {
         /// The file's path.
         path: PathBuf,
-        /// The place and the cause.
+        /// The position in the file, and the cause.
         message: String,
     },
 }
@@ -131,7 +131,7 @@ impl Config {
     }
 }
 
-/// Rewords the parser's message about a number for people.
+/// Replaces the parser's message about a number with a plain one.
 fn plainly(cause: &str) -> String {
     let number = "expected a whole number that is not negative";
     ["expected u32", "expected usize"]

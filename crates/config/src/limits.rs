@@ -1,4 +1,4 @@
-//! `[limits]`: budgets.
+//! `[limits]`: limits on connections, sessions and attempts.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde::Deserialize;
 
 use crate::duration::HumanDuration;
 
-/// Budgets.
+/// Limits on connections, sessions and attempts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Failed authentications per second and source address; loopback is exempt.
     pub failed_authentications: u32,
-    /// Tokens per minute and source address that neither we nor the existing cloud know; loopback
-    /// is exempt.
+    /// Tokens per minute and source address that neither Transom nor the existing cloud knows;
+    /// loopback is exempt.
     pub unknown_tokens_per_minute: u32,
     /// Connections from one source address that have not yet sent a request. Connections of devices
     /// count until the device has proved its identity.
@@ -34,33 +34,37 @@ pub struct Limits {
     pub sessions_per_key: usize,
     /// Sessions at once on this node.
     pub sessions: usize,
-    /// Connectors joined at once under one address, and also their sessions with devices at once.
+    /// Connectors joined at once under one address. The same limit applies to their sessions with
+    /// devices at once.
     pub device_sessions_per_address: usize,
     /// The time that sessions have to end after SIGTERM before the server ends them.
     pub drain: HumanDuration,
-    /// The limits of a node's life. They are not read from the file: every node on a database must
-    /// use the same ones.
+    /// The timing of a node's life. It is not read from the file, because every node on a database
+    /// must use the same values.
     #[serde(skip)]
     pub node: NodeLimits,
 }
 
-/// The limits of a node's life.
+/// The timing of a node's life. A node proves that it is alive by beats, updates of its row in the
+/// database.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeLimits {
-    /// The pause between two beats.
+    /// The interval between two beats.
     pub beat: Duration,
-    /// The time after its last beat at which a node ends its sessions. It is well before the others
-    /// call it gone, however long their beats and looks take.
+    /// The time after its last successful beat at which a node ends its sessions. It is early
+    /// enough that no other node can declare it gone before, however long beats and checks take.
     pub fence: Duration,
-    /// The time for which the others must have seen the same beat before they call the node gone.
+    /// The time for which another node must have seen the same beat before it declares the node
+    /// gone.
     pub gone: Duration,
-    /// The longest pause between two of their looks.
+    /// The longest interval between two of another node's checks. After a longer one, it starts to
+    /// count again.
     pub gap: Duration,
-    /// The pause between two comparisons of the node's sessions with those in the database. After a
-    /// missed beat there is none.
+    /// The interval between two comparisons of the node's sessions with those in the database.
+    /// After a missed beat, the next successful beat compares at once.
     pub compare: Duration,
-    /// The most revocations of one project that the node holds back while the database does not
-    /// take them.
+    /// The most revocations of one project that the node holds in memory while the database cannot
+    /// store them.
     pub owed_per_project: usize,
 }
 

@@ -12,11 +12,11 @@ use crate::duration::HumanDuration;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Links {
-    /// The policy of our own API.
+    /// The policy of Transom's own API.
     pub api: LinkPolicy,
-    /// The policy of Zenlayer, whose callers reload.
+    /// The policy of Zenlayer, whose users reload the URL.
     pub zenlayer: LinkPolicy,
-    /// The policy of OpenStack and Rackspace, whose callers reload.
+    /// The policy of OpenStack and Rackspace, whose users reload the URL.
     pub openstack: LinkPolicy,
 }
 
@@ -48,9 +48,9 @@ impl Links {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPolicy {
-    /// The time to connect.
+    /// The time within which the URL must be opened.
     pub ttl: HumanDuration,
-    /// The number of times that the URL opens; 0 for any number until it expires.
+    /// The number of times that the URL can be opened; 0 for any number until it expires.
     pub uses: u32,
 }
 

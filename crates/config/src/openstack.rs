@@ -22,28 +22,30 @@ pub struct Openstack {
     pub token_ttl: HumanDuration,
     /// The form of `novnc` URLs.
     pub novnc: NovncForm,
-    /// The beginning of `xvpvnc` URLs, for a Java viewer whose `CONNECT` cannot take the route of
-    /// all other requests. `None` to begin them like all others.
+    /// The base of `xvpvnc` URLs, for a Java viewer whose `CONNECT` requests need a route of their
+    /// own. `None` to use the base of all other console URLs.
     #[serde(deserialize_with = "web::service")]
     pub xvpvnc_url: Option<Url>,
-    /// The Nova that knows the console tokens which are not ours, such as
-    /// `https://nova.example.com:8774/v2.1`.
+    /// The existing cloud's Nova, which knows the console tokens that Transom did not issue, such
+    /// as `https://nova.example.com:8774/v2.1`.
     #[serde(deserialize_with = "web::service")]
     pub nova_url: Option<Url>,
     /// The addresses that the consoles of that Nova may have; empty by default.
     #[serde(deserialize_with = "networks")]
     pub nova_targets: EndpointPolicy,
-    /// The TLS for those consoles' VNC servers. `None` if they want neither TLS nor a password.
+    /// The TLS settings for those consoles' VNC servers. `None` if they require neither TLS nor a
+    /// password.
     pub nova_vencrypt: Option<Vencrypt>,
-    /// The project that those consoles belong to here. The server creates it if it does not exist.
+    /// The Transom project that those consoles belong to. The server creates it if it does not
+    /// exist.
     pub nova_project: String,
-    /// The Keystone that validates the tokens which are not ours, such as
-    /// `https://keystone.example.com:5000/v3`.
+    /// The existing cloud's Keystone, which validates the tokens that Transom did not issue, such
+    /// as `https://keystone.example.com:5000/v3`.
     #[serde(deserialize_with = "web::service")]
     pub keystone_url: Option<Url>,
-    /// The id of the only domain of that Keystone whose projects can be found here by name.
+    /// The id of the only domain of that Keystone whose projects callers can refer to by name.
     pub keystone_domain: String,
-    /// The login there.
+    /// The server's login at that Keystone.
     pub admin: CloudAdmin,
 }
 
@@ -92,10 +94,11 @@ impl Openstack {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vencrypt {
-    /// The authorities of their certificates, which must bear the name or address that Nova
-    /// returns.
+    /// The CA certificates for the VNC servers, whose certificates must contain the name or address
+    /// that Nova returns.
     pub ca: PathBuf,
-    /// The certificate chain that we present, and its key. `None` to present no certificate.
+    /// The certificate chain that the gateway presents, and its key. `None` to present no
+    /// certificate.
     pub client: Option<TlsFiles>,
 }
 
@@ -110,7 +113,7 @@ pub struct CloudAdmin {
     pub auth_url: Option<Url>,
     /// The application credential's id.
     pub application_credential_id: Option<String>,
-    /// The user, where there is no application credential.
+    /// The user name, if there is no application credential.
     pub username: Option<String>,
     /// The name of the user's domain.
     pub user_domain: String,
@@ -121,7 +124,7 @@ pub struct CloudAdmin {
     /// The file that holds the secret or the password. The server reads it at every login and
     /// strips one newline at its end.
     pub secret_file: Option<PathBuf>,
-    /// PEM certificates of authorities that are trusted there besides the system's.
+    /// PEM certificates of CAs that are trusted for this login, in addition to the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -140,7 +143,7 @@ impl Default for CloudAdmin {
     }
 }
 
-/// The two forms that `novnc` URLs have had.
+/// The two forms of `novnc` URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NovncForm {

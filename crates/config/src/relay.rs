@@ -14,15 +14,15 @@ pub struct RelayConfig {
     /// The listener for raw data connections, in addition to upgrades on the main port; `None` by
     /// default.
     pub listen: Option<SocketAddr>,
-    /// The `HOST:PORT` of that listener that agents and connectors are given. `None` for the public
+    /// The `HOST:PORT` of that listener as agents and connectors reach it. `None` for the public
     /// URL's host and the listener's port.
     pub public_address: Option<String>,
-    /// The number of data connections that an agent holds ready for its next session after its
-    /// first one.
+    /// The number of data connections that an agent holds open in advance for its next sessions. It
+    /// opens them after its first session.
     pub warm: usize,
     /// The longest duration of a session.
     pub max_session: Limit,
-    /// The longest time that a session may carry no data.
+    /// The longest time for which a session may carry no data.
     pub idle: Limit,
 }
 

@@ -18,8 +18,8 @@ pub struct Repeater {
     pub in_all: usize,
     /// Wrong tickets per minute and source, for devices and viewers separately; loopback is exempt.
     pub wrong_tickets_per_minute: u32,
-    /// The same over all sources, loopback included. It bounds the rate of guesses from any number
-    /// of addresses, since a ticket is only a number.
+    /// The same over all sources, loopback included. It limits the rate of guesses from any number
+    /// of addresses, because a ticket may be only a number.
     pub wrong_tickets_per_minute_in_all: u32,
 }
 

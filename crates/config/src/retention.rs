@@ -1,4 +1,4 @@
-//! `[retention]`: the time for which finished records remain.
+//! `[retention]`: the time for which finished records are stored.
 
 use std::time::Duration;
 

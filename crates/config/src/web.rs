@@ -1,4 +1,4 @@
-//! URLs, origins and networks, as the configuration writes them.
+//! URLs, origins and networks in the configuration's notation.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-/// Reads the beginning of console URLs: only scheme, host and port.
+/// Reads the origin of console URLs, which consists of scheme, host and port.
 pub fn public_url(text: &str) -> Result<Url, &'static str> {
     let found = text.parse().ok().filter(is_origin);
     found.ok_or("must be like https://console.example.com, without a path")
@@ -30,7 +30,7 @@ pub(crate) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<Str
     Vec::deserialize(from)?.into_iter().map(read).collect()
 }
 
-/// Reads the URL of another service. It must not contain a login, which every log would show.
+/// Reads the URL of another service. It must not contain a login, which would appear in logs.
 pub(crate) fn service<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Url>, D::Error> {
     let text = String::deserialize(from)?;
     let is_service = |url: &Url| is_web(url) && url.query().is_none() && url.fragment().is_none();
