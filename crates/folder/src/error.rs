@@ -32,7 +32,7 @@ pub enum FolderError {
         /// Its mode.
         mode: u32,
     },
-    /// A symbolic link stands in place of a file.
+    /// The path is a symbolic link instead of a file.
     #[error(
         "{path} is a symbolic link, and this program needs a regular file there. \
          Remove the link, or replace it with the file that it points to",
@@ -42,7 +42,7 @@ pub enum FolderError {
         /// The refused path.
         path: PathBuf,
     },
-    /// A folder, a device or a pipe stands in place of a file.
+    /// The path is a folder, a device or a pipe instead of a file.
     #[error("{path} is not a file, and this program needs one there: move it away", path = .path.display())]
     NotAFile {
         /// The refused path.
