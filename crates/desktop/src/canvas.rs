@@ -82,7 +82,7 @@ impl Canvas {
     }
 }
 
-/// The width of `characters` characters, with the gap behind the last.
+/// The width of `characters` characters, including the gap after the last.
 pub(crate) fn text_width(characters: usize, scale: usize) -> usize {
     characters * (GLYPH_WIDTH + 1) * scale
 }

@@ -1,6 +1,6 @@
 //! The font: ASCII, five pixels wide and seven high, with two more rows for descenders.
 
-/// The width of a character in pixels. One more pixel is left free behind it.
+/// The width of a character in pixels, without the gap of one pixel after it.
 pub(crate) const GLYPH_WIDTH: usize = 5;
 
 /// The height of a capital letter in pixels.
@@ -9,8 +9,8 @@ pub(crate) const GLYPH_HEIGHT: usize = 7;
 /// The rows of a glyph. The tail of a `g` reaches two rows below the line.
 pub(crate) const GLYPH_ROWS: usize = 9;
 
-/// Nine rows from the top; in each, bit 4 is the leftmost pixel. Characters outside of ASCII are an
-/// empty box.
+/// Returns the rows of a character's glyph from the top. In each row, bit 4 is the leftmost pixel.
+/// Characters outside of ASCII are drawn as an empty box.
 pub(crate) fn glyph(character: char) -> [u8; GLYPH_ROWS] {
     const BOX: [u8; GLYPH_ROWS] = [0x1f, 0x11, 0x11, 0x11, 0x11, 0x11, 0x1f, 0x00, 0x00];
     let index = u32::from(character).checked_sub(u32::from(' '));

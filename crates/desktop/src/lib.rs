@@ -1,8 +1,8 @@
-//! The built-in test desktop that the demo shows: a small RFB server.
+//! The built-in test desktop of the demo: a small RFB server.
 //!
 //! It needs no machine: the desktop draws its own picture, which shows the viewers' input. Colour
-//! bars move, a clock ticks, typed text is echoed, the pointer leaves a cross, and the clipboard is
-//! quoted. All viewers share one picture.
+//! bars move, a clock ticks, typed text is echoed, a cross marks the pointer, and the clipboard's
+//! text is displayed. All viewers share one picture.
 //!
 //! ```text
 //! viewer task ──► ViewerInput ──► painter task ──► Screen (pixels in tiles)
@@ -10,7 +10,7 @@
 //!      └── tiles that changed since the last update ◄┘
 //! ```
 //!
-//! A slow viewer skips pictures: no updates are queued for it.
+//! A slow viewer skips pictures, because no updates are queued for it.
 
 mod canvas;
 mod font;
@@ -48,7 +48,7 @@ impl Desktop {
         Self::default()
     }
 
-    /// A desktop that asks for a password by VNC authentication.
+    /// A desktop that requires a password (VNC authentication).
     pub fn with_password(password: VncPassword) -> Self {
         Self { password: Some(password) }
     }
@@ -89,7 +89,7 @@ impl RunningDesktop {
         self.state.input().typed().to_owned()
     }
 
-    /// The text of the last clipboard from a viewer.
+    /// The latest clipboard text from a viewer.
     pub fn clipboard(&self) -> String {
         self.state.input().clipboard()
     }
@@ -120,8 +120,8 @@ async fn accept(
     loop {
         tokio::select! {
             _ = &mut stopped => break,
-            // The pattern must match any outcome. Otherwise the arm would be disabled, and a full
-            // desktop would stay full.
+            // The pattern must match any outcome. If it did not match, `select!` would disable this
+            // arm, and a full desktop would stay full.
             Some(done) = tasks.join_next() => if let Err(error) = done {
                 tracing::error!(%error, "a task of the test desktop failed");
             },
@@ -134,8 +134,8 @@ async fn accept(
                         }
                     });
                 }
-                // The program is out of descriptors, or the peer left at once. Neither concerns the
-                // other viewers.
+                // The process has run out of file descriptors, or the peer disconnected at once.
+                // Neither affects the other viewers.
                 Err(error) => {
                     tracing::warn!(%error, "the test desktop could not accept a connection");
                     tokio::time::sleep(shared_state::TICK).await;

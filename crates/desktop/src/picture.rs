@@ -3,7 +3,7 @@
 use crate::canvas::{Area, Canvas, Colour, WHOLE, text_height, text_width};
 use crate::viewer_input::ViewerInput;
 
-/// The other inputs of the picture, besides the viewers'.
+/// The inputs of the picture other than the viewers'.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// Seconds since 1970, UTC.
@@ -26,7 +26,8 @@ const BARS: [Colour; 8] =
     [0xe9_edf5, 0xf4_c542, 0x3c_c8dc, 0x4c_c46a, 0xc2_5ad0, 0xe0_524f, 0x4a_6cf0, 0x2b_3954];
 /// The height of three rows of tiles. The edges of the bars are sent in every step.
 const BARS_HEIGHT: usize = 48;
-/// The pixels that the bars move in one step: few, so that only their edges are sent.
+/// The number of pixels that the bars move in one step. It is small, so that only their edges are
+/// sent.
 const BARS_STRIDE: usize = 8;
 const RAMP_HEIGHT: usize = 8;
 
@@ -61,12 +62,12 @@ pub(crate) fn draw(canvas: &mut Canvas, input: &ViewerInput, moment: Moment) {
 fn bars(canvas: &mut Canvas, step: u64) {
     let width = WHOLE.width / BARS.len();
     let steps = WHOLE.width / BARS_STRIDE;
-    // A round has 100 steps.
+    // The bars are back at their places after 100 steps.
     let moved = (step % steps as u64) as usize * BARS_STRIDE;
     for (index, colour) in BARS.into_iter().enumerate() {
         let x = (index * width + moved) % WHOLE.width;
         canvas.fill(Area::new(x, 0, width, BARS_HEIGHT), colour);
-        // A bar that leaves on the right comes in on the left.
+        // A bar that leaves the picture on the right reappears on the left.
         canvas.fill(Area::new(0, 0, (x + width).saturating_sub(WHOLE.width), BARS_HEIGHT), colour);
     }
     for x in 0..WHOLE.width {
@@ -88,7 +89,7 @@ fn title(canvas: &mut Canvas, unix_seconds: u64) {
     canvas.text(MARGIN, y + text_height(LARGE) + 18, SMALL, DIM, says);
 }
 
-/// Draws the last lines of typed text, with a cursor behind them.
+/// Draws the last lines of typed text, followed by a cursor.
 fn keyboard(canvas: &mut Canvas, typed: &str, step: u64) {
     panel(canvas, KEYBOARD, "KEYBOARD", "Enter and Backspace work");
     let columns = (KEYBOARD.width - 2 * INSET) / text_width(1, SMALL);

@@ -4,7 +4,8 @@ use transom_rfb::{Encoding, PixelFormat, server_message};
 
 use crate::canvas::{Area, Canvas, WHOLE};
 
-/// The width and height of a tile: small changes stay small, and a viewer's stamps fit in 8 KiB.
+/// The width and height of a tile. It is small, so that small changes need small updates, but large
+/// enough that a viewer's stamps fit in 8 KiB.
 const TILE: usize = 16;
 const COLUMNS: usize = WHOLE.width.div_ceil(TILE);
 const ROWS: usize = WHOLE.height.div_ceil(TILE);
@@ -12,7 +13,7 @@ const ROWS: usize = WHOLE.height.div_ceil(TILE);
 /// The number of a picture. The first is 1.
 type Stamp = u32;
 
-/// The current picture, and the age of its tiles.
+/// The current picture, and for each tile the picture in which it last changed.
 #[derive(Debug)]
 pub(crate) struct Screen {
     canvas: Canvas,
@@ -20,7 +21,7 @@ pub(crate) struct Screen {
     last: Stamp,
 }
 
-/// The picture in which a viewer saw each tile.
+/// For each tile, the picture in which a viewer last received it.
 #[derive(Debug)]
 pub(crate) struct SeenTiles {
     stamps: Vec<Stamp>,
@@ -61,8 +62,8 @@ impl Screen {
         changed
     }
 
-    /// Makes a FramebufferUpdate of the tiles in `area` that the viewer has not seen, and marks
-    /// them as seen. `None` if it has seen them all.
+    /// Builds a FramebufferUpdate of the tiles in `area` that the viewer has not seen, and marks
+    /// them as seen. Returns `None` if it has seen them all.
     ///
     /// Tiles are sent whole, so that one stamp per tile is enough.
     pub(crate) fn update(&self, area: &Area, seen: &mut SeenTiles, format: &PixelFormat) -> Option<Vec<u8>> {
@@ -115,7 +116,7 @@ fn tile(index: usize) -> Area {
     Area::new(x, y, TILE.min(WHOLE.width - x), TILE.min(WHOLE.height - y))
 }
 
-/// Joins rectangles on top of each other that have the same sides.
+/// Joins vertically adjacent rectangles with the same left edge and width.
 fn stacked(rectangles: Vec<Area>) -> Vec<Area> {
     let mut stacks: Vec<Area> = Vec::new();
     for part in rectangles {

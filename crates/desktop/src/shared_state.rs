@@ -12,12 +12,12 @@ use crate::picture::{self, Moment};
 use crate::screen::Screen;
 use crate::viewer_input::ViewerInput;
 
-/// The time of one step of the animation. Four steps a second are lively enough, and cost a viewer
-/// some 150 KB/s without compression.
+/// The time of one step of the animation. Four steps a second look lively, and cost a viewer about
+/// 150 KB/s without compression.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
-/// The shortest time between two pictures. A pointer sends hundreds of events a second, but a
-/// screen shows sixty pictures.
+/// The shortest time between two pictures. A pointer may send hundreds of events a second, but a
+/// monitor shows only sixty pictures.
 const MIN_FRAME: Duration = Duration::from_millis(16);
 
 /// The desktop's state.
@@ -49,7 +49,7 @@ impl SharedState {
         self.screen.lock()
     }
 
-    /// Asks for a new picture.
+    /// Requests a new picture.
     pub(crate) fn touch(&self) {
         self.touched.notify_one();
     }
@@ -60,7 +60,7 @@ impl SharedState {
     }
 }
 
-/// Paints while there are viewers.
+/// Paints the pictures while there are viewers.
 pub(crate) async fn paint(state: Arc<SharedState>) {
     let start = Instant::now();
     let mut next = Canvas::new();
@@ -78,7 +78,8 @@ pub(crate) async fn paint(state: Arc<SharedState>) {
         if viewers == 0 {
             state.touched.notified().await;
         } else {
-            // Either way there is a picture to paint: after input, or for the next step.
+            // The result does not matter: there is a picture to paint after input and for the next
+            // step.
             let _ = tokio::time::timeout(TICK.saturating_sub(MIN_FRAME), state.touched.notified()).await;
         }
     }

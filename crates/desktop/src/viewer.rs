@@ -20,13 +20,14 @@ use crate::viewer_input::Modifiers;
 /// The name of the desktop in ServerInit.
 const NAME: &str = "Transom test desktop";
 
-/// The time for a handshake, which is a few packets.
+/// The time limit of a handshake, which takes a few packets.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time after which a viewer that accepts no bytes is gone.
+/// The time after which a viewer that accepts no bytes counts as gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest message that is gathered. It bounds a viewer's memory; only a clipboard comes near.
+/// The longest message that is gathered. It limits a viewer's memory; only a clipboard message can
+/// be this long.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// The size of one read.
@@ -70,8 +71,8 @@ pub(crate) async fn serve(
     viewer.run(&mut stream).await
 }
 
-/// Performs the handshake up to ServerInit. Returns the bytes behind it, or `None` if the viewer
-/// left.
+/// Performs the handshake up to ServerInit. Returns the bytes received after it, or `None` if the
+/// viewer disconnected.
 async fn handshake(
     stream: &mut TcpStream,
     password: Option<VncPassword>,
@@ -90,7 +91,7 @@ async fn handshake(
         }
         let mut input = &chunk[..len];
         let progress = machine.receive(&mut input);
-        // This also happens after an error: the output tells the viewer the reason.
+        // The output is also sent after an error, because it tells the viewer the reason.
         stream.write_all(&machine.take_output().concat()).await?;
         if let ViewerProgress::Done { .. } = progress? {
             let init = ServerInit {
@@ -114,7 +115,7 @@ struct Viewer {
     seen: SeenTiles,
     /// The area that the viewer has asked for, but not received yet.
     wanted: Option<Area>,
-    /// The count of F2 when the clipboard was last sent.
+    /// The number of F2 presses when the clipboard was last sent.
     echoes: u64,
 }
 

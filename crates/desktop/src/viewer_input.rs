@@ -5,7 +5,7 @@ use transom_rfb::ClientMessage;
 /// The most characters of typed text that are stored: more than the picture can show.
 const MAX_TYPED: usize = 4096;
 
-/// The most bytes of clipboard that are stored: more than a person would compare by eye.
+/// The most bytes of clipboard text that are stored, which is plenty for a test.
 const MAX_CLIPBOARD: usize = 64 * 1024;
 
 /// The input of all viewers together.
@@ -32,7 +32,7 @@ pub(crate) struct Modifiers {
 }
 
 impl Modifiers {
-    /// Notes Control, Alt, Meta and Super. Returns whether any is down.
+    /// Records the state of Control, Alt, Meta and Super. Returns whether any is down.
     fn update(&mut self, keysym: u32, down: bool) -> bool {
         if matches!(keysym, 0xffe3 | 0xffe4 | 0xffe7..=0xffec) {
             self.held.retain(|held| *held != keysym);
@@ -93,8 +93,8 @@ impl ViewerInput {
         self.clipboard.iter().copied().map(char::from).collect()
     }
 
-    /// The number of times that F2 asked for the clipboard, and the text to send: the clipboard in
-    /// capitals.
+    /// The number of times that F2 was pressed, and the text that it sends to the viewers: the
+    /// clipboard in capitals.
     pub(crate) fn echo(&self) -> (u64, Vec<u8>) {
         (self.echoes, self.clipboard.to_ascii_uppercase())
     }

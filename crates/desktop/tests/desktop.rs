@@ -13,7 +13,7 @@ use transom_rfb::{
     InstanceCredentials, InstanceHandshake, InstanceHandshakeError, InstanceProgress, ServerInit,
 };
 
-/// A generous deadline: everything happens on one machine, in milliseconds; only the clock takes a
+/// A generous deadline. All steps take milliseconds on one machine, except the clock, which takes a
 /// second.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -101,7 +101,7 @@ impl Viewer {
         rectangles
     }
 
-    /// Waits until the desktop has handled all input: a whole picture is back.
+    /// Waits until the desktop has handled all input, by a request for a whole picture.
     async fn settle(&mut self) {
         self.request(false).await;
         self.update().await;
