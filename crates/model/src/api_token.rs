@@ -26,8 +26,8 @@ pub struct ApiToken {
     pub expires_at: Timestamp,
     /// The latest use. `None` for a token that was never used, or not since uses are recorded.
     pub last_used_at: Option<Timestamp>,
-    /// The key's secret that authenticated the first of the chain of tokens that led to this one.
-    /// `None` when the chain began with another proof.
+    /// The access key's secret that authenticated the first token of the chain from which this one
+    /// was obtained. `None` when the chain began with another proof.
     pub secret: Option<Uuid>,
 }
 

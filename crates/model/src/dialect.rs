@@ -1,4 +1,5 @@
-//! Dialects: the front doors through which clients come.
+//! Dialects: the APIs that Transom offers, its own and those of other products. Each is a front
+//! door to the same consoles.
 
 use std::fmt;
 use std::str::FromStr;

@@ -25,7 +25,7 @@ pub enum Endpoint {
     },
     /// `ws://host:port/path` or `wss://host:port/path`: RFB in WebSocket messages.
     WebSocket {
-        /// Tells whether TLS runs below the WebSocket.
+        /// True if TLS runs below the WebSocket.
         is_secure: bool,
         /// A DNS name or an address, without brackets.
         host: String,
@@ -255,8 +255,8 @@ impl EndpointPolicy {
     }
 }
 
-/// Returns whether no console may connect to this address: link-local (the network of cloud
-/// metadata services), unspecified or multicast.
+/// Returns whether the address is always refused: link-local (which includes cloud metadata
+/// services), unspecified or multicast.
 #[must_use]
 pub fn is_refused_always(address: IpAddr) -> bool {
     match address.to_canonical() {

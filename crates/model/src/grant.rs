@@ -35,7 +35,7 @@ impl Default for Rights {
 }
 
 impl fmt::Display for Rights {
-    /// Writes the rights in words for people.
+    /// Writes the rights as text for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self { view_only: true, .. } => "view only",
@@ -101,8 +101,8 @@ pub struct Grant {
     pub uses_left: Option<u32>,
     /// The time of revocation; `None` while the grant is valid.
     pub revoked_at: Option<Timestamp>,
-    /// The token of another cloud's console, for a grant that stands for one. That cloud names the
-    /// endpoint at every connect; the inventory has no such instance.
+    /// The token of another cloud's console, if the grant is for one. That cloud names the endpoint
+    /// at every connect; the inventory has no such instance.
     pub foreign: Option<Sealed>,
     /// The credential that it was created with.
     pub made_with: MadeWith,

@@ -1,8 +1,8 @@
 //! Names that people read in a list, a title, an audit record or on a page.
 //!
 //! A name reads as it is stored. Invisible and direction-changing characters are refused, because
-//! with them `web\u{202e}gpj.exe` would read as a different name. Text of any script does without
-//! them: every letter has its own direction.
+//! with them `web\u{202e}gpj.exe` would read as a different name. No script needs them, because
+//! every letter has its own direction.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

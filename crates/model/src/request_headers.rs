@@ -10,7 +10,7 @@ pub const MOST: usize = 16;
 /// The longest text in bytes.
 pub const MAX_LENGTH: usize = 8 * 1024;
 
-/// The beginning of the names that belong to the WebSocket's handshake.
+/// The prefix of the names that belong to the WebSocket handshake.
 const OF_WEB_SOCKET: &str = "Sec-WebSocket-";
 /// The names that would change the request's target, length, or connection.
 const RESERVED: &[&str] = &[
@@ -29,7 +29,7 @@ const RESERVED: &[&str] = &[
 /// A header.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestHeader<'a> {
-    /// A token.
+    /// The name, a token of RFC 9110 §5.6.2.
     pub name: &'a str,
     /// The value, without spaces around it.
     pub value: &'a str,
@@ -111,7 +111,7 @@ fn parse_line(number: usize, line: &str) -> Result<RequestHeader<'_>, RequestHea
     Ok(RequestHeader { name, value: value.trim_matches(is_space) })
 }
 
-/// Returns the reserved name that this name is.
+/// Returns the matching reserved name, if this name is reserved.
 fn reserved(name: &str) -> Option<&'static str> {
     let is_of_web_socket =
         name.get(..OF_WEB_SOCKET.len()).is_some_and(|start| start.eq_ignore_ascii_case(OF_WEB_SOCKET));
@@ -125,7 +125,7 @@ fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t')
 }
 
-/// RFC 9110 §5.6.2, `tchar`.
+/// Returns whether a byte may occur in a token (RFC 9110 §5.6.2, `tchar`).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -46,7 +46,8 @@ pub struct Session {
     pub project: ProjectId,
     /// The instance's name.
     pub instance: InstanceId,
-    /// The access key that asked for the grant; none: the operator, or a user of an existing cloud.
+    /// The access key that requested the grant. `None` for the operator, or a user of an existing
+    /// cloud.
     pub key: Option<AccessKeyId>,
     /// The node that carries it.
     pub node: NodeId,
@@ -64,6 +65,6 @@ pub struct Session {
     pub bytes_to_viewer: u64,
     /// The number of bytes from the viewer to the instance.
     pub bytes_to_instance: u64,
-    /// A connection carries it now, whose bytes both sums lack.
+    /// True while a connection carries it. Neither sum includes that connection's bytes yet.
     pub uncounted: bool,
 }
