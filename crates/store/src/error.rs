@@ -20,7 +20,7 @@ pub enum StoreError {
     /// An object that the change depends on does not exist. The text names it: `instance`.
     #[error("{0} does not exist")]
     NotFound(&'static str),
-    /// The operation undid itself because of these rows, or because it was a rehearsal.
+    /// The operation was rolled back because of these rows, or because it was a rehearsal.
     /// [`Store::import_instances`](crate::Store::import_instances) turns it into an answer.
     #[error("rows of the import are refused")]
     Undone(Vec<Refused>),

@@ -29,7 +29,7 @@ pub struct ForeignGrant {
     pub project: ProjectId,
     /// The front door that understands the token.
     pub dialect: Dialect,
-    /// The viewer's entry.
+    /// The form of the console URL.
     pub kind: ConsoleKind,
     /// The machine's name in the other cloud.
     pub instance: InstanceId,

@@ -1,4 +1,5 @@
-//! Proofs: whatever is created with a token or a key's secret ends when that credential is revoked.
+//! Proofs, the credentials with which rows were created. A row that was created with a token or a
+//! key's secret ends when that credential is revoked.
 
 use transom_model::access_key::AccessKeyId;
 use transom_model::dialect::Dialect;

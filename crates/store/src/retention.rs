@@ -46,7 +46,8 @@ async fn delete(db: &mut Connection<'_>, retention: Retention) -> Result<Deleted
     // record stays, because the next number is derived from it.
     const AUDIT: &str = "DELETE FROM audit WHERE at < $1 AND seq < (SELECT MAX(seq) FROM audit) \
         AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT $2)";
-    // A day suffices for people who look. The sessions of such a node were released long before.
+    // A day is enough for an operator to notice that a node is gone. Its sessions were released
+    // long before.
     const NODES: &str = "DELETE FROM nodes WHERE state = 'gone' AND seen_at < (SELECT now FROM clock) - $1 \
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.node_id = nodes.id AND sessions.state <> 'ended') \
         AND NOT EXISTS (SELECT 1 FROM cloud_addresses WHERE cloud_addresses.node_id = nodes.id)";

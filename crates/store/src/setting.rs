@@ -25,8 +25,8 @@ impl Store {
         .await
     }
 
-    /// Sets a setting unless it is set, and returns the resulting value. Of two nodes that start at
-    /// once, one wins.
+    /// Sets a setting unless it is set, and returns the resulting value. If two nodes start at
+    /// once, both get the same value.
     pub async fn set_setting_if_absent(&self, name: &str, value: &[u8]) -> Result<Vec<u8>> {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.write(move |db| Box::pin(async move { settle(db, &name, &value).await })).await

@@ -1,4 +1,4 @@
-//! Accepted signatures: each is accepted once, on any node.
+//! Accepted signatures. Each is accepted only once across all nodes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::database::sql;
 use crate::{Result, Store};
 
 impl Store {
-    /// Records a signature for this time. Returns false if it is already recorded.
+    /// Records a signature for the duration `keep`. Returns false if it is already recorded.
     pub async fn note_signature(&self, digest: TokenDigest, keep: Duration) -> Result<bool> {
         const NOTE: &str = "INSERT INTO used_signatures (digest, expires_at) SELECT $1, now + $2 FROM clock \
             WHERE 1 = 1 ON CONFLICT DO NOTHING";

@@ -10,8 +10,9 @@ use transom_model::{EndReason, Timestamp};
 use crate::database::{Database, Operation, Row, Sql, sql};
 use crate::{Cause, DatabaseUrl, Result, SchemaPlan, StoreError};
 
-/// The deadline of an operation. Operations take microseconds to milliseconds; one that takes this
-/// long meets a database that is down or overloaded, and its caller is better served by an error.
+/// The deadline of an operation. Operations normally take microseconds to milliseconds. If one
+/// takes this long, the database is down or overloaded, and an error serves the caller better than
+/// further waiting.
 pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The deadline of an import, which changes thousands of rows. It is shorter than the time in which

@@ -50,7 +50,7 @@ pub struct Joined {
 }
 
 impl Store {
-    /// Joins a device that proved to be this address while the address had this version. Raises and
+    /// Joins a device that proved its identity while the address had this version. Raises and
     /// returns the epoch. Returns `None` if the address was changed, reset or removed in the
     /// meantime, or its repeater ticket was dropped, because the proof is then no longer valid.
     ///

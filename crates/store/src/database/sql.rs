@@ -35,7 +35,7 @@ pub(crate) fn sql(text: &'static str) -> Sql {
 }
 
 impl Sql {
-    /// Binds the text's next `$n`.
+    /// Binds a value to the next `$n` of the text.
     pub(crate) fn bind(mut self, value: impl Bind) -> Self {
         self.values.push(value.into_value());
         self

@@ -105,7 +105,7 @@ async fn register(
     let incarnation = match db.first(again).await? {
         Some(mut row) => {
             let incarnation = row.value()?;
-            // A row from before nodes had numbers has none.
+            // A row of a program that did not number nodes has no number.
             if row.value::<Option<i64>>()?.is_none() {
                 let number = next_number(db).await?;
                 db.run(sql(NUMBERED).bind(id).bind(number)).await?;

@@ -19,8 +19,8 @@ pub enum Commit {
 }
 
 impl Store {
-    /// Makes a reserved or detached session live, unless its grant, key, instance or a kill no
-    /// longer permits it.
+    /// Makes a reserved or detached session live, unless its grant, key or instance no longer
+    /// permits it, or it was killed.
     ///
     /// The caller must register the connection so that [`to_end`](Self::to_end)'s results reach it,
     /// then commit, then forward data. A revocation either precedes this read or raises the
@@ -32,7 +32,7 @@ impl Store {
     }
 
     /// Commits a session like [`commit`](Self::commit), but without waiting for the disk. It is for
-    /// a session whose use is not counted, which cannot be used twice after a loss.
+    /// a session whose use is not counted: if the write is lost, no use can be taken twice.
     /// [`to_end`](Self::to_end) finds a session that is no longer permitted.
     pub async fn commit_soon(&self, target: &ConsoleTarget, audit: &AuditEntry) -> Result<()> {
         let (hold, audit) = (target.hold, audit.clone());

@@ -51,7 +51,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Two targets belong to one reservation or to different ones.
+/// Two references are equal if they refer to the same reservation.
 impl PartialEq for DraftOf {
     fn eq(&self, other: &Self) -> bool {
         Weak::ptr_eq(&self.0, &other.0)

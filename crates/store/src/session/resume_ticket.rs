@@ -31,8 +31,9 @@ use crate::{Node, Result, Store, StoreError};
 pub struct NewResumeTicket {
     /// The digest of the ticket.
     pub digest: TokenDigest,
-    /// The time that it may wait while no connection is live: from now, and from each loss of the
-    /// viewer. It exceeds the time that dial and handshake may take.
+    /// The time for which the ticket stays valid while no connection is live. It runs from now, and
+    /// again from each loss of the viewer. It must exceed the time that dial and handshake may
+    /// take.
     pub ttl: Duration,
 }
 

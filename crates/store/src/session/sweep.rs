@@ -138,7 +138,7 @@ pub(crate) async fn adopt(db: &mut Connection<'_>, node: NodeId) -> Result<()> {
     Ok(())
 }
 
-/// Releases the sessions that nodes carried which are gone.
+/// Releases the sessions of nodes that are gone.
 pub(crate) async fn bury(db: &mut Connection<'_>) -> Result<()> {
     // The redundant `state <> 'ended'` lets SQLite recognize that the index of open sessions
     // applies.

@@ -85,7 +85,8 @@ async fn another_node_sweeps_the_sessions_of_a_dead_node(lab: Lab) {
 async fn a_killed_session_of_a_dead_node_is_ended(lab: Lab) {
     let (hold, _) = lab.live_page().await;
     lab.store.kill(None, hold.session, &entry(AuditAction::SessionKill)).await.unwrap();
-    // A living node ends this session. Ended here, it would continue there unseen.
+    // A living node ends this session. If the sweep ended it, it would continue on that node
+    // unseen.
     lab.advance_clock(TTL * 100).await;
     assert_eq!(swept(&lab).await, []);
     assert_eq!(lab.store.to_end(lab.node).await.unwrap().len(), 1);
