@@ -37,7 +37,7 @@ pub(super) async fn run(common: &Common, client: &Client, arguments: &Import) ->
         return Ok(());
     }
     if arguments.yes {
-        tell_removed(&effect.removed);
+        tell_all("removed", &effect.removed);
     }
     output::say(summary(&effect));
     Ok(())
@@ -83,7 +83,7 @@ impl Call<'_> {
     /// Shows the instances that the import would remove, and asks.
     async fn confirm(&self) -> Result<(), Failure> {
         let planned = self.send(true).await?;
-        tell_removed(&planned.removed);
+        tell_all("remove", &planned.removed);
         let count = planned.removed.len();
         let is_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         if !is_terminal || self.arguments.file == Path::new("-") {
@@ -113,9 +113,9 @@ impl Call<'_> {
     }
 }
 
-fn tell_removed(removed: &[InstanceId]) {
-    for id in removed {
-        output::say(format_args!("remove {id}"));
+fn tell_all(word: &str, ids: &[InstanceId]) {
+    for id in ids {
+        output::say(format_args!("{word} {id}"));
     }
 }
 

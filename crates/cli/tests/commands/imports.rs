@@ -256,7 +256,7 @@ fn a_prune_removes_what_the_file_no_longer_lists_after_a_yes() {
 
     let none =
         import(&program, "list.csv", "id,endpoint\nby-hand,vnc://192.0.2.1\n", "--name rack --prune --yes");
-    assert_eq!((none.code, &*none.stderr), (0, "remove desk-1\n1 unchanged, 1 removed\n"), "{none:?}");
+    assert_eq!((none.code, &*none.stderr), (0, "removed desk-1\n1 unchanged, 1 removed\n"), "{none:?}");
     assert_eq!(ids(&program), ["by-hand"]);
 }
 

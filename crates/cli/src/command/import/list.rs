@@ -1,6 +1,7 @@
 //! The list of instances in a file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use transom_model::api::WrongRowBody;
@@ -68,14 +69,21 @@ impl List {
     fn repeated(&self) -> Vec<Fault> {
         let mut lines = HashMap::new();
         let mut faults = Vec::new();
+        // The rows are in the order of the file, so each line break is counted once.
+        let (mut counted, mut line) = (0, 1);
         for row in &self.rows {
             let Some(id) = row.id() else { continue };
             let spot = row.spot(Some("id"));
-            if let Some(first) = lines.get(id) {
-                let line = |spot: &super::row::Spot| spot.line(&self.text);
-                faults.push(Fault { spot, problem: format!("id: {id} is on line {} already", line(first)) });
-            } else {
-                lines.insert(id, spot);
+            line += self.text[counted..spot.at].matches('\n').count();
+            counted = spot.at;
+            match lines.entry(id) {
+                Entry::Occupied(first) => {
+                    faults.push(Fault {
+                        spot,
+                        problem: format!("id: {id} is on line {} already", first.get()),
+                    });
+                }
+                Entry::Vacant(first) => drop(first.insert(line)),
             }
         }
         faults

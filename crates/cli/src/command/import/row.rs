@@ -35,25 +35,16 @@ pub(super) struct Spot {
 }
 
 impl Spot {
-    /// Returns the number of the line. The first one has the number 1.
-    pub(super) fn line(self, text: &str) -> usize {
-        1 + before(text, self.at).matches('\n').count()
-    }
-
     /// Returns the position for people: `line 4, column 2`.
     pub(super) fn place(self, text: &str) -> String {
+        let before = text.get(..self.at).unwrap_or(text);
+        let line = 1 + before.matches('\n').count();
         let column = self.column.unwrap_or_else(|| {
-            let before = before(text, self.at);
             let line = before.rsplit('\n').next().unwrap_or_default();
             line.chars().count() + 1
         });
-        format!("line {}, column {column}", self.line(text))
+        format!("line {line}, column {column}")
     }
-}
-
-/// Returns the text before a byte.
-fn before(text: &str, at: usize) -> &str {
-    text.get(..at).unwrap_or(text)
 }
 
 /// An error in the file.
