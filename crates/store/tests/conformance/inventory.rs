@@ -56,19 +56,20 @@ async fn a_failed_write_does_not_affect_the_others_in_its_batch(lab: Lab) {
     // being flushed. Every third one writes a key and then fails at its secret, whose id is taken.
     let taken = new_key(lab.project.id);
     lab.store.create_key(taken.clone(), &entry(AuditAction::KeyCreate)).await.unwrap();
+    // The records of these writes have an action of their own.
     let writes = (0..90).map(|number| {
         let (store, mut new) = (lab.store.clone(), new_key(lab.project.id));
         if number % 3 == 0 {
             new.secret.id = taken.secret.id;
         }
-        async move { (new.id.clone(), store.create_key(new, &entry(AuditAction::KeyCreate)).await) }
+        async move { (new.id.clone(), store.create_key(new, &entry(AuditAction::KeyRotate)).await) }
     });
     for (number, (id, outcome)) in join_all(writes).await.into_iter().enumerate() {
         let expected = number % 3 != 0;
         assert_eq!(outcome.is_ok(), expected, "{number}: {outcome:?}");
         assert_eq!(lab.store.key(None, &id).await.unwrap().is_some(), expected, "{number}");
     }
-    let records = lab.texts("SELECT action FROM audit WHERE action = 'neighbour'").await;
+    let records = lab.texts("SELECT action FROM audit WHERE action = 'key.rotate'").await;
     assert_eq!(records.len(), 60, "a change that failed is not in the audit");
 }
 
