@@ -1,6 +1,8 @@
 //! Imports of many instances in one call.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use transom_testkit::wait::within;
 use transom_testkit::{Answer, Api, Script, TestServer, api, postgres};
 
 use crate::stage::{Stage, assert_live};
@@ -269,6 +271,39 @@ async fn an_import_has_limits_and_needs_an_administrator() {
     let path = stage.server.instance_path(&stage.id);
     let large = api.patch(&path, json!({ "name": "x".repeat(300 * 1024) })).await;
     assert_eq!(large.to_string(), "413 too-large: the body is too large");
+}
+
+#[tokio::test]
+async fn a_project_has_one_import_at_a_time() {
+    let server = TestServer::start().await;
+    let api = server.api();
+    api.add_project("beta").await;
+    let body = json!({ "instances": rows(1) }).to_string();
+    let token = &server.server().admin().token;
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (begin, end) = body.split_at(body.len() - 1);
+    let mut slow = server.viewer().bare().await;
+    slow.write_all(format!("{head}{begin}").as_bytes()).await.unwrap();
+    let empty = json!({ "instances": [] });
+    let refused = within("the slow import's turn", async {
+        loop {
+            let answer = api.post(PATH, empty.clone()).await;
+            if answer.status != 200 {
+                return answer.to_string();
+            }
+        }
+    });
+    assert_eq!(refused.await, "409 conflict: another import into this project is running");
+    api.post("/api/v1/projects/beta/import", empty.clone()).await.done();
+    slow.write_all(end.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    within("the answer", slow.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+    import(api, empty).await;
 }
 
 #[tokio::test]
