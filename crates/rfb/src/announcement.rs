@@ -1,7 +1,7 @@
 //! Detection of the extensions that an instance knows, from its messages before the first picture.
 //!
-//! An instance answers SetEncodings at once, before it sends pixels. EndOfContinuousUpdates and
-//! ServerFence reveal that it knows those extensions; a pseudo-rectangle reveals QEMU's audio.
+//! An instance answers SetEncodings at once, before it sends pixels. `EndOfContinuousUpdates` and
+//! `ServerFence` reveal that it knows those extensions; a pseudo-rectangle reveals QEMU's audio.
 //! These messages can be measured without the pixel format, which the viewer may have changed. The
 //! first rectangle with pixels ends the search.
 //!
