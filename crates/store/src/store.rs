@@ -10,9 +10,10 @@ use transom_model::{EndReason, Timestamp};
 use crate::database::{Database, Operation, Row, Sql, sql};
 use crate::{Cause, DatabaseUrl, Result, SchemaPlan, StoreError};
 
-/// The deadline of an operation. Operations normally take microseconds to milliseconds. If one
-/// takes this long, the database is down or overloaded, and an error serves the caller better than
-/// further waiting.
+/// The deadline of an operation.
+///
+/// Operations normally take microseconds to milliseconds. If one takes this long, the database is
+/// down or overloaded, and an error serves the caller better than a longer wait.
 pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The deadline of an import, which changes thousands of rows. It is shorter than the time in which
