@@ -47,7 +47,6 @@ impl Failure {
 
     /// A failure of this machine, such as a full disk. If it may pass without the user's help, its
     /// code makes a service manager start the program again.
-    /// start the program again.
     pub(crate) fn of_machine(sentence: impl Display, error: &io::Error) -> Self {
         let code = if transom_folder::is_transient(error) { OURS } else { THEIRS };
         Self { code, ..Self::theirs(format_args!("{sentence}: {error}")) }

@@ -59,8 +59,8 @@ pub async fn dial(
         Endpoint::Unix { .. } | Endpoint::Cloud { .. } => DialStep::Connect,
     });
     let target = app.consoles.dial_target(instance).await?;
-    dialling.begins(DialStep::Connect);
     let credentials = credentials(app, instance)?;
+    dialling.begins(DialStep::Connect);
     let truncated =
         credentials.login.is_none() && credentials.password.as_ref().is_some_and(VncPassword::is_truncated);
     let stream = connect(app, devices, destination, origin, &target, dialling).await?;

@@ -8,9 +8,7 @@ pub use transom_model::instance::HANDSHAKE as INSTANCE_HANDSHAKE;
 /// seconds outlast two lost SYN packets.
 pub const DIAL: Duration = Duration::from_secs(10);
 /// The time for a test of an endpoint. The API's limit for a request is longer.
-pub const TEST: Duration = Duration::from_secs(15);
-/// The time that a test of an endpoint may wait for others.
-pub const TEST_TURN: Duration = Duration::from_secs(5);
+pub const TEST: Duration = Duration::from_secs(18);
 /// The wait for the instance after which the page is told its cause.
 pub const SLOW_DIAL: Duration = Duration::from_secs(2);
 /// The time for the explanation of a verdict, which arrives in the same packet or the next. The

@@ -259,13 +259,16 @@ async fn tell_by_rfb(link: &mut Link, greeting: ViewerHandshake, end: &End) {
 /// Returns the end for a viewer whose session an error prevented. An error that no viewer can cause
 /// goes to the log.
 pub(super) fn end_of(error: Error, request: &RequestId) -> End {
-    match error.as_end() {
-        Some(end) if end.reason != EndReason::InternalError => end,
-        _ => {
-            tracing::error!(%request, %error, "a session could not begin");
-            EndReason::InternalError.into()
-        }
+    match error {
+        Error::End(end) => end,
+        Error::Internal(_) => unexpected(&error, request),
+        _ => error.as_end().unwrap_or_else(|| unexpected(&error, request)),
     }
+}
+
+fn unexpected(error: &Error, request: &RequestId) -> End {
+    tracing::error!(%request, %error, "a session could not begin");
+    EndReason::InternalError.into()
 }
 
 fn log(claim: &Claim, end: &End) {

@@ -288,6 +288,15 @@ impl From<EndReason> for End {
     }
 }
 
+/// Replaces control characters. A detail may quote a peer, which must not begin new lines in a log
+/// or a table.
+fn one_line(mut detail: String) -> String {
+    if detail.contains(char::is_control) {
+        detail = detail.replace(char::is_control, " ");
+    }
+    detail
+}
+
 /// A close frame's payload holds 125 bytes, of which the code takes 2 (RFC 6455 §5.5).
 const MAX_CLOSE_TEXT: usize = 123;
 
@@ -295,13 +304,13 @@ impl End {
     /// A reason with a detail that viewers do not see, such as the VNC server's message or the
     /// address that does not answer. The detail must not contain a secret.
     pub fn new(reason: EndReason, detail: impl Into<String>) -> Self {
-        Self { detail: Detail::Internal(detail.into()), ..reason.into() }
+        Self { detail: Detail::Internal(one_line(detail.into())), ..reason.into() }
     }
 
     /// A reason with additional text for viewers. The text describes their own actions, or facts
     /// that their link shows them anyway.
     pub fn for_viewers(reason: EndReason, words: impl Into<String>) -> Self {
-        Self { detail: Detail::ForViewers(words.into()), ..reason.into() }
+        Self { detail: Detail::ForViewers(one_line(words.into())), ..reason.into() }
     }
 
     /// Adds the machine's name. The recipient must have presented a valid link or ticket.
@@ -420,6 +429,12 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_peers_words_stay_in_one_line() {
+        let end = End::new(EndReason::DeviceRefused, "no)\nvm-9\tinstance-removed\r");
+        assert_eq!(end.detail(), Some("no) vm-9 instance-removed "));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum RequestHeadersError {
     #[error("must be at most {MAX_LENGTH} bytes")]
     TooLong,
     /// The text contains more than [`MOST`] headers.
-    #[error("must be at most {MOST} headers")]
+    #[error("must contain at most {MOST} headers")]
     TooMany,
     /// The line has no colon, or the text before the colon is not a token.
     #[error("line {0} must be a name, a colon and a value (Name: value)")]

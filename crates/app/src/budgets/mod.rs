@@ -4,3 +4,4 @@ pub(crate) mod bucket;
 pub(crate) mod failure_budget;
 pub(crate) mod guess_budget;
 pub(crate) mod log_budget;
+pub(crate) mod turns;

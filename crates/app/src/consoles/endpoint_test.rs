@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 use transom_model::EndReason;
 use transom_model::access_key::Role;
 use transom_model::audit::{AuditEntry, Origin};
@@ -57,6 +58,9 @@ pub struct TestedScreen {
     pub name: String,
 }
 
+/// The time that a test waits for others.
+const TURN: Duration = Duration::from_secs(5);
+
 impl Consoles {
     /// Tests an instance's endpoint. The result names hosts and certificates, so it is for the
     /// people who manage the machine.
@@ -68,6 +72,10 @@ impl Consoles {
         tester: &dyn TestEndpoint,
     ) -> Result<EndpointTest> {
         let project = self.access.project_for(call, project, Role::Admin).await?;
+        let turn = timeout(TURN, self.tests.take(project.id)).await;
+        let _turn =
+            turn.map_err(|_| End::for_viewers(EndReason::Overloaded, "too many tests run at once"))?;
+        // After the wait, so that the test uses the present endpoint and secrets.
         let instance = self.inventory.found_instance(&project, id).await?;
         let tested = if opens(call.dialect, instance.status) {
             tester.test(&instance, &call.origin).await

@@ -4,16 +4,14 @@
 //! The database uses the same threads. An abandoned look-up still occupies its thread, so it also
 //! occupies its place.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use transom_model::id::ProjectId;
+
+use crate::budgets::turns::Turns;
 
 /// The time limit of a look-up.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -25,14 +23,11 @@ const PER_PROJECT: usize = 8;
 const IN_ALL: usize = 64;
 
 /// The limits on simultaneous look-ups.
-pub(crate) struct Lookups {
-    in_all: Arc<Semaphore>,
-    by_project: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
-}
+pub(crate) struct Lookups(Turns);
 
 impl Default for Lookups {
     fn default() -> Self {
-        Self { in_all: Arc::new(Semaphore::new(IN_ALL)), by_project: Mutex::default() }
+        Self(Turns::new(PER_PROJECT, IN_ALL))
     }
 }
 
@@ -44,26 +39,17 @@ impl Lookups {
         project: ProjectId,
         look: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let own = self.of_project(project);
         let found = timeout(RESOLVE, async {
-            let places = (own.acquire_owned().await, Arc::clone(&self.in_all).acquire_owned().await);
+            let turn = self.0.take(project).await;
             let looked = spawn_blocking(move || {
                 let found = look();
-                drop(places);
+                drop(turn);
                 found
             });
             looked.await.map_err(io::Error::other)?
         });
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the resolver did not answer in time");
         found.await.map_err(late)?
-    }
-
-    /// Returns a project's places. Forgets those of projects without a look-up in progress.
-    fn of_project(&self, project: ProjectId) -> Arc<Semaphore> {
-        let mut by_project = self.by_project.lock();
-        by_project.retain(|_, places| Arc::strong_count(places) > 1);
-        let places = by_project.entry(project).or_insert_with(|| Arc::new(Semaphore::new(PER_PROJECT)));
-        Arc::clone(places)
     }
 }
 
@@ -110,7 +96,7 @@ mod tests {
         assert_eq!(lookups.run(GREEDY, || Ok("found")).await.expect("a place again"), "found");
         // The last of its threads may still be on their way out.
         let forgotten = async {
-            while lookups.by_project.lock().contains_key(&GREEDY) {
+            while lookups.0.knows(GREEDY) {
                 lookups.run(OTHER, || Ok(())).await.expect("a place");
             }
         };

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::audit::Audit;
+use crate::budgets::turns::Turns;
 use crate::core::Core;
 use crate::devices::Devices;
 use crate::existing_cloud::ExistingCloud;
@@ -27,6 +28,11 @@ use crate::revocations::Revocations;
 use debts::Debts;
 use live::LiveSessions;
 use lookup::Lookups;
+
+/// The maximum number of simultaneous tests of endpoints of one project at one node.
+const TESTS_PER_PROJECT: usize = 8;
+/// The maximum number of simultaneous tests of endpoints at one node.
+const TESTS_IN_ALL: usize = 32;
 
 /// Links and sessions.
 pub struct Consoles {
@@ -39,6 +45,8 @@ pub struct Consoles {
     devices: Arc<Devices>,
     existing_cloud: Arc<ExistingCloud>,
     lookups: Lookups,
+    /// Turns for tests of endpoints.
+    tests: Turns,
     /// Ends of connections that the store does not know yet.
     debts: Debts,
 }
@@ -68,6 +76,7 @@ impl Consoles {
             devices,
             existing_cloud,
             lookups: Lookups::default(),
+            tests: Turns::new(TESTS_PER_PROJECT, TESTS_IN_ALL),
             debts: Debts::default(),
         })
     }

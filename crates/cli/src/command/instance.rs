@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use transom_model::EndReason;
 use transom_model::api::{EndedBody, InstanceBody, InstanceTestBody};
+use transom_model::end_reason::Side;
 
 use super::file::{read, read_vnc_password};
 use super::import;
@@ -220,13 +221,18 @@ async fn test_all(common: &Common, client: &Client, project: &str) -> Result<(),
         return Ok(());
     }
     let total = instances.len();
-    let paths: Vec<_> = instances.iter().map(|instance| test_of(project, &instance.id)).collect();
-    let mut running =
-        stream::iter(paths.iter().map(|path| client.post::<InstanceTestBody>(path))).buffered(AT_ONCE);
-    let mut tested = Vec::with_capacity(total);
+    let test = async |instance: &InstanceBody| {
+        let tested = client.post::<InstanceTestBody>(&test_of(project, &instance.id)).await;
+        tested.map_err(|failure| failure.of(format_args!("instance {}", instance.id)))
+    };
+    let mut running = stream::iter(instances.iter().map(test)).buffered(AT_ONCE);
+    let (mut tested, mut untested) = (Vec::with_capacity(total), Vec::new());
     while let Some(done) = running.next().await {
-        tested.push(done?);
-        output::progress(format_args!("{} of {total}", tested.len()));
+        match done {
+            Ok(done) => tested.push(done),
+            Err(failure) => untested.push(failure),
+        }
+        output::progress(format_args!("{} of {total}", tested.len() + untested.len()));
     }
     output::progress_done();
     let mut shut: Vec<_> = tested.iter().filter(|tested| tested.reason.is_some()).collect();
@@ -241,6 +247,10 @@ async fn test_all(common: &Common, client: &Client, project: &str) -> Result<(),
         let rows: Vec<_> = shut.iter().map(row).collect();
         output::table(&["ID", "REASON", "MESSAGE"], &rows, "")?;
     }
+    let missing = untested.len();
+    for failure in untested {
+        output::report(failure, false);
+    }
     // A machine that is switched off is no fault.
     let is_off = |tested: &&&InstanceTestBody| tested.reason.as_deref() == Some(NOT_RUNNING);
     let off = shut.iter().filter(is_off).count();
@@ -249,11 +259,12 @@ async fn test_all(common: &Common, client: &Client, project: &str) -> Result<(),
         1 => ", 1 machine is not running".to_owned(),
         more => format!(", {more} machines are not running"),
     };
-    output::say(format_args!("{} of {total} consoles open{off_too}", total - shut.len()));
-    let sentence = match shut.len() - off {
-        0 => return Ok(()),
-        1 => "1 console does not open".to_owned(),
-        more => format!("{more} consoles do not open"),
+    output::say(format_args!("{} of {total} consoles open{off_too}", tested.len() - shut.len()));
+    let sentence = match (shut.len() - off, missing) {
+        (0, 0) => return Ok(()),
+        (0, missing) => format!("{missing} of {total} instances could not be tested"),
+        (1, _) => "1 console does not open".to_owned(),
+        (more, _) => format!("{more} consoles do not open"),
     };
     let next = format!("transom instance test ID --project {project} names the step and what to do.");
     Err(Failure::theirs(sentence).with_next_step(next).with_printed_result())
@@ -266,7 +277,13 @@ fn test_of(project: &str, id: &str) -> String {
 /// The failure of an instance whose console does not open.
 fn failure_of(tested: &InstanceTestBody) -> Option<Failure> {
     let message = tested.message.as_deref()?;
-    let failure = Failure::theirs(format_args!("{}: {message}", tested.instance));
+    let sentence = format!("{}: {message} (request {})", tested.instance, tested.request_id);
+    let is_ours = |reason: &str| reason.parse().is_ok_and(|reason: EndReason| reason.side() == Side::Transom);
+    let failure = if tested.reason.as_deref().is_some_and(is_ours) {
+        Failure::ours(sentence)
+    } else {
+        Failure::theirs(sentence)
+    };
     Some(match &tested.next_step {
         Some(next_step) => failure.with_next_step(next_step),
         None => failure,

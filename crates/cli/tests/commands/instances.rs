@@ -4,7 +4,7 @@ use insta::{assert_json_snapshot, assert_snapshot};
 use transom_testkit::certificate::Authority;
 use transom_testkit::program::{Answer, Program};
 
-use crate::{failing, lab};
+use crate::{failing, lab, without_request};
 
 fn ids(program: &Program) -> Vec<String> {
     let instances = program.ask_json("instance list --project lab");
@@ -289,7 +289,7 @@ fn a_test_prints_each_step_and_what_to_do() {
     resolve         ok TIME
     connect         failed TIME
     ");
-    assert_snapshot!(refused.stderr, @r"
+    assert_snapshot!(without_request(&refused.stderr), @r"
     transom: vm: The machine refuses VNC connections. (127.0.0.1:1: connection refused)
              Check that the VNC server runs and listens on the endpoint's port.
     ");

@@ -23,6 +23,8 @@ bodies! {
         /// The screen that the VNC server announced. Null if the console does not open.
         #[cfg_attr(feature = "openapi", schema(required))]
         screen: Option<ScreenBody>,
+        /// The call's id, which the audit also contains.
+        request_id: String,
         /// The steps in their order, up to the first that failed.
         steps: Vec<TestStepBody>,
     }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use transom_testkit::certificate::Authority;
+use transom_testkit::wait::within;
 use transom_testkit::{Instance, Script, Step, TestServer};
 
 async fn tested(server: &TestServer, instance: &str) -> Value {
@@ -87,7 +89,7 @@ async fn a_test_names_the_step_that_fails() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_fit_is_named_to_the_administrator() {
+async fn a_machine_without_the_required_tls_fails_at_its_security() {
     let server = TestServer::start().await;
     let machine = Instance::start(Script::default()).await;
     let fingerprint = Authority::new().issue("vm").fingerprint;
@@ -139,6 +141,61 @@ async fn a_test_of_an_endpoint_that_falls_silent_ends() {
     let screen = "resolve connect version security authentication screen!";
     tokio::join!(
         silent(Script::default().greets(b""), "resolve connect version!", "sends nothing"),
+        silent(
+            Script::default().holds(Step::Security),
+            "resolve connect version security!",
+            "it stopped responding in the step security: a person may have to accept",
+        ),
         silent(Script::default().holds(Step::Init), screen, "a person may have to accept"),
     );
+}
+
+#[tokio::test]
+async fn a_project_with_many_tests_delays_only_itself() {
+    let server = TestServer::start().await;
+    let slow = Instance::start(Script::default().holds(Step::Greeting)).await;
+    let id = server.add(&slow).await;
+    let path = format!("{}/test", server.instance_path(&id));
+    let (api, target) = (server.api().clone(), path.clone());
+    let mut tests = JoinSet::new();
+    for _ in 0..8 {
+        let (api, path) = (api.clone(), target.clone());
+        tests.spawn(async move { api.post(&path, json!({})).await });
+    }
+    within("all turns are taken", async { while slow.arrived() < 8 {} }).await;
+    let refused = api.post(&path, json!({})).await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (503, &json!("overloaded")), "{refused}");
+    api.add_project("beta").await;
+    let quick = Instance::start(Script::default()).await;
+    let other = api.add_instance("beta", json!({ "endpoint": quick.endpoint() })).await;
+    let result = api.post(&format!("/api/v1/projects/beta/instances/{other}/test"), json!({})).await.done();
+    assert_eq!(result["result"], "opens");
+    slow.release();
+    while let Some(done) = tests.join_next().await {
+        assert_eq!(done.unwrap().done()["result"], "opens");
+    }
+}
+
+#[tokio::test]
+async fn a_test_whose_caller_hangs_up_is_recorded() {
+    let server = TestServer::start().await;
+    let machine = Instance::start(Script::default().holds(Step::Greeting)).await;
+    let id = server.add(&machine).await;
+    let path = format!("{}/test", server.instance_path(&id));
+    let call = server.api().post(&path, json!({}));
+    tokio::select! {
+        answer = call => panic!("the machine is held: {answer}"),
+        () = machine.held() => {}
+    }
+    machine.release();
+    within("the test is recorded", async {
+        loop {
+            let audit = server.api().get("/api/v1/audit?limit=1").await.done();
+            if audit["items"][0]["action"] == "instance.test" {
+                assert_eq!(audit["items"][0]["outcome"], "ok");
+                return;
+            }
+        }
+    })
+    .await;
 }

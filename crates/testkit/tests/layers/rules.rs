@@ -107,7 +107,10 @@ pub(crate) const MODULES: &[Modules] = &[
             ("devices", &["access", "budgets", "revocations"]),
             // The types of a visitor and of a session's destination.
             ("existing_cloud", &["access", "budgets", "consoles"]),
-            ("consoles", &["access", "audit", "devices", "existing_cloud", "inventory", "revocations"]),
+            (
+                "consoles",
+                &["access", "audit", "budgets", "devices", "existing_cloud", "inventory", "revocations"],
+            ),
             ("upkeep", &["access", "consoles", "devices", "existing_cloud", "fence", "revocations"]),
         ],
     },

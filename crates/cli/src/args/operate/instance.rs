@@ -58,7 +58,10 @@ pub(crate) enum Instance {
     },
     /// Test whether a console opens: dial the endpoint as a viewer's session does, and hang up.
     ///
-    /// Exits with 1 if a console does not open, and says what to do next. Each test logs in once.
+    /// Exits with 1 if a console does not open, and says what to do next. With --all, a machine
+    /// that is not running is no fault. Each test logs in once. The VNC server sees a viewer come
+    /// and go: it may ask a person to accept the viewer, or end after it if it serves one viewer
+    /// alone.
     #[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
     Test {
         /// The instance's id.
