@@ -91,9 +91,9 @@ async fn a_caller_with_unknown_credentials_is_told_the_reason() {
     let server = TestServer::start().await;
     let key = server.api().add_key("alpha", "admin").await;
     let mut mistyped = key.id.clone().into_bytes();
-    mistyped.swap(5, 6);
+    let neighbours = (5..mistyped.len()).find(|at| mistyped[*at] != mistyped[at - 1]).expect("two letters");
+    mistyped.swap(neighbours, neighbours - 1);
     let mistyped = String::from_utf8(mistyped).unwrap();
-    assert_ne!(mistyped, key.id, "a key id with two equal letters there: try again");
     let with =
         |id: &str, secret: &str| server.api().with_key(&Key { id: id.to_owned(), secret: secret.to_owned() });
     let unknown = "401 unauthenticated: the access key or its secret is not valid";
