@@ -3,6 +3,7 @@
 
 mod door;
 mod doors;
+mod endpoint_tests;
 mod native;
 pub mod openstack;
 mod refusals;
@@ -22,11 +23,11 @@ use http::uri::PathAndQuery;
 use tower::ServiceExt as _;
 use transom_app::App;
 use transom_app::audit::refusals::BadRequest;
-use transom_app::consoles::endpoint_test::TestEndpoint;
 use transom_http::put_id;
 
 use door::{Door, Unrouted};
 use doors::{DOORS, door_of, owner};
+pub use endpoint_tests::EndpointTests;
 
 /// The routes of all front doors.
 pub struct Routes {
@@ -38,8 +39,8 @@ pub struct Routes {
     pub lenient: Router,
 }
 
-/// Builds the routes. `tester` tests endpoints for them.
-pub fn routes(app: &Arc<App>, tester: Arc<dyn TestEndpoint>) -> Routes {
+/// Builds the routes.
+pub fn routes(app: &Arc<App>, tests: EndpointTests) -> Routes {
     let mut routes = Routes { layered: Router::new(), bare: Router::new(), lenient: Router::new() };
     for door in DOORS {
         let router = (door.routes)(Arc::clone(app));
@@ -49,7 +50,7 @@ pub fn routes(app: &Arc<App>, tester: Arc<dyn TestEndpoint>) -> Routes {
         let all = if door.has_own_layers { &mut routes.bare } else { &mut routes.layered };
         *all = std::mem::take(all).merge(router);
     }
-    routes.layered = routes.layered.layer(Extension(tester));
+    routes.layered = routes.layered.layer(Extension(tests));
     routes
 }
 

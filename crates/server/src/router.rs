@@ -14,9 +14,9 @@ use tower_http::timeout::TimeoutLayer;
 use transom_model::secret::Secret;
 
 use crate::web;
+use transom_api::EndpointTests;
 use transom_app::App;
 use transom_app::access::caller::{Attempt, Proof};
-use transom_app::consoles::endpoint_test::TestEndpoint;
 use transom_app::metrics::Now;
 use transom_app::upkeep::readiness::Unready;
 use transom_gateway::entrance::Gateway;
@@ -29,18 +29,13 @@ use transom_relay::Relay;
 const FORWARDED: [&str; 5] = ["x-forwarded-for", "x-forwarded-proto", "x-real-ip", "forwarded", "via"];
 
 /// Returns the router of all paths.
-pub(crate) fn router(
-    app: &Arc<App>,
-    gateway: Gateway,
-    tester: Arc<dyn TestEndpoint>,
-    relay: Relay,
-) -> Router {
+pub(crate) fn router(app: &Arc<App>, gateway: Gateway, tests: EndpointTests, relay: Relay) -> Router {
     let own = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(app));
-    let doors = transom_api::routes(app, tester);
+    let doors = transom_api::routes(app, tests);
     let elsewhere = Elsewhere { app: Arc::clone(app), lenient: doors.lenient };
     Router::new()
         .merge(own)

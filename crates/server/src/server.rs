@@ -23,6 +23,7 @@ use crate::listener::self_signed::{self, SelfSigned};
 use crate::listener::{self, Front, Shedding};
 use crate::router;
 use crate::start_error::StartError;
+use transom_api::EndpointTests;
 use transom_app::fence::{self, Fence};
 use transom_app::upkeep::fencing::Watcher;
 use transom_app::upkeep::{heartbeat, watch};
@@ -128,6 +129,7 @@ impl Server {
         let relay = Relay::new(Arc::clone(&app), tasks.clone(), raw_address, Arc::clone(&half_open));
         let devices = Arc::new(relay.clone());
         let tester = Arc::new(EndpointTester::new(Arc::clone(&app), Arc::clone(&devices) as _));
+        let tests = EndpointTests { tester, tasks: tasks.clone() };
         let gateway = Gateway::new(Arc::clone(&app), devices, tasks.clone());
         let repeater = app.config().repeater;
         let repeater_budget = Budget::new(repeater.per_source, repeater.in_all);
@@ -141,7 +143,7 @@ impl Server {
             tasks.spawn(repeater::serve(relay, kind, listener, budget, stop));
         }
         let front = Arc::new(Front {
-            router: router::router(&app, gateway.clone(), tester, relay.clone()),
+            router: router::router(&app, gateway.clone(), tests, relay.clone()),
             gateway,
             half_open: Arc::clone(&half_open),
             http: Budget::new(limits.http_per_source, limits.http),

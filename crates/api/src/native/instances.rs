@@ -20,7 +20,8 @@ use super::access::{Caller, id};
 use super::input::{Body, Path, Query};
 use super::paging::Paging;
 use super::tally::ended;
-use transom_app::consoles::endpoint_test::{EndpointTest, TestEndpoint, TestedStep};
+use crate::endpoint_tests::EndpointTests;
+use transom_app::consoles::endpoint_test::{EndpointTest, TestedStep};
 use transom_app::inventory::instances::InstanceInput;
 use transom_app::{App, Error};
 use transom_http::error::Failure;
@@ -128,17 +129,15 @@ pub(super) async fn remove(
     (status = 200, body = InstanceTestBody), (status = "default", body = ErrorBody)))]
 pub(super) async fn test(
     State(app): State<Arc<App>>,
-    Extension(tester): Extension<Arc<dyn TestEndpoint>>,
+    Extension(tests): Extension<EndpointTests>,
     caller: Caller,
     Path((project, instance)): Path<(String, String)>,
 ) -> Result<Json<InstanceTestBody>, Failure> {
     let instance_id = id(&instance, "instance").map_err(|error| caller.failed(error))?;
     let call = caller.0.clone();
-    // In a task, so that a caller that hangs up leaves an audit record too.
+    let EndpointTests { tester, tasks } = tests;
     let tested =
-        tokio::spawn(
-            async move { app.consoles.test_endpoint(&call, &project, &instance_id, &*tester).await },
-        );
+        tasks.spawn(async move { app.consoles.test_endpoint(&call, &project, &instance_id, &*tester).await });
     let tested = tested.await.unwrap_or_else(|failed| Err(Error::internal(failed)));
     tested
         .map(|tested| Json(tested_body(instance, &caller.0.request, tested)))
