@@ -60,7 +60,7 @@ bench-devices: build ## measure agents and the relay beside rathole (about fifte
 	cargo build --release -p transom-bench
 	$(TARGET)/release/transom-bench devices $(ARGS)
 
-check: web/dist ## check formatting, lints, documentation, types and dependency rules
+check: web/dist ## check formatting, lints, documentation, types, spelling and dependency rules
 	@scripts/setup.sh check
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -68,6 +68,7 @@ check: web/dist ## check formatting, lints, documentation, types and dependency 
 	cp Cargo.lock fuzz/Cargo.lock && cargo check --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	npm --prefix web run check
+	git ls-files -z | xargs -0 target/codespell/bin/codespell
 	cargo deny --locked check --allow unused-wrapper --allow license-not-encountered bans licenses sources
 	@if GIT_TERMINAL_PROMPT=0 timeout 60 cargo deny fetch db 2>/dev/null; then cargo deny check advisories; \
 	else echo 'advisories: not checked, because their database is unreachable'; fi

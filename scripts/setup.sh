@@ -15,6 +15,9 @@ DENY_VERSION=0.20.2
 BUILD_PACKAGES='
 cc                                                  build-essential
 '
+CHECK_PACKAGES='
+/usr/lib/python3*/ensurepip/__init__.py             python3-venv
+'
 TEST_PACKAGES='
 openssl                                             openssl
 chromium                                            chromium
@@ -125,13 +128,13 @@ need_cargo_tool() {
 
 need_nextest() { need_cargo_tool nextest "$NEXTEST_VERSION" --no-default-features --features default-no-update; }
 
-# need_python_clients NAME   installs the packages of tests/clients/NAME.txt into
-# target/clients/NAME if the list has changed.
-need_python_clients() {
-  local lock=tests/clients/$1.txt folder=target/clients/$1 wanted
+# need_python_packages LIST FOLDER   installs the packages of a list into a virtual environment if
+# the list has changed.
+need_python_packages() {
+  local lock=$1 folder=$2 wanted
   wanted=$(sha256sum <"$lock")
   [[ $(cat "$folder/.installed-from" 2>/dev/null) != "$wanted" ]] || return 0
-  say "installing Python clients ($lock)"
+  say "installing Python packages ($lock)"
   run rm -rf "$folder"
   run python3 -m venv "$folder" || fail "The virtual environment $folder could not be created."
   # The list contains every dependency, so pip resolves no versions.
@@ -139,6 +142,9 @@ need_python_clients() {
     fail "The Python packages of $lock could not be installed."
   [[ $dry_run ]] || printf '%s\n' "$wanted" >"$folder/.installed-from"
 }
+
+# need_python_clients NAME   installs the packages of tests/clients/NAME.txt.
+need_python_clients() { need_python_packages "tests/clients/$1.txt" "target/clients/$1"; }
 
 # Compiles the client in Go, which depends only on Debian's package of the library.
 need_go_client() {
@@ -183,7 +189,9 @@ case $purpose in
     ;;
   check)
     need_linters
+    need_packages <<<"$CHECK_PACKAGES"
     need_cargo_tool deny "$DENY_VERSION"
+    need_python_packages scripts/codespell.txt target/codespell
     ;;
 esac
 [[ $dry_run ]] || say "ready to $purpose"

@@ -1,4 +1,5 @@
-//! The beats (keep-alives) to a viewer: one in each period, at a different moment for each session.
+//! The beats to a viewer, which keep its connection alive: one in each period, at a different
+//! moment for each session.
 //!
 //! Sessions that were opened together would otherwise get their beats together, and thousands of
 //! timers, packets and answers at once would delay everybody's work. A late beat does not move

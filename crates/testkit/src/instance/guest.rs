@@ -91,12 +91,12 @@ impl Guest {
 
     /// Reads the next `count` bytes from the viewer.
     pub async fn take(&mut self, count: usize) -> Vec<u8> {
-        let upto = self.taken + count;
-        let wanted = self.heard.wait_for(|heard| heard.bytes.len() >= upto || heard.ended);
+        let until = self.taken + count;
+        let wanted = self.heard.wait_for(|heard| heard.bytes.len() >= until || heard.ended);
         let heard = within("bytes from the viewer", wanted).await.expect("its task runs");
-        assert!(heard.bytes.len() >= upto, "the console ended after {:?}", &heard.bytes[self.taken..]);
-        let bytes = heard.bytes[self.taken..upto].to_vec();
-        self.taken = upto;
+        assert!(heard.bytes.len() >= until, "the console ended after {:?}", &heard.bytes[self.taken..]);
+        let bytes = heard.bytes[self.taken..until].to_vec();
+        self.taken = until;
         bytes
     }
 
