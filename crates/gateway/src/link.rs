@@ -344,7 +344,7 @@ impl Link {
 impl mover::Sink for Link {
     const HEAD_ROOM: usize = HEAD_ROOM;
 
-    /// Sends the bytes in frames of at most [`pace::MOST`] bytes.
+    /// Sends the bytes in frames of at most `pace::MOST` bytes.
     fn send(&mut self, cx: &mut Context<'_>, framed: &mut [u8]) -> io::Result<()> {
         let len = framed.len() - HEAD_ROOM;
         let first = len.min(pace::MOST);
