@@ -33,8 +33,8 @@ async fn say(source: u8, to: std::net::SocketAddr, words: &[u8]) {
     socket.bind(([127, 0, 0, source], 0).into()).unwrap();
     let mut stream = within("a connection", socket.connect(to)).await.unwrap();
     stream.write_all(words).await.unwrap();
-    // Half-closes the connection, so the server does not wait for more. A call has a length, and the
-    // server may drop one whose connection closes before it has answered.
+    // Half-closes the connection, so the server does not wait for more. A call has a length, and
+    // the server may drop one whose connection closes before it has answered.
     if !words.starts_with(b"POST") {
         let _ = stream.shutdown().await;
     }
