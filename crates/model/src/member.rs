@@ -59,7 +59,7 @@ where
 }
 
 /// Reads `null` as the default value. Requires `#[serde(default)]`.
-pub(crate) fn null_as_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub fn null_as_missing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

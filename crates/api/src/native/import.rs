@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use transom_model::api::{ErrorBody, ImportBody, ImportCountsBody, ImportedInstanceBody};
 use transom_model::id::{ImportName, InstanceId};
+use transom_model::member::null_as_missing;
 use transom_model::schema;
 use utoipa::ToSchema;
 
@@ -34,19 +35,14 @@ pub(super) struct NewImportBody {
     name: Option<ImportName>,
     /// Tells what would change and changes nothing. An access key's dry run does not compare
     /// passwords and keys, but counts them as different.
-    #[serde(default, deserialize_with = "or_false")]
+    #[serde(default, deserialize_with = "null_as_missing")]
     #[schema(value_type = Option<bool>)]
     dry_run: bool,
     /// Removes the instances that are not listed and that imports of the same `name` added. It
     /// requires `name`.
-    #[serde(default, deserialize_with = "or_false")]
+    #[serde(default, deserialize_with = "null_as_missing")]
     #[schema(value_type = Option<bool>)]
     prune: bool,
-}
-
-/// Reads `null` as false.
-fn or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A listed instance, or the reason why it cannot be read. So one answer names all wrong rows.
