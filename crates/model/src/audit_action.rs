@@ -47,7 +47,7 @@ words! {
     RequestRefuse = "request.refuse", "A request was refused as malformed.";
     SessionEnd = "session.end", "A session ended.";
     SessionFail = "session.fail", "A session did not open.";
-    SessionKill = "session.kill", "Somebody ended a session.";
+    SessionKill = "session.kill", "An operator, or the holder of a project's key, ended a session.";
     SessionStart = "session.start", "A session began.";
     TicketReplay = "ticket.replay", "A resume ticket was used twice.";
     TokenCreate = "token.create", "An API token was created.";
